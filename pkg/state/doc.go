@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package state owns the disk: which paths exist, how they are locked, how
+// they are written. It is the only package that spells a path below coracle's
+// root, and it knows nothing of what the files mean.
+//
+// # Layout
+//
+//	<root>/                    0700, owned by the calling user
+//	  storage/                 graph root of go.podman.io/storage: layers and images
+//	  storage.conf             the library's configuration, ours, so that no file of the host's is read
+//	  images.json              index derived from storage/, read without a user namespace
+//	  images.lock              flock: shared while an image is resolved, exclusive while the set of images changes
+//	  containers/<id>/         one directory per container
+//	  names/<name>             one file per container name, holding the ID
+//	  volumes/<name>/          one directory per volume
+//	  networks/<name>/         one directory per network
+//	  buildcache/              content-addressed build records
+//	  cachemounts/             RUN --mount=type=cache
+//	  blobs/                   partly downloaded blobs
+//	  tmp/                     staging; what a dead process left here is swept
+//	<run>/                     0700, need not survive a reboot
+//	  containers/<id>/         control socket
+//	  storage/                 run root of the library
+//
+// # Lock order
+//
+// A process takes locks in this order only, and holds none of them across a
+// pull, a build step or a wait for a container:
+//
+//	names
+//	└─ container
+//	   └─ image (images.lock, then the library's own locks)
+//	      └─ volume
+//	         └─ network
+package state

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package state
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// Dirs names the two directories everything lives under. Root survives a
+// reboot; Run need not. Both are absolute, owned by the caller and mode 0700.
+type Dirs struct {
+	Root string `json:"root"`
+	Run  string `json:"run"`
+}
+
+// Open finds and creates the directories. root overrides $CORACLE_ROOT, which
+// overrides $XDG_DATA_HOME/coracle, which overrides ~/.local/share/coracle.
+// Run-time files go below $XDG_RUNTIME_DIR when that is ours and 0700, else
+// below a directory in the system's temporary space which is created 0700 and
+// refused when it belongs to someone else.
+func Open(root string) (Dirs, error) {
+	root, err := rootDir(root)
+	if err != nil {
+		return Dirs{}, err
+	}
+	d := Dirs{Root: root}
+	if err := os.MkdirAll(d.Root, 0o700); err != nil {
+		return Dirs{}, fmt.Errorf("create root: %w", err)
+	}
+	if d.Run, err = runDir(root); err != nil {
+		return Dirs{}, err
+	}
+	for _, dir := range []string{
+		d.Containers(), d.Names(), d.Volumes(), d.Networks(), d.BuildCache(), d.CacheMounts(), d.Blobs(), d.Tmp(),
+		filepath.Join(d.Run, "containers"),
+	} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return Dirs{}, fmt.Errorf("create state directory: %w", err)
+		}
+	}
+	return d, nil
+}
+
+func rootDir(flag string) (string, error) {
+	for _, c := range []string{flag, os.Getenv("CORACLE_ROOT")} {
+		if c != "" {
+			return filepath.Abs(c)
+		}
+	}
+	if x := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(x) {
+		return filepath.Join(x, "coracle"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil || home == "" || home == "/" {
+		return "", fmt.Errorf("find root: no home directory; set CORACLE_ROOT or use --root")
+	}
+	return filepath.Join(home, ".local", "share", "coracle"), nil
+}
+
+// runDir returns the run-time directory of this root. Two roots of one user
+// never share it: its name carries the root's inode.
+func runDir(root string) (string, error) {
+	var st syscall.Stat_t
+	if err := syscall.Stat(root, &st); err != nil {
+		return "", &os.PathError{Op: "stat", Path: root, Err: err}
+	}
+	name := strconv.FormatUint(st.Dev, 36) + "-" + strconv.FormatUint(st.Ino, 36)
+	if x := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(x) && private(x) == nil {
+		return makePrivate(filepath.Join(x, "coracle"), name)
+	}
+	return makePrivate(filepath.Join(os.TempDir(), "coracle-"+strconv.Itoa(int(st.Uid))), name)
+}
+
+func makePrivate(base, name string) (string, error) {
+	for _, dir := range []string{base, filepath.Join(base, name)} {
+		if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
+			return "", fmt.Errorf("create run directory: %w", err)
+		}
+		if err := private(dir); err != nil {
+			return "", err
+		}
+	}
+	return filepath.Join(base, name), nil
+}
+
+// private reports whether dir is a directory (not a link) that only the
+// caller can enter. Another user may have made it first: the temporary space
+// is shared.
+func private(dir string) error {
+	var st syscall.Stat_t
+	if err := syscall.Lstat(dir, &st); err != nil {
+		return &os.PathError{Op: "lstat", Path: dir, Err: err}
+	}
+	if st.Mode&syscall.S_IFMT != syscall.S_IFDIR || int(st.Uid) != os.Geteuid() || st.Mode&0o077 != 0 {
+		return fmt.Errorf("use run directory: %s is not a directory of mode 0700 owned by uid %d", dir, os.Geteuid())
+	}
+	return nil
+}
+
+// Storage is the graph root of the storage library.
+func (d Dirs) Storage() string { return filepath.Join(d.Root, "storage") }
+
+// StorageRun is the run root of the storage library.
+func (d Dirs) StorageRun() string { return filepath.Join(d.Run, "storage") }
+
+// StorageConf is the configuration file that the library reads instead of the host's.
+func (d Dirs) StorageConf() string { return filepath.Join(d.Root, "storage.conf") }
+
+// ImageIndex is the list of images that is read without a user namespace.
+func (d Dirs) ImageIndex() string { return filepath.Join(d.Root, "images.json") }
+
+// ImageLock guards the set of images.
+func (d Dirs) ImageLock() string { return filepath.Join(d.Root, "images.lock") }
+
+// Containers holds one directory per container.
+func (d Dirs) Containers() string { return filepath.Join(d.Root, "containers") }
+
+// Container is the directory of one container.
+func (d Dirs) Container(id string) string { return filepath.Join(d.Containers(), id) }
+
+// ContainerRun is the run-time directory of one container.
+func (d Dirs) ContainerRun(id string) string { return filepath.Join(d.Run, "containers", id) }
+
+// Names holds one file per container name.
+func (d Dirs) Names() string { return filepath.Join(d.Root, "names") }
+
+// Volumes holds one directory per volume.
+func (d Dirs) Volumes() string { return filepath.Join(d.Root, "volumes") }
+
+// Networks holds one directory per network.
+func (d Dirs) Networks() string { return filepath.Join(d.Root, "networks") }
+
+// BuildCache holds the build records.
+func (d Dirs) BuildCache() string { return filepath.Join(d.Root, "buildcache") }
+
+// CacheMounts holds the directories of RUN --mount=type=cache.
+func (d Dirs) CacheMounts() string { return filepath.Join(d.Root, "cachemounts") }
+
+// Blobs holds partly downloaded blobs.
+func (d Dirs) Blobs() string { return filepath.Join(d.Root, "blobs") }
+
+// Tmp holds what is not finished yet. It is on the file system of the root,
+// so that a rename commits.
+func (d Dirs) Tmp() string { return filepath.Join(d.Root, "tmp") }
