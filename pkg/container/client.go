@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package container
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/ns"
+)
+
+// ErrNotRunning says that no supervisor is at work on the container.
+var ErrNotRunning = errors.New("container is not running")
+
+// errLost says that the supervisor died in the middle of a conversation.
+var errLost = errors.New("supervisor lost")
+
+// socketName is the control socket in the container's run-time directory.
+const socketName = "ctl.sock"
+
+// Session is a connection to a supervisor.
+type Session struct {
+	*Conn
+	// Stdin is the writing end of the process's standard input, or its
+	// terminal when Tty; nil when neither was asked for. The session's owner
+	// closes it.
+	Stdin *os.File
+	Tty   bool
+}
+
+// Launch spawns the supervisor of a container and asks it to start the first
+// process. The session is attached when a is not nil; then out holds the
+// descriptors that a names. It returns once the process runs; the error is a
+// *StartError when the supervisor could say why it does not.
+func (s *Store) Launch(c *Container, a *Attach, out []*os.File) (*Session, error) {
+	maps, err := ns.HostMaps()
+	if err != nil {
+		return nil, NewStartError(125, err)
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, NewStartError(125, os.NewSyscallError("socketpair", err))
+	}
+	theirs := os.NewFile(uintptr(pair[1]), "supervisor")
+	defer theirs.Close()
+	conn, err := NewConn(os.NewFile(uintptr(pair[0]), "control"))
+	if err != nil {
+		return nil, NewStartError(125, err)
+	}
+	if err := spawnSupervisor(s, c, &maps, theirs); err != nil {
+		conn.Close()
+		return nil, NewStartError(125, err)
+	}
+	theirs.Close()
+	ses := &Session{Conn: conn, Tty: c.Process.Tty}
+	if err := ses.begin(Request{Op: OpStart, Attach: a}, out); err != nil {
+		ses.Close()
+		return nil, err
+	}
+	return ses, nil
+}
+
+func spawnSupervisor(s *Store, c *Container, maps *ns.Maps, conn *os.File) error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	log, err := os.OpenFile(filepath.Join(c.dir, "supervise.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("open supervisor's log: %w", err)
+	}
+	defer log.Close()
+	p, err := ns.Spawn{
+		Stage:  ns.StageSupervise,
+		Args:   []string{s.dirs.Root, s.dirs.Run, c.ID},
+		Env:    supervisorEnv(),
+		Files:  []*os.File{conn},
+		Stdin:  null,
+		Stdout: log,
+		Stderr: log,
+		NewPID: true,
+		Setsid: true,
+		Maps:   maps,
+	}.Start()
+	if err != nil {
+		return fmt.Errorf("start supervisor: %w", err)
+	}
+	return p.Release()
+}
+
+// supervisorEnv is what a supervisor may know of the caller's environment: it
+// outlives the command, and nothing of it may reach a container.
+func supervisorEnv() []string {
+	var env []string
+	for _, kv := range os.Environ() {
+		name, _, _ := strings.Cut(kv, "=")
+		switch name {
+		case "GODEBUG", "CORACLE_TRACE", "CORACLE_DEBUG", "TZ":
+			env = append(env, kv)
+		}
+	}
+	return append(env, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "GOMAXPROCS="+strconv.Itoa(supervisorProcs))
+}
+
+// supervisorProcs bounds the threads of a supervisor: there is one for every
+// container, and most of them sleep.
+const supervisorProcs = 2
+
+// begin sends a request that attaches, and reads replies up to the one that
+// says the process runs.
+func (ses *Session) begin(req Request, out []*os.File) error {
+	if err := ses.Send(req, out...); err != nil {
+		return NewStartError(125, fmt.Errorf("talk to supervisor: %w", err))
+	}
+	for {
+		var r Reply
+		files, err := ses.Recv(&r)
+		if err != nil {
+			return NewStartError(125, fmt.Errorf("start container: %w", ended(err)))
+		}
+		switch r.Event {
+		case EventAttached:
+			if len(files) > 0 {
+				ses.Stdin = files[0]
+				files = files[1:]
+			}
+			CloseFiles(files)
+		case EventStarted:
+			return nil
+		case EventError:
+			if ses.Stdin != nil {
+				ses.Stdin.Close()
+			}
+			return &StartError{Code: r.Code, Message: r.Error, hint: r.Hint}
+		default:
+			return NewStartError(125, fmt.Errorf("start container: unexpected answer %q", r.Event))
+		}
+	}
+}
+
+func ended(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		return errLost
+	}
+	return err
+}
+
+// Exit waits for the end of the process the session is attached to and
+// returns its exit code. All its output has been written by then.
+func (ses *Session) Exit() (int, error) {
+	for {
+		var r Reply
+		files, err := ses.Recv(&r)
+		CloseFiles(files)
+		if err != nil {
+			return exitSupervisorLost, ended(err)
+		}
+		switch r.Event {
+		case EventExit:
+			return r.Code, nil
+		case EventError:
+			return 125, &StartError{Code: r.Code, Message: r.Error, hint: r.Hint}
+		}
+	}
+}
+
+// Signal sends a signal to the process the session is attached to.
+func (ses *Session) Signal(sig syscall.Signal) error {
+	return ses.Send(Request{Op: OpSignal, Signal: int(sig)})
+}
+
+// Detach leaves the process alone; no more output comes after it returns.
+func (ses *Session) Detach() error {
+	if err := ses.Send(Request{Op: OpDetach}); err != nil {
+		return err
+	}
+	for {
+		var r Reply
+		files, err := ses.Recv(&r)
+		CloseFiles(files)
+		if err != nil || r.Event == EventDone || r.Event == EventExit {
+			return nil
+		}
+	}
+}
+
+// dial connects to the supervisor of a running container.
+func (s *Store) dial(c *Container) (*Conn, error) {
+	if !c.State.IsRunning() {
+		return nil, fmt.Errorf("container %s is not running: %w", c.ID, ErrNotRunning)
+	}
+	conn, err := dialIn(s.dirs.ContainerRun(c.ID))
+	if err != nil {
+		return nil, fmt.Errorf("connect to supervisor of container %s: %w", short(c.ID), err)
+	}
+	return conn, nil
+}
+
+// dialIn connects to the socket in dir through the directory's descriptor:
+// sun_path holds 108 bytes, and a root may be deeper than that.
+func dialIn(dir string) (*Conn, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Net: "unix", Name: fdPath(d, socketName)})
+	if err != nil {
+		return nil, err
+	}
+	return WrapConn(c), nil
+}
+
+// ListenIn makes the control socket in dir, mode 0600 in a directory of mode
+// 0700, replacing what a dead supervisor left.
+func ListenIn(dir string) (*net.UnixListener, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create control socket: %w", err)
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("create control socket: %w", err)
+	}
+	defer d.Close()
+	_ = unix.Unlinkat(int(d.Fd()), socketName, 0)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: fdPath(d, socketName)})
+	if err != nil {
+		return nil, fmt.Errorf("create control socket: %w", err)
+	}
+	l.SetUnlinkOnClose(false) // its name went through a descriptor that is closed by then
+	return l, nil
+}
+
+func fdPath(d *os.File, name string) string {
+	return "/proc/self/fd/" + strconv.Itoa(int(d.Fd())) + "/" + name
+}
+
+// Attach connects to the first process of a running container.
+func (s *Store) Attach(c *Container, a *Attach, out []*os.File) (*Session, error) {
+	return s.open(c, Request{Op: OpAttach, Attach: a}, out, c.Process.Tty)
+}
+
+// ExecSession is a session with a process started by Exec: its output is read
+// by the command itself. With a terminal, everything goes through Stdin.
+type ExecSession struct {
+	Session
+	Stdout, Stderr *os.File
+	Pid            int
+}
+
+// Exec starts another process in a running container.
+func (s *Store) Exec(c *Container, o ExecOptions) (*ExecSession, error) {
+	conn, err := s.dial(c)
+	if err != nil {
+		return nil, err
+	}
+	es := &ExecSession{Session: Session{Conn: conn, Tty: o.Tty}}
+	if err := es.start(o); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return es, nil
+}
+
+func (es *ExecSession) start(o ExecOptions) error {
+	if err := es.Send(Request{Op: OpExec, Exec: &o}); err != nil {
+		return fmt.Errorf("talk to supervisor: %w", err)
+	}
+	for {
+		var r Reply
+		files, err := es.Recv(&r)
+		if err != nil {
+			return fmt.Errorf("exec: %w", ended(err))
+		}
+		switch r.Event {
+		case EventAttached:
+			es.take(o, files)
+		case EventStarted:
+			es.Pid = r.Pid
+			return nil
+		case EventError:
+			CloseFiles([]*os.File{es.Stdin, es.Stdout, es.Stderr})
+			return &StartError{Code: r.Code, Message: r.Error, hint: r.Hint}
+		}
+	}
+}
+
+// take sorts the descriptors of an attached reply: the terminal alone, or
+// stdout, stderr and, when asked for, stdin.
+func (es *ExecSession) take(o ExecOptions, files []*os.File) {
+	switch {
+	case o.Tty && len(files) == 1:
+		es.Stdin = files[0]
+	case !o.Tty && len(files) >= 2:
+		es.Stdout, es.Stderr = files[0], files[1]
+		if len(files) == 3 {
+			es.Stdin = files[2]
+		}
+	default:
+		CloseFiles(files)
+	}
+}
+
+func (s *Store) open(c *Container, req Request, out []*os.File, tty bool) (*Session, error) {
+	conn, err := s.dial(c)
+	if err != nil {
+		return nil, err
+	}
+	ses := &Session{Conn: conn, Tty: tty}
+	if err := ses.begin(req, out); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return ses, nil
+}
+
+// call sends one request and returns the final reply.
+func (s *Store) call(c *Container, req Request) (Reply, error) {
+	conn, err := s.dial(c)
+	if err != nil {
+		return Reply{}, err
+	}
+	defer conn.Close()
+	if err := conn.Send(req); err != nil {
+		return Reply{}, fmt.Errorf("talk to supervisor: %w", ended(err))
+	}
+	var r Reply
+	files, err := conn.Recv(&r)
+	CloseFiles(files)
+	if err != nil {
+		return Reply{}, fmt.Errorf("talk to supervisor: %w", ended(err))
+	}
+	if r.Event == EventError {
+		return r, &StartError{Code: r.Code, Message: r.Error, hint: r.Hint}
+	}
+	return r, nil
+}

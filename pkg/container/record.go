@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package container
+
+import (
+	"time"
+
+	"coracle/pkg/slirp"
+	"coracle/pkg/state"
+)
+
+// recordVersion is raised when a record of today cannot be read by the code of
+// yesterday.
+const recordVersion = 1
+
+// Record is what was asked for: everything needed to start the container
+// again, so that starting opens neither the image store nor any other file.
+type Record struct {
+	Version int       `json:"version"`
+	ID      string    `json:"id"` // 64 hex
+	Name    string    `json:"name"`
+	Created time.Time `json:"created"`
+
+	Image     string   `json:"image"`     // as it was typed
+	ImageID   string   `json:"imageId"`   // 64 hex
+	LayerDirs []string `json:"layerDirs"` // absolute, base first
+
+	Process Process `json:"process"`
+	Net     Net     `json:"net"`
+	Mounts  []Mount `json:"mounts"`
+	Limits  Limits  `json:"limits"`
+	Safety  Safety  `json:"safety"`
+	Life    Life    `json:"life"`
+
+	Labels   map[string]string `json:"labels,omitempty"`
+	Platform string            `json:"platform,omitempty"`
+}
+
+// Process is the container's first process.
+type Process struct {
+	Entrypoint []string `json:"entrypoint"`
+	Cmd        []string `json:"cmd"`
+	Env        []string `json:"env"`
+	Cwd        string   `json:"cwd"`
+	User       string   `json:"user"` // as given: name or number, with an optional group
+	GroupAdd   []string `json:"groupAdd,omitempty"`
+	Hostname   string   `json:"hostname"`
+	Domainname string   `json:"domainname,omitempty"`
+	Tty        bool     `json:"tty"`
+	OpenStdin  bool     `json:"openStdin"`
+	// StdinOnce closes the container's stdin when the first client that was
+	// attached to it goes away.
+	StdinOnce    bool `json:"stdinOnce"`
+	AttachStdin  bool `json:"attachStdin"`
+	AttachStdout bool `json:"attachStdout"`
+	AttachStderr bool `json:"attachStderr"`
+}
+
+// Args is the whole command line.
+func (p Process) Args() []string {
+	return append(append([]string(nil), p.Entrypoint...), p.Cmd...)
+}
+
+// Net is how the container is connected.
+type Net struct {
+	Mode       string           `json:"mode"` // bridge, host, none
+	Publish    []slirp.PortSpec `json:"publish,omitempty"`
+	Exposed    []string         `json:"exposed,omitempty"` // 80/tcp
+	PublishAll bool             `json:"publishAll,omitempty"`
+	AddHosts   []string         `json:"addHosts,omitempty"`
+	DNS        []string         `json:"dns,omitempty"`
+	DNSSearch  []string         `json:"dnsSearch,omitempty"`
+	DNSOptions []string         `json:"dnsOptions,omitempty"`
+}
+
+// Limits bound what the container may use.
+type Limits struct {
+	ShmSize     int64             `json:"shmSize"` // bytes
+	Ulimits     []Ulimit          `json:"ulimits,omitempty"`
+	Sysctls     map[string]string `json:"sysctls,omitempty"`
+	OomScoreAdj *int              `json:"oomScoreAdj,omitempty"`
+}
+
+// Ulimit is one resource limit, with Docker's name for it (nofile).
+type Ulimit struct {
+	Name string `json:"name"`
+	Soft int64  `json:"soft"`
+	Hard int64  `json:"hard"`
+}
+
+// Safety is what the container is kept from.
+type Safety struct {
+	CapAdd         []string `json:"capAdd,omitempty"`
+	CapDrop        []string `json:"capDrop,omitempty"`
+	Privileged     bool     `json:"privileged,omitempty"`
+	NoNewPrivs     bool     `json:"noNewPrivs,omitempty"`
+	Seccomp        string   `json:"seccomp,omitempty"` // "" default, "unconfined", or the text of a profile
+	ReadOnlyRootfs bool     `json:"readOnlyRootfs,omitempty"`
+	UnmaskPaths    bool     `json:"unmaskPaths,omitempty"`
+	HostPID        bool     `json:"hostPid,omitempty"`
+	HostIPC        bool     `json:"hostIpc,omitempty"`
+	HostUTS        bool     `json:"hostUts,omitempty"`
+}
+
+// Life is what happens around the process.
+type Life struct {
+	AutoRemove  bool              `json:"autoRemove,omitempty"`
+	Restart     Restart           `json:"restart"`
+	StopSignal  string            `json:"stopSignal,omitempty"`
+	StopTimeout *int              `json:"stopTimeout,omitempty"` // seconds; -1 waits for ever
+	Init        bool              `json:"init,omitempty"`
+	LogDriver   string            `json:"logDriver"` // json-file, none
+	LogOpts     map[string]string `json:"logOpts,omitempty"`
+}
+
+// Restart is a restart policy: no, on-failure, always, unless-stopped.
+type Restart struct {
+	Name string `json:"name"`
+	Max  int    `json:"max,omitempty"` // on-failure: 0 is without limit
+}
+
+// Status is the state of a container in Docker's word for it.
+type Status string
+
+// The states a container can be in.
+const (
+	Created    Status = "created"
+	Running    Status = "running"
+	Restarting Status = "restarting"
+	Exited     Status = "exited"
+)
+
+// State is what happened to a container. The zero value is one that was never
+// started.
+type State struct {
+	Status     Status        `json:"status"`
+	Supervisor state.Process `json:"supervisor"`
+	Pid        int           `json:"pid"` // of the container's first process, on the host
+	ExitCode   int           `json:"exitCode"`
+	Error      string        `json:"error,omitempty"`
+	StartedAt  time.Time     `json:"startedAt"`
+	FinishedAt time.Time     `json:"finishedAt"`
+	Restarts   int           `json:"restarts"`
+	Ports      []slirp.Port  `json:"ports,omitempty"` // what is listened on
+	Address    string        `json:"address,omitempty"`
+	Gateway    string        `json:"gateway,omitempty"`
+	MAC        string        `json:"mac,omitempty"`
+}
+
+// exitSupervisorLost is the exit code of a container whose supervisor was
+// killed: everything in it was killed with it.
+const exitSupervisorLost = 137
+
+// derived corrects a state that its writer could not correct any more: a
+// supervisor that is gone has not recorded how its container ended.
+func (s State) derived() State {
+	switch s.Status {
+	case "":
+		s.Status = Created
+	case Running, Restarting:
+		if !s.Supervisor.Alive() {
+			s.Status, s.Pid, s.ExitCode, s.Ports = Exited, 0, exitSupervisorLost, nil
+			s.Error = "supervisor lost"
+			if s.FinishedAt.Before(s.StartedAt) {
+				s.FinishedAt = s.StartedAt
+			}
+		}
+	}
+	return s
+}
+
+// IsRunning reports whether a supervisor is at work on the container.
+func (s State) IsRunning() bool { return s.Status == Running || s.Status == Restarting }

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package container
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// The conversation between a command and a supervisor. A connection carries
+// one request and the replies to it; a request that attaches goes on taking
+// signals and a detach until the replies end.
+//
+//	command                          supervisor
+//	   │  start|attach|exec  [out,err]  │      fds: where the container's output goes
+//	   │ ──────────────────────────────►│
+//	   │  attached           [in|pty]   │      fds: the writing end of stdin, or the pty
+//	   │ ◄──────────────────────────────│
+//	   │  started | error               │
+//	   │ ◄──────────────────────────────│
+//	   │  signal*, detach               │
+//	   │ ──────────────────────────────►│
+//	   │  exit CODE                     │      all output has been written by now
+//	   │ ◄──────────────────────────────│
+//
+// The end of the stream before an answer means that the supervisor died.
+
+// Operations of a [Request].
+const (
+	OpStart  = "start"  // only on the connection that the supervisor was born with
+	OpAttach = "attach" // to the first process
+	OpExec   = "exec"   // another process
+	OpSignal = "signal"
+	OpStop   = "stop"
+	OpWait   = "wait"
+	OpDetach = "detach" // leave the session this connection attached to
+	OpRename = "rename" // the record was changed
+)
+
+// Events of a [Reply].
+const (
+	EventAttached = "attached"
+	EventStarted  = "started"
+	EventExit     = "exit"
+	EventDone     = "done"
+	EventError    = "error"
+)
+
+// Request is what a command asks of a supervisor.
+type Request struct {
+	Op      string       `json:"op"`
+	Attach  *Attach      `json:"attach,omitempty"`
+	Exec    *ExecOptions `json:"exec,omitempty"`
+	Signal  int          `json:"signal,omitempty"`
+	Timeout *int         `json:"timeout,omitempty"` // stop: seconds before SIGKILL, -1 never
+}
+
+// Attach says which streams a command connects. The descriptors of the
+// wanted outputs come with the request, stdout first.
+type Attach struct {
+	Stdin  bool   `json:"stdin"`
+	Stdout bool   `json:"stdout"`
+	Stderr bool   `json:"stderr"`
+	Rows   uint16 `json:"rows,omitempty"` // of the terminal, when there is one
+	Cols   uint16 `json:"cols,omitempty"`
+}
+
+// ExecOptions describe another process in a running container.
+type ExecOptions struct {
+	Args       []string `json:"args"`
+	Env        []string `json:"env,omitempty"`
+	Cwd        string   `json:"cwd,omitempty"`
+	User       string   `json:"user,omitempty"`
+	Tty        bool     `json:"tty,omitempty"`
+	Stdin      bool     `json:"stdin,omitempty"`
+	Detach     bool     `json:"detach,omitempty"`
+	Privileged bool     `json:"privileged,omitempty"`
+	Rows       uint16   `json:"rows,omitempty"`
+	Cols       uint16   `json:"cols,omitempty"`
+}
+
+// Reply is what a supervisor answers.
+type Reply struct {
+	Event string `json:"event"`
+	Code  int    `json:"code,omitempty"` // exit: of the process; error: for the command
+	Pid   int    `json:"pid,omitempty"`
+	Error string `json:"error,omitempty"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// StartError is why a container, or a process in it, did not start. Code is
+// the exit code that Docker gives it: 125, 126 or 127.
+type StartError struct {
+	Code    int
+	Message string
+	hint    string
+}
+
+func (e *StartError) Error() string { return e.Message }
+
+// Hint says what the user can do about it, or is empty.
+func (e *StartError) Hint() string { return e.hint }
+
+// NewStartError wraps the reason a start failed.
+func NewStartError(code int, err error) *StartError {
+	e := &StartError{Code: code, Message: err.Error()}
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		e.hint = h.Hint()
+	}
+	return e
+}
+
+// maxMessage bounds what one side makes the other allocate.
+const maxMessage = 16 << 20
+
+// Conn carries messages and descriptors over a stream socket. Sending is safe
+// for concurrent use; receiving is not.
+type Conn struct {
+	c    *net.UnixConn
+	send sync.Mutex
+}
+
+// NewConn wraps an inherited socket and closes f.
+func NewConn(f *os.File) (*Conn, error) {
+	c, err := net.FileConn(f)
+	f.Close()
+	if err != nil {
+		return nil, fmt.Errorf("use control socket: %w", err)
+	}
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		c.Close()
+		return nil, errors.New("use control socket: not a unix socket")
+	}
+	return &Conn{c: u}, nil
+}
+
+// WrapConn makes a Conn of an accepted connection.
+func WrapConn(c *net.UnixConn) *Conn { return &Conn{c: c} }
+
+// Close ends the conversation.
+func (c *Conn) Close() error { return c.c.Close() }
+
+// Send writes one message. The descriptors stay the caller's.
+func (c *Conn) Send(v any, files ...*os.File) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if len(body) > maxMessage {
+		return fmt.Errorf("send message: %d bytes are too many", len(body))
+	}
+	fds := make([]int, len(files))
+	for i, f := range files {
+		fds[i] = int(f.Fd())
+	}
+	var oob []byte
+	if len(fds) > 0 {
+		oob = unix.UnixRights(fds...)
+	}
+	msg := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(body)), uint32(len(body)))
+	msg = append(msg, body...)
+	c.send.Lock()
+	defer c.send.Unlock()
+	// The descriptors travel with the first byte; a stream socket may take
+	// the rest in several pieces.
+	n, _, err := c.c.WriteMsgUnix(msg, oob, nil)
+	if err == nil && n < len(msg) {
+		_, err = c.c.Write(msg[n:])
+	}
+	return err
+}
+
+// Recv reads one message into v and returns the descriptors that came with
+// it, close-on-exec. io.EOF is the end of the conversation.
+func (c *Conn) Recv(v any) ([]*os.File, error) {
+	var head [4]byte
+	oob := make([]byte, unix.CmsgSpace(8*4))
+	n, oobn, _, _, err := c.c.ReadMsgUnix(head[:], oob)
+	if err != nil {
+		return nil, err
+	}
+	if n == 0 {
+		return nil, io.EOF
+	}
+	files, err := receivedFiles(oob[:oobn])
+	if err == nil && n < len(head) {
+		_, err = io.ReadFull(c.c, head[n:])
+	}
+	var body []byte
+	if err == nil {
+		size := binary.BigEndian.Uint32(head[:])
+		if size > maxMessage {
+			err = fmt.Errorf("receive message: %d bytes are too many", size)
+		} else {
+			body = make([]byte, size)
+			_, err = io.ReadFull(c.c, body)
+		}
+	}
+	if err == nil {
+		err = json.Unmarshal(body, v)
+	}
+	if err != nil {
+		CloseFiles(files)
+		return nil, err
+	}
+	return files, nil
+}
+
+func receivedFiles(oob []byte) ([]*os.File, error) {
+	if len(oob) == 0 {
+		return nil, nil
+	}
+	msgs, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil, fmt.Errorf("receive descriptors: %w", err)
+	}
+	var files []*os.File
+	for _, m := range msgs {
+		fds, err := unix.ParseUnixRights(&m)
+		if err != nil {
+			continue
+		}
+		for _, fd := range fds {
+			unix.CloseOnExec(fd)
+			files = append(files, os.NewFile(uintptr(fd), "received"))
+		}
+	}
+	return files, nil
+}
+
+// CloseFiles closes every file that is not nil.
+func CloseFiles(files []*os.File) {
+	for _, f := range files {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
