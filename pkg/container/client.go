@@ -62,7 +62,7 @@ func (s *Store) Launch(c *Container, a *Attach, out []*os.File) (*Session, error
 	}
 	theirs.Close()
 	ses := &Session{Conn: conn, Tty: c.Process.Tty}
-	if err := ses.begin(Request{Op: OpStart, Attach: a}, out); err != nil {
+	if err := ses.begin(Request{Op: OpStart, Attach: a, Maps: &maps}, out); err != nil {
 		ses.Close()
 		return nil, err
 	}

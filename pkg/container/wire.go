@@ -13,6 +13,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/ns"
 )
 
 // The conversation between a command and a supervisor. A connection carries
@@ -42,7 +44,6 @@ const (
 	OpStop   = "stop"
 	OpWait   = "wait"
 	OpDetach = "detach" // leave the session this connection attached to
-	OpRename = "rename" // the record was changed
 )
 
 // Events of a [Reply].
@@ -61,6 +62,7 @@ type Request struct {
 	Exec    *ExecOptions `json:"exec,omitempty"`
 	Signal  int          `json:"signal,omitempty"`
 	Timeout *int         `json:"timeout,omitempty"` // stop: seconds before SIGKILL, -1 never
+	Maps    *ns.Maps     `json:"maps,omitempty"`    // start: the id maps of the supervisor's user namespace
 }
 
 // Attach says which streams a command connects. The descriptors of the

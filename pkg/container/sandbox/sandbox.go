@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/pkg/ns"
+	"coracle/pkg/oci/spec"
+	"coracle/pkg/overlay"
+	"coracle/pkg/slirp"
+)
+
+// Network modes.
+const (
+	NetBridge = "bridge" // a network of its own, connected through the host's sockets
+	NetHost   = "host"   // the host's
+	NetNone   = "none"   // loopback only
+)
+
+// Network is how a box is connected.
+type Network struct {
+	Mode       string
+	Ports      []slirp.PortSpec
+	AddHosts   []string // name:address or name:host-gateway
+	DNS        []string // servers in place of ours
+	DNSSearch  []string
+	DNSOptions []string
+}
+
+// Config describes a box.
+type Config struct {
+	Rootfs     overlay.Rootfs
+	Hostname   string
+	Domainname string
+	Files      string // an existing directory for resolv.conf, hosts and hostname
+	Network    Network
+}
+
+// Box is an open box: mounted and connected, with nothing running in it.
+type Box struct {
+	cfg   Config
+	netns *os.File // nil with the host's network
+	net   *slirp.Network
+	addr  slirp.Config
+	ports []slirp.Port
+}
+
+// Open mounts the root file system and, at the same time, connects the
+// network. The error leaves nothing behind but the mount, which ends with the
+// process's mount namespace.
+func Open(cfg Config) (*Box, error) {
+	b := &Box{cfg: cfg}
+	hosts, err := slirp.ParseAddHosts(cfg.Network.AddHosts)
+	if err != nil {
+		return nil, err
+	}
+	connected := make(chan error, 1)
+	go func() { connected <- b.connect(hosts) }()
+	err = overlay.MountRootfs(cfg.Rootfs)
+	if err == nil {
+		err = b.writeFiles(hosts)
+	}
+	if err = errors.Join(err, <-connected); err != nil {
+		b.Close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// connect makes the network namespace and publishes the ports.
+func (b *Box) connect(hosts []slirp.HostEntry) error {
+	switch b.cfg.Network.Mode {
+	case NetHost:
+		return nil
+	case NetNone, NetBridge:
+	default:
+		return fmt.Errorf("network %s not found", b.cfg.Network.Mode)
+	}
+	var err error
+	if b.netns, err = slirp.NewNetNS(); err != nil {
+		return err
+	}
+	if b.cfg.Network.Mode == NetNone {
+		return nil
+	}
+	b.addr = b.address(hosts)
+	if b.net, err = slirp.Start(b.netns, b.addr); err != nil {
+		return err
+	}
+	for _, p := range b.cfg.Network.Ports {
+		ports, err := b.net.PublishSpec(p)
+		if err != nil {
+			return err
+		}
+		b.ports = append(b.ports, ports...)
+	}
+	return nil
+}
+
+// address is the network's configuration; the host's loopback is open only to
+// who asked for host-gateway by name.
+func (b *Box) address(hosts []slirp.HostEntry) slirp.Config {
+	cfg := slirp.DefaultConfig()
+	for _, h := range hosts {
+		cfg.HostLoopback = cfg.HostLoopback || h.HostGateway
+	}
+	return cfg
+}
+
+// Addresses returns the box's own address and its gateway; both are invalid
+// without a network of its own.
+func (b *Box) Addresses() (own netip.Prefix, gateway netip.Addr) {
+	return b.addr.Address, b.addr.Gateway
+}
+
+// Ports returns what is listened on for the box.
+func (b *Box) Ports() []slirp.Port { return b.ports }
+
+// Rootfs is the path of the mounted root file system in this process's mount
+// namespace.
+func (b *Box) Rootfs() string { return b.cfg.Rootfs.Target }
+
+// The files that are bind-mounted into the box.
+var boxFiles = []string{"resolv.conf", "hosts", "hostname"}
+
+// writeFiles fills the three files. They are written in place, not renamed:
+// a bind mount stays with the inode.
+func (b *Box) writeFiles(hosts []slirp.HostEntry) error {
+	addr := b.address(hosts)
+	var own []netip.Addr
+	if b.cfg.Network.Mode == NetBridge {
+		own = addr.Addresses()
+	}
+	hostResolv, err := os.ReadFile("/etc/resolv.conf")
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("read the host's resolv.conf: %w", err)
+	}
+	var resolv []byte
+	switch b.cfg.Network.Mode {
+	case NetHost:
+		resolv = slirp.ResolvConf(slirp.Config{}, b.cfg.Network.DNS, b.cfg.Network.DNSSearch, b.cfg.Network.DNSOptions, hostResolv)
+	case NetBridge:
+		resolv = slirp.ResolvConf(addr, b.cfg.Network.DNS, b.cfg.Network.DNSSearch, b.cfg.Network.DNSOptions, hostResolv)
+	}
+	name := b.cfg.Hostname
+	if b.cfg.Domainname != "" {
+		name += "." + b.cfg.Domainname
+	}
+	for file, content := range map[string][]byte{
+		"resolv.conf": resolv,
+		"hosts":       slirp.HostsFile(name, own, addr.HostEntries(hosts)),
+		"hostname":    []byte(b.cfg.Hostname + "\n"),
+	} {
+		if err := os.WriteFile(filepath.Join(b.cfg.Files, file), content, 0o644); err != nil {
+			return fmt.Errorf("write %s: %w", file, err)
+		}
+	}
+	return nil
+}
+
+// Stdio is what the process in a box reads and writes. All nil with a
+// terminal.
+type Stdio struct{ In, Out, Err *os.File }
+
+// Start sets a process up and leaves it right before its execve. The options'
+// Rootfs, Hostname and network fields are the box's; its files are mounted
+// unless the options mount something at their places. The spec is returned for
+// processes that join later.
+func (b *Box) Start(o spec.Options, io Stdio) (*ns.Init, *specs.Spec, error) {
+	o.Rootfs, o.Hostname = b.cfg.Rootfs.Target, b.cfg.Hostname
+	o.HostNet = b.cfg.Network.Mode == NetHost
+	taken := map[string]bool{}
+	for _, m := range o.Mounts {
+		taken[m.Destination] = true
+	}
+	for _, f := range boxFiles {
+		if dest := "/etc/" + f; !taken[dest] {
+			o.Mounts = append(o.Mounts, specs.Mount{
+				Destination: dest, Type: "bind", Source: filepath.Join(b.cfg.Files, f),
+				Options: []string{"bind", "rprivate"},
+			})
+		}
+	}
+	s, err := spec.New(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	init, err := ns.StartInit(ns.InitOptions{Spec: s, NetNS: b.netns, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: -1})
+	if err != nil {
+		return nil, nil, err
+	}
+	return init, s, nil
+}
+
+// Close disconnects the box. What runs in it is the caller's to end first.
+func (b *Box) Close() error {
+	var errs []error
+	if b.net != nil {
+		errs = append(errs, b.net.Close())
+	}
+	if b.netns != nil {
+		errs = append(errs, b.netns.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package supervise
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/container"
+	"coracle/pkg/ns"
+	"coracle/pkg/oci/spec"
+)
+
+// exec runs another process in the container and tells the client how it
+// ends. Its streams go to the client directly: nothing of them passes here.
+func (s *supervisor) exec(conn *container.Conn, o *container.ExecOptions) {
+	p, err := s.startExec(conn, o)
+	if err != nil {
+		var se *container.StartError
+		if !errors.As(err, &se) {
+			se = container.NewStartError(126, err)
+		}
+		_ = conn.Send(container.Reply{Event: container.EventError, Code: se.Code, Error: se.Message, Hint: se.Hint()})
+		return
+	}
+	_ = conn.Send(container.Reply{Event: container.EventStarted, Pid: p.HostPid})
+	go func() { // signals of an attached client
+		for {
+			var req container.Request
+			files, err := conn.Recv(&req)
+			container.CloseFiles(files)
+			if err != nil {
+				return
+			}
+			if req.Op == container.OpSignal {
+				_ = p.Process.Signal(unix.Signal(req.Signal))
+			}
+		}
+	}()
+	status, err := p.Wait()
+	if p.Console != nil {
+		p.Console.Close()
+	}
+	_ = conn.Send(container.Reply{Event: container.EventExit, Code: exitCode(status, err)})
+}
+
+func (s *supervisor) startExec(conn *container.Conn, o *container.ExecOptions) (*ns.Init, error) {
+	if o == nil || len(o.Args) == 0 {
+		return nil, errors.New("exec: no command specified")
+	}
+	s.mu.Lock()
+	init, first := s.init, s.spec
+	s.mu.Unlock()
+	proc, err := s.execProcess(first.Process, o)
+	if err != nil {
+		return nil, err
+	}
+	pipes, err := openExecPipes(o)
+	if err != nil {
+		return nil, err
+	}
+	p, err := ns.Exec(init, ns.ExecOptions{Spec: first, Process: proc, Stdin: pipes.child[0], Stdout: pipes.child[1], Stderr: pipes.child[2]})
+	container.CloseFiles(pipes.child[:])
+	if err != nil {
+		container.CloseFiles(pipes.ours)
+		return nil, err
+	}
+	ours := pipes.ours
+	if o.Tty {
+		ours = []*os.File{p.Console}
+		if o.Rows > 0 {
+			_ = unix.IoctlSetWinsize(int(p.Console.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: o.Rows, Col: o.Cols})
+		}
+	}
+	err = conn.Send(container.Reply{Event: container.EventAttached}, ours...)
+	if !o.Tty {
+		container.CloseFiles(ours)
+	}
+	if err == nil {
+		err = p.Exec()
+	}
+	if err != nil {
+		_ = p.Process.Kill()
+		_, _ = p.Wait()
+		return nil, execError(err)
+	}
+	return p, nil
+}
+
+// execProcess is the first process's with what was asked for in place.
+func (s *supervisor) execProcess(first *specs.Process, o *container.ExecOptions) (*specs.Process, error) {
+	proc := *first
+	proc.Args, proc.Terminal, proc.ConsoleSize = o.Args, o.Tty, nil
+	if o.Cwd != "" {
+		if !strings.HasPrefix(o.Cwd, "/") {
+			return nil, container.NewStartError(126, fmt.Errorf("Cwd must be an absolute path"))
+		}
+		proc.Cwd = o.Cwd
+	}
+	env := append([]string(nil), proc.Env...)
+	if o.User != "" {
+		user, home, err := spec.ResolveUser(s.box.Rootfs(), o.User, nil)
+		if err != nil {
+			return nil, err
+		}
+		proc.User = specs.User{UID: user.UID, GID: user.GID, AdditionalGids: user.AdditionalGIDs}
+		env = setEnv(env, "HOME="+home)
+	}
+	if o.Tty {
+		env = setEnv(env, "TERM=xterm")
+	}
+	for _, kv := range o.Env {
+		env = setEnv(env, kv)
+	}
+	proc.Env = env
+	if o.Privileged {
+		all, err := spec.Capabilities(nil, nil, true)
+		if err != nil {
+			return nil, err
+		}
+		proc.Capabilities = all
+	}
+	return &proc, nil
+}
+
+// setEnv puts name=value in place of an entry of the same name, or at the end.
+func setEnv(env []string, kv string) []string {
+	name, _, _ := strings.Cut(kv, "=")
+	for i, have := range env {
+		if strings.HasPrefix(have, name+"=") {
+			env[i] = kv
+			return env
+		}
+	}
+	return append(env, kv)
+}
+
+type execPipes struct {
+	child [3]*os.File
+	ours  []*os.File // stdout, stderr, and stdin when wanted
+}
+
+func openExecPipes(o *container.ExecOptions) (p execPipes, err error) {
+	defer func() {
+		if err != nil {
+			container.CloseFiles(append(p.ours, p.child[:]...))
+		}
+	}()
+	if o.Tty {
+		return p, nil
+	}
+	for _, i := range []int{1, 2} {
+		var ours *os.File
+		if ours, p.child[i], err = os.Pipe(); err != nil {
+			return p, err
+		}
+		p.ours = append(p.ours, ours)
+	}
+	if !o.Stdin {
+		p.child[0], err = os.Open(os.DevNull)
+		return p, err
+	}
+	var ours *os.File
+	if p.child[0], ours, err = os.Pipe(); err != nil {
+		return p, err
+	}
+	p.ours = append(p.ours, ours)
+	return p, nil
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package supervise
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/container"
+)
+
+// serve answers the control socket until it is closed.
+func (s *supervisor) serve() {
+	for {
+		c, err := s.ctl.AcceptUnix()
+		if err != nil {
+			return
+		}
+		if !sameUser(c) {
+			c.Close()
+			continue
+		}
+		s.talks.Add(1)
+		go func() {
+			defer s.talks.Done()
+			s.talk(container.WrapConn(c))
+		}()
+	}
+}
+
+// sameUser refuses everybody but the user the container belongs to: 0 in this
+// user namespace. The directory's mode says the same; this holds even if
+// somebody changes it.
+func sameUser(c *net.UnixConn) bool {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return false
+	}
+	ok := false
+	err = raw.Control(func(fd uintptr) {
+		cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		ok = err == nil && cred.Uid == 0
+	})
+	return err == nil && ok
+}
+
+// talk serves one connection.
+func (s *supervisor) talk(conn *container.Conn) {
+	defer conn.Close()
+	var req container.Request
+	files, err := conn.Recv(&req)
+	if err != nil {
+		return
+	}
+	var answer error
+	switch req.Op {
+	case container.OpAttach:
+		s.attach(conn, req.Attach, files, nil)
+		return
+	case container.OpExec:
+		s.exec(conn, req.Exec)
+	case container.OpSignal:
+		answer = reply(conn, s.signal(syscall.Signal(req.Signal)))
+	case container.OpStop:
+		answer = reply(conn, s.stop(syscall.Signal(req.Signal), req.Timeout))
+	case container.OpWait:
+		<-s.ended
+		answer = conn.Send(container.Reply{Event: container.EventExit, Code: s.code})
+	default:
+		answer = reply(conn, fmt.Errorf("unknown operation %q", req.Op))
+	}
+	container.CloseFiles(files)
+	if answer != nil {
+		fmt.Fprintln(os.Stderr, "supervise: answer:", answer)
+	}
+}
+
+func reply(conn *container.Conn, err error) error {
+	if err == nil {
+		return conn.Send(container.Reply{Event: container.EventDone})
+	}
+	se := container.NewStartError(1, err)
+	return conn.Send(container.Reply{Event: container.EventError, Code: se.Code, Error: se.Message, Hint: se.Hint()})
+}
+
+// serveBirth attaches the client that launched the container, lets the
+// process run, and reports on born.
+func (s *supervisor) serveBirth(conn *container.Conn, req container.Request, files []*os.File, born chan<- error) {
+	defer conn.Close()
+	release := func() error {
+		if a := req.Attach; a != nil && s.io.pty != nil && a.Rows > 0 {
+			_ = unix.IoctlSetWinsize(int(s.io.pty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: a.Rows, Col: a.Cols})
+		}
+		err := s.release()
+		if err != nil {
+			_ = reply(conn, err)
+		}
+		born <- err
+		return err
+	}
+	if req.Attach == nil {
+		container.CloseFiles(files)
+		if release() == nil {
+			_ = conn.Send(container.Reply{Event: container.EventStarted, Pid: s.init.HostPid})
+		}
+		return
+	}
+	s.attach(conn, req.Attach, files, release)
+}
+
+// attach connects a client to the first process until that ends for good or
+// the client leaves. before, when not nil, runs once the client misses nothing
+// any more.
+func (s *supervisor) attach(conn *container.Conn, a *container.Attach, files []*os.File, before func() error) {
+	k := newSink(a, files)
+	s.mu.Lock()
+	io := s.io
+	s.mu.Unlock()
+	in := io.attach(k, a != nil && a.Stdin)
+	ready := container.Reply{Event: container.EventAttached}
+	var err error
+	if in != nil {
+		err = conn.Send(ready, in)
+		io.stdinGiven()
+	} else {
+		err = conn.Send(ready)
+	}
+	if before != nil {
+		if before() != nil {
+			io.detach(k)
+			return
+		}
+	}
+	if err == nil {
+		err = conn.Send(container.Reply{Event: container.EventStarted})
+	}
+	left := make(chan bool, 1)
+	go func() { left <- s.listen(conn) }()
+	select {
+	case <-s.ended:
+		_ = conn.Send(container.Reply{Event: container.EventExit, Code: s.code})
+	case asked := <-left:
+		s.mu.Lock()
+		io = s.io
+		s.mu.Unlock()
+		io.detach(k)
+		if asked {
+			_ = conn.Send(container.Reply{Event: container.EventDone})
+		}
+	}
+}
+
+func newSink(a *container.Attach, files []*os.File) *sink {
+	k := &sink{}
+	if a != nil && a.Stdout && len(files) > 0 {
+		k.stdout, files = files[0], files[1:]
+	}
+	if a != nil && a.Stderr && len(files) > 0 {
+		k.stderr, files = files[0], files[1:]
+	}
+	container.CloseFiles(files)
+	return k
+}
+
+// listen takes what an attached client says until it leaves, and reports
+// whether it asked to.
+func (s *supervisor) listen(conn *container.Conn) bool {
+	for {
+		var req container.Request
+		files, err := conn.Recv(&req)
+		container.CloseFiles(files)
+		if err != nil {
+			return false
+		}
+		switch req.Op {
+		case container.OpDetach:
+			return true
+		case container.OpSignal:
+			_ = s.signal(syscall.Signal(req.Signal))
+		}
+	}
+}
+
+// signal reaches the first process.
+func (s *supervisor) signal(sig syscall.Signal) error {
+	s.mu.Lock()
+	init := s.init
+	s.mu.Unlock()
+	if err := init.Process.Signal(sig); err != nil {
+		return fmt.Errorf("container %s is not running", s.id)
+	}
+	return nil
+}
+
+// stop asks the process to end and kills it after the timeout; it returns
+// when the container is down for good.
+func (s *supervisor) stop(sig syscall.Signal, timeout *int) error {
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
+	s.cancelOnce.Do(func() { close(s.cancel) })
+	if sig == 0 {
+		sig = container.StopSignal(s.c.Life.StopSignal)
+	}
+	_ = s.signal(sig) // between two starts there is nothing to signal
+	var kill <-chan time.Time
+	if timeout != nil && *timeout >= 0 {
+		t := time.NewTimer(time.Duration(*timeout) * time.Second)
+		defer t.Stop()
+		kill = t.C
+	}
+	select {
+	case <-s.ended:
+		return nil
+	case <-kill:
+		_ = s.signal(syscall.SIGKILL)
+		<-s.ended
+		return nil
+	}
+}

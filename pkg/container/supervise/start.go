@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package supervise
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/container"
+	"coracle/pkg/container/sandbox"
+	"coracle/pkg/ns"
+	"coracle/pkg/oci/spec"
+)
+
+// start sets the first process up and leaves it right before its execve.
+func (s *supervisor) start() error {
+	o, err := s.options()
+	if err != nil {
+		return err
+	}
+	io, err := openStreams(s.c.Process, s.log)
+	if err != nil {
+		return err
+	}
+	init, sp, err := s.box.Start(o, sandbox.Stdio{In: io.childIn, Out: io.childOut, Err: io.childErr})
+	io.closeChildEnds()
+	if err != nil {
+		io.close()
+		return err
+	}
+	s.mu.Lock()
+	if s.io != nil { // a restart: who was attached stays attached
+		io.sinks = s.io.sinks
+	}
+	s.init, s.spec, s.io = init, sp, io
+	s.mu.Unlock()
+	io.run(init.Console)
+	return nil
+}
+
+// release lets the process run.
+func (s *supervisor) release() error {
+	if err := s.init.Exec(); err != nil {
+		return execError(err)
+	}
+	s.record(func(st *container.State) {
+		st.Status, st.Pid, st.StartedAt = container.Running, s.init.HostPid, time.Now().UTC()
+		st.Error, st.ExitCode = "", 0
+	})
+	return nil
+}
+
+// execError gives a failed execve Docker's exit code: 127 for a command that
+// is not there, 126 for one that may not be run.
+func execError(err error) error {
+	var xe *ns.ExecError
+	if !errors.As(err, &xe) {
+		return container.NewStartError(125, err)
+	}
+	code := 126
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+		code = 127
+	}
+	return container.NewStartError(code, err)
+}
+
+// options turns the record into what package spec needs.
+func (s *supervisor) options() (spec.Options, error) {
+	p, l, f := s.c.Process, s.c.Limits, s.c.Safety
+	user, home, err := spec.ResolveUser(s.box.Rootfs(), p.User, p.GroupAdd)
+	if err != nil {
+		return spec.Options{}, err
+	}
+	mounts, err := s.mounts()
+	if err != nil {
+		return spec.Options{}, err
+	}
+	args := p.Args()
+	if len(args) == 0 {
+		return spec.Options{}, errors.New("no command specified")
+	}
+	o := spec.Options{
+		Args: args, Env: environment(p, home), Cwd: p.Cwd, User: user, Terminal: p.Tty,
+		ReadOnlyRootfs: f.ReadOnlyRootfs, Privileged: f.Privileged, NoNewPrivs: f.NoNewPrivs,
+		CapAdd: f.CapAdd, CapDrop: f.CapDrop, Mounts: mounts, ShmSize: l.ShmSize, Seccomp: f.Seccomp,
+		HostPID: f.HostPID, HostIPC: f.HostIPC, HostUTS: f.HostUTS,
+		Sysctl: l.Sysctls, OomScoreAdj: l.OomScoreAdj, Maps: s.maps,
+	}
+	for _, u := range l.Ulimits {
+		o.Rlimits = append(o.Rlimits, spec.Rlimit(u.Name, u.Soft, u.Hard))
+	}
+	return o, nil
+}
+
+// environment puts Docker's own variables around the ones asked for: they are
+// only defaults.
+func environment(p container.Process, home string) []string {
+	have := map[string]bool{}
+	for _, kv := range p.Env {
+		for i := range kv {
+			if kv[i] == '=' {
+				have[kv[:i]] = true
+				break
+			}
+		}
+	}
+	var env []string
+	add := func(k, v string) {
+		if !have[k] {
+			env = append(env, k+"="+v)
+		}
+	}
+	add("PATH", container.DefaultPath)
+	add("HOSTNAME", p.Hostname)
+	if p.Tty {
+		add("TERM", "xterm")
+	}
+	env = append(env, p.Env...)
+	add("HOME", home)
+	return env
+}

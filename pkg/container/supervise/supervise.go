@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package supervise
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/pkg/container"
+	"coracle/pkg/container/logfile"
+	"coracle/pkg/container/sandbox"
+	"coracle/pkg/ns"
+	"coracle/pkg/overlay"
+	"coracle/pkg/state"
+)
+
+// birthFD is the descriptor of the connection that a supervisor is born with.
+const birthFD = 3
+
+// Main is the supervise stage: args are the root, the run directory and the
+// container's ID. It returns the exit code of the process.
+func Main(args []string) int {
+	if err := ns.Join(); err != nil {
+		fmt.Fprintln(os.Stderr, "supervise:", err)
+		return 1
+	}
+	// What the container is sent goes through the control socket; the
+	// supervisor itself only dies of SIGKILL.
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGPIPE)
+	conn, err := container.NewConn(os.NewFile(birthFD, "birth"))
+	if err != nil || len(args) != 3 {
+		fmt.Fprintln(os.Stderr, "supervise: not started by coracle:", err)
+		return 1
+	}
+	s := &supervisor{
+		store:  container.NewStore(state.Dirs{Root: args[0], Run: args[1]}),
+		id:     args[2],
+		ended:  make(chan struct{}),
+		cancel: make(chan struct{}),
+	}
+	if err := s.live(conn); err != nil {
+		fmt.Fprintln(os.Stderr, "supervise:", err)
+		return 1
+	}
+	return 0
+}
+
+// supervisor is one container's life.
+type supervisor struct {
+	store *container.Store
+	id    string
+	c     *container.Container
+	maps  ns.Maps
+	lock  *state.Lock
+	log   *logfile.Writer // nil with the log driver none
+	box   *sandbox.Box
+	ctl   *net.UnixListener
+
+	mu      sync.Mutex
+	state   container.State
+	init    *ns.Init    // nil while nothing runs
+	spec    *specs.Spec // of the first process, for those that join
+	io      *streams
+	stopped bool // somebody asked for the end: the restart policy does not apply
+
+	cancel     chan struct{} // closed when stopped is set
+	ended      chan struct{} // closed when the container is down for good
+	code       int           // then its exit code
+	talks      sync.WaitGroup
+	cancelOnce sync.Once
+}
+
+// live is the whole life, in order:
+//
+//  1. read the request and take the container's lock
+//  2. mount the root file system, connect the network, prepare the volumes
+//  3. start the process, and again as the restart policy says
+//  4. record the end, remove the container with --rm, tell who waits
+func (s *supervisor) live(conn *container.Conn) error {
+	var req container.Request
+	files, err := conn.Recv(&req)
+	if err != nil {
+		return fmt.Errorf("read start request: %w", err)
+	}
+	if req.Op != container.OpStart || req.Maps == nil {
+		return fmt.Errorf("read start request: unexpected %q", req.Op)
+	}
+	s.maps = *req.Maps
+	if err := s.open(); err != nil {
+		container.CloseFiles(files)
+		return s.fail(conn, err)
+	}
+	if err := s.start(); err != nil {
+		container.CloseFiles(files)
+		return s.fail(conn, err)
+	}
+	s.talks.Add(1)
+	born := make(chan error, 1)
+	go func() {
+		defer s.talks.Done()
+		s.serveBirth(conn, req, files, born)
+	}()
+	// The process runs once the first client is attached, so that it misses
+	// nothing.
+	if err := <-born; err != nil {
+		return s.fail(nil, err)
+	}
+	go s.serve()
+	s.code = s.outlive()
+	s.end()
+	return nil
+}
+
+// open takes the container and makes its surroundings.
+func (s *supervisor) open() error {
+	lock, err := state.TryAcquire(s.store.LockPath(s.id), state.Exclusive)
+	if err != nil {
+		return err
+	}
+	s.lock = lock
+	if s.c, err = s.store.Load(s.id); err != nil {
+		return err
+	}
+	s.state = container.State{Status: container.Running, Restarts: 0}
+	if s.state.Supervisor, err = self(); err != nil {
+		return err
+	}
+	if s.c.Life.LogDriver != "none" {
+		if s.log, err = logfile.Create(filepath.Join(s.c.Dir(), container.LogName)); err != nil {
+			return fmt.Errorf("open log: %w", err)
+		}
+	}
+	dir := s.c.Dir()
+	n := s.c.Net
+	s.box, err = sandbox.Open(sandbox.Config{
+		Rootfs: overlay.Rootfs{
+			Lowers: topmostFirst(s.c.LayerDirs),
+			Upper:  filepath.Join(dir, "upper"),
+			Work:   filepath.Join(dir, "work"),
+			Target: filepath.Join(dir, "rootfs"),
+			// Nothing of a container that is removed at its end needs to
+			// survive a power cut.
+			Volatile: s.c.Life.AutoRemove,
+		},
+		Hostname:   s.c.Process.Hostname,
+		Domainname: s.c.Process.Domainname,
+		Files:      filepath.Join(dir, "files"),
+		Network: sandbox.Network{
+			Mode: n.Mode, Ports: n.Publish, AddHosts: n.AddHosts,
+			DNS: n.DNS, DNSSearch: n.DNSSearch, DNSOptions: n.DNSOptions,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	own, gw := s.box.Addresses()
+	if own.IsValid() {
+		s.state.Address, s.state.Gateway = own.String(), gw.String()
+	}
+	s.state.Ports = s.box.Ports()
+	s.ctl, err = container.ListenIn(s.store.Dirs().ContainerRun(s.id))
+	return err
+}
+
+func topmostFirst(dirs []string) []string {
+	out := make([]string, len(dirs))
+	for i, d := range dirs {
+		out[len(dirs)-1-i] = d
+	}
+	return out
+}
+
+// self is this process as the host sees it: /proc belongs to the host's pid
+// namespace, getpid does not.
+func self() (state.Process, error) {
+	link, err := os.Readlink("/proc/self")
+	if err != nil {
+		return state.Process{}, fmt.Errorf("find own pid: %w", err)
+	}
+	var pid int
+	if _, err := fmt.Sscan(link, &pid); err != nil {
+		return state.Process{}, fmt.Errorf("find own pid: %w", err)
+	}
+	return state.Identify(pid)
+}
+
+// fail records that the container did not start and tells the client, if it
+// was not told yet.
+func (s *supervisor) fail(conn *container.Conn, err error) error {
+	var se *container.StartError
+	if !errors.As(err, &se) {
+		se = container.NewStartError(125, err)
+	}
+	if s.init != nil {
+		_ = s.init.Process.Kill()
+		_, _ = s.init.Wait()
+	}
+	if s.io != nil {
+		s.io.drain()
+	}
+	if s.box != nil {
+		_ = s.box.Close()
+	}
+	if s.c != nil {
+		s.state.Status, s.state.ExitCode, s.state.Error = container.Created, se.Code, se.Message
+		s.state.Supervisor, s.state.Pid, s.state.Ports = state.Process{}, 0, nil
+		_ = s.store.WriteState(s.id, s.state, false)
+		s.dispose()
+	}
+	if conn != nil {
+		return conn.Send(container.Reply{Event: container.EventError, Code: se.Code, Error: se.Message, Hint: se.Hint()})
+	}
+	s.talks.Wait()
+	return nil
+}
+
+// outlive waits for the process, starts it again as the policy says, and
+// returns the exit code of the last one.
+func (s *supervisor) outlive() int {
+	pause := restartPauseMin
+	for {
+		began := time.Now()
+		status, err := s.init.Wait()
+		code := exitCode(status, err)
+		s.io.drain()
+		if time.Since(began) >= restartReset {
+			pause = restartPauseMin
+		}
+		if !s.restartWanted(code) || !s.pauseBeforeRestart(code, pause) {
+			return code
+		}
+		pause = min(2*pause, restartPauseMax)
+		if err := s.restart(); err != nil {
+			fmt.Fprintln(os.Stderr, "supervise: restart:", err)
+			return 125
+		}
+	}
+}
+
+func exitCode(ws syscall.WaitStatus, err error) int {
+	switch {
+	case err != nil:
+		return 255
+	case ws.Signaled():
+		return 128 + int(ws.Signal())
+	default:
+		return ws.ExitStatus()
+	}
+}
+
+// Docker's restart back-off.
+const (
+	restartPauseMin = 100 * time.Millisecond
+	restartPauseMax = time.Minute
+	restartReset    = 10 * time.Second
+)
+
+func (s *supervisor) restartWanted(code int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return false
+	}
+	switch p := s.c.Life.Restart; p.Name {
+	case "always", "unless-stopped":
+		return true
+	case "on-failure":
+		return code != 0 && (p.Max == 0 || s.state.Restarts < p.Max)
+	}
+	return false
+}
+
+// pauseBeforeRestart reports whether nobody asked for the end meanwhile.
+func (s *supervisor) pauseBeforeRestart(code int, pause time.Duration) bool {
+	s.record(func(st *container.State) {
+		st.Status, st.Pid, st.ExitCode, st.FinishedAt = container.Restarting, 0, code, time.Now().UTC()
+	})
+	select {
+	case <-time.After(pause):
+		return true
+	case <-s.cancel:
+		return false
+	}
+}
+
+func (s *supervisor) restart() error {
+	if err := s.start(); err != nil {
+		return err
+	}
+	if err := s.release(); err != nil {
+		return err
+	}
+	s.record(func(st *container.State) { st.Restarts++ })
+	return nil
+}
+
+// record changes the state and writes it.
+func (s *supervisor) record(change func(*container.State)) {
+	s.mu.Lock()
+	change(&s.state)
+	st := s.state
+	s.mu.Unlock()
+	durable := st.Status == container.Exited && !s.c.Life.AutoRemove
+	if err := s.store.WriteState(s.id, st, durable); err != nil {
+		fmt.Fprintln(os.Stderr, "supervise: record state:", err)
+	}
+}
+
+// end records the end, gives everything back, and tells who waits.
+func (s *supervisor) end() {
+	s.ctl.Close()
+	_ = s.box.Close()
+	s.record(func(st *container.State) {
+		st.Status, st.Pid, st.ExitCode, st.Ports = container.Exited, 0, s.code, nil
+		st.FinishedAt = time.Now().UTC()
+	})
+	if s.log != nil {
+		s.log.Close()
+	}
+	s.dispose()
+	close(s.ended)
+	s.talks.Wait()
+}
+
+// dispose removes the container with --rm, and lets go of it otherwise.
+func (s *supervisor) dispose() {
+	_ = os.RemoveAll(s.store.Dirs().ContainerRun(s.id))
+	// The mount would keep the directory busy for a remove in this namespace.
+	_ = syscall.Unmount(filepath.Join(s.c.Dir(), "rootfs"), syscall.MNT_DETACH)
+	if s.c.Life.AutoRemove {
+		if c, err := s.store.Load(s.id); err == nil { // it may have been renamed
+			s.c = c
+		}
+		err := s.store.RemoveLocked(s.id, s.c.Name)
+		if err == nil {
+			err = s.store.RemoveAnonymousVolumes(s.c)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "supervise: remove:", err)
+		}
+	}
+	s.lock.Release()
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package ns makes the user namespace that coracle works in, and starts
+// processes in further namespaces from there. It is mechanism: what a
+// container may do is decided in package spec and arrives here as an OCI
+// runtime spec.
+//
+// # Stages
+//
+// A stage is this same binary, executed again under another argv[0]:
+//
+//	name               spawned by            namespaces held             ends
+//	coracle-enter      a command that        user, mount, pid            with the command it runs
+//	                   writes the store
+//	coracle-supervise  run, start            user, mount, pid            with its container
+//	coracle-init       supervise, or enter   those, and new mount, pid,  by execve of the container's program
+//	                   for a build step      net, ipc, uts, cgroup
+//	coracle-exec       supervise             those of the container      by execve of the program
+//
+// # Handshake with a new user namespace (Spawn and Join)
+//
+//	parent                                     child
+//	  clone(NEWUSER|NEWNS|NEWPID), execve  ──►   waits on the sync pipe; it kept all its
+//	  newuidmap ∥ newgidmap, or the single        capabilities through execve because they
+//	  id written by ourselves                     are ambient (capabilities(7)): no second
+//	  one byte                             ──►   execve is needed
+//	                                             makes / a slave, drops core dumps and
+//	                                             dumpability, goes on
+//
+// # Handshake with an init or exec stage (StartInit, Exec)
+//
+//	parent                                     child
+//	  configuration                        ──►   mounts, pivot_root, terminal …
+//	                                       ◄──   ready {host pid} + the terminal's master
+//	  one byte                             ──►   execve
+//	                                       ◄──   end of file: the program runs
+//	                                             or {error}: it does not
+//
+// A setns(2) into a user namespace is impossible from Go, which is
+// multi-threaded from its first instruction: namespaces are cloned into, other
+// kinds are joined on a locked thread, and what joins a running container is
+// forked by its supervisor, which is in the user namespace already.
+package ns

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ns
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+
+	"github.com/rootless-containers/rootlesskit/v3/pkg/parent/idtools"
+)
+
+// IDMap is one line of user_namespaces(7)' uid_map.
+type IDMap struct {
+	ContainerID int `json:"containerId"`
+	HostID      int `json:"hostId"`
+	Size        int `json:"size"`
+}
+
+// Maps are the id maps of a user namespace: the caller becomes 0, and the ids
+// that the administrator gave to the caller follow from 1.
+type Maps struct {
+	UID []IDMap `json:"uid"`
+	GID []IDMap `json:"gid"`
+	// Reason says why there is only a single id, when there is.
+	Reason string `json:"reason,omitempty"`
+}
+
+// Single reports whether the caller's own id is the only one.
+func (m Maps) Single() bool { return len(m.UID) == 1 && m.UID[0].Size == 1 }
+
+// The set-user-ID programs of shadow-utils that write maps of several ids;
+// the only programs coracle runs that are not its own. By absolute path: PATH
+// is the caller's.
+var mapPrograms = [2]string{"/usr/bin/newuidmap", "/usr/bin/newgidmap"}
+
+// HostMaps returns the maps that the calling user may have: the ranges of
+// /etc/subuid and /etc/subgid where the host has newuidmap and newgidmap, and
+// a single id otherwise. CORACLE_SINGLE_ID=1 asks for the single id.
+func HostMaps() (Maps, error) {
+	uid, gid := os.Geteuid(), os.Getegid()
+	m := Maps{UID: []IDMap{{0, uid, 1}}, GID: []IDMap{{0, gid, 1}}}
+	if os.Getenv("CORACLE_SINGLE_ID") == "1" {
+		m.Reason = "CORACLE_SINGLE_ID is set"
+		return m, nil
+	}
+	for _, p := range mapPrograms {
+		if _, err := os.Stat(p); err != nil {
+			m.Reason = p + " is not installed"
+			return m, nil
+		}
+	}
+	name := ""
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		name = u.Username
+	}
+	uids, gids, err := idtools.GetSubIDRanges(uid, name)
+	if err != nil {
+		m.Reason = err.Error()
+		return m, nil
+	}
+	for _, r := range uids {
+		m.UID = appendRange(m.UID, r)
+	}
+	for _, r := range gids {
+		m.GID = appendRange(m.GID, r)
+	}
+	return m, nil
+}
+
+func appendRange(maps []IDMap, r idtools.SubIDRange) []IDMap {
+	last := maps[len(maps)-1]
+	return append(maps, IDMap{ContainerID: last.ContainerID + last.Size, HostID: r.Start, Size: r.Length})
+}
+
+// write gives the maps to the user namespace of process pid, a direct child
+// that waits for them.
+func (m Maps) write(pid int) error {
+	if m.Single() {
+		return m.writeSingle(pid)
+	}
+	// The two programs take a few milliseconds each: side by side.
+	done := make(chan error, 1)
+	go func() { done <- runMapProgram(mapPrograms[1], pid, m.GID) }()
+	err := runMapProgram(mapPrograms[0], pid, m.UID)
+	if gerr := <-done; err == nil {
+		err = gerr
+	}
+	return err
+}
+
+// writeSingle writes the map that needs no privilege. setgroups(2) has to be
+// given up for it (CVE-2014-8989).
+func (m Maps) writeSingle(pid int) error {
+	for _, f := range []struct{ name, text string }{
+		{"setgroups", "deny"},
+		{"gid_map", fmt.Sprintf("0 %d 1\n", m.GID[0].HostID)},
+		{"uid_map", fmt.Sprintf("0 %d 1\n", m.UID[0].HostID)},
+	} {
+		path := "/proc/" + strconv.Itoa(pid) + "/" + f.name
+		w, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		_, err = w.WriteString(f.text)
+		w.Close()
+		if err != nil {
+			return fmt.Errorf("write %s: %w", f.name, err)
+		}
+	}
+	return nil
+}
+
+// runMapProgram runs newuidmap or newgidmap. Not through os/exec: that package
+// would resolve paths and copy output through goroutines for nothing.
+func runMapProgram(path string, pid int, maps []IDMap) error {
+	args := []string{path, strconv.Itoa(pid)}
+	for _, m := range maps {
+		args = append(args, strconv.Itoa(m.ContainerID), strconv.Itoa(m.HostID), strconv.Itoa(m.Size))
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	p, err := os.StartProcess(path, args, &os.ProcAttr{Env: []string{}, Files: []*os.File{nil, w, w}})
+	w.Close()
+	if err != nil {
+		return fmt.Errorf("run %s: %w", path, err)
+	}
+	said := make([]byte, 512)
+	n, _ := r.Read(said)
+	st, err := p.Wait()
+	if err != nil {
+		return fmt.Errorf("run %s: %w", path, err)
+	}
+	if !st.Success() {
+		return &mapError{program: path, said: string(said[:n])}
+	}
+	return nil
+}
+
+type mapError struct{ program, said string }
+
+func (e *mapError) Error() string { return "run " + e.program + ": " + e.said }
+func (e *mapError) Hint() string {
+	return "check that " + e.program + " is set-user-ID root and that your line in /etc/subuid and /etc/subgid is right; CORACLE_SINGLE_ID=1 does without"
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ns
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// SyncFD is the descriptor of the socket that an init or exec stage is born
+// with.
+const SyncFD = 3
+
+// PidfdFD is, in an exec stage, the pidfd of the container's first process.
+const PidfdFD = 4
+
+// Config is what an init or exec stage is told.
+type Config struct {
+	Spec *specs.Spec `json:"spec"`
+	// Filter is the compiled seccomp program, sock_filter by sock_filter.
+	Filter []byte `json:"filter,omitempty"`
+	// NewNetNS says that the stage is the first in its network namespace.
+	NewNetNS bool `json:"newNetNS,omitempty"`
+	Single   bool `json:"single,omitempty"` // the user namespace has a single id
+}
+
+// Answer is what an init or exec stage says. Errno is not 0 when a system
+// call failed; Exec marks a failure of the execve itself.
+type Answer struct {
+	HostPid int    `json:"hostPid,omitempty"`
+	Error   string `json:"error,omitempty"`
+	Errno   int    `json:"errno,omitempty"`
+	Exec    bool   `json:"exec,omitempty"`
+}
+
+// ExecError says that the program of a container could not be executed.
+type ExecError struct {
+	Message string
+	Errno   syscall.Errno
+}
+
+func (e *ExecError) Error() string { return e.Message }
+func (e *ExecError) Unwrap() error { return e.Errno }
+
+func (a Answer) err() error {
+	switch {
+	case a.Error == "":
+		return nil
+	case a.Exec:
+		return &ExecError{Message: a.Error, Errno: syscall.Errno(a.Errno)}
+	case a.Errno != 0:
+		return &setupError{a.Error, syscall.Errno(a.Errno)}
+	default:
+		return errors.New(a.Error)
+	}
+}
+
+type setupError struct {
+	message string
+	errno   syscall.Errno
+}
+
+func (e *setupError) Error() string { return e.message }
+func (e *setupError) Unwrap() error { return e.errno }
+
+const maxMessage = 16 << 20
+
+// WriteMessage sends v with a length before it, and at most one descriptor.
+func WriteMessage(sock *os.File, v any, file *os.File) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	msg := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(body)), uint32(len(body)))
+	msg = append(msg, body...)
+	if file != nil {
+		n, err := unix.SendmsgN(int(sock.Fd()), msg, unix.UnixRights(int(file.Fd())), nil, unix.MSG_NOSIGNAL)
+		if err != nil {
+			return os.NewSyscallError("sendmsg", err)
+		}
+		msg = msg[n:]
+	}
+	_, err = sock.Write(msg)
+	return err
+}
+
+// ReadMessage receives what WriteMessage sent. io.EOF is the other side's end.
+func ReadMessage(sock *os.File, v any) (*os.File, error) {
+	var head [4]byte
+	oob := make([]byte, unix.CmsgSpace(4))
+	var n, oobn int
+	var err error
+	for {
+		n, oobn, _, _, err = unix.Recvmsg(int(sock.Fd()), head[:], oob, unix.MSG_CMSG_CLOEXEC)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, os.NewSyscallError("recvmsg", err)
+	}
+	if n == 0 {
+		return nil, io.EOF
+	}
+	file, err := receivedFile(oob[:oobn])
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.ReadFull(sock, head[n:]); err != nil {
+		return file, err
+	}
+	size := binary.BigEndian.Uint32(head[:])
+	if size > maxMessage {
+		return file, fmt.Errorf("receive message: %d bytes are too many", size)
+	}
+	body := make([]byte, size)
+	if _, err := io.ReadFull(sock, body); err != nil {
+		return file, err
+	}
+	return file, json.Unmarshal(body, v)
+}
+
+func receivedFile(oob []byte) (*os.File, error) {
+	if len(oob) == 0 {
+		return nil, nil
+	}
+	msgs, err := unix.ParseSocketControlMessage(oob)
+	if err != nil || len(msgs) != 1 {
+		return nil, fmt.Errorf("receive descriptor: %w", err)
+	}
+	fds, err := unix.ParseUnixRights(&msgs[0])
+	if err != nil || len(fds) != 1 {
+		return nil, fmt.Errorf("receive descriptor: %w", err)
+	}
+	return os.NewFile(uintptr(fds[0]), "console"), nil
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ns
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Spawn describes a stage in a new user and mount namespace.
+type Spawn struct {
+	Stage                 string
+	Args                  []string
+	Env                   []string // nil: the caller's
+	Files                 []*os.File
+	Stdin, Stdout, Stderr *os.File
+	NewPID                bool // and a new pid namespace, of which the stage is the init
+	Setsid                bool
+	// DieWithParent kills the stage when the calling thread ends: the caller
+	// locks its goroutine to a thread that lives on.
+	DieWithParent bool
+	Maps          *Maps
+}
+
+// Start runs the stage and returns once its id maps are written. Files are its
+// descriptors 3 and up.
+func (s Spawn) Start() (*os.Process, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	defer w.Close()
+	sync := 3 + len(s.Files)
+	attr := &os.ProcAttr{
+		Env:   s.Env,
+		Files: append(append([]*os.File{s.Stdin, s.Stdout, s.Stderr}, s.Files...), r),
+		Sys: &syscall.SysProcAttr{
+			Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS,
+			// Ambient capabilities survive an execve with an unmapped uid.
+			AmbientCaps: allCapabilities(),
+			Setsid:      s.Setsid,
+		},
+	}
+	if s.NewPID {
+		attr.Sys.Cloneflags |= unix.CLONE_NEWPID
+	}
+	if s.DieWithParent {
+		attr.Sys.Pdeathsig = unix.SIGKILL
+	}
+	args := append([]string{s.Stage, strconv.Itoa(sync)}, s.Args...)
+	p, err := os.StartProcess("/proc/self/exe", args, attr)
+	if err != nil {
+		return nil, explainUserNS(fmt.Errorf("create user namespace: %w", err))
+	}
+	if err := s.Maps.write(p.Pid); err != nil {
+		_ = p.Kill()
+		_, _ = p.Wait()
+		return nil, explainUserNS(fmt.Errorf("map ids: %w", err))
+	}
+	if _, err := w.Write([]byte{1}); err != nil {
+		_ = p.Kill()
+		_, _ = p.Wait()
+		return nil, fmt.Errorf("release %s: %w", s.Stage, err)
+	}
+	return p, nil
+}
+
+func allCapabilities() []uintptr {
+	caps := make([]uintptr, lastCapability()+1)
+	for i := range caps {
+		caps[i] = uintptr(i)
+	}
+	return caps
+}
+
+// lastCapability is the highest capability of the running kernel, which may
+// know fewer than this program: raising one it does not know is an error.
+func lastCapability() int {
+	n := unix.CAP_LAST_CAP
+	for n > 0 {
+		if ok, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0); err == nil && ok >= 0 {
+			break
+		}
+		n--
+	}
+	return n
+}
+
+// Join completes a Spawn inside the stage: it is the first thing a stage does,
+// and returns the stage's arguments. Afterwards the process is uid 0 of its
+// user namespace with every capability in it, and mounts made on the host
+// still arrive, but none leaves.
+func Join() ([]string, error) {
+	if len(os.Args) < 2 {
+		return nil, errors.New("join namespaces: not spawned by coracle")
+	}
+	fd, err := strconv.Atoi(os.Args[1])
+	if err != nil || fd < 3 {
+		return nil, errors.New("join namespaces: not spawned by coracle")
+	}
+	sync := os.NewFile(uintptr(fd), "sync")
+	var b [1]byte
+	if n, err := sync.Read(b[:]); n != 1 {
+		return nil, fmt.Errorf("join namespaces: the parent is gone: %w", err)
+	}
+	sync.Close()
+	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
+		return nil, fmt.Errorf("join namespaces: make / a slave: %w", err)
+	}
+	// No core dump and no ptrace by what runs in the container: both would
+	// show the host's memory.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return nil, fmt.Errorf("join namespaces: %w", os.NewSyscallError("prctl", err))
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		return nil, fmt.Errorf("join namespaces: %w", os.NewSyscallError("setrlimit", err))
+	}
+	joined = true
+	return os.Args[2:], nil
+}
+
+var joined bool
+
+// Inside reports whether this process is a stage that has joined.
+func Inside() bool { return joined }
+
+// Enter runs the command line args of this same program inside a new user
+// namespace and returns its exit code. The process group is the caller's, so
+// that signals from a terminal reach it by themselves; when the caller dies it
+// is killed, and with it everything it started, for it is the init of a pid
+// namespace.
+func Enter(args []string, stdin, stdout, stderr *os.File) (int, error) {
+	maps, err := HostMaps()
+	if err != nil {
+		return 0, err
+	}
+	runtime.LockOSThread() // Pdeathsig watches this thread
+	defer runtime.UnlockOSThread()
+	sigs := make(chan os.Signal, 8)
+	signal.Notify(sigs, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+	defer signal.Stop(sigs)
+	p, err := Spawn{
+		Stage: StageEnter, Args: args, Stdin: stdin, Stdout: stdout, Stderr: stderr,
+		NewPID: true, DieWithParent: true, Maps: &maps,
+	}.Start()
+	if err != nil {
+		return 0, err
+	}
+	go func() {
+		for s := range sigs {
+			if s == unix.SIGTERM || s == unix.SIGHUP { // those of the keyboard reach the whole group
+				_ = p.Signal(s)
+			}
+		}
+	}()
+	st, err := p.Wait()
+	if err != nil {
+		return 0, fmt.Errorf("wait for %s: %w", StageEnter, err)
+	}
+	if ws, ok := st.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return 128 + int(ws.Signal()), nil
+	}
+	return st.ExitCode(), nil
+}
+
+// CurrentMaps reads the maps of the user namespace this process is in.
+func CurrentMaps() (Maps, error) {
+	var m Maps
+	for _, f := range []struct {
+		path string
+		to   *[]IDMap
+	}{{"/proc/self/uid_map", &m.UID}, {"/proc/self/gid_map", &m.GID}} {
+		data, err := os.ReadFile(f.path)
+		if err != nil {
+			return Maps{}, fmt.Errorf("read id maps: %w", err)
+		}
+		for line := range strings.Lines(string(data)) {
+			var im IDMap
+			if _, err := fmt.Sscan(line, &im.ContainerID, &im.HostID, &im.Size); err != nil {
+				return Maps{}, fmt.Errorf("read id maps: %w", err)
+			}
+			*f.to = append(*f.to, im)
+		}
+	}
+	return m, nil
+}
+
+// userNSError carries what the administrator can do about a host that refuses
+// user namespaces.
+type userNSError struct {
+	err  error
+	hint string
+}
+
+func (e *userNSError) Error() string { return e.err.Error() }
+func (e *userNSError) Unwrap() error { return e.err }
+func (e *userNSError) Hint() string  { return e.hint }
+
+// explainUserNS looks for the three switches that keep users from user
+// namespaces.
+func explainUserNS(err error) error {
+	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.ENOSPC) {
+		return err
+	}
+	sysctl := func(name string) string {
+		data, _ := os.ReadFile("/proc/sys/" + name)
+		return strings.TrimSpace(string(data))
+	}
+	switch {
+	case sysctl("user/max_user_namespaces") == "0":
+		return &userNSError{err, "user namespaces are switched off; the administrator can allow them: sysctl user.max_user_namespaces=15000"}
+	case sysctl("kernel/unprivileged_userns_clone") == "0":
+		return &userNSError{err, "user namespaces are for root only; the administrator can allow them: sysctl kernel.unprivileged_userns_clone=1"}
+	case sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1":
+		return &userNSError{err, "AppArmor allows user namespaces only to programs with a profile; see docs/rootless.md for coracle's, or: sysctl kernel.apparmor_restrict_unprivileged_userns=0"}
+	}
+	return err
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ns
+
+// The names of the stages, as argv[0]. See the package comment.
+const (
+	StageEnter     = "coracle-enter"
+	StageSupervise = "coracle-supervise"
+	StageInit      = "coracle-init"
+	StageExec      = "coracle-exec"
+)
