@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package child
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// processSteps turn this process into the container's.
+func (s *setup) processSteps() []step {
+	return []step{
+		{"set oom_score_adj", s.setOOMScore},
+		{"set limits", s.setLimits},
+		{"join session keyring", joinKeyring},
+		{"drop bounding capabilities", s.dropBounding},
+		{"set ids", s.setIDs},
+		{"change to working directory", s.chdir},
+		{"load seccomp filter", s.loadFilter},
+		{"set capabilities", s.setCapabilities},
+	}
+}
+
+func (s *setup) setOOMScore() error {
+	adj := s.Spec.Process.OOMScoreAdj
+	if adj == nil {
+		return nil
+	}
+	f, err := os.OpenFile("/proc/self/oom_score_adj", os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString(strconv.Itoa(*adj))
+	return err
+}
+
+// rlimits are the numbers of the limits, see getrlimit(2).
+var rlimits = map[string]int{
+	"RLIMIT_CPU": 0, "RLIMIT_FSIZE": 1, "RLIMIT_DATA": 2, "RLIMIT_STACK": 3, "RLIMIT_CORE": 4, "RLIMIT_RSS": 5,
+	"RLIMIT_NPROC": 6, "RLIMIT_NOFILE": 7, "RLIMIT_MEMLOCK": 8, "RLIMIT_AS": 9, "RLIMIT_LOCKS": 10,
+	"RLIMIT_SIGPENDING": 11, "RLIMIT_MSGQUEUE": 12, "RLIMIT_NICE": 13, "RLIMIT_RTPRIO": 14, "RLIMIT_RTTIME": 15,
+}
+
+func (s *setup) setLimits() error {
+	for _, l := range s.Spec.Process.Rlimits {
+		n, ok := rlimits[l.Type]
+		if !ok {
+			return fmt.Errorf("%s is not known", l.Type)
+		}
+		if err := unix.Setrlimit(n, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}); err != nil {
+			return fmt.Errorf("%s: %w", l.Type, err)
+		}
+	}
+	return nil
+}
+
+// joinKeyring gives the container a session keyring of its own. A kernel
+// without keyrings is one that shares none.
+func joinKeyring() error {
+	_, err := unix.KeyctlJoinSessionKeyring("")
+	if err == unix.ENOSYS || err == unix.EDQUOT {
+		return nil
+	}
+	return os.NewSyscallError("keyctl", err)
+}
+
+func (s *setup) dropBounding() error {
+	if s.Spec.Process.Capabilities == nil {
+		return nil
+	}
+	keep, err := capabilitySet(s.Spec.Process.Capabilities.Bounding)
+	if err != nil {
+		return err
+	}
+	for c := 0; c < 64; c++ {
+		if keep&(1<<c) != 0 {
+			continue
+		}
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0); err != nil {
+			if err == unix.EINVAL {
+				return nil // past the kernel's last one
+			}
+			return os.NewSyscallError("prctl PR_CAPBSET_DROP", err)
+		}
+	}
+	return nil
+}
+
+// setIDs uses raw system calls: the C library's meaning, all threads at once,
+// is neither needed nor possible here.
+func (s *setup) setIDs() error {
+	u := s.Spec.Process.User
+	if err := unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0); err != nil {
+		return os.NewSyscallError("prctl PR_SET_KEEPCAPS", err)
+	}
+	if !s.Single { // there setgroups(2) is denied for good, and there is one group
+		var list unsafe.Pointer
+		if n := len(u.AdditionalGids); n > 0 {
+			list = unsafe.Pointer(&u.AdditionalGids[0])
+		}
+		if _, _, e := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(u.AdditionalGids)), uintptr(list), 0); e != 0 {
+			return os.NewSyscallError("setgroups", e)
+		}
+	}
+	if _, _, e := unix.RawSyscall(unix.SYS_SETRESGID, uintptr(u.GID), uintptr(u.GID), uintptr(u.GID)); e != 0 {
+		return fmt.Errorf("setresgid %d: %w", u.GID, e)
+	}
+	if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(u.UID), uintptr(u.UID), uintptr(u.UID)); e != 0 {
+		return fmt.Errorf("setresuid %d: %w", u.UID, e)
+	}
+	if u.Umask != nil {
+		unix.Umask(int(*u.Umask))
+	}
+	// A change of uid has cleared the effective set, of which the filter
+	// needs one.
+	return capset(allCaps, allCaps, 0)
+}
+
+// allCaps is cut down by the kernel to what is permitted.
+const allCaps = ^uint64(0)
+
+// chdir goes to the working directory, as the process's user, and makes sure
+// that it is inside: a directory outside of the root would be called
+// "(unreachable)" (CVE-2024-21626).
+func (s *setup) chdir() error {
+	cwd := s.Spec.Process.Cwd
+	if err := unix.Chdir(cwd); err != nil {
+		return &os.PathError{Op: "chdir", Path: cwd, Err: err}
+	}
+	wd, err := unix.Getwd()
+	if err != nil || !strings.HasPrefix(wd, "/") {
+		return fmt.Errorf("%s is outside of the container's root", cwd)
+	}
+	return nil
+}
+
+func (s *setup) loadFilter() error {
+	if s.Spec.Process.NoNewPrivileges {
+		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+			return os.NewSyscallError("prctl PR_SET_NO_NEW_PRIVS", err)
+		}
+	}
+	if len(s.Filter) == 0 {
+		return nil
+	}
+	size := int(unsafe.Sizeof(unix.SockFilter{}))
+	prog := unix.SockFprog{Len: uint16(len(s.Filter) / size), Filter: (*unix.SockFilter)(unsafe.Pointer(&s.Filter[0]))}
+	_, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&prog)))
+	if e != 0 {
+		return os.NewSyscallError("seccomp", e)
+	}
+	return nil
+}
+
+// setCapabilities drops what is left. With the fake-root filter of a single
+// id capset(2) is answered without being done; then the execve does it, for a
+// root process gets no more than the bounding set.
+func (s *setup) setCapabilities() error {
+	caps := s.Spec.Process.Capabilities
+	if caps == nil {
+		caps = &specs.LinuxCapabilities{}
+	}
+	effective, err := capabilitySet(caps.Effective)
+	if err != nil {
+		return err
+	}
+	permitted, err := capabilitySet(caps.Permitted)
+	if err != nil {
+		return err
+	}
+	return capset(effective, permitted, 0)
+}
+
+// capset sets the three sets of this thread and clears the ambient one. The
+// inheritable set is always empty: what is in it survives into programs that
+// have file capabilities (CVE-2022-29162).
+func capset(effective, permitted, inheritable uint64) error {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var now [2]unix.CapUserData
+	if err := unix.Capget(&hdr, &now[0]); err != nil {
+		return os.NewSyscallError("capget", err)
+	}
+	have := uint64(now[0].Permitted) | uint64(now[1].Permitted)<<32
+	effective, permitted = effective&have, permitted&have
+	data := [2]unix.CapUserData{
+		{Effective: uint32(effective), Permitted: uint32(permitted), Inheritable: uint32(inheritable)},
+		{Effective: uint32(effective >> 32), Permitted: uint32(permitted >> 32), Inheritable: uint32(inheritable >> 32)},
+	}
+	if err := unix.Capset(&hdr, &data[0]); err != nil {
+		return os.NewSyscallError("capset", err)
+	}
+	// A kernel before 4.3 has no ambient set to clear.
+	_ = unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+	return nil
+}
+
+// capNames are the capabilities in the order of their numbers, see
+// linux/capability.h.
+var capNames = [...]string{
+	"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+	"LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
+	"SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
+	"SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
+	"MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+	"CHECKPOINT_RESTORE",
+}
+
+func capabilitySet(names []string) (uint64, error) {
+	var set uint64
+next:
+	for _, name := range names {
+		for i, n := range capNames {
+			if "CAP_"+n == name {
+				set |= 1 << i
+				continue next
+			}
+		}
+		return 0, fmt.Errorf("capability %s is not known", name)
+	}
+	return set, nil
+}

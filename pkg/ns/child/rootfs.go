@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package child
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// initSteps build the container's world.
+func (s *setup) initSteps() []step {
+	steps := []step{
+		{"set host name", s.setHostname},
+		{"make mounts private", func() error {
+			return unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, "")
+		}},
+	}
+	if s.NewNetNS {
+		steps = append(steps, step{"bring loopback up", loopbackUp})
+	}
+	r := &rootfs{path: s.Spec.Root.Path, single: s.Single, linux: s.linux()}
+	steps = append(steps, step{"open root file system", r.open})
+	for _, m := range s.Spec.Mounts {
+		steps = append(steps, step{"mount " + m.Destination, func() error { return r.mount(m) }})
+	}
+	return append(steps,
+		step{"create working directory", func() error { return r.makeCwd(s.Spec.Process.Cwd) }},
+		step{"pivot root", r.pivot},
+		step{"open terminal", s.openTerminal},
+		step{"write sysctls", s.writeSysctls},
+		step{"protect paths", s.protectPaths},
+	)
+}
+
+func (s *setup) setHostname() error {
+	if s.Spec.Hostname == "" || !hasNamespace(s.linux(), specs.UTSNamespace) {
+		return nil
+	}
+	return unix.Sethostname([]byte(s.Spec.Hostname))
+}
+
+func hasNamespace(l *specs.Linux, t specs.LinuxNamespaceType) bool {
+	for _, n := range l.Namespaces {
+		if n.Type == t {
+			return true
+		}
+	}
+	return false
+}
+
+// rootfs is the new root while it is built.
+type rootfs struct {
+	path   string
+	single bool
+	linux  *specs.Linux
+	dir    *os.File // O_PATH
+}
+
+func (r *rootfs) open() error {
+	fd, err := unix.Open(r.path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: r.path, Err: err}
+	}
+	r.dir = os.NewFile(uintptr(fd), r.path)
+	return nil
+}
+
+// resolve opens what target names inside the root; no link, no ".." and no
+// mount leads out of it (openat2(2)).
+func (r *rootfs) resolve(target string, flags uint64) (*os.File, error) {
+	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
+	fd, err := unix.Openat2(int(r.dir.Fd()), target, &how)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: target, Err: err}
+	}
+	return os.NewFile(uintptr(fd), target), nil
+}
+
+// mkdirAll resolves a directory inside the root and makes what is missing of
+// it, 0755 and owned by root.
+func (r *rootfs) mkdirAll(target string) (*os.File, error) {
+	d, err := r.resolve(target, unix.O_PATH|unix.O_DIRECTORY)
+	if !errors.Is(err, unix.ENOENT) || target == "/" {
+		return d, err
+	}
+	parent, err := r.mkdirAll(path.Dir(target))
+	if err != nil {
+		return nil, err
+	}
+	defer parent.Close()
+	err = unix.Mkdirat(int(parent.Fd()), path.Base(target), 0o755)
+	if err != nil && !errors.Is(err, unix.EEXIST) {
+		return nil, &os.PathError{Op: "mkdir", Path: target, Err: err}
+	}
+	return r.resolve(target, unix.O_PATH|unix.O_DIRECTORY)
+}
+
+// mkfile resolves a file inside the root, or makes an empty one.
+func (r *rootfs) mkfile(target string) (*os.File, error) {
+	f, err := r.resolve(target, unix.O_PATH)
+	if !errors.Is(err, unix.ENOENT) {
+		return f, err
+	}
+	parent, err := r.mkdirAll(path.Dir(target))
+	if err != nil {
+		return nil, err
+	}
+	defer parent.Close()
+	fd, err := unix.Openat(int(parent.Fd()), path.Base(target), unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return nil, &os.PathError{Op: "create", Path: target, Err: err}
+	}
+	unix.Close(fd)
+	return r.resolve(target, unix.O_PATH)
+}
+
+// makeCwd makes the working directory of the process when the image has none.
+func (r *rootfs) makeCwd(cwd string) error {
+	if !path.IsAbs(cwd) {
+		return fmt.Errorf("%q is not absolute", cwd)
+	}
+	d, err := r.mkdirAll(path.Clean(cwd))
+	if errors.Is(err, unix.EROFS) || errors.Is(err, unix.ENOTDIR) {
+		return nil // the chdir will say what is wrong
+	}
+	if err != nil {
+		return err
+	}
+	return d.Close()
+}
+
+// mount does one mount of the spec.
+func (r *rootfs) mount(m specs.Mount) error {
+	target := path.Clean("/" + m.Destination)
+	switch m.Type {
+	case "bind", "none", "":
+		return r.bind(m, target)
+	case "proc", "sysfs":
+		return r.kernelFS(m, target)
+	case "cgroup", "cgroup2":
+		return r.cgroup(m, target)
+	}
+	dir, err := r.mkdirAll(target)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := r.newMount(m.Type, m.Options, dir); err != nil {
+		return err
+	}
+	if m.Type == "tmpfs" && target == "/dev" {
+		return r.populateDev()
+	}
+	return nil
+}
+
+// kernelFS mounts proc or sysfs, but only on a plain directory of the image:
+// one that is a link would put it elsewhere and leave the masks behind
+// (CVE-2023-28642).
+func (r *rootfs) kernelFS(m specs.Mount, target string) error {
+	dir, err := r.mkdirAll(target)
+	if err != nil {
+		return err
+	}
+	dir.Close()
+	how := unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS,
+	}
+	fd, err := unix.Openat2(int(r.dir.Fd()), target, &how)
+	if err != nil {
+		return fmt.Errorf("the image's %s is not a directory: %w", target, err)
+	}
+	dir = os.NewFile(uintptr(fd), target)
+	defer dir.Close()
+	err = r.newMount(m.Type, m.Options, dir)
+	if m.Type == "sysfs" && errors.Is(err, unix.EPERM) {
+		// Refused where the network namespace is the host's, or where the
+		// host's own /sys is partly covered: then the host's, read-only.
+		return r.attachTree("/sys", []string{"rbind", "ro", "nosuid", "nodev", "noexec"}, dir)
+	}
+	if m.Type == "proc" && errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("the host's /proc is partly covered, as inside another container: %w", err)
+	}
+	return err
+}
+
+// cgroup shows the container's part of the cgroup2 tree; on a host without a
+// cgroup2 tree that may be shown, an empty read-only directory.
+func (r *rootfs) cgroup(m specs.Mount, target string) error {
+	dir, err := r.mkdirAll(target)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
+		return nil // a kernel without cgroups has no such directory in /sys
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := r.newMount("cgroup2", m.Options, dir); err == nil {
+		return nil
+	}
+	return r.newMount("tmpfs", []string{"ro", "nosuid", "nodev", "noexec", "mode=755", "size=0"}, dir)
+}
+
+// mountAttr are the mount options that belong to the mount, not to the file
+// system.
+var mountAttr = map[string]uint64{
+	"ro": unix.MOUNT_ATTR_RDONLY, "nosuid": unix.MOUNT_ATTR_NOSUID, "nodev": unix.MOUNT_ATTR_NODEV,
+	"noexec": unix.MOUNT_ATTR_NOEXEC, "noatime": unix.MOUNT_ATTR_NOATIME, "strictatime": unix.MOUNT_ATTR_STRICTATIME,
+	"nodiratime": unix.MOUNT_ATTR_NODIRATIME, "nosymfollow": unix.MOUNT_ATTR_NOSYMFOLLOW,
+	"relatime": 0, "rw": 0, "suid": 0, "dev": 0, "exec": 0,
+}
+
+var propagation = map[string]uint64{
+	"private": unix.MS_PRIVATE, "rprivate": unix.MS_PRIVATE, "slave": unix.MS_SLAVE, "rslave": unix.MS_SLAVE,
+	"shared": unix.MS_SHARED, "rshared": unix.MS_SHARED,
+}
+
+// newMount makes a file system and attaches it to dir.
+func (r *rootfs) newMount(fstype string, options []string, dir *os.File) error {
+	fs, err := unix.Fsopen(fstype, unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("fsopen "+fstype, err)
+	}
+	defer unix.Close(fs)
+	var attrs uint64
+	for _, o := range options {
+		if a, ok := mountAttr[o]; ok {
+			attrs |= a
+			continue
+		}
+		if _, ok := propagation[o]; ok {
+			continue // a new mount is private
+		}
+		if err := r.configure(fs, o); err != nil {
+			return fmt.Errorf("option %q: %w", o, err)
+		}
+	}
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return os.NewSyscallError("fsconfig", err)
+	}
+	mnt, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, int(attrs))
+	if err != nil {
+		return os.NewSyscallError("fsmount", err)
+	}
+	defer unix.Close(mnt)
+	return moveTo(mnt, dir)
+}
+
+// configure sets one option of a file system. An id that is not mapped, as
+// gid=5 is with a single id, is left out.
+func (r *rootfs) configure(fs int, option string) error {
+	key, val, has := strings.Cut(option, "=")
+	if !has {
+		return unix.FsconfigSetFlag(fs, key)
+	}
+	if (key == "gid" || key == "uid") && r.single && val != "0" {
+		return nil
+	}
+	return unix.FsconfigSetString(fs, key, val)
+}
+
+func moveTo(mnt int, target *os.File) error {
+	err := unix.MoveMount(mnt, "", int(target.Fd()), "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
+	return os.NewSyscallError("move_mount", err)
+}
+
+// bind attaches a tree of the host.
+func (r *rootfs) bind(m specs.Mount, target string) error {
+	var st unix.Stat_t
+	if err := unix.Stat(m.Source, &st); err != nil {
+		return &os.PathError{Op: "stat", Path: m.Source, Err: err}
+	}
+	make := r.mkfile
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		make = r.mkdirAll
+	}
+	to, err := make(target)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	return r.attachTree(m.Source, m.Options, to)
+}
+
+func (r *rootfs) attachTree(source string, options []string, to *os.File) error {
+	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
+	attr := unix.MountAttr{Propagation: unix.MS_PRIVATE}
+	for _, o := range options {
+		switch {
+		case o == "rbind":
+			flags |= unix.AT_RECURSIVE
+		case propagation[o] != 0:
+			attr.Propagation = propagation[o]
+		default:
+			attr.Attr_set |= mountAttr[o]
+		}
+	}
+	tree, err := unix.OpenTree(unix.AT_FDCWD, source, flags)
+	if err != nil {
+		return &os.PathError{Op: "open_tree", Path: source, Err: err}
+	}
+	defer unix.Close(tree)
+	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE&flags, &attr); err != nil {
+		return &os.PathError{Op: "mount_setattr", Path: source, Err: err}
+	}
+	return moveTo(tree, to)
+}
+
+// pivot makes the new root the root and lets the old one go, without a
+// directory for it: pivot_root(".", ".") stacks the two, see pivot_root(2).
+func (r *rootfs) pivot() error {
+	// The descriptor was opened before the mounts were made, but the root
+	// mount itself is the same.
+	if err := unix.Fchdir(int(r.dir.Fd())); err != nil {
+		return os.NewSyscallError("fchdir", err)
+	}
+	if err := unix.PivotRoot(".", "."); err != nil {
+		return &os.PathError{Op: "pivot_root", Path: r.path, Err: err}
+	}
+	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
+		return os.NewSyscallError("umount", err)
+	}
+	r.dir.Close()
+	return unix.Chdir("/")
+}
+

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package child
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/ns"
+)
+
+// Init is the init stage. It only returns when the program was not executed.
+func Init() int { return run(false) }
+
+// Exec is the exec stage.
+func Exec() int { return run(true) }
+
+// setup is one process on its way.
+type setup struct {
+	ns.Config
+	sync    *os.File
+	console *os.File // the terminal's master, on its way to the parent
+	hostPid int
+}
+
+func run(join bool) int {
+	runtime.LockOSThread()
+	// From here until execve nobody in the container may look into us.
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	s := &setup{sync: os.NewFile(ns.SyncFD, "sync")}
+	unix.CloseOnExec(ns.SyncFD)
+	if _, err := ns.ReadMessage(s.sync, &s.Config); err != nil {
+		return 1 // the parent is gone: there is nobody to tell
+	}
+	// The host's /proc is still there, and knows us by the host's number.
+	if link, err := os.Readlink("/proc/self"); err == nil {
+		s.hostPid, _ = strconv.Atoi(link)
+	}
+	steps := s.initSteps()
+	if join {
+		steps = s.execSteps()
+	}
+	for _, step := range append(steps, s.processSteps()...) {
+		if err := step.do(); err != nil {
+			return s.fail(fmt.Errorf("%s: %w", step.name, err), false)
+		}
+	}
+	if err := ns.WriteMessage(s.sync, ns.Answer{HostPid: s.hostPid}, s.console); err != nil {
+		return 1
+	}
+	if s.console != nil {
+		s.console.Close()
+	}
+	var word [1]byte
+	if n, _ := s.sync.Read(word[:]); n != 1 {
+		return 1
+	}
+	return s.fail(s.execve(), true)
+}
+
+// step is one line of the list in the package comment.
+type step struct {
+	name string
+	do   func() error
+}
+
+func (s *setup) execSteps() []step {
+	return []step{
+		{"join mount namespace", s.joinMounts},
+		{"open terminal", s.openTerminal},
+	}
+}
+
+// joinMounts enters the container's mount namespace. The file system
+// attributes of this thread must be its own for that (setns(2)).
+func (s *setup) joinMounts() error {
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return os.NewSyscallError("unshare", err)
+	}
+	if err := unix.Setns(ns.PidfdFD, unix.CLONE_NEWNS); err != nil {
+		return os.NewSyscallError("setns", err)
+	}
+	return unix.Close(ns.PidfdFD)
+}
+
+func (s *setup) fail(err error, exec bool) int {
+	a := ns.Answer{HostPid: s.hostPid, Error: err.Error(), Exec: exec}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		a.Errno = int(errno)
+	}
+	_ = ns.WriteMessage(s.sync, a, nil)
+	return 1
+}
+
+// execve finds the program in the container's PATH and becomes it. The texts
+// are those that users of other engines search the web for.
+func (s *setup) execve() error {
+	p := s.Spec.Process
+	path, err := lookPath(p.Args[0], p.Env)
+	if err != nil {
+		return err
+	}
+	// Whatever is open besides the three is closed by the execve.
+	_ = unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
+	err = syscall.Exec(path, p.Args, p.Env)
+	return fmt.Errorf("exec %s: %w", path, err)
+}
+
+func lookPath(name string, env []string) (string, error) {
+	if strings.Contains(name, "/") {
+		return name, executable(name)
+	}
+	var denied error
+	for _, kv := range env {
+		list, ok := strings.CutPrefix(kv, "PATH=")
+		if !ok {
+			continue
+		}
+		for _, dir := range strings.Split(list, ":") {
+			if dir == "" {
+				dir = "."
+			}
+			path := dir + "/" + name
+			err := executable(path)
+			if err == nil {
+				return path, nil
+			}
+			if errors.Is(err, unix.EACCES) && denied == nil {
+				denied = err
+			}
+		}
+		break
+	}
+	if denied != nil {
+		return "", denied
+	}
+	return "", &notFound{name}
+}
+
+type notFound struct{ name string }
+
+func (e *notFound) Error() string {
+	return fmt.Sprintf("exec: %q: executable file not found in $PATH", e.name)
+}
+func (e *notFound) Unwrap() error { return unix.ENOENT }
+
+// executable reports why path cannot be executed: what is missing is left to
+// the caller's next try, what is there but no program is EACCES.
+func executable(path string) error {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return fmt.Errorf("exec: %q: stat %s: %w", path, path, err)
+	}
+	switch {
+	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+		return fmt.Errorf("exec: %q: is a directory: %w", path, unix.EACCES)
+	case unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS) != nil:
+		return fmt.Errorf("exec: %q: %w", path, unix.EACCES)
+	}
+	return nil
+}
+
+func (s *setup) linux() *specs.Linux {
+	if s.Spec.Linux == nil {
+		return &specs.Linux{}
+	}
+	return s.Spec.Linux
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spec
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/pkg/ns"
+)
+
+// Options are what a container may differ in.
+type Options struct {
+	Rootfs         string // mounted, absolute
+	ReadOnlyRootfs bool
+	Args, Env      []string
+	Cwd            string
+	User           User
+	Hostname       string
+	Terminal       bool
+
+	Privileged      bool
+	NoNewPrivs      bool
+	CapAdd, CapDrop []string // with or without CAP_, or ALL
+	Seccomp         string   // "" default, "unconfined", or the text of a profile
+	UnmaskPaths     bool
+
+	Mounts      []specs.Mount // after our own; one with the destination of ours replaces it
+	ShmSize     int64         // bytes; 0 is Docker's 64 MiB
+	Rlimits     []specs.POSIXRlimit
+	Sysctl      map[string]string
+	OomScoreAdj *int
+
+	HostNet, HostPID, HostIPC, HostUTS bool
+	Maps                               ns.Maps
+}
+
+// User is a resolved user, see ResolveUser.
+type User struct {
+	UID, GID       uint32
+	AdditionalGIDs []uint32
+}
+
+const defaultShmSize = 64 << 20
+
+// New returns the spec. The error says which option is wrong.
+func New(o Options) (*specs.Spec, error) {
+	caps, err := Capabilities(o.CapAdd, o.CapDrop, o.Privileged)
+	if err != nil {
+		return nil, err
+	}
+	s := &specs.Spec{
+		Version:  specs.Version,
+		Root:     &specs.Root{Path: o.Rootfs, Readonly: o.ReadOnlyRootfs},
+		Hostname: o.Hostname,
+		Process: &specs.Process{
+			Terminal: o.Terminal, Args: o.Args, Env: o.Env, Cwd: o.Cwd,
+			User:         specs.User{UID: o.User.UID, GID: o.User.GID, AdditionalGids: o.User.AdditionalGIDs},
+			Capabilities: caps, NoNewPrivileges: o.NoNewPrivs, Rlimits: o.Rlimits, OOMScoreAdj: o.OomScoreAdj,
+		},
+		Linux: &specs.Linux{Namespaces: namespaces(o), Sysctl: o.Sysctl},
+	}
+	if s.Process.Cwd == "" {
+		s.Process.Cwd = "/"
+	}
+	s.Mounts = mounts(o)
+	if !o.Privileged && !o.UnmaskPaths {
+		s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = maskedPaths(), slices.Clone(readonlyPaths)
+	}
+	if s.Linux.Seccomp, err = profile(o, s); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func namespaces(o Options) []specs.LinuxNamespace {
+	list := []specs.LinuxNamespace{{Type: specs.MountNamespace}, {Type: specs.CgroupNamespace}}
+	for _, n := range []struct {
+		host bool
+		kind specs.LinuxNamespaceType
+	}{
+		{o.HostPID, specs.PIDNamespace}, {o.HostIPC, specs.IPCNamespace},
+		{o.HostUTS, specs.UTSNamespace}, {o.HostNet, specs.NetworkNamespace},
+	} {
+		if !n.host {
+			list = append(list, specs.LinuxNamespace{Type: n.kind})
+		}
+	}
+	return list
+}
+
+// mounts are those of every container, then the user's.
+func mounts(o Options) []specs.Mount {
+	shm := o.ShmSize
+	if shm == 0 {
+		shm = defaultShmSize
+	}
+	sys := "ro"
+	if o.Privileged {
+		sys = "rw"
+	}
+	own := []specs.Mount{
+		{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"nosuid", "noexec", "nodev"}},
+		{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "strictatime", "mode=755", "size=65536k"}},
+		{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
+		{Destination: "/dev/shm", Type: "tmpfs", Source: "shm", Options: []string{"nosuid", "noexec", "nodev", "mode=1777", "size=" + strconv.FormatInt(shm, 10)}},
+		{Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue", Options: []string{"nosuid", "noexec", "nodev"}},
+		{Destination: "/sys", Type: "sysfs", Source: "sysfs", Options: []string{"nosuid", "noexec", "nodev", sys}},
+		{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{"nosuid", "noexec", "nodev", "ro"}},
+	}
+	if o.HostPID {
+		own[0] = specs.Mount{Destination: "/proc", Type: "bind", Source: "/proc", Options: []string{"rbind", "nosuid", "noexec", "nodev"}}
+	}
+	if o.HostIPC { // the queues and segments of the host belong to its user namespace
+		own[3] = specs.Mount{Destination: "/dev/shm", Type: "bind", Source: "/dev/shm", Options: []string{"rbind", "nosuid", "noexec", "nodev"}}
+		own[4] = specs.Mount{Destination: "/dev/mqueue", Type: "bind", Source: "/dev/mqueue", Options: []string{"rbind", "nosuid", "noexec", "nodev"}}
+	}
+	theirs := map[string]bool{}
+	for _, m := range o.Mounts {
+		theirs[path.Clean(m.Destination)] = true
+	}
+	all := slices.DeleteFunc(own, func(m specs.Mount) bool { return theirs[m.Destination] })
+	return append(all, o.Mounts...)
+}
+
+// maskedPaths are hidden: what Docker or podman hides, and the per-CPU
+// throttle counters of this machine, a side channel.
+func maskedPaths() []string {
+	return []string{
+		"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+		"/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
+		"/sys/devices/virtual/powercap", "/sys/firmware", "/sys/fs/selinux",
+	}
+}
+
+var readonlyPaths = []string{"/proc/asound", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
+
+// defaultCapabilities are the eleven that podman leaves a container; Docker's
+// other three (AUDIT_WRITE, MKNOD, NET_RAW) are asked for by name.
+var defaultCapabilities = []string{
+	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_NET_BIND_SERVICE",
+	"CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
+}
+
+// allCapabilities are those of Linux 6, in the order of their numbers.
+var allCapabilities = []string{
+	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID",
+	"CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST",
+	"CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO",
+	"CAP_SYS_CHROOT", "CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE",
+	"CAP_SYS_RESOURCE", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE",
+	"CAP_AUDIT_CONTROL", "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM",
+	"CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
+}
+
+// Capabilities returns the sets of a process: add and drop over the default,
+// drop ALL before add as in Docker. Inheritable and ambient stay empty.
+func Capabilities(add, drop []string, privileged bool) (*specs.LinuxCapabilities, error) {
+	add, err := normalizeCaps(add)
+	if err != nil {
+		return nil, err
+	}
+	if drop, err = normalizeCaps(drop); err != nil {
+		return nil, err
+	}
+	set := slices.Clone(defaultCapabilities)
+	switch {
+	case privileged, slices.Contains(add, "ALL"):
+		set = slices.Clone(allCapabilities)
+	case slices.Contains(drop, "ALL"):
+		set = nil
+	}
+	if !privileged {
+		set = slices.DeleteFunc(set, func(c string) bool { return slices.Contains(drop, c) })
+		for _, c := range add {
+			if c != "ALL" && !slices.Contains(set, c) {
+				set = append(set, c)
+			}
+		}
+	}
+	return &specs.LinuxCapabilities{Bounding: set, Effective: set, Permitted: set}, nil
+}
+
+func normalizeCaps(names []string) ([]string, error) {
+	var out []string
+	for _, n := range names {
+		c := strings.ToUpper(n)
+		if c != "ALL" {
+			c = "CAP_" + strings.TrimPrefix(c, "CAP_")
+			if !slices.Contains(allCapabilities, c) {
+				return nil, fmt.Errorf("invalid capability: %q", n)
+			}
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// Rlimit is the limit that Docker calls name ("nofile").
+func Rlimit(name string, soft, hard int64) specs.POSIXRlimit {
+	return specs.POSIXRlimit{Type: "RLIMIT_" + strings.ToUpper(name), Soft: uint64(soft), Hard: uint64(hard)}
+}
