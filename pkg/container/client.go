@@ -298,6 +298,9 @@ func (es *ExecSession) start(o ExecOptions) error {
 // take sorts the descriptors of an attached reply: the terminal alone, or
 // stdout, stderr and, when asked for, stdin.
 func (es *ExecSession) take(o ExecOptions, files []*os.File) {
+	for i, f := range files {
+		files[i] = pollable(f)
+	}
 	switch {
 	case o.Tty && len(files) == 1:
 		es.Stdin = files[0]
@@ -309,6 +312,17 @@ func (es *ExecSession) take(o ExecOptions, files []*os.File) {
 	default:
 		CloseFiles(files)
 	}
+}
+
+// pollable makes a pipe's reader one that can be called back: the descriptor
+// is ours alone, so that its mode is nobody else's business.
+func pollable(f *os.File) *os.File {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil || unix.SetNonblock(fd, true) != nil {
+		return f
+	}
+	f.Close()
+	return os.NewFile(uintptr(fd), "stream")
 }
 
 func (s *Store) open(c *Container, req Request, out []*os.File, tty bool) (*Session, error) {

@@ -10,6 +10,7 @@
 //	  storage/                 graph root of go.podman.io/storage: layers and images
 //	  storage.conf             the library's configuration, ours, so that no file of the host's is read
 //	  images.json              index derived from storage/, read without a user namespace
+//	  images/<id>.json         the same of one image: configuration and layer directories
 //	  images.lock              flock: shared while an image is resolved, exclusive while the set of images changes
 //	  containers/<id>/         one directory per container
 //	  names/<name>             one file per container name, holding the ID
@@ -17,6 +18,7 @@
 //	  networks/<name>/         one directory per network
 //	  buildcache/              content-addressed build records
 //	  cachemounts/             RUN --mount=type=cache
+//	  blobinfo/<layer>.json    digests that registries know a layer by
 //	  blobs/                   partly downloaded blobs
 //	  tmp/                     staging; what a dead process left here is swept
 //	<run>/                     0700, need not survive a reboot

@@ -35,7 +35,7 @@ func Open(root string) (Dirs, error) {
 		return Dirs{}, err
 	}
 	for _, dir := range []string{
-		d.Containers(), d.Names(), d.Volumes(), d.Networks(), d.BuildCache(), d.CacheMounts(), d.Blobs(), d.Tmp(),
+		d.Containers(), d.Names(), d.Volumes(), d.Networks(), d.BuildCache(), d.CacheMounts(), d.Blobs(), d.Tmp(), d.Images(), d.BlobInfo(),
 		filepath.Join(d.Run, "containers"),
 	} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -142,6 +142,15 @@ func (d Dirs) CacheMounts() string { return filepath.Join(d.Root, "cachemounts")
 
 // Blobs holds partly downloaded blobs.
 func (d Dirs) Blobs() string { return filepath.Join(d.Root, "blobs") }
+
+// Images holds one file per image: the index's details.
+func (d Dirs) Images() string { return filepath.Join(d.Root, "images") }
+
+// ImageDetails is the file of one image.
+func (d Dirs) ImageDetails(id string) string { return filepath.Join(d.Images(), id+".json") }
+
+// BlobInfo remembers, per layer, under which digests registries know it.
+func (d Dirs) BlobInfo() string { return filepath.Join(d.Root, "blobinfo") }
 
 // Tmp holds what is not finished yet. It is on the file system of the root,
 // so that a rename commits.

@@ -26,10 +26,11 @@ import (
 // birthFD is the descriptor of the connection that a supervisor is born with.
 const birthFD = 3
 
-// Main is the supervise stage: args are the root, the run directory and the
-// container's ID. It returns the exit code of the process.
-func Main(args []string) int {
-	if err := ns.Join(); err != nil {
+// Main is the supervise stage. Its arguments are the root, the run directory
+// and the container's ID. It returns the exit code of the process.
+func Main() int {
+	args, err := ns.Join()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "supervise:", err)
 		return 1
 	}

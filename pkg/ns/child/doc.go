@@ -6,18 +6,18 @@
 //
 // The order is fixed by what each step takes away:
 //
-//	 1. read the configuration; everything below happens on one locked thread,
-//	    for credentials, capabilities and filters belong to threads
-//	 2. init: make mounts private, build /proc, /dev and the rest under the new
-//	    root, pivot_root; exec: join the mount namespace
-//	 3. the terminal, made by the container's own devpts
-//	 4. host name, sysctls, masked and read-only paths, read-only root
-//	 5. limits, session keyring
-//	 6. capability bounding set, groups, ids
-//	 7. seccomp filter: before the last capabilities go unless
-//	    no_new_privs is set, for loading it takes CAP_SYS_ADMIN
-//	 8. capabilities
-//	 9. tell the parent, wait for its word, execve
+//  1. read the configuration; everything below happens on one locked thread,
+//     for credentials, capabilities and filters belong to threads
+//  2. init: make mounts private, build /proc, /dev and the rest under the new
+//     root, pivot_root; exec: join the mount namespace
+//  3. the terminal, made by the container's own devpts
+//  4. host name, sysctls, masked and read-only paths, read-only root
+//  5. limits, session keyring
+//  6. capability bounding set, groups, ids
+//  7. seccomp filter: before the last capabilities go unless
+//     no_new_privs is set, for loading it takes CAP_SYS_ADMIN
+//  8. capabilities
+//  9. tell the parent, wait for its word, execve
 //
 // Nothing here trusts a path inside the new root: targets are resolved to
 // descriptors that cannot leave it, and mounts are attached to descriptors.

@@ -330,4 +330,3 @@ func (r *rootfs) pivot() error {
 	r.dir.Close()
 	return unix.Chdir("/")
 }
-

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Coracle is a container engine in one file: no daemon, no root, nothing else
+// to install. See ARCHITECTURE.md for the way through the code.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"go.podman.io/storage/pkg/reexec"
+
+	"coracle/pkg/cli"
+	"coracle/pkg/container/supervise"
+	"coracle/pkg/ns"
+	"coracle/pkg/ns/child"
+)
+
+func main() {
+	if stage, ok := stages[os.Args[0]]; ok {
+		os.Exit(stage())
+	}
+	if reexec.Init() { // the storage library's own stages
+		return
+	}
+	os.Exit(cli.Main(context.Background(), os.Args[0], os.Args[1:]))
+}
+
+// stages are this program under its other names; see package ns.
+var stages = map[string]func() int{
+	ns.StageInit:      child.Init,
+	ns.StageExec:      child.Exec,
+	ns.StageSupervise: supervise.Main,
+	ns.StageEnter:     enter,
+}
+
+// enter is the command line again, inside a user namespace.
+func enter() int {
+	args, err := ns.Join()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "coracle:", err)
+		return 125
+	}
+	return cli.Main(context.Background(), args[0], args[1:])
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Version is set by the linker.
+var Version = "0.1.0-dev"
+
+// Main runs one command line and returns the exit code. argv0 is the name the
+// program was called by.
+func Main(ctx context.Context, argv0 string, args []string) int {
+	e := &env{program: programName(argv0), args: args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	return e.report(e.run(ctx))
+}
+
+func (e *env) run(ctx context.Context) error {
+	app := e.app()
+	args, err := arrange(app, e.args)
+	if err != nil {
+		return err
+	}
+	return app.RunContext(ctx, append([]string{e.program}, args...))
+}
+
+// app is the whole command line.
+func (e *env) app() *cli.App {
+	container := []*cli.Command{
+		attachCommand(e), createCommand(e), execCommand(e), inspectContainerCommand(e), killCommand(e), logsCommand(e),
+		psCommand(e, "ls", "list", "ps"), portCommand(e), pruneContainersCommand(e), renameCommand(e), restartCommand(e),
+		rmCommand(e, "remove"), runCommand(e), startCommand(e), stopCommand(e), waitCommand(e),
+	}
+	image := []*cli.Command{
+		buildCommand(e), historyCommand(e), importCommand(e), inspectImageCommand(e), loadCommand(e), imagesCommand(e, "ls", "list"),
+		pruneImagesCommand(e), pullCommand(e), pushCommand(e), rmiCommand(e, "rm", "remove", "rmi"), saveCommand(e), tagCommand(e),
+	}
+	volume := []*cli.Command{
+		volumeCreateCommand(e), volumeInspectCommand(e), volumeListCommand(e), volumePruneCommand(e), volumeRemoveCommand(e),
+	}
+	return &cli.App{
+		Name: e.program, Usage: "a container engine without a daemon and without root",
+		HideHelp: true, HideVersion: true, HideHelpCommand: true,
+		DisableSliceFlagSeparator: true,
+		Writer:                    e.stdout, ErrWriter: e.stderr,
+		ExitErrHandler: func(*cli.Context, error) {}, // report does it
+		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return &usageError{nil, "", err.Error(), 125} },
+		Flags: []cli.Flag{
+			text("root", nil, "Where images, containers and volumes are kept"),
+			text("config", nil, "Location of the client's config files"),
+			flag("debug", short("D"), "Enable debug mode"),
+			text("log-level", short("l"), "Accepted for scripts; coracle has no log of its own"),
+			flag("version", short("v"), "Print version information and quit"),
+		},
+		Before: e.before,
+		Action: func(c *cli.Context) error {
+			if c.Bool("version") {
+				fmt.Fprintf(e.stdout, "%s version %s\n", e.program, Version)
+				return nil
+			}
+			return &helpRequest{}
+		},
+		Commands: append([]*cli.Command{
+			runCommand(e), execCommand(e), psCommand(e, "ps"), buildCommand(e), pullCommand(e), pushCommand(e),
+			imagesCommand(e, "images"), loginCommand(e), logoutCommand(e), versionCommand(e), infoCommand(e),
+			{Name: "container", Usage: "Manage containers", Subcommands: container},
+			{Name: "image", Usage: "Manage images", Subcommands: image},
+			{Name: "volume", Usage: "Manage volumes", Subcommands: volume},
+			{Name: "builder", Usage: "Manage builds", Subcommands: []*cli.Command{buildCommand(e), pruneBuilderCommand(e)}},
+			attachCommand(e), createCommand(e), historyCommand(e), importCommand(e), inspectCommand(e), killCommand(e),
+			loadCommand(e), logsCommand(e), portCommand(e), renameCommand(e), restartCommand(e), rmCommand(e), rmiCommand(e, "rmi"),
+			saveCommand(e), startCommand(e), stopCommand(e), tagCommand(e), waitCommand(e),
+		}, hiddenCommands(e)...),
+	}
+}
+
+// before takes the program's own flags.
+func (e *env) before(c *cli.Context) error {
+	e.root = c.String("root")
+	if dir := c.String("config"); dir != "" {
+		return os.Setenv("DOCKER_CONFIG", dir)
+	}
+	return nil
+}
+
+// hiddenCommands are what coracle asks of itself.
+func hiddenCommands(e *env) []*cli.Command {
+	return []*cli.Command{
+		{Name: "__reindex", Hidden: true, Action: func(*cli.Context) error { return e.reindex() }},
+		{Name: "__sweep", Hidden: true, Action: func(*cli.Context) error { return e.sweep() }},
+	}
+}

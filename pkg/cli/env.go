@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"coracle/pkg/container"
+	"coracle/pkg/ns"
+	"coracle/pkg/oci"
+	"coracle/pkg/overlay"
+	"coracle/pkg/state"
+)
+
+// env is what every command works with. It is the only wiring: stores are
+// opened here, when a command first asks for them.
+type env struct {
+	program               string   // what we were called: coracle, or docker
+	args                  []string // the whole command line without argv[0]
+	stdin, stdout, stderr *os.File
+
+	root  string // --root
+	dirs  state.Dirs
+	store *overlay.Store
+}
+
+// open finds the directories.
+func (e *env) open() (state.Dirs, error) {
+	if e.dirs.Root == "" {
+		d, err := state.Open(e.root)
+		if err != nil {
+			return d, err
+		}
+		e.dirs = d
+	}
+	return e.dirs, nil
+}
+
+// containers is the set of containers.
+func (e *env) containers() (*container.Store, error) {
+	d, err := e.open()
+	if err != nil {
+		return nil, err
+	}
+	return container.NewStore(d), nil
+}
+
+// inside runs f with the open image store inside the user namespace. Outside
+// of it, it runs this whole command line again in there, and passes its exit
+// code on.
+func (e *env) inside(f func(*overlay.Store) error) error {
+	if !ns.Inside() {
+		code, err := ns.Enter(append([]string{e.program}, e.args...), e.stdin, e.stdout, e.stderr)
+		if err != nil {
+			return err
+		}
+		return exit(code)
+	}
+	st, err := e.openStore()
+	if err != nil {
+		return err
+	}
+	return f(st)
+}
+
+func (e *env) openStore() (*overlay.Store, error) {
+	if e.store != nil {
+		return e.store, nil
+	}
+	d, err := e.open()
+	if err != nil {
+		return nil, err
+	}
+	maps, err := ns.CurrentMaps()
+	if err != nil {
+		return nil, err
+	}
+	st, err := overlay.Open(d, overlay.Options{SingleID: maps.Single()})
+	if err != nil {
+		return nil, err
+	}
+	e.store = st
+	return st, nil
+}
+
+// enter runs another command line of ours in the user namespace.
+func (e *env) enter(stdout *os.File, args ...string) error {
+	if e.root != "" {
+		args = append([]string{"--root=" + e.root}, args...)
+	}
+	code, err := ns.Enter(append([]string{e.program}, args...), e.stdin, stdout, e.stderr)
+	if err != nil {
+		return err
+	}
+	return exit(code)
+}
+
+// index is the list of images; one that is out of date is made again first.
+func (e *env) index() (*overlay.Index, error) {
+	d, err := e.open()
+	if err != nil {
+		return nil, err
+	}
+	ix, err := overlay.ReadIndex(d)
+	if !errors.Is(err, overlay.ErrStaleIndex) {
+		return ix, err
+	}
+	if ns.Inside() {
+		st, err := e.openStore()
+		if err != nil {
+			return nil, err
+		}
+		if err := st.Reindex(context.Background()); err != nil {
+			return nil, err
+		}
+	} else if err := e.enter(e.stdout, "__reindex"); err != nil {
+		return nil, fmt.Errorf("rebuild image index: %w", err)
+	}
+	return overlay.ReadIndex(d)
+}
+
+// image finds one image.
+func (e *env) image(arg string) (overlay.Image, string, error) {
+	ix, err := e.index()
+	if err != nil {
+		return overlay.Image{}, "", err
+	}
+	return oci.Lookup(ix, arg)
+}
+
+// isTerminal reports whether f is one.
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+func programName(argv0 string) string {
+	if name := filepath.Base(argv0); name == "docker" {
+		return name
+	}
+	return "coracle"
+}
+
+// needArgs refuses too few or too many arguments in Docker's words; most < 0
+// is without limit.
+func (e *env) needArgs(c *cli.Context, path string, least, most int) error {
+	n := c.Args().Len()
+	if n >= least && (most < 0 || n <= most) {
+		return nil
+	}
+	bound, count := "at least", least
+	switch {
+	case least == most && least == 0:
+		return &usageError{c.Command, path, fmt.Sprintf("'%s %s' accepts no arguments", e.program, path), 1}
+	case least == most:
+		bound = "exactly"
+	case n > most && most >= 0:
+		bound, count = "at most", most
+	}
+	plural := "s"
+	if count == 1 {
+		plural = ""
+	}
+	return &usageError{c.Command, path, fmt.Sprintf("'%s %s' requires %s %d argument%s", e.program, path, bound, count, plural), 1}
+}
+
+// commandPath is how a command was called: "container stop".
+func commandPath(c *cli.Context) string {
+	var words []string
+	for _, l := range c.Lineage() {
+		if l.Command != nil && l.Command.Name != "" && l.Command.Name != l.App.Name {
+			words = append([]string{l.Command.Name}, words...)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// values is a repeated string flag.
+func values(name string, aliases []string, usage string) *cli.StringSliceFlag {
+	return &cli.StringSliceFlag{Name: name, Aliases: aliases, Usage: usage}
+}
+
+func text(name string, aliases []string, usage string) *cli.StringFlag {
+	return &cli.StringFlag{Name: name, Aliases: aliases, Usage: usage}
+}
+
+func flag(name string, aliases []string, usage string) *cli.BoolFlag {
+	return &cli.BoolFlag{Name: name, Aliases: aliases, Usage: usage}
+}
+
+func short(letter string) []string { return []string{letter} }

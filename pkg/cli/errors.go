@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"coracle/pkg/container"
+)
+
+// exitError ends the program with a code. Its cause, if any, has been printed
+// or is printed by report.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+func (e *exitError) Unwrap() error { return e.err }
+
+// exit ends the program with code and without a word.
+func exit(code int) error {
+	if code == 0 {
+		return nil
+	}
+	return &exitError{code: code}
+}
+
+// cliError is a mistake that Docker's client finds by itself: no engine's
+// prefix stands before it.
+type cliError struct{ message string }
+
+func (e *cliError) Error() string { return e.message }
+
+func cliErrorf(format string, args ...any) error {
+	return &cliError{fmt.Sprintf(format, args...)}
+}
+
+// prefix stands before what Docker's engine says: its exact words when called
+// by its name. coracle has no daemon to speak of.
+func (e *env) prefix() string {
+	if e.program == "docker" {
+		return "Error response from daemon: "
+	}
+	return "Error: "
+}
+
+// message is how an error is shown.
+func (e *env) message(err error) string {
+	var own *cliError
+	if errors.As(err, &own) {
+		return err.Error()
+	}
+	return e.prefix() + err.Error()
+}
+
+// hint returns what the user can do about err, or nothing.
+func hint(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
+// report prints err and returns the exit code for it: the one place where an
+// error becomes words and a number.
+func (e *env) report(err error) int {
+	var help *helpRequest
+	var usage *usageError
+	var code *exitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &help):
+		fmt.Fprint(e.stdout, e.usage(help.cmd, help.path))
+		return 0
+	case errors.As(err, &usage):
+		return e.reportUsage(usage)
+	case errors.As(err, &code) && code.err == nil:
+		return code.code
+	}
+	e.say(err)
+	if code != nil {
+		return code.code
+	}
+	return 1
+}
+
+func (e *env) say(err error) {
+	fmt.Fprintln(e.stderr, e.message(err))
+	if h := hint(err); h != "" {
+		fmt.Fprintln(e.stderr, "hint: "+h)
+	}
+}
+
+func (e *env) reportUsage(u *usageError) int {
+	where := strings.TrimSpace(e.program + " " + u.path)
+	fmt.Fprintf(e.stderr, "%s: %s\n\n", e.program, u.message)
+	if u.cmd != nil {
+		fmt.Fprintf(e.stderr, "Usage:  %s\n\n", e.usageLine(u.cmd, u.path))
+	}
+	fmt.Fprintf(e.stderr, "Run '%s --help' for more information\n", where)
+	return u.code
+}
+
+// runError is how run and create fail before the process: the program's name
+// first, then where to read on.
+func (e *env) runError(cmd string, err error) error {
+	code := 125
+	var se *container.StartError
+	if errors.As(err, &se) {
+		code = se.Code
+	}
+	fmt.Fprintf(e.stderr, "%s: %s\n", e.program, e.message(err))
+	if h := hint(err); h != "" {
+		fmt.Fprintln(e.stderr, "hint: "+h)
+	}
+	fmt.Fprintf(e.stderr, "\nRun '%s %s --help' for more information\n", e.program, cmd)
+	return exit(code)
+}
+
+// each does f for every argument, prints what succeeded as it was typed, says
+// what did not, and fails if anything did.
+func (e *env) each(args []string, f func(arg string) error) error {
+	failed := false
+	for _, a := range args {
+		if err := f(a); err != nil {
+			e.say(err)
+			failed = true
+			continue
+		}
+		fmt.Fprintln(e.stdout, a)
+	}
+	if failed {
+		return exit(1)
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/container"
+)
+
+func execCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "exec", Usage: "Execute a command in a running container", ArgsUsage: "CONTAINER COMMAND [ARG...]",
+		Flags: []cli.Flag{
+			flag("detach", short("d"), "Detached mode: run command in the background"),
+			text("detach-keys", nil, "Override the key sequence for detaching a container"),
+			values("env", short("e"), "Set environment variables"),
+			values("env-file", nil, "Read in a file of environment variables"),
+			flag("interactive", short("i"), "Keep STDIN open even if not attached"),
+			flag("privileged", nil, "Give extended privileges to the command"),
+			flag("tty", short("t"), "Allocate a pseudo-TTY"),
+			text("user", short("u"), "Username or UID (format: <name|uid>[:<group|gid>])"),
+			text("workdir", short("w"), "Working directory inside the container"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 2, -1); err != nil {
+				return err
+			}
+			return e.runExec(c)
+		},
+	}
+}
+
+func (e *env) runExec(c *cli.Context) error {
+	if c.Bool("tty") && c.Bool("interactive") && !c.Bool("detach") && !isTerminal(e.stdin) {
+		return cliErrorf("cannot attach stdin to a TTY-enabled container because stdin is not a terminal")
+	}
+	keys, err := detachKeys(c.String("detach-keys"))
+	if err != nil {
+		return err
+	}
+	cs, err := e.containers()
+	if err != nil {
+		return err
+	}
+	ctr, err := cs.Lookup(c.Args().First())
+	if err != nil {
+		return err
+	}
+	vars, err := environment(c)
+	if err != nil {
+		return err
+	}
+	o := container.ExecOptions{
+		Args: c.Args().Tail(), Env: mergeEnv(nil, vars), Cwd: c.String("workdir"), User: c.String("user"),
+		Tty: c.Bool("tty"), Stdin: c.Bool("interactive"), Detach: c.Bool("detach"), Privileged: c.Bool("privileged"),
+	}
+	if ws, err := unix.IoctlGetWinsize(int(e.stdout.Fd()), unix.TIOCGWINSZ); err == nil && o.Tty {
+		o.Rows, o.Cols = ws.Row, ws.Col
+	}
+	es, err := cs.Exec(ctr, o)
+	if err != nil {
+		var se *container.StartError
+		if errors.As(err, &se) {
+			return &exitError{se.Code, err}
+		}
+		return err
+	}
+	defer es.Close()
+	if o.Detach {
+		return nil
+	}
+	code, err := e.talkExec(es, o, keys)
+	if err != nil {
+		return err
+	}
+	return exit(code)
+}
+
+// talkExec carries the streams of another process in the container.
+func (e *env) talkExec(es *container.ExecSession, o container.ExecOptions, keys []byte) (int, error) {
+	sigs := make(chan os.Signal, 16)
+	stop := make(chan struct{})
+	defer close(stop)
+	detached := make(chan struct{})
+	var out sync.WaitGroup
+	if o.Tty {
+		signal.Notify(sigs, unix.SIGWINCH)
+		if o.Stdin {
+			defer makeRaw(e.stdin)()
+		}
+		out.Add(1)
+		go copyOut(&out, e.stdout, es.Stdin)
+	} else {
+		out.Add(2)
+		go copyOut(&out, e.stdout, es.Stdout)
+		go copyOut(&out, e.stderr, es.Stderr)
+	}
+	defer signal.Stop(sigs)
+	go forwardSignals(&es.Session, e.stdout, sigs, stop)
+	if o.Stdin && es.Stdin != nil {
+		go func() {
+			if copyInput(es.Stdin, e.stdin, o.Tty, keys) {
+				close(detached)
+			} else if !o.Tty {
+				es.Stdin.Close()
+			}
+		}()
+	}
+	type end struct {
+		code int
+		err  error
+	}
+	ended := make(chan end, 1)
+	go func() {
+		code, err := es.Exit()
+		ended <- end{code, err}
+	}()
+	select {
+	case <-detached:
+		fmt.Fprintln(e.stderr, "read escape sequence")
+		return 0, nil
+	case r := <-ended:
+		// What the process wrote is in the pipes. Something it left behind may
+		// hold them open for ever, and is not waited for.
+		drainNow(o.Tty, es)
+		out.Wait()
+		return r.code, r.err
+	}
+}
+
+func copyOut(wg *sync.WaitGroup, to io.Writer, from *os.File) {
+	defer wg.Done()
+	_, _ = io.Copy(to, from) // EIO is a terminal's end
+}
+
+// drainNow lets the readers of the streams end once nothing is left to be
+// read: what the process left behind in the background may never end.
+func drainNow(tty bool, es *container.ExecSession) {
+	files := []*os.File{es.Stdout, es.Stderr}
+	if tty {
+		files = []*os.File{es.Stdin}
+	}
+	for _, f := range files {
+		for {
+			left := 0
+			control(f, func(fd int) { left, _ = unix.IoctlGetInt(fd, unix.TIOCINQ) })
+			if left == 0 {
+				break
+			}
+			// Its reader is at work; this only waits without spinning.
+			_, _ = unix.Poll(nil, 1)
+		}
+		_ = f.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// control calls do with the descriptor of f. Unlike f.Fd it leaves f in the
+// mode it is in, so that deadlines go on working.
+func control(f *os.File, do func(fd int)) {
+	if raw, err := f.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { do(int(fd)) })
+	}
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"slices"
+	"strings"
+)
+
+func sortStrings(s []string) { slices.Sort(s) }
+
+// filters are the values of --filter by key.
+type filters map[string][]string
+
+// parseFilters reads --filter and refuses keys that the command does not know.
+func parseFilters(list []string, known ...string) (filters, error) {
+	f := filters{}
+	for _, kv := range list {
+		k, v, ok := strings.Cut(kv, "=")
+		if !ok {
+			return nil, cliErrorf("invalid argument %q for \"-f, --filter\" flag: bad format of filter (expected name=value)", kv)
+		}
+		k = strings.ToLower(strings.TrimSpace(k))
+		if !slices.Contains(known, k) {
+			return nil, cliErrorf("invalid filter '%s'", k)
+		}
+		f[k] = append(f[k], strings.TrimSpace(v))
+	}
+	return f, nil
+}
+
+// any reports whether no value was given for key, or one that match accepts.
+func (f filters) any(key string, match func(string) bool) bool {
+	return len(f[key]) == 0 || slices.ContainsFunc(f[key], match)
+}
+
+// labels reports whether every label=k[=v] holds.
+func (f filters) labels(have map[string]string) bool {
+	for _, want := range f["label"] {
+		k, v, withValue := strings.Cut(want, "=")
+		got, ok := have[k]
+		if !ok || withValue && got != v {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+	"coracle/pkg/slirp"
+)
+
+// onContainers does f for every named container, several at once, and reports
+// in the order they were named.
+func (e *env) onContainers(args []string, f func(*container.Store, *container.Container) error) error {
+	cs, err := e.containers()
+	if err != nil {
+		return err
+	}
+	errs := make([]error, len(args))
+	gate := make(chan struct{}, 50)
+	var wg sync.WaitGroup
+	for i, a := range args {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			gate <- struct{}{}
+			defer func() { <-gate }()
+			c, err := cs.Lookup(a)
+			if err == nil {
+				err = f(cs, c)
+			}
+			errs[i] = err
+		}()
+	}
+	wg.Wait()
+	next := 0
+	return e.each(args, func(string) error {
+		next++
+		return errs[next-1]
+	})
+}
+
+func stopFlags() []cli.Flag {
+	return []cli.Flag{
+		text("signal", short("s"), "Signal to send to the container"),
+		&cli.IntFlag{Name: "timeout", Aliases: []string{"t", "time"}, Usage: "Seconds to wait before killing the container"},
+	}
+}
+
+// stopOptions reads what stop and restart share.
+func stopOptions(c *cli.Context) (sig syscall.Signal, timeout *int, err error) {
+	if s := c.String("signal"); s != "" {
+		if sig, err = container.ParseSignal(s); err != nil {
+			return 0, nil, err
+		}
+	}
+	if c.IsSet("timeout") {
+		n := c.Int("timeout")
+		timeout = &n
+	}
+	return sig, timeout, nil
+}
+
+func stopCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "stop", Usage: "Stop one or more running containers", ArgsUsage: "CONTAINER [CONTAINER...]", Flags: stopFlags(),
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+				return err
+			}
+			sig, timeout, err := stopOptions(c)
+			if err != nil {
+				return err
+			}
+			return e.onContainers(c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+				return cs.Stop(c.Context, ctr, sig, timeout)
+			})
+		},
+	}
+}
+
+func restartCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "restart", Usage: "Restart one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]", Flags: stopFlags(),
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+				return err
+			}
+			sig, timeout, err := stopOptions(c)
+			if err != nil {
+				return err
+			}
+			return e.onContainers(c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+				if err := cs.Stop(c.Context, ctr, sig, timeout); err != nil {
+					return err
+				}
+				again, err := cs.Load(ctr.ID)
+				if err != nil {
+					return err
+				}
+				return startDetached(cs, again)
+			})
+		},
+	}
+}
+
+func startDetached(cs *container.Store, ctr *container.Container) error {
+	if ctr.State.IsRunning() {
+		return nil
+	}
+	ses, err := cs.Launch(ctr, nil, nil)
+	if err != nil {
+		return err
+	}
+	return ses.Close()
+}
+
+func startCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "start", Usage: "Start one or more stopped containers", ArgsUsage: "CONTAINER [CONTAINER...]",
+		Flags: []cli.Flag{
+			flag("attach", short("a"), "Attach STDOUT/STDERR and forward signals"),
+			flag("interactive", short("i"), "Attach container's STDIN"),
+			text("detach-keys", nil, "Override the key sequence for detaching a container"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+				return err
+			}
+			if c.Bool("attach") || c.Bool("interactive") {
+				return e.startAttached(c)
+			}
+			return e.onContainers(c.Args().Slice(), startDetached)
+		},
+	}
+}
+
+func (e *env) startAttached(c *cli.Context) error {
+	if c.Args().Len() > 1 {
+		return cliErrorf("you cannot start and attach multiple containers at once")
+	}
+	keys, err := detachKeys(c.String("detach-keys"))
+	if err != nil {
+		return err
+	}
+	cs, err := e.containers()
+	if err != nil {
+		return err
+	}
+	ctr, err := cs.Lookup(c.Args().First())
+	if err != nil {
+		return err
+	}
+	a := e.attachment(ctr)
+	a.Stdin = a.Stdin && c.Bool("interactive")
+	if ctr.State.IsRunning() {
+		ses, err := cs.Attach(ctr, a, e.outputs(a))
+		if err != nil {
+			return err
+		}
+		code, err := e.converse(ses, a, keys, true)
+		return errors.Join(err, exit(code))
+	}
+	code, err := e.runAttached(cs, ctr, keys, true, a)
+	if err != nil {
+		var se *container.StartError
+		if errors.As(err, &se) {
+			return &exitError{se.Code, err}
+		}
+		return err
+	}
+	return exit(code)
+}
+
+func killCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "kill", Usage: "Kill one or more running containers", ArgsUsage: "CONTAINER [CONTAINER...]",
+		Flags: []cli.Flag{&cli.StringFlag{Name: "signal", Aliases: short("s"), Value: "KILL", Usage: "Signal to send to the container"}},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+				return err
+			}
+			sig, err := container.ParseSignal(c.String("signal"))
+			if err != nil {
+				return err
+			}
+			return e.onContainers(c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+				if !ctr.State.IsRunning() {
+					return fmt.Errorf("cannot kill container: %s: container %s is not running", ctr.Name, ctr.ID)
+				}
+				return cs.Signal(c.Context, ctr, sig)
+			})
+		},
+	}
+}
+
+func rmCommand(e *env, aliases ...string) *cli.Command {
+	return &cli.Command{
+		Name: "rm", Aliases: aliases, Usage: "Remove one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]",
+		Flags: []cli.Flag{
+			flag("force", short("f"), "Force the removal of a running container (uses SIGKILL)"),
+			flag("volumes", short("v"), "Remove anonymous volumes associated with the container"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+				return err
+			}
+			force := c.Bool("force")
+			cs, err := e.containers()
+			if err != nil {
+				return err
+			}
+			err = e.onContainers(c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+				return removeContainer(c, cs, ctr, force, c.Bool("volumes"))
+			})
+			return errors.Join(err, e.sweepTrash(cs))
+		},
+	}
+}
+
+func removeContainer(c *cli.Context, cs *container.Store, ctr *container.Container, force, volumes bool) error {
+	if ctr.State.IsRunning() {
+		if !force {
+			return fmt.Errorf("cannot remove container %q: container is running: stop the container before removing or force remove", ctr.Name)
+		}
+		if err := cs.Kill(c.Context, ctr); err != nil {
+			return err
+		}
+	}
+	err := cs.Remove(c.Context, ctr)
+	var gone *container.NotFoundError
+	if errors.As(err, &gone) && ctr.Life.AutoRemove || errors.Is(err, container.ErrNeedsUserNS) {
+		err = nil
+	}
+	if err == nil && volumes {
+		if err = cs.RemoveAnonymousVolumes(ctr); errors.Is(err, container.ErrNeedsUserNS) {
+			err = nil
+		}
+	}
+	return err
+}
+
+// sweepTrash finishes removals inside the user namespace, where files of
+// subordinate ids can be deleted.
+func (e *env) sweepTrash(cs *container.Store) error {
+	if !cs.HasTrash() {
+		return nil
+	}
+	return e.enter(e.stdout, "__sweep")
+}
+
+func (e *env) sweep() error {
+	cs, err := e.containers()
+	if err != nil {
+		return err
+	}
+	return cs.SweepTrash()
+}
+
+func pruneContainersCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "prune", Usage: "Remove all stopped containers",
+		Flags: []cli.Flag{flag("force", short("f"), "Do not prompt for confirmation"), values("filter", nil, "Provide filter values")},
+		Action: func(c *cli.Context) error {
+			f, err := parseFilters(c.StringSlice("filter"), "label")
+			if err != nil {
+				return err
+			}
+			if !c.Bool("force") && !e.confirm("WARNING! This will remove all stopped containers.") {
+				return nil
+			}
+			cs, err := e.containers()
+			if err != nil {
+				return err
+			}
+			list, err := cs.List()
+			if err != nil {
+				return err
+			}
+			first := true
+			for _, ctr := range list {
+				if ctr.State.IsRunning() || !f.labels(ctr.Labels) {
+					continue
+				}
+				if err := removeContainer(c, cs, ctr, false, true); err != nil {
+					return err
+				}
+				if first {
+					fmt.Fprintln(e.stdout, "Deleted Containers:")
+					first = false
+				}
+				fmt.Fprintln(e.stdout, ctr.ID)
+			}
+			if !first {
+				fmt.Fprintln(e.stdout)
+			}
+			fmt.Fprintln(e.stdout, "Total reclaimed space: 0B")
+			return e.sweepTrash(cs)
+		},
+	}
+}
+
+// confirm asks, and takes anything but y for a no.
+func (e *env) confirm(warning string) bool {
+	fmt.Fprintf(e.stdout, "%s\nAre you sure you want to continue? [y/N] ", warning)
+	var answer string
+	_, _ = fmt.Fscanln(e.stdin, &answer)
+	return strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes")
+}
+
+func renameCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "rename", Usage: "Rename a container", ArgsUsage: "CONTAINER NEW_NAME",
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 2, 2); err != nil {
+				return err
+			}
+			cs, err := e.containers()
+			if err != nil {
+				return err
+			}
+			ctr, err := cs.Lookup(c.Args().First())
+			if err != nil {
+				return err
+			}
+			return cs.Rename(c.Context, ctr, c.Args().Get(1))
+		},
+	}
+}
+
+func waitCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "wait", Usage: "Block until one or more containers stop, then print their exit codes", ArgsUsage: "CONTAINER [CONTAINER...]",
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+				return err
+			}
+			cs, err := e.containers()
+			if err != nil {
+				return err
+			}
+			failed := false
+			for _, a := range c.Args().Slice() {
+				ctr, err := cs.Lookup(a)
+				code := 0
+				if err == nil {
+					code, err = cs.Wait(c.Context, ctr)
+				}
+				if err != nil {
+					e.say(err)
+					failed = true
+					continue
+				}
+				fmt.Fprintln(e.stdout, code)
+			}
+			if failed {
+				return exit(1)
+			}
+			return nil
+		},
+	}
+}
+
+func portCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "port", Usage: "List port mappings or a specific mapping for the container", ArgsUsage: "CONTAINER [PRIVATE_PORT[/PROTO]]",
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, 2); err != nil {
+				return err
+			}
+			cs, err := e.containers()
+			if err != nil {
+				return err
+			}
+			ctr, err := cs.Lookup(c.Args().First())
+			if err != nil {
+				return err
+			}
+			return e.printPorts(ctr, c.Args().Get(1))
+		},
+	}
+}
+
+func (e *env) printPorts(ctr *container.Container, want string) error {
+	number, proto, ok := strings.Cut(want, "/")
+	if !ok {
+		proto = "tcp"
+	}
+	found := false
+	each := func(p slirp.Port) {
+		key := fmt.Sprintf("%d/%s", p.ContainerPort, p.Proto)
+		host := fmt.Sprintf("%s:%d", hostText(p.HostIP), p.HostPort)
+		switch {
+		case want == "":
+			fmt.Fprintf(e.stdout, "%s -> %s\n", key, host)
+		case key == number+"/"+proto:
+			fmt.Fprintln(e.stdout, host)
+			found = true
+		}
+	}
+	for _, p := range ctr.State.Ports {
+		each(p)
+	}
+	if want != "" && !found {
+		return fmt.Errorf("no public port '%s' published for %s", want, ctr.Name)
+	}
+	return nil
+}

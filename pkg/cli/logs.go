@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bufio"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+	"coracle/pkg/container/logfile"
+)
+
+func logsCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "logs", Usage: "Fetch the logs of a container", ArgsUsage: "CONTAINER",
+		Flags: []cli.Flag{
+			flag("details", nil, "Show extra details provided to logs"),
+			flag("follow", short("f"), "Follow log output"),
+			text("since", nil, "Show logs since timestamp (e.g. 2013-01-02T13:23:37Z) or relative (e.g. 42m for 42 minutes)"),
+			&cli.StringFlag{Name: "tail", Aliases: short("n"), Value: "all", Usage: "Number of lines to show from the end of the logs"},
+			flag("timestamps", short("t"), "Show timestamps"),
+			text("until", nil, "Show logs before a timestamp or relative"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
+				return err
+			}
+			return e.runLogs(c)
+		},
+	}
+}
+
+func (e *env) runLogs(c *cli.Context) error {
+	cs, err := e.containers()
+	if err != nil {
+		return err
+	}
+	ctr, err := cs.Lookup(c.Args().First())
+	if err != nil {
+		return err
+	}
+	if ctr.Life.LogDriver == "none" {
+		return fmt.Errorf("configured logging driver does not support reading")
+	}
+	o := logfile.Options{Tail: -1}
+	if t := c.String("tail"); t != "all" {
+		if n, err := strconv.Atoi(t); err == nil && n >= 0 {
+			o.Tail = n
+		}
+	}
+	if o.Since, err = parseMoment(c.String("since")); err != nil {
+		return fmt.Errorf("invalid value for \"since\": %w", err)
+	}
+	if o.Until, err = parseMoment(c.String("until")); err != nil {
+		return fmt.Errorf("invalid value for \"until\": %w", err)
+	}
+	if c.Bool("follow") && ctr.State.IsRunning() {
+		done := make(chan struct{})
+		o.Follow, o.Done = true, done
+		go func() {
+			_, _ = cs.Wait(c.Context, ctr)
+			close(done)
+		}()
+	}
+	return e.printLog(filepath.Join(ctr.Dir(), container.LogName), o, c.Bool("timestamps"))
+}
+
+func (e *env) printLog(path string, o logfile.Options, stamps bool) error {
+	out, errs := bufio.NewWriterSize(e.stdout, 256<<10), bufio.NewWriterSize(e.stderr, 64<<10)
+	last := out
+	err := logfile.Read(path, o, func(entry logfile.Entry) error {
+		w := out
+		if entry.Stream == "stderr" {
+			w = errs
+		}
+		if w != last { // keep the order of the two
+			if err := last.Flush(); err != nil {
+				return err
+			}
+			last = w
+		}
+		if stamps {
+			if _, err := w.WriteString(entry.Time + " "); err != nil {
+				return err
+			}
+		}
+		if _, err := w.Write(entry.Text); err != nil {
+			return err
+		}
+		if o.Follow {
+			return w.Flush()
+		}
+		return nil
+	})
+	if ferr := out.Flush(); err == nil {
+		err = ferr
+	}
+	if ferr := errs.Flush(); err == nil {
+		err = ferr
+	}
+	return err
+}
+
+// parseMoment reads a time, seconds since 1970, or a duration before now.
+func parseMoment(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(s); err == nil {
+		return time.Now().Add(-d), nil
+	}
+	if sec, frac, _ := strings.Cut(s, "."); sec != "" {
+		if n, err := strconv.ParseInt(sec, 10, 64); err == nil {
+			nano, _ := strconv.ParseInt((frac + "000000000")[:9], 10, 64)
+			return time.Unix(n, nano), nil
+		}
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02"} {
+		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("failed to parse value as time or duration: %q", s)
+}

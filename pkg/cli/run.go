@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+	"coracle/pkg/oci"
+	"coracle/pkg/overlay"
+	"coracle/pkg/state"
+)
+
+func runCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "run", Usage: "Create and run a new container from an image", ArgsUsage: "IMAGE [COMMAND] [ARG...]",
+		Flags: append(createFlags(),
+			flag("detach", short("d"), "Run container in background and print container ID"),
+			text("detach-keys", nil, "Override the key sequence for detaching a container"),
+			&cli.BoolFlag{Name: "sig-proxy", Usage: "Proxy received signals to the process", Value: true}),
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+				return err
+			}
+			return e.runRun(c)
+		},
+	}
+}
+
+func createCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "create", Usage: "Create a new container", ArgsUsage: "IMAGE [COMMAND] [ARG...]",
+		Flags: createFlags(),
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+				return err
+			}
+			ctr, err := e.create(c)
+			if err != nil {
+				return e.createError("create", err)
+			}
+			fmt.Fprintln(e.stdout, ctr.ID)
+			return nil
+		},
+	}
+}
+
+// createError keeps a code that was decided already.
+func (e *env) createError(cmd string, err error) error {
+	var code *exitError
+	if errors.As(err, &code) {
+		if code.err != nil {
+			fmt.Fprintf(e.stderr, "%s: %s\n\nRun '%s %s --help' for more information\n", e.program, e.message(code.err), e.program, cmd)
+		}
+		return exit(code.code)
+	}
+	return e.runError(cmd, err)
+}
+
+func (e *env) runRun(c *cli.Context) error {
+	if c.Bool("tty") && c.Bool("interactive") && !c.Bool("detach") && !isTerminal(e.stdin) {
+		fmt.Fprintln(e.stderr, "cannot attach stdin to a TTY-enabled container because stdin is not a terminal")
+		return exit(1)
+	}
+	keys, err := detachKeys(c.String("detach-keys"))
+	if err != nil {
+		return e.runError("run", err)
+	}
+	ctr, err := e.create(c)
+	if err != nil {
+		return e.createError("run", err)
+	}
+	cs, err := e.containers()
+	if err != nil {
+		return err
+	}
+	if c.Bool("detach") {
+		ses, err := cs.Launch(ctr, nil, nil)
+		if err != nil {
+			return e.runError("run", err)
+		}
+		ses.Close()
+		fmt.Fprintln(e.stdout, ctr.ID)
+		return nil
+	}
+	code, err := e.runAttached(cs, ctr, keys, c.Bool("sig-proxy"), nil)
+	if err != nil {
+		return e.runError("run", err)
+	}
+	return exit(code)
+}
+
+// create resolves the image, pulling it when it is missing, and makes the
+// container. The image lock is held from the moment the image is found until
+// the record is in place, so that nobody removes the image in between.
+func (e *env) create(c *cli.Context) (*container.Container, error) {
+	if file := c.String("cidfile"); file != "" {
+		if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+			return nil, cliErrorf("container ID file found, make sure the other container isn't running or delete %s", file)
+		}
+	}
+	d, err := e.open()
+	if err != nil {
+		return nil, err
+	}
+	lock, img, err := e.resolveForRun(c.Context, d, c.Args().First(), c.String("platform"), c.String("pull"), c.Bool("quiet"))
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Release()
+	det, err := overlay.LoadImage(d, img.ID)
+	if err != nil {
+		return nil, err
+	}
+	r, err := e.record(c, det, c.Args().Tail())
+	if err != nil {
+		return nil, err
+	}
+	cs, err := e.containers()
+	if err != nil {
+		return nil, err
+	}
+	if err := cs.Create(c.Context, r); err != nil {
+		return nil, err
+	}
+	if file := c.String("cidfile"); file != "" {
+		if err := state.WriteVolatile(file, []byte(r.ID), 0o644); err != nil {
+			return nil, fmt.Errorf("write container ID file: %w", err)
+		}
+	}
+	return cs.Load(r.ID)
+}
+
+// resolveForRun finds the image and returns with the image lock held.
+func (e *env) resolveForRun(ctx context.Context, d state.Dirs, arg, platform, pull string, quiet bool) (*state.Lock, overlay.Image, error) {
+	var none overlay.Image
+	switch pull {
+	case "always", "missing", "never", "":
+	default:
+		return nil, none, cliErrorf("invalid pull option: '%s': must be one of \"always\", \"missing\" or \"never\"", pull)
+	}
+	for tried := false; ; tried = true {
+		if pull == "always" && !tried {
+			if err := e.pullForRun(arg, platform, quiet); err != nil {
+				return nil, none, err
+			}
+		}
+		// The index may have to be made again, under the lock: before it is ours.
+		if _, err := e.index(); err != nil {
+			return nil, none, err
+		}
+		lock, err := state.Acquire(ctx, d.ImageLock(), state.Shared)
+		if err != nil {
+			return nil, none, err
+		}
+		ix, err := overlay.ReadIndex(d)
+		if err == nil {
+			img, _, lerr := oci.Lookup(ix, arg)
+			if lerr == nil {
+				return lock, img, nil
+			}
+			err = lerr
+		}
+		lock.Release()
+		var missing *oci.NotFoundError
+		if !errors.As(err, &missing) || tried || pull == "never" {
+			return nil, none, err
+		}
+		if pull != "always" {
+			if !quiet {
+				fmt.Fprintf(e.stderr, "Unable to find image '%s' locally\n", missing.Arg)
+			}
+			if err := e.pullForRun(arg, platform, quiet); err != nil {
+				return nil, none, err
+			}
+		}
+	}
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+)
+
+func inspectVolume(cs *container.Store, v container.Volume) obj {
+	return obj{"CreatedAt": stamp(v.Created), "Driver": "local", "Labels": v.Labels, "Mountpoint": cs.DataDir(v.Name), "Name": v.Name, "Options": nil, "Scope": "local"}
+}
+
+func volumeCreateCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "create", Usage: "Create a volume", ArgsUsage: "[VOLUME]",
+		Flags: []cli.Flag{text("driver", short("d"), "Specify volume driver name"), values("label", nil, "Set metadata for a volume")},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 0, 1); err != nil {
+				return err
+			}
+			if d := c.String("driver"); d != "" && d != "local" {
+				return fmt.Errorf("error looking up volume plugin %s: plugin %q not found", d, d)
+			}
+			l, err := labels(c, nil)
+			if err != nil {
+				return err
+			}
+			cs, err := e.containers()
+			if err != nil {
+				return err
+			}
+			v, err := cs.EnsureVolume(c.Context, c.Args().First(), l)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(e.stdout, v.Name)
+			return nil
+		},
+	}
+}
+
+func volumeListCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "ls", Aliases: []string{"list"}, Usage: "List volumes",
+		Flags: []cli.Flag{
+			values("filter", short("f"), "Provide filter values"), text("format", nil, "Format output"), flag("quiet", short("q"), "Only display volume names"),
+		},
+		Action: func(c *cli.Context) error {
+			cs, err := e.containers()
+			if err != nil {
+				return err
+			}
+			f, err := parseFilters(c.StringSlice("filter"), "name", "label", "dangling", "driver")
+			if err != nil {
+				return err
+			}
+			list, err := cs.Volumes()
+			if err != nil {
+				return err
+			}
+			var rows []row
+			for _, v := range list {
+				if !f.labels(v.Labels) || !f.any("name", func(s string) bool { return strings.Contains(v.Name, s) }) {
+					continue
+				}
+				if len(f["dangling"]) > 0 {
+					users, err := cs.VolumeUsers(v.Name)
+					if err != nil {
+						return err
+					}
+					if (len(users) == 0) != (f["dangling"][0] == "true" || f["dangling"][0] == "1") {
+						continue
+					}
+				}
+				if c.Bool("quiet") {
+					fmt.Fprintln(e.stdout, v.Name)
+					continue
+				}
+				rows = append(rows, row{"Driver": "local", "Name": v.Name, "Scope": "local", "Mountpoint": cs.DataDir(v.Name), "Labels": labelText(v.Labels)})
+			}
+			if c.Bool("quiet") {
+				return nil
+			}
+			cols := []column{{"DRIVER", "Driver"}, {"VOLUME NAME", "Name"}}
+			return e.list(c.String("format"), cols, append(cols, column{"SCOPE", "Scope"}, column{"MOUNTPOINT", "Mountpoint"}, column{"LABELS", "Labels"}), rows)
+		},
+	}
+}
+
+func volumeInspectCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "inspect", Usage: "Display detailed information on one or more volumes", ArgsUsage: "VOLUME [VOLUME...]", Flags: inspectFlags()[:1],
+		Action: func(c *cli.Context) error { return e.runInspect(c, "volume") },
+	}
+}
+
+func volumeRemoveCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more volumes", ArgsUsage: "VOLUME [VOLUME...]",
+		Flags: []cli.Flag{flag("force", short("f"), "Force the removal of one or more volumes")},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+				return err
+			}
+			cs, err := e.containers()
+			if err != nil {
+				return err
+			}
+			err = e.each(c.Args().Slice(), func(name string) error {
+				err := cs.RemoveVolume(name)
+				var missing *container.VolumeNotFoundError
+				if errors.Is(err, container.ErrNeedsUserNS) || errors.As(err, &missing) && c.Bool("force") {
+					return nil
+				}
+				return err
+			})
+			return errors.Join(err, e.sweepTrash(cs))
+		},
+	}
+}
+
+func volumePruneCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "prune", Usage: "Remove unused local volumes",
+		Flags: []cli.Flag{flag("all", short("a"), "Remove all unused volumes, not just anonymous ones"), flag("force", short("f"), "Do not prompt for confirmation")},
+		Action: func(c *cli.Context) error {
+			what := "anonymous local volumes"
+			if c.Bool("all") {
+				what = "local volumes"
+			}
+			if !c.Bool("force") && !e.confirm("WARNING! This will remove "+what+" not used by at least one container.") {
+				return nil
+			}
+			cs, err := e.containers()
+			if err != nil {
+				return err
+			}
+			list, err := cs.Volumes()
+			if err != nil {
+				return err
+			}
+			var gone []string
+			for _, v := range list {
+				users, err := cs.VolumeUsers(v.Name)
+				if err != nil {
+					return err
+				}
+				if len(users) > 0 || !v.Anonymous && !c.Bool("all") {
+					continue
+				}
+				if err := cs.RemoveVolume(v.Name); err != nil && !errors.Is(err, container.ErrNeedsUserNS) {
+					return err
+				}
+				gone = append(gone, v.Name)
+			}
+			if len(gone) > 0 {
+				fmt.Fprintf(e.stdout, "Deleted Volumes:\n%s\n\n", strings.Join(gone, "\n"))
+			}
+			fmt.Fprintln(e.stdout, "Total reclaimed space: 0B")
+			return e.sweepTrash(cs)
+		},
+	}
+}

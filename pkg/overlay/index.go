@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package overlay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"coracle/pkg/state"
+)
+
+// Index is the list of all images, newest first.
+type Index struct {
+	Stamp  stamp   `json:"stamp"`
+	Images []Image `json:"images"`
+}
+
+// stamp tells whether the library's list of images is the one that the index
+// was made from: the library replaces the file on every change.
+type stamp struct {
+	Ino   uint64 `json:"ino"`
+	Size  int64  `json:"size"`
+	Mtime int64  `json:"mtime"` // nanoseconds
+}
+
+// ErrStaleIndex says that the index is older than the images: Reindex, inside
+// the user namespace, writes it again.
+var ErrStaleIndex = errors.New("image index is stale")
+
+func libraryStamp(d state.Dirs) (stamp, error) {
+	var st syscall.Stat_t
+	err := syscall.Stat(filepath.Join(d.Storage(), "overlay-images", "images.json"), &st)
+	if errors.Is(err, fs.ErrNotExist) {
+		return stamp{}, nil
+	}
+	if err != nil {
+		return stamp{}, fmt.Errorf("read image index: %w", err)
+	}
+	return stamp{Ino: st.Ino, Size: st.Size, Mtime: st.Mtim.Nano()}, nil
+}
+
+// ReadIndex returns the index without opening the store. It needs no user
+// namespace.
+func ReadIndex(d state.Dirs) (*Index, error) {
+	now, err := libraryStamp(d)
+	if err != nil {
+		return nil, err
+	}
+	var ix Index
+	err = state.ReadJSON(d.ImageIndex(), &ix)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && now == stamp{}:
+		return &Index{}, nil
+	case err != nil || ix.Stamp != now:
+		// Damaged or old: it can be made again either way.
+		return nil, ErrStaleIndex
+	}
+	return &ix, nil
+}
+
+// Reindex writes the index again.
+func (s *Store) Reindex(ctx context.Context) error {
+	lock, err := s.lockImages(ctx)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	return s.reindexLocked()
+}
+
+// reindexLocked writes the index and the details of images that have none, or
+// other names than before.
+//
+// Preconditions: the image lock is held exclusively.
+func (s *Store) reindexLocked() error {
+	images, err := s.lib.Images()
+	if err != nil {
+		return fmt.Errorf("write image index: %w", err)
+	}
+	now, err := libraryStamp(s.dirs)
+	if err != nil {
+		return err
+	}
+	ix := Index{Stamp: now}
+	for i := range images {
+		d, err := s.details(&images[i])
+		if err != nil {
+			return fmt.Errorf("write image index: image %.12s: %w", images[i].ID, err)
+		}
+		ix.Images = append(ix.Images, d.Image)
+		var old Details
+		if state.ReadJSON(s.dirs.ImageDetails(d.ID), &old) == nil && slices.Equal(old.Names, d.Names) && slices.Equal(old.RepoDigests, d.RepoDigests) {
+			continue
+		}
+		if err := state.WriteJSON(s.dirs.ImageDetails(d.ID), d, 0o600); err != nil {
+			return explain(fmt.Errorf("write image index: %w", err))
+		}
+	}
+	slices.SortStableFunc(ix.Images, func(a, b Image) int { return b.Created.Compare(a.Created) })
+	if err := state.WriteJSON(s.dirs.ImageIndex(), ix, 0o600); err != nil {
+		return explain(fmt.Errorf("write image index: %w", err))
+	}
+	return nil
+}
+
+// Find returns the image that has the canonical name.
+func (ix *Index) Find(name string) (Image, bool) {
+	for _, img := range ix.Images {
+		if slices.Contains(img.Names, name) || slices.Contains(img.RepoDigests, name) {
+			return img, true
+		}
+	}
+	return Image{}, false
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package overlay
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Rootfs is a root file system to mount.
+type Rootfs struct {
+	Lowers []string // layer directories, topmost first
+	// Upper and Work are the read-write layer; without them the result is
+	// read-only.
+	Upper, Work string
+	Target      string // an existing directory
+	// Volatile skips all syncs of the upper layer: its content does not
+	// survive a power cut, and Work cannot be used for another mount.
+	Volatile bool
+}
+
+// MountRootfs mounts r in the mount namespace of the calling process, with
+// overlayfs as the kernel offers it to user namespaces (since Linux 5.11).
+func MountRootfs(r Rootfs) error {
+	if len(r.Lowers) == 0 {
+		return fmt.Errorf("mount root file system: the image has no layers")
+	}
+	err := mountOverlay(r)
+	if errors.Is(err, errOldKernel) {
+		err = mountByString(r)
+	}
+	if err != nil {
+		return explainMount(r, fmt.Errorf("mount root file system: %w", err))
+	}
+	return nil
+}
+
+var errOldKernel = errors.New("the kernel does not take lower directories one by one")
+
+// mountOverlay passes every lower directory by itself (Linux 6.5): a mount(2)
+// string is cut at a page, and images have many layers with long names.
+func mountOverlay(r Rootfs) error {
+	fs, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("fsopen overlay", err)
+	}
+	defer unix.Close(fs)
+	lowers := r.Lowers
+	if r.Upper == "" && len(lowers) == 1 {
+		// Without an upper directory overlayfs wants two lower ones.
+		return bindReadOnly(lowers[0], r.Target)
+	}
+	for _, dir := range lowers {
+		if err := unix.FsconfigSetString(fs, "lowerdir+", dir); err != nil {
+			if errors.Is(err, unix.EINVAL) {
+				return errOldKernel
+			}
+			return &os.PathError{Op: "add lower layer", Path: dir, Err: err}
+		}
+	}
+	if r.Upper != "" {
+		if err := unix.FsconfigSetString(fs, "upperdir", r.Upper); err != nil {
+			return &os.PathError{Op: "set upper layer", Path: r.Upper, Err: err}
+		}
+		if err := unix.FsconfigSetString(fs, "workdir", r.Work); err != nil {
+			return &os.PathError{Op: "set work directory", Path: r.Work, Err: err}
+		}
+	}
+	flags := []string{"userxattr"}
+	if r.Volatile && r.Upper != "" {
+		flags = append(flags, "volatile")
+	}
+	for _, f := range flags {
+		if err := unix.FsconfigSetFlag(fs, f); err != nil {
+			return fmt.Errorf("overlay option %s: %w", f, err)
+		}
+	}
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return os.NewSyscallError("create overlay", err)
+	}
+	mnt, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("fsmount", err)
+	}
+	defer unix.Close(mnt)
+	if err := unix.MoveMount(mnt, "", unix.AT_FDCWD, r.Target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return &os.PathError{Op: "move_mount", Path: r.Target, Err: err}
+	}
+	return nil
+}
+
+func bindReadOnly(source, target string) error {
+	tree, err := unix.OpenTree(unix.AT_FDCWD, source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return &os.PathError{Op: "open_tree", Path: source, Err: err}
+	}
+	defer unix.Close(tree)
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &attr); err != nil {
+		return &os.PathError{Op: "mount_setattr", Path: source, Err: err}
+	}
+	if err := unix.MoveMount(tree, "", unix.AT_FDCWD, target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return &os.PathError{Op: "move_mount", Path: target, Err: err}
+	}
+	return nil
+}
+
+// mountByString is for kernels before 6.5.
+func mountByString(r Rootfs) error {
+	data := "userxattr,lowerdir=" + strings.Join(r.Lowers, ":")
+	if r.Upper != "" {
+		data += ",upperdir=" + r.Upper + ",workdir=" + r.Work
+	}
+	if r.Volatile && r.Upper != "" {
+		data += ",volatile"
+	}
+	if len(data) >= os.Getpagesize() {
+		return fmt.Errorf("%d layers are too many for this kernel: it takes their names in one page, Linux 6.5 one by one", len(r.Lowers))
+	}
+	if err := unix.Mount("overlay", r.Target, "overlay", 0, data); err != nil {
+		return &os.PathError{Op: "mount overlay", Path: r.Target, Err: err}
+	}
+	return nil
+}
+
+// explainMount names the file systems that cannot hold an upper layer.
+func explainMount(r Rootfs, err error) error {
+	if r.Upper == "" || !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EPERM) {
+		return explain(err)
+	}
+	var st unix.Statfs_t
+	if unix.Statfs(r.Upper, &st) != nil {
+		return err
+	}
+	const move = "; move the store to another file system with --root or CORACLE_ROOT"
+	switch st.Type {
+	case unix.OVERLAYFS_SUPER_MAGIC:
+		return &hostError{err, "the store is on overlayfs, as inside another container" + move}
+	case unix.NFS_SUPER_MAGIC:
+		return &hostError{err, "the store is on NFS, which has no extended attributes of users" + move}
+	}
+	return &hostError{err, "the store's file system may lack extended attributes of users" + move}
+}

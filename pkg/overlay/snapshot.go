@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package overlay
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Names of the OCI image format for what a layer takes away.
+const (
+	whiteoutPrefix = ".wh."
+	whiteoutOpaque = ".wh..wh..opq"
+)
+
+// opaqueXattr marks a directory that hides everything below it, in overlayfs
+// mounted with userxattr.
+const opaqueXattr = "user.overlay.opaque"
+
+// writeLayer writes the tar stream of an overlay upper directory: what was
+// added or changed, and whiteouts for what was removed. The same directory
+// always gives the same bytes: entries are sorted, and carry neither access
+// times nor names of users.
+func writeLayer(ctx context.Context, w io.Writer, upper string, lowers []string) error {
+	l := &layerWriter{tw: tar.NewWriter(w), upper: upper, lowers: lowers, links: map[inode]string{}, buf: make([]byte, 256<<10)}
+	err := filepath.WalkDir(upper, func(path string, d fs.DirEntry, err error) error {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		return l.entry(path, d)
+	})
+	if err != nil {
+		return fmt.Errorf("write layer: %w", err)
+	}
+	return l.tw.Close()
+}
+
+type inode struct{ dev, ino uint64 }
+
+type layerWriter struct {
+	tw     *tar.Writer
+	upper  string
+	lowers []string // topmost first
+	links  map[inode]string
+	buf    []byte
+}
+
+func (l *layerWriter) entry(path string, d fs.DirEntry) error {
+	name, err := filepath.Rel(l.upper, path)
+	if err != nil {
+		return err
+	}
+	info, err := d.Info()
+	if err != nil {
+		return err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fmt.Errorf("stat %s: unexpected result", path)
+	}
+	switch {
+	case isWhiteout(st):
+		return l.whiteout(name)
+	case name == ".":
+		return nil
+	case info.Mode()&fs.ModeSocket != 0:
+		return nil // the format has no sockets
+	case d.IsDir():
+		return l.dir(path, name, info, st)
+	}
+	return l.other(path, name, info, st)
+}
+
+func isWhiteout(st *syscall.Stat_t) bool {
+	return st.Mode&syscall.S_IFMT == syscall.S_IFCHR && st.Rdev == 0
+}
+
+// whiteout writes the mark of a removal, if there is something to remove. The
+// kernel makes all whiteouts of a mount links of one inode, which means
+// nothing here.
+func (l *layerWriter) whiteout(name string) error {
+	if !l.below(name) {
+		return nil
+	}
+	dir, base := filepath.Split(name)
+	return l.mark(dir + whiteoutPrefix + base)
+}
+
+func (l *layerWriter) mark(name string) error {
+	return l.tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0, ModTime: time.Unix(0, 0), Format: tar.FormatPAX})
+}
+
+// below reports whether some lower layer has name.
+func (l *layerWriter) below(name string) bool {
+	_, ok := l.lower(name)
+	return ok
+}
+
+func (l *layerWriter) lower(name string) (*unix.Stat_t, bool) {
+	for _, dir := range l.lowers {
+		var st unix.Stat_t
+		err := unix.Lstat(filepath.Join(dir, name), &st)
+		if err == nil {
+			return &st, st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != 0
+		}
+		if l.hidden(dir, name) {
+			break
+		}
+	}
+	return nil, false
+}
+
+// hidden reports whether a parent of name is removed or opaque in dir, so that
+// the layers below dir do not count.
+func (l *layerWriter) hidden(dir, name string) bool {
+	for p := filepath.Dir(name); p != "."; p = filepath.Dir(p) {
+		var st unix.Stat_t
+		path := filepath.Join(dir, p)
+		if unix.Lstat(path, &st) != nil {
+			continue
+		}
+		if st.Mode&unix.S_IFMT != unix.S_IFDIR || isOpaque(path) {
+			return true
+		}
+	}
+	return false
+}
+
+func isOpaque(path string) bool {
+	var v [1]byte
+	n, err := unix.Lgetxattr(path, opaqueXattr, v[:])
+	return err == nil && n == 1 && (v[0] == 'y' || v[0] == 'x')
+}
+
+// dir writes a directory, unless it is only there because something in it
+// changed.
+func (l *layerWriter) dir(path, name string, info fs.FileInfo, st *syscall.Stat_t) error {
+	low, have := l.lower(name)
+	opaque := isOpaque(path)
+	if have && !opaque && low.Mode == st.Mode && low.Uid == st.Uid && low.Gid == st.Gid && low.Mtim == unix.Timespec(st.Mtim) {
+		return nil
+	}
+	if err := l.header(path, name+"/", "", info, st); err != nil {
+		return err
+	}
+	if opaque && have {
+		return l.mark(name + "/" + whiteoutOpaque)
+	}
+	return nil
+}
+
+func (l *layerWriter) other(path, name string, info fs.FileInfo, st *syscall.Stat_t) error {
+	link := ""
+	if info.Mode()&fs.ModeSymlink != 0 {
+		var err error
+		if link, err = os.Readlink(path); err != nil {
+			return err
+		}
+	}
+	if st.Nlink > 1 && info.Mode().IsRegular() {
+		key := inode{st.Dev, st.Ino}
+		if first, ok := l.links[key]; ok {
+			hdr, err := l.newHeader(path, name, "", info, st)
+			if err != nil {
+				return err
+			}
+			hdr.Typeflag, hdr.Linkname, hdr.Size = tar.TypeLink, first, 0
+			return l.tw.WriteHeader(hdr)
+		}
+		l.links[key] = name
+	}
+	if err := l.header(path, name, link, info, st); err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || st.Size == 0 {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.CopyBuffer(l.tw, io.LimitReader(f, st.Size), l.buf)
+	return err
+}
+
+func (l *layerWriter) header(path, name, link string, info fs.FileInfo, st *syscall.Stat_t) error {
+	hdr, err := l.newHeader(path, name, link, info, st)
+	if err != nil {
+		return err
+	}
+	return l.tw.WriteHeader(hdr)
+}
+
+func (l *layerWriter) newHeader(path, name, link string, info fs.FileInfo, st *syscall.Stat_t) (*tar.Header, error) {
+	hdr, err := tar.FileInfoHeader(plainInfo{info}, link)
+	if err != nil {
+		return nil, err
+	}
+	hdr.Name, hdr.Format = name, tar.FormatPAX
+	hdr.Uid, hdr.Gid = int(st.Uid), int(st.Gid)
+	hdr.Uname, hdr.Gname = "", ""
+	hdr.AccessTime, hdr.ChangeTime = time.Time{}, time.Time{}
+	if st.Mode&syscall.S_IFMT == syscall.S_IFCHR || st.Mode&syscall.S_IFMT == syscall.S_IFBLK {
+		hdr.Devmajor, hdr.Devminor = int64(unix.Major(st.Rdev)), int64(unix.Minor(st.Rdev))
+	}
+	return hdr, l.xattrs(path, hdr)
+}
+
+// plainInfo hides the system's record from archive/tar, which would look up
+// names of users on the host.
+type plainInfo struct{ fs.FileInfo }
+
+func (plainInfo) Sys() any { return nil }
+
+// xattrs adds the extended attributes that mean something elsewhere.
+func (l *layerWriter) xattrs(path string, hdr *tar.Header) error {
+	n, err := unix.Llistxattr(path, l.buf)
+	if errors.Is(err, unix.ENOTSUP) || n == 0 {
+		return nil
+	}
+	if err != nil {
+		return &os.PathError{Op: "llistxattr", Path: path, Err: err}
+	}
+	for _, key := range strings.Split(string(bytes.TrimRight(l.buf[:n], "\x00")), "\x00") {
+		if key != "security.capability" && !strings.HasPrefix(key, "user.") ||
+			strings.HasPrefix(key, "user.overlay.") || strings.HasPrefix(key, "user.containers.") {
+			continue
+		}
+		value := make([]byte, 64<<10)
+		m, err := unix.Lgetxattr(path, key, value)
+		if err != nil {
+			continue
+		}
+		if hdr.PAXRecords == nil {
+			hdr.PAXRecords = map[string]string{}
+		}
+		hdr.PAXRecords["SCHILY.xattr."+key] = string(value[:m])
+	}
+	return nil
+}

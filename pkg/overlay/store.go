@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package overlay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/opencontainers/go-digest"
+	"go.podman.io/storage"
+	"go.podman.io/storage/types"
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/state"
+)
+
+// Options of Open.
+type Options struct {
+	// SingleID says that the user namespace has one id: owners cannot be
+	// kept, and files that should be somebody else's are root's.
+	SingleID bool
+}
+
+// Store is the open set of layers and images. It is safe for concurrent use.
+type Store struct {
+	dirs     state.Dirs
+	lib      storage.Store
+	single   bool
+	unsynced atomic.Bool // something was staged since the last syncfs
+}
+
+// Open opens the store below d.
+//
+// Preconditions: the process is uid 0 inside the user namespace.
+func Open(d state.Dirs, o Options) (*Store, error) {
+	// The library reads its settings from the environment and from files of
+	// the host; these say that the namespace is made already, and that there
+	// is no file but ours.
+	for k, v := range map[string]string{
+		"_CONTAINERS_USERNS_CONFIGURED": "done",
+		"_CONTAINERS_ROOTLESS_UID":      "1",
+		"CONTAINERS_STORAGE_CONF":       d.StorageConf(),
+	} {
+		if err := os.Setenv(k, v); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := os.Stat(d.StorageConf()); errors.Is(err, os.ErrNotExist) {
+		conf := fmt.Sprintf("# The library's settings are passed by coracle; this file only keeps it from the host's.\n[storage]\ndriver = \"overlay\"\ngraphroot = %q\nrunroot = %q\n", d.Storage(), d.StorageRun())
+		if err := state.WriteFile(d.StorageConf(), []byte(conf), 0o600); err != nil {
+			return nil, fmt.Errorf("open store: %w", err)
+		}
+	}
+	opts := types.StoreOptions{
+		GraphRoot:       d.Storage(),
+		RunRoot:         d.StorageRun(),
+		GraphDriverName: "overlay",
+		GraphDriverOptions: []string{
+			"overlay.skip_mount_home=true",
+		},
+	}
+	if o.SingleID {
+		opts.GraphDriverOptions = append(opts.GraphDriverOptions, "overlay.ignore_chown_errors=true")
+	}
+	lib, err := storage.GetStore(opts)
+	if err != nil {
+		return nil, explain(fmt.Errorf("open store: %w", err))
+	}
+	return &Store{dirs: d, lib: lib, single: o.SingleID}, nil
+}
+
+// Close lets the store go.
+func (s *Store) Close() error {
+	s.lib.Free()
+	return nil
+}
+
+// Dirs returns the directories the store lives in.
+func (s *Store) Dirs() state.Dirs { return s.dirs }
+
+// LayerID is the OCI chain ID of a layer, 64 hex digits: what the layer is, on
+// top of what.
+type LayerID string
+
+// ChainID returns the ID of the layer diffID on top of parent.
+func ChainID(parent LayerID, diffID digest.Digest) LayerID {
+	if parent == "" {
+		return LayerID(diffID.Encoded())
+	}
+	return LayerID(digest.FromString("sha256:" + string(parent) + " " + diffID.String()).Encoded())
+}
+
+// HasLayer reports whether the layer is in the store.
+func (s *Store) HasLayer(id LayerID) bool {
+	if id == "" {
+		return false
+	}
+	if _, err := os.Lstat(s.diffDir(id)); err != nil {
+		return false
+	}
+	_, err := s.lib.Layer(string(id))
+	return err == nil
+}
+
+// DiffID returns the digest of the layer's uncompressed tar stream.
+func (s *Store) DiffID(id LayerID) (digest.Digest, error) {
+	l, err := s.lib.Layer(string(id))
+	if err != nil {
+		return "", fmt.Errorf("look up layer %.12s: %w", id, err)
+	}
+	return l.UncompressedDigest, nil
+}
+
+func (s *Store) diffDir(id LayerID) string {
+	return filepath.Join(s.dirs.Storage(), "overlay", string(id), "diff")
+}
+
+// Lowers returns the directories of a layer and all below it, topmost first.
+func (s *Store) Lowers(id LayerID) ([]string, error) {
+	var dirs []string
+	for id != "" {
+		l, err := s.lib.Layer(string(id))
+		if err != nil {
+			return nil, fmt.Errorf("look up layer %.12s: %w", id, err)
+		}
+		dirs = append(dirs, s.diffDir(id))
+		id = LayerID(l.Parent)
+	}
+	return dirs, nil
+}
+
+// Sync puts everything written below the store on disk.
+func (s *Store) Sync() error {
+	f, err := os.Open(s.dirs.Storage())
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := unix.Syncfs(int(f.Fd())); err != nil {
+		return os.NewSyscallError("syncfs", err)
+	}
+	return nil
+}
+
+// Sweep removes what commands that died left behind.
+func (s *Store) Sweep() error {
+	if err := s.lib.GarbageCollect(); err != nil {
+		return fmt.Errorf("sweep store: %w", err)
+	}
+	return nil
+}
+
+// SweepLayers removes the layers that no image reaches and keep does not ask
+// for, and returns their IDs.
+func (s *Store) SweepLayers(ctx context.Context, keep func(LayerID) bool) ([]LayerID, error) {
+	lock, err := s.lockImages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Release()
+	layers, err := s.lib.Layers()
+	if err != nil {
+		return nil, fmt.Errorf("list layers: %w", err)
+	}
+	images, err := s.lib.Images()
+	if err != nil {
+		return nil, fmt.Errorf("list images: %w", err)
+	}
+	parent := make(map[LayerID]LayerID, len(layers))
+	needed := map[LayerID]bool{}
+	for _, l := range layers {
+		parent[LayerID(l.ID)] = LayerID(l.Parent)
+	}
+	mark := func(id LayerID) {
+		for ; id != "" && !needed[id]; id = parent[id] {
+			needed[id] = true
+		}
+	}
+	for _, img := range images {
+		mark(LayerID(img.TopLayer))
+	}
+	for id := range parent {
+		if keep != nil && keep(id) {
+			mark(id)
+		}
+	}
+	return s.deleteLayers(parent, needed), nil
+}
+
+// deleteLayers deletes children before parents; one that cannot be deleted
+// keeps its parents.
+func (s *Store) deleteLayers(parent map[LayerID]LayerID, needed map[LayerID]bool) []LayerID {
+	var gone []LayerID
+	for {
+		children := map[LayerID]int{}
+		for _, p := range parent {
+			children[p]++
+		}
+		again := false
+		for id := range parent {
+			if needed[id] || children[id] > 0 {
+				continue
+			}
+			if err := s.lib.DeleteLayer(string(id)); err != nil {
+				needed[id] = true
+				continue
+			}
+			delete(parent, id)
+			gone = append(gone, id)
+			again = true
+		}
+		if !again {
+			return gone
+		}
+	}
+}
+
+func (s *Store) lockImages(ctx context.Context) (*state.Lock, error) {
+	lock, err := state.Acquire(ctx, s.dirs.ImageLock(), state.Exclusive)
+	if err != nil {
+		return nil, fmt.Errorf("change images: %w", err)
+	}
+	return lock, nil
+}
+
+// hostError carries what can be done about a file system that cannot hold a
+// store.
+type hostError struct {
+	err  error
+	hint string
+}
+
+func (e *hostError) Error() string { return e.err.Error() }
+func (e *hostError) Unwrap() error { return e.err }
+func (e *hostError) Hint() string  { return e.hint }
+
+func explain(err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return &hostError{err, "free some space, or move the store with --root or CORACLE_ROOT"}
+	}
+	return err
+}

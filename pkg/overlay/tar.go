@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package overlay
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/vbatts/tar-split/tar/asm"
+	tarstorage "github.com/vbatts/tar-split/tar/storage"
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/state"
+)
+
+// OpenTar returns the layer's tar stream, byte for byte the one it was made
+// from. No lock is held while it is read.
+func (s *Store) OpenTar(id LayerID) (io.ReadCloser, error) {
+	split, err := os.Open(filepath.Join(s.dirs.Storage(), "overlay-layers", string(id)+".tar-split.gz"))
+	if err != nil {
+		return nil, fmt.Errorf("open layer %.12s: %w", id, err)
+	}
+	unzip, err := gzip.NewReader(bufio.NewReader(split))
+	if err != nil {
+		split.Close()
+		return nil, fmt.Errorf("open layer %.12s: %w", id, err)
+	}
+	dir, err := unix.Open(s.diffDir(id), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		split.Close()
+		return nil, fmt.Errorf("open layer %.12s: %w", id, err)
+	}
+	get := &fileGetter{dir: os.NewFile(uintptr(dir), s.diffDir(id))}
+	pr, pw := io.Pipe()
+	go func() {
+		err := asm.WriteOutputTarStream(get, tarstorage.NewJSONUnpacker(unzip), pw)
+		pw.CloseWithError(errors.Join(err, get.dir.Close(), split.Close()))
+	}()
+	return pr, nil
+}
+
+// fileGetter opens a layer's files for tar-split. Links are resolved inside
+// the layer: an entry's name may lead through one that the image made.
+type fileGetter struct{ dir *os.File }
+
+func (g *fileGetter) Get(name string) (io.ReadCloser, error) {
+	how := unix.OpenHow{
+		Flags:   unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOFOLLOW | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	}
+	fd, err := unix.Openat2(int(g.dir.Fd()), name, &how)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+func (s *Store) blobsPath(id LayerID) string {
+	return filepath.Join(s.dirs.BlobInfo(), string(id)+".json")
+}
+
+// Blobs returns the known compressed forms of a layer, newest first.
+func (s *Store) Blobs(id LayerID) []Blob {
+	var list []Blob
+	data, err := os.ReadFile(s.blobsPath(id))
+	if err != nil || json.Unmarshal(data, &list) != nil {
+		return nil
+	}
+	return list
+}
+
+// AddBlob remembers a compressed form of a layer, so that a push need not make
+// it again. It is only a memory: losing it costs time.
+func (s *Store) AddBlob(id LayerID, b Blob) error {
+	list := []Blob{b}
+	for _, old := range s.Blobs(id) {
+		if old.Digest != b.Digest && len(list) < 4 {
+			list = append(list, old)
+		}
+	}
+	data, err := json.Marshal(list)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(s.blobsPath(id)), 0o700); err != nil {
+		return err
+	}
+	return state.WriteVolatile(s.blobsPath(id), data, 0o600)
+}

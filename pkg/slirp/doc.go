@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package slirp connects a network namespace to the world through the sockets
+// of this process: user-mode networking without /dev/net/tun, without a helper
+// program and without any privilege on the host.
+//
+//	 container's netns        private netns           this process, in the host's netns
+//	┌──────────────────┐     ┌───────────────┐      ┌────────────────────────────────────┐
+//	│ eth0 10.0.2.100 ─┼─veth┼─ wire ◄───────┼──────┼─ AF_PACKET ── gVisor TCP/IP stack   │
+//	│                  │     │               │      │    10.0.2.2 gateway │ 10.0.2.3 DNS   │
+//	└──────────────────┘     └───────────────┘      │    TCP, UDP, echo ──► host's sockets│
+//	        ▲                                       │                                    │
+//	        └── sockets made in the container's ────┼── published ports (rootlesskit)     │
+//	            netns, passed here                  └────────────────────────────────────┘
+//
+// The wire's end is in a network namespace of its own, where the container
+// cannot see it. Published ports do not pass the stack: a connection that comes
+// in on the host is joined to a socket in the container's namespace, and the
+// kernel moves the data between the two.
+//
+// What may be reached is decided before any socket is opened: see policy.go.
+package slirp

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package slirp
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// NewNetNS makes a network namespace with its loopback up. It lives as long as
+// the returned file, or a process in it.
+//
+// Preconditions: the process is uid 0 inside a user namespace.
+func NewNetNS() (*os.File, error) {
+	ns, err := newNetNS(func() error {
+		if err := linkUp("lo"); err != nil {
+			return err
+		}
+		// Docker's: a container binds any port, and may ping. /proc/sys/net
+		// shows the namespace of the thread that looks. Both are comforts, and
+		// a /proc that is read-only is no reason to give up.
+		_ = os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0)
+		_ = os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte("0 0"), 0)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("create network namespace: %w", err)
+	}
+	return ns, nil
+}
+
+// newNetNS runs f in a new network namespace and returns that. The thread is
+// thrown away with its goroutine: it is in the wrong namespace for anything
+// else.
+func newNetNS(f func() error) (*os.File, error) {
+	return onThread(func() (*os.File, error) {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return nil, os.NewSyscallError("unshare", err)
+		}
+		if f != nil {
+			if err := f(); err != nil {
+				return nil, err
+			}
+		}
+		return os.Open("/proc/self/task/" + strconv.Itoa(unix.Gettid()) + "/ns/net")
+	})
+}
+
+// inNetNS runs f on a thread in ns.
+func inNetNS[T any](ns *os.File, f func() (T, error)) (T, error) {
+	return onThread(func() (T, error) {
+		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+			var none T
+			return none, os.NewSyscallError("setns", err)
+		}
+		return f()
+	})
+}
+
+func onThread[T any](f func() (T, error)) (T, error) {
+	type result struct {
+		v   T
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends here
+		v, err := f()
+		done <- result{v, err}
+	}()
+	r := <-done
+	return r.v, r.err
+}
+
+// linkUp is ip link set NAME up, in the current thread's namespace.
+func linkUp(name string) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	req, err := unix.NewIfreq(name)
+	if err != nil {
+		return err
+	}
+	req.SetUint16(unix.IFF_UP)
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCSIFFLAGS, uintptr(unsafe.Pointer(req)))
+	if errno != 0 {
+		return os.NewSyscallError("set "+name+" up", errno)
+	}
+	return nil
+}
