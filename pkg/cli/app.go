@@ -43,7 +43,7 @@ func (e *env) app() *cli.App {
 	volume := []*cli.Command{
 		volumeCreateCommand(e), volumeInspectCommand(e), volumeListCommand(e), volumePruneCommand(e), volumeRemoveCommand(e),
 	}
-	return &cli.App{
+	app := &cli.App{
 		Name: e.program, Usage: "a container engine without a daemon and without root",
 		HideHelp: true, HideVersion: true, HideHelpCommand: true,
 		DisableSliceFlagSeparator: true,
@@ -76,6 +76,17 @@ func (e *env) app() *cli.App {
 			loadCommand(e), logsCommand(e), portCommand(e), renameCommand(e), restartCommand(e), rmCommand(e), rmiCommand(e, "rmi"),
 			saveCommand(e), startCommand(e), stopCommand(e), tagCommand(e), waitCommand(e),
 		}, hiddenCommands(e)...),
+	}
+	hideHelp(app.Commands)
+	return app
+}
+
+// hideHelp keeps the library from adding a flag -h of its own: it is the
+// hostname in run, and --help has been seen to by arrange.
+func hideHelp(cmds []*cli.Command) {
+	for _, c := range cmds {
+		c.HideHelp = true
+		hideHelp(c.Subcommands)
 	}
 }
 

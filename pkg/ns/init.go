@@ -8,8 +8,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"strconv"
-	"sync"
 	"syscall"
 	"unsafe"
 
@@ -254,22 +252,6 @@ func (s stage) forkHere(exe string, sync *os.File) (*os.Process, error) {
 	}
 	return os.StartProcess(exe, []string{s.name}, attr)
 }
-
-// sealedSelf is a path to this program on a read-only mount of its own, which
-// no process can write through: not even one of the container that gets hold
-// of /proc/PID/exe while the program is still ours (CVE-2019-5736). The mount
-// is in no mount namespace, so nobody can remount it.
-var sealedSelf = sync.OnceValues(func() (string, error) {
-	fd, err := unix.OpenTree(unix.AT_FDCWD, "/proc/self/exe", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
-	if err != nil {
-		return "", fmt.Errorf("seal own program: %w", os.NewSyscallError("open_tree", err))
-	}
-	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID}
-	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err != nil {
-		return "", fmt.Errorf("seal own program: %w", os.NewSyscallError("mount_setattr", err))
-	}
-	return "/proc/self/fd/" + strconv.Itoa(fd), nil
-})
 
 // Exec lets the process execute its program. The error is an *ExecError when
 // that was not possible.

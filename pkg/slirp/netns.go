@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -47,7 +46,7 @@ func newNetNS(f func() error) (*os.File, error) {
 				return nil, err
 			}
 		}
-		return os.Open("/proc/self/task/" + strconv.Itoa(unix.Gettid()) + "/ns/net")
+		return os.Open("/proc/thread-self/ns/net")
 	})
 }
 

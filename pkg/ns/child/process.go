@@ -64,8 +64,9 @@ func (s *setup) setLimits() error {
 // joinKeyring gives the container a session keyring of its own. A kernel
 // without keyrings is one that shares none.
 func joinKeyring() error {
-	_, err := unix.KeyctlJoinSessionKeyring("")
-	if err == unix.ENOSYS || err == unix.EDQUOT {
+	// Without a name, which x/sys cannot say.
+	_, _, err := unix.Syscall(unix.SYS_KEYCTL, unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0)
+	if err == 0 || err == unix.ENOSYS || err == unix.EDQUOT {
 		return nil
 	}
 	return os.NewSyscallError("keyctl", err)
