@@ -108,6 +108,7 @@ func (b *Box) connect(hosts []slirp.HostEntry) error {
 // who asked for host-gateway by name.
 func (b *Box) address(hosts []slirp.HostEntry) slirp.Config {
 	cfg := slirp.DefaultConfig()
+	cfg.StateDir = b.cfg.Files
 	for _, h := range hosts {
 		cfg.HostLoopback = cfg.HostLoopback || h.HostGateway
 	}

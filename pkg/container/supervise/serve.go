@@ -3,6 +3,7 @@
 package supervise
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -84,7 +85,10 @@ func reply(conn *container.Conn, err error) error {
 	if err == nil {
 		return conn.Send(container.Reply{Event: container.EventDone})
 	}
-	se := container.NewStartError(1, err)
+	var se *container.StartError
+	if !errors.As(err, &se) {
+		se = container.NewStartError(1, err)
+	}
 	return conn.Send(container.Reply{Event: container.EventError, Code: se.Code, Error: se.Message, Hint: se.Hint()})
 }
 
