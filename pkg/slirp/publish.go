@@ -15,7 +15,7 @@ import (
 	"sync"
 
 	"github.com/rootless-containers/rootlesskit/v3/pkg/port"
-	"github.com/rootless-containers/rootlesskit/v3/pkg/port/builtin"
+	"github.com/rootless-containers/rootlesskit/v3/pkg/port/builtin/parent"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,44 +23,41 @@ import (
 // which run in this process: the parent listens on the host, the child makes
 // sockets in the container's namespace. Data goes from socket to socket.
 type portDriver struct {
-	mu     sync.Mutex
-	parent port.ParentDriver
-	dir    *os.File
-	netns  *os.File
-	quit   chan struct{}
-	halves sync.WaitGroup
+	mu      sync.Mutex
+	parent  port.ParentDriver
+	dir     *os.File
+	sockets *socketMaker
+	quit    chan struct{}
+	halves  sync.WaitGroup
 }
 
 // start begins the driver when the first port is published.
-func (d *portDriver) start(netns *os.File, stateDir string) error {
+func (d *portDriver) start(n *Network) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.parent != nil {
 		return nil
 	}
-	dir, err := os.OpenFile(stateDir, unix.O_PATH|unix.O_DIRECTORY, 0)
+	dir, err := os.OpenFile(n.cfg.StateDir, unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}
 	// Through the descriptor the socket's path is short: sun_path has 108 bytes.
-	path := fmt.Sprintf("/proc/self/fd/%d", dir.Fd())
-	parent, err := builtin.NewParentDriver(io.Discard, path, false, "")
+	half, err := parent.NewDriver(io.Discard, fmt.Sprintf("/proc/self/fd/%d", dir.Fd()), false, "")
 	if err != nil {
 		dir.Close()
 		return err
 	}
-	d.parent, d.dir, d.netns, d.quit = parent, dir, netns, make(chan struct{})
-	child := builtin.NewChildDriver(io.Discard)
+	sockets, err := newSocketMaker(n.netns)
+	if err != nil {
+		dir.Close()
+		return err
+	}
+	d.parent, d.dir, d.sockets, d.quit = half, dir, sockets, make(chan struct{})
+	child := &portChild{sockets: sockets, gateway: n.cfg.Gateway}
 	ready, failed := make(chan struct{}, 1), make(chan error, 2)
-	d.halves.Add(2)
-	go func() {
-		defer d.halves.Done()
-		failed <- child.RunChildDriver(parent.OpaqueForChild(), d.quit, fmt.Sprintf("/proc/self/fd/%d", netns.Fd()))
-	}()
-	go func() {
-		defer d.halves.Done()
-		failed <- parent.RunParentDriver(ready, d.quit, nil)
-	}()
+	d.halves.Go(func() { failed <- child.RunChildDriver(half.OpaqueForChild(), d.quit, "") })
+	d.halves.Go(func() { failed <- half.RunParentDriver(ready, d.quit, nil) })
 	select {
 	case <-ready:
 		return nil
@@ -82,6 +79,7 @@ func (d *portDriver) close() error {
 	}
 	close(d.quit)
 	d.halves.Wait()
+	close(d.sockets.ask)
 	d.parent = nil
 	return errors.Join(err, d.dir.Close())
 }
@@ -89,7 +87,7 @@ func (d *portDriver) close() error {
 // PublishSpec listens on the host for what spec asks for, and returns what is
 // listened on: one port for every host address.
 func (n *Network) PublishSpec(spec PortSpec) ([]Port, error) {
-	if err := n.ports.start(n.netns, n.cfg.StateDir); err != nil {
+	if err := n.ports.start(n); err != nil {
 		return nil, fmt.Errorf("publish port: %w", err)
 	}
 	first, last := spec.HostPort, max(spec.HostPort, spec.HostPortEnd)
