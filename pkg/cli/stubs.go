@@ -12,15 +12,10 @@ var errStub = errors.New("stub")
 func stub(name string) *cli.Command {
 	return &cli.Command{Name: name, Action: func(*cli.Context) error { return errStub }}
 }
-func pullCommand(e *env) *cli.Command                            { return stub("pull") }
-func pushCommand(e *env) *cli.Command                            { return stub("push") }
-func loginCommand(e *env) *cli.Command                           { return stub("login") }
-func logoutCommand(e *env) *cli.Command                          { return stub("logout") }
-func saveCommand(e *env) *cli.Command                            { return stub("save") }
-func loadCommand(e *env) *cli.Command                            { return stub("load") }
-func buildCommand(e *env) *cli.Command                           { return stub("build") }
-func pruneBuilderCommand(e *env) *cli.Command                    { return stub("prune") }
-func (e *env) pullForRun(arg, platform string, quiet bool) error { return errStub }
+func saveCommand(e *env) *cli.Command         { return stub("save") }
+func loadCommand(e *env) *cli.Command         { return stub("load") }
+func buildCommand(e *env) *cli.Command        { return stub("build") }
+func pruneBuilderCommand(e *env) *cli.Command { return stub("prune") }
 func applyChanges(conf *ocispec.ImageConfig, changes []string) error {
 	for _, c := range changes {
 		if c == "" {

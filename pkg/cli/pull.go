@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/progress"
+	"coracle/pkg/oci"
+	"coracle/pkg/oci/registry"
+	"coracle/pkg/overlay"
+)
+
+func pullCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "pull", Usage: "Download an image from a registry", ArgsUsage: "NAME[:TAG|@DIGEST]",
+		Flags: []cli.Flag{
+			flag("all-tags", short("a"), "Download all tagged images in the repository"),
+			text("platform", nil, "Set platform if the registry has images for several"),
+			flag("quiet", short("q"), "Suppress verbose output"),
+			&cli.BoolFlag{Name: "disable-content-trust", Usage: "Accepted for scripts", Value: true, Hidden: true},
+		},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
+				return err
+			}
+			ref, err := oci.ParseRef(c.Args().First())
+			if err != nil {
+				return err
+			}
+			return e.inside(func(st *overlay.Store) error { return e.runPull(c, st, ref) })
+		},
+	}
+}
+
+func (e *env) registry() (*registry.Client, error) {
+	return registry.New("coracle/" + Version)
+}
+
+func (e *env) runPull(c *cli.Context, st *overlay.Store, ref oci.Ref) error {
+	reg, err := e.registry()
+	if err != nil {
+		return err
+	}
+	p := puller{e: e, st: st, reg: reg, platform: c.String("platform"), quiet: c.Bool("quiet"), out: e.stdout}
+	if !c.Bool("all-tags") {
+		if ref.Digest() == "" && !hasTag(c.Args().First(), ref) && !p.quiet {
+			fmt.Fprintln(e.stdout, "Using default tag: latest")
+		}
+		return p.pull(c.Context, ref)
+	}
+	if hasTag(c.Args().First(), ref) || ref.Digest() != "" {
+		return cliErrorf("tag can't be used with --all-tags/-a")
+	}
+	repo, err := reg.Repository(ref.Domain(), ref.Path(), registry.Pull)
+	if err != nil {
+		return err
+	}
+	tags, err := repo.Tags(c.Context)
+	if err != nil {
+		return err
+	}
+	for _, t := range tags {
+		if err := p.pull(c.Context, ref.WithTag(t)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hasTag reports whether the user wrote the tag that ref has.
+func hasTag(arg string, ref oci.Ref) bool {
+	return ref.Tag() != "" && len(arg) > len(ref.Tag()) && arg[len(arg)-len(ref.Tag())-1:] == ":"+ref.Tag()
+}
+
+// puller pulls images and says so.
+type puller struct {
+	e        *env
+	st       *overlay.Store
+	reg      *registry.Client
+	platform string
+	quiet    bool
+	short    bool // for run: the canonical name is not printed
+	out      *os.File
+}
+
+func (p *puller) pull(ctx context.Context, ref oci.Ref) error {
+	o := oci.PullOptions{Platform: p.platform}
+	if !p.quiet {
+		o.Events = progress.NewTransfer(p.out).Event
+	}
+	got, err := oci.Pull(ctx, p.st, p.reg, ref, o)
+	if err != nil {
+		return err
+	}
+	if !p.quiet {
+		fmt.Fprintf(p.out, "Digest: %s\n", got.Digest)
+		status := "Downloaded newer image for"
+		if got.UpToDate {
+			status = "Image is up to date for"
+		}
+		fmt.Fprintf(p.out, "Status: %s %s\n", status, ref.Familiar())
+	}
+	if !p.short {
+		fmt.Fprintln(p.out, ref.Name())
+	}
+	return nil
+}
+
+// pullForRun pulls an image that a command needs; everything it says goes to
+// stderr. Outside of the user namespace it calls ourselves in there.
+func (e *env) pullForRun(arg, platform string, quiet bool) error {
+	args := []string{"__pull"}
+	if quiet {
+		args = append(args, "--quiet")
+	}
+	if platform != "" {
+		args = append(args, "--platform="+platform)
+	}
+	if err := e.enter(e.stderr, append(args, arg)...); err != nil {
+		return &exitError{code: 125}
+	}
+	return nil
+}
+
+// pullForRunCommand is what pullForRun calls.
+func pullForRunCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "__pull", Hidden: true,
+		Flags: []cli.Flag{flag("quiet", nil, ""), text("platform", nil, "")},
+		Action: func(c *cli.Context) error {
+			ref, err := oci.ParseRef(c.Args().First())
+			if err != nil {
+				return err
+			}
+			return e.inside(func(st *overlay.Store) error {
+				reg, err := e.registry()
+				if err != nil {
+					return err
+				}
+				p := puller{e: e, st: st, reg: reg, platform: c.String("platform"), quiet: c.Bool("quiet"), short: true, out: e.stderr}
+				return p.pull(c.Context, ref)
+			})
+		},
+	}
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/progress"
+	"coracle/pkg/oci"
+	"coracle/pkg/oci/registry"
+	"coracle/pkg/overlay"
+)
+
+func pushCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "push", Usage: "Upload an image to a registry", ArgsUsage: "NAME[:TAG]",
+		Flags: []cli.Flag{
+			flag("all-tags", short("a"), "Push all tags of an image to the repository"),
+			flag("quiet", short("q"), "Suppress verbose output"),
+			&cli.BoolFlag{Name: "disable-content-trust", Usage: "Accepted for scripts", Value: true, Hidden: true},
+		},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
+				return err
+			}
+			ref, err := oci.ParseRef(c.Args().First())
+			if err != nil {
+				return err
+			}
+			if ref.Digest() != "" {
+				return cliErrorf("cannot push a digest reference")
+			}
+			return e.inside(func(st *overlay.Store) error { return e.runPush(c, st, ref) })
+		},
+	}
+}
+
+func (e *env) runPush(c *cli.Context, st *overlay.Store, ref oci.Ref) error {
+	tagged, all := hasTag(c.Args().First(), ref), c.Bool("all-tags")
+	if all && tagged {
+		return cliErrorf("tag can't be used with --all-tags/-a")
+	}
+	reg, err := e.registry()
+	if err != nil {
+		return err
+	}
+	quiet := c.Bool("quiet")
+	if !tagged && !all && !quiet {
+		fmt.Fprintln(e.stdout, "Using default tag: latest")
+	}
+	refs, err := e.pushed(ref, all, tagged)
+	if err != nil {
+		return err
+	}
+	if !quiet {
+		fmt.Fprintf(e.stdout, "The push refers to repository [%s]\n", ref.Repository())
+	}
+	for _, r := range refs {
+		if err := e.pushOne(c, st, reg, r, quiet); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pushed are the names that a push sends: one, or all tags of a repository.
+func (e *env) pushed(ref oci.Ref, all, tagged bool) ([]oci.Ref, error) {
+	ix, err := e.index()
+	if err != nil {
+		return nil, err
+	}
+	var refs []oci.Ref
+	for _, img := range ix.Images {
+		for _, n := range img.Names {
+			if r, err := oci.ParseRef(n); err == nil && r.Repository() == ref.Repository() && (all || r.Tag() == ref.Tag()) {
+				refs = append(refs, r)
+			}
+		}
+	}
+	switch {
+	case len(refs) > 0:
+		return refs, nil
+	case tagged:
+		return nil, fmt.Errorf("tag does not exist: %s", ref.Familiar())
+	}
+	return nil, fmt.Errorf("An image does not exist locally with the tag: %s", ref.FamiliarRepository())
+}
+
+func (e *env) pushOne(c *cli.Context, st *overlay.Store, reg *registry.Client, ref oci.Ref, quiet bool) error {
+	img, _, err := e.image(ref.Name())
+	if err != nil {
+		return err
+	}
+	var events func(oci.Event)
+	if !quiet {
+		events = progress.NewTransfer(e.stdout).Event
+	}
+	got, err := oci.Push(c.Context, st, reg, ref, img, events)
+	if err != nil {
+		return err
+	}
+	if quiet {
+		fmt.Fprintln(e.stdout, ref.Name())
+		return nil
+	}
+	fmt.Fprintf(e.stdout, "%s: digest: %s size: %d\n", ref.Tag(), got.Digest, got.Size)
+	return nil
+}
