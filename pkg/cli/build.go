@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/docker/go-units"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/progress"
+	"coracle/pkg/dockerfile"
+	"coracle/pkg/oci"
+	"coracle/pkg/overlay"
+	"coracle/pkg/slirp"
+)
+
+func buildCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "build", Usage: "Build an image from a Dockerfile", ArgsUsage: "PATH | -",
+		Flags: []cli.Flag{
+			values("add-host", nil, "Add a custom host-to-IP mapping (host:ip)"),
+			values("build-arg", nil, "Set build-time variables"),
+			text("file", short("f"), "Name of the Dockerfile (default: \"PATH/Dockerfile\")"),
+			flag("force-rm", nil, "Accepted for scripts: nothing is left behind"),
+			text("iidfile", nil, "Write the image ID to a file"),
+			values("label", nil, "Set metadata for an image"),
+			text("network", nil, "Set the networking mode for the RUN instructions: default, none or host"),
+			flag("no-cache", nil, "Do not use cache when building the image"),
+			text("platform", nil, "Set target platform for build"),
+			&cli.StringFlag{Name: "progress", Usage: "Set type of progress output (auto, plain, tty, quiet)", EnvVars: []string{"BUILDKIT_PROGRESS"}},
+			flag("pull", nil, "Always attempt to pull all referenced images"),
+			flag("quiet", short("q"), "Suppress the build output and print image ID on success"),
+			&cli.BoolFlag{Name: "rm", Usage: "Accepted for scripts: nothing is left behind", Value: true},
+			values("secret", nil, "Secret to expose to the build (id=mysecret[,src=/local/secret])"),
+			text("shm-size", nil, "Shared memory size for build containers"),
+			values("tag", short("t"), "Name and optionally a tag (format: \"name:tag\")"),
+			text("target", nil, "Set the target build stage to build"),
+			flag("load", nil, "Accepted for scripts: images are always in the store"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
+				return err
+			}
+			o, err := e.buildOptions(c)
+			if err != nil {
+				return err
+			}
+			return e.inside(func(st *overlay.Store) error { return e.runBuild(c, st, o) })
+		},
+	}
+}
+
+func (e *env) buildOptions(c *cli.Context) (dockerfile.Options, error) {
+	o := dockerfile.Options{
+		Target: c.String("target"), Platform: c.String("platform"), NoCache: c.Bool("no-cache"), Pull: c.Bool("pull"),
+		AddHosts: c.StringSlice("add-host"), BuildArgs: map[string]string{}, Labels: map[string]string{}, Secrets: map[string]string{},
+	}
+	for _, t := range c.StringSlice("tag") {
+		ref, err := oci.ParseRef(t)
+		if err != nil || ref.Digest() != "" {
+			return o, cliErrorf("invalid argument %q for \"-t, --tag\" flag: %v", t, oci.ErrInvalidReference)
+		}
+		o.Names = append(o.Names, ref.Name())
+	}
+	for _, a := range c.StringSlice("build-arg") {
+		k, v, ok := strings.Cut(a, "=")
+		if !ok {
+			if v, ok = os.LookupEnv(k); !ok {
+				continue
+			}
+		}
+		o.BuildArgs[k] = v
+	}
+	for _, l := range c.StringSlice("label") {
+		k, v, _ := strings.Cut(l, "=")
+		o.Labels[k] = v
+	}
+	if _, err := slirp.ParseAddHosts(o.AddHosts); err != nil {
+		return o, err
+	}
+	var err error
+	if o.Secrets, err = parseSecrets(c.StringSlice("secret")); err != nil {
+		return o, err
+	}
+	if s := c.String("shm-size"); s != "" {
+		if o.ShmSize, err = units.RAMInBytes(s); err != nil {
+			return o, cliErrorf("invalid argument %q for \"--shm-size\" flag: %v", s, err)
+		}
+	}
+	switch o.Network = c.String("network"); o.Network {
+	case "default", "bridge":
+		o.Network = ""
+	case "", "none", "host":
+	default:
+		return o, fmt.Errorf("network mode %q not supported by a build: use default, none or host", o.Network)
+	}
+	return o, e.buildSources(c, &o)
+}
+
+// buildSources finds the context and the Dockerfile.
+func (e *env) buildSources(c *cli.Context, o *dockerfile.Options) error {
+	arg, file := c.Args().First(), c.String("file")
+	if arg == "-" {
+		if file == "-" {
+			return cliErrorf("invalid argument: can't use stdin for both build context and dockerfile")
+		}
+		o.Source, o.Dockerfile = e.stdin, "Dockerfile"
+		return nil
+	}
+	if strings.Contains(arg, "://") || strings.HasPrefix(arg, "git@") {
+		return cliErrorf("unable to prepare context: remote contexts are not supported: clone %q and build the directory", arg)
+	}
+	info, err := os.Stat(arg)
+	if err != nil {
+		return cliErrorf("unable to prepare context: path %q not found", arg)
+	}
+	if !info.IsDir() {
+		return cliErrorf("unable to prepare context: path %q is not a directory", arg)
+	}
+	if o.ContextDir, err = filepath.Abs(arg); err != nil {
+		return err
+	}
+	if o.ContextDir, err = filepath.EvalSymlinks(o.ContextDir); err != nil {
+		return err
+	}
+	switch file {
+	case "-":
+		o.Source, o.Dockerfile = e.stdin, "Dockerfile"
+	case "":
+		o.Dockerfile = filepath.Join(o.ContextDir, "Dockerfile")
+		if _, err := os.Stat(o.Dockerfile); errors.Is(err, os.ErrNotExist) {
+			if _, err := os.Stat(filepath.Join(o.ContextDir, "dockerfile")); err == nil {
+				o.Dockerfile = filepath.Join(o.ContextDir, "dockerfile")
+			}
+		}
+	default:
+		o.Dockerfile, err = filepath.Abs(file)
+	}
+	return err
+}
+
+// parseSecrets reads id=ID,src=FILE and id=ID,env=NAME into files.
+func parseSecrets(list []string) (map[string]string, error) {
+	secrets := map[string]string{}
+	for _, v := range list {
+		var id, src string
+		for _, f := range strings.Split(v, ",") {
+			key, val, _ := strings.Cut(f, "=")
+			switch key {
+			case "id":
+				id = val
+			case "src", "source":
+				src = val
+			case "type":
+				if val != "file" {
+					return nil, cliErrorf("unsupported secret type %q", val)
+				}
+			default:
+				return nil, cliErrorf("unexpected key '%s' in '%s'", key, f)
+			}
+		}
+		if id == "" {
+			return nil, cliErrorf("missing id in secret %q", v)
+		}
+		if src == "" {
+			src = id
+		}
+		abs, err := filepath.Abs(src)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := os.Stat(abs); err != nil {
+			return nil, cliErrorf("failed to stat %s: no such file or directory", src)
+		}
+		secrets[id] = abs
+	}
+	return secrets, nil
+}
+
+func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options) error {
+	mode := c.String("progress")
+	if c.Bool("quiet") {
+		mode = "quiet"
+	}
+	show, err := progress.NewBuild(e.stderr, mode)
+	if err != nil {
+		return &cliError{err.Error()}
+	}
+	res, err := dockerfile.Build(c.Context, st, &baseImages{e: e, st: st}, &buildRunner{st: st}, o, show.Event)
+	show.Close()
+	if err != nil {
+		e.printBuildError(err, show)
+		return exit(1)
+	}
+	for _, w := range res.Warnings {
+		fmt.Fprintln(e.stderr, "[Warning] "+w)
+	}
+	if file := c.String("iidfile"); file != "" {
+		if err := os.WriteFile(file, []byte("sha256:"+res.Image.ID), 0o644); err != nil {
+			return fmt.Errorf("write image ID file: %w", err)
+		}
+	}
+	if c.Bool("quiet") {
+		fmt.Fprintln(e.stdout, "sha256:"+res.Image.ID)
+	}
+	return nil
+}
+
+// printBuildError prints a failure as BuildKit does: the step with the end of
+// its output, the lines of the Dockerfile, and the cause.
+func (e *env) printBuildError(err error, show progress.Build) {
+	var be *dockerfile.Error
+	if errors.As(err, &be) {
+		if be.Step > 0 {
+			fmt.Fprintf(e.stderr, "------\n > %s:\n", be.StepName)
+			for _, l := range show.Tail(be.Step) {
+				fmt.Fprintln(e.stderr, l)
+			}
+			fmt.Fprintln(e.stderr, "------")
+		}
+		fmt.Fprint(e.stderr, be.Excerpt)
+	}
+	fmt.Fprintf(e.stderr, "ERROR: failed to build: failed to solve: %v\n", err)
+	if h := hint(err); h != "" {
+		fmt.Fprintln(e.stderr, "hint: "+h)
+	}
+}
+
+// baseImages finds base images for a build.
+type baseImages struct {
+	e  *env
+	st *overlay.Store
+}
+
+func (b *baseImages) Resolve(ctx context.Context, name, platform string, pull bool) (overlay.Details, error) {
+	ref, err := oci.ParseRef(name)
+	if err != nil {
+		return overlay.Details{}, err
+	}
+	if !pull {
+		img, _, err := b.e.image(name)
+		var missing *oci.NotFoundError
+		if err == nil {
+			return overlay.LoadImage(b.st.Dirs(), img.ID)
+		}
+		if !errors.As(err, &missing) {
+			return overlay.Details{}, err
+		}
+	}
+	reg, err := b.e.registry()
+	if err != nil {
+		return overlay.Details{}, err
+	}
+	got, err := oci.Pull(ctx, b.st, reg, ref, oci.PullOptions{Platform: platform})
+	if err != nil {
+		return overlay.Details{}, err
+	}
+	return overlay.LoadImage(b.st.Dirs(), got.Image.ID)
+}
+
+func pruneBuilderCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "prune", Usage: "Remove build cache",
+		Flags: []cli.Flag{
+			flag("all", short("a"), "Remove all unused build cache, not just dangling ones"),
+			flag("force", short("f"), "Do not prompt for confirmation"),
+		},
+		Action: func(c *cli.Context) error {
+			if !c.Bool("force") && !e.confirm("WARNING! This will remove all build cache.") {
+				return nil
+			}
+			return e.inside(func(st *overlay.Store) error { return e.pruneBuilder(c.Context, st) })
+		},
+	}
+}
+
+func (e *env) pruneBuilder(ctx context.Context, st *overlay.Store) error {
+	d := st.Dirs()
+	before, err := diskUsed(d.Storage())
+	if err != nil {
+		return err
+	}
+	if _, err := dockerfile.ClearCache(d.BuildCache()); err != nil {
+		return err
+	}
+	mounts, err := os.ReadDir(d.CacheMounts())
+	if err != nil {
+		return err
+	}
+	for _, m := range mounts {
+		if err := os.RemoveAll(filepath.Join(d.CacheMounts(), m.Name())); err != nil {
+			return err
+		}
+	}
+	if _, err := st.SweepLayers(ctx, nil); err != nil {
+		return err
+	}
+	after, err := diskUsed(d.Storage())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "Total:\t%s\n", size(max(before-after, 0)))
+	return nil
+}
+
+// diskUsed is the space that the files below dir take, in bytes.
+func diskUsed(dir string) (int64, error) {
+	var used int64
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			used += st.Blocks * 512 // stat(2): in units of 512 bytes
+		}
+		return nil
+	})
+	return used, err
+}
+
+// applyChanges carries out Dockerfile instructions on a configuration.
+func applyChanges(conf *ocispec.ImageConfig, changes []string) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	var img dockerfile.Image
+	img.Config.ImageConfig = *conf
+	if err := dockerfile.Configure(&img, changes); err != nil {
+		return err
+	}
+	*conf = img.Config.ImageConfig
+	return nil
+}

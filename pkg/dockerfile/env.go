@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dockerfile
+
+import (
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
+)
+
+// The arguments that a RUN sees without an ARG, and that do not count for the
+// cache: they say how to reach the network, not what to build.
+var proxyArgs = []string{
+	"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "FTP_PROXY", "ftp_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy",
+}
+
+// platformArgs are the arguments that tell of the platform.
+func (b *builder) platformArgs() map[string]string {
+	target := b.o.Platform
+	if target == "" {
+		target = "linux/" + runtime.GOARCH
+	}
+	f := append(strings.Split(target, "/"), "", "", "")
+	return map[string]string{
+		"BUILDPLATFORM": "linux/" + runtime.GOARCH, "BUILDOS": "linux", "BUILDARCH": runtime.GOARCH, "BUILDVARIANT": "",
+		"TARGETPLATFORM": target, "TARGETOS": f[0], "TARGETARCH": f[1], "TARGETVARIANT": f[2], "TARGETSTAGE": b.o.Target,
+	}
+}
+
+// lookup is a set of variables for BuildKit's expansion.
+type lookup map[string]string
+
+func (l lookup) Get(key string) (string, bool) {
+	v, ok := l[key]
+	return v, ok
+}
+
+func (l lookup) Keys() []string { return slices.Sorted(maps.Keys(l)) }
+
+// metaArgs are the arguments from before the first FROM, with the values given
+// on the command line.
+func (b *builder) metaArgs() (lookup, error) {
+	vars := lookup(b.platformArgs())
+	lex := shell.NewLex(b.file.escape)
+	for _, cmd := range b.meta {
+		for _, a := range cmd.Args {
+			if v, ok := b.o.BuildArgs[a.Key]; ok {
+				b.use(a.Key)
+				vars[a.Key] = v
+			} else if a.Value != nil {
+				v, _, err := lex.ProcessWord(*a.Value, vars)
+				if err != nil {
+					return nil, withLocation(err, cmd.Location())
+				}
+				vars[a.Key] = v
+			}
+		}
+	}
+	return vars, nil
+}
+
+// expandMeta expands a word of a FROM line.
+func (b *builder) expandMeta(word string) (string, error) {
+	if !strings.ContainsAny(word, `$\'"`) {
+		return word, nil
+	}
+	vars, err := b.metaArgs()
+	if err != nil {
+		return "", err
+	}
+	out, _, err := shell.NewLex(b.file.escape).ProcessWord(word, vars)
+	return out, err
+}
+
+func (b *builder) use(arg string) {
+	if b.used == nil {
+		b.used = map[string]bool{}
+	}
+	b.used[arg] = true
+}
+
+// warnings names the build arguments that nothing asked for.
+func (b *builder) warnings() []string {
+	var unused []string
+	for _, k := range slices.Sorted(maps.Keys(b.o.BuildArgs)) {
+		if !b.used[k] && !slices.Contains(proxyArgs, k) {
+			unused = append(unused, k)
+		}
+	}
+	if len(unused) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("One or more build-args %v were not consumed", unused)}
+}
+
+// argScope holds the variables of a stage: build arguments, and the
+// environment, which hides them.
+type argScope struct {
+	b    *builder
+	args []string // declared, in order
+	arg  map[string]string
+	env  map[string]string
+}
+
+func newArgScope(b *builder) *argScope {
+	return &argScope{b: b, arg: map[string]string{}, env: map[string]string{}}
+}
+
+func (a *argScope) adopt(env []string) {
+	for _, e := range env {
+		k, v, _ := strings.Cut(e, "=")
+		a.env[k] = v
+	}
+}
+
+// set declares an argument.
+func (a *argScope) set(key, value string) {
+	if !slices.Contains(a.args, key) {
+		a.args = append(a.args, key)
+	}
+	a.arg[key] = value
+}
+
+// vars are all variables that words are expanded with.
+func (a *argScope) vars() lookup {
+	vars := lookup{}
+	maps.Copy(vars, a.arg)
+	maps.Copy(vars, a.env)
+	return vars
+}
+
+func (a *argScope) expand(escape rune) instructions.SingleWordExpander {
+	lex := shell.NewLex(escape)
+	return func(word string) (string, error) {
+		out, _, err := lex.ProcessWord(word, a.vars())
+		return out, err
+	}
+}
+
+// values are the declared arguments that a RUN sees: NAME=value.
+func (a *argScope) values() []string {
+	var list []string
+	for _, k := range a.args {
+		if _, hidden := a.env[k]; !hidden {
+			list = append(list, k+"="+a.arg[k])
+		}
+	}
+	return list
+}
+
+// arg is ARG.
+func (b *builder) arg(s *stage, c *instructions.ArgCommand) error {
+	meta, err := b.metaArgs()
+	if err != nil {
+		return err
+	}
+	var shown []string
+	for _, a := range c.Args {
+		shown = append(shown, a.String())
+		if v, ok := b.o.BuildArgs[a.Key]; ok {
+			b.use(a.Key)
+			s.args.set(a.Key, v)
+		} else if a.Value != nil {
+			s.args.set(a.Key, *a.Value)
+		} else if v, ok := meta[a.Key]; ok {
+			s.args.set(a.Key, v)
+		}
+	}
+	s.addHistory("ARG "+strings.Join(shown, " "), true)
+	return nil
+}
+
+// setEnv changes a list of NAME=value, keeping its order.
+func setEnv(list []string, key, value string) []string {
+	for i, e := range list {
+		if k, _, _ := strings.Cut(e, "="); k == key {
+			list = slices.Clone(list)
+			list[i] = key + "=" + value
+			return list
+		}
+	}
+	return append(slices.Clip(list), key+"="+value)
+}

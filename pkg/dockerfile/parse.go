@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dockerfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
+)
+
+// maxDockerfile bounds a Dockerfile, in bytes.
+const maxDockerfile = 16 << 20
+
+// file is a parsed Dockerfile.
+type file struct {
+	name   string // as it is shown
+	source []byte
+	escape rune
+	stages []instructions.Stage
+}
+
+// load reads the Dockerfile, the ignore file and the context.
+func (b *builder) load() error {
+	v := b.tell.start("[internal] load build definition from " + shownFile(b.o.Dockerfile))
+	source, err := b.readDockerfile()
+	if err != nil {
+		return v.fail(err)
+	}
+	v.status(fmt.Sprintf("transferring dockerfile: %dB done", len(source)))
+	v.finish()
+	b.file = &file{name: shownFile(b.o.Dockerfile), source: source}
+	res, err := parser.Parse(bytes.NewReader(source))
+	if err != nil {
+		return fmt.Errorf("dockerfile parse error: %w", err)
+	}
+	b.file.escape = res.EscapeToken
+	if b.file.stages, b.meta, err = instructions.Parse(res.AST, nil); err != nil {
+		return parseError(err)
+	}
+	if len(b.file.stages) == 0 {
+		return errors.New("dockerfile contains no stages to build")
+	}
+	return b.openContext()
+}
+
+func shownFile(path string) string {
+	if path == "" || path == "-" {
+		return "Dockerfile"
+	}
+	return path[strings.LastIndexByte(path, '/')+1:]
+}
+
+func (b *builder) readDockerfile() ([]byte, error) {
+	r := b.o.Source
+	if r == nil {
+		f, err := os.Open(b.o.Dockerfile)
+		if err != nil {
+			var pe *os.PathError
+			if errors.As(err, &pe) {
+				err = &os.PathError{Op: "open", Path: shownFile(pe.Path), Err: pe.Err}
+			}
+			return nil, fmt.Errorf("failed to read dockerfile: %w", err)
+		}
+		defer f.Close()
+		r = f
+	}
+	data, err := io.ReadAll(io.LimitReader(r, maxDockerfile+1))
+	if err != nil {
+		return nil, fmt.Errorf("failed to read dockerfile: %w", err)
+	}
+	if len(data) > maxDockerfile {
+		return nil, fmt.Errorf("failed to read dockerfile: larger than %d bytes", maxDockerfile)
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil, fmt.Errorf("the Dockerfile (%s) cannot be empty", shownFile(b.o.Dockerfile))
+	}
+	return data, nil
+}
+
+// openContext opens the directory that COPY reads, without what .dockerignore
+// names. DOCKERFILE.dockerignore, beside the Dockerfile, counts before it.
+func (b *builder) openContext() error {
+	v := b.tell.start("[internal] load .dockerignore")
+	if b.o.ContextDir == "" {
+		v.finish()
+		return nil
+	}
+	t, err := openTree(b.o.ContextDir)
+	if err != nil {
+		return v.fail(fmt.Errorf("open build context: %w", err))
+	}
+	b.context = t
+	patterns, err := b.ignorePatterns()
+	if err != nil {
+		return v.fail(err)
+	}
+	if t.ignore, err = patternmatcher.New(patterns); err != nil {
+		return v.fail(fmt.Errorf("read .dockerignore: %w", err))
+	}
+	v.status("transferring context: 2B done")
+	v.finish()
+	return nil
+}
+
+func (b *builder) ignorePatterns() ([]string, error) {
+	var f io.ReadCloser
+	var err error
+	if b.o.Source == nil {
+		f, err = os.Open(b.o.Dockerfile + ".dockerignore")
+	}
+	if f == nil || err != nil {
+		f, err = b.context.root.Open(".dockerignore")
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read .dockerignore: %w", err)
+	}
+	defer f.Close()
+	patterns, err := ignorefile.ReadAll(io.LimitReader(f, maxDockerfile))
+	if err != nil {
+		return nil, fmt.Errorf("read .dockerignore: %w", err)
+	}
+	return patterns, nil
+}
+
+// stage finds a stage by name or number among those before limit, or returns
+// -1. The last of one name counts.
+func (f *file) stage(name string, limit int) int {
+	for i := limit - 1; i >= 0; i-- {
+		if strings.EqualFold(f.stages[i].Name, name) && f.stages[i].Name != "" {
+			return i
+		}
+	}
+	return -1
+}
+
+// stageOrNumber also takes the number of a stage, as COPY --from does.
+func (f *file) stageOrNumber(name string, limit int) int {
+	if i := f.stage(name, limit); i >= 0 {
+		return i
+	}
+	if n, err := strconv.Atoi(name); err == nil && n >= 0 && n < limit {
+		return n
+	}
+	return -1
+}
+
+func (f *file) target(name string) (int, error) {
+	if name == "" {
+		return len(f.stages) - 1, nil
+	}
+	if i := f.stageOrNumber(name, len(f.stages)); i >= 0 {
+		return i, nil
+	}
+	return 0, fmt.Errorf("target stage %q could not be found", name)
+}
+
+// needed finds the stages that the target is made of.
+func (b *builder) needed(target int) (map[int]bool, error) {
+	need := map[int]bool{target: true}
+	for i := target; i >= 0; i-- {
+		if !need[i] {
+			continue
+		}
+		src := b.file.stages[i]
+		base, err := b.expandMeta(src.BaseName)
+		if err != nil {
+			return nil, withLocation(err, src.Location)
+		}
+		if j := b.file.stage(base, i); j >= 0 {
+			need[j] = true
+		}
+		for _, cmd := range src.Commands {
+			for _, from := range sourcesOf(cmd) {
+				if j := b.file.stageOrNumber(from, i); j >= 0 {
+					need[j] = true
+				}
+			}
+		}
+	}
+	return need, nil
+}
+
+// sourcesOf are the stages and images that an instruction reads.
+func sourcesOf(cmd instructions.Command) []string {
+	switch c := cmd.(type) {
+	case *instructions.CopyCommand:
+		if c.From != "" {
+			return []string{c.From}
+		}
+	case *instructions.RunCommand:
+		// Mounts are known after expansion; without variables that is now.
+		if err := c.Expand(func(word string) (string, error) { return word, nil }); err != nil {
+			return nil
+		}
+		var list []string
+		for _, m := range instructions.GetMounts(c) {
+			if m.From != "" {
+				list = append(list, m.From)
+			}
+		}
+		return list
+	}
+	return nil
+}
+
+// parseTrigger parses an ONBUILD instruction of a base image.
+func parseTrigger(text string) (instructions.Command, error) {
+	res, err := parser.Parse(strings.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("parse ONBUILD trigger %q: %w", text, err)
+	}
+	if len(res.AST.Children) != 1 {
+		return nil, fmt.Errorf("parse ONBUILD trigger %q: want one instruction", text)
+	}
+	cmd, err := instructions.ParseCommand(res.AST.Children[0])
+	if err != nil {
+		return nil, fmt.Errorf("parse ONBUILD trigger %q: %w", text, err)
+	}
+	return cmd, nil
+}
+
+// Configure applies instructions that only change the configuration, such as
+// those of import --change.
+func Configure(image *Image, changes []string) error {
+	s := &stage{image: image.DockerOCIImage}
+	for _, text := range changes {
+		cmd, err := parseTrigger(text)
+		if err != nil {
+			return err
+		}
+		if err := configure(s, cmd); err != nil {
+			return err
+		}
+	}
+	image.DockerOCIImage = s.image
+	return nil
+}
