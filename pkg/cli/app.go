@@ -6,8 +6,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/ns"
 )
 
 // Version is set by the linker.
@@ -17,7 +21,23 @@ var Version = "0.1.0-dev"
 // program was called by.
 func Main(ctx context.Context, argv0 string, args []string) int {
 	e := &env{program: programName(argv0), args: args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
-	return e.report(e.run(ctx))
+	if ns.Inside() {
+		// Whoever writes the store tidies up before it ends. Elsewhere a signal
+		// does what it always does, or the command sees to it.
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+		defer stop()
+	}
+	code := e.report(e.run(ctx))
+	if e.store != nil {
+		if err := e.store.Close(); err != nil && code == 0 {
+			code = e.report(err)
+		}
+	}
+	if ctx.Err() != nil {
+		return 128 + int(unix.SIGINT)
+	}
+	return code
 }
 
 func (e *env) run(ctx context.Context) error {

@@ -33,7 +33,11 @@ func (r *buildRunner) Run(ctx context.Context, s dockerfile.Step) error {
 	if len(s.Lowers) == 0 {
 		return errors.New("there is nothing to run in an image from scratch: copy a program into it first")
 	}
-	dir, err := os.MkdirTemp(r.st.Dirs().Tmp(), "run-")
+	scratch, err := r.st.Scratch()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(scratch, "run-")
 	if err != nil {
 		return fmt.Errorf("run command: %w", err)
 	}

@@ -86,8 +86,8 @@ func isVolumeOptions(s string) bool {
 	return !strings.HasPrefix(s, "/") && slices.Contains([]string{"ro", "rw", "z", "Z", "nocopy"}, strings.Split(s, ",")[0])
 }
 
-// setOptions takes the third field of -v. Like Docker's command line it does
-// not mind options it does not know.
+// setOptions takes the third field of -v. What only means something to SELinux
+// or to other systems is accepted.
 func (m *Mount) setOptions(options string) error {
 	for _, o := range strings.Split(options, ",") {
 		switch o {
@@ -100,6 +100,9 @@ func (m *Mount) setOptions(options string) error {
 				return fmt.Errorf("invalid mode: %s", o)
 			}
 			m.Propagation = o
+		case "", "rw", "z", "Z", "U", "consistent", "cached", "delegated", "default", "rbind", "bind":
+		default:
+			return fmt.Errorf("invalid mode: %s", o)
 		}
 	}
 	return nil

@@ -38,7 +38,7 @@ func (b *builder) fetch(ctx context.Context, src, checksum string) (*tree, error
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("invalid response status %d", resp.StatusCode)
 	}
-	dir, err := os.MkdirTemp(b.st.Dirs().Tmp(), "add-")
+	dir, err := b.tempDir("add-")
 	if err != nil {
 		return nil, err
 	}

@@ -147,7 +147,11 @@ func (b *builder) runMounts(s *stage, c *instructions.RunCommand, scripts []scri
 		list = append(list, sm)
 	}
 	for _, sc := range scripts {
-		file := filepath.Join(b.st.Dirs().Tmp(), "script-"+digest.FromString(sc.data).Encoded())
+		dir, err := b.tempDir("script-")
+		if err != nil {
+			return nil, "", fmt.Errorf("write here-document: %w", err)
+		}
+		file := filepath.Join(dir, "script")
 		if err := os.WriteFile(file, []byte(sc.data), 0o755); err != nil {
 			return nil, "", fmt.Errorf("write here-document: %w", err)
 		}

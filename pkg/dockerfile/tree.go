@@ -170,9 +170,17 @@ func (b *builder) mountUpper(d *overlay.Dir, lowers []string) (*target, error) {
 	return &target{path: dir, root: root, done: unmount}, nil
 }
 
+func (b *builder) tempDir(prefix string) (string, error) {
+	scratch, err := b.st.Scratch()
+	if err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(scratch, prefix)
+}
+
 // mount mounts a root file system at a directory of its own.
 func (b *builder) mount(r overlay.Rootfs) (dir string, unmount func(), err error) {
-	if dir, err = os.MkdirTemp(b.st.Dirs().Tmp(), "mnt-"); err != nil {
+	if dir, err = b.tempDir("mnt-"); err != nil {
 		return "", nil, fmt.Errorf("mount layers: %w", err)
 	}
 	r.Target = dir
@@ -189,7 +197,7 @@ func (b *builder) mount(r overlay.Rootfs) (dir string, unmount func(), err error
 // layersTree shows the files of layers, to be read.
 func (b *builder) layersTree(layers []overlay.LayerID) (*tree, error) {
 	if len(layers) == 0 {
-		dir, err := os.MkdirTemp(b.st.Dirs().Tmp(), "mnt-")
+		dir, err := b.tempDir("mnt-")
 		if err != nil {
 			return nil, err
 		}

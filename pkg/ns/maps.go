@@ -27,6 +27,18 @@ type Maps struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// Has reports whether a user and a group exist inside the namespace.
+func (m Maps) Has(uid, gid uint32) bool { return covers(m.UID, uid) && covers(m.GID, gid) }
+
+func covers(maps []IDMap, id uint32) bool {
+	for _, m := range maps {
+		if uint64(id) >= uint64(m.ContainerID) && uint64(id) < uint64(m.ContainerID)+uint64(m.Size) {
+			return true
+		}
+	}
+	return false
+}
+
 // Single reports whether the caller's own id is the only one.
 func (m Maps) Single() bool { return len(m.UID) == 1 && m.UID[0].Size == 1 }
 

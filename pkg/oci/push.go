@@ -169,7 +169,11 @@ func (p *pusher) layer(ctx context.Context, id overlay.LayerID, diffID digest.Di
 // without a name: its digest must be known before it is sent.
 func (p *pusher) upload(ctx context.Context, id overlay.LayerID, short string) (ocispec.Descriptor, error) {
 	var desc ocispec.Descriptor
-	file, err := os.CreateTemp(p.st.Dirs().Tmp(), "push-")
+	scratch, err := p.st.Scratch()
+	if err != nil {
+		return desc, err
+	}
+	file, err := os.CreateTemp(scratch, "push-")
 	if err != nil {
 		return desc, fmt.Errorf("compress layer: %w", err)
 	}

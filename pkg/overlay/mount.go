@@ -54,6 +54,9 @@ func mountOverlay(r Rootfs) error {
 		// Without an upper directory overlayfs wants two lower ones.
 		return bindReadOnly(lowers[0], r.Target)
 	}
+	if err := unix.FsconfigSetString(fs, "source", "overlay"); err != nil {
+		return os.NewSyscallError("fsconfig source", err)
+	}
 	for _, dir := range lowers {
 		if err := unix.FsconfigSetString(fs, "lowerdir+", dir); err != nil {
 			if errors.Is(err, unix.EINVAL) {

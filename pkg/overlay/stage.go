@@ -55,6 +55,11 @@ func (s *Store) StageTar(ctx context.Context, r io.Reader) (*Staged, error) {
 }
 
 func (s *Store) stage(d graphdriver.Differ) (*Staged, error) {
+	// Should this process be killed, its scratch directory tells the next one
+	// that there are staged layers to be swept.
+	if _, err := s.Scratch(); err != nil {
+		return nil, err
+	}
 	out, err := s.lib.PrepareStagedLayer(&graphdriver.ApplyDiffWithDifferOpts{}, d)
 	if err != nil {
 		if out != nil && out.Target != "" {
@@ -211,7 +216,11 @@ type Dir struct {
 
 // NewDir makes one on the store's file system.
 func (s *Store) NewDir() (*Dir, error) {
-	root, err := os.MkdirTemp(s.dirs.Tmp(), "layer-")
+	scratch, err := s.Scratch()
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.MkdirTemp(scratch, "layer-")
 	if err != nil {
 		return nil, explain(fmt.Errorf("create layer: %w", err))
 	}

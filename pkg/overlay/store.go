@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
@@ -31,6 +32,10 @@ type Store struct {
 	lib      storage.Store
 	single   bool
 	unsynced atomic.Bool // something was staged since the last syncfs
+
+	scratchOnce sync.Once
+	scratch     *os.File
+	scratchErr  error
 }
 
 // Open opens the store below d.
@@ -66,17 +71,48 @@ func Open(d state.Dirs, o Options) (*Store, error) {
 	if o.SingleID {
 		opts.GraphDriverOptions = append(opts.GraphDriverOptions, "overlay.ignore_chown_errors=true")
 	}
-	lib, err := storage.GetStore(opts)
+	lib, err := openLibrary(d, opts)
 	if err != nil {
 		return nil, explain(fmt.Errorf("open store: %w", err))
 	}
-	return &Store{dirs: d, lib: lib, single: o.SingleID}, nil
+	s := &Store{dirs: d, lib: lib, single: o.SingleID}
+	// What a command that was killed has left is of no use to anybody.
+	if died, err := s.sweepScratch(); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	} else if died {
+		if err := s.Sweep(); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// openLibrary keeps the library from making a run directory of its own, in a
+// place that users share.
+func openLibrary(d state.Dirs, opts types.StoreOptions) (storage.Store, error) {
+	const key = "XDG_RUNTIME_DIR"
+	old, had := os.LookupEnv(key)
+	if err := os.Setenv(key, d.Run); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if had {
+			_ = os.Setenv(key, old)
+		} else {
+			_ = os.Unsetenv(key)
+		}
+	}()
+	return storage.GetStore(opts)
 }
 
 // Close lets the store go.
 func (s *Store) Close() error {
 	s.lib.Free()
-	return nil
+	if s.scratch == nil {
+		return nil
+	}
+	err := os.RemoveAll(s.scratch.Name())
+	return errors.Join(err, s.scratch.Close())
 }
 
 // Dirs returns the directories the store lives in.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -72,7 +73,25 @@ func runDir(root string) (string, error) {
 	if x := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(x) && private(x) == nil {
 		return makePrivate(filepath.Join(x, "coracle"), name)
 	}
-	return makePrivate(filepath.Join(os.TempDir(), "coracle-"+strconv.Itoa(int(st.Uid))), name)
+	return makePrivate(filepath.Join(os.TempDir(), "coracle-"+strconv.Itoa(hostUID())), name)
+}
+
+// hostUID is the user as the host knows it, who is 0 inside our user
+// namespaces: both must find the same directory. A line of uid_map is the first
+// id inside, the first outside, and their number (user_namespaces(7)).
+func hostUID() int {
+	uid := os.Geteuid()
+	data, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return uid
+	}
+	for line := range strings.Lines(string(data)) {
+		var inside, outside, count int
+		if _, err := fmt.Sscan(line, &inside, &outside, &count); err == nil && uid >= inside && uid-inside < count {
+			return outside + uid - inside
+		}
+	}
+	return uid
 }
 
 func makePrivate(base, name string) (string, error) {

@@ -22,6 +22,7 @@ func (s *setup) processSteps() []step {
 		{"drop bounding capabilities", s.dropBounding},
 		{"set ids", s.setIDs},
 		{"change to working directory", s.chdir},
+		{"reset signals", resetSignals},
 		{"load seccomp filter", s.loadFilter},
 		{"set capabilities", s.setCapabilities},
 	}
@@ -56,6 +57,24 @@ func (s *setup) setLimits() error {
 		}
 		if err := unix.Setrlimit(n, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}); err != nil {
 			return fmt.Errorf("%s: %w", l.Type, err)
+		}
+	}
+	return nil
+}
+
+// resetSignals lets the program begin with no signal ignored: execve(2) passes
+// on what a shell ignored for a background job, or nohup for everything.
+func resetSignals() error {
+	const sigIgn, setSize = 1, 8
+	for sig := uintptr(1); sig <= 64; sig++ {
+		var act [4]uint64 // struct sigaction of the kernel: the handler comes first
+		_, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, 0, uintptr(unsafe.Pointer(&act)), setSize, 0, 0)
+		if e != 0 || act[0] != sigIgn {
+			continue
+		}
+		act = [4]uint64{}
+		if _, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&act)), 0, setSize, 0, 0); e != 0 {
+			return os.NewSyscallError("rt_sigaction", e)
 		}
 	}
 	return nil

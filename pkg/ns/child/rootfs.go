@@ -229,6 +229,10 @@ func (r *rootfs) newMount(fstype string, options []string, dir *os.File) error {
 		return os.NewSyscallError("fsopen "+fstype, err)
 	}
 	defer unix.Close(fs)
+	// What mount tables show as the source.
+	if err := unix.FsconfigSetString(fs, "source", fstype); err != nil {
+		return os.NewSyscallError("fsconfig source", err)
+	}
 	var attrs uint64
 	for _, o := range options {
 		if a, ok := mountAttr[o]; ok {

@@ -48,11 +48,32 @@ type User struct {
 
 const defaultShmSize = 64 << 20
 
+// unmappedError is a user that the host has no id for.
+type unmappedError struct {
+	user   User
+	single bool
+}
+
+func (e *unmappedError) Error() string {
+	return fmt.Sprintf("user %d:%d is outside of the ids of this user namespace", e.user.UID, e.user.GID)
+}
+
+func (e *unmappedError) Hint() string {
+	who := "more subordinate ids"
+	if e.single {
+		who = "subordinate ids"
+	}
+	return "the host's administrator can give you " + who + ": usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER; or run as root of the container: --user 0"
+}
+
 // New returns the spec. The error says which option is wrong.
 func New(o Options) (*specs.Spec, error) {
 	caps, err := Capabilities(o.CapAdd, o.CapDrop, o.Privileged)
 	if err != nil {
 		return nil, err
+	}
+	if len(o.Maps.UID) > 0 && !o.Maps.Has(o.User.UID, o.User.GID) {
+		return nil, &unmappedError{o.User, o.Maps.Single()}
 	}
 	s := &specs.Spec{
 		Version:  specs.Version,
