@@ -13,13 +13,13 @@ import (
 func TestParseVolume(t *testing.T) {
 	wd, _ := os.Getwd()
 	for spec, want := range map[string]Mount{
-		"/data":                   {Type: MountVolume, Target: "/data"},
-		"/data:ro":                {Type: MountVolume, Target: "/data", ReadOnly: true},
-		"cache:/var/cache/":       {Type: MountVolume, Name: "cache", Target: "/var/cache"},
-		"cache:/c:nocopy,ro":      {Type: MountVolume, Name: "cache", Target: "/c", NoCopy: true, ReadOnly: true},
-		"/srv/../etc:/e:ro":       {Type: MountBind, Source: "/etc", Target: "/e", ReadOnly: true, CreateSource: true},
-		"./x:/x":                  {Type: MountBind, Source: filepath.Join(wd, "x"), Target: "/x", CreateSource: true},
-		"/a:/b:z,rslave": {Type: MountBind, Source: "/a", Target: "/b", Propagation: "rslave", CreateSource: true},
+		"/data":              {Type: MountVolume, Target: "/data"},
+		"/data:ro":           {Type: MountVolume, Target: "/data", ReadOnly: true},
+		"cache:/var/cache/":  {Type: MountVolume, Name: "cache", Target: "/var/cache"},
+		"cache:/c:nocopy,ro": {Type: MountVolume, Name: "cache", Target: "/c", NoCopy: true, ReadOnly: true},
+		"/srv/../etc:/e:ro":  {Type: MountBind, Source: "/etc", Target: "/e", ReadOnly: true, CreateSource: true},
+		"./x:/x":             {Type: MountBind, Source: filepath.Join(wd, "x"), Target: "/x", CreateSource: true},
+		"/a:/b:z,rslave":     {Type: MountBind, Source: "/a", Target: "/b", Propagation: "rslave", CreateSource: true},
 	} {
 		got, err := ParseVolume(spec)
 		if err != nil || !reflect.DeepEqual(got, want) {
