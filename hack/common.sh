@@ -35,13 +35,15 @@ make_single() {
 	sed -i "/^$1:/d" /etc/subuid /etc/subgid 2>/dev/null || true
 }
 
+# The shell has no local variables: those of these functions begin with pk_.
+
 # fetch_packages DIR PACKAGE...: downloads packages and all that they need.
 fetch_packages() {
-	dir=$1; shift
-	mkdir -p "$dir"
-	list=$(apt-get -s -qq -o Dir::State::status=/dev/null -o Debug::NoLocking=1 install --no-install-recommends "$@" 2>/dev/null | awk '/^Inst/{print $2}')
-	[ -n "$list" ] || return 1
-	(cd "$dir" && apt-get download -qq $list >/dev/null 2>&1)
+	pk_dir=$1; shift
+	mkdir -p "$pk_dir"
+	pk_list=$(apt-get -s -qq -o Dir::State::status=/dev/null -o Debug::NoLocking=1 install --no-install-recommends "$@" 2>/dev/null | awk '/^Inst/{print $2}')
+	[ -n "$pk_list" ] || return 1
+	(cd "$pk_dir" && apt-get download -qq $pk_list >/dev/null 2>&1)
 }
 
 # unpack_packages DIR ROOT: as files only; nothing of them is run.
@@ -54,40 +56,40 @@ unpack_packages() {
 # python_rootfs FILE: a root file system with Python, pip, Flask and redis, as a
 # tar archive, made from the distribution's packages.
 python_rootfs() {
-	work=$(mktemp -d)
-	if ! fetch_packages "$work/debs" base-files base-passwd dash coreutils sed grep findutils tar gzip \
+	pk_work=$(mktemp -d)
+	if ! fetch_packages "$pk_work/debs" base-files base-passwd dash coreutils sed grep findutils tar gzip \
 		python3 python3-pip python3-flask python3-redis ca-certificates; then
-		rm -rf "$work"
+		rm -rf "$pk_work"
 		return 1
 	fi
-	root=$work/root
-	mkdir -p "$root/usr/bin" "$root/usr/sbin" "$root/usr/lib" "$root/usr/lib64" "$root/etc" "$root/tmp" "$root/root"
-	for d in bin sbin lib lib64; do ln -s "usr/$d" "$root/$d"; done
-	unpack_packages "$work/debs" "$root"
-	cp "$root/usr/share/base-passwd/passwd.master" "$root/etc/passwd"
-	cp "$root/usr/share/base-passwd/group.master" "$root/etc/group"
-	ln -sf python3 "$root/usr/bin/python"
+	pk_root=$pk_work/root
+	mkdir -p "$pk_root/usr/bin" "$pk_root/usr/sbin" "$pk_root/usr/lib" "$pk_root/usr/lib64" "$pk_root/etc" "$pk_root/tmp" "$pk_root/root"
+	for d in bin sbin lib lib64; do ln -s "usr/$d" "$pk_root/$d"; done
+	unpack_packages "$pk_work/debs" "$pk_root"
+	cp "$pk_root/usr/share/base-passwd/passwd.master" "$pk_root/etc/passwd"
+	cp "$pk_root/usr/share/base-passwd/group.master" "$pk_root/etc/group"
+	ln -sf python3 "$pk_root/usr/bin/python"
 	# What is installed already need not come from an index that may be out of reach.
-	printf '[global]\nbreak-system-packages = true\ndisable-pip-version-check = true\nroot-user-action = ignore\n' >"$root/etc/pip.conf"
-	chmod 1777 "$root/tmp"
-	rm -rf "$root/usr/share/doc" "$root/usr/share/man" "$root/usr/share/locale"
-	tar -C "$root" --owner=0 --group=0 --numeric-owner -cf "$1.part" .
+	printf '[global]\nbreak-system-packages = true\ndisable-pip-version-check = true\nroot-user-action = ignore\n' >"$pk_root/etc/pip.conf"
+	chmod 1777 "$pk_root/tmp"
+	rm -rf "$pk_root/usr/share/doc" "$pk_root/usr/share/man" "$pk_root/usr/share/locale"
+	tar -C "$pk_root" --owner=0 --group=0 --numeric-owner -cf "$1.part" .
 	mv "$1.part" "$1"
-	rm -rf "$work"
+	rm -rf "$pk_work"
 }
 
 # busybox_rootfs FILE: a root file system with busybox alone.
 busybox_rootfs() {
-	work=$(mktemp -d)
-	mkdir -p "$work/bin" "$work/etc" "$work/tmp" "$work/root" "$work/var" "$work/home"
-	cp "$(command -v busybox)" "$work/bin/busybox"
-	for applet in $("$work/bin/busybox" --list); do
-		[ "$applet" = busybox ] || ln -s busybox "$work/bin/$applet"
+	pk_work=$(mktemp -d)
+	mkdir -p "$pk_work/bin" "$pk_work/etc" "$pk_work/tmp" "$pk_work/root" "$pk_work/var" "$pk_work/home"
+	cp "$(command -v busybox)" "$pk_work/bin/busybox"
+	for applet in $("$pk_work/bin/busybox" --list); do
+		[ "$applet" = busybox ] || ln -s busybox "$pk_work/bin/$applet"
 	done
-	printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >"$work/etc/passwd"
-	printf 'root:x:0:\nnogroup:x:65534:\n' >"$work/etc/group"
-	chmod 1777 "$work/tmp"
-	tar -C "$work" --owner=0 --group=0 -cf "$1.part" .
+	printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >"$pk_work/etc/passwd"
+	printf 'root:x:0:\nnogroup:x:65534:\n' >"$pk_work/etc/group"
+	chmod 1777 "$pk_work/tmp"
+	tar -C "$pk_work" --owner=0 --group=0 -cf "$1.part" .
 	mv "$1.part" "$1"
-	rm -rf "$work"
+	rm -rf "$pk_work"
 }

@@ -67,20 +67,31 @@ as_user() {
 	fi
 }
 
+# report prints what matters of a test's output: all of it after a failure, else
+# what was skipped, and why.
+report() {
+	if grep -q -E '^(FAIL|panic:)' "$work/out"; then
+		grep -v -E '^(=== (RUN|PAUSE|CONT)|--- PASS|PASS)' "$work/out"
+	else
+		grep -B1 -E '^ *--- SKIP' "$work/out" || true
+		grep -c -E '^--- PASS' "$work/out" | sed 's/$/ tests passed/'
+	fi
+}
+
 for test in $(find "$work/tests" -name run.test | sort); do
 	dir=$(dirname "$test")
 	say "testing ${dir#"$work/tests/"}"
-	as_user "cd '$dir' && ./run.test -test.timeout 8m" >"$work/out" 2>&1 || failed="$failed ${dir#"$work/tests/"}"
-	grep -E '^(--- FAIL|    --- FAIL|FAIL|panic|ok|PASS)|SKIP|_test.go' "$work/out" || cat "$work/out"
+	as_user "cd '$dir' && ./run.test -test.v -test.timeout 8m" >"$work/out" 2>&1 || failed="$failed ${dir#"$work/tests/"}"
+	report
 done
 
 # The tutorial also goes through with a single id.
 if [ $root = 1 ] && [ -f "$work/tests/test/tutorial/run.test" ]; then
 	say "testing test/tutorial with a single id"
 	chmod -R a+rX "$work/tests"
-	su coracle-single -c "cd / && PATH='$PATH' CORACLE_BIN='$CORACLE_BIN' CORACLE_FIXTURES='$CORACLE_FIXTURES' '$work/tests/test/tutorial/run.test' -test.timeout 5m" >"$work/out" 2>&1 ||
+	su coracle-single -c "cd / && PATH='$PATH' CORACLE_BIN='$CORACLE_BIN' CORACLE_FIXTURES='$CORACLE_FIXTURES' '$work/tests/test/tutorial/run.test' -test.v -test.timeout 5m" >"$work/out" 2>&1 ||
 		failed="$failed test/tutorial(single)"
-	grep -E '^(--- FAIL|    --- FAIL|FAIL|panic|ok|PASS)|SKIP|_test.go' "$work/out" || cat "$work/out"
+	report
 fi
 [ -z "$failed" ] || die "failed:$failed"
 say "all tests passed"

@@ -83,6 +83,7 @@ func (e *env) runRun(c *cli.Context) error {
 	if c.Bool("detach") {
 		ses, err := cs.Launch(ctr, nil, nil)
 		if err != nil {
+			e.abandon(c.Context, cs, ctr)
 			return e.runError("run", err)
 		}
 		ses.Close()
@@ -91,9 +92,20 @@ func (e *env) runRun(c *cli.Context) error {
 	}
 	code, err := e.runAttached(cs, ctr, keys, c.Bool("sig-proxy"), nil)
 	if err != nil {
+		e.abandon(c.Context, cs, ctr)
 		return e.runError("run", err)
 	}
 	return exit(code)
+}
+
+// abandon removes a container that run has made and that did not start: a
+// corrected command line may have the same name. Why it did not start is the
+// error to tell of.
+func (e *env) abandon(ctx context.Context, cs *container.Store, ctr *container.Container) {
+	now, err := cs.Load(ctr.ID)
+	if err == nil && now.State.Status == container.Created {
+		_ = cs.Remove(ctx, now)
+	}
 }
 
 // create resolves the image, pulling it when it is missing, and makes the

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	account "os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -31,8 +32,8 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"/nosuch/file"}, 127},
 		{[]string{"/etc/passwd"}, 126},
 		{[]string{"/etc"}, 126},
-		{[]string{"sh", "-c", "sh -c 'kill -9 $$'"}, 137},
-		{[]string{"sh", "-c", "sh -c 'kill -15 $$'"}, 143},
+		{[]string{"sh", "-c", "sleep 1000 & kill -9 $!; wait $!"}, 137},
+		{[]string{"sh", "-c", "sleep 1000 & kill -15 $!; wait $!"}, 143},
 	} {
 		if r := u.result(append([]string{"run", "--rm", "--network", "none", "busybox"}, tt.args...)...); r.code != tt.code {
 			t.Errorf("run %v: exit code %d, want %d: %s", tt.args, r.code, tt.code, r.err)
@@ -55,7 +56,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"run", dead + "/nosuch"}, 125, []string{"Unable to find image '" + dead + "/nosuch:latest' locally", "connection refused"}},
 		{[]string{"pull", dead + "/x"}, 1, []string{"connection refused"}},
 		{[]string{"pull", "UPPER"}, 1, []string{"invalid reference format", "must be lowercase"}},
-		{[]string{"run", "--name", "taken", "busybox"}, 125, []string{`Conflict. The container name "/taken" is already in use`}},
+		{[]string{"run", "--name", "taken", "busybox", "true"}, 125, []string{`Conflict. The container name "/taken" is already in use`}},
 		{[]string{"stop", "nosuch"}, 1, []string{"No such container: nosuch"}},
 		{[]string{"rmi", "nosuch"}, 1, []string{"No such image: nosuch:latest"}},
 		{[]string{"rmi", "busybox"}, 1, []string{"conflict: unable to", "is being used by running container"}},
@@ -66,10 +67,10 @@ func TestBadInput(t *testing.T) {
 		{[]string{"nosuch"}, 1, []string{"unknown command: coracle nosuch"}},
 		{[]string{"build"}, 1, []string{"requires exactly 1 argument"}},
 		{[]string{"build", "/nosuch"}, 1, []string{`path "/nosuch" not found`}},
-		{[]string{"run", "-p", "99999:1", "busybox"}, 125, []string{"invalid hostPort: 99999"}},
-		{[]string{"run", "-v", "a:/b:nosuch", "busybox"}, 125, []string{"invalid mode: nosuch"}},
-		{[]string{"run", "--network", "nosuch", "busybox"}, 125, []string{"network nosuch not found"}},
-		{[]string{"run", "-p", "80:80", "busybox"}, 125, []string{"net.ipv4.ip_unprivileged_port_start", "-p 80"}},
+		{[]string{"run", "-p", "99999:1", "busybox", "true"}, 125, []string{"invalid hostPort: 99999"}},
+		{[]string{"run", "-v", "a:/b:nosuch", "busybox", "true"}, 125, []string{"invalid mode: nosuch"}},
+		{[]string{"run", "--network", "nosuch", "busybox", "true"}, 125, []string{"network nosuch not found"}},
+		{[]string{"run", "-p", "80:80", "busybox", "true"}, 125, []string{"net.ipv4.ip_unprivileged_port_start", "-p 80"}},
 		{[]string{"login", "-u", "x", "-p", "y", dead}, 1, []string{"connection refused"}},
 		{[]string{"login", dead}, 1, []string{"cannot perform an interactive login from a non-TTY device"}},
 	} {
@@ -141,10 +142,12 @@ CMD ["default"]
 	u.ok("build", "--network", "none", "-t", "built", "--build-arg", "VERSION=2", dir)
 	u.ok("build", "--network", "none", "-t", "first", "--target", "base", dir)
 
-	if got := u.ok("run", "--rm", "--network", "none", "built"); got != "default" {
+	if singleID(t) {
+		u.fails(125, []string{"outside of the ids", "subordinate ids"}, "run", "--rm", "--network", "none", "built")
+	} else if got := u.ok("run", "--rm", "--network", "none", "built"); got != "default" {
 		t.Errorf("run = %q", got)
 	}
-	if got := u.ok("run", "--rm", "--network", "none", "--entrypoint", "sh", "built", "-c", "cat /version; echo $NAME $A $B; stat -c %u /x/made.txt"); got != "2\nWorld one two words\n65534" && got != "2\nWorld one two words\n0" {
+	if got := u.ok("run", "--rm", "--network", "none", "--user", "0", "--entrypoint", "sh", "built", "-c", "cat /version; echo $NAME $A $B; stat -c %u /x/made.txt"); got != "2\nWorld one two words\n65534" && got != "2\nWorld one two words\n0" {
 		t.Errorf("in the image: %q", got)
 	}
 	if got := u.ok("run", "--rm", "--network", "none", "first", "sh", "-c", "ls /work /work/skipped; ls /etc/group 2>&1; cat /added/part.txt; pwd"); got !=
@@ -162,6 +165,17 @@ CMD ["default"]
 	if strings.Count(r.err, " CACHED") < 3 || !strings.Contains(r.err, "COPY . .\n") {
 		t.Errorf("after a change:\n%s", r.err)
 	}
+}
+
+// singleID reports whether this user has no subordinate ids.
+func singleID(t *testing.T) bool {
+	t.Helper()
+	me, err := account.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile("/etc/subuid")
+	return err != nil || !strings.Contains("\n"+string(data), "\n"+me.Username+":")
 }
 
 // TestKilled kills coracle's processes without warning: what was said to be

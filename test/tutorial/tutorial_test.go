@@ -58,7 +58,10 @@ func TestTutorial(t *testing.T) {
 		t.Errorf("ps -q = %q, want %q", got, id[:12])
 	}
 	contains(t, u.ok("port", "web"), "5000/tcp -> 0.0.0.0:"+port)
-	contains(t, u.ok("logs", id[:3]), "GET /status")
+	eventually(t, "the request is in the log", func() bool {
+		r := u.result("logs", id[:3])
+		return strings.Contains(r.out+r.err, "GET /status")
+	})
 	if got := u.ok("inspect", "-f", "{{.State.Running}} {{.Config.Image}}", "web"); got != "true friendlyhello" {
 		t.Errorf("inspect = %q", got)
 	}
