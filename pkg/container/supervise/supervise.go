@@ -3,6 +3,7 @@
 package supervise
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -121,9 +122,16 @@ func (s *supervisor) live(conn *container.Conn) error {
 	return nil
 }
 
+// takeOver is how long a new supervisor waits for the last one's end.
+const takeOver = 10 * time.Second
+
 // open takes the container and makes its surroundings.
 func (s *supervisor) open() error {
-	lock, err := state.TryAcquire(s.store.LockPath(s.id), state.Exclusive)
+	// A supervisor that was killed is seen as dead before the kernel has let
+	// its lock go.
+	ctx, cancel := context.WithTimeout(context.Background(), takeOver)
+	defer cancel()
+	lock, err := state.Acquire(ctx, s.store.LockPath(s.id), state.Exclusive)
 	if err != nil {
 		return err
 	}
