@@ -57,8 +57,8 @@ func (e *env) app() *cli.App {
 		rmCommand(e, "remove"), runCommand(e), startCommand(e), stopCommand(e), waitCommand(e),
 	}
 	image := []*cli.Command{
-		buildCommand(e), historyCommand(e), importCommand(e), inspectImageCommand(e), imagesCommand(e, "ls", "list"),
-		pruneImagesCommand(e), pullCommand(e), pushCommand(e), rmiCommand(e, "rm", "remove", "rmi"), tagCommand(e),
+		buildCommand(e), historyCommand(e), importCommand(e), inspectImageCommand(e), loadCommand(e), imagesCommand(e, "ls", "list"),
+		pruneImagesCommand(e), pullCommand(e), pushCommand(e), rmiCommand(e, "rm", "remove", "rmi"), saveCommand(e), tagCommand(e),
 	}
 	volume := []*cli.Command{
 		volumeCreateCommand(e), volumeInspectCommand(e), volumeListCommand(e), volumePruneCommand(e), volumeRemoveCommand(e),
@@ -94,7 +94,7 @@ func (e *env) app() *cli.App {
 			{Name: "builder", Usage: "Manage builds", Subcommands: []*cli.Command{buildCommand(e), pruneBuilderCommand(e)}},
 			attachCommand(e), createCommand(e), historyCommand(e), importCommand(e), inspectCommand(e), killCommand(e),
 			logsCommand(e), portCommand(e), renameCommand(e), restartCommand(e), rmCommand(e), rmiCommand(e, "rmi"),
-			startCommand(e), stopCommand(e), tagCommand(e), waitCommand(e),
+			loadCommand(e), saveCommand(e), startCommand(e), stopCommand(e), tagCommand(e), waitCommand(e),
 		}, hiddenCommands(e)...),
 	}
 	hideHelp(app.Commands)
