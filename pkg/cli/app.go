@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/ns"
+	"coracle/pkg/trace"
 )
 
 // Version is set by the linker.
@@ -28,7 +29,9 @@ func Main(ctx context.Context, argv0 string, args []string) int {
 		ctx, stop = signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 		defer stop()
 	}
+	trace.Mark("program started")
 	code := e.report(e.run(ctx))
+	trace.Mark("command done")
 	if e.store != nil {
 		if err := e.store.Close(); err != nil && code == 0 {
 			code = e.report(err)

@@ -209,6 +209,9 @@ func (n *Network) addresses() error {
 	return nil
 }
 
+// Unpublish frees the published ports.
+func (n *Network) Unpublish() error { return n.ports.close() }
+
 // Close disconnects the namespace and ends every connection.
 func (n *Network) Close() error {
 	err := n.ports.close()

@@ -22,6 +22,7 @@ import (
 	"coracle/pkg/ns"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
+	"coracle/pkg/trace"
 )
 
 // birthFD is the descriptor of the connection that a supervisor is born with.
@@ -101,10 +102,12 @@ func (s *supervisor) live(conn *container.Conn) error {
 		container.CloseFiles(files)
 		return s.fail(conn, err)
 	}
+	trace.Mark("listens for clients")
 	if err := s.start(); err != nil {
 		container.CloseFiles(files)
 		return s.fail(conn, err)
 	}
+	trace.Mark("process is ready")
 	s.talks.Add(1)
 	born := make(chan error, 1)
 	go func() {
@@ -116,9 +119,12 @@ func (s *supervisor) live(conn *container.Conn) error {
 	if err := <-born; err != nil {
 		return s.fail(nil, err)
 	}
+	trace.Mark("process runs")
 	go s.serve()
 	s.code = s.outlive()
+	trace.Mark("process has ended")
 	s.end()
+	trace.Mark("tidied up")
 	return nil
 }
 
@@ -136,6 +142,7 @@ func (s *supervisor) open() error {
 		return err
 	}
 	s.lock = lock
+	trace.Mark("took the container")
 	if s.c, err = s.store.Load(s.id); err != nil {
 		return err
 	}
@@ -171,6 +178,7 @@ func (s *supervisor) open() error {
 	if err != nil {
 		return err
 	}
+	trace.Mark("opened the box")
 	own, gw := s.box.Addresses()
 	if own.IsValid() {
 		s.state.Address, s.state.Gateway = own.String(), gw.String()
@@ -327,7 +335,7 @@ func (s *supervisor) record(change func(*container.State)) {
 // end records the end, gives everything back, and tells who waits.
 func (s *supervisor) end() {
 	s.ctl.Close()
-	_ = s.box.Close()
+	_ = s.box.Unpublish() // the rest ends with this process, after the clients know
 	s.record(func(st *container.State) {
 		st.Status, st.Pid, st.ExitCode, st.Ports = container.Exited, 0, s.code, nil
 		st.FinishedAt = time.Now().UTC()
