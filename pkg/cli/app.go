@@ -66,6 +66,9 @@ func (e *env) app() *cli.App {
 	volume := []*cli.Command{
 		volumeCreateCommand(e), volumeInspectCommand(e), volumeListCommand(e), volumePruneCommand(e), volumeRemoveCommand(e),
 	}
+	network := []*cli.Command{
+		networkCreateCommand(e), networkInspectCommand(e), networkListCommand(e), networkPruneCommand(e), networkRemoveCommand(e),
+	}
 	app := &cli.App{
 		Name: e.program, Usage: "a container engine without a daemon and without root",
 		HideHelp: true, HideVersion: true, HideHelpCommand: true,
@@ -93,6 +96,7 @@ func (e *env) app() *cli.App {
 			imagesCommand(e, "images"), loginCommand(e), logoutCommand(e), versionCommand(e), infoCommand(e),
 			{Name: "container", Usage: "Manage containers", Subcommands: container},
 			{Name: "image", Usage: "Manage images", Subcommands: image},
+			{Name: "network", Usage: "Manage networks", Subcommands: network},
 			{Name: "volume", Usage: "Manage volumes", Subcommands: volume},
 			{Name: "builder", Usage: "Manage builds", Subcommands: []*cli.Command{buildCommand(e), pruneBuilderCommand(e)}},
 			attachCommand(e), createCommand(e), historyCommand(e), importCommand(e), inspectCommand(e), killCommand(e),

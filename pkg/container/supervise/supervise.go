@@ -21,6 +21,7 @@ import (
 	"coracle/pkg/container/sandbox"
 	"coracle/pkg/ns"
 	"coracle/pkg/overlay"
+	"coracle/pkg/slirp"
 	"coracle/pkg/state"
 	"coracle/pkg/trace"
 )
@@ -173,6 +174,8 @@ func (s *supervisor) open() error {
 		Network: sandbox.Network{
 			Mode: n.Mode, Ports: n.Publish, AddHosts: n.AddHosts,
 			DNS: n.DNS, DNSSearch: n.DNSSearch, DNSOptions: n.DNSOptions,
+			Named:  slirp.NewNetworks(s.store.Dirs()),
+			Member: slirp.Member{Container: s.id, Name: s.c.Name, Aliases: n.Aliases, Addr: n.IP},
 		},
 	})
 	if err != nil {
@@ -182,6 +185,7 @@ func (s *supervisor) open() error {
 	own, gw := s.box.Addresses()
 	if own.IsValid() {
 		s.state.Address, s.state.Gateway = own.String(), gw.String()
+		s.state.MAC = slirp.MACOf(own.Addr()).String()
 	}
 	s.state.Ports = s.box.Ports()
 	s.ctl, err = container.ListenIn(s.store.Dirs().ContainerRun(s.id))
