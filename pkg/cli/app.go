@@ -67,7 +67,7 @@ func (e *env) app() *cli.App {
 		volumeCreateCommand(e), volumeInspectCommand(e), volumeListCommand(e), volumePruneCommand(e), volumeRemoveCommand(e),
 	}
 	network := []*cli.Command{
-		networkCreateCommand(e), networkInspectCommand(e), networkListCommand(e), networkPruneCommand(e), networkRemoveCommand(e),
+		networkConnectCommand(e), networkCreateCommand(e), networkDisconnectCommand(e), networkInspectCommand(e), networkListCommand(e), networkPruneCommand(e), networkRemoveCommand(e),
 	}
 	app := &cli.App{
 		Name: e.program, Usage: "a container engine without a daemon and without root",

@@ -14,6 +14,7 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
+	"coracle/pkg/slirp"
 )
 
 func inspectFlags() []cli.Flag {
@@ -231,7 +232,20 @@ func networkSettings(c *container.Container) obj {
 	}
 	end := obj{"IPAddress": ip, "IPPrefixLen": bits, "Gateway": c.State.Gateway, "MacAddress": c.State.MAC}
 	return obj{"Ports": ports, "IPAddress": ip, "IPPrefixLen": bits, "Gateway": c.State.Gateway, "MacAddress": c.State.MAC,
-		"Networks": obj{c.Net.Mode: end}}
+		"Networks": otherNetworks(c, obj{c.Net.Mode: end})}
+}
+
+// otherNetworks adds the networks beside the first.
+func otherNetworks(c *container.Container, all obj) obj {
+	for _, e := range c.Net.More {
+		end := obj{"IPAddress": "", "IPPrefixLen": 0, "Gateway": "", "MacAddress": "", "Aliases": e.Aliases}
+		if at, ok := c.State.Networks[e.Network]; ok && c.State.IsRunning() {
+			end["IPAddress"], end["IPPrefixLen"] = at.Address.Addr().String(), at.Address.Bits()
+			end["Gateway"], end["MacAddress"] = at.Gateway.String(), slirp.MACOf(at.Address.Addr()).String()
+		}
+		all[e.Network] = end
+	}
+	return all
 }
 
 func cutPrefix(s string) (addr string, bits int, ok bool) {

@@ -280,6 +280,9 @@ func (e *env) pruneNetworks(c *cli.Context) error {
 	used := map[string]bool{}
 	for _, ctr := range ctrs {
 		used[ctr.Net.Mode] = true
+		for _, end := range ctr.Net.More {
+			used[end.Network] = true
+		}
 	}
 	var gone []string
 	for _, w := range list {
@@ -297,10 +300,24 @@ func (e *env) pruneNetworks(c *cli.Context) error {
 	return nil
 }
 
+// firstNetwork is the one that the way out leads through.
+func firstNetwork(c *cli.Context) string {
+	list := c.StringSlice("network")
+	if len(list) == 0 || list[0] == "default" {
+		return sandbox.NetBridge
+	}
+	return list[0]
+}
+
 // setNamedNetwork checks that a network is there, and takes its flags.
 func (e *env) setNamedNetwork(c *cli.Context, n *container.Net) error {
 	n.Aliases = c.StringSlice("network-alias")
 	ip := c.String("ip")
+	if list := c.StringSlice("network"); len(list) > 1 {
+		if err := e.setMoreNetworks(n, list[1:]); err != nil {
+			return err
+		}
+	}
 	switch n.Mode {
 	case sandbox.NetBridge, sandbox.NetHost, sandbox.NetNone:
 		if len(n.Aliases) > 0 {
@@ -326,4 +343,82 @@ func (e *env) setNamedNetwork(c *cli.Context, n *container.Net) error {
 		}
 	}
 	return nil
+}
+
+// setMoreNetworks takes the networks after the first.
+func (e *env) setMoreNetworks(n *container.Net, names []string) error {
+	nets, err := e.networks()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if name == sandbox.NetHost || name == sandbox.NetNone || n.Mode == sandbox.NetHost || n.Mode == sandbox.NetNone {
+			return errors.New("conflicting options: cannot attach both user-defined and non-user-defined network-modes")
+		}
+		w, err := nets.Lookup(name)
+		if err != nil {
+			return err
+		}
+		n.More = append(n.More, container.Endpoint{Network: w.Name, Aliases: n.Aliases})
+	}
+	return nil
+}
+
+func networkConnectCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "connect", Usage: "Connect a container to a network", ArgsUsage: "NETWORK CONTAINER",
+		Flags: []cli.Flag{values("alias", nil, "Add network-scoped alias for the container"), text("ip", nil, "IPv4 address (e.g., \"172.30.100.104\")")},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 2, 2); err != nil {
+				return err
+			}
+			end := container.Endpoint{Aliases: c.StringSlice("alias")}
+			if ip := c.String("ip"); ip != "" {
+				var err error
+				if end.IP, err = netip.ParseAddr(ip); err != nil {
+					return cliErrorf("invalid argument %q for \"--ip\" flag: invalid IPv4 address", ip)
+				}
+			}
+			return e.onNetwork(c, func(cs *container.Store, ctr *container.Container, network string) error {
+				end.Network = network
+				return cs.Connect(c.Context, ctr, end)
+			})
+		},
+	}
+}
+
+func networkDisconnectCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "disconnect", Usage: "Disconnect a container from a network", ArgsUsage: "NETWORK CONTAINER",
+		Flags: []cli.Flag{flag("force", short("f"), "Accepted for scripts")},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 2, 2); err != nil {
+				return err
+			}
+			return e.onNetwork(c, func(cs *container.Store, ctr *container.Container, network string) error {
+				return cs.Disconnect(c.Context, ctr, network)
+			})
+		},
+	}
+}
+
+// onNetwork finds the network and the container that two arguments name.
+func (e *env) onNetwork(c *cli.Context, f func(*container.Store, *container.Container, string) error) error {
+	nets, err := e.networks()
+	if err != nil {
+		return err
+	}
+	w, err := nets.Lookup(c.Args().First())
+	if err != nil {
+		return err
+	}
+	cs, err := e.containers()
+	if err != nil {
+		return err
+	}
+	ctr, err := cs.Lookup(c.Args().Get(1))
+	if err != nil {
+		return err
+	}
+	return f(cs, ctr, w.Name)
 }

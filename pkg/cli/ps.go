@@ -113,7 +113,7 @@ func psRow(c *container.Container, whole bool) row {
 		"ID": shortID(c.ID, whole), "Image": clean(c.Image), "Command": strconv.Quote(command),
 		"RunningFor": ago(c.Created), "CreatedAt": dockerTime(c.Created), "Status": statusText(c.State), "State": string(c.State.Status),
 		"Ports": portsText(c), "Names": c.Name, "Labels": clean(labelText(c.Labels)), "Mounts": strings.Join(mounts, ","),
-		"LocalVolumes": strconv.Itoa(volumes), "Networks": c.Net.Mode, "Size": "0B", "Platform": c.Platform, "HealthStatus": "",
+		"LocalVolumes": strconv.Itoa(volumes), "Networks": strings.Join(networksOf(c), ","), "Size": "0B", "Platform": c.Platform, "HealthStatus": "",
 	}
 }
 
@@ -235,7 +235,7 @@ func (e *env) filterContainers(list []*container.Container, f filters, all bool)
 			f.any("exited", func(v string) bool {
 				return c.State.Status == container.Exited && strconv.Itoa(c.State.ExitCode) == v
 			}) &&
-			f.any("network", func(v string) bool { return c.Net.Mode == v }) &&
+			f.any("network", func(v string) bool { return slices.Contains(networksOf(c), v) }) &&
 			f.any("volume", func(v string) bool {
 				return slices.ContainsFunc(c.Mounts, func(m container.Mount) bool { return m.Name == v || m.Target == v || m.Source == v })
 			}) &&
@@ -268,4 +268,13 @@ func (e *env) ancestors(args []string) (map[string]bool, error) {
 		ids[img.ID] = true
 	}
 	return ids, nil
+}
+
+// networksOf are the names of a container's networks.
+func networksOf(c *container.Container) []string {
+	list := []string{c.Net.Mode}
+	for _, e := range c.Net.More {
+		list = append(list, e.Network)
+	}
+	return list
 }

@@ -50,7 +50,7 @@ func createFlags() []cli.Flag {
 		text("name", nil, "Assign a name to the container"),
 		values("network-alias", []string{"net-alias"}, "Add network-scoped alias for the container"),
 		text("ip", nil, "IPv4 address (e.g., 172.30.100.104)"),
-		&cli.StringFlag{Name: "network", Aliases: []string{"net"}, Usage: "Connect a container to a network: bridge, host, none, or one that was created", Value: sandbox.NetBridge},
+		values("network", []string{"net"}, "Connect a container to a network: bridge, host, none, or one that was created"),
 		&cli.IntFlag{Name: "oom-score-adj", Usage: "Tune host's OOM preferences (-1000 to 1000)"},
 		text("pid", nil, "PID namespace to use: private or host"),
 		text("platform", nil, "Set platform if server is multi-platform capable"),
@@ -157,7 +157,7 @@ func (e *env) setProcess(c *cli.Context, r *container.Record, entrypoint, imageC
 	}
 	if p.Hostname == "" {
 		p.Hostname = r.ID[:12]
-		if c.String("network") == sandbox.NetHost {
+		if firstNetwork(c) == sandbox.NetHost {
 			if p.Hostname, err = os.Hostname(); err != nil {
 				return err
 			}
@@ -308,10 +308,7 @@ func labels(c *cli.Context, base map[string]string) (map[string]string, error) {
 
 func (e *env) setNet(c *cli.Context, r *container.Record, exposed []string) error {
 	n := &r.Net
-	switch n.Mode = c.String("network"); n.Mode {
-	case "default":
-		n.Mode = sandbox.NetBridge
-	}
+	n.Mode = firstNetwork(c)
 	err := e.setNamedNetwork(c, n)
 	if err != nil {
 		return err

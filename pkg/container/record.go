@@ -62,11 +62,19 @@ func (p Process) Args() []string {
 	return append(append([]string(nil), p.Entrypoint...), p.Cmd...)
 }
 
-// Net is how the container is connected.
+// Endpoint is a place on a network with a name, as it was asked for.
+type Endpoint struct {
+	Network string     `json:"network"`
+	Aliases []string   `json:"aliases,omitempty"`
+	IP      netip.Addr `json:"ip,omitzero"`
+}
+
+// Net is how a container is connected.
 type Net struct {
 	Mode       string           `json:"mode"` // bridge, host, none, or the name of a network
 	Aliases    []string         `json:"aliases,omitempty"`
 	IP         netip.Addr       `json:"ip,omitzero"`
+	More       []Endpoint       `json:"more,omitempty"` // other networks with a name
 	Publish    []slirp.PortSpec `json:"publish,omitempty"`
 	Exposed    []string         `json:"exposed,omitempty"` // 80/tcp
 	PublishAll bool             `json:"publishAll,omitempty"`
@@ -154,6 +162,8 @@ type State struct {
 	Address    string        `json:"address,omitempty"`
 	Gateway    string        `json:"gateway,omitempty"`
 	MAC        string        `json:"mac,omitempty"`
+	// Networks are the places on networks beside the first.
+	Networks map[string]Attached `json:"networks,omitempty"`
 }
 
 // exitSupervisorLost is the exit code of a container whose supervisor was
@@ -180,3 +190,9 @@ func (s State) derived() State {
 
 // IsRunning reports whether a supervisor is at work on the container.
 func (s State) IsRunning() bool { return s.Status == Running || s.Status == Restarting }
+
+// Attached is a container's place on a network while it runs.
+type Attached struct {
+	Address netip.Prefix `json:"address"`
+	Gateway netip.Addr   `json:"gateway"`
+}

@@ -37,13 +37,15 @@ import (
 
 // Operations of a [Request].
 const (
-	OpStart  = "start"  // only on the connection that the supervisor was born with
-	OpAttach = "attach" // to the first process
-	OpExec   = "exec"   // another process
-	OpSignal = "signal"
-	OpStop   = "stop"
-	OpWait   = "wait"
-	OpDetach = "detach" // leave the session this connection attached to
+	OpStart      = "start"  // only on the connection that the supervisor was born with
+	OpAttach     = "attach" // to the first process
+	OpExec       = "exec"   // another process
+	OpSignal     = "signal"
+	OpStop       = "stop"
+	OpWait       = "wait"
+	OpConnect    = "connect"    // to another network
+	OpDisconnect = "disconnect" // from one that it was connected to
+	OpDetach     = "detach"     // leave the session this connection attached to
 )
 
 // Events of a [Reply].
@@ -61,6 +63,7 @@ type Request struct {
 	Attach  *Attach      `json:"attach,omitempty"`
 	Exec    *ExecOptions `json:"exec,omitempty"`
 	Signal  int          `json:"signal,omitempty"`
+	Network *Endpoint    `json:"network,omitempty"`
 	Timeout *int         `json:"timeout,omitempty"` // stop: seconds before SIGKILL, -1 never
 	Maps    *ns.Maps     `json:"maps,omitempty"`    // start: the id maps of the supervisor's user namespace
 }

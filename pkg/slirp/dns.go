@@ -41,8 +41,8 @@ func (n *Network) servers() []string {
 // ask answers one question: from the names of the network's members, else by
 // passing it on over UDP and returning the first answer, or nil.
 func (n *Network) ask(question []byte) []byte {
-	if m := n.cfg.Member; m != nil {
-		if answer := m.answer(question, n.cfg.Internal); answer != nil {
+	if n.cfg.Names != nil {
+		if answer := n.cfg.Names.answer(question, n.cfg.Internal); answer != nil {
 			return answer
 		}
 	}

@@ -4,7 +4,9 @@ package slirp
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
@@ -12,6 +14,39 @@ import (
 // nameTTL is how long an answer may be remembered, in seconds: members come
 // and go.
 const nameTTL = 5
+
+// Names are the networks of one container, whose members' names it may ask for.
+// It is safe for concurrent use.
+type Names struct {
+	mu   sync.Mutex
+	list []*Membership
+}
+
+func (n *Names) add(m *Membership) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.list = append(n.list, m)
+}
+
+func (n *Names) remove(m *Membership) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.list = slices.DeleteFunc(slices.Clone(n.list), func(o *Membership) bool { return o == m })
+}
+
+// answer asks one network after the other. With only, nobody else is there to
+// be asked.
+func (n *Names) answer(question []byte, only bool) []byte {
+	n.mu.Lock()
+	list := n.list
+	n.mu.Unlock()
+	for i, m := range list {
+		if answer := m.answer(question, only && i == len(list)-1); answer != nil {
+			return answer
+		}
+	}
+	return nil
+}
 
 // answer answers a question for the name or the address of a member. It
 // returns nil for what it does not know, unless it is all that there is to

@@ -43,8 +43,10 @@ type Config struct {
 	Internal bool
 	// NoDefaultRoute leaves the way out to another network of the container.
 	NoDefaultRoute bool
-	// Member is the container's place on a network with a name, or nil.
+	// Member is the container's place on a network with a name, or nil. Names
+	// are those of all of its networks.
 	Member *Membership
+	Names  *Names
 }
 
 // DefaultConfig is the plan of the default network, with the addresses that
@@ -123,6 +125,9 @@ func Start(netns *os.File, cfg Config) (*Network, error) {
 	}
 	if cfg.Member != nil {
 		n.peers = newPeerSwitch(n.wire.peers, cfg.Member)
+		if cfg.Names != nil {
+			cfg.Names.add(cfg.Member)
+		}
 	}
 	if err := n.startStack(); err != nil {
 		n.Close()
@@ -236,6 +241,9 @@ func (n *Network) Close() error {
 	}
 	if n.peers != nil {
 		n.peers.close()
+		if n.cfg.Names != nil {
+			n.cfg.Names.remove(n.cfg.Member)
+		}
 	}
 	if n.stack != nil {
 		n.stack.Destroy()

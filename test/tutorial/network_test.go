@@ -93,6 +93,39 @@ func TestNamedNetwork(t *testing.T) {
 	}
 }
 
+// TestConnect has a container on two networks, from the start and by connect.
+func TestConnect(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	t.Cleanup(func() { u.result("network", "prune", "-f") })
+	for _, n := range []string{"front", "back"} {
+		u.ok("network", "create", n)
+		u.ok("run", "-d", "--name", "on-"+n, "--network", n, "busybox", "sh", "-c", "while :; do echo this is "+n+" | nc -l -p 80; done")
+	}
+	ask := func(from, whom string) string {
+		r := u.result("exec", from, "sh", "-c", "nc -w 2 "+whom+" 80 </dev/null")
+		return strings.TrimSpace(r.out)
+	}
+	u.ok("run", "-d", "--name", "both", "--network", "front", "--network", "back", "busybox", "sleep", "1000")
+	for _, n := range []string{"front", "back"} {
+		eventually(t, "both reaches "+n, func() bool { return ask("both", "on-"+n) == "this is "+n })
+	}
+	if got := ask("on-front", "on-back"); got != "" {
+		t.Errorf("front reaches back: %q", got)
+	}
+	u.ok("network", "connect", "--alias", "other", "front", "on-back")
+	for _, name := range []string{"on-back", "other"} {
+		eventually(t, "front reaches "+name, func() bool { return ask("on-front", name) == "this is back" })
+	}
+	contains(t, u.ok("ps", "--format", "{{.Names}} {{.Networks}}"), "on-back back,front", "both front,back")
+	u.ok("network", "disconnect", "front", "on-back")
+	if got := ask("on-front", "on-back"); got != "" {
+		t.Errorf("after disconnect: %q", got)
+	}
+	u.fails(1, []string{"is not connected to network front"}, "network", "disconnect", "front", "on-back")
+	u.fails(1, []string{"already exists in network front"}, "network", "connect", "front", "both")
+}
+
 // TestNetworkMistakes checks words for networks.
 func TestNetworkMistakes(t *testing.T) {
 	u := newUser(t)

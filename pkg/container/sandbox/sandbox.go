@@ -35,9 +35,17 @@ type Network struct {
 	DNSSearch  []string
 	DNSOptions []string
 
-	// For a network with a name: where networks are, and who the box is there.
+	// For networks with a name: where they are, and who the box is on the first
+	// one. More are the others.
 	Named  slirp.Networks
 	Member slirp.Member
+	More   []Endpoint
+}
+
+// Endpoint is a place on a network with a name.
+type Endpoint struct {
+	Network string
+	Member  slirp.Member
 }
 
 // Config describes a box.
@@ -57,6 +65,8 @@ type Box struct {
 	addr  slirp.Config
 	// member is the place on a network with a name, or nil.
 	member *slirp.Membership
+	names  slirp.Names
+	more   attachments
 	ports  []slirp.Port
 }
 
@@ -103,6 +113,11 @@ func (b *Box) connect() error {
 		return err
 	}
 	trace.Mark("connected the network")
+	for _, e := range b.cfg.Network.More {
+		if _, err := b.Attach(e); err != nil {
+			return err
+		}
+	}
 	for _, p := range b.cfg.Network.Ports {
 		ports, err := b.net.PublishSpec(p)
 		if err != nil {
@@ -123,6 +138,7 @@ func (b *Box) plan(hosts []slirp.HostEntry) error {
 		return nil
 	case NetBridge:
 		b.addr = slirp.DefaultConfig()
+		b.addr.Names = &b.names
 	default:
 		w, err := n.Named.Lookup(n.Mode)
 		if err != nil {
@@ -132,6 +148,7 @@ func (b *Box) plan(hosts []slirp.HostEntry) error {
 			return err
 		}
 		b.addr = slirp.NamedConfig(b.member)
+		b.addr.Names = &b.names
 	}
 	b.addr.StateDir = b.cfg.Files
 	for _, h := range hosts {
@@ -230,7 +247,7 @@ func (b *Box) Unpublish() error {
 		errs = append(errs, b.member.Leave())
 		b.member = nil
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, b.more.leave())...)
 }
 
 // Close disconnects the box. What runs in it is the caller's to end first.

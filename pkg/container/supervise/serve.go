@@ -69,6 +69,10 @@ func (s *supervisor) talk(conn *container.Conn) {
 		answer = reply(conn, s.signal(syscall.Signal(req.Signal)))
 	case container.OpStop:
 		answer = reply(conn, s.stop(syscall.Signal(req.Signal), req.Timeout))
+	case container.OpConnect:
+		answer = reply(conn, s.connect(req.Network))
+	case container.OpDisconnect:
+		answer = reply(conn, s.disconnect(req.Network))
 	case container.OpWait:
 		<-s.ended
 		answer = conn.Send(container.Reply{Event: container.EventExit, Code: s.code})

@@ -158,6 +158,10 @@ func (s *supervisor) open() error {
 	}
 	dir := s.c.Dir()
 	n := s.c.Net
+	var more []sandbox.Endpoint
+	for _, e := range n.More {
+		more = append(more, s.endpoint(e))
+	}
 	s.box, err = sandbox.Open(sandbox.Config{
 		Rootfs: overlay.Rootfs{
 			Lowers: topmostFirst(s.c.LayerDirs),
@@ -176,6 +180,7 @@ func (s *supervisor) open() error {
 			DNS: n.DNS, DNSSearch: n.DNSSearch, DNSOptions: n.DNSOptions,
 			Named:  slirp.NewNetworks(s.store.Dirs()),
 			Member: slirp.Member{Container: s.id, Name: s.c.Name, Aliases: n.Aliases, Addr: n.IP},
+			More:   more,
 		},
 	})
 	if err != nil {
@@ -188,6 +193,12 @@ func (s *supervisor) open() error {
 		s.state.MAC = slirp.MACOf(own.Addr()).String()
 	}
 	s.state.Ports = s.box.Ports()
+	for name, at := range s.box.Attachments() {
+		if s.state.Networks == nil {
+			s.state.Networks = map[string]container.Attached{}
+		}
+		s.state.Networks[name] = container.Attached{Address: at.Address, Gateway: at.Gateway}
+	}
 	s.ctl, err = container.ListenIn(s.store.Dirs().ContainerRun(s.id))
 	return err
 }

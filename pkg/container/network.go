@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package container
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"coracle/pkg/state"
+)
+
+// Connect puts a container on another network, now if it runs and whenever it
+// starts.
+func (s *Store) Connect(ctx context.Context, c *Container, e Endpoint) error {
+	if c.Net.Mode == e.Network || slices.ContainsFunc(c.Net.More, func(o Endpoint) bool { return o.Network == e.Network }) {
+		return fmt.Errorf("endpoint with name %s already exists in network %s", c.Name, e.Network)
+	}
+	if c.Net.Mode == "host" || c.Net.Mode == "none" {
+		return fmt.Errorf("container cannot be connected to multiple networks with one of the networks in %s mode", c.Net.Mode)
+	}
+	if c.State.IsRunning() {
+		if _, err := s.call(c, Request{Op: OpConnect, Network: &e}); err != nil {
+			return err
+		}
+	}
+	return s.editNet(ctx, c, func(n *Net) { n.More = append(slices.Clip(n.More), e) })
+}
+
+// Disconnect takes a container off a network that it was connected to.
+func (s *Store) Disconnect(ctx context.Context, c *Container, network string) error {
+	i := slices.IndexFunc(c.Net.More, func(o Endpoint) bool { return o.Network == network })
+	if i < 0 {
+		if c.Net.Mode == network {
+			return fmt.Errorf("container %s was started on network %s: create it on another network instead", c.Name, network)
+		}
+		return fmt.Errorf("container %s is not connected to network %s", c.ID, network)
+	}
+	if c.State.IsRunning() {
+		if _, err := s.call(c, Request{Op: OpDisconnect, Network: &Endpoint{Network: network}}); err != nil {
+			return err
+		}
+	}
+	return s.editNet(ctx, c, func(n *Net) { n.More = slices.Delete(slices.Clone(n.More), i, i+1) })
+}
+
+// editNet replaces the record with one whose network is changed. The lock of
+// the names guards records against two changes at once.
+func (s *Store) editNet(ctx context.Context, c *Container, edit func(*Net)) error {
+	lock, err := state.Acquire(ctx, s.namesLock(), state.Exclusive)
+	if err != nil {
+		return fmt.Errorf("change container: %w", err)
+	}
+	defer lock.Release()
+	now, err := s.Load(c.ID)
+	if err != nil {
+		return err
+	}
+	r := now.Record
+	edit(&r.Net)
+	if err := s.writeRecord(c.dir, &r); err != nil {
+		return fmt.Errorf("change container: %w", err)
+	}
+	return nil
+}
