@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -316,11 +317,16 @@ func writeTar(to *bytes.Buffer, files []file) {
 	}
 }
 
+var count atomic.Int64
+
+// fresh is a name that no other test has.
+func fresh(kind string) string { return fmt.Sprintf("%s-%d", kind, count.Add(1)) }
+
 // image imports an image of the base and these files, and removes it again.
 func image(t *testing.T, files ...file) string {
 	t.Helper()
 	need(t)
-	name := strings.ToLower(strings.NewReplacer("/", "-", " ", "-", "#", "-").Replace(t.Name()))
+	name := fresh("image")
 	var text bytes.Buffer
 	writeTar(&text, with(files...))
 	if r := world.run(&text, "import", "-", name); r.code != 0 {
@@ -338,7 +344,7 @@ func build(t *testing.T, dockerfile string) string {
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	name := strings.ToLower(strings.NewReplacer("/", "-", " ", "-", "#", "-").Replace(t.Name())) + "-built"
+	name := fresh("built")
 	if r := world.run(nil, "build", "-q", "-t", name, dir); r.code != 0 {
 		t.Fatalf("build: %s%s", r.out, r.err)
 	}
