@@ -200,10 +200,10 @@ var allCapabilities = []string{
 func Capabilities(add, drop []string, privileged bool) (*specs.LinuxCapabilities, error) {
 	add, err := normalizeCaps(add)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("invalid CapAdd: %w", err)
 	}
 	if drop, err = normalizeCaps(drop); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("invalid CapDrop: %w", err)
 	}
 	set := slices.Clone(defaultCapabilities)
 	switch {
@@ -230,7 +230,7 @@ func normalizeCaps(names []string) ([]string, error) {
 		if c != "ALL" {
 			c = "CAP_" + strings.TrimPrefix(c, "CAP_")
 			if !slices.Contains(allCapabilities, c) {
-				return nil, fmt.Errorf("invalid capability: %q", n)
+				return nil, fmt.Errorf("unknown capability: %q", c)
 			}
 		}
 		out = append(out, c)
