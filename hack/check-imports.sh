@@ -6,6 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 order='
+0 coracle/pkg/trace
 1 coracle/pkg/state
 2 coracle/pkg/ns/seccomp
 3 coracle/pkg/ns

@@ -13,6 +13,15 @@ export CGO_ENABLED GOFLAGS
 # install PACKAGE...: from the distribution, when we may.
 install() {
 	[ "$(id -u)" = 0 ] || return 1
+	# Programs are wanted, not the services that come with them.
+	policy=/usr/sbin/policy-rc.d
+	[ -e $policy ] && policy= || { printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy; }
+	fetch_install "$@" && code=0 || code=1
+	[ -z "$policy" ] || rm -f "$policy"
+	return $code
+}
+
+fetch_install() {
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >/dev/null 2>&1 ||
 		{ apt-get update -q >/dev/null 2>&1 && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >/dev/null; }
 }

@@ -22,8 +22,6 @@ if [ "${1:-}" != --as-user ]; then
 	fi
 	need newuidmap uidmap || say "going on with a single id"
 	need docker-registry docker-registry || say "without a registry of its own"
-	# The package starts a service on the same port; this one is not needed.
-	[ -d /run/systemd/system ] && systemctl disable --now docker-registry >/dev/null 2>&1 || true
 	make_user coracle-demo
 	chown -R coracle-demo "$state"
 	su coracle-demo -c "PATH='$PATH' '$state/hack/demo.sh' --as-user '$state'"

@@ -13,7 +13,7 @@ root=0
 if [ $root = 1 ]; then
 	need newuidmap uidmap || true
 	need docker-registry docker-registry || true
-	[ -d /run/systemd/system ] && systemctl disable --now docker-registry >/dev/null 2>&1 || true
+	need redis-server redis-server || true
 	make_user coracle-test
 	make_single coracle-single
 fi

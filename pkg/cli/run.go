@@ -15,6 +15,7 @@ import (
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
+	"coracle/pkg/trace"
 )
 
 func runCommand(e *env) *cli.Command {
@@ -73,6 +74,7 @@ func (e *env) runRun(c *cli.Context) error {
 		return e.runError("run", err)
 	}
 	ctr, err := e.create(c)
+	trace.Mark("created the container")
 	if err != nil {
 		return e.createError("run", err)
 	}
@@ -126,6 +128,7 @@ func (e *env) create(c *cli.Context) (*container.Container, error) {
 		return nil, err
 	}
 	defer lock.Release()
+	trace.Mark("found the image")
 	det, err := overlay.LoadImage(d, img.ID)
 	if err != nil {
 		return nil, err
