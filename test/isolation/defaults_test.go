@@ -139,6 +139,16 @@ zero device 1:5`
 	}
 }
 
+// Who brings the host's /dev gets its terminals too.
+func TestTerminalWithTheHostsDevices(t *testing.T) {
+	need(t)
+	for _, options := range [][]string{{"-t"}, {"-t", "-v", "/dev:/dev"}} {
+		if out := box(t, "tty", options...); !strings.HasPrefix(out, "/dev/pts/") {
+			t.Errorf("%v: %q", options, out)
+		}
+	}
+}
+
 func TestMounts(t *testing.T) {
 	need(t)
 	var got []string
