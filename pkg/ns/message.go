@@ -115,7 +115,7 @@ func ReadMessage(sock *os.File, v any) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.ReadFull(sock, head[n:]); err != nil {
+	if err := readRest(sock, head[n:]); err != nil {
 		return file, err
 	}
 	size := binary.BigEndian.Uint32(head[:])
@@ -123,10 +123,20 @@ func ReadMessage(sock *os.File, v any) (*os.File, error) {
 		return file, fmt.Errorf("receive message: %d bytes are too many", size)
 	}
 	body := make([]byte, size)
-	if _, err := io.ReadFull(sock, body); err != nil {
+	if err := readRest(sock, body); err != nil {
 		return file, err
 	}
 	return file, json.Unmarshal(body, v)
+}
+
+// readRest fills buf. The end of the file is an error here, even at once: only
+// between two messages does it mean that all is well.
+func readRest(sock *os.File, buf []byte) error {
+	_, err := io.ReadFull(sock, buf)
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 func receivedFile(oob []byte) (*os.File, error) {

@@ -83,3 +83,56 @@ func (s *Store) sweepScratch() (bool, error) {
 	}
 	return found, nil
 }
+
+// stagingGate keeps sweeps from a staging directory between the moment the
+// library makes it and the moment it locks it.
+func (s *Store) stagingGate(how int) (*os.File, error) {
+	f, err := os.Open(s.dirs.Storage())
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), how); err != nil {
+		f.Close()
+		return nil, os.NewSyscallError("flock", err)
+	}
+	return f, nil
+}
+
+// sweepStaging removes the layers that dead processes were staging. The library
+// does that only when a store is shut down for good.
+func (s *Store) sweepStaging() error {
+	gate, err := s.stagingGate(unix.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	defer gate.Close()
+	base := filepath.Join(s.dirs.Storage(), "overlay", "staging")
+	entries, err := os.ReadDir(base)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := sweepStaged(filepath.Join(base, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweepStaged removes a staging directory unless somebody holds its lock.
+func sweepStaged(dir string) error {
+	lock, err := os.OpenFile(filepath.Join(dir, "staging.lock"), os.O_RDWR, 0)
+	if err == nil {
+		defer lock.Close()
+		// Of the kind that conflicts even with a lock of this process.
+		if unix.FcntlFlock(lock.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK}) != nil {
+			return nil
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.RemoveAll(dir)
+}

@@ -60,7 +60,12 @@ func (s *Store) stage(d graphdriver.Differ) (*Staged, error) {
 	if _, err := s.Scratch(); err != nil {
 		return nil, err
 	}
-	out, err := s.lib.PrepareStagedLayer(&graphdriver.ApplyDiffWithDifferOpts{}, d)
+	gate, err := s.stagingGate(unix.LOCK_SH)
+	if err != nil {
+		return nil, fmt.Errorf("stage layer: %w", err)
+	}
+	defer gate.Close()
+	out, err := s.lib.PrepareStagedLayer(&graphdriver.ApplyDiffWithDifferOpts{}, &gated{d, gate})
 	if err != nil {
 		if out != nil && out.Target != "" {
 			_ = s.lib.CleanupStagedLayer(out)
@@ -69,6 +74,17 @@ func (s *Store) stage(d graphdriver.Differ) (*Staged, error) {
 	}
 	s.unsynced.Store(true)
 	return &Staged{s: s, out: out}, nil
+}
+
+// gated opens the gate for sweeps once its directory is there and locked.
+type gated struct {
+	graphdriver.Differ
+	gate *os.File
+}
+
+func (g *gated) ApplyDiff(dest string, o *archive.TarOptions, d *graphdriver.DifferOptions) (graphdriver.DriverWithDifferOutput, error) {
+	g.gate.Close()
+	return g.Differ.ApplyDiff(dest, o, d)
 }
 
 // tarDiffer is a graphdriver.Differ that extracts a stream in this process.
@@ -92,12 +108,20 @@ func (d *tarDiffer) ApplyDiff(dest string, o *archive.TarOptions, _ *graphdriver
 	o.InUserNS = true
 	o.IgnoreChownErrors = d.single
 	o.WhiteoutFormat = archive.OverlayWhiteoutFormat
-	err = archive.Unpack(rec, dest, o)
+	watch := &attributeWatch{r: rec}
+	err = archive.Unpack(watch, dest, o)
+	if err == nil && watch.seen {
+		err = stripAttributes(dest)
+	}
 	if err == nil {
 		// Padding behind the end marker belongs to the stream.
 		_, err = io.Copy(io.Discard, rec)
 	}
-	if err := errors.Join(err, rec.finish()); err != nil {
+	// Of a stream that was given up the recording has nothing to say.
+	if ferr := rec.finish(); err == nil {
+		err = ferr
+	}
+	if err != nil {
 		rec.split.Close()
 		return out, err
 	}

@@ -183,8 +183,11 @@ func (s *Store) Sync() error {
 }
 
 // Sweep removes what commands that died left behind.
+//
+// Preconditions: this process stages nothing. A look at the lock of a staged
+// layer would release it (fcntl_locking(2)).
 func (s *Store) Sweep() error {
-	if err := s.lib.GarbageCollect(); err != nil {
+	if err := errors.Join(s.sweepStaging(), s.lib.GarbageCollect()); err != nil {
 		return fmt.Errorf("sweep store: %w", err)
 	}
 	return nil

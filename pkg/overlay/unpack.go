@@ -21,7 +21,12 @@ func Unpack(r io.Reader, dir string, own *Owner) error {
 	if own != nil {
 		o.ChownOpts = &idtools.IDPair{UID: own.UID, GID: own.GID}
 	}
-	if err := archive.Unpack(r, dir, o); err != nil {
+	watch := &attributeWatch{r: r}
+	err := archive.Unpack(watch, dir, o)
+	if err == nil && watch.seen {
+		err = stripAttributes(dir + "/.") // dir may be a link of /proc/self/fd
+	}
+	if err != nil {
 		return explain(fmt.Errorf("unpack archive: %w", err))
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -69,11 +70,6 @@ func TryAcquire(path string, mode Mode) (*Lock, error) {
 		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, os.NewSyscallError("flock", err))
 	}
-	if mode == Exclusive {
-		// Only a word for whoever waits; the lock is good without it.
-		_ = f.Truncate(0)
-		_, _ = f.WriteAt([]byte(self()), 0)
-	}
 	return &Lock{f: f}, nil
 }
 
@@ -85,22 +81,33 @@ func (l *Lock) Release() {
 	}
 }
 
-// self names this process as the host sees it: /proc may belong to an outer
-// pid namespace, where os.Getpid means nothing.
-func self() string {
-	pid, err := os.Readlink("/proc/self")
-	if err != nil {
-		pid = "?"
-	}
-	return pid + " " + strings.Join(os.Args[:min(len(os.Args), 3)], " ")
-}
-
+// holder names who has the lock, as the kernel lists it in proc_locks(5):
+//
+//	1: FLOCK  ADVISORY  WRITE 3568 fd:00:2531452 0 EOF
+//
+// The numbers of the device are not compared: those of btrfs differ from what
+// stat(2) says.
 func holder(f *os.File) string {
-	buf := make([]byte, 256)
-	n, _ := f.ReadAt(buf, 0)
-	pid, cmd, ok := strings.Cut(strings.TrimSpace(string(buf[:n])), " ")
-	if !ok {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return ""
 	}
-	return fmt.Sprintf(" (pid %s: %s)", pid, cmd)
+	data, err := os.ReadFile("/proc/locks")
+	if err != nil {
+		return ""
+	}
+	inode := ":" + strconv.FormatUint(st.Ino, 10)
+	for line := range strings.Lines(string(data)) {
+		w := strings.Fields(line)
+		if len(w) < 6 || w[1] != "FLOCK" || !strings.HasSuffix(w[5], inode) {
+			continue
+		}
+		cmd, err := os.ReadFile("/proc/" + w[4] + "/cmdline")
+		if err != nil || len(cmd) == 0 {
+			continue
+		}
+		args := strings.Split(strings.TrimRight(string(cmd), "\x00"), "\x00")
+		return fmt.Sprintf(" (pid %s: %s)", w[4], strings.Join(args[:min(len(args), 3)], " "))
+	}
+	return ""
 }

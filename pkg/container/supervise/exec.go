@@ -108,6 +108,9 @@ func (s *supervisor) execProcess(first *specs.Process, o *container.ExecOptions)
 		if err != nil {
 			return nil, err
 		}
+		if err := spec.CheckUser(s.maps, user); err != nil {
+			return nil, err
+		}
 		proc.User = specs.User{UID: user.UID, GID: user.GID, AdditionalGids: user.AdditionalGIDs}
 		env = setEnv(env, "HOME="+home)
 	}

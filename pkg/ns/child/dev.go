@@ -97,6 +97,26 @@ func cloneTree(f *os.File) (int, error) {
 	return tree, nil
 }
 
+// openMultiplexer opens the container's own, or, where its /dev is the host's,
+// the host's: there /dev/pts/ptmx is closed to everybody.
+func openMultiplexer() (*os.File, error) {
+	var errs []error
+	for _, path := range []string{"/dev/pts/ptmx", "/dev/ptmx"} {
+		fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+		if err != nil {
+			errs = append(errs, &os.PathError{Op: "open", Path: path, Err: err})
+			continue
+		}
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == unix.Mkdev(5, 2) {
+			return os.NewFile(uintptr(fd), "console"), nil
+		}
+		unix.Close(fd)
+		errs = append(errs, fmt.Errorf("%s is not a terminal multiplexer", path))
+	}
+	return nil, errs[0]
+}
+
 // openTerminal makes a terminal of the container's devpts, makes it the
 // process's standard streams and controlling terminal, and keeps the master for
 // the parent. The slave comes from the master (TIOCGPTPEER), not from a path
@@ -105,15 +125,11 @@ func (s *setup) openTerminal() error {
 	if !s.Spec.Process.Terminal {
 		return nil
 	}
-	fd, err := unix.Open("/dev/pts/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		return &os.PathError{Op: "open", Path: "/dev/pts/ptmx", Err: err}
+	var err error
+	if s.console, err = openMultiplexer(); err != nil {
+		return err
 	}
-	s.console = os.NewFile(uintptr(fd), "console")
-	var fs unix.Statfs_t
-	if err := unix.Fstatfs(fd, &fs); err != nil || fs.Type != unix.DEVPTS_SUPER_MAGIC {
-		return errors.New("/dev/pts/ptmx is not a terminal multiplexer")
-	}
+	fd := int(s.console.Fd())
 	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
 		return os.NewSyscallError("unlock terminal", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +28,32 @@ func openProc() (*os.File, error) {
 		return nil, errors.New("/proc is not a proc file system")
 	}
 	return os.NewFile(uintptr(fd), "/proc"), nil
+}
+
+// fakedFiles are what may be mounted in /proc: what lxcfs makes up.
+var fakedFiles = []string{
+	"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg",
+	"/proc/slabinfo", "/proc/net/dev",
+}
+
+// checkTarget keeps mounts out of /proc, and anything but a proc file system
+// off it: what is written there later has to arrive (CVE-2019-16884,
+// CVE-2023-27561).
+func checkTarget(to *os.File, target, source string) error {
+	var st unix.Statfs_t
+	if target == "/proc" {
+		if err := unix.Statfs(source, &st); err != nil || st.Type != unix.PROC_SUPER_MAGIC {
+			return fmt.Errorf("%q cannot be mounted because it is not of type proc", target)
+		}
+		return nil
+	}
+	if err := unix.Fstatfs(int(to.Fd()), &st); err != nil {
+		return &os.PathError{Op: "fstatfs", Path: target, Err: err}
+	}
+	if st.Type == unix.PROC_SUPER_MAGIC && !slices.Contains(fakedFiles, target) {
+		return fmt.Errorf("%q cannot be mounted because it is inside /proc", target)
+	}
+	return nil
 }
 
 // writeSysctls writes the spec's sysctls through /proc/sys.
@@ -64,10 +91,9 @@ func (s *setup) protectPaths() error {
 			return err
 		}
 	}
-	m := &masker{}
-	defer m.close()
+	defer s.masks.close()
 	for _, p := range s.linux().MaskedPaths {
-		if err := m.mask(p); err != nil {
+		if err := s.masks.mask(p); err != nil {
 			return err
 		}
 	}
@@ -110,20 +136,55 @@ func readOnly(p string) error {
 	return moveTo(tree, f)
 }
 
+// cover is a detached mount that is put over many places. It is used up by the
+// first, and cloned from there: kernels before 6.15 clone nothing that is not
+// attached.
+type cover struct {
+	fd   int
+	used bool
+}
+
+func (c *cover) put(over *os.File) error {
+	if !c.used {
+		c.used = true
+		return moveTo(c.fd, over)
+	}
+	tree, err := unix.OpenTree(c.fd, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
+	if err != nil {
+		return os.NewSyscallError("open_tree", err)
+	}
+	defer unix.Close(tree)
+	return moveTo(tree, over)
+}
+
 // masker hides files behind /dev/null and directories behind one empty
 // read-only tmpfs that they share.
 type masker struct {
-	null  *os.File
-	empty int // a detached mount, 0 until it is needed
+	null, empty *cover
 }
 
 func (m *masker) close() {
-	if m.null != nil {
-		m.null.Close()
+	for _, c := range []*cover{m.null, m.empty} {
+		if c != nil {
+			unix.Close(c.fd)
+		}
 	}
-	if m.empty > 0 {
-		unix.Close(m.empty)
+}
+
+// openNull takes the host's /dev/null: the container's may be anything by the
+// time masks are made (CVE-2025-31133).
+func (s *setup) openNull() error {
+	null, err := openDevice("/dev/null", 1, 3)
+	if err != nil {
+		return err
 	}
+	defer null.Close()
+	tree, err := cloneTree(null)
+	if err != nil {
+		return err
+	}
+	s.masks.null = &cover{fd: tree}
+	return nil
 }
 
 func (m *masker) mask(p string) error {
@@ -139,47 +200,35 @@ func (m *masker) mask(p string) error {
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return &os.PathError{Op: "fstat", Path: p, Err: err}
 	}
-	var tree int
+	c := m.null
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		tree, err = m.emptyDir()
-	} else {
-		tree, err = m.nullFile()
+		if c, err = m.emptyDir(); err != nil {
+			return fmt.Errorf("mask %s: %w", p, err)
+		}
 	}
-	if err != nil {
+	if err := c.put(f); err != nil {
 		return fmt.Errorf("mask %s: %w", p, err)
 	}
-	defer unix.Close(tree)
-	return moveTo(tree, f)
+	return nil
 }
 
-func (m *masker) nullFile() (int, error) {
-	if m.null == nil {
-		null, err := openDevice("/dev/null", 1, 3)
-		if err != nil {
-			return -1, err
-		}
-		m.null = null
+// emptyDir makes the empty tmpfs when it is first needed.
+func (m *masker) emptyDir() (*cover, error) {
+	if m.empty != nil {
+		return m.empty, nil
 	}
-	return cloneTree(m.null)
-}
-
-// emptyDir returns a mount of the empty tmpfs. The first one is used up by
-// being attached, so a clone is kept for the next.
-func (m *masker) emptyDir() (int, error) {
-	if m.empty == 0 {
-		fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
-		if err != nil {
-			return -1, os.NewSyscallError("fsopen", err)
-		}
-		defer unix.Close(fs)
-		if err := errors.Join(unix.FsconfigSetString(fs, "mode", "555"), unix.FsconfigCreate(fs)); err != nil {
-			return -1, os.NewSyscallError("fsconfig", err)
-		}
-		if m.empty, err = unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC); err != nil {
-			m.empty = 0
-			return -1, os.NewSyscallError("fsmount", err)
-		}
+	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("fsopen", err)
 	}
-	tree, err := unix.OpenTree(m.empty, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
-	return tree, os.NewSyscallError("open_tree", err)
+	defer unix.Close(fs)
+	if err := errors.Join(unix.FsconfigSetString(fs, "mode", "555"), unix.FsconfigCreate(fs)); err != nil {
+		return nil, os.NewSyscallError("fsconfig", err)
+	}
+	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("fsmount", err)
+	}
+	m.empty = &cover{fd: fd}
+	return m.empty, nil
 }

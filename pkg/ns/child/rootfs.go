@@ -24,6 +24,9 @@ func (s *setup) initSteps() []step {
 	if s.NewNetNS {
 		steps = append(steps, step{"bring loopback up", loopbackUp})
 	}
+	if len(s.linux().MaskedPaths) > 0 {
+		steps = append(steps, step{"open null device", s.openNull})
+	}
 	r := &rootfs{path: s.Spec.Root.Path, single: s.Single, linux: s.linux()}
 	steps = append(steps, step{"open root file system", r.open})
 	for _, m := range s.Spec.Mounts {
@@ -84,40 +87,56 @@ func (r *rootfs) resolve(target string, flags uint64) (*os.File, error) {
 
 // mkdirAll resolves a directory inside the root and makes what is missing of
 // it, 0755 and owned by root.
-func (r *rootfs) mkdirAll(target string) (*os.File, error) {
-	d, err := r.resolve(target, unix.O_PATH|unix.O_DIRECTORY)
-	if !errors.Is(err, unix.ENOENT) || target == "/" {
-		return d, err
-	}
-	parent, err := r.mkdirAll(path.Dir(target))
-	if err != nil {
-		return nil, err
-	}
-	defer parent.Close()
-	err = unix.Mkdirat(int(parent.Fd()), path.Base(target), 0o755)
-	if err != nil && !errors.Is(err, unix.EEXIST) {
-		return nil, &os.PathError{Op: "mkdir", Path: target, Err: err}
-	}
-	return r.resolve(target, unix.O_PATH|unix.O_DIRECTORY)
-}
+func (r *rootfs) mkdirAll(target string) (*os.File, error) { return r.make(target, true, 0) }
 
 // mkfile resolves a file inside the root, or makes an empty one.
-func (r *rootfs) mkfile(target string) (*os.File, error) {
-	f, err := r.resolve(target, unix.O_PATH)
-	if !errors.Is(err, unix.ENOENT) {
+func (r *rootfs) mkfile(target string) (*os.File, error) { return r.make(target, false, 0) }
+
+// maxLinks is how many links to nothing are followed one after the other.
+const maxLinks = 8
+
+// make resolves target and makes it where it is missing. Links that lead to
+// nothing are followed, as /etc/resolv.conf is one in images of systemd.
+func (r *rootfs) make(target string, dir bool, links int) (*os.File, error) {
+	flags := uint64(unix.O_PATH)
+	if dir {
+		flags |= unix.O_DIRECTORY
+	}
+	f, err := r.resolve(target, flags)
+	if !errors.Is(err, unix.ENOENT) || target == "/" {
 		return f, err
 	}
-	parent, err := r.mkdirAll(path.Dir(target))
+	parent, err := r.make(path.Dir(target), true, links)
 	if err != nil {
 		return nil, err
 	}
 	defer parent.Close()
-	fd, err := unix.Openat(int(parent.Fd()), path.Base(target), unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
-	if err != nil {
+	err = makeAt(parent, path.Base(target), dir)
+	if errors.Is(err, unix.EEXIST) && links < maxLinks {
+		buf := make([]byte, unix.PathMax)
+		if n, lerr := unix.Readlinkat(int(parent.Fd()), path.Base(target), buf); lerr == nil {
+			link := string(buf[:n])
+			if !path.IsAbs(link) {
+				link = path.Join(path.Dir(target), link)
+			}
+			return r.make(path.Clean("/"+link), dir, links+1)
+		}
+	}
+	if err != nil && !errors.Is(err, unix.EEXIST) {
 		return nil, &os.PathError{Op: "create", Path: target, Err: err}
 	}
-	unix.Close(fd)
-	return r.resolve(target, unix.O_PATH)
+	return r.resolve(target, flags)
+}
+
+func makeAt(parent *os.File, name string, dir bool) error {
+	if dir {
+		return unix.Mkdirat(int(parent.Fd()), name, 0o755)
+	}
+	fd, err := unix.Openat(int(parent.Fd()), name, unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return err
+	}
+	return unix.Close(fd)
 }
 
 // makeCwd makes the working directory of the process when the image has none.
@@ -151,6 +170,9 @@ func (r *rootfs) mount(m specs.Mount) error {
 		return err
 	}
 	defer dir.Close()
+	if err := checkTarget(dir, target, m.Source); err != nil {
+		return err
+	}
 	if err := r.newMount(m.Type, m.Options, dir); err != nil {
 		return err
 	}
@@ -290,6 +312,9 @@ func (r *rootfs) bind(m specs.Mount, target string) error {
 		return err
 	}
 	defer to.Close()
+	if err := checkTarget(to, target, m.Source); err != nil {
+		return err
+	}
 	return r.attachTree(m.Source, m.Options, to)
 }
 

@@ -29,6 +29,7 @@ type setup struct {
 	sync    *os.File
 	console *os.File // the terminal's master, on its way to the parent
 	hostPid int
+	masks   masker
 }
 
 func run(join bool) int {

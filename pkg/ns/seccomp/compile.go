@@ -90,7 +90,7 @@ func (a abi) answers(p *specs.LinuxSeccomp, def uint32) (map[uint32]*answer, err
 		}
 		for _, name := range sc.Names {
 			if n, ok := byName[name]; ok {
-				m[n].rules = append(m[n].rules, rule{act, sc.Args})
+				m[n].rules = append(m[n].rules, rules(act, sc.Args)...)
 			}
 		}
 	}
@@ -98,6 +98,25 @@ func (a abi) answers(p *specs.LinuxSeccomp, def uint32) (map[uint32]*answer, err
 		ans.settle()
 	}
 	return m, nil
+}
+
+// rules are those of one line of a profile: one, unless two of its conditions
+// are about the same argument. Such a line has always meant that either is
+// enough, for libseccomp could not say anything else, and profiles rely on it.
+func rules(act uint32, args []specs.LinuxSeccompArg) []rule {
+	seen := [6]bool{}
+	for _, arg := range args {
+		if !seen[arg.Index] {
+			seen[arg.Index] = true
+			continue
+		}
+		var list []rule
+		for _, a := range args {
+			list = append(list, rule{act, []specs.LinuxSeccompArg{a}})
+		}
+		return list
+	}
+	return []rule{{act, args}}
 }
 
 // settle gives a rule without conditions precedence over all with some, as

@@ -5,6 +5,7 @@ package spec
 import (
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,14 +67,22 @@ func (e *unmappedError) Hint() string {
 	return "the host's administrator can give you " + who + ": usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER; or run as root of the container: --user 0"
 }
 
+// CheckUser reports a user or group that has no id in the user namespace.
+func CheckUser(m ns.Maps, u User) error {
+	if len(m.UID) > 0 && !m.Has(u.UID, u.GID) {
+		return &unmappedError{u, m.Single()}
+	}
+	return nil
+}
+
 // New returns the spec. The error says which option is wrong.
 func New(o Options) (*specs.Spec, error) {
 	caps, err := Capabilities(o.CapAdd, o.CapDrop, o.Privileged)
 	if err != nil {
 		return nil, err
 	}
-	if len(o.Maps.UID) > 0 && !o.Maps.Has(o.User.UID, o.User.GID) {
-		return nil, &unmappedError{o.User, o.Maps.Single()}
+	if err := CheckUser(o.Maps, o.User); err != nil {
+		return nil, err
 	}
 	s := &specs.Spec{
 		Version:  specs.Version,
@@ -92,6 +101,9 @@ func New(o Options) (*specs.Spec, error) {
 	s.Mounts = mounts(o)
 	if !o.Privileged && !o.UnmaskPaths {
 		s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = maskedPaths(), slices.Clone(readonlyPaths)
+		if o.HostNet { // then /sys is the host's, with its debug and tracing file systems
+			s.Linux.MaskedPaths = append(s.Linux.MaskedPaths, "/sys/kernel")
+		}
 	}
 	if s.Linux.Seccomp, err = profile(o, s); err != nil {
 		return nil, err
@@ -145,18 +157,22 @@ func mounts(o Options) []specs.Mount {
 	for _, m := range o.Mounts {
 		theirs[path.Clean(m.Destination)] = true
 	}
-	all := slices.DeleteFunc(own, func(m specs.Mount) bool { return theirs[m.Destination] })
+	all := slices.DeleteFunc(own, func(m specs.Mount) bool {
+		// Who brings a /dev brings all of it.
+		return theirs[m.Destination] || theirs["/dev"] && strings.HasPrefix(m.Destination, "/dev/")
+	})
 	return append(all, o.Mounts...)
 }
 
 // maskedPaths are hidden: what Docker or podman hides, and the per-CPU
 // throttle counters of this machine, a side channel.
 func maskedPaths() []string {
-	return []string{
+	throttle, _ := filepath.Glob("/sys/devices/system/cpu/cpu*/thermal_throttle") // the pattern is good
+	return append([]string{
 		"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
 		"/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
 		"/sys/devices/virtual/powercap", "/sys/firmware", "/sys/fs/selinux",
-	}
+	}, throttle...)
 }
 
 var readonlyPaths = []string{"/proc/asound", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
@@ -184,10 +200,10 @@ var allCapabilities = []string{
 func Capabilities(add, drop []string, privileged bool) (*specs.LinuxCapabilities, error) {
 	add, err := normalizeCaps(add)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("invalid CapAdd: %w", err)
 	}
 	if drop, err = normalizeCaps(drop); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("invalid CapDrop: %w", err)
 	}
 	set := slices.Clone(defaultCapabilities)
 	switch {
@@ -214,7 +230,7 @@ func normalizeCaps(names []string) ([]string, error) {
 		if c != "ALL" {
 			c = "CAP_" + strings.TrimPrefix(c, "CAP_")
 			if !slices.Contains(allCapabilities, c) {
-				return nil, fmt.Errorf("invalid capability: %q", n)
+				return nil, fmt.Errorf("unknown capability: %q", c)
 			}
 		}
 		out = append(out, c)

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spec_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/pkg/ns"
+	"coracle/pkg/oci/spec"
+)
+
+func TestCapabilities(t *testing.T) {
+	const eleven = "CHOWN DAC_OVERRIDE FOWNER FSETID KILL NET_BIND_SERVICE SETFCAP SETGID SETPCAP SETUID SYS_CHROOT"
+	for _, c := range []struct {
+		add, drop  string
+		privileged bool
+		want       string // names without CAP_, a count, or an error
+	}{
+		{"", "", false, eleven},
+		{"NET_RAW", "", false, eleven + " NET_RAW"},
+		{"net_raw cap_mknod", "", false, eleven + " NET_RAW MKNOD"},
+		{"CHOWN", "", false, eleven},
+		{"", "CHOWN cap_kill", false, "DAC_OVERRIDE FOWNER FSETID NET_BIND_SERVICE SETFCAP SETGID SETPCAP SETUID SYS_CHROOT"},
+		{"CHOWN", "CHOWN", false, "DAC_OVERRIDE FOWNER FSETID KILL NET_BIND_SERVICE SETFCAP SETGID SETPCAP SETUID SYS_CHROOT CHOWN"},
+		{"", "ALL", false, ""},
+		{"NET_RAW", "all", false, "NET_RAW"},
+		{"ALL", "", false, "41"},
+		{"ALL", "SYS_ADMIN MKNOD", false, "39"},
+		{"", "", true, "41"},
+		{"", "ALL", true, "41"},
+		{"FLY", "", false, `invalid CapAdd: unknown capability: "CAP_FLY"`},
+		{"", "FLY", false, `invalid CapDrop: unknown capability: "CAP_FLY"`},
+		{"CAP_CAP_CHOWN", "", false, `invalid CapAdd: unknown capability: "CAP_CAP_CHOWN"`},
+	} {
+		caps, err := spec.Capabilities(strings.Fields(c.add), strings.Fields(c.drop), c.privileged)
+		if err != nil {
+			if err.Error() != c.want {
+				t.Errorf("add %q drop %q: %v, want %s", c.add, c.drop, err, c.want)
+			}
+			continue
+		}
+		got := strings.ReplaceAll(strings.Join(caps.Bounding, " "), "CAP_", "")
+		if n, err := json.Marshal(len(caps.Bounding)); got != c.want && (err != nil || string(n) != c.want) {
+			t.Errorf("add %q drop %q: %s, want %s", c.add, c.drop, got, c.want)
+		}
+		if !slices.Equal(caps.Effective, caps.Bounding) || !slices.Equal(caps.Permitted, caps.Bounding) || caps.Inheritable != nil || caps.Ambient != nil {
+			t.Errorf("add %q drop %q: sets %+v", c.add, c.drop, caps)
+		}
+	}
+}
+
+func TestNew(t *testing.T) {
+	destinations := func(s *specs.Spec) (list []string) {
+		for _, m := range s.Mounts {
+			list = append(list, m.Destination)
+		}
+		return list
+	}
+	kinds := func(s *specs.Spec) (list []string) {
+		for _, n := range s.Linux.Namespaces {
+			list = append(list, string(n.Type))
+		}
+		slices.Sort(list)
+		return list
+	}
+	own := []string{"/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys", "/sys/fs/cgroup"}
+	all := []string{"cgroup", "ipc", "mount", "network", "pid", "uts"}
+	for name, c := range map[string]struct {
+		o          spec.Options
+		mounts, ns []string
+		masked     bool
+	}{
+		"default":        {spec.Options{}, own, all, true},
+		"privileged":     {spec.Options{Privileged: true}, own, all, false},
+		"unmasked":       {spec.Options{UnmaskPaths: true}, own, all, false},
+		"host's network": {spec.Options{HostNet: true}, own, []string{"cgroup", "ipc", "mount", "pid", "uts"}, true},
+		"all the host's": {spec.Options{HostNet: true, HostIPC: true, HostPID: true, HostUTS: true}, own, []string{"cgroup", "mount"}, true},
+		"shm replaced": {spec.Options{Mounts: []specs.Mount{{Destination: "/dev/shm/", Type: "tmpfs"}}},
+			[]string{"/proc", "/dev", "/dev/pts", "/dev/mqueue", "/sys", "/sys/fs/cgroup", "/dev/shm/"}, all, true},
+		"dev replaced": {spec.Options{Mounts: []specs.Mount{{Destination: "/dev", Type: "bind"}}},
+			[]string{"/proc", "/sys", "/sys/fs/cgroup", "/dev"}, all, true},
+	} {
+		s, err := spec.New(c.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := destinations(s); !slices.Equal(got, c.mounts) {
+			t.Errorf("%s: mounts %v, want %v", name, got, c.mounts)
+		}
+		if got := kinds(s); !slices.Equal(got, c.ns) {
+			t.Errorf("%s: namespaces %v, want %v", name, got, c.ns)
+		}
+		if (len(s.Linux.MaskedPaths) > 0) != c.masked || (len(s.Linux.ReadonlyPaths) > 0) != c.masked {
+			t.Errorf("%s: masks %v", name, s.Linux.MaskedPaths)
+		}
+		if slices.Contains(s.Linux.MaskedPaths, "/sys/kernel") != (c.o.HostNet && c.masked) {
+			t.Errorf("%s: masks of the host's /sys: %v", name, s.Linux.MaskedPaths)
+		}
+		if (s.Linux.Seccomp == nil) != c.o.Privileged {
+			t.Errorf("%s: seccomp %v", name, s.Linux.Seccomp)
+		}
+		if s.Process.Cwd != "/" || s.Annotations != nil || s.Hooks != nil {
+			t.Errorf("%s: cwd %q, annotations %v, hooks %v", name, s.Process.Cwd, s.Annotations, s.Hooks)
+		}
+	}
+}
+
+func TestCheckUser(t *testing.T) {
+	one := ns.Maps{UID: []ns.IDMap{{ContainerID: 0, Size: 1}}, GID: []ns.IDMap{{ContainerID: 0, Size: 1}}}
+	many := ns.Maps{UID: []ns.IDMap{{ContainerID: 0, Size: 1}, {ContainerID: 1, Size: 65536}}, GID: []ns.IDMap{{ContainerID: 0, Size: 1000}}}
+	for _, c := range []struct {
+		m    ns.Maps
+		u    spec.User
+		fits bool
+	}{
+		{ns.Maps{}, spec.User{UID: 5}, true}, {one, spec.User{}, true}, {one, spec.User{UID: 1}, false}, {one, spec.User{GID: 1}, false},
+		{many, spec.User{UID: 65536, GID: 999}, true}, {many, spec.User{UID: 65537}, false}, {many, spec.User{GID: 1000}, false},
+		{many, spec.User{UID: 1<<32 - 1}, false},
+	} {
+		err := spec.CheckUser(c.m, c.u)
+		if (err == nil) != c.fits {
+			t.Errorf("%+v in %+v: %v", c.u, c.m, err)
+		}
+		if h, ok := err.(interface{ Hint() string }); err != nil && (!ok || !strings.Contains(h.Hint(), "--user 0")) {
+			t.Errorf("no hint: %v", err)
+		}
+	}
+}
+
+func TestSeccompProfiles(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{`{"defaultAction":"SCMP_ACT_ALLOW"}`, ""},
+		{`{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38,"syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW"}]}`, ""},
+		{`{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"name":"read","action":"SCMP_ACT_ALLOW"}]}`, ""},
+		{``, ""}, // the default
+		{`unconfined`, ""},
+		{`{`, "seccomp profile: "},
+		{`[]`, "seccomp profile: "},
+		{`{"defaultAction":"SCMP_ACT_ALLOW","syscalls":"x"}`, "seccomp profile: "},
+		{`{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"name":"a","names":["b"],"action":"SCMP_ACT_ALLOW"}]}`, "seccomp profile: "},
+		{`{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86"],"archMap":[{"architecture":"SCMP_ARCH_X86"}]}`, "seccomp profile: "},
+	} {
+		_, err := spec.New(spec.Options{Seccomp: c.text})
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.HasPrefix(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", c.text, err, c.want)
+		}
+	}
+}
+
+func FuzzSeccompProfile(f *testing.F) {
+	f.Add(`{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW","args":[{"index":1,"value":2,"op":"SCMP_CMP_EQ"}]}]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := spec.New(spec.Options{Seccomp: text})
+		if (s == nil) == (err == nil) {
+			t.Errorf("%q: %v and %v", text, s, err)
+		}
+	})
+}

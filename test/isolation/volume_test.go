@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package isolation
+
+import (
+	"archive/tar"
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// needCommand skips a test of a command that this version does not have.
+func needCommand(t *testing.T, name string) {
+	t.Helper()
+	if r := try(t, name, "--help"); r.code != 0 {
+		t.Skipf("there is no command %s", name)
+	}
+}
+
+// A volume on the host is where the test exchanges a directory of a running
+// container with a link, as quickly as its program could.
+func flippedVolume(t *testing.T, target string) (id string) {
+	t.Helper()
+	shared := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(shared, "d"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(shared, "d", "secret"), []byte("the container's own\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(target, filepath.Join(shared, "link")); err != nil {
+		t.Fatal(err)
+	}
+	id = service(t, "-v", shared+":/shared", "box", "sleep", "1000")
+	flip(t, filepath.Join(shared, "d"), filepath.Join(shared, "link"))
+	return id
+}
+
+func TestV1_V2_CopyStaysInside(t *testing.T) {
+	needCommand(t, "cp")
+	dir, check := canary(t)
+	id := flippedVolume(t, dir)
+	out := t.TempDir()
+	evil := filepath.Join(t.TempDir(), "evil")
+	if err := os.WriteFile(evil, []byte("evil\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for i := range rounds() {
+		switch i % 4 {
+		case 0:
+			try(t, "cp", id+":/shared/d", filepath.Join(out, strconv.Itoa(i)))
+		case 1:
+			try(t, "cp", "-L", id+":/shared/d/secret", filepath.Join(out, strconv.Itoa(i)))
+		case 2:
+			try(t, "cp", evil, id+":/shared/d/passwd")
+		case 3:
+			try(t, "cp", "-a", evil, id+":/shared/d/")
+		}
+	}
+	check()
+	err := filepath.WalkDir(out, func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			if data, _ := os.ReadFile(path); strings.Contains(string(data), "canary") {
+				t.Errorf("%s was read from the host", path)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestV3_VolumesOfAnImage(t *testing.T) {
+	need(t)
+	dir, check := canary(t)
+	r := build(t, "FROM box\nRUN mkdir /data /link-to && echo image >/data/f && ln -s "+dir+" /escape && ln -s /../../../.."+dir+" /escape2\n"+
+		"VOLUME /../../../.."+dir+"\nVOLUME /escape/in\nVOLUME /escape2\nVOLUME /data\n")
+	if res := try(t, "run", "--rm", r, "sh", "-c", "cat /data/f; ls "+dir+" /escape/ 2>&1 | grep -c secret"); strings.Contains(res.out, "1") || res.code == 0 && !strings.Contains(res.out, "image") {
+		t.Errorf("code %d: %s%s", res.code, res.out, res.err)
+	}
+	check()
+	// A volume with something in it keeps it.
+	ok(t, "volume", "create", "kept")
+	defer try(t, "volume", "rm", "-f", "kept")
+	box(t, "echo mine >/v/f", "-v", "kept:/v")
+	if out := ok(t, "run", "--rm", "-v", "kept:/data", r, "cat", "/data/f"); out != "mine" {
+		t.Errorf("the volume's file became %q", out)
+	}
+}
+
+func TestV5_FilesThatTheEngineWrites(t *testing.T) {
+	dir, check := canary(t)
+	target := filepath.Join(dir, "passwd")
+	for _, name := range []string{"etc/hosts", "etc/resolv.conf", "etc/hostname"} {
+		for kind, f := range map[string]file{
+			"link out":      {kind: tar.TypeSymlink, link: target},
+			"link up":       {kind: tar.TypeSymlink, link: "../../../../../.." + target},
+			"dangling link": {kind: tar.TypeSymlink, link: "/none/such"},
+			"fifo":          {kind: tar.TypeFifo},
+			"directory":     {kind: tar.TypeDir, mode: 0o755},
+		} {
+			t.Run(name+" "+kind, func(t *testing.T) {
+				f.name = name
+				r := try(t, "run", "--rm", image(t, f), "cat", "/"+name)
+				if r.code == 0 && strings.Contains(r.out, "canary") {
+					t.Errorf("the host's file is inside: %s", r.out)
+				}
+				if strings.HasPrefix(kind, "link") {
+					// What it leads to is made inside, where there is none.
+				} else if (r.code == 0) != (kind != "directory") {
+					t.Errorf("exit code %d: %s", r.code, r.err)
+				}
+				check()
+			})
+		}
+	}
+}
+
+// terminal is a terminal of the host, and the process's side of it.
+func terminal(t *testing.T) (master, slave *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { master.Close() })
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		slave, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { slave.Close() })
+	return master, slave
+}
+
+func TestV7_TerminalOfTheHostStaysOutside(t *testing.T) {
+	need(t)
+	_, slave := terminal(t)
+	for _, options := range [][]string{nil, {"-i"}} {
+		cmd := world.command(append(append([]string{"run", "--rm"}, options...), "box", "sh", "-c",
+			"for n in 0 1 2; do test -t $n && echo $n is a terminal; done; ls -l /proc/self/fd; (: </dev/tty) 2>&1; exit 0")...)
+		cmd.Stdin = slave
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Run(); err != nil {
+			t.Fatal(err, out.String())
+		}
+		if s := out.String(); strings.Contains(s, "is a terminal") || strings.Contains(s, "/dev/pts") || !strings.Contains(s, "No such device or address") {
+			t.Errorf("%v: %s", options, s)
+		}
+	}
+}
+
+func TestV8_MetadataIsNoTerminalSequence(t *testing.T) {
+	need(t)
+	const esc = "\x1b[31m"
+	id := service(t, "--label", "x="+esc, "box", "sh", "-c", "sleep 1000 #"+esc)
+	for _, args := range [][]string{{"ps", "-a"}, {"ps", "-a", "--no-trunc"}, {"inspect", id}, {"images"}} {
+		if out := ok(t, args...); strings.Contains(out, "\x1b") {
+			t.Errorf("coracle %v prints a raw escape: %q", args, out)
+		}
+	}
+	if r := try(t, "run", "--rm", "--name", "a"+esc, "box", "true"); r.code != 125 {
+		t.Errorf("a name with an escape: %d %q", r.code, r.err)
+	}
+}
+
+// Streams arrive byte for byte, and a line without an end takes no memory.
+func TestV8_LogsOfAnyContent(t *testing.T) {
+	need(t)
+	data := bytes.Repeat([]byte("a\x00\x1b\xff\n\n"), 50_000)
+	cmd := world.command("run", "-i", "--name", "v8", "box", "cat")
+	defer try(t, "rm", "-f", "v8")
+	cmd.Stdin = bytes.NewReader(data)
+	if r := finish(cmd); r.out != string(data) {
+		t.Errorf("run: %d bytes became %d", len(data), len(r.out))
+	}
+	if r := try(t, "logs", "v8"); strings.ToValidUTF8(r.out, "") != strings.ToValidUTF8(string(data), "") && len(r.out) < len(data) {
+		t.Errorf("logs: %d bytes became %d", len(data), len(r.out))
+	}
+	long := world.command("run", "--rm", "box", "sh", "-c", "head -c 50000000 /dev/zero")
+	out, err := long.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := long.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.Copy(io.Discard, out); n != 50_000_000 || err != nil {
+		t.Errorf("one long line: %d bytes, %v", n, err)
+	}
+	if err := long.Wait(); err != nil {
+		t.Error(err)
+	}
+}
