@@ -211,7 +211,7 @@ func (p *plan) addSource(t *tree, src string, c transfer) error {
 		}
 		if !info.IsDir() {
 			base := path.Base(name)
-			if len(names) == 1 {
+			if !hasWildcard(src) {
 				base = path.Base(path.Clean("/" + src)) // a link's own name
 			}
 			if out, err := skip.MatchesOrParentMatches(base); out || err != nil {

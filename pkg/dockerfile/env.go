@@ -179,7 +179,6 @@ func (a *argScope) values() []string {
 func (b *builder) arg(s *stage, c *instructions.ArgCommand) error {
 	var shown []string
 	for _, a := range c.Args {
-		shown = append(shown, a.String())
 		if v, ok := b.o.BuildArgs[a.Key]; ok {
 			b.use(a.Key)
 			s.args.set(a.Key, v)
@@ -188,6 +187,11 @@ func (b *builder) arg(s *stage, c *instructions.ArgCommand) error {
 		} else if v, ok := b.metaVar[a.Key]; ok {
 			s.args.set(a.Key, v)
 		}
+		word := a.Key
+		if v, ok := s.args.arg[a.Key]; ok {
+			word += "=" + v
+		}
+		shown = append(shown, word)
 	}
 	s.addHistory("ARG "+strings.Join(shown, " "), true)
 	return nil

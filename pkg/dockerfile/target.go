@@ -107,6 +107,7 @@ func (t *target) mkdirAll(p string, own owner) error {
 	if !errors.Is(err, unix.ENOENT) || p == "/" {
 		return err
 	}
+	p = t.followed(p) // a link that leads nowhere yet
 	if err := t.mkdirAll(path.Dir(p), own); err != nil {
 		return err
 	}

@@ -79,6 +79,8 @@ func inTree(p string) string {
 	return p
 }
 
+func hasWildcard(p string) bool { return strings.ContainsAny(p, `*?[\`) }
+
 // find resolves a source to the paths it stands for; with wildcards that may
 // be none. Links on the way are followed inside the tree.
 func (t *tree) find(source string) ([]string, error) {
@@ -86,7 +88,7 @@ func (t *tree) find(source string) ([]string, error) {
 	if name == "." {
 		return []string{"."}, nil
 	}
-	if strings.ContainsAny(name, `*?[\`) {
+	if hasWildcard(name) {
 		found, err := fs.Glob(t.root.FS(), name)
 		if err != nil {
 			return nil, fmt.Errorf("match %s: %w", source, err)
