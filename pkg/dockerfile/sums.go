@@ -36,6 +36,9 @@ type sums struct {
 // restTime is longer than the tick of any clock that stamps files.
 const restTime = 2 * time.Second
 
+// clock is what file times are compared with.
+var clock = time.Now
+
 // fileSum is what a file was when it was read.
 type fileSum struct {
 	Dev, Ino     uint64
@@ -115,7 +118,7 @@ func (s *sums) sum(it item) (string, error) {
 	s.mu.Lock()
 	s.read++
 	s.mu.Unlock()
-	if read.Sum != "" && read.atRest(time.Now()) {
+	if read.Sum != "" && read.atRest(clock()) {
 		s.keep(it.name, read)
 	}
 	return sum, nil

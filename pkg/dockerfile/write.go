@@ -48,12 +48,7 @@ func (p *plan) write(ctx context.Context, t *target) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		name := p.dest
-		if intoDir {
-			name = path.Join(p.dest, it.target)
-		} else if !it.unpack {
-			name = t.followed(name)
-		}
+		name := w.place(it, intoDir)
 		err := w.item(it, name)
 		if errors.Is(err, errNotTheSame) {
 			w.changed, err = true, nil
@@ -69,6 +64,18 @@ func (p *plan) write(ctx context.Context, t *target) error {
 		return errNotTheSame
 	}
 	return nil
+}
+
+// place is where a copy goes: a link at the destination itself is followed,
+// one that a directory has in the place of a file is replaced.
+func (w *writer) place(it item, intoDir bool) string {
+	switch {
+	case intoDir:
+		return path.Join(w.p.dest, it.target)
+	case it.unpack:
+		return w.p.dest
+	}
+	return w.t.followed(w.p.dest)
 }
 
 // setTimes gives directories their times, the deepest first.
