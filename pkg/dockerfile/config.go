@@ -57,15 +57,6 @@ func configure(s *stage, cmd instructions.Command, escape rune) error {
 			conf.Labels[kv.Key] = kv.Value
 		}
 		s.addHistory("LABEL "+pairs(c.Labels), true)
-	case *instructions.CmdCommand:
-		conf.Cmd, s.sawCmd = s.commandLine(c.ShellDependantCmdLine), true
-		s.addHistory("CMD "+quoted(conf.Cmd), true)
-	case *instructions.EntrypointCommand:
-		conf.Entrypoint = s.commandLine(c.ShellDependantCmdLine)
-		if !s.sawCmd { // a base image's CMD belongs to the base image's ENTRYPOINT
-			conf.Cmd = nil
-		}
-		s.addHistory("ENTRYPOINT "+quoted(conf.Entrypoint), true)
 	case *instructions.ExposeCommand:
 		return s.expose(c, escape)
 	case *instructions.UserCommand:
@@ -86,6 +77,31 @@ func configure(s *stage, cmd instructions.Command, escape rune) error {
 	case *instructions.StopSignalCommand:
 		conf.StopSignal = c.Signal
 		s.addHistory("STOPSIGNAL "+c.Signal, true)
+	case *instructions.MaintainerCommand:
+		s.image.Author = c.Maintainer
+		s.addHistory("MAINTAINER "+c.Maintainer, true)
+	case *instructions.WorkdirCommand:
+		conf.WorkingDir = absolute(conf.WorkingDir, c.Path)
+		s.addHistory("WORKDIR "+conf.WorkingDir, true)
+	default:
+		return s.configureCommand(cmd)
+	}
+	return nil
+}
+
+// configureCommand carries out what concerns the commands of a container.
+func (s *stage) configureCommand(cmd instructions.Command) error {
+	conf := &s.image.Config
+	switch c := cmd.(type) {
+	case *instructions.CmdCommand:
+		conf.Cmd, s.sawCmd = s.commandLine(c.ShellDependantCmdLine), true
+		s.addHistory("CMD "+quoted(conf.Cmd), true)
+	case *instructions.EntrypointCommand:
+		conf.Entrypoint = s.commandLine(c.ShellDependantCmdLine)
+		if !s.sawCmd { // a base image's CMD belongs to the base image's ENTRYPOINT
+			conf.Cmd = nil
+		}
+		s.addHistory("ENTRYPOINT "+quoted(conf.Entrypoint), true)
 	case *instructions.HealthCheckCommand:
 		conf.Healthcheck = &dockerspec.HealthcheckConfig{
 			Test: c.Health.Test, Interval: c.Health.Interval, Timeout: c.Health.Timeout,
@@ -98,12 +114,6 @@ func configure(s *stage, cmd instructions.Command, escape rune) error {
 	case *instructions.OnbuildCommand:
 		conf.OnBuild = append(slices.Clip(conf.OnBuild), c.Expression)
 		s.addHistory("ONBUILD "+c.Expression, true)
-	case *instructions.MaintainerCommand:
-		s.image.Author = c.Maintainer
-		s.addHistory("MAINTAINER "+c.Maintainer, true)
-	case *instructions.WorkdirCommand:
-		conf.WorkingDir = absolute(conf.WorkingDir, c.Path)
-		s.addHistory("WORKDIR "+conf.WorkingDir, true)
 	default:
 		return fmt.Errorf("%s is not supported here", strings.ToUpper(cmd.Name()))
 	}

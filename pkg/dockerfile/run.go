@@ -30,6 +30,9 @@ func (b *builder) run(s *stage, c *instructions.RunCommand) error {
 	if sec := instructions.GetSecurity(c); sec != instructions.SecuritySandbox {
 		return v.fail(fmt.Errorf("RUN --security=%s is not allowed", sec))
 	}
+	if len(instructions.GetDevices(c)) > 0 {
+		return v.fail(errors.New("RUN --device is not supported"))
+	}
 	m := &mounts{b: b, s: s}
 	defer m.close()
 	shown, err := m.plan(instructions.GetMounts(c))
