@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/ns"
+	"coracle/pkg/trace"
 )
 
 // Version is set by the linker.
@@ -28,7 +29,9 @@ func Main(ctx context.Context, argv0 string, args []string) int {
 		ctx, stop = signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 		defer stop()
 	}
+	trace.Mark("program started")
 	code := e.report(e.run(ctx))
+	trace.Mark("command done")
 	if e.store != nil {
 		if err := e.store.Close(); err != nil && code == 0 {
 			code = e.report(err)
@@ -57,11 +60,14 @@ func (e *env) app() *cli.App {
 		rmCommand(e, "remove"), runCommand(e), startCommand(e), stopCommand(e), waitCommand(e),
 	}
 	image := []*cli.Command{
-		buildCommand(e), historyCommand(e), importCommand(e), inspectImageCommand(e), imagesCommand(e, "ls", "list"),
-		pruneImagesCommand(e), pullCommand(e), pushCommand(e), rmiCommand(e, "rm", "remove", "rmi"), tagCommand(e),
+		buildCommand(e), historyCommand(e), importCommand(e), inspectImageCommand(e), loadCommand(e), imagesCommand(e, "ls", "list"),
+		pruneImagesCommand(e), pullCommand(e), pushCommand(e), rmiCommand(e, "rm", "remove", "rmi"), saveCommand(e), tagCommand(e),
 	}
 	volume := []*cli.Command{
 		volumeCreateCommand(e), volumeInspectCommand(e), volumeListCommand(e), volumePruneCommand(e), volumeRemoveCommand(e),
+	}
+	network := []*cli.Command{
+		networkCreateCommand(e), networkInspectCommand(e), networkListCommand(e), networkPruneCommand(e), networkRemoveCommand(e),
 	}
 	app := &cli.App{
 		Name: e.program, Usage: "a container engine without a daemon and without root",
@@ -90,11 +96,12 @@ func (e *env) app() *cli.App {
 			imagesCommand(e, "images"), loginCommand(e), logoutCommand(e), versionCommand(e), infoCommand(e),
 			{Name: "container", Usage: "Manage containers", Subcommands: container},
 			{Name: "image", Usage: "Manage images", Subcommands: image},
+			{Name: "network", Usage: "Manage networks", Subcommands: network},
 			{Name: "volume", Usage: "Manage volumes", Subcommands: volume},
 			{Name: "builder", Usage: "Manage builds", Subcommands: []*cli.Command{buildCommand(e), pruneBuilderCommand(e)}},
 			attachCommand(e), createCommand(e), historyCommand(e), importCommand(e), inspectCommand(e), killCommand(e),
 			logsCommand(e), portCommand(e), renameCommand(e), restartCommand(e), rmCommand(e), rmiCommand(e, "rmi"),
-			startCommand(e), stopCommand(e), tagCommand(e), waitCommand(e),
+			loadCommand(e), saveCommand(e), startCommand(e), stopCommand(e), tagCommand(e), waitCommand(e),
 		}, hiddenCommands(e)...),
 	}
 	hideHelp(app.Commands)

@@ -103,28 +103,44 @@ func (e *env) enter(stdout *os.File, args ...string) error {
 	return exit(code)
 }
 
-// index is the list of images; one that is out of date is made again first.
+// index is the list of images. One that looks out of date may be about to be
+// written; one that still is when nobody writes is made again.
 func (e *env) index() (*overlay.Index, error) {
 	d, err := e.open()
 	if err != nil {
 		return nil, err
 	}
 	ix, err := overlay.ReadIndex(d)
-	if !errors.Is(err, overlay.ErrStaleIndex) {
-		return ix, err
-	}
-	if ns.Inside() {
-		st, err := e.openStore()
-		if err != nil {
-			return nil, err
+	for try := 0; errors.Is(err, overlay.ErrStaleIndex) && try < 3; try++ {
+		if ix, err = settledIndex(d); errors.Is(err, overlay.ErrStaleIndex) {
+			if err := e.remakeIndex(); err != nil {
+				return nil, fmt.Errorf("rebuild image index: %w", err)
+			}
+			ix, err = settledIndex(d)
 		}
-		if err := st.Reindex(context.Background()); err != nil {
-			return nil, err
-		}
-	} else if err := e.enter(e.stdout, "__reindex"); err != nil {
-		return nil, fmt.Errorf("rebuild image index: %w", err)
 	}
+	return ix, err
+}
+
+// settledIndex reads the index while nobody writes it.
+func settledIndex(d state.Dirs) (*overlay.Index, error) {
+	lock, err := state.Acquire(context.Background(), d.ImageLock(), state.Shared)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Release()
 	return overlay.ReadIndex(d)
+}
+
+func (e *env) remakeIndex() error {
+	if !ns.Inside() {
+		return e.enter(e.stdout, "__reindex")
+	}
+	st, err := e.openStore()
+	if err != nil {
+		return err
+	}
+	return st.Reindex(context.Background())
 }
 
 // image finds one image.

@@ -15,6 +15,7 @@ import (
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
+	"coracle/pkg/trace"
 )
 
 func runCommand(e *env) *cli.Command {
@@ -73,6 +74,7 @@ func (e *env) runRun(c *cli.Context) error {
 		return e.runError("run", err)
 	}
 	ctr, err := e.create(c)
+	trace.Mark("created the container")
 	if err != nil {
 		return e.createError("run", err)
 	}
@@ -83,6 +85,7 @@ func (e *env) runRun(c *cli.Context) error {
 	if c.Bool("detach") {
 		ses, err := cs.Launch(ctr, nil, nil)
 		if err != nil {
+			e.abandon(c.Context, cs, ctr)
 			return e.runError("run", err)
 		}
 		ses.Close()
@@ -91,9 +94,20 @@ func (e *env) runRun(c *cli.Context) error {
 	}
 	code, err := e.runAttached(cs, ctr, keys, c.Bool("sig-proxy"), nil)
 	if err != nil {
+		e.abandon(c.Context, cs, ctr)
 		return e.runError("run", err)
 	}
 	return exit(code)
+}
+
+// abandon removes a container that run has made and that did not start: a
+// corrected command line may have the same name. Why it did not start is the
+// error to tell of.
+func (e *env) abandon(ctx context.Context, cs *container.Store, ctr *container.Container) {
+	now, err := cs.Load(ctr.ID)
+	if err == nil && now.State.Status == container.Created {
+		_ = cs.Remove(ctx, now)
+	}
 }
 
 // create resolves the image, pulling it when it is missing, and makes the
@@ -114,6 +128,7 @@ func (e *env) create(c *cli.Context) (*container.Container, error) {
 		return nil, err
 	}
 	defer lock.Release()
+	trace.Mark("found the image")
 	det, err := overlay.LoadImage(d, img.ID)
 	if err != nil {
 		return nil, err

@@ -48,7 +48,9 @@ func createFlags() []cli.Flag {
 		values("log-opt", nil, "Log driver options"),
 		values("mount", nil, "Attach a filesystem mount to the container"),
 		text("name", nil, "Assign a name to the container"),
-		&cli.StringFlag{Name: "network", Aliases: []string{"net"}, Usage: "Connect a container to a network: bridge, host or none", Value: sandbox.NetBridge},
+		values("network-alias", []string{"net-alias"}, "Add network-scoped alias for the container"),
+		text("ip", nil, "IPv4 address (e.g., 172.30.100.104)"),
+		&cli.StringFlag{Name: "network", Aliases: []string{"net"}, Usage: "Connect a container to a network: bridge, host, none, or one that was created", Value: sandbox.NetBridge},
 		&cli.IntFlag{Name: "oom-score-adj", Usage: "Tune host's OOM preferences (-1000 to 1000)"},
 		text("pid", nil, "PID namespace to use: private or host"),
 		text("platform", nil, "Set platform if server is multi-platform capable"),
@@ -94,7 +96,7 @@ func (e *env) record(c *cli.Context, img overlay.Details, cmd []string) (*contai
 			return e.setProcess(c, r, conf.Entrypoint, conf.Cmd, conf.Env, conf.WorkingDir, conf.User, cmd)
 		},
 		func() (err error) { r.Labels, err = labels(c, conf.Labels); return err },
-		func() error { return setNet(c, r, keys(conf.ExposedPorts)) },
+		func() error { return e.setNet(c, r, keys(conf.ExposedPorts)) },
 		func() error { return e.setMounts(c, r, keys(conf.Volumes)) },
 		func() error { return setLimits(c, r) },
 		func() error { return setSafety(c, r) },
@@ -304,16 +306,16 @@ func labels(c *cli.Context, base map[string]string) (map[string]string, error) {
 	return all, nil
 }
 
-func setNet(c *cli.Context, r *container.Record, exposed []string) error {
+func (e *env) setNet(c *cli.Context, r *container.Record, exposed []string) error {
 	n := &r.Net
 	switch n.Mode = c.String("network"); n.Mode {
 	case "default":
 		n.Mode = sandbox.NetBridge
-	case sandbox.NetBridge, sandbox.NetHost, sandbox.NetNone:
-	default:
-		return fmt.Errorf("network %s not found", n.Mode)
 	}
-	var err error
+	err := e.setNamedNetwork(c, n)
+	if err != nil {
+		return err
+	}
 	if n.Publish, err = slirp.ParsePublish(c.StringSlice("publish")); err != nil {
 		return &cliError{err.Error()}
 	}

@@ -7,22 +7,59 @@ import (
 	"runtime"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 )
 
 // apiVersion is that of the Docker engine whose command line this is.
 const apiVersion = "1.51"
 
+// versionText has the one program in both of Docker's places: scripts look for
+// either.
+const versionText = `Client:
+ Version:           %[1]s
+ API version:       %[2]s
+ Go version:        %[3]s
+ OS/Arch:           %[4]s/%[5]s
+ Context:           default
+
+Server: coracle
+ Engine:
+  Version:          %[1]s
+  API version:      %[2]s (minimum version 1.24)
+  Go version:       %[3]s
+  OS/Arch:          %[4]s/%[5]s
+  Experimental:     false
+`
+
+// versionInfo has the fields of Docker's version.
+func versionInfo() (obj, error) {
+	_, release, err := uname()
+	if err != nil {
+		return nil, err
+	}
+	client := obj{
+		"Version": Version, "ApiVersion": apiVersion, "DefaultAPIVersion": apiVersion, "GoVersion": runtime.Version(),
+		"Os": runtime.GOOS, "Arch": runtime.GOARCH, "Context": "default", "Platform": obj{"Name": "coracle"},
+	}
+	server := obj{
+		"Version": Version, "ApiVersion": apiVersion, "MinAPIVersion": "1.24", "GoVersion": runtime.Version(),
+		"Os": runtime.GOOS, "Arch": runtime.GOARCH, "KernelVersion": release, "Platform": obj{"Name": "coracle"},
+		"Components": []obj{{"Name": "Engine", "Version": Version, "Details": obj{"ApiVersion": apiVersion, "Os": runtime.GOOS, "Arch": runtime.GOARCH}}},
+	}
+	return obj{"Client": client, "Server": server}, nil
+}
+
 func versionCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "version", Usage: "Show the version information", Flags: []cli.Flag{text("format", short("f"), "Format output using a custom template")},
 		Action: func(c *cli.Context) error {
-			part := obj{"Version": Version, "ApiVersion": apiVersion, "GoVersion": runtime.Version(), "Os": runtime.GOOS, "Arch": runtime.GOARCH}
 			if f := c.String("format"); f != "" {
-				return e.inspect(orJSON(f), []any{obj{"Client": part, "Server": part}})
+				v, err := versionInfo()
+				if err != nil {
+					return err
+				}
+				return e.inspect(orJSON(f), []any{v})
 			}
-			fmt.Fprintf(e.stdout, "Client: coracle\n Version:           %s\n API version:       %s\n Go version:        %s\n OS/Arch:           %s/%s\n\nServer: none (every command does its own work)\n",
-				Version, apiVersion, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprintf(e.stdout, versionText, Version, apiVersion, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return nil
 		},
 	}
@@ -34,60 +71,4 @@ func orJSON(f string) string {
 		return "{{json .}}"
 	}
 	return f
-}
-
-func infoCommand(e *env) *cli.Command {
-	return &cli.Command{
-		Name: "info", Usage: "Display system-wide information", Flags: []cli.Flag{text("format", short("f"), "Format output using a custom template")},
-		Action: func(c *cli.Context) error {
-			info, err := e.info()
-			if err != nil {
-				return err
-			}
-			if f := c.String("format"); f != "" {
-				return e.inspect(orJSON(f), []any{info})
-			}
-			for _, k := range []string{"ServerVersion", "Driver", "CgroupVersion", "SecurityOptions", "KernelVersion", "OSType", "Architecture", "NCPU", "Containers", "ContainersRunning", "ContainersStopped", "Images", "DockerRootDir"} {
-				fmt.Fprintf(e.stdout, " %s: %v\n", k, info[k])
-			}
-			return nil
-		},
-	}
-}
-
-func (e *env) info() (obj, error) {
-	cs, err := e.containers()
-	if err != nil {
-		return nil, err
-	}
-	list, err := cs.List()
-	if err != nil {
-		return nil, err
-	}
-	ix, err := e.index()
-	if err != nil {
-		return nil, err
-	}
-	running := 0
-	for _, c := range list {
-		if c.State.IsRunning() {
-			running++
-		}
-	}
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return nil, err
-	}
-	cgroup := "1"
-	var fs unix.Statfs_t
-	if unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC {
-		cgroup = "2"
-	}
-	return obj{
-		"ServerVersion": Version, "Driver": "overlay", "OSType": "linux", "Architecture": unix.ByteSliceToString(u.Machine[:]),
-		"KernelVersion": unix.ByteSliceToString(u.Release[:]), "CgroupVersion": cgroup, "CgroupDriver": "none",
-		"SecurityOptions": []string{"name=seccomp,profile=builtin", "name=rootless", "name=cgroupns"}, "NCPU": runtime.NumCPU(),
-		"Containers": len(list), "ContainersRunning": running, "ContainersStopped": len(list) - running, "ContainersPaused": 0,
-		"Images": len(ix.Images), "DockerRootDir": e.dirs.Root,
-	}, nil
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/ns"
+	"coracle/pkg/trace"
 )
 
 // ErrNotRunning says that no supervisor is at work on the container.
@@ -95,6 +96,7 @@ func spawnSupervisor(s *Store, c *Container, maps *ns.Maps, conn *os.File) error
 	if err != nil {
 		return fmt.Errorf("start supervisor: %w", err)
 	}
+	trace.Mark("spawned supervisor and mapped its ids")
 	return p.Release()
 }
 
@@ -105,10 +107,11 @@ func supervisorEnv() []string {
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")
 		switch name {
-		case "GODEBUG", "CORACLE_TRACE", "CORACLE_DEBUG", "TZ":
+		case "GODEBUG", "TZ":
 			env = append(env, kv)
 		}
 	}
+	env = append(env, trace.Env()...)
 	return append(env, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "GOMAXPROCS="+strconv.Itoa(supervisorProcs))
 }
 

@@ -3,6 +3,7 @@
 package container
 
 import (
+	"net/netip"
 	"time"
 
 	"coracle/pkg/slirp"
@@ -63,7 +64,9 @@ func (p Process) Args() []string {
 
 // Net is how the container is connected.
 type Net struct {
-	Mode       string           `json:"mode"` // bridge, host, none
+	Mode       string           `json:"mode"` // bridge, host, none, or the name of a network
+	Aliases    []string         `json:"aliases,omitempty"`
+	IP         netip.Addr       `json:"ip,omitzero"`
 	Publish    []slirp.PortSpec `json:"publish,omitempty"`
 	Exposed    []string         `json:"exposed,omitempty"` // 80/tcp
 	PublishAll bool             `json:"publishAll,omitempty"`

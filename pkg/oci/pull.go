@@ -4,13 +4,10 @@ package oci
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -19,12 +16,7 @@ import (
 	"coracle/pkg/overlay"
 )
 
-// Bounds of what a registry may make us read.
-const (
-	maxConfig    = 8 << 20
-	maxLayers    = 500
-	parallelPull = 3 // as many as Docker takes at a time
-)
+const parallelPull = 3 // as many as Docker takes at a time
 
 // PullOptions of Pull.
 type PullOptions struct {
@@ -49,6 +41,9 @@ func Pull(ctx context.Context, st *overlay.Store, c *registry.Client, ref Ref, o
 		return Pulled{}, err
 	}
 	p := puller{ctx: ctx, st: st, repo: repo, ref: ref, o: o}
+	if p.platform, err = ParsePlatform(o.Platform); err != nil {
+		return Pulled{}, err
+	}
 	got, err := p.pull()
 	if err != nil {
 		return got, pullError(ref, err)
@@ -62,6 +57,8 @@ type puller struct {
 	repo *registry.Repository
 	ref  Ref
 	o    PullOptions
+
+	platform ocispec.Platform
 }
 
 func (p *puller) pull() (Pulled, error) {
@@ -108,74 +105,27 @@ func (p *puller) find(id string) (overlay.Image, bool) {
 }
 
 // choose follows an index to the manifest for the platform.
-func (p *puller) choose(top registry.Manifest) (ocispec.Manifest, []byte, error) {
-	var m ocispec.Manifest
-	for depth := 0; isIndex(top.MediaType); depth++ {
-		if depth == 4 {
-			return m, nil, errors.New("index of indexes is too deep")
+func (p *puller) choose(m registry.Manifest) (*document, []byte, error) {
+	for depth := 0; ; depth++ {
+		doc, err := parseDocument(m.Body, m.MediaType)
+		if err != nil || doc.Manifests == nil {
+			return doc, m.Body, err
 		}
-		var ix ocispec.Index
-		if err := json.Unmarshal(top.Body, &ix); err != nil {
-			return m, nil, fmt.Errorf("decode index: %w", err)
+		if depth == maxDepth {
+			return nil, nil, errors.New("too many indexes within one another")
 		}
-		desc, err := Choose(ix.Manifests, p.o.Platform)
+		desc, err := choose(doc.Manifests, p.platform)
 		if err != nil {
-			return m, nil, err
+			return nil, nil, err
 		}
-		if top, err = p.repo.Manifest(p.ctx, desc.Digest.String()); err != nil {
-			return m, nil, err
+		if m, err = p.repo.Manifest(p.ctx, desc.Digest.String()); err != nil {
+			return nil, nil, err
 		}
 	}
-	if err := checkManifest(top.MediaType); err != nil {
-		return m, nil, err
-	}
-	if err := json.Unmarshal(top.Body, &m); err != nil {
-		return m, nil, fmt.Errorf("decode manifest: %w", err)
-	}
-	if len(m.Layers) > maxLayers {
-		return m, nil, fmt.Errorf("manifest has %d layers: more than %d", len(m.Layers), maxLayers)
-	}
-	return m, top.Body, nil
 }
 
-func isIndex(t string) bool { return t == ocispec.MediaTypeImageIndex || t == registry.DockerList }
-
-func checkManifest(t string) error {
-	switch {
-	case t == ocispec.MediaTypeImageManifest || t == registry.DockerManifest:
-		return nil
-	case strings.Contains(t, "manifest.v1"):
-		return errors.New("schema 1 manifests are not supported: the image must be pushed again by a tool of this decade")
-	}
-	return fmt.Errorf("unsupported manifest media type %q", t)
-}
-
-// Choose picks the manifest for a platform, os/arch[/variant], or for the
-// host's.
-func Choose(list []ocispec.Descriptor, platform string) (ocispec.Descriptor, error) {
-	want := ocispec.Platform{OS: "linux", Architecture: runtime.GOARCH}
-	if platform != "" {
-		f := strings.Split(platform, "/")
-		if len(f) < 2 || len(f) > 3 {
-			return ocispec.Descriptor{}, fmt.Errorf("%q is an invalid platform: want os/arch[/variant]", platform)
-		}
-		want = ocispec.Platform{OS: f[0], Architecture: f[1]}
-		if len(f) == 3 {
-			want.Variant = f[2]
-		}
-	}
-	for _, d := range list {
-		if pl := d.Platform; pl != nil && pl.OS == want.OS && pl.Architecture == want.Architecture &&
-			(want.Variant == "" || pl.Variant == want.Variant) {
-			return d, nil
-		}
-	}
-	shown := want.OS + "/" + want.Architecture
-	if want.Variant != "" {
-		shown += "/" + want.Variant
-	}
-	return ocispec.Descriptor{}, fmt.Errorf("no matching manifest for %s in the manifest list entries", shown)
-}
+// maxDepth is how many indexes may stand within one another.
+const maxDepth = 2
 
 // pulledConfig is an image configuration with the bytes it came as.
 type pulledConfig struct {
@@ -184,10 +134,10 @@ type pulledConfig struct {
 	id  string
 }
 
-func (p *puller) config(m ocispec.Manifest) (pulledConfig, error) {
-	var c pulledConfig
+func (p *puller) config(m *document) (pulledConfig, error) {
+	c := pulledConfig{id: m.Config.Digest.Encoded()}
 	switch m.Config.MediaType {
-	case registry.DockerConfig, ocispec.MediaTypeImageConfig:
+	case registry.DockerConfig, ocispec.MediaTypeImageConfig, "":
 	default:
 		return c, fmt.Errorf("not a container image: its configuration is of type %q", m.Config.MediaType)
 	}
@@ -202,80 +152,68 @@ func (p *puller) config(m ocispec.Manifest) (pulledConfig, error) {
 	if c.raw, err = io.ReadAll(r); err != nil {
 		return c, fmt.Errorf("fetch configuration: %w", err)
 	}
-	c.id = m.Config.Digest.Encoded()
-	if err := json.Unmarshal(c.raw, &c.Image); err != nil {
-		return c, fmt.Errorf("decode configuration: %w", err)
+	if c.Image, err = parseImage(c.raw); err != nil {
+		return c, err
 	}
-	return c, checkConfig(c.Image, len(m.Layers))
-}
-
-func checkConfig(c ocispec.Image, layers int) error {
-	if len(c.RootFS.DiffIDs) != layers {
-		return fmt.Errorf("invalid image: %d layers, but %d of them in its configuration", layers, len(c.RootFS.DiffIDs))
+	if len(c.RootFS.DiffIDs) != len(m.Layers) {
+		return c, fmt.Errorf("read configuration: %d layers, but the manifest has %d", len(c.RootFS.DiffIDs), len(m.Layers))
 	}
-	for _, d := range c.RootFS.DiffIDs {
-		if err := d.Validate(); err != nil || d.Algorithm() != digest.SHA256 {
-			return fmt.Errorf("invalid image: layer %q: unsupported digest", d)
-		}
+	if p.o.Platform != "" && suits(p.platform, c.Platform) == 0 {
+		return c, fmt.Errorf("image with reference %s was found but does not provide the specified platform (%s)", p.ref.Familiar(), platformString(p.platform))
 	}
-	if c.OS != "" && c.OS != "linux" {
-		return fmt.Errorf("image operating system %q cannot be used on this platform", c.OS)
-	}
-	return nil
+	return c, nil
 }
 
 // layers makes sure that all layers are in the store, and reports whether any
 // was not. Downloads and extraction run beside each other; layers become part
 // of the store in order, from the base up.
-func (p *puller) layers(m ocispec.Manifest, diffIDs []digest.Digest) (ids []overlay.LayerID, fetched bool, err error) {
+func (p *puller) layers(m *document, diffIDs []digest.Digest) (chain []overlay.LayerID, fetched bool, err error) {
 	ctx, cancel := context.WithCancel(p.ctx)
 	defer cancel()
-	staged := make([]chan stagedLayer, len(m.Layers))
-	slots := make(limiter, parallelPull)
-	var parent overlay.LayerID
+	chain, have := present(p.st, diffIDs)
 	for i, desc := range m.Layers {
-		id := overlay.ChainID(parent, diffIDs[i])
-		ids, parent = append(ids, id), id
-		if !fetched && p.st.HasLayer(id) {
-			p.o.Events(Event{Layer: shortDigest(desc.Digest), Status: StatusExists})
-			continue
+		status := StatusPulling
+		if i < have {
+			status = StatusExists
+			_ = p.st.AddBlob(chain[i], overlay.Blob{Digest: desc.Digest, Size: desc.Size, MediaType: desc.MediaType})
 		}
-		fetched = true
-		p.o.Events(Event{Layer: shortDigest(desc.Digest), Status: StatusPulling})
-		staged[i] = make(chan stagedLayer, 1)
+		p.o.Events(Event{Layer: short(desc.Digest), Status: status})
 	}
-	for i, ch := range staged {
-		if ch == nil {
-			continue
-		}
+	staged := make([]chan stagedLayer, len(diffIDs))
+	slots := make(limiter, parallelPull)
+	for i := have; i < len(diffIDs); i++ {
+		staged[i] = make(chan stagedLayer, 1)
 		go func() {
 			slots.enter()
 			defer slots.leave()
 			s, err := p.stage(ctx, m.Layers[i], diffIDs[i])
-			ch <- stagedLayer{s, err}
+			staged[i] <- stagedLayer{s, err}
 		}()
 	}
-	parent = ""
-	for i, ch := range staged {
-		if ch != nil {
-			s := <-ch
-			switch {
-			case err != nil: // an earlier one failed
-			case s.err != nil:
-				err = s.err
-			default:
-				err = p.commit(s.Staged, parent, m.Layers[i])
-			}
-			if err != nil {
-				cancel()
-				if s.Staged != nil {
-					_ = s.Discard()
-				}
+	for i := have; i < len(diffIDs); i++ {
+		s := <-staged[i]
+		switch {
+		case err != nil: // an earlier one failed
+		case s.err != nil:
+			err = s.err
+		default:
+			err = p.commit(s.Staged, parentOf(chain, i), m.Layers[i])
+		}
+		if err != nil {
+			cancel()
+			if s.Staged != nil {
+				_ = s.Discard()
 			}
 		}
-		parent = ids[i]
 	}
-	return ids, fetched, err
+	return chain, have < len(diffIDs), err
+}
+
+func parentOf(chain []overlay.LayerID, i int) overlay.LayerID {
+	if i == 0 {
+		return ""
+	}
+	return chain[i-1]
 }
 
 type stagedLayer struct {
@@ -288,44 +226,26 @@ func (p *puller) stage(ctx context.Context, desc ocispec.Descriptor, diffID dige
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	short := shortDigest(desc.Digest)
 	body, err := p.repo.Blob(ctx, desc)
 	if err != nil {
 		return nil, err
 	}
 	defer body.Close()
-	r := &progressReader{Reader: body, report: p.o.Events, event: Event{Layer: short, Status: StatusDownloading, Total: desc.Size}}
-	plain, err := Decompress(r)
+	r := &progressReader{Reader: body, report: p.o.Events, event: Event{Layer: short(desc.Digest), Status: StatusDownloading, Total: desc.Size}}
+	s, err := stage(ctx, p.st, r, diffID)
 	if err != nil {
-		return nil, fmt.Errorf("layer %s: %w", short, err)
+		return nil, fmt.Errorf("layer %s: %w", short(desc.Digest), err)
 	}
-	defer plain.Close()
-	s, err := p.st.StageTar(ctx, plain)
-	if err != nil {
-		return nil, fmt.Errorf("layer %s: %w", short, err)
-	}
-	// What stands behind the compressed stream counts for the digest.
-	if _, err = io.Copy(io.Discard, r); err == nil && s.DiffID() != diffID {
-		err = fmt.Errorf("filesystem layer verification failed for digest %s", diffID)
-	}
-	if err != nil {
-		_ = s.Discard()
-		return nil, err
-	}
-	p.o.Events(Event{Layer: short, Status: StatusDownloaded})
+	p.o.Events(Event{Layer: short(desc.Digest), Status: StatusDownloaded})
 	return s, nil
 }
 
 func (p *puller) commit(s *overlay.Staged, parent overlay.LayerID, desc ocispec.Descriptor) error {
 	_, err := p.st.Commit(s, parent, &overlay.Blob{Digest: desc.Digest, Size: desc.Size, MediaType: desc.MediaType})
 	if err == nil {
-		p.o.Events(Event{Layer: shortDigest(desc.Digest), Status: StatusPulled})
+		p.o.Events(Event{Layer: short(desc.Digest), Status: StatusPulled})
 	}
 	return err
-}
-
-func shortDigest(d digest.Digest) string {
-	return d.Encoded()[:min(12, len(d.Encoded()))]
 }
 
 // pullError says in Docker's words why a pull failed.

@@ -40,6 +40,9 @@ func Push(ctx context.Context, st *overlay.Store, c *registry.Client, ref Ref, i
 		return Pushed{}, err
 	}
 	p := pusher{ctx: ctx, st: st, ref: ref, img: det, events: events, from: sources(det.RepoDigests, ref)}
+	if p.config, err = st.Config(img.ID); err != nil {
+		return Pushed{}, err
+	}
 	if p.repo, err = c.Repository(ref.Domain(), ref.Path(), registry.Push, p.from...); err != nil {
 		return Pushed{}, err
 	}
@@ -69,6 +72,7 @@ type pusher struct {
 	repo   *registry.Repository
 	ref    Ref
 	img    overlay.Details
+	config []byte // the bytes whose digest the image's ID is
 	from   []string
 	events func(Event)
 }
@@ -81,7 +85,7 @@ func (p *pusher) push() (Pushed, error) {
 		return Pushed{}, err
 	}
 	for _, d := range diffIDs {
-		p.events(Event{Layer: shortDigest(d), Status: StatusPreparing})
+		p.events(Event{Layer: short(d), Status: StatusPreparing})
 	}
 	descs := make([]ocispec.Descriptor, len(diffIDs))
 	errs := make(chan error, len(diffIDs))
@@ -108,7 +112,7 @@ func (p *pusher) push() (Pushed, error) {
 	if err != nil {
 		return Pushed{}, err
 	}
-	if err := p.blob(ctx, config, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(p.img.Config)), nil }); err != nil {
+	if err := p.blob(ctx, config, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(p.config)), nil }); err != nil {
 		return Pushed{}, err
 	}
 	tag := p.ref.Tag()
@@ -144,7 +148,7 @@ func (p *pusher) blob(ctx context.Context, desc ocispec.Descriptor, open func() 
 // layer makes sure that the registry has one of the layer's compressed forms,
 // and returns which.
 func (p *pusher) layer(ctx context.Context, id overlay.LayerID, diffID digest.Digest) (ocispec.Descriptor, error) {
-	short := shortDigest(diffID)
+	short := short(diffID)
 	for _, b := range p.st.Blobs(id) {
 		desc := ocispec.Descriptor{MediaType: b.MediaType, Digest: b.Digest, Size: b.Size}
 		have, err := p.repo.HasBlob(ctx, desc)
@@ -210,7 +214,11 @@ func (p *pusher) upload(ctx context.Context, id overlay.LayerID, short string) (
 // same bytes.
 func compress(ctx context.Context, st *overlay.Store, id overlay.LayerID, w io.Writer) (ocispec.Descriptor, error) {
 	desc := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayerGzip}
-	tar, err := st.OpenTar(id)
+	diffID, err := st.DiffID(id)
+	if err != nil {
+		return desc, err
+	}
+	tar, err := openVerified(st, id, diffID)
 	if err != nil {
 		return desc, err
 	}
@@ -255,7 +263,7 @@ func (p *pusher) manifest(layers []ocispec.Descriptor) (registry.Manifest, ocisp
 	}
 	m := ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest,
-		Config: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: digest.FromBytes(p.img.Config), Size: int64(len(p.img.Config))},
+		Config: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: digest.FromBytes(p.config), Size: int64(len(p.config))},
 	}
 	for _, l := range layers {
 		// A manifest of one standard names media types of that standard.

@@ -301,3 +301,16 @@ func LoadImage(d state.Dirs, id string) (Details, error) {
 	}
 	return det, nil
 }
+
+// Config returns the configuration of an image, byte for byte: Details has
+// the same value, but not its spaces.
+func (s *Store) Config(id string) ([]byte, error) {
+	data, err := s.lib.ImageBigData(id, "sha256:"+id)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration of image %.12s: %w", id, err)
+	}
+	if digest.FromBytes(data).Encoded() != id {
+		return nil, fmt.Errorf("read configuration of image %.12s: it is damaged", id)
+	}
+	return data, nil
+}

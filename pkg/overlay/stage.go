@@ -195,6 +195,7 @@ func (s *Store) Commit(st *Staged, parent LayerID, blob *Blob) (LayerID, error) 
 		ID: string(id), ParentLayer: string(parent), DiffOutput: out,
 		DiffOptions: &graphdriver.ApplyDiffWithDifferOpts{},
 	})
+	_ = os.Remove(filepath.Dir(out.Target)) // the library leaves it behind, empty
 	if err != nil {
 		if s.HasLayer(id) { // another command was quicker
 			err = nil

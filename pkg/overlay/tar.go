@@ -93,3 +93,12 @@ func (s *Store) AddBlob(id LayerID, b Blob) error {
 	}
 	return state.WriteVolatile(s.blobsPath(id), data, 0o600)
 }
+
+// TarSize is the length of the layer's tar stream, in bytes.
+func (s *Store) TarSize(id LayerID) (int64, error) {
+	l, err := s.lib.Layer(string(id))
+	if err != nil {
+		return 0, fmt.Errorf("look up layer %.12s: %w", id, err)
+	}
+	return l.UncompressedSize, nil
+}

@@ -38,8 +38,17 @@ func (n *Network) servers() []string {
 	return list
 }
 
-// ask passes one question over UDP and returns the first answer, or nil.
+// ask answers one question: from the names of the network's members, else by
+// passing it on over UDP and returning the first answer, or nil.
 func (n *Network) ask(question []byte) []byte {
+	if m := n.cfg.Member; m != nil {
+		if answer := m.answer(question, n.cfg.Internal); answer != nil {
+			return answer
+		}
+	}
+	if n.cfg.Internal {
+		return nil
+	}
 	for _, server := range n.servers() {
 		if answer := n.askOne(server, question); answer != nil {
 			return answer
@@ -74,6 +83,9 @@ func (n *Network) askOne(server string, question []byte) []byte {
 
 // dialDNS connects to the first server that takes questions over TCP.
 func (n *Network) dialDNS() (*net.TCPConn, error) {
+	if n.cfg.Internal {
+		return nil, errClosedByPolicy
+	}
 	var c net.Conn
 	var err error
 	for _, server := range n.servers() {

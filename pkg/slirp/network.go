@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/link/fdbased"
@@ -26,6 +25,7 @@ import (
 
 // Config is the plan of one network.
 type Config struct {
+	Interface    string       // in the container: eth0
 	Address      netip.Prefix // the container's
 	Gateway, DNS netip.Addr
 	Address6     netip.Prefix // invalid where the host has no IPv6
@@ -39,12 +39,19 @@ type Config struct {
 	// StateDir is an existing private directory, for the sockets of published
 	// ports.
 	StateDir string
+	// Internal closes the way out: nothing but other members is reached.
+	Internal bool
+	// NoDefaultRoute leaves the way out to another network of the container.
+	NoDefaultRoute bool
+	// Member is the container's place on a network with a name, or nil.
+	Member *Membership
 }
 
 // DefaultConfig is the plan of the default network, with the addresses that
 // other user-mode networks have made known.
 func DefaultConfig() Config {
 	c := Config{
+		Interface:  "eth0",
 		Address:    netip.MustParsePrefix("10.0.2.100/24"),
 		Gateway:    netip.MustParseAddr("10.0.2.2"),
 		DNS:        netip.MustParseAddr("10.0.2.3"),
@@ -91,7 +98,8 @@ func (c Config) Addresses() []netip.Addr {
 type Network struct {
 	cfg   Config
 	netns *os.File
-	fd    int // the packet socket
+	wire  wire
+	peers *peerSwitch // nil without other members
 	stack *stack.Stack
 	links sync.WaitGroup // connections and flows that are being carried
 	done  chan struct{}
@@ -107,11 +115,14 @@ const nicID tcpip.NICID = 1
 // calling process, which must be root in the user namespace that owns netns,
 // carries the traffic until Close.
 func Start(netns *os.File, cfg Config) (*Network, error) {
-	n := &Network{cfg: cfg, netns: netns, fd: -1, done: make(chan struct{})}
+	n := &Network{cfg: cfg, netns: netns, wire: wire{-1, -1}, done: make(chan struct{})}
 	n.flows.max = maxFlows
 	var err error
-	if n.fd, err = newWire(netns, cfg); err != nil {
+	if n.wire, err = newWire(netns, cfg); err != nil {
 		return nil, fmt.Errorf("connect network: %w", err)
+	}
+	if cfg.Member != nil {
+		n.peers = newPeerSwitch(n.wire.peers, cfg.Member)
 	}
 	if err := n.startStack(); err != nil {
 		n.Close()
@@ -149,7 +160,7 @@ func (n *Network) startStack() error {
 	// drops them. A GSOMaxSize without GVisorGSOEnabled selects host GSO, which
 	// writes the virtio_net_hdr that the socket expects.
 	link, err := fdbased.New(&fdbased.Options{
-		FDs: []int{n.fd}, MTU: uint32(n.cfg.MTU), EthernetHeader: true, Address: tcpip.LinkAddress(gatewayMAC),
+		FDs: []int{n.wire.stack}, MTU: uint32(n.cfg.MTU), EthernetHeader: true, Address: tcpip.LinkAddress(hardwareAddr(n.cfg.Gateway)),
 		PacketDispatchMode: fdbased.RecvMMsg, GSOMaxSize: 65535, RXChecksumOffload: true,
 	})
 	if err != nil {
@@ -176,7 +187,10 @@ func (n *Network) addresses() error {
 	if err := errors.Join(tcpError(s.SetPromiscuousMode(nicID, true)), tcpError(s.SetSpoofing(nicID, true))); err != nil {
 		return err
 	}
-	own := []netip.Addr{n.cfg.Gateway, n.cfg.DNS}
+	own := []netip.Addr{n.cfg.Gateway}
+	if n.cfg.DNS != n.cfg.Gateway {
+		own = append(own, n.cfg.DNS)
+	}
 	if n.cfg.Gateway6.IsValid() {
 		own = append(own, n.cfg.Gateway6)
 	}
@@ -202,12 +216,15 @@ func (n *Network) addresses() error {
 		if a.Is6() {
 			proto = ipv6.ProtocolNumber
 		}
-		if err := s.AddStaticNeighbor(nicID, proto, tcpip.AddrFromSlice(a.AsSlice()), tcpip.LinkAddress(containerMAC)); err != nil {
+		if err := s.AddStaticNeighbor(nicID, proto, tcpip.AddrFromSlice(a.AsSlice()), tcpip.LinkAddress(hardwareAddr(n.cfg.Address.Addr()))); err != nil {
 			return tcpError(err)
 		}
 	}
 	return nil
 }
+
+// Unpublish frees the published ports.
+func (n *Network) Unpublish() error { return n.ports.close() }
 
 // Close disconnects the namespace and ends every connection.
 func (n *Network) Close() error {
@@ -217,14 +234,15 @@ func (n *Network) Close() error {
 	default:
 		close(n.done)
 	}
+	if n.peers != nil {
+		n.peers.close()
+	}
 	if n.stack != nil {
 		n.stack.Destroy()
 	}
 	n.links.Wait()
-	if n.fd >= 0 {
-		err = errors.Join(err, os.NewSyscallError("close", unix.Close(n.fd)))
-		n.fd = -1
-	}
+	n.wire.close()
+	n.wire = wire{-1, -1}
 	return err
 }
 

@@ -11,6 +11,8 @@ import "net/netip"
 func (c Config) target(dst netip.Addr) (host netip.Addr, ok bool) {
 	dst = dst.Unmap() // ::ffff:127.0.0.1 is 127.0.0.1
 	switch {
+	case c.Internal:
+		return netip.Addr{}, false
 	case dst == c.Gateway:
 		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), c.HostLoopback
 	case c.Gateway6.IsValid() && dst == c.Gateway6:

@@ -42,6 +42,11 @@ func (d *portDriver) start(n *Network) error {
 	if err != nil {
 		return err
 	}
+	// A process that was killed has left its socket behind.
+	if err := unix.Unlinkat(int(dir.Fd()), ".bp.sock", 0); err != nil && !errors.Is(err, unix.ENOENT) {
+		dir.Close()
+		return os.NewSyscallError("unlink", err)
+	}
 	// Through the descriptor the socket's path is short: sun_path has 108 bytes.
 	half, err := parent.NewDriver(io.Discard, fmt.Sprintf("/proc/self/fd/%d", dir.Fd()), false, "")
 	if err != nil {
@@ -53,15 +58,17 @@ func (d *portDriver) start(n *Network) error {
 		dir.Close()
 		return err
 	}
-	d.parent, d.dir, d.sockets, d.quit = half, dir, sockets, make(chan struct{})
+	d.quit = make(chan struct{})
 	child := &portChild{sockets: sockets, gateway: n.cfg.Gateway}
 	ready, failed := make(chan struct{}, 1), make(chan error, 2)
 	d.halves.Go(func() { failed <- child.RunChildDriver(half.OpaqueForChild(), d.quit, "") })
 	d.halves.Go(func() { failed <- half.RunParentDriver(ready, d.quit, nil) })
 	select {
 	case <-ready:
+		d.parent, d.dir, d.sockets = half, dir, sockets
 		return nil
 	case err := <-failed:
+		// The other half may wait for this one for ever: it is not waited for.
 		return fmt.Errorf("start port driver: %w", err)
 	}
 }

@@ -3,6 +3,7 @@
 package slirp
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -13,29 +14,47 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The hardware addresses of both ends. They are locally administered and never
-// leave the pair.
-var (
-	containerMAC = net.HardwareAddr{0x02, 0x42, 0x0a, 0x00, 0x02, 0x64}
-	gatewayMAC   = net.HardwareAddr{0x02, 0x42, 0x0a, 0x00, 0x02, 0x02}
-)
+// hardwareAddr is the hardware address of whoever has the IPv4 address: locally
+// administered, and known to everybody on the network without asking.
+func hardwareAddr(a netip.Addr) net.HardwareAddr {
+	b := a.As4()
+	return net.HardwareAddr{0x02, 0x42, b[0], b[1], b[2], b[3]}
+}
 
-// newWire makes eth0 in netns and returns a packet socket on its other end,
-// which is in a namespace of its own. The pair and the namespace live as long
-// as the socket and netns do.
-func newWire(netns *os.File, c Config) (fd int, err error) {
-	fd, err = onThread(func() (int, error) {
+// MACOf is the hardware address of the member that has an IPv4 address.
+func MACOf(a netip.Addr) net.HardwareAddr { return hardwareAddr(a) }
+
+// wire is the end of the pair that is not the container's.
+type wire struct {
+	stack int // packet socket: frames for the gateway, or all of them
+	peers int // packet socket: frames for other members of the network, or -1
+}
+
+func (w wire) close() {
+	for _, fd := range []int{w.stack, w.peers} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
+
+// newWire makes the interface in netns and returns packet sockets on its other
+// end, which is in a namespace of its own. The pair and the namespace live as
+// long as the sockets and netns do.
+func newWire(netns *os.File, c Config) (w wire, err error) {
+	none := wire{-1, -1}
+	w, err = onThread(func() (wire, error) {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			return -1, os.NewSyscallError("unshare", err)
+			return none, os.NewSyscallError("unshare", err)
 		}
 		attrs := netlink.NewLinkAttrs()
-		attrs.Name, attrs.MTU, attrs.HardwareAddr = "wire", c.MTU, gatewayMAC
+		attrs.Name, attrs.MTU, attrs.HardwareAddr = "wire", c.MTU, hardwareAddr(c.Gateway)
 		err := netlink.LinkAdd(&netlink.Veth{
-			LinkAttrs: attrs, PeerName: "eth0", PeerHardwareAddr: containerMAC, PeerMTU: uint32(c.MTU),
+			LinkAttrs: attrs, PeerName: c.Interface, PeerHardwareAddr: hardwareAddr(c.Address.Addr()), PeerMTU: uint32(c.MTU),
 			PeerNamespace: netlink.NsFd(int(netns.Fd())),
 		})
 		if err != nil {
-			return -1, noVeth(err)
+			return none, noVeth(err)
 		}
 		// This end has no addresses, and the kernel no opinion on what passes.
 		_ = os.WriteFile("/proc/sys/net/ipv6/conf/wire/disable_ipv6", []byte("1"), 0)
@@ -44,28 +63,70 @@ func newWire(netns *os.File, c Config) (fd int, err error) {
 			err = errors.Join(netlink.LinkSetARPOff(link), netlink.LinkSetUp(link))
 		}
 		if err != nil {
-			return -1, fmt.Errorf("set up wire: %w", err)
+			return none, fmt.Errorf("set up wire: %w", err)
 		}
-		return packetSocket(link.Attrs().Index)
+		return openWire(link.Attrs().Index, c)
 	})
 	if err != nil {
-		return -1, err
+		return none, err
 	}
-	if _, err := inNetNS(netns, func() (struct{}, error) { return struct{}{}, configureEth0(c) }); err != nil {
-		unix.Close(fd)
-		return -1, fmt.Errorf("set up eth0: %w", err)
+	if _, err := inNetNS(netns, func() (struct{}, error) { return struct{}{}, configureInterface(c) }); err != nil {
+		w.close()
+		return none, fmt.Errorf("set up %s: %w", c.Interface, err)
 	}
-	return fd, nil
+	return w, nil
+}
+
+// openWire opens one socket for everything, or with other members on the
+// network one for the gateway's frames and one for the rest: the kernel sorts
+// them.
+func openWire(index int, c Config) (w wire, err error) {
+	w = wire{-1, -1}
+	if c.Member == nil {
+		w.stack, err = packetSocket(index, nil)
+		return w, err
+	}
+	if w.stack, err = packetSocket(index, addressedTo(hardwareAddr(c.Gateway), true)); err != nil {
+		return w, err
+	}
+	if w.peers, err = packetSocket(index, addressedTo(hardwareAddr(c.Gateway), false)); err != nil {
+		w.close()
+	}
+	return w, err
+}
+
+// addressedTo is a classic BPF program that takes frames to a hardware address,
+// or all but those.
+func addressedTo(mac net.HardwareAddr, want bool) []unix.SockFilter {
+	yes, no := uint32(1<<18), uint32(0)
+	if !want {
+		yes, no = no, yes
+	}
+	return []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: binary.BigEndian.Uint32(mac), Jt: 0, Jf: 3},
+		{Code: unix.BPF_LD | unix.BPF_H | unix.BPF_ABS, K: 4},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(binary.BigEndian.Uint16(mac[4:])), Jt: 0, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: yes},
+		{Code: unix.BPF_RET | unix.BPF_K, K: no},
+	}
 }
 
 // packetSocket opens the packet socket. Frames carry a virtio_net_hdr
 // (packet(7), PACKET_VNET_HDR): segments of up to 64 KiB pass whole and without
 // payload checksums in either direction.
-func packetSocket(index int) (int, error) {
+func packetSocket(index int, filter []unix.SockFilter) (int, error) {
 	const all = unix.ETH_P_ALL>>8 | unix.ETH_P_ALL&0xff<<8 // htons
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
+	}
+	if len(filter) > 0 { // before the first frame can come
+		prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+		if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog); err != nil {
+			unix.Close(fd)
+			return -1, os.NewSyscallError("SO_ATTACH_FILTER", err)
+		}
 	}
 	err = errors.Join(
 		os.NewSyscallError("PACKET_VNET_HDR", unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1)),
@@ -83,15 +144,15 @@ func packetSocket(index int) (int, error) {
 	return fd, nil
 }
 
-// configureEth0 gives the container's end its addresses and routes, and the
+// configureInterface gives the container's end its addresses and routes, and the
 // gateway's hardware address, which saves the first packet an ARP exchange.
-func configureEth0(c Config) error {
-	link, err := netlink.LinkByName("eth0")
+func configureInterface(c Config) error {
+	link, err := netlink.LinkByName(c.Interface)
 	if err != nil {
 		return err
 	}
 	if !c.Address6.IsValid() {
-		_ = os.WriteFile("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", []byte("1"), 0)
+		_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+c.Interface+"/disable_ipv6", []byte("1"), 0)
 	}
 	err = netlink.AddrAdd(link, &netlink.Addr{IPNet: ipNet(c.Address)})
 	if c.Address6.IsValid() {
@@ -102,14 +163,17 @@ func configureEth0(c Config) error {
 		return err
 	}
 	neighbours := []netip.Addr{c.Gateway, c.DNS}
-	routes := []netlink.Route{{LinkIndex: link.Attrs().Index, Gw: c.Gateway.AsSlice()}}
+	var routes []netlink.Route
+	if !c.NoDefaultRoute {
+		routes = append(routes, netlink.Route{LinkIndex: link.Attrs().Index, Gw: c.Gateway.AsSlice()})
+	}
 	if c.Address6.IsValid() {
 		neighbours = append(neighbours, c.Gateway6)
 		routes = append(routes, netlink.Route{LinkIndex: link.Attrs().Index, Gw: c.Gateway6.AsSlice()})
 	}
 	for _, a := range neighbours {
 		if err := netlink.NeighSet(&netlink.Neigh{
-			LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT, IP: a.AsSlice(), HardwareAddr: gatewayMAC,
+			LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT, IP: a.AsSlice(), HardwareAddr: hardwareAddr(c.Gateway),
 		}); err != nil {
 			return fmt.Errorf("add neighbour %s: %w", a, err)
 		}

@@ -3,6 +3,7 @@
 package sandbox
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
 	"coracle/pkg/slirp"
+	"coracle/pkg/trace"
 )
 
 // Network modes.
@@ -26,12 +28,16 @@ const (
 
 // Network is how a box is connected.
 type Network struct {
-	Mode       string
+	Mode       string // one of the modes, or the name of a network
 	Ports      []slirp.PortSpec
 	AddHosts   []string // name:address or name:host-gateway
 	DNS        []string // servers in place of ours
 	DNSSearch  []string
 	DNSOptions []string
+
+	// For a network with a name: where networks are, and who the box is there.
+	Named  slirp.Networks
+	Member slirp.Member
 }
 
 // Config describes a box.
@@ -49,7 +55,9 @@ type Box struct {
 	netns *os.File // nil with the host's network
 	net   *slirp.Network
 	addr  slirp.Config
-	ports []slirp.Port
+	// member is the place on a network with a name, or nil.
+	member *slirp.Membership
+	ports  []slirp.Port
 }
 
 // Open mounts the root file system and, at the same time, connects the
@@ -61,9 +69,13 @@ func Open(cfg Config) (*Box, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := b.plan(hosts); err != nil {
+		return nil, err
+	}
 	connected := make(chan error, 1)
-	go func() { connected <- b.connect(hosts) }()
+	go func() { connected <- b.connect() }()
 	err = overlay.MountRootfs(cfg.Rootfs)
+	trace.Mark("mounted the root file system")
 	if err == nil {
 		err = b.writeFiles(hosts)
 	}
@@ -75,25 +87,22 @@ func Open(cfg Config) (*Box, error) {
 }
 
 // connect makes the network namespace and publishes the ports.
-func (b *Box) connect(hosts []slirp.HostEntry) error {
-	switch b.cfg.Network.Mode {
-	case NetHost:
+func (b *Box) connect() error {
+	if b.cfg.Network.Mode == NetHost {
 		return nil
-	case NetNone, NetBridge:
-	default:
-		return fmt.Errorf("network %s not found", b.cfg.Network.Mode)
 	}
 	var err error
 	if b.netns, err = slirp.NewNetNS(); err != nil {
 		return err
 	}
+	trace.Mark("made a network namespace")
 	if b.cfg.Network.Mode == NetNone {
 		return nil
 	}
-	b.addr = b.address(hosts)
 	if b.net, err = slirp.Start(b.netns, b.addr); err != nil {
 		return err
 	}
+	trace.Mark("connected the network")
 	for _, p := range b.cfg.Network.Ports {
 		ports, err := b.net.PublishSpec(p)
 		if err != nil {
@@ -104,15 +113,31 @@ func (b *Box) connect(hosts []slirp.HostEntry) error {
 	return nil
 }
 
-// address is the network's configuration; the host's loopback is open only to
-// who asked for host-gateway by name.
-func (b *Box) address(hosts []slirp.HostEntry) slirp.Config {
-	cfg := slirp.DefaultConfig()
-	cfg.StateDir = b.cfg.Files
-	for _, h := range hosts {
-		cfg.HostLoopback = cfg.HostLoopback || h.HostGateway
+// plan decides on the network's configuration, and takes the box's place on a
+// network with a name. The host's loopback is open only to who asked for
+// host-gateway by name.
+func (b *Box) plan(hosts []slirp.HostEntry) error {
+	n := b.cfg.Network
+	switch n.Mode {
+	case NetHost, NetNone:
+		return nil
+	case NetBridge:
+		b.addr = slirp.DefaultConfig()
+	default:
+		w, err := n.Named.Lookup(n.Mode)
+		if err != nil {
+			return err
+		}
+		if b.member, err = n.Named.Join(context.Background(), w, n.Member); err != nil {
+			return err
+		}
+		b.addr = slirp.NamedConfig(b.member)
 	}
-	return cfg
+	b.addr.StateDir = b.cfg.Files
+	for _, h := range hosts {
+		b.addr.HostLoopback = b.addr.HostLoopback || h.HostGateway
+	}
+	return nil
 }
 
 // Addresses returns the box's own address and its gateway; both are invalid
@@ -134,21 +159,14 @@ var boxFiles = []string{"resolv.conf", "hosts", "hostname"}
 // writeFiles fills the three files. They are written in place, not renamed:
 // a bind mount stays with the inode.
 func (b *Box) writeFiles(hosts []slirp.HostEntry) error {
-	addr := b.address(hosts)
-	var own []netip.Addr
-	if b.cfg.Network.Mode == NetBridge {
-		own = addr.Addresses()
-	}
+	own := b.addr.Addresses()
 	hostResolv, err := os.ReadFile("/etc/resolv.conf")
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("read the host's resolv.conf: %w", err)
 	}
 	var resolv []byte
-	switch b.cfg.Network.Mode {
-	case NetHost:
-		resolv = slirp.ResolvConf(slirp.Config{}, b.cfg.Network.DNS, b.cfg.Network.DNSSearch, b.cfg.Network.DNSOptions, hostResolv)
-	case NetBridge:
-		resolv = slirp.ResolvConf(addr, b.cfg.Network.DNS, b.cfg.Network.DNSSearch, b.cfg.Network.DNSOptions, hostResolv)
+	if b.cfg.Network.Mode != NetNone { // with the host's network the plan is empty, and so the host's servers count
+		resolv = slirp.ResolvConf(b.addr, b.cfg.Network.DNS, b.cfg.Network.DNSSearch, b.cfg.Network.DNSOptions, hostResolv)
 	}
 	name := b.cfg.Hostname
 	if b.cfg.Domainname != "" {
@@ -156,7 +174,7 @@ func (b *Box) writeFiles(hosts []slirp.HostEntry) error {
 	}
 	for file, content := range map[string][]byte{
 		"resolv.conf": resolv,
-		"hosts":       slirp.HostsFile(name, own, addr.HostEntries(hosts)),
+		"hosts":       slirp.HostsFile(name, own, b.addr.HostEntries(hosts)),
 		"hostname":    []byte(b.cfg.Hostname + "\n"),
 	} {
 		if err := os.WriteFile(filepath.Join(b.cfg.Files, file), content, 0o644); err != nil {
@@ -200,9 +218,24 @@ func (b *Box) Start(o spec.Options, io Stdio) (*ns.Init, *specs.Spec, error) {
 	return init, s, nil
 }
 
+// Unpublish frees the published ports and the place on the network: the first
+// part of Close, without the 15 ms that the kernel takes to let a packet socket
+// go.
+func (b *Box) Unpublish() error {
+	var errs []error
+	if b.net != nil {
+		errs = append(errs, b.net.Unpublish())
+	}
+	if b.member != nil {
+		errs = append(errs, b.member.Leave())
+		b.member = nil
+	}
+	return errors.Join(errs...)
+}
+
 // Close disconnects the box. What runs in it is the caller's to end first.
 func (b *Box) Close() error {
-	var errs []error
+	errs := []error{b.Unpublish()}
 	if b.net != nil {
 		errs = append(errs, b.net.Close())
 	}

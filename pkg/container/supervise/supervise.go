@@ -3,6 +3,7 @@
 package supervise
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -20,7 +21,9 @@ import (
 	"coracle/pkg/container/sandbox"
 	"coracle/pkg/ns"
 	"coracle/pkg/overlay"
+	"coracle/pkg/slirp"
 	"coracle/pkg/state"
+	"coracle/pkg/trace"
 )
 
 // birthFD is the descriptor of the connection that a supervisor is born with.
@@ -100,10 +103,12 @@ func (s *supervisor) live(conn *container.Conn) error {
 		container.CloseFiles(files)
 		return s.fail(conn, err)
 	}
+	trace.Mark("listens for clients")
 	if err := s.start(); err != nil {
 		container.CloseFiles(files)
 		return s.fail(conn, err)
 	}
+	trace.Mark("process is ready")
 	s.talks.Add(1)
 	born := make(chan error, 1)
 	go func() {
@@ -115,19 +120,30 @@ func (s *supervisor) live(conn *container.Conn) error {
 	if err := <-born; err != nil {
 		return s.fail(nil, err)
 	}
+	trace.Mark("process runs")
 	go s.serve()
 	s.code = s.outlive()
+	trace.Mark("process has ended")
 	s.end()
+	trace.Mark("tidied up")
 	return nil
 }
 
+// takeOver is how long a new supervisor waits for the last one's end.
+const takeOver = 10 * time.Second
+
 // open takes the container and makes its surroundings.
 func (s *supervisor) open() error {
-	lock, err := state.TryAcquire(s.store.LockPath(s.id), state.Exclusive)
+	// A supervisor that was killed is seen as dead before the kernel has let
+	// its lock go.
+	ctx, cancel := context.WithTimeout(context.Background(), takeOver)
+	defer cancel()
+	lock, err := state.Acquire(ctx, s.store.LockPath(s.id), state.Exclusive)
 	if err != nil {
 		return err
 	}
 	s.lock = lock
+	trace.Mark("took the container")
 	if s.c, err = s.store.Load(s.id); err != nil {
 		return err
 	}
@@ -158,14 +174,18 @@ func (s *supervisor) open() error {
 		Network: sandbox.Network{
 			Mode: n.Mode, Ports: n.Publish, AddHosts: n.AddHosts,
 			DNS: n.DNS, DNSSearch: n.DNSSearch, DNSOptions: n.DNSOptions,
+			Named:  slirp.NewNetworks(s.store.Dirs()),
+			Member: slirp.Member{Container: s.id, Name: s.c.Name, Aliases: n.Aliases, Addr: n.IP},
 		},
 	})
 	if err != nil {
 		return err
 	}
+	trace.Mark("opened the box")
 	own, gw := s.box.Addresses()
 	if own.IsValid() {
 		s.state.Address, s.state.Gateway = own.String(), gw.String()
+		s.state.MAC = slirp.MACOf(own.Addr()).String()
 	}
 	s.state.Ports = s.box.Ports()
 	s.ctl, err = container.ListenIn(s.store.Dirs().ContainerRun(s.id))
@@ -319,7 +339,7 @@ func (s *supervisor) record(change func(*container.State)) {
 // end records the end, gives everything back, and tells who waits.
 func (s *supervisor) end() {
 	s.ctl.Close()
-	_ = s.box.Close()
+	_ = s.box.Unpublish() // the rest ends with this process, after the clients know
 	s.record(func(st *container.State) {
 		st.Status, st.Pid, st.ExitCode, st.Ports = container.Exited, 0, s.code, nil
 		st.FinishedAt = time.Now().UTC()

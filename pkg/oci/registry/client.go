@@ -8,16 +8,18 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// stallTime is how long a registry may be silent.
-const stallTime = 30 * time.Second
+// stallTime is how long a registry may be silent; a variable for the tests.
+var stallTime = 30 * time.Second
 
 // Client knows how to reach registries.
 type Client struct {
@@ -162,12 +164,23 @@ func explain(host string, err error) error {
 		e.Status = te.StatusCode
 		if len(te.Errors) > 0 {
 			e.Code = string(te.Errors[0].Code)
-			e.err = errors.New(te.Errors[0].Message)
+			e.err = errors.New(printable(te.Errors[0].Message))
 		} else {
 			e.err = fmt.Errorf("unexpected status from %s: %s", host, http.StatusText(te.StatusCode))
 		}
 	}
 	return e
+}
+
+// printable takes control characters out of what a registry says: they would
+// reach the user's terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // request sends a request and checks the status. The caller closes the body.

@@ -20,17 +20,20 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Media types of Docker's manifests.
+// Media types of Docker's image manifests, version 2, schema 2, and of what is
+// no longer read.
 const (
+	Schema1        = "application/vnd.docker.distribution.manifest.v1+json"
+	Schema1Signed  = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 	DockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
-	DockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
+	DockerIndex    = "application/vnd.docker.distribution.manifest.list.v2+json"
 	DockerConfig   = "application/vnd.docker.container.image.v1+json"
 	DockerLayer    = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 )
 
 const maxManifest = 4 << 20
 
-var accept = strings.Join([]string{DockerManifest, DockerList, ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageIndex}, ", ")
+var accept = strings.Join([]string{DockerManifest, DockerIndex, ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageIndex}, ", ")
 
 // Manifest is a manifest or an index as a registry has it.
 type Manifest struct {

@@ -1,0 +1,42 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Checks that packages import only downwards. The order is ARCHITECTURE.md's,
+# from the ground up; packages of one line do not import each other unless
+# there is a line for it.
+set -eu
+cd "$(dirname "$0")/.."
+order='
+0 coracle/pkg/trace
+1 coracle/pkg/state
+2 coracle/pkg/ns/seccomp
+3 coracle/pkg/ns
+4 coracle/pkg/ns/child
+3 coracle/pkg/slirp
+5 coracle/pkg/overlay
+6 coracle/pkg/oci/registry
+6 coracle/pkg/oci/spec
+7 coracle/pkg/oci
+8 coracle/pkg/dockerfile
+8 coracle/pkg/container/logfile
+9 coracle/pkg/container
+9 coracle/pkg/container/sandbox
+10 coracle/pkg/container/supervise
+11 coracle/pkg/cli/progress
+12 coracle/pkg/cli
+13 coracle
+'
+go list -f '{{range .Imports}}{{$.ImportPath}} {{.}}
+{{end}}' ./... | grep ' coracle/' | awk -v order="$order" '
+BEGIN {
+	n = split(order, line, "\n")
+	for (i = 1; i <= n; i++) if (split(line[i], f, " ") == 2) level[f[2]] = f[1]
+}
+$1 ~ /^coracle\/(test|hack)/ { next }
+!($1 in level) || !($2 in level) { print $1 " imports " $2 ": not in the order of hack/check-imports.sh"; bad = 1; next }
+level[$1] <= level[$2] { print $1 " imports " $2 ": arrows point down"; bad = 1 }
+END { exit bad }'
+# A build does not know containers, and containers no builds.
+if go list -deps ./pkg/dockerfile | grep -E '^coracle/pkg/(container|ns|slirp)' | grep -v '^coracle/pkg/ns$' | grep -v '^coracle/pkg/ns/seccomp$'; then
+	echo "coracle/pkg/dockerfile depends on the packages above" >&2
+	exit 1
+fi

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command compare measures coracle beside other programs; hack/bench calls it.
+// All variants of a row run in alternation, so that whatever else the machine
+// does falls on all of them alike.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+func main() {
+	b := bench{}
+	flag.StringVar(&b.dir, "dir", "", "directory with coracle, nothing and busybox.tar")
+	flag.StringVar(&b.home, "home", "", "an empty directory of the user's")
+	flag.IntVar(&b.rounds, "n", 20, "rounds")
+	flag.Parse()
+	if err := b.run(flag.Args()); err != nil {
+		fmt.Fprintln(os.Stderr, "compare:", err)
+		os.Exit(1)
+	}
+}
+
+type bench struct {
+	dir, home string
+	rounds    int
+	table     *tabwriter.Writer
+}
+
+// variant is one way to do what a row measures.
+type variant struct {
+	name string
+	args []string
+	skip bool
+}
+
+// row is one thing to measure. Ratios are to the second variant.
+type row struct {
+	name     string
+	variants []variant
+}
+
+func (b *bench) run(only []string) error {
+	if err := b.prepare(); err != nil {
+		return err
+	}
+	defer b.coracle("rm", "-f", "box")
+	b.table = tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(b.table, "row\tprogram\tmedian\tfastest\tcoracle is")
+	for _, r := range b.rows() {
+		if len(only) > 0 && !slices.Contains(only, r.name) {
+			continue
+		}
+		if err := b.measure(r); err != nil {
+			return err
+		}
+	}
+	return b.table.Flush()
+}
+
+func (b *bench) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = b.home
+	cmd.Env = append(os.Environ(), "HOME="+b.home, "CORACLE_ROOT="+filepath.Join(b.home, "root"), "XDG_RUNTIME_DIR=", "XDG_DATA_HOME="+filepath.Join(b.home, "data"))
+	return cmd
+}
+
+func (b *bench) coracle(args ...string) error {
+	out, err := b.command(append([]string{filepath.Join(b.dir, "coracle")}, args...)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("coracle %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+// prepare makes the same small root file system known to everybody.
+func (b *bench) prepare() error {
+	tar := filepath.Join(b.dir, "busybox.tar")
+	context := filepath.Join(b.home, "context")
+	if err := errors.Join(
+		b.coracle("import", tar, "busybox"),
+		b.coracle("run", "-d", "--name", "box", "--network", "none", "busybox", "sleep", "100000"),
+		os.Mkdir(context, 0o755),
+		os.WriteFile(filepath.Join(context, "Dockerfile"), []byte("FROM localhost/busybox\nRUN echo a > /a\nCOPY Dockerfile /x\nRUN echo b > /b\n"), 0o644),
+		b.coracle("tag", "busybox", "localhost/busybox"),
+		b.coracle("build", "-q", "--network", "none", context),
+	); err != nil {
+		return err
+	}
+	if have("podman") {
+		_ = b.command("podman", "import", tar, "busybox").Run()
+	}
+	if !have("crun") {
+		return nil
+	}
+	rootfs := filepath.Join(b.home, "bundle", "rootfs")
+	if err := os.MkdirAll(rootfs, 0o755); err != nil {
+		return err
+	}
+	if err := b.command("tar", "-xf", tar, "-C", rootfs).Run(); err != nil {
+		return err
+	}
+	cmd := b.command("crun", "spec", "--rootless")
+	cmd.Dir = filepath.Dir(rootfs)
+	if err := cmd.Run(); err != nil {
+		return err
+	}
+	return editSpec(filepath.Join(filepath.Dir(rootfs), "config.json"))
+}
+
+// editSpec lets the bundle run true, without a terminal.
+func editSpec(file string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var spec map[string]any
+	if err := json.Unmarshal(data, &spec); err != nil {
+		return err
+	}
+	process, ok := spec["process"].(map[string]any)
+	if !ok {
+		return fmt.Errorf("%s: no process", file)
+	}
+	process["terminal"], process["args"] = false, []string{"/bin/true"}
+	if data, err = json.Marshal(spec); err != nil {
+		return err
+	}
+	return os.WriteFile(file, data, 0o644)
+}
+
+func have(program string) bool {
+	_, err := exec.LookPath(program)
+	return err == nil
+}
+
+func (b *bench) rows() []row {
+	coracle := filepath.Join(b.dir, "coracle")
+	rootfs := filepath.Join(b.home, "bundle", "rootfs")
+	context := filepath.Join(b.home, "context")
+	podman, crun, bwrap := !have("podman"), !have("crun"), !have("bwrap") || !have("crun")
+	return []row{
+		{"version", []variant{
+			{"coracle version", []string{coracle, "version"}, false},
+			{"an empty Go program", []string{filepath.Join(b.dir, "nothing")}, false},
+		}},
+		{"run", []variant{
+			{"coracle run --rm --network none", []string{coracle, "run", "--rm", "--network", "none", "busybox", "true"}, false},
+			{"crun run", []string{"crun", "--root", filepath.Join(b.home, "crun"), "--cgroup-manager=disabled", "run", "-b", filepath.Join(b.home, "bundle"), "bench"}, crun},
+			{"bwrap", []string{"bwrap", "--unshare-all", "--bind", rootfs, "/", "--proc", "/proc", "--dev", "/dev", "/bin/true"}, bwrap},
+			{"podman run --rm --network none", []string{"podman", "run", "--rm", "--network", "none", "busybox", "true"}, podman},
+		}},
+		{"run-net", []variant{
+			{"coracle run --rm", []string{coracle, "run", "--rm", "busybox", "true"}, false},
+			{"podman run --rm", []string{"podman", "run", "--rm", "busybox", "true"}, podman},
+		}},
+		{"exec", []variant{
+			{"coracle exec", []string{coracle, "exec", "box", "true"}, false},
+		}},
+		{"ps", []variant{
+			{"coracle ps", []string{coracle, "ps"}, false},
+			{"podman ps", []string{"podman", "ps"}, podman},
+		}},
+		{"images", []variant{
+			{"coracle images", []string{coracle, "images"}, false},
+			{"podman images", []string{"podman", "images"}, podman},
+		}},
+		{"build-cached", []variant{
+			{"coracle build", []string{coracle, "build", "-q", "--network", "none", context}, false},
+			{"buildah bud --layers", []string{"buildah", "bud", "-q", "--layers", "--network", "none", context}, !have("buildah")},
+		}},
+	}
+}
+
+// measure runs all variants of a row in turn and prints a line for each.
+func (b *bench) measure(r row) error {
+	variants := slices.DeleteFunc(r.variants, func(v variant) bool { return v.skip })
+	times := make([][]time.Duration, len(variants))
+	failed := make([]string, len(variants))
+	for round := range b.rounds + 1 { // the first is to warm up
+		for i, v := range variants {
+			if failed[i] != "" {
+				continue
+			}
+			cmd := b.command(v.args...)
+			begin := time.Now()
+			out, err := cmd.CombinedOutput()
+			took := time.Since(begin)
+			if err != nil {
+				if i == 0 {
+					return fmt.Errorf("%s: %w: %s", v.name, err, out)
+				}
+				failed[i] = firstLine(out, err)
+				continue
+			}
+			if round > 0 {
+				times[i] = append(times[i], took)
+			}
+		}
+	}
+	for i, v := range variants {
+		if failed[i] != "" {
+			fmt.Fprintf(b.table, "%s\t%s\tfails here: %s\n", r.name, v.name, failed[i])
+			continue
+		}
+		slices.Sort(times[i])
+		ratio := ""
+		if i > 0 {
+			ratio = fmt.Sprintf("%.2f times this", float64(median(times[0]))/float64(median(times[i])))
+		}
+		fmt.Fprintf(b.table, "%s\t%s\t%s\t%s\t%s\n", r.name, v.name, ms(median(times[i])), ms(times[i][0]), ratio)
+	}
+	return nil
+}
+
+func firstLine(out []byte, err error) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	if line == "" {
+		line = err.Error()
+	}
+	return line
+}
+
+func median(sorted []time.Duration) time.Duration { return sorted[len(sorted)/2] }
+
+func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }

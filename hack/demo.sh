@@ -1,0 +1,139 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Builds coracle and goes through Docker's "Containers" tutorial with it, command
+# by command. Called as root it makes an unprivileged user, coracle-demo, and
+# does the work as that user.
+set -eu
+cd "$(dirname "$0")/.."
+. hack/common.sh
+
+if [ "${1:-}" != --as-user ]; then
+	command -v go >/dev/null || die "go is missing: see https://go.dev/doc/install"
+	state=$(mktemp -d)
+	trap 'rm -rf "$state"' EXIT
+	chmod 755 "$state"
+	say "building coracle"
+	go build -trimpath -o "$state/coracle" .
+	cp -r examples hack "$state/"
+	need curl curl || exit 1
+	if [ "$(id -u)" != 0 ]; then
+		"$state/hack/demo.sh" --as-user "$state"
+		exit
+	fi
+	need newuidmap uidmap || say "going on with a single id"
+	need docker-registry docker-registry || say "without a registry of its own"
+	make_user coracle-demo
+	chown -R coracle-demo "$state"
+	su coracle-demo -c "PATH='$PATH' '$state/hack/demo.sh' --as-user '$state'"
+	exit
+fi
+
+state=$2
+cd "$state"
+PATH=$state:$PATH
+CORACLE_ROOT=$state/root
+DOCKER_CONFIG=$state/docker
+unset XDG_RUNTIME_DIR
+export PATH CORACLE_ROOT DOCKER_CONFIG
+registry=
+failed=0
+
+# run COMMAND...: prints a command and its output.
+run() {
+	printf '\n$ %s\n' "$*"
+	code=0
+	"$@" || code=$?
+	[ $code = 0 ] || { failed=1; printf '(exit code %d)\n' $code; }
+}
+
+finish() {
+	# Files of subordinate ids go only through coracle itself.
+	coracle rm -f $(coracle ps -aq) >/dev/null 2>&1 || true
+	coracle image rm -f $(coracle image ls -aq) >/dev/null 2>&1 || true
+	coracle builder prune -af >/dev/null 2>&1 || true
+	[ -z "$registry" ] || kill "$registry" 2>/dev/null || true
+}
+trap finish EXIT
+
+# wait_for URL: until somebody answers, 10 seconds at most.
+wait_for() {
+	for _ in $(seq 100); do
+		curl -s -o /dev/null "$1" && return
+		sleep 0.1
+	done
+	printf '(no answer from %s)\n' "$1"
+	failed=1
+}
+
+printf '\n# Base image\n'
+if timeout 60 coracle pull -q python:3-slim >/dev/null 2>&1; then
+	echo "python:3-slim comes from the registry"
+else
+	echo "no registry within reach: python:3-slim is made from this distribution's packages"
+	python_rootfs "$state/python.tar" || die "cannot download packages: run apt-get update first"
+	coracle import "$state/python.tar" python:3-slim >/dev/null
+fi
+
+printf '\n# Build the app\n'
+cd "$state/examples/friendlyhello"
+run ls
+run cat Dockerfile
+run coracle build . --tag=friendlyhello
+run coracle build -t friendlyhello:v0.1 .
+run coracle image ls
+
+printf '\n# Run the app\n'
+printf '\n$ coracle run -p 4000:5000 friendlyhello\n'
+coracle run -p 4000:5000 friendlyhello &
+app=$!
+wait_for http://localhost:4000/
+run curl -s http://localhost:4000/
+run curl -s http://localhost:4000/name
+run curl -s http://localhost:4000/status
+echo "(Ctrl+C)"
+kill -INT $app
+wait $app || true
+printf '\n# In the background\n'
+run coracle run -d -p 4000:5000 friendlyhello
+wait_for http://localhost:4000/
+run coracle container ls
+run curl -s http://localhost:4000/status
+id=$(coracle container ls -q)
+run coracle logs --tail 2 "$id"
+run coracle exec "$id" cat /etc/hostname
+run coracle container stop -t 1 "$id"
+run coracle container ls -a
+
+printf '\n# Share the image\n'
+if command -v docker-registry >/dev/null; then
+	port=5055
+	# demo / harbour
+	echo 'demo:$2y$05$cRg.KrsZNF7OWFMBbWlUq.R4t7Jq28kDYT2qOJJDWHw6sm1Sqj4Lm' >"$state/htpasswd"
+	cat >"$state/registry.yml" <<-CONFIG
+		version: 0.1
+		log: {level: error, accesslog: {disabled: true}}
+		storage: {filesystem: {rootdirectory: $state/registry}}
+		http: {addr: "127.0.0.1:$port"}
+		auth: {htpasswd: {realm: demo, path: $state/htpasswd}}
+	CONFIG
+	docker-registry serve "$state/registry.yml" >"$state/registry.log" 2>&1 &
+	registry=$!
+	wait_for http://localhost:$port/
+	printf '\n$ echo harbour | coracle login -u demo --password-stdin localhost:%s\n' "$port"
+	echo harbour | coracle login -u demo --password-stdin localhost:$port || failed=1
+	run coracle tag friendlyhello localhost:$port/demo/get-started:part2
+	run coracle image ls
+	run coracle push localhost:$port/demo/get-started:part2
+	printf '\n# Clean up, and run it from the registry\n'
+	run coracle container rm $(coracle container ls -a -q)
+	run coracle image rm -f $(coracle image ls -a -q)
+	run coracle run -d -p 4000:5000 localhost:$port/demo/get-started:part2
+	wait_for http://localhost:4000/
+	run curl -s http://localhost:4000/name
+	run coracle container kill $(coracle container ls -q)
+	run coracle logout localhost:$port
+else
+	echo "skipped: there is no docker-registry on this machine"
+fi
+[ $failed = 0 ] || die "a command failed, see above"
+printf '\nThe tutorial went through.\n'

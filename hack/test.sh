@@ -1,0 +1,97 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Runs all tests as an unprivileged user; called as root it makes one,
+# coracle-test, and another one without subordinate ids, coracle-single.
+# Arguments are regular expressions of packages: hack/test.sh pkg/slirp
+set -eu
+cd "$(dirname "$0")/.."
+. hack/common.sh
+command -v go >/dev/null || die "go is missing: see https://go.dev/doc/install"
+
+root=0
+[ "$(id -u)" != 0 ] || root=1
+if [ $root = 1 ]; then
+	need newuidmap uidmap || true
+	need docker-registry docker-registry || true
+	need redis-server redis-server || true
+	make_user coracle-test
+	make_single coracle-single
+fi
+need curl curl || true
+need busybox busybox-static || true
+
+work=$(mktemp -d)
+cleanup() {
+	chmod -R u+rwX "$work" 2>/dev/null || true
+	rm -rf "$work" 2>/dev/null || true
+}
+trap cleanup EXIT
+chmod 755 "$work"
+
+say "checking the sources"
+[ -z "$(gofmt -l main.go pkg test hack 2>/dev/null)" ] || die "not formatted: $(gofmt -l main.go pkg test hack)"
+hack/check-imports.sh
+go vet ./...
+
+say "building"
+go build -trimpath -o "$work/coracle" .
+mkdir "$work/tests" "$work/fixtures"
+failed=
+for pkg in $(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); do
+	dir=${pkg#coracle/}
+	case "$dir" in *${1:-}*) ;; *) continue ;; esac
+	mkdir -p "$work/tests/$dir"
+	go test -c -o "$work/tests/$dir/run.test" "./$dir"
+	[ ! -d "$dir/testdata" ] || cp -r "$dir/testdata" "$work/tests/$dir/"
+done
+
+say "making root file systems"
+if ! busybox_rootfs "$work/fixtures/busybox.tar"; then say "no busybox: tests that need it are skipped"; fi
+if ! python_rootfs "$work/fixtures/python.tar"; then say "no Python packages: tests that need them are skipped"; fi
+cp -r examples "$work/fixtures/"
+chmod -R a+rX "$work"
+
+CORACLE_BIN=$work/coracle
+CORACLE_FIXTURES=$work/fixtures
+CORACLE_SINGLE_USER=
+unset XDG_RUNTIME_DIR || true
+export CORACLE_BIN CORACLE_FIXTURES
+[ $root = 0 ] || chown -R coracle-test "$work/tests"
+
+# as_user COMMAND
+as_user() {
+	if [ $root = 1 ]; then
+		su coracle-test -c "PATH='$PATH' CORACLE_BIN='$CORACLE_BIN' CORACLE_FIXTURES='$CORACLE_FIXTURES' $1"
+	else
+		sh -c "$1"
+	fi
+}
+
+# report prints what matters of a test's output: all of it after a failure, else
+# what was skipped, and why.
+report() {
+	if grep -q -E '^(FAIL|panic:)' "$work/out"; then
+		grep -v -E '^(=== (RUN|PAUSE|CONT)|--- PASS|PASS)' "$work/out"
+	else
+		grep -B1 -E '^ *--- SKIP' "$work/out" || true
+		grep -c -E '^--- PASS' "$work/out" | sed 's/$/ tests passed/'
+	fi
+}
+
+for test in $(find "$work/tests" -name run.test | sort); do
+	dir=$(dirname "$test")
+	say "testing ${dir#"$work/tests/"}"
+	as_user "cd '$dir' && ./run.test -test.v -test.timeout 8m" >"$work/out" 2>&1 || failed="$failed ${dir#"$work/tests/"}"
+	report
+done
+
+# The tutorial also goes through with a single id.
+if [ $root = 1 ] && [ -f "$work/tests/test/tutorial/run.test" ]; then
+	say "testing test/tutorial with a single id"
+	chmod -R a+rX "$work/tests"
+	su coracle-single -c "cd / && PATH='$PATH' CORACLE_BIN='$CORACLE_BIN' CORACLE_FIXTURES='$CORACLE_FIXTURES' '$work/tests/test/tutorial/run.test' -test.v -test.timeout 5m" >"$work/out" 2>&1 ||
+		failed="$failed test/tutorial(single)"
+	report
+fi
+[ -z "$failed" ] || die "failed:$failed"
+say "all tests passed"

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+	"coracle/pkg/container/sandbox"
+	"coracle/pkg/slirp"
+)
+
+func (e *env) networks() (slirp.Networks, error) {
+	d, err := e.open()
+	if err != nil {
+		return slirp.Networks{}, err
+	}
+	return slirp.NewNetworks(d), nil
+}
+
+func networkCreateCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "create", Usage: "Create a network", ArgsUsage: "NETWORK",
+		Flags: []cli.Flag{
+			text("driver", short("d"), "Driver to manage the Network: bridge"),
+			text("gateway", nil, "IPv4 Gateway for the subnet"),
+			flag("internal", nil, "Restrict external access to the network"),
+			values("label", nil, "Set metadata on a network"),
+			text("subnet", nil, "Subnet in CIDR format that represents a network segment"),
+			flag("attachable", nil, "Accepted for scripts: every network is"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
+				return err
+			}
+			o, err := newNetwork(c)
+			if err != nil {
+				return err
+			}
+			nets, err := e.networks()
+			if err != nil {
+				return err
+			}
+			w, err := nets.Create(c.Context, o)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(e.stdout, w.ID)
+			return nil
+		},
+	}
+}
+
+func newNetwork(c *cli.Context) (slirp.NewNamed, error) {
+	o := slirp.NewNamed{Name: c.Args().First(), Internal: c.Bool("internal")}
+	var err error
+	if d := c.String("driver"); d != "" && d != sandbox.NetBridge {
+		return o, fmt.Errorf("could not find plugin %s in v1 plugin registry: plugin %q not found", d, d)
+	}
+	if o.Labels, err = labels(c, nil); err != nil {
+		return o, err
+	}
+	if s := c.String("subnet"); s != "" {
+		if o.Subnet, err = netip.ParsePrefix(s); err != nil {
+			return o, fmt.Errorf("invalid subnet %s: invalid CIDR block notation", s)
+		}
+		if o.Subnet != o.Subnet.Masked() {
+			return o, fmt.Errorf("invalid subnet %s: it should be %s", s, o.Subnet.Masked())
+		}
+	}
+	if s := c.String("gateway"); s != "" {
+		if o.Gateway, err = netip.ParseAddr(s); err != nil {
+			return o, fmt.Errorf("invalid gateway %s: invalid IP address", s)
+		}
+		if !o.Subnet.IsValid() {
+			return o, errors.New("every ip-range or gateway must have a corresponding subnet")
+		}
+	}
+	return o, nil
+}
+
+// predefined are the networks that are always there.
+var predefined = []string{sandbox.NetBridge, sandbox.NetHost, sandbox.NetNone}
+
+func networkListCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "ls", Aliases: []string{"list"}, Usage: "List networks",
+		Flags: []cli.Flag{
+			values("filter", short("f"), "Provide filter values"), text("format", nil, "Format output"),
+			flag("no-trunc", nil, "Do not truncate the output"), flag("quiet", short("q"), "Only display network IDs"),
+		},
+		Action: func(c *cli.Context) error {
+			nets, err := e.networks()
+			if err != nil {
+				return err
+			}
+			list, err := nets.List()
+			if err != nil {
+				return err
+			}
+			f, err := parseFilters(c.StringSlice("filter"), "name", "id", "label", "driver", "type")
+			if err != nil {
+				return err
+			}
+			var rows []row
+			for _, name := range predefined {
+				driver := map[string]string{sandbox.NetNone: "null"}[name]
+				if driver == "" {
+					driver = name
+				}
+				r := row{"ID": predefinedID(name), "Name": name, "Driver": driver, "Scope": "local", "Labels": "", "Internal": "false"}
+				if matchNetwork(f, r, nil, "builtin") {
+					rows = append(rows, r)
+				}
+			}
+			for _, w := range list {
+				r := row{
+					"ID": w.ID, "Name": w.Name, "Driver": "bridge", "Scope": "local", "Labels": labelText(w.Labels),
+					"Internal": fmt.Sprint(w.Internal), "CreatedAt": dockerTime(w.Created),
+				}
+				if matchNetwork(f, r, w.Labels, "custom") {
+					rows = append(rows, r)
+				}
+			}
+			return e.printNetworks(c, rows)
+		},
+	}
+}
+
+// predefinedID is the same on every host: a network that nobody made has no ID
+// of its own.
+func predefinedID(name string) string {
+	return (fmt.Sprintf("%x", name) + strings.Repeat("0", 64))[:64]
+}
+
+func matchNetwork(f filters, r row, l map[string]string, kind string) bool {
+	return f.labels(l) && f.any("name", func(s string) bool { return strings.Contains(r["Name"], s) }) &&
+		f.any("id", func(s string) bool { return strings.HasPrefix(r["ID"], s) }) &&
+		f.any("driver", func(s string) bool { return s == r["Driver"] }) && f.any("type", func(s string) bool { return s == kind })
+}
+
+func (e *env) printNetworks(c *cli.Context, rows []row) error {
+	for _, r := range rows {
+		if !c.Bool("no-trunc") {
+			r["ID"] = r["ID"][:12]
+		}
+		if c.Bool("quiet") {
+			fmt.Fprintln(e.stdout, r["ID"])
+		}
+	}
+	if c.Bool("quiet") {
+		return nil
+	}
+	cols := []column{{"NETWORK ID", "ID"}, {"NAME", "Name"}, {"DRIVER", "Driver"}, {"SCOPE", "Scope"}}
+	return e.list(c.String("format"), cols, append(cols, column{"INTERNAL", "Internal"}, column{"LABELS", "Labels"}, column{"CREATED AT", "CreatedAt"}), rows)
+}
+
+func networkInspectCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "inspect", Usage: "Display detailed information on one or more networks", ArgsUsage: "NETWORK [NETWORK...]",
+		Flags: []cli.Flag{text("format", short("f"), "Format output using a custom template")},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+				return err
+			}
+			nets, err := e.networks()
+			if err != nil {
+				return err
+			}
+			var found []any
+			var missing error
+			for _, arg := range c.Args().Slice() {
+				o, err := inspectNetwork(c.Context, nets, arg)
+				if err != nil {
+					missing = errors.Join(missing, err)
+					continue
+				}
+				found = append(found, o)
+			}
+			return errors.Join(e.inspect(c.String("format"), found), missing)
+		},
+	}
+}
+
+func inspectNetwork(ctx context.Context, nets slirp.Networks, arg string) (obj, error) {
+	for _, name := range predefined {
+		if arg == name {
+			return obj{"Name": name, "Id": predefinedID(name), "Scope": "local", "Driver": name, "Internal": false, "Containers": obj{}, "Options": obj{}, "Labels": obj{}}, nil
+		}
+	}
+	w, err := nets.Lookup(arg)
+	if err != nil {
+		return nil, err
+	}
+	members, err := nets.Members(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	on := obj{}
+	for _, m := range members {
+		on[m.Container] = obj{"Name": m.Name, "EndpointID": "", "MacAddress": slirp.MACOf(m.Addr).String(), "IPv4Address": netip.PrefixFrom(m.Addr, w.Subnet.Bits()).String(), "IPv6Address": ""}
+	}
+	return obj{
+		"Name": w.Name, "Id": w.ID, "Created": w.Created.Format(time.RFC3339Nano), "Scope": "local", "Driver": "bridge", "EnableIPv6": false,
+		"IPAM":     obj{"Driver": "default", "Options": nil, "Config": []obj{{"Subnet": w.Subnet.String(), "Gateway": w.Gateway.String()}}},
+		"Internal": w.Internal, "Attachable": false, "Ingress": false, "Containers": on, "Options": obj{}, "Labels": w.Labels,
+	}, nil
+}
+
+func networkRemoveCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more networks", ArgsUsage: "NETWORK [NETWORK...]",
+		Flags: []cli.Flag{flag("force", short("f"), "Do not error if the network does not exist")},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+				return err
+			}
+			nets, err := e.networks()
+			if err != nil {
+				return err
+			}
+			return e.each(c.Args().Slice(), func(arg string) error {
+				for _, p := range predefined {
+					if arg == p {
+						return fmt.Errorf("%s is a pre-defined network and cannot be removed", arg)
+					}
+				}
+				w, err := nets.Lookup(arg)
+				var missing *slirp.NetworkNotFoundError
+				if errors.As(err, &missing) && c.Bool("force") {
+					return nil
+				}
+				if err != nil {
+					return err
+				}
+				return nets.Remove(c.Context, w)
+			})
+		},
+	}
+}
+
+func networkPruneCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "prune", Usage: "Remove all unused networks",
+		Flags: []cli.Flag{flag("force", short("f"), "Do not prompt for confirmation"), values("filter", nil, "Provide filter values")},
+		Action: func(c *cli.Context) error {
+			if !c.Bool("force") && !e.confirm("WARNING! This will remove all custom networks not used by at least one container.") {
+				return nil
+			}
+			return e.pruneNetworks(c)
+		},
+	}
+}
+
+// pruneNetworks removes the networks that no container, running or not, names.
+func (e *env) pruneNetworks(c *cli.Context) error {
+	nets, err := e.networks()
+	if err != nil {
+		return err
+	}
+	list, err := nets.List()
+	if err != nil {
+		return err
+	}
+	cs, err := e.containers()
+	if err != nil {
+		return err
+	}
+	ctrs, err := cs.List()
+	if err != nil {
+		return err
+	}
+	used := map[string]bool{}
+	for _, ctr := range ctrs {
+		used[ctr.Net.Mode] = true
+	}
+	var gone []string
+	for _, w := range list {
+		if used[w.Name] {
+			continue
+		}
+		if err := nets.Remove(c.Context, w); err != nil {
+			return err
+		}
+		gone = append(gone, w.Name)
+	}
+	if len(gone) > 0 {
+		fmt.Fprintf(e.stdout, "Deleted Networks:\n%s\n\n", strings.Join(gone, "\n"))
+	}
+	return nil
+}
+
+// setNamedNetwork checks that a network is there, and takes its flags.
+func (e *env) setNamedNetwork(c *cli.Context, n *container.Net) error {
+	n.Aliases = c.StringSlice("network-alias")
+	ip := c.String("ip")
+	switch n.Mode {
+	case sandbox.NetBridge, sandbox.NetHost, sandbox.NetNone:
+		if len(n.Aliases) > 0 {
+			return errors.New("network-scoped aliases are only supported for user-defined networks")
+		}
+		if ip != "" {
+			return errors.New("invalid config for network: user specified IP address is supported on user defined networks only")
+		}
+		return nil
+	}
+	nets, err := e.networks()
+	if err != nil {
+		return err
+	}
+	w, err := nets.Lookup(n.Mode)
+	if err != nil {
+		return err
+	}
+	n.Mode = w.Name
+	if ip != "" {
+		if n.IP, err = netip.ParseAddr(ip); err != nil {
+			return cliErrorf("invalid argument %q for \"--ip\" flag: invalid IPv4 address", ip)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/progress"
+	"coracle/pkg/oci"
+	"coracle/pkg/overlay"
+)
+
+func saveCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "save", Usage: "Save one or more images to a tar archive (streamed to STDOUT by default)", ArgsUsage: "IMAGE [IMAGE...]",
+		Flags: []cli.Flag{
+			text("output", short("o"), "Write to a file, instead of STDOUT"),
+			text("platform", nil, "Accepted: an image here has one platform"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+				return err
+			}
+			if c.String("output") == "" && isTerminal(e.stdout) {
+				return cliErrorf("cowardly refusing to save to a terminal. Use the -o flag or redirect")
+			}
+			return e.inside(func(st *overlay.Store) error { return e.runSave(c, st) })
+		},
+	}
+}
+
+func (e *env) runSave(c *cli.Context, st *overlay.Store) error {
+	ctx := c.Context
+	images, err := e.imagesToSave(c.Args().Slice())
+	if err != nil {
+		return err
+	}
+	name := c.String("output")
+	if name == "" {
+		return oci.Save(ctx, st, e.stdout, images)
+	}
+	return saveFile(ctx, st, name, images)
+}
+
+// saveFile writes beside the file and renames: a save that fails leaves no
+// part, and what was there stays. A device or pipe is written to as it is.
+func saveFile(ctx context.Context, st *overlay.Store, name string, images []oci.SaveImage) error {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		if info.IsDir() {
+			return cliErrorf("failed to save image: invalid output path: %q must be a file", name)
+		}
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			return &cliError{"failed to save image: " + err.Error()}
+		}
+		defer f.Close()
+		return oci.Save(ctx, st, f, images)
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), ".coracle-save-")
+	if err != nil {
+		return &cliError{"failed to save image: " + err.Error()}
+	}
+	defer os.Remove(f.Name())
+	err = oci.Save(ctx, st, f, images)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
+
+// imagesToSave finds what the arguments mean. A repository without a tag means
+// all its tags, as in Docker.
+func (e *env) imagesToSave(args []string) ([]oci.SaveImage, error) {
+	ix, err := e.index()
+	if err != nil {
+		return nil, err
+	}
+	var list []oci.SaveImage
+	add := func(id string, name string) {
+		i := slices.IndexFunc(list, func(s oci.SaveImage) bool { return s.ID == id })
+		if i < 0 {
+			i, list = len(list), append(list, oci.SaveImage{ID: id})
+		}
+		if name != "" && !slices.Contains(list[i].Names, name) {
+			list[i].Names = append(list[i].Names, name)
+		}
+	}
+	for _, arg := range args {
+		if ref, err := oci.ParseRef(arg); err == nil && !hasTag(arg, ref) {
+			if names := namesOf(ix, ref); len(names) > 0 {
+				for _, n := range names {
+					img, _ := ix.Find(n)
+					add(img.ID, n)
+				}
+				continue
+			}
+		}
+		img, name, err := oci.Lookup(ix, arg)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(img.Names, name) {
+			name = "" // found by ID or digest
+		}
+		add(img.ID, name)
+	}
+	return list, nil
+}
+
+func loadCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "load", Usage: "Load an image from a tar archive or STDIN",
+		Flags: []cli.Flag{
+			text("input", short("i"), "Read from tar archive file, instead of STDIN"),
+			text("platform", nil, "Load only the given platform of an archive with several"),
+			flag("quiet", short("q"), "Suppress the load output"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+				return err
+			}
+			if c.String("input") == "" && isTerminal(e.stdin) {
+				return cliErrorf("requested load from stdin, but stdin is empty")
+			}
+			return e.inside(func(st *overlay.Store) error { return e.runLoad(c, st) })
+		},
+	}
+}
+
+func (e *env) runLoad(c *cli.Context, st *overlay.Store) error {
+	ctx := c.Context
+	in := e.stdin
+	if name := c.String("input"); name != "" {
+		f, err := os.Open(name)
+		if err != nil {
+			return &cliError{err.Error()}
+		}
+		defer f.Close()
+		in = f
+	}
+	o := oci.LoadOptions{Platform: c.String("platform")}
+	if !c.Bool("quiet") && isTerminal(e.stdout) {
+		o.Events = progress.NewTransfer(e.stdout).Event
+	}
+	loaded, err := oci.Load(ctx, st, in, o)
+	for _, l := range loaded {
+		for _, n := range l.Names {
+			if old := l.Moved[n]; old != "" {
+				fmt.Fprintf(e.stdout, "The image %s already exists, renaming the old one with ID sha256:%s to empty string\n", oci.Familiar(n), old)
+			}
+			fmt.Fprintln(e.stdout, "Loaded image: "+oci.Familiar(n))
+		}
+		if len(l.Names) == 0 {
+			fmt.Fprintln(e.stdout, "Loaded image ID: sha256:"+l.Image.ID)
+		}
+	}
+	return err
+}
+
+// namesOf are the names that a repository has.
+func namesOf(ix *overlay.Index, ref oci.Ref) []string {
+	var list []string
+	for _, img := range ix.Images {
+		for _, n := range img.Names {
+			if r, err := oci.ParseRef(n); err == nil && r.Repository() == ref.Repository() {
+				list = append(list, n)
+			}
+		}
+	}
+	return list
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oci
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"coracle/pkg/oci/registry"
+)
+
+// What an image may have. Registries and archives are made by others, and
+// everything in them costs us memory or files.
+const (
+	maxLayers  = 500
+	maxConfig  = 8 << 20
+	maxEntries = 1000 // of an index
+)
+
+// document is a manifest or an index; which of both, its lists tell.
+type document struct {
+	SchemaVersion int                  `json:"schemaVersion"`
+	MediaType     string               `json:"mediaType"`
+	Config        ocispec.Descriptor   `json:"config"`
+	Layers        []ocispec.Descriptor `json:"layers"`
+	Manifests     []ocispec.Descriptor `json:"manifests"`
+	FSLayers      []json.RawMessage    `json:"fsLayers"`
+}
+
+func isIndexType(t string) bool { return t == registry.DockerIndex || t == ocispec.MediaTypeImageIndex }
+
+// schema1Error is an image in a form that ended in 2019.
+type schema1Error struct{}
+
+func (schema1Error) Error() string {
+	return "image manifest version 2, schema 1 is not supported any more: it cannot be verified"
+}
+
+func (schema1Error) Hint() string {
+	return "ask the image's owner to push it again with a current engine, or convert it with skopeo copy --format v2s2"
+}
+
+// parseDocument reads a manifest or index and checks its form.
+func parseDocument(data []byte, mediaType string) (*document, error) {
+	if mediaType == registry.Schema1 || mediaType == registry.Schema1Signed {
+		return nil, schema1Error{}
+	}
+	var d document
+	if err := json.Unmarshal(data, &d); err != nil {
+		return nil, fmt.Errorf("parse manifest: %w", err)
+	}
+	index := d.Manifests != nil
+	switch {
+	case d.SchemaVersion == 1 || d.FSLayers != nil:
+		return nil, schema1Error{}
+	case d.SchemaVersion != 2:
+		return nil, fmt.Errorf("parse manifest: unknown schema version %d", d.SchemaVersion)
+	case index && (d.Layers != nil || d.Config.Digest != ""):
+		// One reader would see an image, the other an index (CVE-2021-41190).
+		return nil, errors.New("parse manifest: it has both layers and manifests")
+	case index == (mediaType == registry.DockerManifest || mediaType == ocispec.MediaTypeImageManifest) && mediaType != "" && (index || isIndexType(mediaType)):
+		return nil, fmt.Errorf("parse manifest: media type %s does not fit the content", mediaType)
+	case !index && d.Config.Digest == "":
+		return nil, errors.New("parse manifest: no configuration: this is not an image")
+	case len(d.Layers) > maxLayers:
+		return nil, fmt.Errorf("parse manifest: %d layers are more than %d", len(d.Layers), maxLayers)
+	case len(d.Manifests) > maxEntries:
+		return nil, fmt.Errorf("parse manifest: %d entries are more than %d", len(d.Manifests), maxEntries)
+	}
+	for _, desc := range slices.Concat(d.Layers, d.Manifests, []ocispec.Descriptor{d.Config}) {
+		if index && desc.Digest == "" && desc.Size == 0 {
+			continue // the configuration that an index has not
+		}
+		if err := checkDescriptor(desc); err != nil {
+			return nil, fmt.Errorf("parse manifest: %w", err)
+		}
+	}
+	return &d, nil
+}
+
+// checkDescriptor refuses digests that are not sha256: they become names of
+// files and parts of URLs.
+func checkDescriptor(d ocispec.Descriptor) error {
+	if d.Digest.Validate() != nil || d.Digest.Algorithm() != digest.SHA256 {
+		return fmt.Errorf("%.100q is not a sha256 digest", string(d.Digest))
+	}
+	if d.Size < 0 {
+		return fmt.Errorf("%s has a negative size", d.Digest)
+	}
+	return nil
+}
+
+// HostPlatform is what images are run for.
+func HostPlatform() ocispec.Platform {
+	return normalize(ocispec.Platform{OS: "linux", Architecture: runtime.GOARCH})
+}
+
+// ParsePlatform reads linux/arm64/v8, linux/amd64, or arm64.
+func ParsePlatform(s string) (ocispec.Platform, error) {
+	if s == "" {
+		return HostPlatform(), nil
+	}
+	parts := strings.Split(strings.ToLower(s), "/")
+	var p ocispec.Platform
+	switch {
+	case slices.Contains(parts, "") || len(parts) > 3:
+		return p, fmt.Errorf("%q is an invalid OS component of platform: platform specifier component must match [os[/arch[/variant]]]", s)
+	case len(parts) == 1 && parts[0] == "linux":
+		return HostPlatform(), nil
+	case len(parts) == 1:
+		p = ocispec.Platform{OS: "linux", Architecture: parts[0]}
+	default:
+		p = ocispec.Platform{OS: parts[0], Architecture: parts[1]}
+		if len(parts) == 3 {
+			p.Variant = parts[2]
+		}
+	}
+	if p = normalize(p); p.OS != "linux" {
+		return p, fmt.Errorf("operating system %q is not supported: only linux is", p.OS)
+	}
+	return p, nil
+}
+
+// normalize gives the many names of architectures one.
+func normalize(p ocispec.Platform) ocispec.Platform {
+	switch p.Architecture {
+	case "x86_64", "x86-64":
+		p.Architecture = "amd64"
+	case "aarch64":
+		p.Architecture = "arm64"
+	case "armhf":
+		p.Architecture, p.Variant = "arm", "v7"
+	case "armel":
+		p.Architecture, p.Variant = "arm", "v6"
+	case "i386", "i686":
+		p.Architecture = "386"
+	}
+	switch {
+	case p.Architecture == "arm64" && (p.Variant == "v8" || p.Variant == "8"), p.Architecture == "amd64" && p.Variant == "v1":
+		p.Variant = ""
+	case p.Architecture == "arm" && p.Variant == "":
+		p.Variant = "v7"
+	case p.Architecture == "arm" && !strings.HasPrefix(p.Variant, "v"):
+		p.Variant = "v" + p.Variant
+	}
+	return p
+}
+
+func platformString(p ocispec.Platform) string {
+	s := p.OS + "/" + p.Architecture
+	if p.Variant != "" && p.Architecture != "arm64" || p.Variant != "" && p.Variant != "v8" {
+		s += "/" + p.Variant
+	}
+	return s
+}
+
+// suits reports whether an image for have runs where want is wanted, and how
+// well: 0 is not at all.
+func suits(want, have ocispec.Platform) int {
+	have = normalize(have)
+	if have.OS != want.OS || have.Architecture != want.Architecture {
+		return 0
+	}
+	switch {
+	case have.Variant == want.Variant:
+		return 100
+	case want.Architecture == "arm" && have.Variant < want.Variant:
+		// Older instructions run on newer processors: v7 takes v6 and v5.
+		return 50 + int(have.Variant[len(have.Variant)-1]-'0')
+	case want.Architecture != "arm" && want.Variant != "" && have.Variant == "":
+		return 10
+	}
+	return 0
+}
+
+// NoMatchError is an index without an image for the platform.
+type NoMatchError struct {
+	Platform ocispec.Platform
+	Have     []string
+}
+
+func (e *NoMatchError) Error() string {
+	return "no matching manifest for " + platformString(e.Platform) + " in the manifest list entries"
+}
+
+// Hint names the platforms there are.
+func (e *NoMatchError) Hint() string {
+	if len(e.Have) == 0 {
+		return ""
+	}
+	return "the image exists for " + strings.Join(e.Have, ", ")
+}
+
+// choose picks the image for a platform from an index. Entries that are not
+// images, such as the attestations of a build, have an unknown platform.
+func choose(list []ocispec.Descriptor, want ocispec.Platform) (ocispec.Descriptor, error) {
+	var best ocispec.Descriptor
+	score := 0
+	missing := &NoMatchError{Platform: want}
+	for _, d := range list {
+		if d.Platform == nil {
+			if len(list) == 1 {
+				return d, nil // nothing to choose, and the configuration says the rest
+			}
+			continue
+		}
+		if d.Platform.OS == "unknown" || d.Platform.OS == "" {
+			continue
+		}
+		if s := suits(want, *d.Platform); s > score {
+			best, score = d, s
+		}
+		missing.Have = append(missing.Have, platformString(*d.Platform))
+	}
+	if score == 0 {
+		return best, missing
+	}
+	return best, nil
+}

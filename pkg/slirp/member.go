@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package slirp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/state"
+)
+
+// Membership is a container's place on a network with a name.
+type Membership struct {
+	Network Named
+	Self    Member
+
+	dir  *os.File // of the members' records and sockets
+	lock *state.Lock
+	conn *net.UnixConn // where other members' frames arrive
+
+	mu    sync.Mutex
+	read  time.Time // when the records were read: the directory's time then
+	known []Member
+}
+
+// Join puts a container on a network. Its address is the next one that is
+// free, or the one that is asked for.
+func (n Networks) Join(ctx context.Context, w Named, self Member) (*Membership, error) {
+	l, err := n.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Release()
+	members, err := n.sweep(w.Name)
+	if err != nil {
+		return nil, err
+	}
+	if self.Addr, err = w.assign(members, self.Addr); err != nil {
+		return nil, err
+	}
+	m := &Membership{Network: w, Self: self}
+	if m.dir, err = os.OpenFile(n.members(w.Name), unix.O_PATH|unix.O_DIRECTORY, 0); err != nil {
+		return nil, fmt.Errorf("join network %s: %w", w.Name, err)
+	}
+	if err := m.register(n.members(w.Name)); err != nil {
+		m.dir.Close()
+		return nil, fmt.Errorf("join network %s: %w", w.Name, err)
+	}
+	return m, nil
+}
+
+// assign finds an address that is free.
+func (w Named) assign(members []Member, want netip.Addr) (netip.Addr, error) {
+	taken := map[netip.Addr]bool{w.Gateway: true}
+	for _, m := range members {
+		taken[m.Addr] = true
+	}
+	if want.IsValid() {
+		switch {
+		case !w.Subnet.Contains(want) || want == w.Subnet.Addr() || want == lastOf(w.Subnet):
+			return want, fmt.Errorf("invalid address %s: it does not belong to subnet %s of network %s", want, w.Subnet, w.Name)
+		case taken[want]:
+			return want, errors.New("Address already in use")
+		}
+		return want, nil
+	}
+	for a := w.Subnet.Addr().Next(); w.Subnet.Contains(a) && a != lastOf(w.Subnet); a = a.Next() {
+		if !taken[a] {
+			return a, nil
+		}
+	}
+	return want, fmt.Errorf("no available IPv4 addresses on network %s (%s)", w.Name, w.Subnet)
+}
+
+// lastOf is the broadcast address of a network.
+func lastOf(p netip.Prefix) netip.Addr {
+	b := p.Addr().As4()
+	for i := p.Bits(); i < 32; i++ {
+		b[i/8] |= 1 << (7 - i%8)
+	}
+	return netip.AddrFrom4(b)
+}
+
+// register takes the lock, binds the socket and then writes the record: who
+// finds that finds somebody listening.
+func (m *Membership) register(dir string) error {
+	// A supervisor of this container that was killed has left its socket.
+	if err := ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), m.Self.Container+".sock", 0)); err != nil {
+		return os.NewSyscallError("unlink", err)
+	}
+	var err error
+	if m.lock, err = state.TryAcquire(filepath.Join(dir, m.Self.Container+".lock"), state.Exclusive); err != nil {
+		return err
+	}
+	if m.conn, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: m.socket(m.Self), Net: "unixgram"}); err == nil {
+		_ = m.conn.SetReadBuffer(4 << 20)
+		err = state.WriteJSON(filepath.Join(dir, m.Self.Container+".json"), m.Self, 0o600)
+	}
+	if err != nil {
+		if m.conn != nil {
+			m.conn.Close()
+		}
+		m.lock.Release()
+	}
+	return err
+}
+
+// socket is the path of a member's socket, short whatever the root is: sun_path
+// has 108 bytes.
+func (m *Membership) socket(o Member) string {
+	return fmt.Sprintf("/proc/self/fd/%d/%s.sock", m.dir.Fd(), o.Container)
+}
+
+// Leave takes the container off the network.
+func (m *Membership) Leave() error {
+	err := errors.Join(
+		ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), m.Self.Container+".json", 0)),
+		ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), m.Self.Container+".sock", 0)),
+		ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), m.Self.Container+".lock", 0)),
+	)
+	m.conn.Close()
+	m.lock.Release()
+	return errors.Join(err, m.dir.Close())
+}
+
+// members are all members, from the records, which are read again when one has
+// come or gone.
+func (m *Membership) members() []Member {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	path := fmt.Sprintf("/proc/self/fd/%d", m.dir.Fd())
+	info, err := os.Stat(path)
+	if err != nil || info.ModTime().Equal(m.read) {
+		return m.known
+	}
+	if list, err := readMembers(path); err == nil {
+		m.known = list
+		// Changes within the clock's step would go unseen.
+		if m.read = info.ModTime(); time.Since(m.read) < 20*time.Millisecond {
+			m.read = time.Time{}
+		}
+	}
+	return m.known
+}
+
+// knows reports whether another member has the address.
+func (m *Membership) knows(a netip.Addr) bool {
+	return a != m.Self.Addr && slices.ContainsFunc(m.members(), func(o Member) bool { return o.Addr == a })
+}
+
+// others are the addresses of the other members.
+func (m *Membership) others() []netip.Addr {
+	var list []netip.Addr
+	for _, o := range m.members() {
+		if o.Addr != m.Self.Addr {
+			list = append(list, o.Addr)
+		}
+	}
+	return list
+}
+
+// dial connects to the socket of another member.
+func (m *Membership) dial(a netip.Addr) (*net.UnixConn, error) {
+	for _, o := range m.members() {
+		if o.Addr == a {
+			c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: m.socket(o), Net: "unixgram"})
+			if err == nil {
+				_ = c.SetWriteBuffer(4 << 20)
+			}
+			return c, err
+		}
+	}
+	return nil, fmt.Errorf("no member at %s", a)
+}
+
+const shortID = 12
+
+// lookup resolves a name: a container's own, an alias, its short ID, and each
+// of them with the network's name behind. Several members may share an alias.
+func (m *Membership) lookup(name string) (addrs []netip.Addr, known bool) {
+	name = strings.TrimSuffix(name, "."+strings.ToLower(m.Network.Name))
+	for _, o := range m.members() {
+		names := append([]string{o.Name, o.Container[:min(shortID, len(o.Container))]}, o.Aliases...)
+		if slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) {
+			addrs = append(addrs, o.Addr)
+		}
+	}
+	return addrs, len(addrs) > 0
+}
+
+// NamedConfig is the plan of a container's connection to a network.
+func NamedConfig(m *Membership) Config {
+	c := DefaultConfig()
+	c.Address = netip.PrefixFrom(m.Self.Addr, m.Network.Subnet.Bits())
+	c.Gateway, c.DNS = m.Network.Gateway, m.Network.Gateway
+	c.Address6, c.Gateway6 = netip.Prefix{}, netip.Addr{}
+	c.Internal, c.NoDefaultRoute, c.Member = m.Network.Internal, m.Network.Internal, m
+	return c
+}

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package slirp
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"coracle/pkg/state"
+)
+
+// Named is a network with a name: its members reach each other, by name too.
+type Named struct {
+	ID       string            `json:"id"` // 64 hex digits
+	Name     string            `json:"name"`
+	Created  time.Time         `json:"created"`
+	Subnet   netip.Prefix      `json:"subnet"` // IPv4
+	Gateway  netip.Addr        `json:"gateway"`
+	Internal bool              `json:"internal,omitempty"`
+	Labels   map[string]string `json:"labels,omitempty"`
+}
+
+// Member is a running container on a network.
+type Member struct {
+	Container string     `json:"container"` // its ID
+	Name      string     `json:"name"`
+	Aliases   []string   `json:"aliases,omitempty"`
+	Addr      netip.Addr `json:"addr"`
+}
+
+// Networks is the set of networks with names. Each is a directory: network.json,
+// and below members a record, a socket and a lock for every running member. The
+// lock is held by the member's supervisor for as long as that lives; the record
+// of a dead one is removed by whoever finds its lock free.
+type Networks struct{ dir string }
+
+// NewNetworks opens the set below d.
+func NewNetworks(d state.Dirs) Networks { return Networks{d.Networks()} }
+
+func (n Networks) file(name string) string    { return filepath.Join(n.dir, name, "network.json") }
+func (n Networks) members(name string) string { return filepath.Join(n.dir, name, "members") }
+
+// lock guards the set of networks, and one network's addresses.
+func (n Networks) lock(ctx context.Context) (*state.Lock, error) {
+	l, err := state.Acquire(ctx, filepath.Join(n.dir, ".lock"), state.Exclusive)
+	if err != nil {
+		return nil, fmt.Errorf("change networks: %w", err)
+	}
+	return l, nil
+}
+
+// NetworkNotFoundError says that there is no such network.
+type NetworkNotFoundError struct{ Name string }
+
+func (e *NetworkNotFoundError) Error() string { return "network " + e.Name + " not found" }
+
+// List returns all networks, by name.
+func (n Networks) List() ([]Named, error) {
+	entries, err := os.ReadDir(n.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list networks: %w", err)
+	}
+	var list []Named
+	for _, e := range entries {
+		var w Named
+		if e.IsDir() && state.ReadJSON(n.file(e.Name()), &w) == nil {
+			list = append(list, w)
+		}
+	}
+	return list, nil
+}
+
+// Lookup finds a network by its name, its ID, or a beginning of it.
+func (n Networks) Lookup(arg string) (Named, error) {
+	list, err := n.List()
+	if err != nil {
+		return Named{}, err
+	}
+	var found []Named
+	for _, w := range list {
+		if w.Name == arg || w.ID == arg {
+			return w, nil
+		}
+		if arg != "" && strings.HasPrefix(w.ID, arg) {
+			found = append(found, w)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return Named{}, &NetworkNotFoundError{arg}
+	case 1:
+		return found[0], nil
+	}
+	return Named{}, fmt.Errorf("network %s is ambiguous (%d matches found on ID prefix)", arg, len(found))
+}
+
+var networkName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`) })
+
+// NewNamed says what network to create.
+type NewNamed struct {
+	Name     string
+	Subnet   netip.Prefix // invalid: one that is free
+	Gateway  netip.Addr   // invalid: the first of the subnet
+	Internal bool
+	Labels   map[string]string
+}
+
+// Create makes a network.
+func (n Networks) Create(ctx context.Context, o NewNamed) (Named, error) {
+	w := Named{Name: o.Name, Created: time.Now().UTC(), Subnet: o.Subnet.Masked(), Gateway: o.Gateway, Internal: o.Internal, Labels: o.Labels}
+	switch {
+	case !networkName().MatchString(o.Name) || len(o.Name) > 128:
+		return w, fmt.Errorf("invalid network name %q: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", o.Name)
+	case o.Name == "bridge" || o.Name == "host" || o.Name == "none" || o.Name == "default" || o.Name == "container":
+		return w, fmt.Errorf("operation is not permitted on predefined %s network", o.Name)
+	}
+	if err := os.MkdirAll(n.dir, 0o700); err != nil {
+		return w, fmt.Errorf("create network: %w", err)
+	}
+	l, err := n.lock(ctx)
+	if err != nil {
+		return w, err
+	}
+	defer l.Release()
+	list, err := n.List()
+	if err != nil {
+		return w, err
+	}
+	if slices.ContainsFunc(list, func(x Named) bool { return x.Name == o.Name }) {
+		return w, fmt.Errorf("network with name %s already exists", o.Name)
+	}
+	if err := w.choose(list); err != nil {
+		return w, err
+	}
+	var id [32]byte
+	_, _ = rand.Read(id[:]) // never fails, crypto/rand
+	w.ID = hex.EncodeToString(id[:])
+	// The record comes last: a directory without one is no network.
+	if err := os.MkdirAll(n.members(w.Name), 0o700); err != nil {
+		return w, fmt.Errorf("create network: %w", err)
+	}
+	if err := state.WriteJSON(n.file(w.Name), w, 0o600); err != nil {
+		return w, fmt.Errorf("create network: %w", err)
+	}
+	return w, nil
+}
+
+// choose decides on the subnet and the gateway.
+func (w *Named) choose(list []Named) error {
+	taken := []netip.Prefix{DefaultConfig().Address.Masked()}
+	for _, x := range list {
+		taken = append(taken, x.Subnet)
+	}
+	overlaps := func(p netip.Prefix) bool { return slices.ContainsFunc(taken, p.Overlaps) }
+	if w.Subnet.IsValid() {
+		switch {
+		case !w.Subnet.Addr().Is4() || w.Subnet.Bits() > 29:
+			return fmt.Errorf("invalid subnet %s: want an IPv4 network with room for members", w.Subnet)
+		case overlaps(w.Subnet):
+			return errors.New("invalid pool request: Pool overlaps with other one on this address space")
+		}
+	} else {
+		taken = append(taken, hostNetworks()...)
+		for _, p := range pools() {
+			if !overlaps(p) {
+				w.Subnet = p
+				break
+			}
+		}
+		if !w.Subnet.IsValid() {
+			return errors.New("could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network")
+		}
+	}
+	if !w.Gateway.IsValid() {
+		w.Gateway = w.Subnet.Addr().Next()
+	}
+	if !w.Subnet.Contains(w.Gateway) {
+		return fmt.Errorf("invalid gateway %s: not in subnet %s", w.Gateway, w.Subnet)
+	}
+	return nil
+}
+
+// pools are Docker's: 172.18.0.0/16 to 172.31.0.0/16, then 192.168.0.0/20 and
+// on.
+func pools() []netip.Prefix {
+	var list []netip.Prefix
+	for i := byte(18); i < 32; i++ {
+		list = append(list, netip.PrefixFrom(netip.AddrFrom4([4]byte{172, i, 0, 0}), 16))
+	}
+	for i := 0; i < 256; i += 16 {
+		list = append(list, netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 168, byte(i), 0}), 20))
+	}
+	return list
+}
+
+// hostNetworks are those that the host itself is on: a container could not
+// reach them any more.
+func hostNetworks() []netip.Prefix {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var list []netip.Prefix
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is4() {
+			list = append(list, p.Masked())
+		}
+	}
+	return list
+}
+
+// Remove removes a network that nobody is on.
+func (n Networks) Remove(ctx context.Context, w Named) error {
+	l, err := n.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer l.Release()
+	members, err := n.sweep(w.Name)
+	if err != nil {
+		return err
+	}
+	if len(members) > 0 {
+		return fmt.Errorf("error while removing network: network %s id %s has active endpoints", w.Name, w.ID)
+	}
+	if err := os.Remove(n.file(w.Name)); err != nil {
+		return fmt.Errorf("remove network: %w", err)
+	}
+	return os.RemoveAll(filepath.Join(n.dir, w.Name))
+}
+
+// Members returns the running members of a network, by address.
+func (n Networks) Members(ctx context.Context, w Named) ([]Member, error) {
+	l, err := n.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Release()
+	return n.sweep(w.Name)
+}
+
+// sweep removes records of the dead and returns those of the living.
+//
+// Preconditions: the lock is held.
+func (n Networks) sweep(name string) ([]Member, error) {
+	list, err := readMembers(n.members(name))
+	if err != nil {
+		return nil, err
+	}
+	var living []Member
+	for _, m := range list {
+		base := filepath.Join(n.members(name), m.Container)
+		l, err := state.TryAcquire(base+".lock", state.Exclusive)
+		if errors.Is(err, state.ErrLocked) {
+			living = append(living, m)
+			continue
+		}
+		if err == nil {
+			err = errors.Join(os.Remove(base+".json"), ignoreMissing(os.Remove(base+".sock")), os.Remove(base+".lock"))
+			l.Release()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("sweep network %s: %w", name, err)
+		}
+	}
+	slices.SortFunc(living, func(a, b Member) int { return a.Addr.Compare(b.Addr) })
+	return living, nil
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func readMembers(dir string) ([]Member, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("list members: %w", err)
+	}
+	var list []Member
+	for _, e := range entries {
+		var m Member
+		if strings.HasSuffix(e.Name(), ".json") && state.ReadJSON(filepath.Join(dir, e.Name()), &m) == nil {
+			list = append(list, m)
+		}
+	}
+	return list, nil
+}

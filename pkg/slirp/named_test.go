@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package slirp
+
+import (
+	"context"
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+func testNetworks(t *testing.T) Networks { return Networks{t.TempDir()} }
+
+func TestCreateLookupRemove(t *testing.T) {
+	n, ctx := testNetworks(t), context.Background()
+	a, err := n.Create(ctx, NewNamed{Name: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := n.Create(ctx, NewNamed{Name: "b"})
+	if err != nil || a.Subnet.Overlaps(b.Subnet) {
+		t.Errorf("%v %v %v", a.Subnet, b.Subnet, err)
+	}
+	for _, arg := range []string{"a", a.ID, a.ID[:10]} {
+		if got, err := n.Lookup(arg); err != nil || got.ID != a.ID {
+			t.Errorf("%s: %v %v", arg, got.Name, err)
+		}
+	}
+	if err := n.Remove(ctx, a); err != nil {
+		t.Error(err)
+	}
+	if _, err := n.Lookup("a"); err == nil {
+		t.Error("a is still there")
+	}
+}
+
+func TestPoolsAreExhausted(t *testing.T) {
+	n, ctx := testNetworks(t), context.Background()
+	var err error
+	for i := 0; err == nil; i++ {
+		if i > len(pools()) {
+			t.Fatal("more networks than pools")
+		}
+		_, err = n.Create(ctx, NewNamed{Name: "n" + strings.Repeat("x", i)})
+	}
+	if !strings.Contains(err.Error(), "could not find an available, non-overlapping IPv4 address pool") {
+		t.Error(err)
+	}
+}
+
+func TestJoinAndAnswer(t *testing.T) {
+	n, ctx := testNetworks(t), context.Background()
+	w, err := n.Create(ctx, NewNamed{Name: "net", Subnet: netip.MustParsePrefix("10.9.0.0/24")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	join := func(id, name string, aliases ...string) *Membership {
+		m, err := n.Join(ctx, w, Member{Container: strings.Repeat(id, 64), Name: name, Aliases: aliases})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	one, two := join("1", "one", "both"), join("2", "two", "both")
+	if one.Self.Addr.String() != "10.9.0.2" || two.Self.Addr.String() != "10.9.0.3" {
+		t.Errorf("addresses: %s %s", one.Self.Addr, two.Self.Addr)
+	}
+	ask := func(name string, kind dnsmessage.Type, only bool) string {
+		q := dnsmessage.Message{Header: dnsmessage.Header{ID: 7, RecursionDesired: true}, Questions: []dnsmessage.Question{
+			{Name: dnsmessage.MustNewName(name + "."), Type: kind, Class: dnsmessage.ClassINET},
+		}}
+		packed, err := q.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := one.answer(packed, only)
+		if answer == nil {
+			return "passed on"
+		}
+		var m dnsmessage.Message
+		if err := m.Unpack(answer); err != nil || m.ID != 7 {
+			t.Fatalf("%v %v", m, err)
+		}
+		got := []string{m.RCode.String()}
+		for _, r := range m.Answers {
+			switch b := r.Body.(type) {
+			case *dnsmessage.AResource:
+				got = append(got, netip.AddrFrom4(b.A).String())
+			case *dnsmessage.PTRResource:
+				got = append(got, b.PTR.String())
+			}
+		}
+		return strings.Join(got, " ")
+	}
+	for _, tt := range []struct {
+		name string
+		kind dnsmessage.Type
+		only bool
+		want string
+	}{
+		{"two", dnsmessage.TypeA, false, "RCodeSuccess 10.9.0.3"},
+		{"TWO.net", dnsmessage.TypeA, false, "RCodeSuccess 10.9.0.3"},
+		{"both", dnsmessage.TypeA, false, "RCodeSuccess 10.9.0.2 10.9.0.3"},
+		{strings.Repeat("2", 12), dnsmessage.TypeA, false, "RCodeSuccess 10.9.0.3"},
+		{"two", dnsmessage.TypeAAAA, false, "RCodeSuccess"},
+		{"example.org", dnsmessage.TypeA, false, "passed on"},
+		{"example.org", dnsmessage.TypeA, true, "RCodeNameError"},
+		{"3.0.9.10.in-addr.arpa", dnsmessage.TypePTR, false, "RCodeSuccess two.net."},
+		{"4.0.9.10.in-addr.arpa", dnsmessage.TypePTR, false, "passed on"},
+	} {
+		if got := ask(tt.name, tt.kind, tt.only); got != tt.want {
+			t.Errorf("%s %v: %s, want %s", tt.name, tt.kind, got, tt.want)
+		}
+	}
+	if err := n.Remove(ctx, w); err == nil || !strings.Contains(err.Error(), "has active endpoints") {
+		t.Errorf("remove: %v", err)
+	}
+	// Who dies without leaving lets go of the lock; the record goes with it.
+	two.lock.Release()
+	two.conn.Close()
+	if list, err := n.Members(ctx, w); err != nil || len(list) != 1 || list[0].Name != "one" {
+		t.Errorf("members: %v %v", list, err)
+	}
+	if err := one.Leave(); err != nil {
+		t.Error(err)
+	}
+	if err := n.Remove(ctx, w); err != nil {
+		t.Error(err)
+	}
+}
+
+// FuzzAnswer checks that no question harms.
+func FuzzAnswer(f *testing.F) {
+	f.Add([]byte("\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03two\x00\x00\x01\x00\x01"))
+	dir := f.TempDir()
+	w, err := Networks{dir}.Create(context.Background(), NewNamed{Name: "net"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, question []byte) {
+		n := Networks{dir}
+		m, err := n.Join(context.Background(), w, Member{Container: strings.Repeat("2", 64), Name: "two"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.answer(question, true)
+		if err := m.Leave(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestTarget checks what a container may reach.
+func TestTarget(t *testing.T) {
+	c := DefaultConfig()
+	c.Address6, c.Gateway6 = netip.MustParsePrefix("fd00:c0:2::64/64"), netip.MustParseAddr("fd00:c0:2::2")
+	for addr, want := range map[string]bool{
+		"192.0.2.1": true, "8.8.8.8": true, "2001:db8::1": true, "10.1.2.3": true,
+		"127.0.0.1": false, "127.255.0.1": false, "::1": false, "::ffff:127.0.0.1": false, "64:ff9b::7f00:1": false, "::127.0.0.1": false,
+		"0.0.0.0": false, "0.1.2.3": false, "::": false, "169.254.169.254": false, "fe80::1": false, "::ffff:169.254.169.254": false,
+		"224.0.0.1": false, "255.255.255.255": false, "240.0.0.1": false, "ff02::1": false,
+		"10.0.2.2": false, "10.0.2.3": false, "10.0.2.7": false, "fd00:c0:2::2": false, "fd00:c0:2::9": false,
+	} {
+		if _, ok := c.target(netip.MustParseAddr(addr)); ok != want {
+			t.Errorf("%s: %v, want %v", addr, ok, want)
+		}
+	}
+	c.HostLoopback = true
+	if host, ok := c.target(c.Gateway); !ok || host.String() != "127.0.0.1" {
+		t.Errorf("host-gateway: %v %v", host, ok)
+	}
+	c.Internal = true
+	for _, addr := range []string{"192.0.2.1", "10.0.2.2"} {
+		if _, ok := c.target(netip.MustParseAddr(addr)); ok {
+			t.Errorf("internal: %s is open", addr)
+		}
+	}
+}
+
+func TestParsePublish(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"80", "any::0-0->80/tcp"},
+		{"8080:80", "any::8080-8080->80/tcp"},
+		{"8080:80/udp", "any::8080-8080->80/udp"},
+		{"127.0.0.1:8080:80", "127.0.0.1::8080-8080->80/tcp"},
+		{"127.0.0.1::80", "127.0.0.1::0-0->80/tcp"},
+		{"[::1]:8080:80", "::1::8080-8080->80/tcp"},
+		{"8000-8001:80-81", "any::8000-8000->80/tcp any::8001-8001->81/tcp"},
+		{"8000-8009:80", "any::8000-8009->80/tcp"},
+		{"published=8080,target=80,protocol=udp", "any::8080-8080->80/udp"},
+		{"target=80", "any::0-0->80/tcp"},
+	} {
+		list, err := ParsePublish([]string{tt.in})
+		var got []string
+		for _, p := range list {
+			ip := "any"
+			if p.HostIP.IsValid() {
+				ip = p.HostIP.String()
+			}
+			got = append(got, ip+"::"+itoa(p.HostPort)+"-"+itoa(p.HostPortEnd)+"->"+itoa(p.ContainerPort)+"/"+p.Proto)
+		}
+		if s := strings.Join(got, " "); err != nil || s != tt.want {
+			t.Errorf("%s: %s %v, want %s", tt.in, s, err, tt.want)
+		}
+	}
+	for in, want := range map[string]string{
+		"":               "no port specified",
+		"x":              "invalid containerPort: x",
+		"70000":          "invalid containerPort",
+		"99999:1":        "invalid hostPort: 99999",
+		"1:2:3:4":        "invalid hostPort",
+		"1.2.3:1:2":      "invalid IP address: 1.2.3",
+		"80/icmp":        "invalid proto: icmp",
+		"80/sctp":        "not supported",
+		"10-20:1-5":      "invalid ranges specified for container and host Ports",
+		"5-1:80":         "invalid hostPort",
+		"target=80,x=1":  "invalid field key: x",
+		"published=8080": "no target port",
+		"8080:":          "no port specified",
+		"0":              "invalid containerPort",
+	} {
+		if _, err := ParsePublish([]string{in}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", in, err, want)
+		}
+	}
+}
+
+func itoa(n uint16) string { return strconv.Itoa(int(n)) }
+
+func FuzzParsePublish(f *testing.F) {
+	for _, s := range []string{"80", "127.0.0.1:8080-8090:80/udp", "[::1]::5", "published=1,target=2"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		list, err := ParsePublish([]string{s})
+		for _, p := range list {
+			if err == nil && (p.ContainerPort == 0 || p.Proto != "tcp" && p.Proto != "udp" || p.HostPortEnd < p.HostPort) {
+				t.Errorf("%q: %+v", s, p)
+			}
+		}
+	})
+}
+
+func TestResolvConf(t *testing.T) {
+	host := []byte("# comment\nnameserver 192.0.2.53\nsearch example.org\noptions ndots:2\n")
+	for _, tt := range []struct {
+		c      Config
+		dns    []string
+		search []string
+		want   string
+	}{
+		{DefaultConfig(), nil, nil, "nameserver 10.0.2.3\nsearch example.org\noptions ndots:2\n"},
+		{Config{}, nil, nil, "nameserver 192.0.2.53\nsearch example.org\noptions ndots:2\n"},
+		{DefaultConfig(), []string{"9.9.9.9"}, []string{"."}, "nameserver 9.9.9.9\noptions ndots:2\n"},
+	} {
+		if got := string(ResolvConf(tt.c, tt.dns, tt.search, nil, host)); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
+	}
+}
+
+func TestParseAddHosts(t *testing.T) {
+	list, err := ParseAddHosts([]string{"a:1.2.3.4", "b=::1", "c:[::2]", "d:host-gateway"})
+	if err != nil || len(list) != 4 || list[1].Addr.String() != "::1" || list[2].Addr.String() != "::2" || !list[3].HostGateway {
+		t.Errorf("%+v %v", list, err)
+	}
+	for _, bad := range []string{"", "a", ":1.2.3.4", "a:b", "a b:1.2.3.4"} {
+		if _, err := ParseAddHosts([]string{bad}); err == nil {
+			t.Errorf("%q was accepted", bad)
+		}
+	}
+}

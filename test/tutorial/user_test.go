@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tutorial
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// user is somebody with an account of their own: a home and a store.
+type user struct {
+	t    *testing.T
+	home string
+	env  []string
+	bin  string
+}
+
+// newUser makes a user, and when the test ends sees to it that coracle can
+// remove everything it has made.
+func newUser(t *testing.T) *user {
+	t.Helper()
+	bin := os.Getenv("CORACLE_BIN")
+	if bin == "" {
+		t.Skip("CORACLE_BIN is not set: run hack/test.sh")
+	}
+	if os.Getuid() == 0 {
+		t.Skip("coracle is for users: hack/test.sh runs this test as one")
+	}
+	home, err := os.MkdirTemp("", "coracle-user-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &user{t: t, home: home, bin: bin}
+	u.env = append(os.Environ(), "HOME="+home, "CORACLE_ROOT="+filepath.Join(home, "root"), "DOCKER_CONFIG="+filepath.Join(home, ".docker"),
+		"XDG_CONFIG_HOME="+filepath.Join(home, ".config"), "TMPDIR="+home)
+	t.Cleanup(u.leave)
+	return u
+}
+
+// leave removes all that there is, and checks that nothing stays.
+func (u *user) leave() {
+	for _, list := range [][]string{{"rm", "-f", "-v"}, {"image", "rm", "-f"}} {
+		ids := strings.Fields(u.result(map[string][]string{"rm": {"ps", "-aq"}, "image": {"image", "ls", "-aq"}}[list[0]]...).out)
+		if len(ids) > 0 {
+			if r := u.result(append(list, ids...)...); r.code != 0 {
+				u.t.Errorf("clean up: %v: %s", list, r.err)
+			}
+		}
+	}
+	u.result("builder", "prune", "-af")
+	u.result("volume", "prune", "-af")
+	root := filepath.Join(u.home, "root")
+	if left, _ := os.ReadDir(filepath.Join(root, "tmp")); len(left) > 0 {
+		u.t.Errorf("left behind in tmp: %v", left)
+	}
+	if left, _ := os.ReadDir(filepath.Join(root, "containers")); len(left) > 0 {
+		u.t.Errorf("left behind in containers: %v", left)
+	}
+	if err := os.RemoveAll(u.home); err != nil {
+		u.t.Logf("remove home: %v", err)
+	}
+}
+
+// result is what a command gave.
+type result struct {
+	out, err string
+	code     int
+}
+
+// longest is how long any one command may take before it counts as hung.
+const longest = 90 * time.Second
+
+func (u *user) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(u.bin, args...)
+	cmd.Env, cmd.Dir = u.env, u.home
+	return cmd
+}
+
+func (u *user) result(args ...string) result {
+	u.t.Helper()
+	return u.finish(u.command(args...))
+}
+
+func (u *user) finish(cmd *exec.Cmd) result {
+	u.t.Helper()
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Start(); err != nil {
+		u.t.Fatal(err)
+	}
+	timer := time.AfterFunc(longest, func() { _ = cmd.Process.Kill() })
+	err := cmd.Wait()
+	if !timer.Stop() {
+		u.t.Fatalf("%v hangs\n%s%s", cmd.Args, out.String(), errOut.String())
+	}
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		u.t.Fatal(err)
+	}
+	return result{out.String(), errOut.String(), cmd.ProcessState.ExitCode()}
+}
+
+// ok runs a command that must succeed, and returns what it printed, trimmed.
+func (u *user) ok(args ...string) string {
+	u.t.Helper()
+	r := u.result(args...)
+	if r.code != 0 {
+		u.t.Fatalf("coracle %s: exit code %d\n%s%s", strings.Join(args, " "), r.code, r.out, r.err)
+	}
+	return strings.TrimSpace(r.out)
+}
+
+// fails runs a command that must fail with code and say each of the words.
+func (u *user) fails(code int, words []string, args ...string) {
+	u.t.Helper()
+	r := u.result(args...)
+	if r.code != code {
+		u.t.Errorf("coracle %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), r.code, code, r.out, r.err)
+	}
+	for _, w := range words {
+		if !strings.Contains(r.err, w) {
+			u.t.Errorf("coracle %s: does not say %q:\n%s", strings.Join(args, " "), w, r.err)
+		}
+	}
+}
+
+// image imports a root file system of the fixtures.
+func (u *user) image(fixture, name string) {
+	u.t.Helper()
+	u.ok("import", u.fixture(fixture), name)
+}
+
+func (u *user) fixture(name string) string {
+	u.t.Helper()
+	file := filepath.Join(os.Getenv("CORACLE_FIXTURES"), name)
+	if _, err := os.Stat(file); err != nil {
+		u.t.Skipf("%s could not be made on this machine", name)
+	}
+	return file
+}
+
+// write makes a file below home and returns its path.
+func (u *user) write(name, content string) string {
+	u.t.Helper()
+	path := filepath.Join(u.home, name)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644)); err != nil {
+		u.t.Fatal(err)
+	}
+	return path
+}
+
+// eventually asks until f says yes, 20 seconds at most.
+func eventually(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if f() {
+			return
+		}
+	}
+	t.Fatalf("never: %s", what)
+}
+
+// get fetches a URL as soon as somebody answers.
+func get(t *testing.T, url string) string {
+	t.Helper()
+	var body string
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	eventually(t, "an answer from "+url, func() bool {
+		resp, err := client.Get(url)
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		body = string(b)
+		return err == nil
+	})
+	return body
+}
+
+// freePort finds a port that nobody listens on.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+}
+
+func contains(t *testing.T, text string, words ...string) {
+	t.Helper()
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			t.Errorf("does not contain %q:\n%s", w, text)
+		}
+	}
+}
