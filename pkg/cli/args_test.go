@@ -4,6 +4,8 @@ package cli
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -83,11 +85,21 @@ func FuzzArrange(f *testing.F) {
 
 func TestParseSecrets(t *testing.T) {
 	dir := t.TempDir()
-	got, err := parseSecrets([]string{"id=a,src=" + dir})
-	if err != nil || got["a"] != dir {
-		t.Errorf("%v %v", got, err)
+	file := filepath.Join(dir, "token")
+	if err := os.WriteFile(file, []byte("of a file"), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	for _, bad := range []string{"src=" + dir, "id=a,src=/nosuch", "id=a,what=x", "id=a,type=ssh"} {
+	t.Setenv("TOKEN", "of a variable")
+	got, err := parseSecrets([]string{"id=a,src=" + file, "id=b,env=TOKEN", "id=TOKEN", "id=c,type=env,src=TOKEN"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]string{"a": "of a file", "b": "of a variable", "TOKEN": "of a variable", "c": "of a variable"} {
+		if string(got[id]) != want {
+			t.Errorf("secret %s is %q, want %q", id, got[id], want)
+		}
+	}
+	for _, bad := range []string{"src=" + file, "id=a,src=" + dir, "id=a,src=/nosuch", "id=a,what=x", "id=a,type=ssh"} {
 		if _, err := parseSecrets([]string{bad}); err == nil {
 			t.Errorf("%s was accepted", bad)
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/docker/go-units"
@@ -21,6 +22,7 @@ import (
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 	"coracle/pkg/slirp"
+	"coracle/pkg/state"
 )
 
 func buildCommand(e *env) *cli.Command {
@@ -62,7 +64,7 @@ func buildCommand(e *env) *cli.Command {
 func (e *env) buildOptions(c *cli.Context) (dockerfile.Options, error) {
 	o := dockerfile.Options{
 		Target: c.String("target"), Platform: c.String("platform"), NoCache: c.Bool("no-cache"), Pull: c.Bool("pull"),
-		AddHosts: c.StringSlice("add-host"), BuildArgs: map[string]string{}, Labels: map[string]string{}, Secrets: map[string]string{},
+		AddHosts: c.StringSlice("add-host"), BuildArgs: map[string]string{}, Labels: map[string]string{},
 	}
 	for _, t := range c.StringSlice("tag") {
 		ref, err := oci.ParseRef(t)
@@ -148,42 +150,68 @@ func (e *env) buildSources(c *cli.Context, o *dockerfile.Options) error {
 	return err
 }
 
-// parseSecrets reads id=ID,src=FILE and id=ID,env=NAME into files.
-func parseSecrets(list []string) (map[string]string, error) {
-	secrets := map[string]string{}
+// maxSecret is BuildKit's limit.
+const maxSecret = 500 << 10
+
+// parseSecrets reads id=ID,src=FILE and id=ID,env=NAME; without either, ID is
+// the name of a variable or a file.
+func parseSecrets(list []string) (map[string][]byte, error) {
+	secrets := map[string][]byte{}
 	for _, v := range list {
-		var id, src string
-		for _, f := range strings.Split(v, ",") {
-			key, val, _ := strings.Cut(f, "=")
-			switch key {
-			case "id":
-				id = val
-			case "src", "source":
-				src = val
-			case "type":
-				if val != "file" {
-					return nil, cliErrorf("unsupported secret type %q", val)
-				}
-			default:
-				return nil, cliErrorf("unexpected key '%s' in '%s'", key, f)
+		f := map[string]string{}
+		for _, field := range strings.Split(v, ",") {
+			key, val, ok := strings.Cut(field, "=")
+			if !ok {
+				return nil, cliErrorf("invalid field '%s' must be a key=value pair", field)
 			}
+			switch key = strings.ToLower(key); key {
+			case "source":
+				key = "src"
+			case "type", "id", "src", "env":
+			default:
+				return nil, cliErrorf("unexpected key '%s' in '%s'", key, field)
+			}
+			f[key] = val
 		}
-		if id == "" {
+		if f["id"] == "" {
 			return nil, cliErrorf("missing id in secret %q", v)
 		}
-		if src == "" {
-			src = id
-		}
-		abs, err := filepath.Abs(src)
+		value, err := secretValue(f)
 		if err != nil {
 			return nil, err
 		}
-		if _, err := os.Stat(abs); err != nil {
-			return nil, cliErrorf("failed to stat %s: no such file or directory", src)
-		}
-		secrets[id] = abs
+		secrets[f["id"]] = value
 	}
 	return secrets, nil
+}
+
+func secretValue(f map[string]string) ([]byte, error) {
+	kind, env, src := f["type"], f["env"], f["src"]
+	if kind != "" && kind != "file" && kind != "env" {
+		return nil, cliErrorf("unsupported secret type %q", kind)
+	}
+	if kind == "env" && env == "" {
+		env, src = src, ""
+	}
+	if env == "" && src == "" && kind != "file" {
+		if _, ok := os.LookupEnv(f["id"]); ok {
+			env = f["id"]
+		}
+	}
+	if env == "" && src == "" {
+		src = f["id"]
+	}
+	if src == "" {
+		return []byte(os.Getenv(env)), nil
+	}
+	info, err := os.Stat(src)
+	if err != nil {
+		return nil, cliErrorf("failed to stat %s: %v", src, errors.Unwrap(err))
+	}
+	if info.Size() > maxSecret || !info.Mode().IsRegular() {
+		return nil, cliErrorf("secret %s: not a regular file of at most 500 KB", src)
+	}
+	return os.ReadFile(src)
 }
 
 func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options) error {
@@ -237,8 +265,9 @@ func (e *env) printBuildError(err error, show progress.Build) {
 
 // baseImages finds base images for a build.
 type baseImages struct {
-	e  *env
 	st *overlay.Store
+	mu sync.Mutex // for e
+	e  *env
 }
 
 func (b *baseImages) Resolve(ctx context.Context, name, platform string, pull bool) (overlay.Details, error) {
@@ -247,16 +276,22 @@ func (b *baseImages) Resolve(ctx context.Context, name, platform string, pull bo
 		return overlay.Details{}, err
 	}
 	if !pull {
+		b.mu.Lock()
 		img, _, err := b.e.image(name)
+		b.mu.Unlock()
 		var missing *oci.NotFoundError
 		if err == nil {
-			return overlay.LoadImage(b.st.Dirs(), img.ID)
-		}
-		if !errors.As(err, &missing) {
+			det, err := overlay.LoadImage(b.st.Dirs(), img.ID)
+			if err != nil || platform == "" || dockerfile.ForPlatform(det, platform) {
+				return det, err
+			}
+		} else if !errors.As(err, &missing) {
 			return overlay.Details{}, err
 		}
 	}
+	b.mu.Lock()
 	reg, err := b.e.registry()
+	b.mu.Unlock()
 	if err != nil {
 		return overlay.Details{}, err
 	}
@@ -285,6 +320,11 @@ func pruneBuilderCommand(e *env) *cli.Command {
 
 func (e *env) pruneBuilder(ctx context.Context, st *overlay.Store) error {
 	d := st.Dirs()
+	lock, err := dockerfile.LockCache(ctx, d, state.Exclusive)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
 	before, err := diskUsed(d.Storage())
 	if err != nil {
 		return err

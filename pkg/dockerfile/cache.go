@@ -3,6 +3,7 @@
 package dockerfile
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -104,6 +105,19 @@ func CachedLayers(dir string) (map[overlay.LayerID]bool, error) {
 	return layers, nil
 }
 
+// cacheLock is shared by builds, and held alone by who clears the cache.
+const cacheLock = "lock"
+
+// LockCache keeps layers that no image has from being removed while a build
+// stands on them, or builds from beginning while they are removed.
+func LockCache(ctx context.Context, d state.Dirs, mode state.Mode) (*state.Lock, error) {
+	lock, err := state.Acquire(ctx, filepath.Join(d.BuildCache(), cacheLock), mode)
+	if err != nil {
+		return nil, fmt.Errorf("lock build cache: %w", err)
+	}
+	return lock, nil
+}
+
 // ClearCache forgets all earlier builds, and returns how many steps that were.
 func ClearCache(dir string) (int, error) {
 	entries, err := os.ReadDir(dir)
@@ -112,10 +126,15 @@ func ClearCache(dir string) (int, error) {
 	}
 	n := 0
 	for _, e := range entries {
+		if e.Name() == cacheLock {
+			continue
+		}
 		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
 			return n, fmt.Errorf("clear build cache: %w", err)
 		}
-		n++
+		if strings.HasSuffix(e.Name(), ".json") {
+			n++
+		}
 	}
 	return n, nil
 }

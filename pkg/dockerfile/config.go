@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 
 	"coracle/pkg/overlay"
@@ -38,17 +39,15 @@ func (s *stage) commandLine(c instructions.ShellDependantCmdLine) []string {
 }
 
 // configure carries out an instruction that only changes the configuration.
-func configure(s *stage, cmd instructions.Command) error {
+func configure(s *stage, cmd instructions.Command, escape rune) error {
 	conf := &s.image.Config
 	switch c := cmd.(type) {
 	case *instructions.EnvCommand:
 		for _, kv := range c.Env {
 			conf.Env = setEnv(conf.Env, kv.Key, kv.Value)
-			if s.args != nil {
-				s.args.env[kv.Key] = kv.Value
-			}
-			s.addHistory("ENV "+kv.Key+"="+kv.Value, true)
+			s.args.env[kv.Key] = kv.Value
 		}
+		s.addHistory("ENV "+pairs(c.Env), true)
 	case *instructions.LabelCommand:
 		conf.Labels = maps.Clone(conf.Labels)
 		if conf.Labels == nil {
@@ -56,19 +55,10 @@ func configure(s *stage, cmd instructions.Command) error {
 		}
 		for _, kv := range c.Labels {
 			conf.Labels[kv.Key] = kv.Value
-			s.addHistory("LABEL "+kv.Key+"="+kv.Value, true)
 		}
-	case *instructions.CmdCommand:
-		conf.Cmd, s.sawCmd = s.commandLine(c.ShellDependantCmdLine), true
-		s.addHistory("CMD "+quoted(conf.Cmd), true)
-	case *instructions.EntrypointCommand:
-		conf.Entrypoint = s.commandLine(c.ShellDependantCmdLine)
-		if !s.sawCmd { // a base image's CMD belongs to the base image's ENTRYPOINT
-			conf.Cmd = nil
-		}
-		s.addHistory("ENTRYPOINT "+quoted(conf.Entrypoint), true)
+		s.addHistory("LABEL "+pairs(c.Labels), true)
 	case *instructions.ExposeCommand:
-		return s.expose(c)
+		return s.expose(c, escape)
 	case *instructions.UserCommand:
 		conf.User = c.User
 		s.addHistory("USER "+c.User, true)
@@ -83,10 +73,35 @@ func configure(s *stage, cmd instructions.Command) error {
 			}
 			conf.Volumes[v] = struct{}{}
 		}
-		s.addHistory("VOLUME "+quoted(c.Volumes), true)
+		s.addHistory(fmt.Sprintf("VOLUME %v", c.Volumes), true)
 	case *instructions.StopSignalCommand:
 		conf.StopSignal = c.Signal
 		s.addHistory("STOPSIGNAL "+c.Signal, true)
+	case *instructions.MaintainerCommand:
+		s.image.Author = c.Maintainer
+		s.addHistory("MAINTAINER "+c.Maintainer, true)
+	case *instructions.WorkdirCommand:
+		conf.WorkingDir = absolute(conf.WorkingDir, c.Path)
+		s.addHistory("WORKDIR "+conf.WorkingDir, true)
+	default:
+		return s.configureCommand(cmd)
+	}
+	return nil
+}
+
+// configureCommand carries out what concerns the commands of a container.
+func (s *stage) configureCommand(cmd instructions.Command) error {
+	conf := &s.image.Config
+	switch c := cmd.(type) {
+	case *instructions.CmdCommand:
+		conf.Cmd, s.sawCmd = s.commandLine(c.ShellDependantCmdLine), true
+		s.addHistory("CMD "+quoted(conf.Cmd), true)
+	case *instructions.EntrypointCommand:
+		conf.Entrypoint = s.commandLine(c.ShellDependantCmdLine)
+		if !s.sawCmd { // a base image's CMD belongs to the base image's ENTRYPOINT
+			conf.Cmd = nil
+		}
+		s.addHistory("ENTRYPOINT "+quoted(conf.Entrypoint), true)
 	case *instructions.HealthCheckCommand:
 		conf.Healthcheck = &dockerspec.HealthcheckConfig{
 			Test: c.Health.Test, Interval: c.Health.Interval, Timeout: c.Health.Timeout,
@@ -95,35 +110,34 @@ func configure(s *stage, cmd instructions.Command) error {
 		s.addHistory("HEALTHCHECK "+quoted(c.Health.Test), true)
 	case *instructions.ShellCommand:
 		conf.Shell = c.Shell
-		s.addHistory("SHELL "+quoted(c.Shell), true)
+		s.addHistory(fmt.Sprintf("SHELL %v", c.Shell), true)
 	case *instructions.OnbuildCommand:
 		conf.OnBuild = append(slices.Clip(conf.OnBuild), c.Expression)
 		s.addHistory("ONBUILD "+c.Expression, true)
-	case *instructions.MaintainerCommand:
-		s.image.Author = c.Maintainer
-		s.addHistory("MAINTAINER "+c.Maintainer, true)
-	case *instructions.WorkdirCommand:
-		conf.WorkingDir = absolute(conf.WorkingDir, c.Path)
-		s.addHistory("WORKDIR "+conf.WorkingDir, true)
 	default:
 		return fmt.Errorf("%s is not supported here", strings.ToUpper(cmd.Name()))
 	}
 	return nil
 }
 
-func (s *stage) expose(c *instructions.ExposeCommand) error {
-	ports := c.Ports
-	if s.args != nil {
-		var list []string
-		for _, p := range ports {
-			word, err := s.args.expand('\\')(p)
-			if err != nil {
-				return err
-			}
-			list = append(list, strings.Fields(word)...)
-		}
-		ports = list
+func pairs(kvs instructions.KeyValuePairs) string {
+	var list []string
+	for _, kv := range kvs {
+		list = append(list, kv.String())
 	}
+	return strings.Join(list, " ")
+}
+
+func (s *stage) expose(c *instructions.ExposeCommand, escape rune) error {
+	var ports []string
+	for _, p := range c.Ports {
+		words, err := shell.NewLex(escape).ProcessWords(p, s.args.vars())
+		if err != nil {
+			return err
+		}
+		ports = append(ports, words...)
+	}
+	added := map[string]bool{}
 	s.image.Config.ExposedPorts = maps.Clone(s.image.Config.ExposedPorts)
 	if s.image.Config.ExposedPorts == nil {
 		s.image.Config.ExposedPorts = map[string]struct{}{}
@@ -134,10 +148,10 @@ func (s *stage) expose(c *instructions.ExposeCommand) error {
 			return err
 		}
 		for _, e := range list {
-			s.image.Config.ExposedPorts[e] = struct{}{}
+			s.image.Config.ExposedPorts[e], added[e] = struct{}{}, true
 		}
 	}
-	s.addHistory("EXPOSE ["+strings.Join(ports, " ")+"]", true)
+	s.addHistory(fmt.Sprintf("EXPOSE %v", slices.Sorted(maps.Keys(added))), true)
 	return nil
 }
 
@@ -151,6 +165,9 @@ func exposed(spec string) ([]string, error) {
 	proto = strings.ToLower(proto)
 	if proto != "tcp" && proto != "udp" && proto != "sctp" {
 		return nil, fmt.Errorf("invalid proto: %s", proto)
+	}
+	if i := strings.LastIndexByte(ports, ':'); i >= 0 { // the host's part, as in -p, says nothing here
+		ports = ports[i+1:]
 	}
 	a, z, isRange := strings.Cut(ports, "-")
 	if !isRange {
@@ -191,7 +208,7 @@ func absolute(dir, p string) string {
 func (b *builder) workdir(s *stage, c *instructions.WorkdirCommand) error {
 	dir := absolute(s.image.Config.WorkingDir, c.Path)
 	s.image.Config.WorkingDir = dir
-	v := b.tell.announce(s.title("WORKDIR " + c.Path))
+	v := b.tell.announce(s.title(c.String()))
 	key := newKey(s.parent(), "workdir", dir)
 	err := b.snapshot(s, v, key, func(d *overlay.Dir, lowers []string) error {
 		root, err := b.mountUpper(d, lowers)
@@ -199,11 +216,10 @@ func (b *builder) workdir(s *stage, c *instructions.WorkdirCommand) error {
 			return err
 		}
 		defer root.close()
-		f, err := root.mkdirAll(dir, 0o755, nil)
-		if err != nil {
+		if err := root.mkdirAll(dir, owner{}); err != nil {
 			return fmt.Errorf("create working directory %s: %w", dir, err)
 		}
-		return f.Close()
+		return nil
 	})
 	s.addHistory("WORKDIR "+dir, false)
 	return err

@@ -9,13 +9,25 @@
 // step whose key is known, and whose layer is there, is not carried out.
 //
 //	parse.go    the Dockerfile, its stages, which of them are needed
-//	build.go    Build, and how a stage is walked through
+//	build.go    Build: the stages run at the same time
+//	stage.go    one stage: its base, its instructions, its layers
 //	env.go      ARG, ENV and expansion
 //	config.go   the instructions that only change the configuration
-//	run.go      RUN
-//	copy.go     COPY and ADD; tree.go, where files are taken from
-//	cache.go    the build cache
+//	run.go      RUN; mounts.go, its --mount
+//	copy.go     COPY and ADD: what is copied, and its digest
+//	tree.go     where files are taken from; fetch.go, from URLs
+//	write.go    the copies; target.go, the files; archive.go, ADD of archives
+//	export.go   the image
+//	cache.go    the build cache; sums.go, digests of the context's files
+//	event.go    what the user is told of
 //	error.go    failures, with the lines of the Dockerfile they come from
+//
+// # Order
+//
+// A stage is a goroutine. It waits for the stages that it needs before a step
+// begins, and holds one of the slots while the step works, so that no step
+// waits for a slot that a waiting one holds. Locks: the build cache's, shared,
+// for the whole build; a cache mount's for one RUN.
 //
 // The context, the Dockerfile, and all images are hostile: sources are opened
 // below a directory descriptor, destinations resolved inside the image.

@@ -5,7 +5,6 @@ package dockerfile
 import (
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -21,14 +20,14 @@ var proxyArgs = []string{
 
 // platformArgs are the arguments that tell of the platform.
 func (b *builder) platformArgs() map[string]string {
-	target := b.o.Platform
-	if target == "" {
-		target = "linux/" + runtime.GOARCH
+	here, target, stage := parsePlatform(""), parsePlatform(b.o.Platform), b.o.Target
+	if stage == "" {
+		stage = "default"
 	}
-	f := append(strings.Split(target, "/"), "", "", "")
 	return map[string]string{
-		"BUILDPLATFORM": "linux/" + runtime.GOARCH, "BUILDOS": "linux", "BUILDARCH": runtime.GOARCH, "BUILDVARIANT": "",
-		"TARGETPLATFORM": target, "TARGETOS": f[0], "TARGETARCH": f[1], "TARGETVARIANT": f[2], "TARGETSTAGE": b.o.Target,
+		"BUILDPLATFORM": here.String(), "BUILDOS": here.os, "BUILDARCH": here.arch, "BUILDVARIANT": here.variant,
+		"TARGETPLATFORM": target.String(), "TARGETOS": target.os, "TARGETARCH": target.arch, "TARGETVARIANT": target.variant,
+		"TARGETSTAGE": stage,
 	}
 }
 
@@ -69,23 +68,18 @@ func (b *builder) expandMeta(word string) (string, error) {
 	if !strings.ContainsAny(word, `$\'"`) {
 		return word, nil
 	}
-	vars, err := b.metaArgs()
-	if err != nil {
-		return "", err
-	}
-	out, _, err := shell.NewLex(b.file.escape).ProcessWord(word, vars)
+	out, _, err := shell.NewLex(b.file.escape).ProcessWord(word, b.metaVar)
 	return out, err
 }
 
 func (b *builder) use(arg string) {
-	if b.used == nil {
-		b.used = map[string]bool{}
-	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.used[arg] = true
 }
 
-// warnings names the build arguments that nothing asked for.
-func (b *builder) warnings() []string {
+// allWarnings names also the build arguments that nothing asked for.
+func (b *builder) allWarnings() []string {
 	var unused []string
 	for _, k := range slices.Sorted(maps.Keys(b.o.BuildArgs)) {
 		if !b.used[k] && !slices.Contains(proxyArgs, k) {
@@ -93,9 +87,9 @@ func (b *builder) warnings() []string {
 		}
 	}
 	if len(unused) == 0 {
-		return nil
+		return b.warnings
 	}
-	return []string{fmt.Sprintf("One or more build-args %v were not consumed", unused)}
+	return append(b.warnings, fmt.Sprintf("One or more build-args %v were not consumed", unused))
 }
 
 // argScope holds the variables of a stage: build arguments, and the
@@ -116,6 +110,13 @@ func (a *argScope) adopt(env []string) {
 		k, v, _ := strings.Cut(e, "=")
 		a.env[k] = v
 	}
+}
+
+// inherit takes over what another stage knows.
+func (a *argScope) inherit(from *argScope) {
+	a.args = slices.Clone(from.args)
+	maps.Copy(a.arg, from.arg)
+	maps.Copy(a.env, from.env)
 }
 
 // set declares an argument.
@@ -142,6 +143,27 @@ func (a *argScope) expand(escape rune) instructions.SingleWordExpander {
 	}
 }
 
+// expandRaw leaves quotes alone: they are part of a here-document.
+func (a *argScope) expandRaw(escape rune) instructions.SingleWordExpander {
+	lex := shell.NewLex(escape)
+	lex.SkipProcessQuotes = true
+	return func(word string) (string, error) {
+		out, _, err := lex.ProcessWord(word, a.vars())
+		return out, err
+	}
+}
+
+// shown is an instruction for the progress, with its variables replaced where
+// they have a value.
+func (a *argScope) shown(text string, escape rune) string {
+	lex := shell.NewLex(escape)
+	lex.RawQuotes, lex.RawEscapes, lex.SkipUnsetEnv = true, true, true
+	if out, _, err := lex.ProcessWord(text, a.vars()); err == nil {
+		text = out
+	}
+	return strings.Join(strings.Fields(text), " ")
+}
+
 // values are the declared arguments that a RUN sees: NAME=value.
 func (a *argScope) values() []string {
 	var list []string
@@ -155,21 +177,21 @@ func (a *argScope) values() []string {
 
 // arg is ARG.
 func (b *builder) arg(s *stage, c *instructions.ArgCommand) error {
-	meta, err := b.metaArgs()
-	if err != nil {
-		return err
-	}
 	var shown []string
 	for _, a := range c.Args {
-		shown = append(shown, a.String())
 		if v, ok := b.o.BuildArgs[a.Key]; ok {
 			b.use(a.Key)
 			s.args.set(a.Key, v)
 		} else if a.Value != nil {
 			s.args.set(a.Key, *a.Value)
-		} else if v, ok := meta[a.Key]; ok {
+		} else if v, ok := b.metaVar[a.Key]; ok {
 			s.args.set(a.Key, v)
 		}
+		word := a.Key
+		if v, ok := s.args.arg[a.Key]; ok {
+			word += "=" + v
+		}
+		shown = append(shown, word)
 	}
 	s.addHistory("ARG "+strings.Join(shown, " "), true)
 	return nil

@@ -4,6 +4,7 @@ package dockerfile
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -39,6 +40,9 @@ func withLocation(err error, where []parser.Range) error {
 // locate adds what the user needs to find the place.
 func (b *builder) locate(err error) error {
 	e := &Error{err: err}
+	if b.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return e // it is the user's doing, and about no line
+	}
 	var se *stepError
 	if errors.As(err, &se) {
 		e.Step, e.StepName = se.step, se.name

@@ -3,6 +3,8 @@
 package dockerfile
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -18,7 +20,8 @@ const (
 	Status // Text is a remark
 	Output // Data is what the command wrote
 	Done
-	Failed // Err is why
+	Failed   // Err is why
+	Canceled // another step has failed, or the user has had enough
 )
 
 // Event is something that happens to a step of a build.
@@ -34,6 +37,7 @@ type Event struct {
 
 // teller sends events, one at a time.
 type teller struct {
+	ctx  context.Context
 	mu   sync.Mutex
 	send func(Event)
 	last int
@@ -84,6 +88,10 @@ func (v *vertex) finish()         { v.emit(Event{Kind: Done}) }
 
 // fail tells of the error and returns it.
 func (v *vertex) fail(err error) error {
+	if v.t.ctx != nil && v.t.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		v.emit(Event{Kind: Canceled})
+		return err
+	}
 	v.emit(Event{Kind: Failed, Err: err})
 	return &stepError{step: v.step, name: v.name, err: err}
 }

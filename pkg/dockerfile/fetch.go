@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -21,6 +23,50 @@ func remoteName(src string) string {
 		return ""
 	}
 	return path.Base(u.Path)
+}
+
+func isRemote(src string) bool {
+	for _, scheme := range []string{"http://", "https://", "git@", "git://", "ssh://"} {
+		if strings.HasPrefix(src, scheme) {
+			return true
+		}
+	}
+	return false
+}
+
+func isGit(src string) bool {
+	return !strings.HasPrefix(src, "http") || strings.HasSuffix(strings.SplitN(src, "#", 2)[0], ".git")
+}
+
+const (
+	remoteTime = 10 * time.Minute
+	maxRemote  = 4 << 30
+)
+
+// addRemote fetches a URL into a temporary directory.
+func (b *builder) addRemote(p *plan, src string, c transfer) error {
+	if isGit(src) {
+		return fmt.Errorf("ADD %s: git repositories are not supported", src)
+	}
+	ctx, cancel := context.WithTimeout(b.ctx, remoteTime)
+	defer cancel()
+	t, err := b.fetch(ctx, src, c.checksum)
+	if err != nil {
+		return fmt.Errorf("ADD %s: %w", src, err)
+	}
+	name := remoteName(src)
+	if name == "" && !p.isDir {
+		name = path.Base(p.dest)
+	}
+	if name == "" {
+		return fmt.Errorf("cannot determine filename for source %s", src)
+	}
+	info, err := t.root.Lstat("data")
+	if err != nil {
+		return err
+	}
+	p.items = append(p.items, item{tree: t, name: "data", target: name, info: info, unpack: c.unpack != nil && *c.unpack})
+	return nil
 }
 
 // fetch downloads a URL into a tree with one file, "data". As with BuildKit the
@@ -47,7 +93,9 @@ func (b *builder) fetch(ctx context.Context, src, checksum string) (*tree, error
 		return nil, err
 	}
 	t.after = func() { _ = os.RemoveAll(dir) }
+	b.mu.Lock()
 	b.mounts = append(b.mounts, t)
+	b.mu.Unlock()
 	f, err := t.root.OpenFile("data", os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err

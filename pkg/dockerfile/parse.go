@@ -49,6 +49,9 @@ func (b *builder) load() error {
 	if len(b.file.stages) == 0 {
 		return errors.New("dockerfile contains no stages to build")
 	}
+	if b.metaVar, err = b.metaArgs(); err != nil {
+		return err
+	}
 	return b.openContext()
 }
 
@@ -106,7 +109,8 @@ func (b *builder) openContext() error {
 	if t.ignore, err = patternmatcher.New(patterns); err != nil {
 		return v.fail(fmt.Errorf("read .dockerignore: %w", err))
 	}
-	v.status("transferring context: 2B done")
+	b.sums = loadSums(b.st.Dirs().BuildCache(), t.path)
+	t.sums = b.sums
 	v.finish()
 	return nil
 }
@@ -234,13 +238,19 @@ func parseTrigger(text string) (instructions.Command, error) {
 // Configure applies instructions that only change the configuration, such as
 // those of import --change.
 func Configure(image *Image, changes []string) error {
-	s := &stage{image: image.DockerOCIImage}
+	s := &stage{image: image.DockerOCIImage, args: newArgScope(nil)}
+	s.args.adopt(s.image.Config.Env)
 	for _, text := range changes {
 		cmd, err := parseTrigger(text)
 		if err != nil {
 			return err
 		}
-		if err := configure(s, cmd); err != nil {
+		if ex, ok := cmd.(instructions.SupportsSingleWordExpansion); ok {
+			if err := ex.Expand(s.args.expand('\\')); err != nil {
+				return err
+			}
+		}
+		if err := configure(s, cmd, '\\'); err != nil {
 			return err
 		}
 	}

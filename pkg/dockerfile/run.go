@@ -5,14 +5,12 @@ package dockerfile
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"github.com/opencontainers/go-digest"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"coracle/pkg/overlay"
 )
@@ -21,9 +19,23 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 // run is RUN.
 func (b *builder) run(s *stage, c *instructions.RunCommand) error {
-	v := b.tell.announce(s.title(c.String()))
-	args, scripts := s.runArgs(c)
-	mounts, id, err := b.runMounts(s, c, scripts)
+	cmd, err := s.command(c)
+	if err != nil {
+		return err
+	}
+	v := b.tell.announce(s.title(s.args.shown(c.String(), b.file.escape) + cmd.note))
+	if len(cmd.args) == 0 {
+		return v.fail(errors.New("RUN requires a command"))
+	}
+	if sec := instructions.GetSecurity(c); sec != instructions.SecuritySandbox {
+		return v.fail(fmt.Errorf("RUN --security=%s is not allowed", sec))
+	}
+	if len(instructions.GetDevices(c)) > 0 {
+		return v.fail(errors.New("RUN --device is not supported"))
+	}
+	m := &mounts{b: b, s: s}
+	defer m.close()
+	shown, err := m.plan(instructions.GetMounts(c))
 	if err != nil {
 		return v.fail(err)
 	}
@@ -31,18 +43,22 @@ func (b *builder) run(s *stage, c *instructions.RunCommand) error {
 	if n := instructions.GetNetwork(c); n != instructions.NetworkDefault {
 		network = n
 	}
-	env := b.runEnv(s)
-	conf := s.image.Config
-	parts := []string{"run", conf.User, conf.WorkingDir, network, id}
-	parts = append(append(append(parts, args...), "env"), withoutProxies(env)...)
+	env, conf := b.runEnv(s), s.image.Config
+	parts := []string{"run", conf.User, conf.WorkingDir, network, shown, cmd.script}
+	parts = append(append(append(parts, cmd.args...), "env"), withoutProxies(env)...)
 	err = b.snapshot(s, v, newKey(s.parent(), parts...), func(d *overlay.Dir, lowers []string) error {
-		err := b.runner.Run(b.ctx, Step{
-			Lowers: lowers, Upper: d.Upper, Work: d.Work, Args: args, Env: env, Dir: conf.WorkingDir, User: conf.User,
-			Network: network, AddHosts: b.o.AddHosts, ShmSize: b.o.ShmSize, Mounts: mounts, Stdout: v, Stderr: v,
+		list, secrets, err := m.open(cmd)
+		if err != nil {
+			return err
+		}
+		err = b.runner.Run(b.ctx, Step{
+			Lowers: lowers, Upper: d.Upper, Work: d.Work, Args: cmd.args, Env: append(env[:len(env):len(env)], secrets...),
+			Dir: conf.WorkingDir, User: conf.User, Network: network, AddHosts: b.o.AddHosts, ShmSize: b.o.ShmSize,
+			Mounts: list, Stdout: v, Stderr: v,
 		})
 		var exit *ExitError
 		if errors.As(err, &exit) {
-			return fmt.Errorf("process %q did not complete successfully: %w", strings.Join(args, " "), err)
+			return fmt.Errorf("process %q did not complete successfully: %w", strings.Join(cmd.args, " "), err)
 		}
 		return err
 	})
@@ -50,7 +66,7 @@ func (b *builder) run(s *stage, c *instructions.RunCommand) error {
 	if vals := s.args.values(); len(vals) > 0 {
 		text += fmt.Sprintf("|%d %s ", len(vals), strings.Join(vals, " "))
 	}
-	s.addHistory(text+strings.Join(args, " ")+" # buildkit", false)
+	s.addHistory(text+strings.Join(cmd.args, " ")+" # buildkit", false)
 	return err
 }
 
@@ -84,154 +100,54 @@ func withoutProxies(env []string) []string {
 	})
 }
 
-// script is a here-document that is a program of its own.
-type script struct {
-	name string
-	data string
+// command is what a RUN executes.
+type command struct {
+	args   []string
+	note   string // for the progress: what the here-document begins with
+	script string // a here-document that is a program of its own, args[0]
 }
 
-// runArgs is the command. A here-document is part of the shell's text; one
-// that begins with #! is a file.
-func (s *stage) runArgs(c *instructions.RunCommand) (args []string, scripts []script) {
-	if !c.PrependShell {
-		return c.CmdLine, nil
-	}
-	text := strings.Join(c.CmdLine, " ")
-	if len(c.Files) == 1 && isOnlyHeredoc(text, c.Files[0].Name) {
-		f := c.Files[0]
-		if strings.HasPrefix(f.Data, "#!") {
-			return []string{"/dev/pipes/" + f.Name}, []script{{f.Name, f.Data}}
+// scriptDir is where a here-document with an interpreter of its own is put.
+const scriptDir = "/dev/pipes"
+
+// command gives a here-document to the shell; one that begins with #! is a
+// program.
+func (s *stage) command(c *instructions.RunCommand) (command, error) {
+	if len(c.Files) == 0 {
+		if !c.PrependShell {
+			return command{args: c.CmdLine}, nil
 		}
-		return append(slices.Clone(s.shell()), f.Data), nil
+		return command{args: s.inShell(strings.Join(c.CmdLine, " "))}, nil
 	}
-	for _, f := range c.Files {
-		text += "\n" + f.Data + f.Name
+	if len(c.CmdLine) != 1 || !c.PrependShell {
+		return command{}, fmt.Errorf("parsing produced an invalid run command: %v", c.CmdLine)
 	}
-	return append(slices.Clone(s.shell()), text), nil
+	doc, err := parser.ParseHeredoc(c.CmdLine[0])
+	if err != nil || doc == nil {
+		text := c.CmdLine[0]
+		for _, f := range c.Files {
+			text += "\n" + f.Data + f.Name
+		}
+		return command{args: s.inShell(text)}, nil
+	}
+	f := c.Files[0]
+	data := f.Data
+	if f.Chomp {
+		data = parser.ChompHeredocContent(data)
+	}
+	cmd := command{args: s.inShell(data), note: " (" + firstLine(f.Data) + ")"}
+	if strings.HasPrefix(f.Data, "#!") {
+		cmd.script, cmd.args = data, []string{path.Join(scriptDir, path.Base(f.Name))}
+	}
+	return cmd, nil
 }
 
-func isOnlyHeredoc(text, name string) bool {
-	text = strings.TrimPrefix(strings.TrimSpace(text), "<<")
-	text = strings.TrimPrefix(text, "-")
-	return strings.Trim(text, `"'`) == name
-}
+func (s *stage) inShell(text string) []string { return append(slices.Clone(s.shell()), text) }
 
-// runMounts are the mounts of --mount. The string decides with the rest what
-// the result is; what is in a cache or a secret does not.
-func (b *builder) runMounts(s *stage, c *instructions.RunCommand, scripts []script) ([]StepMount, string, error) {
-	var list []StepMount
-	var id strings.Builder
-	for _, m := range instructions.GetMounts(c) {
-		var sm StepMount
-		var err error
-		switch m.Type {
-		case instructions.MountTypeBind:
-			sm, err = b.bindMount(s, m, &id)
-		case instructions.MountTypeCache:
-			sm, err = b.cacheMount(m)
-		case instructions.MountTypeTmpfs:
-			sm = StepMount{Type: "tmpfs", Target: m.Target, Size: m.SizeLimit}
-		case instructions.MountTypeSecret:
-			var ok bool
-			if sm, ok, err = b.secretMount(m); !ok && err == nil {
-				continue
-			}
-		default:
-			err = fmt.Errorf("RUN --mount=type=%s is not supported", m.Type)
-		}
-		if err != nil {
-			return nil, "", err
-		}
-		sm.Target = absolute(s.image.Config.WorkingDir, sm.Target)
-		fmt.Fprintf(&id, "%s %q %t\n", m.Type, sm.Target, sm.ReadOnly)
-		list = append(list, sm)
+func firstLine(doc string) string {
+	first, _, more := strings.Cut(strings.TrimSpace(doc), "\n")
+	if more {
+		first += "..."
 	}
-	for _, sc := range scripts {
-		dir, err := b.tempDir("script-")
-		if err != nil {
-			return nil, "", fmt.Errorf("write here-document: %w", err)
-		}
-		file := filepath.Join(dir, "script")
-		if err := os.WriteFile(file, []byte(sc.data), 0o755); err != nil {
-			return nil, "", fmt.Errorf("write here-document: %w", err)
-		}
-		fmt.Fprintf(&id, "script %q\n", sc.data)
-		list = append(list, StepMount{Type: "bind", Source: file, Target: "/dev/pipes/" + sc.name, ReadOnly: true})
-	}
-	return list, id.String(), nil
-}
-
-// bindMount shows files of the context, a stage or an image to the command.
-func (b *builder) bindMount(s *stage, m *instructions.Mount, id *strings.Builder) (StepMount, error) {
-	t, err := b.source(s, m.From)
-	if err != nil {
-		return StepMount{}, err
-	}
-	names, err := t.find(m.Source)
-	if err != nil {
-		return StepMount{}, err
-	}
-	if t.id != "" {
-		fmt.Fprintf(id, "from %s %s\n", t.id, names[0])
-	} else {
-		p := &plan{}
-		if err := b.planSource(p, s, m.Source, transfer{}, emptyMatcher()); err != nil {
-			return StepMount{}, err
-		}
-		sum, err := p.digest(b.ctx)
-		if err != nil {
-			return StepMount{}, err
-		}
-		id.WriteString("context " + sum + "\n")
-	}
-	// What is written there is thrown away, says BuildKit; here it is refused.
-	return StepMount{Type: "bind", Source: filepath.Join(t.path, names[0]), Target: m.Target, ReadOnly: true}, nil
-}
-
-// cacheMount is a directory that stays between builds.
-func (b *builder) cacheMount(m *instructions.Mount) (StepMount, error) {
-	name := m.CacheID
-	if name == "" {
-		name = path.Clean(m.Target)
-	}
-	dir := filepath.Join(b.st.Dirs().CacheMounts(), digest.FromString(name).Encoded())
-	mode := os.FileMode(0o755)
-	if m.Mode != nil {
-		mode = unixMode(uint32(*m.Mode))
-	}
-	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-		own := owner{}
-		if m.UID != nil {
-			own.uid = int(*m.UID)
-		}
-		if m.GID != nil {
-			own.gid = int(*m.GID)
-		}
-		err := errors.Join(os.MkdirAll(dir, 0o755), os.Chmod(dir, mode), ignoreInvalid(os.Chown(dir, own.uid, own.gid)))
-		if err != nil {
-			return StepMount{}, fmt.Errorf("create cache mount: %w", err)
-		}
-	}
-	return StepMount{Type: "bind", Source: dir, Target: m.Target, ReadOnly: m.ReadOnly}, nil
-}
-
-// secretMount shows a file of the host to one command; ok is false when it was
-// not given and need not be.
-func (b *builder) secretMount(m *instructions.Mount) (sm StepMount, ok bool, err error) {
-	id := m.CacheID
-	if id == "" {
-		id = path.Base(m.Target)
-	}
-	file, known := b.o.Secrets[id]
-	if !known {
-		if m.Required {
-			return sm, false, fmt.Errorf("secret %s: not found", id)
-		}
-		return sm, false, nil
-	}
-	target := m.Target
-	if target == "" {
-		target = "/run/secrets/" + id
-	}
-	return StepMount{Type: "bind", Source: file, Target: target, ReadOnly: true}, true, nil
+	return first
 }

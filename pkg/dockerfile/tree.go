@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
-	pathrs "github.com/cyphar/filepath-securejoin/pathrs-lite"
 	"github.com/moby/patternmatcher"
 	"golang.org/x/sys/unix"
 
@@ -26,7 +25,8 @@ type tree struct {
 	root   *os.Root
 	ignore *patternmatcher.PatternMatcher // nil: everything is there
 	owners bool                           // files keep their owners
-	id     string                         // what decides the content, or empty
+	top    overlay.LayerID                // what it shows, or empty
+	sums   *sums                          // of the context
 	after  func()                         // called by close
 }
 
@@ -71,26 +71,33 @@ func (e *notFoundError) Hint() string {
 	return ""
 }
 
-// find resolves a source, which may have wildcards, to the paths it stands
-// for. Links on the way are followed inside the tree.
+// inTree makes a path of the user's relative to the root, and keeps it there.
+func inTree(p string) string {
+	if p = strings.TrimPrefix(path.Clean("/"+p), "/"); p == "" {
+		return "."
+	}
+	return p
+}
+
+func hasWildcard(p string) bool { return strings.ContainsAny(p, `*?[\`) }
+
+// find resolves a source to the paths it stands for; with wildcards that may
+// be none. Links on the way are followed inside the tree.
 func (t *tree) find(source string) ([]string, error) {
-	name := strings.TrimPrefix(path.Clean("/"+source), "/")
-	if name == "" {
+	name := inTree(source)
+	if name == "." {
 		return []string{"."}, nil
 	}
-	if strings.ContainsAny(name, `*?[`) {
+	if hasWildcard(name) {
 		found, err := fs.Glob(t.root.FS(), name)
 		if err != nil {
 			return nil, fmt.Errorf("match %s: %w", source, err)
 		}
 		var list []string
 		for _, f := range found {
-			if !t.ignored(f) {
+			if info, err := t.root.Lstat(f); err == nil && !t.hidden(f, info) {
 				list = append(list, f)
 			}
-		}
-		if len(list) == 0 {
-			return nil, &notFoundError{name: name, ignored: len(found) > 0}
 		}
 		return list, nil
 	}
@@ -103,71 +110,82 @@ func (t *tree) find(source string) ([]string, error) {
 		return nil, err
 	}
 	info, err := t.root.Lstat(rel)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return nil, &notFoundError{name: name}
 	}
 	if err != nil {
 		return nil, err
 	}
-	if t.ignored(rel) && !(info.IsDir() && t.ignore.Exclusions()) {
+	if t.hidden(rel, info) {
 		return nil, &notFoundError{name: name, ignored: true}
 	}
 	return []string{rel}, nil
 }
 
+// hidden reports whether a path is ignored, and nothing in it is not.
+func (t *tree) hidden(name string, info fs.FileInfo) bool {
+	if !t.ignored(name) {
+		return false
+	}
+	if !info.IsDir() || !t.ignore.Exclusions() {
+		return true
+	}
+	empty := true
+	err := t.walk(name, nil, func(string, fs.FileInfo) { empty = false })
+	return err == nil && empty
+}
+
 // walk calls f for start and everything below it that is not ignored, parents
-// first, in the order of names.
-func (t *tree) walk(start string, f func(name string, info fs.FileInfo) error) error {
+// first, in the order of names. skip hides more, by names below start. An
+// ignored directory is told of if something in it is not.
+func (t *tree) walk(start string, skip *patternmatcher.PatternMatcher, f func(name string, info fs.FileInfo)) error {
+	type dir struct {
+		name string
+		info fs.FileInfo
+	}
+	var above []dir // ignored directories that we are in, not told of yet
 	return fs.WalkDir(t.root.FS(), start, func(name string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && name != start {
+			return nil // gone meanwhile
+		}
 		if err != nil {
 			return err
 		}
-		hidden := t.ignored(name)
-		if d.IsDir() && hidden && !t.ignore.Exclusions() {
+		hidden, final := t.ignored(name), t.ignore != nil && !t.ignore.Exclusions()
+		if !hidden && skip != nil && name != start {
+			out, err := skip.MatchesOrParentMatches(below(start, name))
+			if err != nil {
+				return err
+			}
+			hidden, final = out, !skip.Exclusions()
+		}
+		if hidden && d.IsDir() && final {
 			return fs.SkipDir
 		}
-		if hidden {
+		if hidden && !d.IsDir() {
 			return nil
 		}
 		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		return f(name, info)
-	})
-}
-
-// target is a root file system that is written to.
-type target struct {
-	path string
-	root *os.File
-	done func()
-}
-
-func (t *target) close() {
-	t.root.Close()
-	t.done()
-}
-
-// mountUpper shows the layers with a new one on top, for this process only.
-func (b *builder) mountUpper(d *overlay.Dir, lowers []string) (*target, error) {
-	if len(lowers) == 0 {
-		root, err := os.Open(d.Upper)
-		if err != nil {
-			return nil, err
+		for len(above) > 0 && !strings.HasPrefix(name, above[len(above)-1].name+"/") && above[len(above)-1].name != "." {
+			above = above[:len(above)-1]
 		}
-		return &target{path: d.Upper, root: root, done: func() {}}, nil
-	}
-	dir, unmount, err := b.mount(overlay.Rootfs{Lowers: lowers, Upper: d.Upper, Work: d.Work, Volatile: true})
-	if err != nil {
-		return nil, err
-	}
-	root, err := os.Open(dir)
-	if err != nil {
-		unmount()
-		return nil, err
-	}
-	return &target{path: dir, root: root, done: unmount}, nil
+		if hidden {
+			above = append(above, dir{name, info})
+			return nil
+		}
+		for _, a := range above {
+			f(a.name, a.info)
+		}
+		above = nil
+		f(name, info)
+		return nil
+	})
 }
 
 func (b *builder) tempDir(prefix string) (string, error) {
@@ -196,7 +214,28 @@ func (b *builder) mount(r overlay.Rootfs) (dir string, unmount func(), err error
 
 // layersTree shows the files of layers, to be read.
 func (b *builder) layersTree(layers []overlay.LayerID) (*tree, error) {
-	if len(layers) == 0 {
+	var top overlay.LayerID
+	if len(layers) > 0 {
+		top = layers[len(layers)-1]
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, t := range b.mounts {
+		if t.owners && t.top == top {
+			return t, nil
+		}
+	}
+	t, err := b.newLayersTree(top)
+	if err != nil {
+		return nil, err
+	}
+	t.owners, t.top = true, top
+	b.mounts = append(b.mounts, t)
+	return t, nil
+}
+
+func (b *builder) newLayersTree(top overlay.LayerID) (*tree, error) {
+	if top == "" {
 		dir, err := b.tempDir("mnt-")
 		if err != nil {
 			return nil, err
@@ -208,7 +247,6 @@ func (b *builder) layersTree(layers []overlay.LayerID) (*tree, error) {
 		t.after = func() { _ = os.Remove(dir) }
 		return t, nil
 	}
-	top := layers[len(layers)-1]
 	lowers, err := b.st.Lowers(top)
 	if err != nil {
 		return nil, err
@@ -222,62 +260,6 @@ func (b *builder) layersTree(layers []overlay.LayerID) (*tree, error) {
 		unmount()
 		return nil, err
 	}
-	t.owners, t.id, t.after = true, string(top), unmount
+	t.after = unmount
 	return t, nil
-}
-
-// owner is who new files belong to.
-type owner struct{ uid, gid int }
-
-// mkdirAll makes a directory with its parents and returns it open. Links on
-// the way are followed inside the root. New directories belong to own.
-func (t *target) mkdirAll(dir string, mode os.FileMode, own *owner) (*os.File, error) {
-	if own == nil {
-		return pathrs.MkdirAllHandle(t.root, dir, mode)
-	}
-	var f *os.File
-	for i, part := 0, strings.Split(strings.Trim(path.Clean("/"+dir), "/"), "/"); i < len(part); i++ {
-		name := strings.Join(part[:i+1], "/")
-		known, err := pathrs.OpenatInRoot(t.root, name)
-		if err == nil {
-			known.Close()
-		}
-		if f != nil {
-			f.Close()
-		}
-		made := err != nil
-		if f, err = pathrs.MkdirAllHandle(t.root, name, mode); err != nil {
-			return nil, err
-		}
-		if made {
-			if err := f.Chown(own.uid, own.gid); err != nil && !errors.Is(err, unix.EINVAL) {
-				f.Close()
-				return nil, err
-			}
-		}
-	}
-	return f, nil
-}
-
-// isDir reports whether a path is a directory, behind links or not.
-func (t *target) isDir(name string) bool {
-	f, err := pathrs.OpenatInRoot(t.root, name)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	return err == nil && info.IsDir()
-}
-
-func emptyMatcher() *patternmatcher.PatternMatcher {
-	m, _ := patternmatcher.New(nil) // no pattern is no error
-	return m
-}
-
-func ignoreInvalid(err error) error {
-	if errors.Is(err, unix.EINVAL) {
-		return nil
-	}
-	return err
 }

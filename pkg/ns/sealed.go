@@ -21,11 +21,25 @@ var sealedSelf = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		fd, err = copiedSelf()
 	}
+	if err == nil {
+		fd, err = raise(fd)
+	}
 	if err != nil {
 		return "", fmt.Errorf("seal own program: %w", err)
 	}
 	return "/proc/self/fd/" + strconv.Itoa(fd), nil
 })
+
+// sealedFD is above all descriptors that are passed to a child: between fork
+// and execve, package syscall puts copies of them, and of a pipe of its own, on
+// the numbers that follow the highest one, whatever is open there.
+const sealedFD = 1000
+
+func raise(fd int) (int, error) {
+	high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, sealedFD)
+	unix.Close(fd)
+	return high, os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
+}
 
 // readOnlySelf is the program on a read-only mount that is in no mount
 // namespace, where nobody can remount it. Cloning /proc/self/exe itself is

@@ -51,17 +51,21 @@ func NewBuild(f *os.File, mode string) (Build, error) {
 
 // step is what is known of one step.
 type step struct {
-	number  int // as it is shown; 0 before it was
-	name    string
-	started time.Time
-	ended   time.Time
-	cached  bool
-	err     error
-	rest    string   // an unfinished line of output
-	tail    []string // the last lines
+	number   int // as it is shown; 0 before it was
+	name     string
+	started  time.Time
+	ended    time.Time
+	cached   bool
+	canceled bool
+	err      error
+	rest     string   // an unfinished line of output
+	tail     []string // the last lines
 }
 
-const tailLines = 10
+const (
+	tailLines = 10
+	maxLine   = 64 << 10 // longer ones are printed in parts
+)
 
 // lines takes output in and returns the lines that it completes.
 func (s *step) lines(data []byte) []string {
@@ -69,6 +73,9 @@ func (s *step) lines(data []byte) []string {
 	parts := strings.Split(text, "\n")
 	s.rest = parts[len(parts)-1]
 	done := parts[:len(parts)-1]
+	if len(s.rest) > maxLine {
+		done, s.rest = append(done, s.rest), ""
+	}
 	s.keep(done)
 	return done
 }
@@ -118,8 +125,8 @@ func (s *steps) get(e dockerfile.Event) *step {
 		st.started = e.Time
 	case dockerfile.Cached:
 		st.cached, st.ended = true, e.Time
-	case dockerfile.Done:
-		st.ended = e.Time
+	case dockerfile.Done, dockerfile.Canceled:
+		st.ended, st.canceled = e.Time, e.Kind == dockerfile.Canceled
 	case dockerfile.Failed:
 		st.err, st.ended = e.Err, e.Time
 	}
@@ -173,6 +180,10 @@ func (p *plain) Event(e dockerfile.Event) {
 		p.output(s, s.flush(), e.Time)
 		p.heading(s)
 		p.line(s, "ERROR: "+e.Err.Error())
+	case dockerfile.Canceled:
+		p.output(s, s.flush(), e.Time)
+		p.heading(s)
+		p.line(s, "CANCELED")
 	}
 }
 
@@ -202,131 +213,3 @@ func (p *plain) heading(s *step) {
 func (p *plain) line(s *step, text string) { fmt.Fprintf(p.w, "#%d %s\n", s.number, text) }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }
-
-// picture is the form for terminals: the steps with their times, and the last
-// lines of what runs now, drawn anew ten times a second.
-type picture struct {
-	steps
-	f     *os.File
-	begun time.Time
-	drawn int // lines on the screen
-	stop  chan struct{}
-	over  chan struct{}
-}
-
-func newPicture(f *os.File) *picture {
-	p := &picture{f: f, begun: time.Now(), stop: make(chan struct{}), over: make(chan struct{})}
-	go p.loop()
-	return p
-}
-
-func (p *picture) loop() {
-	defer close(p.over)
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			p.draw(false)
-		case <-p.stop:
-			p.draw(true)
-			return
-		}
-	}
-}
-
-func (p *picture) Close() {
-	close(p.stop)
-	<-p.over
-}
-
-func (p *picture) Event(e dockerfile.Event) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s := p.get(e)
-	switch e.Kind {
-	case dockerfile.Output:
-		s.lines(e.Data)
-	case dockerfile.Status:
-		s.keep([]string{e.Text})
-	case dockerfile.Done, dockerfile.Failed:
-		s.flush()
-	}
-}
-
-// draw writes the picture over the last one.
-func (p *picture) draw(final bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	width, height, err := term.GetSize(int(p.f.Fd()))
-	if err != nil || width <= 0 || height <= 0 {
-		width, height = 80, 24
-	}
-	lines := p.lines(final)
-	if !final && len(lines) > height-1 { // what has scrolled away cannot be changed
-		lines = append(lines[:1:1], lines[len(lines)-height+2:]...)
-	}
-	var b strings.Builder
-	if p.drawn > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA\r\x1b[J", p.drawn)
-	}
-	for _, l := range lines {
-		b.WriteString(fit(l, width) + "\n")
-	}
-	p.drawn = len(lines)
-	_, _ = io.WriteString(p.f, b.String())
-}
-
-func (p *picture) lines(final bool) []string {
-	done := 0
-	for _, s := range p.list {
-		if !s.ended.IsZero() {
-			done++
-		}
-	}
-	state := ""
-	if final && done == len(p.list) {
-		state = " FINISHED"
-	}
-	lines := []string{fmt.Sprintf("[+] Building %s (%d/%d)%s", seconds(time.Since(p.begun)), done, len(p.list), state)}
-	for _, s := range p.list {
-		if s.started.IsZero() && s.ended.IsZero() {
-			continue
-		}
-		took, word := s.took(), ""
-		switch {
-		case s.cached:
-			word = "CACHED "
-		case s.err != nil:
-			word = "ERROR "
-		case s.ended.IsZero():
-			took = time.Since(s.started)
-		}
-		lines = append(lines, fmt.Sprintf(" => %s%s\t%s", word, s.name, seconds(took)))
-		if s.ended.IsZero() && !final {
-			for _, t := range s.tail[max(0, len(s.tail)-6):] {
-				lines = append(lines, " => => "+t)
-			}
-		}
-	}
-	return lines
-}
-
-// fit cuts a line to the terminal, with what stands behind a tab at its end.
-func fit(l string, width int) string {
-	text, right, _ := strings.Cut(l, "\t")
-	r := []rune(strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
-			return -1 // what a command prints must not move the cursor
-		}
-		return c
-	}, text))
-	room := max(width-1-len(right), 0)
-	if len(r) > room {
-		r = r[:room]
-	}
-	if right == "" {
-		return string(r)
-	}
-	return string(r) + strings.Repeat(" ", room-len(r)) + right
-}

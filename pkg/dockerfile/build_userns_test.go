@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dockerfile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"coracle/pkg/overlay"
+	"coracle/pkg/state"
+)
+
+// world is what a build needs from elsewhere.
+type world struct {
+	t       *testing.T
+	st      *overlay.Store
+	context string
+	run     func(ctx context.Context, s Step) error
+	log     []string // "CACHED [1/2] …" and so on
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	t.Setenv("TMPDIR", t.TempDir())
+	d, err := state.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := overlay.Open(d, overlay.Options{SingleID: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	return &world{t: t, st: st, context: t.TempDir()}
+}
+
+func (w *world) Run(ctx context.Context, s Step) error {
+	if w.run != nil {
+		return w.run(ctx, s)
+	}
+	return os.WriteFile(filepath.Join(s.Upper, "ran"), []byte(strings.Join(s.Args, " ")), 0o644)
+}
+
+func (w *world) Resolve(_ context.Context, ref, _ string, _ bool) (overlay.Details, error) {
+	return overlay.Details{}, fmt.Errorf("%s: not found", ref)
+}
+
+func (w *world) write(files map[string]string) {
+	w.t.Helper()
+	for name, text := range files {
+		p := filepath.Join(w.context, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(p), 0o755), os.WriteFile(p, []byte(text), 0o644)); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+func (w *world) build(text string, o Options) (Result, error) {
+	w.t.Helper()
+	w.log = nil
+	words := map[Kind]string{Cached: "CACHED ", Done: "DONE ", Failed: "ERROR ", Canceled: "CANCELED "}
+	o.Source, o.Dockerfile, o.ContextDir = strings.NewReader(text), "Dockerfile", w.context
+	return Build(w.t.Context(), w.st, w, w, o, func(e Event) {
+		if word, ok := words[e.Kind]; ok && strings.HasPrefix(e.Name, "[") && !strings.HasPrefix(e.Name, "[internal]") {
+			w.log = append(w.log, word+e.Name)
+		}
+	})
+}
+
+// config is the configuration of a build that must not fail.
+func (w *world) config(text string, o Options) Image {
+	w.t.Helper()
+	res, err := w.build(text, o)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	det, err := overlay.LoadImage(w.st.Dirs(), res.Image.ID)
+	var img Image
+	if err == nil {
+		err = json.Unmarshal(det.Config, &img)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	layers := 0
+	for _, h := range img.History {
+		if !h.EmptyLayer {
+			layers++
+		}
+	}
+	if layers != len(img.RootFS.DiffIDs) || layers != len(det.Layers) {
+		w.t.Errorf("history tells of %d layers, the image has %d", layers, len(img.RootFS.DiffIDs))
+	}
+	return img
+}
+
+func TestScratchWithoutFiles(t *testing.T) {
+	if !inUserns(t) {
+		return
+	}
+	w := newWorld(t)
+	img := w.config("FROM scratch\nCMD [\"/x\"]\n", Options{})
+	if len(img.RootFS.DiffIDs) != 1 || !slices.Equal(img.Config.Cmd, []string{"/x"}) || img.Architecture != runtime.GOARCH {
+		t.Errorf("image is %+v", img)
+	}
+	if _, err := w.build("FROM scratch\n", Options{}); message(err) != "no image was generated: is the Dockerfile empty?" {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestCacheRules(t *testing.T) {
+	if !inUserns(t) {
+		return
+	}
+	w := newWorld(t)
+	w.write(map[string]string{"a": "1", "b": "1"})
+	const text = "FROM scratch\nARG V\nCOPY a /a\nRUN make\nCOPY b /b\n"
+	first := w.config(text, Options{})
+	tests := []struct {
+		what string
+		do   func() Options
+		text string
+		want string // of the three steps
+	}{
+		{"nothing", func() Options { return Options{} }, text, "CACHED CACHED CACHED"},
+		{"the last file", func() Options { w.write(map[string]string{"b": "2"}); return Options{} }, text, "CACHED CACHED DONE"},
+		{"the first file", func() Options { w.write(map[string]string{"a": "2"}); return Options{} }, text, "DONE DONE DONE"},
+		{"an argument", func() Options { return Options{BuildArgs: map[string]string{"V": "1"}} }, text, "CACHED DONE DONE"},
+		{"a proxy", func() Options { return Options{BuildArgs: map[string]string{"http_proxy": "p"}} }, text, "CACHED CACHED CACHED"},
+		{"a comment", func() Options { return Options{} }, "# x\n" + text, "CACHED CACHED CACHED"},
+		{"the user", func() Options { return Options{} }, strings.Replace(text, "RUN", "USER u\nRUN", 1), "CACHED DONE DONE"},
+		{"a label", func() Options { return Options{} }, strings.Replace(text, "RUN", "LABEL a=b\nRUN", 1), "CACHED CACHED CACHED"},
+		{"no cache", func() Options { return Options{NoCache: true} }, text, "DONE DONE DONE"},
+	}
+	for _, tt := range tests {
+		o := tt.do()
+		if _, err := w.build(tt.text, o); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, l := range w.log {
+			word, _, _ := strings.Cut(l, " ")
+			got = append(got, word)
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%s has changed: %s, want %s", tt.what, got, tt.want)
+		}
+	}
+	w.write(map[string]string{"a": "1", "b": "1"})
+	if again := w.config(text, Options{}); !again.Created.Equal(*first.Created) {
+		t.Errorf("the same build gives another image: %s, %s", first.Created, again.Created)
+	}
+}
+
+func TestStagesRunAtTheSameTime(t *testing.T) {
+	if !inUserns(t) {
+		return
+	}
+	runtime.GOMAXPROCS(2)
+	w := newWorld(t)
+	met := make(chan struct{})
+	w.run = func(ctx context.Context, s Step) error {
+		select { // whoever comes first waits for the other
+		case met <- struct{}{}:
+		case <-met:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		return os.WriteFile(filepath.Join(s.Upper, s.Args[2]), nil, 0o644)
+	}
+	img := w.config("FROM scratch AS a\nRUN a\nFROM scratch AS b\nRUN b\nFROM scratch\nCOPY --from=a /a /\nCOPY --from=b /b /\n", Options{})
+	if len(img.RootFS.DiffIDs) != 2 {
+		t.Errorf("layers are %s", img.RootFS.DiffIDs)
+	}
+}
+
+func TestFailureCancelsOtherStages(t *testing.T) {
+	if !inUserns(t) {
+		return
+	}
+	runtime.GOMAXPROCS(2)
+	w := newWorld(t)
+	waiting := make(chan struct{})
+	w.run = func(ctx context.Context, s Step) error {
+		if s.Args[2] == "a" {
+			close(waiting)
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		<-waiting
+		return &ExitError{Code: 3}
+	}
+	_, err := w.build("FROM scratch AS a\nRUN a\nFROM scratch AS b\nRUN b\nFROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\n", Options{})
+	var exit *ExitError
+	var e *Error
+	if !errors.As(err, &exit) || exit.Code != 3 || !errors.As(err, &e) || e.StepName != "[b 1/1] RUN b" {
+		t.Errorf("error is %v", err)
+	}
+	slices.Sort(w.log)
+	if want := []string{"CANCELED [a 1/1] RUN a", "CANCELED [stage-2 1/2] COPY --from=a / /", "ERROR [b 1/1] RUN b"}; !slices.Equal(w.log, want) {
+		t.Errorf("steps are %q, want %q", w.log, want)
+	}
+	left, err := filepath.Glob(w.st.Dirs().Tmp() + "/*/*")
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
+}
+
+func TestTriggersOfAStage(t *testing.T) {
+	if !inUserns(t) {
+		return
+	}
+	w := newWorld(t)
+	w.write(map[string]string{"f": "1"})
+	img := w.config("FROM scratch AS base\nONBUILD COPY f /f\nONBUILD ENV A=1\nFROM base\nRUN x\n", Options{})
+	if len(img.Config.OnBuild) != 0 || len(img.RootFS.DiffIDs) != 2 || !slices.Equal(img.Config.Env, []string{"A=1"}) {
+		t.Errorf("image is %+v", img)
+	}
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dockerfile
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+func runOf(t *testing.T, c instructions.Command) *instructions.RunCommand {
+	t.Helper()
+	run, ok := c.(*instructions.RunCommand)
+	if !ok {
+		t.Fatalf("%s is no RUN", c)
+	}
+	return run
+}
+
+func TestExpansion(t *testing.T) {
+	given := map[string]string{"G": "given"}
+	tests := []struct{ text, want string }{ // of the label x
+		{"ARG A=1\nLABEL x=$A", "1"},
+		{"LABEL x=a$A", "a"},
+		{"ARG A=1\nENV A=2\nLABEL x=$A", "2"},
+		{"ENV A=2\nARG A=1\nLABEL x=$A", "2"},
+		{"ARG G\nLABEL x=$G", "given"},
+		{"ARG G=default\nLABEL x=$G", "given"},
+		{"ARG META\nLABEL x=$META", "meta"},
+		{"LABEL x=a$META", "a"},
+		{"ARG META=own\nLABEL x=$META", "own"},
+		{"ARG TARGETARCH\nLABEL x=$TARGETARCH", "arm64"},
+		{"ARG TARGETPLATFORM\nLABEL x=$TARGETPLATFORM", "linux/arm64"},
+		{"ENV A=1\nENV A=2 B=$A\nLABEL x=$B", "1"},
+		{"LABEL x=${A:-none}", "none"},
+		{"ENV A=1\nLABEL x=${A:+some}", "some"},
+		{"ENV A=1\nLABEL x='$A'", "$A"},
+		{"ENV A=1\nLABEL x=\\$A", "$A"},
+		{"ENV A=1=2\nLABEL x=$A", "1=2"},
+	}
+	for _, tt := range tests {
+		b := parsed(t, "ARG META=meta\nFROM a\n"+tt.text+"\n", Options{BuildArgs: given, Platform: "arm64"})
+		if got := configured(t, b).image.Config.Labels["x"]; got != tt.want {
+			t.Errorf("%q: got %q, want %q", tt.text, got, tt.want)
+		}
+	}
+}
+
+func TestArgumentsBeforeFrom(t *testing.T) {
+	b := parsed(t, "ARG A=1\nARG B=${A}2\nARG C\nFROM a:$B-$C\n", Options{BuildArgs: map[string]string{"C": "c", "D": "d", "http_proxy": "p"}})
+	if got, err := b.expandMeta(b.file.stages[0].BaseName); err != nil || got != "a:12-c" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	want := []string{"One or more build-args [D] were not consumed"}
+	if got := b.allWarnings(); !slices.Equal(got, want) {
+		t.Errorf("warnings are %q", got)
+	}
+}
+
+func TestStageInheritsArguments(t *testing.T) {
+	b := parsed(t, "FROM a\nARG A=1\nENV B=2\n", Options{})
+	below := configured(t, b)
+	s := &stage{args: newArgScope(b)}
+	s.inherit(below)
+	s.args.set("C", "3")
+	if got := s.args.values(); !slices.Equal(got, []string{"A=1", "C=3"}) {
+		t.Errorf("arguments are %q", got)
+	}
+	if below.args.vars()["C"] != "" {
+		t.Error("the stage below got the argument too")
+	}
+}
+
+func TestRunEnvironment(t *testing.T) {
+	o := Options{BuildArgs: map[string]string{"http_proxy": "p", "A": "given"}}
+	b := parsed(t, "FROM a\nARG A=1\nARG N\nENV E=2\nARG E=3\n", o)
+	s := configured(t, b)
+	env := b.runEnv(s)
+	for _, want := range []string{"A=given", "E=2", "http_proxy=p", "PATH=" + defaultPath} {
+		if !slices.Contains(env, want) {
+			t.Errorf("%s is missing in %q", want, env)
+		}
+	}
+	if slices.ContainsFunc(env, func(e string) bool { return strings.HasPrefix(e, "N") }) {
+		t.Errorf("an argument without a value is set: %q", env)
+	}
+	if got := withoutProxies(env); slices.Contains(got, "http_proxy=p") {
+		t.Errorf("a proxy counts for the cache: %q", got)
+	}
+}
+
+func TestShown(t *testing.T) {
+	b := parsed(t, "FROM a\nENV A=1\n", Options{})
+	a := configured(t, b).args
+	for text, want := range map[string]string{
+		"RUN echo $A ${A} $B": "RUN echo 1 1 $B", "RUN 'a  b'": "RUN 'a b'", "RUN ${": "RUN ${", "RUN a && \\\n b": "RUN a && \\ b",
+	} {
+		if got := a.shown(text, '\\'); got != want {
+			t.Errorf("%q is shown as %q, want %q", text, got, want)
+		}
+	}
+}

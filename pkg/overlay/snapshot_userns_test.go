@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package overlay
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	"go.podman.io/storage"
+	"go.podman.io/storage/pkg/archive"
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/state"
+)
+
+func openTestStore(t *testing.T) *Store {
+	t.Helper()
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	t.Setenv("TMPDIR", t.TempDir())
+	d, err := state.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := Open(d, Options{SingleID: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	return st
+}
+
+// change makes a layer on top of parent with what f does to the root.
+func change(t *testing.T, st *Store, parent LayerID, f func(root string) error) LayerID {
+	t.Helper()
+	dir, err := st.NewDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lowers, err := st.Lowers(parent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(lowers) == 0 {
+		lowers = []string{t.TempDir()}
+	}
+	target := t.TempDir()
+	if err := MountRootfs(Rootfs{Lowers: lowers, Upper: dir.Upper, Work: dir.Work, Target: target, Volatile: true}); err != nil {
+		t.Fatal(err)
+	}
+	err = f(target)
+	if err := errors.Join(err, unix.Unmount(target, 0)); err != nil {
+		t.Fatal(err)
+	}
+	staged, err := st.StageDir(context.Background(), dir, lowers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := st.Commit(staged, parent, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// stream makes the layer's tar stream again, as a push does, and checks that
+// it is the one whose digest was recorded.
+func stream(t *testing.T, st *Store, id LayerID) map[string]*tar.Header {
+	t.Helper()
+	plain := archive.Uncompressed
+	r, err := st.lib.Diff("", string(id), &storage.DiffOptions{Compression: &plain})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := io.ReadAll(r)
+	// The library holds its lock until then.
+	if err := errors.Join(err, r.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if want, err := st.DiffID(id); err != nil || digest.FromBytes(data) != want {
+		t.Errorf("stream made again is %s, recorded was %s (%v)", digest.FromBytes(data), want, err)
+	}
+	heads := map[string]*tar.Header{}
+	for tr := tar.NewReader(bytes.NewReader(data)); ; {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return heads
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		heads[h.Name] = h
+	}
+}
+
+func TestStageDirKeepsChanges(t *testing.T) {
+	st := openTestStore(t)
+	write := func(p, text string) error {
+		return errors.Join(os.MkdirAll(filepath.Dir(p), 0o755), os.WriteFile(p, []byte(text), 0o644))
+	}
+	base := change(t, st, "", func(root string) error {
+		return errors.Join(write(root+"/d/gone", "1"), write(root+"/d/kept", "2"), write(root+"/o/old", "3"), write(root+"/tree/x/y", "4"), write(root+"/long/"+strings.Repeat("n", 200), "5"))
+	})
+	stream(t, st, base)
+	top := change(t, st, base, func(root string) error {
+		return errors.Join(os.Remove(root+"/d/gone"), os.RemoveAll(root+"/o"), write(root+"/o/new", "6"), os.RemoveAll(root+"/tree"),
+			write(root+"/a", "7"), os.Link(root+"/a", root+"/b"), os.Symlink("/etc/passwd", root+"/link"), unix.Mkfifo(root+"/fifo", 0o600),
+			write(root+"/temporary", "8"), os.Remove(root+"/temporary"))
+	})
+	heads := stream(t, st, top)
+	got := slices.Sorted(maps.Keys(heads))
+	want := []string{".wh.tree", "a", "b", "d/", "d/.wh.gone", "fifo", "link", "o/", "o/.wh..wh..opq", "o/new"}
+	if !slices.Equal(got, want) {
+		t.Errorf("layer has %q, want %q", got, want)
+	}
+	if h := heads["b"]; h != nil && (h.Typeflag != tar.TypeLink || h.Linkname != "a") {
+		t.Errorf("b is %q to %q, want a hard link to a", h.Typeflag, h.Linkname)
+	}
+	lowers, err := st.Lowers(top)
+	if err != nil || len(lowers) != 2 {
+		t.Fatalf("lowers of %s: %q, %v", top, lowers, err)
+	}
+}
