@@ -52,6 +52,9 @@ func (s *Store) Diff(c *Container) ([]Change, error) {
 		case c.inImage(rel):
 			change.Kind = 'C'
 		}
+		if change.Kind == 'A' && isMountStub(rel, d) {
+			return nil
+		}
 		list = append(list, change)
 		return nil
 	})
@@ -60,6 +63,18 @@ func (s *Store) Diff(c *Container) ([]Change, error) {
 	}
 	slices.SortFunc(list, func(a, b Change) int { return strings.Compare(a.Path, b.Path) })
 	return list, nil
+}
+
+// isMountStub reports whether rel is an empty place that was only made to
+// mount something of ours on: it is no change that the container made.
+func isMountStub(rel string, d fs.DirEntry) bool {
+	switch rel {
+	case "/dev", "/proc", "/sys", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf":
+	default:
+		return false
+	}
+	info, err := d.Info()
+	return err == nil && (info.IsDir() || info.Mode().IsRegular() && info.Size() == 0)
 }
 
 // isWhiteout reports whether overlayfs marks a deleted file here: a character

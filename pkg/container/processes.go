@@ -32,7 +32,7 @@ const clockTick = 10 * time.Millisecond
 // namespace, and lives in the container's own, one level further down.
 func (c *Container) Processes() ([]ProcessInfo, error) {
 	if c.State.Status != Running {
-		return nil, fmt.Errorf("container %s is not running: %w", c.ID, ErrNotRunning)
+		return nil, &notRunningError{c.ID}
 	}
 	all, err := allProcesses()
 	if err != nil {
@@ -40,7 +40,7 @@ func (c *Container) Processes() ([]ProcessInfo, error) {
 	}
 	first, ok := all[c.State.Pid]
 	if !ok {
-		return nil, fmt.Errorf("container %s is not running: %w", c.ID, ErrNotRunning)
+		return nil, &notRunningError{c.ID}
 	}
 	var list []ProcessInfo
 	for _, p := range all {
