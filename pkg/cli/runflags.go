@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
@@ -259,6 +260,9 @@ func readKeyFile(name string, lookup func(string) (string, bool)) ([]string, err
 		line := lines.Text()
 		if n == 1 {
 			line = strings.TrimPrefix(line, "\ufeff")
+		}
+		if !utf8.ValidString(line) {
+			return nil, cliErrorf("invalid env file (%s): invalid utf8 bytes at line %d: %v", name, n, []byte(line))
 		}
 		line = strings.TrimLeftFunc(line, unicode.IsSpace)
 		if line == "" || line[0] == '#' {

@@ -22,6 +22,12 @@ import (
 // ErrNotRunning says that no supervisor is at work on the container.
 var ErrNotRunning = errors.New("container is not running")
 
+// notRunningError is ErrNotRunning in Docker's words.
+type notRunningError struct{ id string }
+
+func (e *notRunningError) Error() string        { return "container " + e.id + " is not running" }
+func (e *notRunningError) Is(target error) bool { return target == ErrNotRunning }
+
 // errLost says that the supervisor died in the middle of a conversation.
 var errLost = errors.New("supervisor lost")
 
@@ -200,7 +206,7 @@ func (ses *Session) Detach() error {
 // dial connects to the supervisor of a running container.
 func (s *Store) dial(c *Container) (*Conn, error) {
 	if !c.State.IsRunning() {
-		return nil, fmt.Errorf("container %s is not running: %w", c.ID, ErrNotRunning)
+		return nil, &notRunningError{c.ID}
 	}
 	conn, err := dialIn(s.dirs.ContainerRun(c.ID))
 	if err != nil {

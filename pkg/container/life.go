@@ -17,7 +17,7 @@ import (
 // returns when the container is down.
 func (s *Store) Signal(ctx context.Context, c *Container, sig syscall.Signal) error {
 	if !c.State.IsRunning() {
-		return fmt.Errorf("container %s is not running: %w", c.ID, ErrNotRunning)
+		return &notRunningError{c.ID}
 	}
 	if sig == unix.SIGKILL {
 		zero := 0

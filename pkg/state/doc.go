@@ -28,7 +28,8 @@
 // # Lock order
 //
 // A process takes locks in this order only, and holds none of them across a
-// pull, a build step or a wait for a container:
+// pull, a build step or a wait for a container; only a build holds
+// buildcache/lock, shared, until it ends, before all others:
 //
 //	names
 //	└─ container

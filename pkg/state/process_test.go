@@ -36,7 +36,11 @@ func TestProcessIdentity(t *testing.T) {
 func TestProcessIdentityOfOddNames(t *testing.T) {
 	// The name of a process is in the middle of what is parsed.
 	odd := filepath.Join(t.TempDir(), "a) Z 1 (b")
-	if err := os.Symlink(os.Args[0], odd); err != nil {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(self, odd); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(odd, "hold", filepath.Join(t.TempDir(), "lock"), "shared")

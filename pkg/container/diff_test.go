@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package container
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestDiff(t *testing.T) {
+	s := newStore(t)
+	base, top := t.TempDir(), t.TempDir()
+	r := &Record{Name: "web", LayerDirs: []string{base, top}}
+	if err := s.Create(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Load(r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	upper := filepath.Join(c.Dir(), "upper")
+	put := func(dir, rel string) {
+		path := filepath.Join(dir, rel)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whiteout := func(dir, rel string) {
+		if err := unix.Mknod(filepath.Join(dir, rel), unix.S_IFCHR, 0); err != nil {
+			t.Skipf("this file system has no whiteouts: %v", err)
+		}
+	}
+	put(base, "etc/passwd")
+	put(base, "etc/group")
+	put(base, "gone")
+	whiteout(top, "gone")
+	put(base, "opaque/old")
+	put(top, "opaque/new")
+	if err := unix.Setxattr(filepath.Join(top, "opaque"), "user.overlay.opaque", []byte("y"), 0); err != nil {
+		t.Skipf("this file system has no user attributes: %v", err)
+	}
+	put(upper, "etc/group")
+	put(upper, "etc/new")
+	put(upper, "gone")       // deleted by a layer, made again
+	put(upper, "opaque/old") // hidden by a layer, made again
+	put(upper, "opaque/new")
+	whiteout(upper, "etc/passwd")
+	if err := os.Mkdir(filepath.Join(upper, "proc"), 0o755); err != nil { // where /proc is mounted
+		t.Fatal(err)
+	}
+	// A link out of the layer must not be looked through.
+	if err := os.Symlink("/etc", filepath.Join(upper, "link")); err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.Diff(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, ch := range list {
+		got = append(got, string(ch.Kind)+" "+ch.Path)
+	}
+	want := []string{"C /etc", "C /etc/group", "A /etc/new", "D /etc/passwd", "A /gone", "A /link", "C /opaque", "C /opaque/new", "A /opaque/old"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("changes %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package container
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"coracle/pkg/state"
+)
+
+func newStore(t *testing.T) *Store {
+	t.Helper()
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	t.Setenv("TMPDIR", t.TempDir())
+	d, err := state.Open(filepath.Join(t.TempDir(), "root"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NewStore(d)
+}
+
+func mustCreate(t *testing.T, s *Store, name string) *Record {
+	t.Helper()
+	r := &Record{Name: name}
+	if err := s.Create(context.Background(), r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestLookup(t *testing.T) {
+	s := newStore(t)
+	web := mustCreate(t, s, "web")
+	for _, arg := range []string{"web", "/web", web.ID, web.ID[:12], web.ID[:1]} {
+		c, err := s.Lookup(arg)
+		if err != nil || c.ID != web.ID {
+			t.Errorf("lookup %q: %v", arg, err)
+		}
+	}
+	for _, arg := range []string{"", "/", "we", "../web", "a/b"} {
+		var missing *NotFoundError
+		if _, err := s.Lookup(arg); !errors.As(err, &missing) {
+			t.Errorf("lookup %q: %v, want no such container", arg, err)
+		}
+	}
+	twin := &Record{Name: "twin", ID: web.ID[:63] + "0"}
+	if twin.ID == web.ID {
+		twin.ID = web.ID[:63] + "1"
+	}
+	if err := s.Create(context.Background(), twin); err != nil {
+		t.Fatal(err)
+	}
+	var several *AmbiguousError
+	if _, err := s.Lookup(web.ID[:12]); !errors.As(err, &several) {
+		t.Errorf("lookup of a shared prefix: %v", err)
+	}
+}
+
+func TestNameIsTakenUntilItsContainerIsGone(t *testing.T) {
+	s := newStore(t)
+	first := mustCreate(t, s, "web")
+	var taken *NameTakenError
+	if err := s.Create(context.Background(), &Record{Name: "web"}); !errors.As(err, &taken) || taken.ID != first.ID {
+		t.Fatalf("second container of one name: %v", err)
+	}
+	left, err := os.ReadDir(s.Dirs().Tmp())
+	if err != nil || len(left) > 0 {
+		t.Errorf("a refused create leaves %v, %v", left, err)
+	}
+	c, err := s.Lookup("web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Remove(context.Background(), c); err != nil {
+		t.Fatal(err)
+	}
+	mustCreate(t, s, "web")
+}
+
+func TestCheckName(t *testing.T) {
+	for name, good := range map[string]bool{
+		"web": true, "a_b.c-1": true, "0x": true,
+		"": false, "x": false, "-a": false, "_a": false, "a b": false, "a/b": false, "..": false, "é1": false,
+	} {
+		if err := CheckName(name); (err == nil) != good {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func TestDamagedRecordDoesNotHideTheOthers(t *testing.T) {
+	s := newStore(t)
+	bad, good := mustCreate(t, s, "bad"), mustCreate(t, s, "good")
+	for _, text := range []string{"", "{", "[]", `{"version":99,"id":"` + bad.ID + `"}`, `{"version":1,"id":"` + good.ID + `"}`} {
+		if err := os.WriteFile(filepath.Join(s.Dirs().Container(bad.ID), "record.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		list, err := s.List()
+		if len(list) != 1 || list[0].ID != good.ID {
+			t.Errorf("record %q: list has %d containers", text, len(list))
+		}
+		if err == nil || strings.Count(err.Error(), bad.ID[:12]) < 1 || strings.Contains(err.Error(), "\n") {
+			t.Errorf("record %q: error %v", text, err)
+		}
+	}
+}
+
+func TestLostSupervisorMeansExited(t *testing.T) {
+	s := newStore(t)
+	r := mustCreate(t, s, "web")
+	self, err := state.Identify(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	reused := self
+	reused.StartTime++ // the same pid, given to another process
+	for want, who := range map[Status]state.Process{Running: self, Exited: reused} {
+		st := State{Status: Running, Supervisor: who, Pid: 1, StartedAt: time.Now()}
+		if err := s.WriteState(r.ID, st, false); err != nil {
+			t.Fatal(err)
+		}
+		c, err := s.Load(r.ID)
+		if err != nil || c.State.Status != want {
+			t.Errorf("status %q, %v; want %q", c.State.Status, err, want)
+		}
+		if want == Exited && (c.State.ExitCode != 137 || c.State.Pid != 0) {
+			t.Errorf("exit code %d, pid %d", c.State.ExitCode, c.State.Pid)
+		}
+	}
+}
+
+func TestParseSignal(t *testing.T) {
+	for in, want := range map[string]syscall.Signal{
+		"KILL": 9, "SIGKILL": 9, "sigterm": 15, "hup": 1, "9": 9, "64": 64, "RTMIN": 34, "SIGRTMIN+3": 37, "RTMAX-1": 63,
+	} {
+		if got, err := ParseSignal(in); err != nil || got != want {
+			t.Errorf("%q: %d, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{"", "0", "-1", "65", "SIGSIGKILL", "KILLED", "RTMIN+99", "RTMIN3", "RTMAX+1", "SIG"} {
+		if got, err := ParseSignal(in); err == nil || err.Error() != "invalid signal: "+in {
+			t.Errorf("%q: %d, %v", in, got, err)
+		}
+	}
+}
+
+func FuzzParseSignal(f *testing.F) {
+	for _, s := range []string{"KILL", "SIGRTMIN+3", "9", "RTMAX-", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if sig, err := ParseSignal(s); err == nil && (sig < 1 || sig > 64) {
+			t.Errorf("%q is signal %d", s, sig)
+		}
+	})
+}
+
+func FuzzParseMount(f *testing.F) {
+	for _, s := range []string{"type=bind,src=/a,dst=/b", "type=tmpfs,dst=/t,tmpfs-size=1m", "dst=", `"`, "type=volume,dst=/x,ro=0"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		m, err := ParseMount(s)
+		if err == nil && (!filepath.IsAbs(m.Target) || m.Target == "/" || filepath.Clean(m.Target) != m.Target) {
+			t.Errorf("%q mounts at %q", s, m.Target)
+		}
+	})
+}
