@@ -18,6 +18,7 @@ order='
 7 coracle/pkg/oci
 8 coracle/pkg/dockerfile
 8 coracle/pkg/container/logfile
+8 coracle/pkg/container/transfer
 9 coracle/pkg/container
 9 coracle/pkg/container/sandbox
 10 coracle/pkg/container/supervise

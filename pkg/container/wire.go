@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/container/transfer"
 	"coracle/pkg/ns"
 )
 
@@ -42,6 +43,9 @@ const (
 	OpExec       = "exec"   // another process
 	OpSignal     = "signal"
 	OpStop       = "stop"
+	OpStat       = "stat"     // of a path inside
+	OpCopyOut    = "copy-out" // to the pipe that comes with the request
+	OpCopyIn     = "copy-in"
 	OpWait       = "wait"
 	OpConnect    = "connect"    // to another network
 	OpDisconnect = "disconnect" // from one that it was connected to
@@ -64,6 +68,7 @@ type Request struct {
 	Exec    *ExecOptions `json:"exec,omitempty"`
 	Signal  int          `json:"signal,omitempty"`
 	Network *Endpoint    `json:"network,omitempty"`
+	Copy    *CopyOptions `json:"copy,omitempty"`
 	Timeout *int         `json:"timeout,omitempty"` // stop: seconds before SIGKILL, -1 never
 	Maps    *ns.Maps     `json:"maps,omitempty"`    // start: the id maps of the supervisor's user namespace
 }
@@ -94,11 +99,12 @@ type ExecOptions struct {
 
 // Reply is what a supervisor answers.
 type Reply struct {
-	Event string `json:"event"`
-	Code  int    `json:"code,omitempty"` // exit: of the process; error: for the command
-	Pid   int    `json:"pid,omitempty"`
-	Error string `json:"error,omitempty"`
-	Hint  string `json:"hint,omitempty"`
+	Event string         `json:"event"`
+	Code  int            `json:"code,omitempty"` // exit: of the process; error: for the command
+	Pid   int            `json:"pid,omitempty"`
+	Error string         `json:"error,omitempty"`
+	Hint  string         `json:"hint,omitempty"`
+	Info  *transfer.Info `json:"info,omitempty"` // stat: nil when there is nothing
 }
 
 // StartError is why a container, or a process in it, did not start. Code is

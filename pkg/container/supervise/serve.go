@@ -69,6 +69,12 @@ func (s *supervisor) talk(conn *container.Conn) {
 		answer = reply(conn, s.signal(syscall.Signal(req.Signal)))
 	case container.OpStop:
 		answer = reply(conn, s.stop(syscall.Signal(req.Signal), req.Timeout))
+	case container.OpStat:
+		answer = s.statPath(conn, req.Copy)
+	case container.OpCopyOut, container.OpCopyIn:
+		err := s.copyFiles(req, files)
+		container.CloseFiles(files) // the other end waits for that
+		files, answer = nil, reply(conn, err)
 	case container.OpConnect:
 		answer = reply(conn, s.connect(req.Network))
 	case container.OpDisconnect:
