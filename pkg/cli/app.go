@@ -55,7 +55,7 @@ func (e *env) run(ctx context.Context) error {
 // app is the whole command line.
 func (e *env) app() *cli.App {
 	container := []*cli.Command{
-		attachCommand(e), cpCommand(e), createCommand(e), diffCommand(e), execCommand(e), inspectContainerCommand(e), killCommand(e), logsCommand(e),
+		attachCommand(e), commitCommand(e), cpCommand(e), createCommand(e), diffCommand(e), execCommand(e), exportCommand(e), inspectContainerCommand(e), killCommand(e), logsCommand(e),
 		psCommand(e, "ls", "list", "ps"), portCommand(e), pruneContainersCommand(e), renameCommand(e), restartCommand(e),
 		rmCommand(e, "remove"), runCommand(e), startCommand(e), stopCommand(e), topCommand(e), waitCommand(e), pauseCommand(e, "pause", "Pause all processes within one or more containers"),
 		pauseCommand(e, "unpause", "Unpause all processes within one or more containers"),
@@ -100,7 +100,7 @@ func (e *env) app() *cli.App {
 			{Name: "network", Usage: "Manage networks", Subcommands: network},
 			{Name: "volume", Usage: "Manage volumes", Subcommands: volume},
 			{Name: "builder", Usage: "Manage builds", Subcommands: []*cli.Command{buildCommand(e), pruneBuilderCommand(e)}},
-			attachCommand(e), cpCommand(e), createCommand(e), diffCommand(e), historyCommand(e), importCommand(e), inspectCommand(e), killCommand(e),
+			attachCommand(e), commitCommand(e), cpCommand(e), createCommand(e), diffCommand(e), exportCommand(e), historyCommand(e), importCommand(e), inspectCommand(e), killCommand(e),
 			logsCommand(e), portCommand(e), renameCommand(e), restartCommand(e), rmCommand(e), rmiCommand(e, "rmi"),
 			loadCommand(e), saveCommand(e), startCommand(e), stopCommand(e), tagCommand(e), topCommand(e), waitCommand(e), pauseCommand(e, "pause", "Pause all processes within one or more containers"),
 			pauseCommand(e, "unpause", "Unpause all processes within one or more containers"),

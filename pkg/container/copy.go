@@ -22,6 +22,7 @@ type CopyOptions struct {
 	As     string `json:"as,omitempty"`
 	Follow bool   `json:"follow,omitempty"`
 	Owners bool   `json:"owners,omitempty"`
+	Bare   bool   `json:"bare,omitempty"` // without what is mounted in the container
 }
 
 // Files are the files of one container, running or not.

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -33,9 +34,12 @@ const opaqueXattr = "user.overlay.opaque"
 // added or changed, and whiteouts for what was removed. The same directory
 // always gives the same bytes: entries are sorted, and carry neither access
 // times nor names of users.
-func writeLayer(ctx context.Context, w io.Writer, upper string, lowers []string) error {
-	l := &layerWriter{tw: tar.NewWriter(w), upper: upper, lowers: lowers, links: map[inode]string{}, buf: make([]byte, 256<<10)}
+func writeLayer(ctx context.Context, w io.Writer, upper string, lowers, skip []string) error {
+	l := &layerWriter{tw: tar.NewWriter(w), upper: upper, lowers: lowers, links: map[inode]string{}, buf: make([]byte, 256<<10), skip: skip}
 	err := filepath.WalkDir(upper, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && path != upper {
+			return nil // a container that runs has removed it
+		}
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -58,6 +62,9 @@ type layerWriter struct {
 	lowers []string // topmost first
 	links  map[inode]string
 	buf    []byte
+	// skip names what is left out as long as it is empty and nothing below has
+	// it: places that only were mounted on.
+	skip []string
 }
 
 func (l *layerWriter) entry(path string, d fs.DirEntry) error {
@@ -76,6 +83,8 @@ func (l *layerWriter) entry(path string, d fs.DirEntry) error {
 	switch {
 	case isWhiteout(st):
 		return l.whiteout(name)
+	case slices.Contains(l.skip, name) && (d.IsDir() || st.Size == 0) && !l.below(name):
+		return nil
 	case name == ".":
 		return nil
 	case info.Mode()&fs.ModeSocket != 0:

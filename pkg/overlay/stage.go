@@ -273,6 +273,17 @@ func (s *Store) StageDir(ctx context.Context, d *Dir, lowers []string) (*Staged,
 	return st, d.Discard()
 }
 
+// StageUpper makes a layer of the upper directory of a container, which stays
+// as it is. skip names, relative to the root, what is left out while it is
+// empty and not in a layer below.
+func (s *Store) StageUpper(ctx context.Context, upper string, lowers, skip []string) (*Staged, error) {
+	pr, pw := io.Pipe()
+	go func() { pw.CloseWithError(writeLayer(ctx, pw, upper, lowers, skip)) }()
+	st, err := s.StageTar(ctx, pr)
+	pr.CloseWithError(err)
+	return st, err
+}
+
 // dirDiffer is a graphdriver.Differ that takes over a directory.
 type dirDiffer struct {
 	ctx    context.Context
@@ -285,7 +296,7 @@ func (d *dirDiffer) Close() error { return nil }
 func (d *dirDiffer) ApplyDiff(dest string, _ *archive.TarOptions, _ *graphdriver.DifferOptions) (graphdriver.DriverWithDifferOutput, error) {
 	var out graphdriver.DriverWithDifferOutput
 	pr, pw := io.Pipe()
-	go func() { pw.CloseWithError(writeLayer(d.ctx, pw, d.dir.Upper, d.lowers)) }()
+	go func() { pw.CloseWithError(writeLayer(d.ctx, pw, d.dir.Upper, d.lowers, nil)) }()
 	rec, err := newRecorder(pr)
 	if err != nil {
 		pr.CloseWithError(err)

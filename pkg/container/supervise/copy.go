@@ -49,6 +49,10 @@ func (s *supervisor) copyFiles(req container.Request, files []*os.File) error {
 		return errors.New("copy: want options and one descriptor")
 	}
 	root, err := s.root()
+	if req.Copy.Bare && err == nil {
+		root.Close()
+		root, err = os.Open(s.box.Rootfs())
+	}
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+	"coracle/pkg/dockerfile"
+	"coracle/pkg/ns"
+	"coracle/pkg/oci"
+	"coracle/pkg/overlay"
+)
+
+func commitCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "commit", Usage: "Create a new image from a container's changes", ArgsUsage: "CONTAINER [REPOSITORY[:TAG]]",
+		Flags: []cli.Flag{
+			text("author", short("a"), "Author (e.g., \"John Hannibal Smith <hannibal@a-team.com>\")"),
+			values("change", short("c"), "Apply Dockerfile instruction to the created image"),
+			text("message", short("m"), "Commit message"),
+			flag("pause", short("p"), "Accepted for scripts: a container is not paused"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, 2); err != nil {
+				return err
+			}
+			var names []string
+			if name := c.Args().Get(1); name != "" {
+				ref, err := oci.ParseRef(name)
+				if err != nil {
+					return err
+				}
+				names = []string{ref.Name()}
+			}
+			cs, err := e.containers()
+			if err != nil {
+				return err
+			}
+			ctr, err := cs.Lookup(c.Args().First())
+			if err != nil {
+				return err
+			}
+			return e.inside(func(st *overlay.Store) error { return e.runCommit(c, st, ctr, names) })
+		},
+	}
+}
+
+// mountedOn are places that exist only because something of ours was mounted
+// there.
+var mountedOn = []string{"dev", "proc", "sys", "etc/hosts", "etc/hostname", "etc/resolv.conf", "etc"}
+
+func (e *env) runCommit(c *cli.Context, st *overlay.Store, ctr *container.Container, names []string) error {
+	det, err := overlay.LoadImage(st.Dirs(), ctr.ImageID)
+	if err != nil {
+		return fmt.Errorf("the image of container %s is gone: %w", ctr.Name, err)
+	}
+	lowers := slices.Clone(det.LayerDirs)
+	slices.Reverse(lowers)
+	staged, err := st.StageUpper(c.Context, filepath.Join(ctr.Dir(), "upper"), lowers, mountedOn)
+	if err != nil {
+		return err
+	}
+	diffID := staged.DiffID()
+	top, err := st.Commit(staged, det.Layers[len(det.Layers)-1], nil)
+	if err != nil {
+		return err
+	}
+	var img dockerfile.Image
+	if err := json.Unmarshal(det.Config, &img); err != nil {
+		return fmt.Errorf("decode configuration: %w", err)
+	}
+	now := time.Now().UTC()
+	img.Created, img.Author = &now, c.String("author")
+	img.RootFS.DiffIDs = append(img.RootFS.DiffIDs, diffID)
+	img.History = append(img.History, ocispec.History{
+		Created: &now, CreatedBy: strings.Join(ctr.Process.Args(), " "), Author: c.String("author"), Comment: c.String("message"),
+	})
+	settings(&img, ctr)
+	if err := dockerfile.Configure(&img, c.StringSlice("change")); err != nil {
+		return err
+	}
+	config, err := json.Marshal(img)
+	if err != nil {
+		return err
+	}
+	made, err := st.CreateImage(c.Context, overlay.NewImage{Config: config, Layers: append(slices.Clip(det.Layers), top), Names: names})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(e.stdout, "sha256:"+made.ID)
+	return nil
+}
+
+// settings gives the image what the container was run with.
+func settings(img *dockerfile.Image, ctr *container.Container) {
+	p, conf := ctr.Process, &img.Config
+	conf.Env, conf.Cmd, conf.Entrypoint, conf.WorkingDir, conf.User, conf.Labels = p.Env, p.Cmd, p.Entrypoint, p.Cwd, p.User, ctr.Labels
+	for _, port := range ctr.Net.Exposed {
+		if conf.ExposedPorts == nil {
+			conf.ExposedPorts = map[string]struct{}{}
+		}
+		conf.ExposedPorts[port] = struct{}{}
+	}
+}
+
+func exportCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "export", Usage: "Export a container's filesystem as a tar archive", ArgsUsage: "CONTAINER",
+		Flags: []cli.Flag{text("output", short("o"), "Write to a file, instead of STDOUT")},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
+				return err
+			}
+			if c.String("output") == "" && isTerminal(e.stdout) {
+				return cliErrorf("cowardly refusing to save to a terminal. Use the -o flag or redirect")
+			}
+			return e.runExport(c)
+		},
+	}
+}
+
+func (e *env) runExport(c *cli.Context) error {
+	cs, err := e.containers()
+	if err != nil {
+		return err
+	}
+	ctr, err := cs.Lookup(c.Args().First())
+	if err != nil {
+		return err
+	}
+	files, err := cs.OpenFiles(c.Context, ctr, ns.Inside())
+	if errors.Is(err, container.ErrNeedsUserNS) && !ns.Inside() {
+		code, err := ns.Enter(append([]string{e.program}, e.args...), e.stdin, e.stdout, e.stderr)
+		if err != nil {
+			return err
+		}
+		return exit(code)
+	}
+	if err != nil {
+		return err
+	}
+	defer files.Close()
+	out := e.stdout
+	if name := c.String("output"); name != "" {
+		if out, err = os.Create(name); err != nil {
+			return &cliError{"failed to export container: " + err.Error()}
+		}
+		defer out.Close()
+	}
+	// What is mounted is not the container's.
+	return files.Out(out, container.CopyOptions{Path: "/", Bare: true})
+}
