@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strings"
 
 	"github.com/rootless-containers/rootlesskit/v3/pkg/lowlevelmsgutil"
 	"github.com/rootless-containers/rootlesskit/v3/pkg/port"
@@ -19,12 +18,8 @@ import (
 
 // portChild is the half of rootlesskit's builtin port driver that connects to
 // the container's servers. It stands in for rootlesskit's own, which expects a
-// process inside the container's namespaces, or a /proc of our pid namespace,
-// and which keeps a visitor's address by calling ip and nft.
-type portChild struct {
-	sockets *socketMaker
-	gateway netip.Addr // the visitor that a visitor from the host itself is
-}
+// process inside the container's namespaces, or a /proc of our pid namespace.
+type portChild struct{ sockets *socketMaker }
 
 var _ port.ChildDriver = (*portChild)(nil)
 
@@ -77,21 +72,15 @@ func (p *portChild) serve(c *net.UnixConn) error {
 	return fmt.Errorf("unknown request %q", req.Type)
 }
 
-// connect makes a connection and hands its descriptor over.
+// connect makes a socket and hands its descriptor over. It is the container's
+// own: a server that answers from an unconnected socket could not be made to
+// answer a visitor from elsewhere through us.
 func (p *portChild) connect(c *net.UnixConn, req *msg.Request) error {
 	ip, err := netip.ParseAddr(req.IP)
 	if err != nil {
 		return err
 	}
-	dst := netip.AddrPortFrom(ip, uint16(req.Port))
-	var f *os.File
-	if strings.HasPrefix(req.Proto, "udp") {
-		// A server that answers from an unconnected socket could not be made to
-		// answer a visitor from elsewhere through us.
-		f, err = p.sockets.dial(unix.SOCK_DGRAM, dst)
-	} else {
-		f, err = p.sockets.dialTCP(dst, p.visitor(req))
-	}
+	f, err := p.sockets.dial(unix.SOCK_DGRAM, netip.AddrPortFrom(ip, uint16(req.Port)))
 	if err != nil {
 		return err
 	}
@@ -100,15 +89,4 @@ func (p *portChild) connect(c *net.UnixConn, req *msg.Request) error {
 		_, _, err := c.WriteMsgUnix([]byte{0}, unix.UnixRights(fd), nil)
 		return err
 	})
-}
-
-// visitor is who the server will see: the visitor, or the gateway for somebody
-// on the host itself, or whose address the container could not hold.
-func (p *portChild) visitor(req *msg.Request) netip.AddrPort {
-	ip, err := netip.ParseAddr(req.SourceIP)
-	ip = ip.Unmap()
-	if err != nil || !ip.Is4() || ip.IsLoopback() {
-		ip = p.gateway
-	}
-	return netip.AddrPortFrom(ip, uint16(req.SourcePort))
 }

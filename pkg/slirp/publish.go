@@ -19,23 +19,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// portDriver publishes ports by rootlesskit's builtin driver, both halves of
-// which run in this process: the parent listens on the host, the child makes
-// sockets in the container's namespace. Data goes from socket to socket.
+// portDriver publishes the ports of one container: TCP by listeners of its own,
+// UDP by rootlesskit's builtin driver, both halves of which run in this
+// process: the parent listens on the host, the child makes sockets in the
+// container's namespace.
 type portDriver struct {
 	mu      sync.Mutex
-	parent  port.ParentDriver
-	dir     *os.File
 	sockets *socketMaker
-	quit    chan struct{}
-	halves  sync.WaitGroup
+	tcp     []*tcpPort
+
+	udp    port.ParentDriver
+	dir    *os.File
+	quit   chan struct{}
+	halves sync.WaitGroup
 }
 
-// start begins the driver when the first port is published.
-func (d *portDriver) start(n *Network) error {
+// start begins to make sockets when the first port is published.
+func (d *portDriver) start(n *Network) (err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.parent != nil {
+	if d.sockets == nil {
+		d.sockets, err = newSocketMaker(n.netns)
+	}
+	return err
+}
+
+// startUDP begins rootlesskit's driver when the first UDP port is published.
+func (d *portDriver) startUDP(n *Network) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.udp != nil {
 		return nil
 	}
 	dir, err := os.OpenFile(n.cfg.StateDir, unix.O_PATH|unix.O_DIRECTORY, 0)
@@ -53,19 +66,14 @@ func (d *portDriver) start(n *Network) error {
 		dir.Close()
 		return err
 	}
-	sockets, err := newSocketMaker(n.netns)
-	if err != nil {
-		dir.Close()
-		return err
-	}
 	d.quit = make(chan struct{})
-	child := &portChild{sockets: sockets, gateway: n.cfg.Gateway}
+	child := &portChild{sockets: d.sockets}
 	ready, failed := make(chan struct{}, 1), make(chan error, 2)
 	d.halves.Go(func() { failed <- child.RunChildDriver(half.OpaqueForChild(), d.quit, "") })
 	d.halves.Go(func() { failed <- half.RunParentDriver(ready, d.quit, nil) })
 	select {
 	case <-ready:
-		d.parent, d.dir, d.sockets = half, dir, sockets
+		d.udp, d.dir = half, dir
 		return nil
 	case err := <-failed:
 		// The other half may wait for this one for ever: it is not waited for.
@@ -76,19 +84,28 @@ func (d *portDriver) start(n *Network) error {
 func (d *portDriver) close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.parent == nil {
-		return nil
+	var errs []error
+	for _, p := range d.tcp {
+		errs = append(errs, p.close())
 	}
-	ctx := context.Background()
-	list, err := d.parent.ListPorts(ctx)
-	for _, p := range list {
-		err = errors.Join(err, d.parent.RemovePort(ctx, p.ID))
+	d.tcp = nil
+	if d.udp != nil {
+		ctx := context.Background()
+		list, err := d.udp.ListPorts(ctx)
+		errs = append(errs, err)
+		for _, p := range list {
+			errs = append(errs, d.udp.RemovePort(ctx, p.ID))
+		}
+		close(d.quit)
+		d.halves.Wait()
+		d.udp = nil
+		errs = append(errs, d.dir.Close())
 	}
-	close(d.quit)
-	d.halves.Wait()
-	close(d.sockets.ask)
-	d.parent = nil
-	return errors.Join(err, d.dir.Close())
+	if d.sockets != nil {
+		d.sockets.close()
+		d.sockets = nil
+	}
+	return errors.Join(errs...)
 }
 
 // PublishSpec listens on the host for what spec asks for, and returns what is
@@ -161,31 +178,52 @@ func (s PortSpec) hostIPs() []netip.Addr {
 // publishAt listens at one port of every address, or of none.
 func (n *Network) publishAt(spec PortSpec, hostPort uint16) ([]Port, error) {
 	var ports []Port
-	var ids []int
+	var undo []func()
 	for _, ip := range spec.hostIPs() {
-		proto := spec.Proto + "4"
-		if ip.Is6() {
-			proto = spec.Proto + "6"
-		}
-		st, err := n.ports.parent.AddPort(context.Background(), port.Spec{
-			Proto: proto, ParentIP: ip.String(), ParentPort: int(hostPort),
-			// The container's own address: a server must not take a visitor for
-			// somebody on its loopback (CVE-2021-20199).
-			ChildIP: n.cfg.Address.Addr().String(), ChildPort: int(spec.ContainerPort),
-		})
+		stop, err := n.publishOne(netip.AddrPortFrom(ip, hostPort), spec)
 		if err != nil {
 			if len(ports) > 0 && (errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EAFNOSUPPORT)) {
 				continue // IPv6 is compiled in but switched off
 			}
-			for _, id := range ids {
-				_ = n.ports.parent.RemovePort(context.Background(), id)
+			for _, f := range undo {
+				f()
 			}
 			return nil, newPortError(ip, hostPort, spec.Proto, err)
 		}
-		ids = append(ids, st.ID)
+		undo = append(undo, stop)
 		ports = append(ports, Port{HostIP: ip, HostPort: hostPort, ContainerPort: spec.ContainerPort, Proto: spec.Proto})
 	}
 	return ports, nil
+}
+
+// publishOne listens at one address and returns how to stop that.
+func (n *Network) publishOne(at netip.AddrPort, spec PortSpec) (stop func(), err error) {
+	if spec.Proto == "tcp" {
+		p, err := n.listenTCP(at, spec.ContainerPort)
+		if err != nil {
+			return nil, err
+		}
+		n.ports.mu.Lock()
+		defer n.ports.mu.Unlock()
+		n.ports.tcp = append(n.ports.tcp, p)
+		return func() { _ = p.close() }, nil
+	}
+	if err := n.ports.startUDP(n); err != nil {
+		return nil, err
+	}
+	proto := "udp4"
+	if at.Addr().Is6() {
+		proto = "udp6"
+	}
+	ctx := context.Background()
+	st, err := n.ports.udp.AddPort(ctx, port.Spec{
+		Proto: proto, ParentIP: at.Addr().String(), ParentPort: int(at.Port()),
+		ChildIP: n.cfg.Address.Addr().String(), ChildPort: int(spec.ContainerPort),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = n.ports.udp.RemovePort(ctx, st.ID) }, nil
 }
 
 // newPortError says in Docker's words why a port cannot be published.

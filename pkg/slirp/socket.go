@@ -4,6 +4,7 @@ package slirp
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"runtime"
@@ -17,6 +18,7 @@ import (
 // it afterwards can be done from anywhere.
 type socketMaker struct {
 	ask         chan socketRequest
+	done        chan struct{}
 	transparent bool
 }
 
@@ -30,9 +32,9 @@ type socketAnswer struct {
 	err error
 }
 
-// newSocketMaker enters ns. Close the channel ask to end it.
+// newSocketMaker enters ns.
 func newSocketMaker(ns *os.File) (*socketMaker, error) {
-	m := &socketMaker{ask: make(chan socketRequest)}
+	m := &socketMaker{ask: make(chan socketRequest), done: make(chan struct{})}
 	ready := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends here
@@ -42,9 +44,14 @@ func newSocketMaker(ns *os.File) (*socketMaker, error) {
 		}
 		m.transparent = routeMarked() == nil
 		ready <- nil
-		for r := range m.ask {
-			fd, err := unix.Socket(r.domain, r.kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-			r.answer <- socketAnswer{fd, os.NewSyscallError("socket", err)}
+		for {
+			select {
+			case r := <-m.ask:
+				fd, err := unix.Socket(r.domain, r.kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+				r.answer <- socketAnswer{fd, os.NewSyscallError("socket", err)}
+			case <-m.done:
+				return
+			}
 		}
 	}()
 	return m, <-ready
@@ -78,9 +85,15 @@ func routeMarked() error {
 	)
 }
 
+func (m *socketMaker) close() { close(m.done) }
+
 func (m *socketMaker) socket(domain, kind int) (*os.File, error) {
 	answer := make(chan socketAnswer, 1)
-	m.ask <- socketRequest{domain, kind, answer}
+	select {
+	case m.ask <- socketRequest{domain, kind, answer}:
+	case <-m.done:
+		return nil, net.ErrClosed
+	}
 	a := <-answer
 	if a.err != nil {
 		return nil, a.err

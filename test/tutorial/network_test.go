@@ -4,12 +4,16 @@ package tutorial
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
+	"net"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // withRedis makes an image with the distribution's redis-server in it.
@@ -124,6 +128,76 @@ func TestConnect(t *testing.T) {
 	}
 	u.fails(1, []string{"is not connected to network front"}, "network", "disconnect", "front", "on-back")
 	u.fails(1, []string{"already exists in network front"}, "network", "connect", "front", "both")
+}
+
+// TestManyConnections has 5,000 visitors of one published port at a time, all of
+// whom are answered.
+func TestManyConnections(t *testing.T) {
+	const visitors = 5000
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Max < 4*visitors {
+		t.Skipf("a process may have %d descriptors here: too few", limit.Max)
+	}
+	u := newUser(t)
+	u.image("python.tar", "python")
+	server := `
+import asyncio
+async def echo(r, w):
+    while data := await r.read(100):
+        w.write(data); await w.drain()
+    w.close()
+async def main():
+    await (await asyncio.start_server(echo, "", 80, backlog=4096)).serve_forever()
+asyncio.run(main())
+`
+	u.ok("run", "-d", "--name", "server", "--ulimit", fmt.Sprint("nofile=", 2*visitors), "-p", "127.0.0.1::80", "python", "python3", "-c", server)
+	addr := strings.Fields(u.ok("port", "server", "80/tcp"))[0]
+	echo := func(c net.Conn) error {
+		buf := make([]byte, 1)
+		_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+		if _, err := c.Write([]byte("x")); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(c, buf)
+		return err
+	}
+	eventually(t, "the server answers", func() bool {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			return false
+		}
+		defer c.Close()
+		return echo(c) == nil
+	})
+	errs := make(chan error, visitors)
+	all := make(chan struct{}) // closed when all have been answered once
+	slots := make(chan struct{}, 250)
+	for range visitors {
+		go func() {
+			slots <- struct{}{}
+			c, err := net.Dial("tcp", addr)
+			if err == nil {
+				err = echo(c)
+			}
+			<-slots
+			errs <- err
+			if err == nil {
+				<-all
+				c.Close()
+			}
+		}()
+	}
+	failed := 0
+	for range visitors {
+		if err := <-errs; err != nil {
+			failed++
+			t.Log(err)
+		}
+	}
+	close(all)
+	if failed > 0 {
+		t.Errorf("%d of %d visitors were not answered", failed, visitors)
+	}
 }
 
 // TestNetworkMistakes checks words for networks.
