@@ -328,6 +328,9 @@ func (e *env) setNamedNetwork(c *cli.Context, n *container.Net) error {
 		}
 		return nil
 	}
+	if strings.HasPrefix(n.Mode, "container:") {
+		return fmt.Errorf("network mode %s is not supported: a container's network belongs to its user namespace, which no other can enter; use a network with a name", n.Mode)
+	}
 	nets, err := e.networks()
 	if err != nil {
 		return err

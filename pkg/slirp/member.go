@@ -184,6 +184,20 @@ func (m *Membership) dial(a netip.Addr) (*net.UnixConn, error) {
 	return nil, fmt.Errorf("no member at %s", a)
 }
 
+// listens reports whether a member's supervisor is there: the record of one
+// that was killed may not have been swept yet.
+func (m *Membership) listens(o Member) bool {
+	if o.Container == m.Self.Container {
+		return true
+	}
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: m.socket(o), Net: "unixgram"})
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
+}
+
 const shortID = 12
 
 // lookup resolves a name: a container's own, an alias, its short ID, and each
@@ -192,7 +206,7 @@ func (m *Membership) lookup(name string) (addrs []netip.Addr, known bool) {
 	name = strings.TrimSuffix(name, "."+strings.ToLower(m.Network.Name))
 	for _, o := range m.members() {
 		names := append([]string{o.Name, o.Container[:min(shortID, len(o.Container))]}, o.Aliases...)
-		if slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) {
+		if slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) && m.listens(o) {
 			addrs = append(addrs, o.Addr)
 		}
 	}

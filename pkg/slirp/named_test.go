@@ -115,12 +115,38 @@ func TestJoinAndAnswer(t *testing.T) {
 			t.Errorf("%s %v: %s, want %s", tt.name, tt.kind, got, tt.want)
 		}
 	}
+	// What a member sends in another's name goes nowhere.
+	sw := &peerSwitch{member: one}
+	frame := func(mac, ip netip.Addr, kind byte) []byte {
+		f := make([]byte, etherHeader+20)
+		copy(f[6:12], hardwareAddr(mac))
+		f[12], f[13] = 0x08, kind
+		a := ip.As4()
+		copy(f[etherHeader+12:], a[:])
+		return f
+	}
+	for what, f := range map[string][]byte{
+		"another's address":   frame(one.Self.Addr, two.Self.Addr, 0),
+		"another's hardware":  frame(two.Self.Addr, one.Self.Addr, 0),
+		"another protocol":    frame(one.Self.Addr, one.Self.Addr, 0xdd),
+		"a frame that is cut": frame(one.Self.Addr, one.Self.Addr, 0)[:30],
+	} {
+		if sw.genuine(f) {
+			t.Errorf("%s is passed on", what)
+		}
+	}
+	if !sw.genuine(frame(one.Self.Addr, one.Self.Addr, 0)) {
+		t.Error("a frame of the container's own is not passed on")
+	}
 	if err := n.Remove(ctx, w); err == nil || !strings.Contains(err.Error(), "has active endpoints") {
 		t.Errorf("remove: %v", err)
 	}
 	// Who dies without leaving lets go of the lock; the record goes with it.
 	two.lock.Release()
 	two.conn.Close()
+	if got := ask("two", dnsmessage.TypeA, true); got != "RCodeNameError" {
+		t.Errorf("the name of the dead: %s", got)
+	}
 	if list, err := n.Members(ctx, w); err != nil || len(list) != 1 || list[0].Name != "one" {
 		t.Errorf("members: %v %v", list, err)
 	}
@@ -242,6 +268,15 @@ func FuzzParsePublish(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestParseExpose(t *testing.T) {
+	for in, want := range map[string]string{"80": "80/tcp", "53/UDP": "53/udp", "7-9": "7/tcp 8/tcp 9/tcp", "0": "", "80/foo": "", "x": "", "9-7": ""} {
+		list, err := ParseExpose(in)
+		if got := strings.Join(list, " "); got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q %v, want %q", in, got, err, want)
+		}
+	}
 }
 
 func TestResolvConf(t *testing.T) {

@@ -3,6 +3,7 @@
 package slirp
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"net/netip"
@@ -81,18 +82,31 @@ func (s *peerSwitch) outbound() {
 		frame := buf[:n]
 		ether := frame[vnetHeader:]
 		switch {
+		case isARP(ether): // never passed on: the records are the truth
+			s.answerARP(ether)
+		case !s.genuine(ether):
 		case ether[0]&1 == 0: // unicast
 			if dst, ok := addressOf(ether[:6]); ok {
 				s.send(dst, frame)
 			}
-		case isARP(ether):
-			s.answerARP(ether)
 		default: // broadcast and multicast are for all
 			for _, dst := range s.member.others() {
 				s.send(dst, frame)
 			}
 		}
 	}
+}
+
+// genuine reports whether a frame is IPv4 in the container's own name. One with
+// NET_RAW could write other addresses into it.
+func (s *peerSwitch) genuine(ether []byte) bool {
+	const ipHeader = 20
+	own := s.member.Self.Addr
+	if len(ether) < etherHeader+ipHeader || ether[12] != 0x08 || ether[13] != 0x00 {
+		return false
+	}
+	src := ether[etherHeader+12 : etherHeader+16]
+	return bytes.Equal(ether[6:12], hardwareAddr(own)) && netip.AddrFrom4([4]byte(src)) == own
 }
 
 // addressOf is the inverse of hardwareAddr.

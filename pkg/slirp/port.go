@@ -186,13 +186,17 @@ func ParseExpose(v string) ([]string, error) {
 	if !ok {
 		proto = "tcp"
 	}
+	proto = strings.ToLower(proto)
+	if proto != "tcp" && proto != "udp" && proto != "sctp" {
+		return nil, fmt.Errorf("invalid proto: %s", proto)
+	}
 	first, last, err := portRange(rest)
-	if err != nil {
+	if err != nil || first == 0 {
 		return nil, fmt.Errorf("invalid range format for --expose: %s", v)
 	}
 	var list []string
 	for p := int(first); p <= int(last); p++ {
-		list = append(list, strconv.Itoa(p)+"/"+strings.ToLower(proto))
+		list = append(list, strconv.Itoa(p)+"/"+proto)
 	}
 	return list, nil
 }
