@@ -46,8 +46,21 @@ make_single() {
 
 # The shell has no local variables: those of these functions begin with pk_.
 
-# fetch_packages DIR PACKAGE...: downloads packages and all that they need.
+# refresh_lists: makes sure that the lists of packages are there.
+refresh_lists() {
+	[ "$(id -u)" = 0 ] || return 0
+	ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 || apt-get update -q >/dev/null 2>&1 || true
+}
+
+# fetch_packages DIR PACKAGE...: downloads packages and all that they need. Lists
+# that are out of date are made anew once.
 fetch_packages() {
+	download_packages "$@" && return
+	[ "$(id -u)" = 0 ] || return 1
+	apt-get update -q >/dev/null 2>&1 && download_packages "$@"
+}
+
+download_packages() {
 	pk_dir=$1; shift
 	mkdir -p "$pk_dir"
 	pk_list=$(apt-get -s -qq -o Dir::State::status=/dev/null -o Debug::NoLocking=1 install --no-install-recommends "$@" 2>/dev/null | awk '/^Inst/{print $2}')

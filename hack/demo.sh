@@ -20,6 +20,7 @@ if [ "${1:-}" != --as-user ]; then
 		"$state/hack/demo.sh" --as-user "$state"
 		exit
 	fi
+	refresh_lists
 	need newuidmap uidmap || say "going on with a single id"
 	need docker-registry docker-registry || say "without a registry of its own"
 	make_user coracle-demo

@@ -11,6 +11,7 @@ command -v go >/dev/null || die "go is missing: see https://go.dev/doc/install"
 root=0
 [ "$(id -u)" != 0 ] || root=1
 if [ $root = 1 ]; then
+	refresh_lists
 	need newuidmap uidmap || true
 	need docker-registry docker-registry || true
 	need redis-server redis-server || true
