@@ -12,6 +12,7 @@ order='
 3 coracle/pkg/ns
 4 coracle/pkg/ns/child
 3 coracle/pkg/slirp
+3 coracle/pkg/cgroup
 5 coracle/pkg/overlay
 6 coracle/pkg/oci/registry
 6 coracle/pkg/oci/spec

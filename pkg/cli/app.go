@@ -57,8 +57,8 @@ func (e *env) app() *cli.App {
 	container := []*cli.Command{
 		attachCommand(e), commitCommand(e), cpCommand(e), createCommand(e), diffCommand(e), execCommand(e), exportCommand(e), inspectContainerCommand(e), killCommand(e), logsCommand(e),
 		psCommand(e, "ls", "list", "ps"), portCommand(e), pruneContainersCommand(e), renameCommand(e), restartCommand(e),
-		rmCommand(e, "remove"), runCommand(e), startCommand(e), stopCommand(e), topCommand(e), waitCommand(e), pauseCommand(e, "pause", "Pause all processes within one or more containers"),
-		pauseCommand(e, "unpause", "Unpause all processes within one or more containers"),
+		rmCommand(e, "remove"), runCommand(e), startCommand(e), stopCommand(e), topCommand(e), waitCommand(e), pauseCommand(e),
+		unpauseCommand(e), updateCommand(e),
 	}
 	image := []*cli.Command{
 		buildCommand(e), historyCommand(e), importCommand(e), inspectImageCommand(e), loadCommand(e), imagesCommand(e, "ls", "list"),
@@ -102,8 +102,8 @@ func (e *env) app() *cli.App {
 			{Name: "builder", Usage: "Manage builds", Subcommands: []*cli.Command{buildCommand(e), pruneBuilderCommand(e)}},
 			attachCommand(e), commitCommand(e), cpCommand(e), createCommand(e), diffCommand(e), exportCommand(e), historyCommand(e), importCommand(e), inspectCommand(e), killCommand(e),
 			logsCommand(e), portCommand(e), renameCommand(e), restartCommand(e), rmCommand(e), rmiCommand(e, "rmi"),
-			loadCommand(e), saveCommand(e), startCommand(e), stopCommand(e), tagCommand(e), topCommand(e), waitCommand(e), pauseCommand(e, "pause", "Pause all processes within one or more containers"),
-			pauseCommand(e, "unpause", "Unpause all processes within one or more containers"),
+			loadCommand(e), saveCommand(e), startCommand(e), stopCommand(e), tagCommand(e), topCommand(e), waitCommand(e), pauseCommand(e),
+			unpauseCommand(e), updateCommand(e),
 		}, hiddenCommands(e)...),
 	}
 	hideHelp(app.Commands)

@@ -100,6 +100,7 @@ func (e *env) record(c *cli.Context, img overlay.Details, cmd []string) (*contai
 		func() error { return e.setNet(c, r, keys(conf.ExposedPorts)) },
 		func() error { return e.setMounts(c, r, keys(conf.Volumes)) },
 		func() error { return setLimits(c, r) },
+		func() error { return setCgroup(c, r) },
 		func() error { return setSafety(c, r) },
 		func() error { return setLife(c, r, conf.StopSignal) },
 	} {
@@ -522,25 +523,11 @@ func securityOption(f *container.Safety, o string) error {
 func setLife(c *cli.Context, r *container.Record, imageSignal string) error {
 	l := &r.Life
 	l.AutoRemove = c.Bool("rm")
-	name, count, has := strings.Cut(c.String("restart"), ":")
-	l.Restart.Name = name
-	switch name {
-	case "", "no", "always", "unless-stopped":
-		if has {
-			return fmt.Errorf("invalid restart policy: maximum retry count can only be used with 'on-failure'")
-		}
-	case "on-failure":
-		if has {
-			n, err := strconv.Atoi(count)
-			if err != nil || n < 0 {
-				return cliErrorf("invalid restart policy format: maximum retry count must be an integer")
-			}
-			l.Restart.Max = n
-		}
-	default:
-		return fmt.Errorf("invalid restart policy: unknown policy '%s'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'", name)
+	var err error
+	if l.Restart, err = restartPolicy(c.String("restart")); err != nil {
+		return err
 	}
-	if l.AutoRemove && name != "" && name != "no" {
+	if name := l.Restart.Name; l.AutoRemove && name != "" && name != "no" {
 		return cliErrorf("conflicting options: cannot specify both --restart and --rm")
 	}
 	l.StopSignal = imageSignal
@@ -565,4 +552,27 @@ func setLife(c *cli.Context, r *container.Record, imageSignal string) error {
 		return fmt.Errorf("unknown log opt '%s' for %s log driver", strings.SplitN(kv, "=", 2)[0], l.LogDriver)
 	}
 	return nil
+}
+
+// restartPolicy reads no, always, unless-stopped or on-failure[:N].
+func restartPolicy(v string) (container.Restart, error) {
+	name, count, has := strings.Cut(v, ":")
+	p := container.Restart{Name: name}
+	switch name {
+	case "", "no", "always", "unless-stopped":
+		if has {
+			return p, fmt.Errorf("invalid restart policy: maximum retry count can only be used with 'on-failure'")
+		}
+	case "on-failure":
+		if has {
+			n, err := strconv.Atoi(count)
+			if err != nil || n < 0 {
+				return p, cliErrorf("invalid restart policy format: maximum retry count must be an integer")
+			}
+			p.Max = n
+		}
+	default:
+		return p, fmt.Errorf("invalid restart policy: unknown policy '%s'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'", name)
+	}
+	return p, nil
 }

@@ -3,6 +3,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/cgroup"
 	"coracle/pkg/ns"
 	"coracle/pkg/trace"
 )
@@ -58,33 +60,56 @@ func (s *Store) Launch(c *Container, a *Attach, out []*os.File) (*Session, error
 		return nil, NewStartError(125, os.NewSyscallError("socketpair", err))
 	}
 	theirs := os.NewFile(uintptr(pair[1]), "supervisor")
-	defer theirs.Close()
 	conn, err := NewConn(os.NewFile(uintptr(pair[0]), "control"))
 	if err != nil {
+		theirs.Close()
 		return nil, NewStartError(125, err)
 	}
-	if err := spawnSupervisor(s, c, &maps, theirs); err != nil {
-		conn.Close()
-		return nil, NewStartError(125, err)
-	}
+	pid, err := spawnSupervisor(s, c, &maps, theirs)
 	theirs.Close()
+	var scope bool
+	if err == nil {
+		scope, err = c.askScope(pid)
+	}
+	if err != nil {
+		conn.Close() // and with it the supervisor ends
+		return nil, NewStartError(125, err)
+	}
 	ses := &Session{Conn: conn, Tty: c.Process.Tty}
-	if err := ses.begin(Request{Op: OpStart, Attach: a, Maps: &maps}, out); err != nil {
+	if err := ses.begin(Request{Op: OpStart, Attach: a, Maps: &maps, Scope: scope}, out); err != nil {
 		ses.Close()
 		return nil, err
 	}
 	return ses, nil
 }
 
-func spawnSupervisor(s *Store, c *Container, maps *ns.Maps, conn *os.File) error {
+// askScope asks the user's systemd for a cgroup when limits need one and none
+// is delegated otherwise, and reports whether there is one now.
+func (c *Container) askScope(pid int) (bool, error) {
+	if len(c.Limits.Cgroup.Controllers()) == 0 {
+		return false, nil
+	}
+	if _, err := cgroup.Find(); !errors.Is(err, cgroup.ErrNotDelegated) {
+		return false, err
+	}
+	err := cgroup.Scope(context.Background(), c.ID, pid, c.Limits.CgroupParent)
+	if errors.Is(err, cgroup.ErrNotDelegated) {
+		return false, nil // the command has warned
+	}
+	trace.Mark("asked systemd for a scope")
+	return err == nil, err
+}
+
+// spawnSupervisor returns the supervisor's pid.
+func spawnSupervisor(s *Store, c *Container, maps *ns.Maps, conn *os.File) (int, error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer null.Close()
 	log, err := os.OpenFile(filepath.Join(c.dir, "supervise.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
-		return fmt.Errorf("open supervisor's log: %w", err)
+		return 0, fmt.Errorf("open supervisor's log: %w", err)
 	}
 	defer log.Close()
 	p, err := ns.Spawn{
@@ -100,10 +125,10 @@ func spawnSupervisor(s *Store, c *Container, maps *ns.Maps, conn *os.File) error
 		Maps:   maps,
 	}.Start()
 	if err != nil {
-		return fmt.Errorf("start supervisor: %w", err)
+		return 0, fmt.Errorf("start supervisor: %w", err)
 	}
 	trace.Mark("spawned supervisor and mapped its ids")
-	return p.Release()
+	return p.Pid, p.Release()
 }
 
 // supervisorEnv is what a supervisor may know of the caller's environment: it

@@ -57,6 +57,9 @@ func StartInit(o InitOptions) (*Init, error) {
 	if o.NetNS != nil {
 		flags &^= unix.CLONE_NEWNET
 	}
+	// The root of a new cgroup namespace is the cgroup of who makes it: the
+	// stage itself, once it is in its own.
+	flags &^= unix.CLONE_NEWCGROUP
 	cfg := Config{Spec: o.Spec, Filter: i.filter, NewNetNS: flags&unix.CLONE_NEWNET != 0, Single: i.single}
 	err = i.launch(stage{
 		name: StageInit, flags: flags, netns: o.NetNS, cgroup: o.CgroupFD,
@@ -94,6 +97,7 @@ type ExecOptions struct {
 	Spec                  *specs.Spec    // the container's
 	Process               *specs.Process // this process's
 	Stdin, Stdout, Stderr *os.File
+	CgroupFD              int // as in InitOptions
 }
 
 // Exec forks a process into the namespaces of the container whose first
@@ -114,7 +118,7 @@ func Exec(first *Init, o ExecOptions) (*Init, error) {
 		join |= unix.CLONE_NEWNET
 	}
 	err = i.launch(stage{
-		name: StageExec, join: join, target: target, cgroup: -1,
+		name: StageExec, join: join, target: target, cgroup: o.CgroupFD,
 		stdio: [3]*os.File{o.Stdin, o.Stdout, o.Stderr},
 	}, Config{Spec: &s, Filter: i.filter, Single: i.single})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"coracle/pkg/cgroup"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
@@ -55,6 +56,9 @@ type Config struct {
 	Domainname string
 	Files      string // an existing directory for resolv.conf, hosts and hostname
 	Network    Network
+	// Cgroup is the group that processes of the box are born in; nil leaves
+	// them in the caller's.
+	Cgroup *cgroup.Group
 }
 
 // Box is an open box: mounted and connected, with nothing running in it.
@@ -208,8 +212,9 @@ type Stdio struct{ In, Out, Err *os.File }
 // Start sets a process up and leaves it right before its execve. The options'
 // Rootfs, Hostname and network fields are the box's; its files are mounted
 // unless the options mount something at their places. The spec is returned for
-// processes that join later.
-func (b *Box) Start(o spec.Options, io Stdio) (*ns.Init, *specs.Spec, error) {
+// processes that join later. adjust, when not nil, has the last word on the
+// process.
+func (b *Box) Start(o spec.Options, adjust func(*specs.Process) error, io Stdio) (*ns.Init, *specs.Spec, error) {
 	o.Rootfs, o.Hostname = b.cfg.Rootfs.Target, b.cfg.Hostname
 	o.HostNet = b.cfg.Network.Mode == NetHost
 	taken := map[string]bool{}
@@ -228,11 +233,29 @@ func (b *Box) Start(o spec.Options, io Stdio) (*ns.Init, *specs.Spec, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	init, err := ns.StartInit(ns.InitOptions{Spec: s, NetNS: b.netns, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: -1})
+	if adjust != nil {
+		if err := adjust(s.Process); err != nil {
+			return nil, nil, err
+		}
+	}
+	init, err := ns.StartInit(ns.InitOptions{Spec: s, NetNS: b.netns, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD()})
 	if err != nil {
 		return nil, nil, err
 	}
 	return init, s, nil
+}
+
+func (b *Box) cgroupFD() int {
+	if b.cfg.Cgroup == nil {
+		return -1
+	}
+	return b.cfg.Cgroup.FD()
+}
+
+// Exec sets a process up in the box beside its first, and leaves it right
+// before its execve.
+func (b *Box) Exec(first *ns.Init, s *specs.Spec, p *specs.Process, io Stdio) (*ns.Init, error) {
+	return ns.Exec(first, ns.ExecOptions{Spec: s, Process: p, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD()})
 }
 
 // Unpublish frees the published ports and the place on the network: the first

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/container"
+	"coracle/pkg/container/sandbox"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci/spec"
 )
@@ -64,7 +65,7 @@ func (s *supervisor) startExec(conn *container.Conn, o *container.ExecOptions) (
 	if err != nil {
 		return nil, err
 	}
-	p, err := ns.Exec(init, ns.ExecOptions{Spec: first, Process: proc, Stdin: pipes.child[0], Stdout: pipes.child[1], Stderr: pipes.child[2]})
+	p, err := s.box.Exec(init, first, proc, sandbox.Stdio{In: pipes.child[0], Out: pipes.child[1], Err: pipes.child[2]})
 	container.CloseFiles(pipes.child[:])
 	if err != nil {
 		container.CloseFiles(pipes.ours)

@@ -64,6 +64,10 @@ func (s *supervisor) talk(conn *container.Conn) {
 		s.attach(conn, req.Attach, files, nil)
 		return
 	case container.OpExec:
+		if s.isPaused() {
+			answer = reply(conn, fmt.Errorf("Container %s is paused, unpause the container before exec", s.id))
+			break
+		}
 		s.exec(conn, req.Exec)
 	case container.OpSignal:
 		answer = reply(conn, s.signal(syscall.Signal(req.Signal)))
@@ -75,6 +79,12 @@ func (s *supervisor) talk(conn *container.Conn) {
 		err := s.copyFiles(req, files)
 		container.CloseFiles(files) // the other end waits for that
 		files, answer = nil, reply(conn, err)
+	case container.OpPause:
+		answer = reply(conn, s.pause())
+	case container.OpUnpause:
+		answer = reply(conn, s.unpause())
+	case container.OpUpdate:
+		answer = reply(conn, s.update())
 	case container.OpConnect:
 		answer = reply(conn, s.connect(req.Network))
 	case container.OpDisconnect:
@@ -222,6 +232,9 @@ func (s *supervisor) stop(sig syscall.Signal, timeout *int) error {
 		sig = container.StopSignal(s.c.Life.StopSignal)
 	}
 	_ = s.signal(sig) // between two starts there is nothing to signal
+	if s.isPaused() { // what is frozen takes no signal but SIGKILL
+		_ = s.unpause()
+	}
 	var kill <-chan time.Time
 	if timeout != nil && *timeout >= 0 {
 		t := time.NewTimer(time.Duration(*timeout) * time.Second)
@@ -232,7 +245,7 @@ func (s *supervisor) stop(sig syscall.Signal, timeout *int) error {
 	case <-s.ended:
 		return nil
 	case <-kill:
-		_ = s.signal(syscall.SIGKILL)
+		s.killAll()
 		<-s.ended
 		return nil
 	}

@@ -24,7 +24,7 @@ func (s *supervisor) start() error {
 	if err != nil {
 		return err
 	}
-	init, sp, err := s.box.Start(o, sandbox.Stdio{In: io.childIn, Out: io.childOut, Err: io.childErr})
+	init, sp, err := s.box.Start(o, s.limitOtherwise, sandbox.Stdio{In: io.childIn, Out: io.childOut, Err: io.childErr})
 	io.closeChildEnds()
 	if err != nil {
 		io.close()
@@ -47,7 +47,7 @@ func (s *supervisor) release() error {
 	}
 	s.record(func(st *container.State) {
 		st.Status, st.Pid, st.StartedAt = container.Running, s.init.HostPid, time.Now().UTC()
-		st.Error, st.ExitCode = "", 0
+		st.Error, st.ExitCode, st.OOMKilled = "", 0, false
 	})
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"coracle/pkg/cgroup"
 	"coracle/pkg/container"
 	"coracle/pkg/container/logfile"
 	"coracle/pkg/container/sandbox"
@@ -66,21 +67,24 @@ type supervisor struct {
 	maps  ns.Maps
 	lock  *state.Lock
 	log   *logfile.Writer // nil with the log driver none
+	group *cgroup.Group   // nil where no cgroup is delegated
 	box   *sandbox.Box
 	ctl   *net.UnixListener
 
-	mu      sync.Mutex
-	state   container.State
-	init    *ns.Init    // nil while nothing runs
-	spec    *specs.Spec // of the first process, for those that join
-	io      *streams
-	stopped bool // somebody asked for the end: the restart policy does not apply
+	mu       sync.Mutex
+	state    container.State
+	init     *ns.Init    // nil while nothing runs
+	spec     *specs.Spec // of the first process, for those that join
+	io       *streams
+	oomKills uint64 // of the cgroup, when the last process ended
+	stopped  bool   // somebody asked for the end: the restart policy does not apply
 
 	cancel     chan struct{} // closed when stopped is set
 	ended      chan struct{} // closed when the container is down for good
 	code       int           // then its exit code
 	talks      sync.WaitGroup
 	cancelOnce sync.Once
+	watchOnce  sync.Once
 }
 
 // live is the whole life, in order:
@@ -99,7 +103,7 @@ func (s *supervisor) live(conn *container.Conn) error {
 		return fmt.Errorf("read start request: unexpected %q", req.Op)
 	}
 	s.maps = *req.Maps
-	if err := s.open(); err != nil {
+	if err := s.open(req.Scope); err != nil {
 		container.CloseFiles(files)
 		return s.fail(conn, err)
 	}
@@ -133,7 +137,7 @@ func (s *supervisor) live(conn *container.Conn) error {
 const takeOver = 10 * time.Second
 
 // open takes the container and makes its surroundings.
-func (s *supervisor) open() error {
+func (s *supervisor) open(scope bool) error {
 	// A supervisor that was killed is seen as dead before the kernel has let
 	// its lock go.
 	ctx, cancel := context.WithTimeout(context.Background(), takeOver)
@@ -149,6 +153,9 @@ func (s *supervisor) open() error {
 	}
 	s.state = container.State{Status: container.Running, Restarts: 0}
 	if s.state.Supervisor, err = self(); err != nil {
+		return err
+	}
+	if err := s.openGroup(scope); err != nil {
 		return err
 	}
 	if s.c.Life.LogDriver != "none" {
@@ -182,6 +189,7 @@ func (s *supervisor) open() error {
 			Member: slirp.Member{Container: s.id, Name: s.c.Name, Aliases: n.Aliases, Addr: n.IP},
 			More:   more,
 		},
+		Cgroup: s.group,
 	})
 	if err != nil {
 		return err
@@ -242,6 +250,7 @@ func (s *supervisor) fail(conn *container.Conn, err error) error {
 	if s.box != nil {
 		_ = s.box.Close()
 	}
+	s.closeGroup()
 	if s.c != nil {
 		s.state.Status, s.state.ExitCode, s.state.Error = container.Created, se.Code, se.Message
 		s.state.Supervisor, s.state.Pid, s.state.Ports = state.Process{}, 0, nil
@@ -315,6 +324,7 @@ func (s *supervisor) restartWanted(code int) bool {
 func (s *supervisor) pauseBeforeRestart(code int, pause time.Duration) bool {
 	s.record(func(st *container.State) {
 		st.Status, st.Pid, st.ExitCode, st.FinishedAt = container.Restarting, 0, code, time.Now().UTC()
+		s.noteOOM(st)
 	})
 	select {
 	case <-time.After(pause):
@@ -353,11 +363,14 @@ func (s *supervisor) end() {
 	_ = s.box.Unpublish() // the rest ends with this process, after the clients know
 	s.record(func(st *container.State) {
 		st.Status, st.Pid, st.ExitCode, st.Ports = container.Exited, 0, s.code, nil
+		s.noteOOM(st)
+		st.Cgroup = ""
 		st.FinishedAt = time.Now().UTC()
 	})
 	if s.log != nil {
 		s.log.Close()
 	}
+	s.closeGroup()
 	s.dispose()
 	close(s.ended)
 	s.talks.Wait()

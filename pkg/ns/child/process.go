@@ -17,12 +17,13 @@ import (
 func (s *setup) processSteps() []step {
 	return []step{
 		{"set oom_score_adj", s.setOOMScore},
-		{"set limits", s.setLimits},
 		{"join session keyring", joinKeyring},
 		{"drop bounding capabilities", s.dropBounding},
 		{"set ids", s.setIDs},
 		{"change to working directory", s.chdir},
 		{"reset signals", resetSignals},
+		{"set limits", s.setLimits}, // late: they are meant for the program, not for this stage
+		{"set CPU affinity", s.setAffinity},
 		{"load seccomp filter", s.loadFilter},
 		{"set capabilities", s.setCapabilities},
 	}
@@ -60,6 +61,33 @@ func (s *setup) setLimits() error {
 		}
 	}
 	return nil
+}
+
+// maxCPU is the last CPU of a cpu_set_t.
+const maxCPU = 1023
+
+// setAffinity runs the program on some CPUs only. A list is like 0-3,5.
+func (s *setup) setAffinity() error {
+	a := s.Spec.Process.ExecCPUAffinity
+	if a == nil || a.Final == "" {
+		return nil
+	}
+	var set unix.CPUSet
+	for _, r := range strings.Split(a.Final, ",") {
+		first, last, ranged := strings.Cut(strings.TrimSpace(r), "-")
+		from, err := strconv.Atoi(first)
+		to := from
+		if err == nil && ranged {
+			to, err = strconv.Atoi(last)
+		}
+		if err != nil {
+			return fmt.Errorf("%q is not a list of CPUs", a.Final)
+		}
+		for cpu := from; cpu <= min(to, maxCPU); cpu++ {
+			set.Set(cpu)
+		}
+	}
+	return os.NewSyscallError("sched_setaffinity", unix.SchedSetaffinity(0, &set))
 }
 
 // resetSignals lets the program begin with no signal ignored: execve(2) passes

@@ -16,6 +16,7 @@ import (
 // initSteps build the container's world.
 func (s *setup) initSteps() []step {
 	steps := []step{
+		{"make cgroup namespace", s.newCgroupNS},
 		{"set host name", s.setHostname},
 		{"make mounts private", func() error {
 			return unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, "")
@@ -39,6 +40,13 @@ func (s *setup) initSteps() []step {
 		step{"write sysctls", s.writeSysctls},
 		step{"protect paths", s.protectPaths},
 	)
+}
+
+func (s *setup) newCgroupNS() error {
+	if !hasNamespace(s.linux(), specs.CgroupNamespace) {
+		return nil
+	}
+	return os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_NEWCGROUP))
 }
 
 func (s *setup) setHostname() error {
