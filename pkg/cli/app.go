@@ -100,7 +100,7 @@ func (e *env) app() *cli.App {
 			{Name: "network", Usage: "Manage networks", Subcommands: network},
 			{Name: "volume", Usage: "Manage volumes", Subcommands: volume},
 			{Name: "builder", Usage: "Manage builds", Subcommands: []*cli.Command{buildCommand(e), pruneBuilderCommand(e)}},
-			attachCommand(e), commitCommand(e), cpCommand(e), createCommand(e), diffCommand(e), exportCommand(e), historyCommand(e), importCommand(e), inspectCommand(e), killCommand(e),
+			attachCommand(e), commitCommand(e), cpCommand(e), createCommand(e), diffCommand(e), eventsCommand(e), exportCommand(e), historyCommand(e), importCommand(e), inspectCommand(e), killCommand(e),
 			logsCommand(e), portCommand(e), renameCommand(e), restartCommand(e), rmCommand(e), rmiCommand(e, "rmi"),
 			loadCommand(e), saveCommand(e), startCommand(e), stopCommand(e), tagCommand(e), topCommand(e), waitCommand(e), pauseCommand(e),
 			unpauseCommand(e), updateCommand(e),

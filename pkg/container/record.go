@@ -34,6 +34,8 @@ type Record struct {
 	Safety  Safety  `json:"safety"`
 	Life    Life    `json:"life"`
 
+	Health *HealthCheck `json:"health,omitempty"`
+
 	Labels   map[string]string `json:"labels,omitempty"`
 	Platform string            `json:"platform,omitempty"`
 }
@@ -164,6 +166,7 @@ type State struct {
 	FinishedAt time.Time     `json:"finishedAt"`
 	Restarts   int           `json:"restarts"`
 	OOMKilled  bool          `json:"oomKilled,omitempty"`
+	Health     *Health       `json:"health,omitempty"` // nil without checks, and while nothing runs
 	Cgroup     string        `json:"cgroup,omitempty"` // directory of the container's cgroup, while it runs
 	Ports      []slirp.Port  `json:"ports,omitempty"`  // what is listened on
 	Address    string        `json:"address,omitempty"`

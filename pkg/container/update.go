@@ -40,12 +40,12 @@ func (s *Store) Update(ctx context.Context, c *Container, l cgroup.Limits, p Res
 	if err := s.writeRecord(c.dir, &r); err != nil {
 		return fmt.Errorf("update container: %w", err)
 	}
-	if !now.State.IsRunning() {
-		return nil
+	if now.State.IsRunning() {
+		if _, err := s.call(now, Request{Op: OpUpdate}); err != nil {
+			_ = s.writeRecord(c.dir, &before) // what the running container refuses, the next start would too
+			return err
+		}
 	}
-	if _, err := s.call(now, Request{Op: OpUpdate}); err != nil {
-		_ = s.writeRecord(c.dir, &before) // what the running container refuses, the next start would too
-		return err
-	}
+	s.Event(&r, "update", nil)
 	return nil
 }

@@ -97,6 +97,7 @@ type ExecOptions struct {
 	Stdin      bool     `json:"stdin,omitempty"`
 	Detach     bool     `json:"detach,omitempty"`
 	Privileged bool     `json:"privileged,omitempty"`
+	NoNewPrivs bool     `json:"noNewPrivs,omitempty"`
 	Rows       uint16   `json:"rows,omitempty"`
 	Cols       uint16   `json:"cols,omitempty"`
 }

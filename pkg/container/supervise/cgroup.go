@@ -125,7 +125,7 @@ func (s *supervisor) pause() error {
 	if err := s.group.Freeze(ctx); err != nil {
 		return fmt.Errorf("cannot pause container %s: %w", s.id, err)
 	}
-	s.record(func(st *container.State) { st.Status = container.Paused })
+	s.settle("pause", func(st *container.State) { st.Status = container.Paused })
 	return nil
 }
 
@@ -137,7 +137,7 @@ func (s *supervisor) unpause() error {
 	if err := s.group.Thaw(); err != nil {
 		return fmt.Errorf("cannot unpause container %s: %w", s.id, err)
 	}
-	s.record(func(st *container.State) { st.Status = container.Running })
+	s.settle("unpause", func(st *container.State) { st.Status = container.Running })
 	return nil
 }
 
@@ -169,7 +169,10 @@ func (s *supervisor) update() error {
 func (s *supervisor) noteOOM(st *container.State) {
 	if s.group != nil {
 		kills := s.group.OOMKills()
-		st.OOMKilled = st.OOMKilled || kills > s.oomKills
+		if kills > s.oomKills {
+			st.OOMKilled = true
+			s.event("oom", nil)
+		}
 		s.oomKills = kills
 	}
 }

@@ -48,7 +48,7 @@ func (s *supervisor) watchMemory() {
 		}
 		if sum > limit && largest.pid > 0 {
 			fmt.Fprintf(os.Stderr, "supervise: %d bytes are above the memory limit: killed process %d\n", sum, largest.pid)
-			s.record(func(st *container.State) { st.OOMKilled = true })
+			s.settle("oom", func(st *container.State) { st.OOMKilled = true })
 			_ = unix.Kill(largest.pid, unix.SIGKILL)
 		}
 	}

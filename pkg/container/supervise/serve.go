@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -215,9 +216,10 @@ func (s *supervisor) signal(sig syscall.Signal) error {
 	s.mu.Lock()
 	init := s.init
 	s.mu.Unlock()
-	if err := init.Process.Signal(sig); err != nil {
+	if init == nil || init.Process.Signal(sig) != nil {
 		return fmt.Errorf("container %s is not running", s.id)
 	}
+	s.event("kill", map[string]string{"signal": strconv.Itoa(int(sig))})
 	return nil
 }
 
@@ -243,10 +245,9 @@ func (s *supervisor) stop(sig syscall.Signal, timeout *int) error {
 	}
 	select {
 	case <-s.ended:
-		return nil
 	case <-kill:
 		s.killAll()
 		<-s.ended
-		return nil
 	}
+	return nil
 }

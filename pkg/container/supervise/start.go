@@ -3,6 +3,7 @@
 package supervise
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -47,8 +48,17 @@ func (s *supervisor) release() error {
 	}
 	s.record(func(st *container.State) {
 		st.Status, st.Pid, st.StartedAt = container.Running, s.init.HostPid, time.Now().UTC()
-		st.Error, st.ExitCode, st.OOMKilled = "", 0, false
+		st.Error, st.ExitCode, st.OOMKilled, st.Health = "", 0, false, nil
+		if s.c.Health.Enabled() {
+			st.Health = &container.Health{Status: container.HealthStarting}
+		}
 	})
+	s.event("start", nil)
+	if s.c.Health.Enabled() {
+		ctx, cancel := context.WithCancel(context.Background())
+		s.endChecks = cancel
+		go s.checkHealth(ctx)
+	}
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -51,6 +52,8 @@ func Main() int {
 		id:     args[2],
 		ended:  make(chan struct{}),
 		cancel: make(chan struct{}),
+
+		endChecks: func() {},
 	}
 	if err := s.live(conn); err != nil {
 		fmt.Fprintln(os.Stderr, "supervise:", err)
@@ -71,13 +74,14 @@ type supervisor struct {
 	box   *sandbox.Box
 	ctl   *net.UnixListener
 
-	mu       sync.Mutex
-	state    container.State
-	init     *ns.Init    // nil while nothing runs
-	spec     *specs.Spec // of the first process, for those that join
-	io       *streams
-	oomKills uint64 // of the cgroup, when the last process ended
-	stopped  bool   // somebody asked for the end: the restart policy does not apply
+	mu        sync.Mutex
+	state     container.State
+	init      *ns.Init    // nil while nothing runs
+	spec      *specs.Spec // of the first process, for those that join
+	io        *streams
+	endChecks context.CancelFunc // of the health checks of the process that runs
+	oomKills  uint64             // of the cgroup, when the last process ended
+	stopped   bool               // somebody asked for the end: the restart policy does not apply
 
 	cancel     chan struct{} // closed when stopped is set
 	ended      chan struct{} // closed when the container is down for good
@@ -272,7 +276,9 @@ func (s *supervisor) outlive() int {
 		began := time.Now()
 		status, err := s.init.Wait()
 		code := exitCode(status, err)
+		s.endChecks()
 		s.io.drain()
+		s.event("die", map[string]string{"exitCode": strconv.Itoa(code), "execDuration": strconv.Itoa(int(time.Since(began).Seconds()))})
 		if time.Since(began) >= restartReset {
 			pause = restartPauseMin
 		}
@@ -364,9 +370,12 @@ func (s *supervisor) end() {
 	s.record(func(st *container.State) {
 		st.Status, st.Pid, st.ExitCode, st.Ports = container.Exited, 0, s.code, nil
 		s.noteOOM(st)
-		st.Cgroup = ""
+		st.Cgroup, st.Health = "", nil
 		st.FinishedAt = time.Now().UTC()
 	})
+	if s.stopped {
+		s.event("stop", nil)
+	}
 	if s.log != nil {
 		s.log.Close()
 	}
