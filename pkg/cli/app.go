@@ -57,7 +57,7 @@ func (e *env) app() *cli.App {
 	container := []*cli.Command{
 		attachCommand(e), commitCommand(e), cpCommand(e), createCommand(e), diffCommand(e), execCommand(e), exportCommand(e), inspectContainerCommand(e), killCommand(e), logsCommand(e),
 		psCommand(e, "ls", "list", "ps"), portCommand(e), pruneContainersCommand(e), renameCommand(e), restartCommand(e),
-		rmCommand(e, "remove"), runCommand(e), startCommand(e), stopCommand(e), topCommand(e), waitCommand(e), pauseCommand(e),
+		rmCommand(e, "remove"), runCommand(e), startCommand(e), stopCommand(e), statsCommand(e), topCommand(e), waitCommand(e), pauseCommand(e),
 		unpauseCommand(e), updateCommand(e),
 	}
 	image := []*cli.Command{
@@ -102,7 +102,7 @@ func (e *env) app() *cli.App {
 			{Name: "builder", Usage: "Manage builds", Subcommands: []*cli.Command{buildCommand(e), pruneBuilderCommand(e)}},
 			attachCommand(e), commitCommand(e), cpCommand(e), createCommand(e), diffCommand(e), eventsCommand(e), exportCommand(e), historyCommand(e), importCommand(e), inspectCommand(e), killCommand(e),
 			logsCommand(e), portCommand(e), renameCommand(e), restartCommand(e), rmCommand(e), rmiCommand(e, "rmi"),
-			loadCommand(e), saveCommand(e), startCommand(e), stopCommand(e), tagCommand(e), topCommand(e), waitCommand(e), pauseCommand(e),
+			loadCommand(e), saveCommand(e), startCommand(e), stopCommand(e), tagCommand(e), statsCommand(e), topCommand(e), waitCommand(e), pauseCommand(e),
 			unpauseCommand(e), updateCommand(e),
 		}, hiddenCommands(e)...),
 	}

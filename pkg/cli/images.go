@@ -79,7 +79,7 @@ func (e *env) runImages(c *cli.Context) error {
 	if c.Bool("digests") {
 		cols = slices.Insert(slices.Clone(cols), 2, column{"DIGEST", "Digest"})
 	}
-	return e.list(c.String("format"), cols, append(slices.Clone(imageColumns), column{"DIGEST", "Digest"}, column{"CREATED AT", "CreatedAt"},
+	return e.list(e.format(c, "imagesFormat"), cols, append(slices.Clone(imageColumns), column{"DIGEST", "Digest"}, column{"CREATED AT", "CreatedAt"},
 		column{"CONTAINERS", "Containers"}, column{"SHARED SIZE", "SharedSize"}, column{"UNIQUE SIZE", "UniqueSize"}), rows)
 }
 

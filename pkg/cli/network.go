@@ -161,7 +161,7 @@ func (e *env) printNetworks(c *cli.Context, rows []row) error {
 		return nil
 	}
 	cols := []column{{"NETWORK ID", "ID"}, {"NAME", "Name"}, {"DRIVER", "Driver"}, {"SCOPE", "Scope"}}
-	return e.list(c.String("format"), cols, append(cols, column{"INTERNAL", "Internal"}, column{"LABELS", "Labels"}, column{"CREATED AT", "CreatedAt"}), rows)
+	return e.list(e.format(c, "networksFormat"), cols, append(cols, column{"INTERNAL", "Internal"}, column{"LABELS", "Labels"}, column{"CREATED AT", "CreatedAt"}), rows)
 }
 
 func networkInspectCommand(e *env) *cli.Command {

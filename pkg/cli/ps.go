@@ -82,7 +82,7 @@ func (e *env) runPs(c *cli.Context) error {
 	for i, ctr := range list {
 		rows[i] = psRow(ctr, c.Bool("no-trunc"))
 	}
-	return e.list(c.String("format"), psColumns, psFields, rows)
+	return e.list(e.format(c, "psFormat"), psColumns, psFields, rows)
 }
 
 func shortID(id string, whole bool) string {

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+)
+
+// format is --format, or the user's own below key.
+func (e *env) format(c *cli.Context, key string) string {
+	if f := c.String("format"); f != "" {
+		return f
+	}
+	return e.configFormat(key)
+}
+
+// configFormat reads a user's own format, such as psFormat, from Docker's
+// config.json. What cannot be read sets none: it is a matter of taste only.
+func (e *env) configFormat(key string) string {
+	dir := os.Getenv("DOCKER_CONFIG")
+	if dir == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return ""
+		}
+		dir = filepath.Join(home, ".docker")
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		return ""
+	}
+	var all map[string]json.RawMessage
+	var format string
+	if json.Unmarshal(data, &all) == nil {
+		_ = json.Unmarshal(all[key], &format)
+	}
+	return format
+}
