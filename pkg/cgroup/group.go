@@ -24,10 +24,11 @@ type Group struct {
 }
 
 // New makes the group of a container, or takes over what is left of it. The
-// processes in it may be limited later. The caller closes the group, and
+// processes in it may be limited later. The tree is prepared, or this process
+// is the only one in it. The caller closes the group, and
 // removes it when its processes have ended.
 func (t *Tree) New(id string) (*Group, error) {
-	if err := t.enable(); err != nil {
+	if err := t.Prepare(); err != nil {
 		return nil, err
 	}
 	dir := filepath.Join(t.dir, "coracle-"+id)

@@ -27,14 +27,14 @@ const scopeTime = 10 * time.Second
 
 // Scope asks the user's systemd for a scope unit of its own around process pid,
 // delegated to the user. slice is the unit that it is put below; "" leaves it
-// to systemd. It returns when the process is there. An error that is
-// ErrNotDelegated says that the user has no systemd that answers.
-func Scope(ctx context.Context, id string, pid int, slice string) error {
+// to systemd. It returns the scope's cgroup when the process is there. An error
+// that is ErrNotDelegated says that the user has no systemd that answers.
+func Scope(ctx context.Context, id string, pid int, slice string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, scopeTime)
 	defer cancel()
 	conn, err := userManager(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer conn.Close()
 	// The scope of the last start may not be gone yet.
@@ -51,15 +51,22 @@ func Scope(ctx context.Context, id string, pid int, slice string) error {
 	ended := make(chan *dbus.Signal, 16)
 	conn.Signal(ended)
 	if err := conn.AddMatchSignalContext(ctx, dbus.WithMatchInterface(managerFace), dbus.WithMatchMember("JobRemoved")); err != nil {
-		return fmt.Errorf("ask systemd for a scope: %w", err)
+		return "", fmt.Errorf("ask systemd for a scope: %w", err)
 	}
 	var job dbus.ObjectPath
 	err = conn.Object(systemdName, systemdPath).
 		CallWithContext(ctx, managerFace+".StartTransientUnit", 0, name, "fail", props, []auxUnit{}).Store(&job)
-	if err != nil {
-		return fmt.Errorf("ask systemd for a scope: %w", err)
+	var refused dbus.Error
+	if errors.As(err, &refused) && refused.Name == "org.freedesktop.DBus.Error.ServiceUnknown" {
+		return "", ErrNotDelegated // a bus without systemd
 	}
-	return awaitJob(ctx, ended, job)
+	if err == nil {
+		err = awaitJob(ctx, ended, job)
+	}
+	if err != nil {
+		return "", fmt.Errorf("ask systemd for a scope: %w", err)
+	}
+	return cgroupOf(pid)
 }
 
 // property is systemd's (sv), auxUnit its (sa(sv)).
@@ -78,10 +85,10 @@ func awaitJob(ctx context.Context, signals <-chan *dbus.Signal, job dbus.ObjectP
 	for {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("ask systemd for a scope: %w", ctx.Err())
+			return ctx.Err()
 		case sig, ok := <-signals:
 			if !ok {
-				return errors.New("ask systemd for a scope: the bus is gone")
+				return errors.New("the bus is gone")
 			}
 			var number uint32
 			var path dbus.ObjectPath
@@ -90,7 +97,7 @@ func awaitJob(ctx context.Context, signals <-chan *dbus.Signal, job dbus.ObjectP
 				continue
 			}
 			if result != "done" {
-				return fmt.Errorf("ask systemd for a scope: %s", result)
+				return errors.New(result)
 			}
 			return nil
 		}

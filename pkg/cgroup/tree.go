@@ -54,20 +54,11 @@ func Find() (*Tree, error) {
 	if dir == "" {
 		return nil, ErrNotDelegated
 	}
-	return open(dir)
+	return OpenTree(dir)
 }
 
-// Own returns the tree at the caller's own cgroup, which is known to be
-// delegated.
-func Own() (*Tree, error) {
-	own, _, err := ownCgroup()
-	if err != nil {
-		return nil, err
-	}
-	return open(own)
-}
-
-func open(dir string) (*Tree, error) {
+// OpenTree returns the tree at dir, which is known to be delegated.
+func OpenTree(dir string) (*Tree, error) {
 	data, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
 	if err != nil {
 		return nil, fmt.Errorf("read cgroup: %w", err)
@@ -110,10 +101,18 @@ func writable(dir string) bool {
 
 // ownCgroup returns the directory of the caller's cgroup in the cgroup2 tree,
 // and the mount point that it is below.
-func ownCgroup() (own, mount string, err error) {
-	data, err := os.ReadFile("/proc/self/cgroup")
+func ownCgroup() (own, mount string, err error) { return locate("self") }
+
+// cgroupOf returns the directory of a process's cgroup.
+func cgroupOf(pid int) (string, error) {
+	dir, _, err := locate(strconv.Itoa(pid))
+	return dir, err
+}
+
+func locate(pid string) (own, mount string, err error) {
+	data, err := os.ReadFile("/proc/" + pid + "/cgroup")
 	if err != nil {
-		return "", "", fmt.Errorf("find own cgroup: %w", err)
+		return "", "", fmt.Errorf("find cgroup: %w", err)
 	}
 	name := ""
 	for line := range strings.Lines(string(data)) {
@@ -174,9 +173,11 @@ func unescape(s string) string {
 // hostGroup is where the processes of the delegated cgroup itself go.
 const hostGroup = "coracle-host"
 
-// enable switches controllers on for the tree's children. Those that it cannot
-// have are left out: what limits are missing is for Missing to say.
-func (t *Tree) enable() error {
+// Prepare switches controllers on for the tree's children, and moves processes
+// down for that: those that the caller's pid namespace knows. Controllers that
+// the tree cannot have are left out; what limits are missing is for
+// [Limits.Missing] to say.
+func (t *Tree) Prepare() error {
 	file := filepath.Join(t.dir, "cgroup.subtree_control")
 	data, err := os.ReadFile(file)
 	if err != nil {

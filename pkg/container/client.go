@@ -65,39 +65,58 @@ func (s *Store) Launch(c *Container, a *Attach, out []*os.File) (*Session, error
 		theirs.Close()
 		return nil, NewStartError(125, err)
 	}
+	tree, err := c.delegated()
+	if err != nil {
+		conn.Close()
+		theirs.Close()
+		return nil, NewStartError(125, err)
+	}
 	pid, err := spawnSupervisor(s, c, &maps, theirs)
 	theirs.Close()
-	var scope bool
-	if err == nil {
-		scope, err = c.askScope(pid)
+	if err == nil && tree == "" {
+		tree, err = c.askScope(pid)
 	}
 	if err != nil {
 		conn.Close() // and with it the supervisor ends
 		return nil, NewStartError(125, err)
 	}
 	ses := &Session{Conn: conn, Tty: c.Process.Tty}
-	if err := ses.begin(Request{Op: OpStart, Attach: a, Maps: &maps, Scope: scope}, out); err != nil {
+	if err := ses.begin(Request{Op: OpStart, Attach: a, Maps: &maps, Cgroup: tree}, out); err != nil {
 		ses.Close()
 		return nil, err
 	}
 	return ses, nil
 }
 
-// askScope asks the user's systemd for a cgroup when limits need one and none
-// is delegated otherwise, and reports whether there is one now.
-func (c *Container) askScope(pid int) (bool, error) {
+// delegated returns the cgroup below which the container's is to be made, ready
+// for that, or "" when none is delegated. It is for the command to do: the
+// supervisor cannot move processes outside of its pid namespace.
+func (c *Container) delegated() (string, error) {
+	tree, err := cgroup.Find()
+	if err == nil {
+		err = tree.Prepare()
+	}
+	switch {
+	case err == nil:
+		return tree.Dir(), nil
+	case errors.Is(err, cgroup.ErrNotDelegated) || len(c.Limits.Cgroup.Controllers()) == 0:
+		return "", nil
+	}
+	return "", err
+}
+
+// askScope asks the user's systemd for a cgroup around the supervisor when
+// limits need one, and returns its directory, or "" when there is none.
+func (c *Container) askScope(pid int) (string, error) {
 	if len(c.Limits.Cgroup.Controllers()) == 0 {
-		return false, nil
+		return "", nil
 	}
-	if _, err := cgroup.Find(); !errors.Is(err, cgroup.ErrNotDelegated) {
-		return false, err
-	}
-	err := cgroup.Scope(context.Background(), c.ID, pid, c.Limits.CgroupParent)
+	dir, err := cgroup.Scope(context.Background(), c.ID, pid, c.Limits.CgroupParent)
 	if errors.Is(err, cgroup.ErrNotDelegated) {
-		return false, nil // the command has warned
+		return "", nil // the command has warned
 	}
 	trace.Mark("asked systemd for a scope")
-	return err == nil, err
+	return dir, err
 }
 
 // spawnSupervisor returns the supervisor's pid.
@@ -128,7 +147,8 @@ func spawnSupervisor(s *Store, c *Container, maps *ns.Maps, conn *os.File) (int,
 		return 0, fmt.Errorf("start supervisor: %w", err)
 	}
 	trace.Mark("spawned supervisor and mapped its ids")
-	return p.Pid, p.Release()
+	pid := p.Pid
+	return pid, p.Release()
 }
 
 // supervisorEnv is what a supervisor may know of the caller's environment: it

@@ -74,7 +74,7 @@ type Request struct {
 	Copy    *CopyOptions `json:"copy,omitempty"`
 	Timeout *int         `json:"timeout,omitempty"` // stop: seconds before SIGKILL, -1 never
 	Maps    *ns.Maps     `json:"maps,omitempty"`    // start: the id maps of the supervisor's user namespace
-	Scope   bool         `json:"scope,omitempty"`   // start: the supervisor's cgroup is a delegated scope of its own
+	Cgroup  string       `json:"cgroup,omitempty"`  // start: the delegated cgroup to make the container's in
 }
 
 // Attach says which streams a command connects. The descriptors of the

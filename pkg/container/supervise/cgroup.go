@@ -17,19 +17,15 @@ import (
 	"coracle/pkg/container"
 )
 
-// openGroup makes the container's cgroup where one is delegated. Without it
-// the container runs in the caller's, with what rlimits can give.
-func (s *supervisor) openGroup(scope bool) error {
-	find := cgroup.Find
-	if scope {
-		find = cgroup.Own
-	}
-	tree, err := find()
-	if errors.Is(err, cgroup.ErrNotDelegated) {
+// openGroup makes the container's cgroup below one that is delegated. Without
+// it, "", the container runs in the caller's, with what rlimits can give.
+func (s *supervisor) openGroup(tree string) error {
+	if tree == "" {
 		return nil
 	}
+	t, err := cgroup.OpenTree(tree)
 	if err == nil {
-		s.group, err = tree.New(s.id)
+		s.group, err = t.New(s.id)
 	}
 	if err == nil {
 		s.state.Cgroup = s.group.Dir()

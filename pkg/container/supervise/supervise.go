@@ -107,7 +107,7 @@ func (s *supervisor) live(conn *container.Conn) error {
 		return fmt.Errorf("read start request: unexpected %q", req.Op)
 	}
 	s.maps = *req.Maps
-	if err := s.open(req.Scope); err != nil {
+	if err := s.open(req.Cgroup); err != nil {
 		container.CloseFiles(files)
 		return s.fail(conn, err)
 	}
@@ -141,7 +141,7 @@ func (s *supervisor) live(conn *container.Conn) error {
 const takeOver = 10 * time.Second
 
 // open takes the container and makes its surroundings.
-func (s *supervisor) open(scope bool) error {
+func (s *supervisor) open(tree string) error {
 	// A supervisor that was killed is seen as dead before the kernel has let
 	// its lock go.
 	ctx, cancel := context.WithTimeout(context.Background(), takeOver)
@@ -159,7 +159,7 @@ func (s *supervisor) open(scope bool) error {
 	if s.state.Supervisor, err = self(); err != nil {
 		return err
 	}
-	if err := s.openGroup(scope); err != nil {
+	if err := s.openGroup(tree); err != nil {
 		return err
 	}
 	if s.c.Life.LogDriver != "none" {
