@@ -22,7 +22,7 @@ type ProcessInfo struct {
 	Command          string
 	Threads          int
 	Memory           uint64 // bytes that are not a file's
-	depth            int // pid namespaces it has a number in
+	depth            int    // pid namespaces it has a number in
 }
 
 // clockTick is the unit of times in /proc: USER_HZ, 100 on every architecture

@@ -112,7 +112,10 @@ func Exec(first *Init, o ExecOptions) (*Init, error) {
 	s := *o.Spec
 	s.Process = o.Process
 	i := &Init{single: first.single, filter: first.filter}
-	join := cloneFlags(o.Spec) &^ unix.CLONE_NEWNS
+	// The mount namespace and the cgroup namespace are for the stage to join:
+	// the program is still to be found in ours, and from inside the container's
+	// cgroup namespace nobody may be born in its cgroup (nsdelegate).
+	join := cloneFlags(o.Spec) &^ (unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP)
 	// A network namespace that was joined, not made, is not in the flags.
 	if o.Spec.Linux != nil && hasNetwork(o.Spec) {
 		join |= unix.CLONE_NEWNET

@@ -29,11 +29,24 @@ func (s *supervisor) openGroup(tree string) error {
 	}
 	if err == nil {
 		s.state.Cgroup = s.group.Dir()
-		err = s.group.Set(s.c.Limits.Cgroup)
 	}
 	if err != nil && len(s.c.Limits.Cgroup.Controllers()) == 0 {
 		fmt.Fprintln(os.Stderr, "supervise: goes on without a cgroup:", err)
 		s.closeGroup()
+		return nil
+	}
+	return err
+}
+
+// setLimits bounds the container, right before its program runs: what sets it
+// up needs more than a few processes itself.
+func (s *supervisor) setLimits() error {
+	if s.group == nil {
+		return nil
+	}
+	err := s.group.Set(s.c.Limits.Cgroup)
+	if err != nil && len(s.c.Limits.Cgroup.Controllers()) == 0 {
+		fmt.Fprintln(os.Stderr, "supervise: goes on without limits:", err)
 		return nil
 	}
 	return err

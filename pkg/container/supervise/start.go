@@ -43,6 +43,9 @@ func (s *supervisor) start() error {
 
 // release lets the process run.
 func (s *supervisor) release() error {
+	if err := s.setLimits(); err != nil {
+		return container.NewStartError(125, err)
+	}
 	if err := s.init.Exec(); err != nil {
 		return execError(err)
 	}

@@ -80,13 +80,17 @@ func (s *setup) execSteps() []step {
 	}
 }
 
-// joinMounts enters the container's mount namespace. The file system
+// joinMounts enters the container's mount and cgroup namespaces. The file system
 // attributes of this thread must be its own for that (setns(2)).
 func (s *setup) joinMounts() error {
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return os.NewSyscallError("unshare", err)
 	}
-	if err := unix.Setns(ns.PidfdFD, unix.CLONE_NEWNS); err != nil {
+	kinds := unix.CLONE_NEWNS
+	if hasNamespace(s.linux(), specs.CgroupNamespace) {
+		kinds |= unix.CLONE_NEWCGROUP
+	}
+	if err := unix.Setns(ns.PidfdFD, kinds); err != nil {
 		return os.NewSyscallError("setns", err)
 	}
 	return unix.Close(ns.PidfdFD)
