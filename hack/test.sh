@@ -36,6 +36,7 @@ go vet ./...
 
 say "building"
 go build -trimpath -o "$work/coracle" .
+hack/check-docs.sh "$work/coracle"
 mkdir "$work/tests" "$work/fixtures"
 failed=
 for pkg in $(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); do

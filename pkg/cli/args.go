@@ -41,6 +41,9 @@ func (e *helpRequest) Error() string { return "help requested" }
 // Docker's syntax, which the flag package does not: -it, -p8080:80, flags after
 // arguments, --flag value, and -- to end the flags (urfave/cli issue 976).
 func settle(cmd *cli.Command, path string, flags []cli.Flag, args []string, anywhere bool) ([]string, error) {
+	if cmd != nil && cmd.SkipFlagParsing {
+		return args, nil
+	}
 	s := settler{cmd: cmd, path: path, flags: flags}
 	for len(args) > 0 {
 		arg := args[0]
