@@ -17,7 +17,6 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"coracle/pkg/container"
-	"coracle/pkg/container/logfile"
 	"coracle/pkg/container/sandbox"
 	"coracle/pkg/ns"
 	"coracle/pkg/overlay"
@@ -65,7 +64,7 @@ type supervisor struct {
 	c     *container.Container
 	maps  ns.Maps
 	lock  *state.Lock
-	log   *logfile.Writer // nil with the log driver none
+	log   logSink // nil with the log driver none
 	box   *sandbox.Box
 	ctl   *net.UnixListener
 
@@ -75,6 +74,8 @@ type supervisor struct {
 	spec    *specs.Spec // of the first process, for those that join
 	io      *streams
 	stopped bool // somebody asked for the end: the restart policy does not apply
+
+	imageDirs []string // where images are mounted
 
 	cancel     chan struct{} // closed when stopped is set
 	ended      chan struct{} // closed when the container is down for good
@@ -151,10 +152,8 @@ func (s *supervisor) open() error {
 	if s.state.Supervisor, err = self(); err != nil {
 		return err
 	}
-	if s.c.Life.LogDriver != "none" {
-		if s.log, err = logfile.Create(filepath.Join(s.c.Dir(), container.LogName)); err != nil {
-			return fmt.Errorf("open log: %w", err)
-		}
+	if s.log, err = openLog(s.c); err != nil {
+		return err
 	}
 	dir := s.c.Dir()
 	n := s.c.Net
@@ -367,7 +366,9 @@ func (s *supervisor) end() {
 func (s *supervisor) dispose() {
 	_ = os.RemoveAll(s.store.Dirs().ContainerRun(s.id))
 	// The mount would keep the directory busy for a remove in this namespace.
-	_ = syscall.Unmount(filepath.Join(s.c.Dir(), "rootfs"), syscall.MNT_DETACH)
+	for _, dir := range append(s.imageDirs, filepath.Join(s.c.Dir(), "rootfs")) {
+		_ = syscall.Unmount(dir, syscall.MNT_DETACH)
+	}
 	if s.c.Life.AutoRemove {
 		if c, err := s.store.Load(s.id); err == nil { // it may have been renamed
 			s.c = c
