@@ -55,6 +55,7 @@ type Config struct {
 	Domainname string
 	Files      string // an existing directory for resolv.conf, hosts and hostname
 	Network    Network
+	Reap       bool // keep a pid 1 of ours beside the program
 }
 
 // Box is an open box: mounted and connected, with nothing running in it.
@@ -228,7 +229,7 @@ func (b *Box) Start(o spec.Options, io Stdio) (*ns.Init, *specs.Spec, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	init, err := ns.StartInit(ns.InitOptions{Spec: s, NetNS: b.netns, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: -1})
+	init, err := ns.StartInit(ns.InitOptions{Spec: s, NetNS: b.netns, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: -1, Reap: b.cfg.Reap})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -174,6 +174,7 @@ func (s *supervisor) open() error {
 		Hostname:   s.c.Process.Hostname,
 		Domainname: s.c.Process.Domainname,
 		Files:      filepath.Join(dir, "files"),
+		Reap:       s.c.Life.Init,
 		Network: sandbox.Network{
 			Mode: n.Mode, Ports: n.Publish, AddHosts: n.AddHosts,
 			DNS: n.DNS, DNSSearch: n.DNSSearch, DNSOptions: n.DNSOptions,

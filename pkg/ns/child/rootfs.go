@@ -21,6 +21,9 @@ func (s *setup) initSteps() []step {
 			return unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, "")
 		}},
 	}
+	if s.Reap {
+		steps = append(steps, step{"open own program", s.openSelf})
+	}
 	if s.NewNetNS {
 		steps = append(steps, step{"bring loopback up", loopbackUp})
 	}
