@@ -4,6 +4,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -51,7 +52,7 @@ func (e *env) setMounts(c *cli.Context, r *container.Record, declared []string) 
 			}
 			m.Name, m.Labels = v.Name, nil
 		case container.MountImage:
-			if m.LayerDirs, err = e.imageLayers(m.Source); err != nil {
+			if err := e.setImage(m); err != nil {
 				return err
 			}
 		}
@@ -90,15 +91,21 @@ func (e *env) volumesFrom(args []string, asked []container.Mount) ([]container.M
 	return all, nil
 }
 
-// imageLayers are the directories of an image that is mounted as it is.
-func (e *env) imageLayers(name string) ([]string, error) {
-	img, _, err := e.image(name)
+// setImage finds the image that is mounted as it is.
+func (e *env) setImage(m *container.Mount) error {
+	img, _, err := e.image(m.Source)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d, err := overlay.LoadImage(e.dirs, img.ID)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return d.LayerDirs, nil
+	m.Name, m.LayerDirs = img.ID, d.LayerDirs
+	return nil
+}
+
+// usesImage reports whether a container was made of an image, or mounts it.
+func usesImage(c *container.Container, id string) bool {
+	return c.ImageID == id || slices.ContainsFunc(c.Mounts, func(m container.Mount) bool { return m.Type == container.MountImage && m.Name == id })
 }

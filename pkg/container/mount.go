@@ -23,8 +23,8 @@ const (
 // Mount is one thing mounted into a container.
 type Mount struct {
 	Type     string `json:"type"`
-	Name     string `json:"name,omitempty"`   // of a volume; empty asks for an anonymous one
-	Source   string `json:"source,omitempty"` // of a bind: absolute
+	Name     string `json:"name,omitempty"`   // of a volume, empty for an anonymous one; the ID of an image
+	Source   string `json:"source,omitempty"` // of a bind, absolute; of an image, as it was typed
 	Target   string `json:"target"`           // absolute, in the container
 	ReadOnly bool   `json:"readOnly,omitempty"`
 	NoCopy   bool   `json:"noCopy,omitempty"` // do not fill an empty volume from the image
