@@ -31,6 +31,7 @@ func main() {
 var stages = map[string]func() int{
 	ns.StageInit:      child.Init,
 	ns.StageExec:      child.Exec,
+	ns.StageReap:      child.Reap,
 	ns.StageSupervise: supervise.Main,
 	ns.StageEnter:     enter,
 }

@@ -138,6 +138,7 @@ func hiddenCommands(e *env) []*cli.Command {
 			return nil
 		}},
 		{Name: "__reindex", Hidden: true, Action: func(*cli.Context) error { return e.reindex() }},
+		{Name: "__sizes", Hidden: true, Action: func(*cli.Context) error { return e.printSizes() }},
 		{Name: "__sweep", Hidden: true, Action: func(*cli.Context) error { return e.sweep() }},
 	}
 }

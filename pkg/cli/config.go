@@ -15,12 +15,12 @@ func (e *env) format(c *cli.Context, key string) string {
 	if f := c.String("format"); f != "" {
 		return f
 	}
-	return e.configFormat(key)
+	return e.config(key)
 }
 
-// configFormat reads a user's own format, such as psFormat, from Docker's
-// config.json. What cannot be read sets none: it is a matter of taste only.
-func (e *env) configFormat(key string) string {
+// config reads a text, such as psFormat or detachKeys, from Docker's
+// config.json. What cannot be read says nothing: these are matters of taste.
+func (e *env) config(key string) string {
 	dir := os.Getenv("DOCKER_CONFIG")
 	if dir == "" {
 		home, err := os.UserHomeDir()
@@ -34,9 +34,9 @@ func (e *env) configFormat(key string) string {
 		return ""
 	}
 	var all map[string]json.RawMessage
-	var format string
+	var value string
 	if json.Unmarshal(data, &all) == nil {
-		_ = json.Unmarshal(all[key], &format)
+		_ = json.Unmarshal(all[key], &value)
 	}
-	return format
+	return value
 }

@@ -27,9 +27,10 @@ type env struct {
 	args                  []string // the whole command line without argv[0]
 	stdin, stdout, stderr *os.File
 
-	root  string // --root
-	dirs  state.Dirs
-	store *overlay.Store
+	root   string   // --root
+	warned []string // what warn has said
+	dirs   state.Dirs
+	store  *overlay.Store
 }
 
 // open finds the directories.

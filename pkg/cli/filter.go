@@ -3,8 +3,10 @@
 package cli
 
 import (
+	"errors"
 	"slices"
 	"strings"
+	"time"
 )
 
 func sortStrings(s []string) { slices.Sort(s) }
@@ -44,4 +46,33 @@ func (f filters) labels(have map[string]string) bool {
 		}
 	}
 	return true
+}
+
+// matchesPrune applies what prune commands share: label, label!, and until, a
+// time or a duration before now.
+func (f filters) matchesPrune(labels map[string]string, created time.Time) (bool, error) {
+	for _, want := range f["label!"] {
+		if (filters{"label": {want}}).labels(labels) {
+			return false, nil
+		}
+	}
+	for _, v := range f["until"] {
+		t, err := parseMoment(v)
+		if err != nil {
+			return false, err
+		}
+		if created.After(t) {
+			return false, nil
+		}
+	}
+	return f.labels(labels), nil
+}
+
+// checkPrune refuses what matchesPrune would.
+func (f filters) checkPrune() error {
+	if len(f["until"]) > 1 {
+		return errors.New("more than one until filter specified")
+	}
+	_, err := f.matchesPrune(nil, time.Time{})
+	return err
 }

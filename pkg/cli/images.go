@@ -308,7 +308,7 @@ func (e *env) imageUsers(id string) (running, stopped string, err error) {
 		return "", "", err
 	}
 	for _, c := range list {
-		if c.ImageID != id {
+		if !usesImage(c, id) {
 			continue
 		}
 		if c.State.IsRunning() {
@@ -318,57 +318,6 @@ func (e *env) imageUsers(id string) (running, stopped string, err error) {
 		}
 	}
 	return running, stopped, nil
-}
-
-func pruneImagesCommand(e *env) *cli.Command {
-	return &cli.Command{
-		Name: "prune", Usage: "Remove unused images",
-		Flags: []cli.Flag{flag("all", short("a"), "Remove all unused images, not just dangling ones"), flag("force", short("f"), "Do not prompt for confirmation")},
-		Action: func(c *cli.Context) error {
-			warning := "WARNING! This will remove all dangling images."
-			if c.Bool("all") {
-				warning = "WARNING! This will remove all images without at least one container associated to them."
-			}
-			if !c.Bool("force") && !e.confirm(warning) {
-				return nil
-			}
-			e.args = append(slices.DeleteFunc(slices.Clone(e.args), func(a string) bool { return a == "-f" || a == "--force" }), "--force")
-			return e.inside(func(st *overlay.Store) error { return e.pruneImages(c, st) })
-		},
-	}
-}
-
-func (e *env) pruneImages(c *cli.Context, st *overlay.Store) error {
-	ix, err := e.index()
-	if err != nil {
-		return err
-	}
-	var lines []string
-	var freed int64
-	for _, img := range ix.Images {
-		if len(img.Names) > 0 && !c.Bool("all") || e.imageConflict(img.ID, img) != nil {
-			continue
-		}
-		layers, err := st.DeleteImage(c.Context, img.ID, func() error { return e.imageConflict(img.ID, img) })
-		if err != nil {
-			return err
-		}
-		for _, n := range img.Names {
-			lines = append(lines, "untagged: "+oci.Familiar(n))
-		}
-		lines = append(lines, "deleted: sha256:"+img.ID)
-		if len(layers) > 0 {
-			freed += img.Size
-		}
-	}
-	if err := st.Sweep(); err != nil {
-		return err
-	}
-	if len(lines) > 0 {
-		fmt.Fprintf(e.stdout, "Deleted Images:\n%s\n\n", strings.Join(lines, "\n"))
-	}
-	fmt.Fprintf(e.stdout, "Total reclaimed space: %s\n", size(freed))
-	return nil
 }
 
 func historyCommand(e *env) *cli.Command {

@@ -56,7 +56,7 @@ func (e *env) runInspect(c *cli.Context, kind string) error {
 	var found []any
 	var failed error
 	for _, a := range c.Args().Slice() {
-		o, err := e.find(a, kind)
+		o, err := e.find(a, kind, c.Bool("size"))
 		if err != nil {
 			failed = errors.Join(failed, err)
 			continue
@@ -71,7 +71,7 @@ func (e *env) runInspect(c *cli.Context, kind string) error {
 }
 
 // find looks an object up among the kinds, containers first.
-func (e *env) find(arg, kind string) (any, error) {
+func (e *env) find(arg, kind string, size bool) (any, error) {
 	var nc *container.NotFoundError
 	var ni *oci.NotFoundError
 	var nv *container.VolumeNotFoundError
@@ -87,7 +87,11 @@ func (e *env) find(arg, kind string) (any, error) {
 	if kind == "" || kind == "container" {
 		ctr, err := cs.Lookup(arg)
 		if err == nil {
-			return inspectContainer(cs, ctr), nil
+			o := inspectContainer(cs, ctr)
+			if size {
+				err = e.addSizes(o, ctr)
+			}
+			return o, err
 		}
 		if kind != "" || !errors.As(err, &nc) {
 			return nil, err

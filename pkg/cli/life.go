@@ -267,49 +267,6 @@ func (e *env) sweep() error {
 	return cs.SweepTrash()
 }
 
-func pruneContainersCommand(e *env) *cli.Command {
-	return &cli.Command{
-		Name: "prune", Usage: "Remove all stopped containers",
-		Flags: []cli.Flag{flag("force", short("f"), "Do not prompt for confirmation"), values("filter", nil, "Provide filter values")},
-		Action: func(c *cli.Context) error {
-			f, err := parseFilters(c.StringSlice("filter"), "label")
-			if err != nil {
-				return err
-			}
-			if !c.Bool("force") && !e.confirm("WARNING! This will remove all stopped containers.") {
-				return nil
-			}
-			cs, err := e.containers()
-			if err != nil {
-				return err
-			}
-			list, err := cs.List()
-			if err != nil {
-				return err
-			}
-			first := true
-			for _, ctr := range list {
-				if ctr.State.IsRunning() || !f.labels(ctr.Labels) {
-					continue
-				}
-				if err := removeContainer(c, cs, ctr, false, true); err != nil {
-					return err
-				}
-				if first {
-					fmt.Fprintln(e.stdout, "Deleted Containers:")
-					first = false
-				}
-				fmt.Fprintln(e.stdout, ctr.ID)
-			}
-			if !first {
-				fmt.Fprintln(e.stdout)
-			}
-			fmt.Fprintln(e.stdout, "Total reclaimed space: 0B")
-			return e.sweepTrash(cs)
-		},
-	}
-}
-
 // confirm asks, and takes anything but y for a no.
 func (e *env) confirm(warning string) bool {
 	fmt.Fprintf(e.stdout, "%s\nAre you sure you want to continue? [y/N] ", warning)

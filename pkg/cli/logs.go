@@ -5,6 +5,7 @@ package cli
 import (
 	"bufio"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -45,7 +46,7 @@ func (e *env) runLogs(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if ctr.Life.LogDriver == "none" {
+	if d := ctr.Life.LogDriver; d == logfile.None || d == logfile.Journald {
 		return fmt.Errorf("configured logging driver does not support reading")
 	}
 	o := logfile.Options{Tail: -1}
@@ -68,10 +69,10 @@ func (e *env) runLogs(c *cli.Context) error {
 			close(done)
 		}()
 	}
-	return e.printLog(filepath.Join(ctr.Dir(), container.LogName), o, c.Bool("timestamps"))
+	return e.printLog(filepath.Join(ctr.Dir(), container.LogName), o, c.Bool("timestamps"), c.Bool("details"))
 }
 
-func (e *env) printLog(path string, o logfile.Options, stamps bool) error {
+func (e *env) printLog(path string, o logfile.Options, stamps, details bool) error {
 	out, errs := bufio.NewWriterSize(e.stdout, 256<<10), bufio.NewWriterSize(e.stderr, 64<<10)
 	last := out
 	err := logfile.Read(path, o, func(entry logfile.Entry) error {
@@ -90,6 +91,11 @@ func (e *env) printLog(path string, o logfile.Options, stamps bool) error {
 				return err
 			}
 		}
+		if details {
+			if _, err := w.WriteString(attrText(entry.Attrs) + " "); err != nil {
+				return err
+			}
+		}
 		if _, err := w.Write(entry.Text); err != nil {
 			return err
 		}
@@ -105,6 +111,17 @@ func (e *env) printLog(path string, o logfile.Options, stamps bool) error {
 		err = ferr
 	}
 	return err
+}
+
+// attrText is how Docker shows the attributes of a line: k=v,k2=v2, escaped as
+// in an address.
+func attrText(attrs map[string]string) string {
+	var list []string
+	for k, v := range attrs {
+		list = append(list, url.QueryEscape(k)+"="+url.QueryEscape(v))
+	}
+	sortStrings(list)
+	return strings.Join(list, ",")
 }
 
 // parseMoment reads a time, seconds since 1970, or a duration before now.

@@ -3,18 +3,15 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
-	"coracle/pkg/oci"
 	"coracle/pkg/slirp"
 )
 
@@ -39,6 +36,7 @@ func psCommand(e *env, name string, aliases ...string) *cli.Command {
 			flag("latest", short("l"), "Show the latest created container (includes all states)"),
 			flag("no-trunc", nil, "Don't truncate output"),
 			flag("quiet", short("q"), "Only display container IDs"),
+			flag("size", short("s"), "Display total file sizes"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
@@ -54,7 +52,7 @@ func (e *env) runPs(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := parseFilters(c.StringSlice("filter"), "id", "name", "label", "exited", "status", "ancestor", "before", "since", "volume", "network", "publish", "expose")
+	f, err := parseFilters(c.StringSlice("filter"), "id", "name", "label", "exited", "status", "ancestor", "before", "since", "volume", "network", "publish", "expose", "health")
 	if err != nil {
 		return err
 	}
@@ -66,10 +64,10 @@ func (e *env) runPs(c *cli.Context) error {
 	if c.Bool("latest") {
 		last = 1
 	}
-	if list, err = e.filterContainers(list, f, c.Bool("all") || last >= 0 || len(f["status"]) > 0 || len(f["exited"]) > 0); err != nil {
+	if list, err = e.filterContainers(list, f, c.Bool("all") || last > 0 || len(f["status"]) > 0 || len(f["exited"]) > 0); err != nil {
 		return err
 	}
-	if last >= 0 {
+	if last > 0 {
 		list = list[:min(last, len(list))]
 	}
 	if c.Bool("quiet") && c.String("format") == "" {
@@ -78,11 +76,23 @@ func (e *env) runPs(c *cli.Context) error {
 		}
 		return nil
 	}
+	format := e.format(c, "psFormat")
+	columns := psColumns
+	var sizes map[string]containerSize
+	if c.Bool("size") || strings.Contains(format, ".Size") {
+		columns = append(psColumns[:len(psColumns):len(psColumns)], column{"SIZE", "Size"})
+		if sizes, err = e.sizes(list); err != nil {
+			return err
+		}
+	}
 	rows := make([]row, len(list))
 	for i, ctr := range list {
 		rows[i] = psRow(ctr, c.Bool("no-trunc"))
+		if n, ok := sizes[ctr.ID]; ok {
+			rows[i]["Size"] = n.String()
+		}
 	}
-	return e.list(e.format(c, "psFormat"), psColumns, psFields, rows)
+	return e.list(format, columns, psFields, rows)
 }
 
 func shortID(id string, whole bool) string {
@@ -192,69 +202,6 @@ func hostText(ip netip.Addr) string {
 		return "[" + ip.String() + "]"
 	}
 	return ip.String()
-}
-
-// filterContainers applies --filter; without all only running ones are left.
-func (e *env) filterContainers(list []*container.Container, f filters, all bool) ([]*container.Container, error) {
-	images, err := e.ancestors(f["ancestor"])
-	if err != nil {
-		return nil, err
-	}
-	var before, since time.Time
-	for key, to := range map[string]*time.Time{"before": &before, "since": &since} {
-		for _, arg := range f[key] {
-			cs, err := e.containers()
-			if err != nil {
-				return nil, err
-			}
-			other, err := cs.Lookup(arg)
-			if err != nil {
-				return nil, err
-			}
-			*to = other.Created
-		}
-	}
-	keep := func(c *container.Container) bool {
-		return (all || c.State.IsRunning()) && f.labels(c.Labels) &&
-			f.any("id", func(v string) bool { return strings.HasPrefix(c.ID, v) }) &&
-			f.any("name", func(v string) bool { return strings.Contains(c.Name, strings.TrimPrefix(v, "/")) }) &&
-			f.any("status", func(v string) bool { return string(c.State.Status) == v }) &&
-			f.any("exited", func(v string) bool {
-				return c.State.Status == container.Exited && strconv.Itoa(c.State.ExitCode) == v
-			}) &&
-			f.any("network", func(v string) bool { return slices.Contains(networksOf(c), v) }) &&
-			f.any("volume", func(v string) bool {
-				return slices.ContainsFunc(c.Mounts, func(m container.Mount) bool { return m.Name == v || m.Target == v || m.Source == v })
-			}) &&
-			f.any("publish", func(v string) bool {
-				return slices.ContainsFunc(c.State.Ports, func(p slirp.Port) bool {
-					n, _, _ := strings.Cut(v, "/")
-					return strconv.Itoa(int(p.HostPort)) == n
-				})
-			}) &&
-			f.any("expose", func(v string) bool {
-				return slices.ContainsFunc(c.Net.Exposed, func(p string) bool { return p == v || p == v+"/tcp" })
-			}) &&
-			(len(f["ancestor"]) == 0 || images[c.ImageID]) &&
-			(before.IsZero() || c.Created.Before(before)) && (since.IsZero() || c.Created.After(since))
-	}
-	return slices.DeleteFunc(list, func(c *container.Container) bool { return !keep(c) }), nil
-}
-
-func (e *env) ancestors(args []string) (map[string]bool, error) {
-	ids := map[string]bool{}
-	for _, a := range args {
-		img, _, err := e.image(a)
-		var missing *oci.NotFoundError
-		if errors.As(err, &missing) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		ids[img.ID] = true
-	}
-	return ids, nil
 }
 
 // networksOf are the names of a container's networks.

@@ -40,7 +40,7 @@ func (e *env) update(c *cli.Context, cs *container.Store, ctr *container.Contain
 	restart := ctr.Life.Restart
 	if c.IsSet("restart") {
 		var err error
-		if restart, err = restartPolicy(c.String("restart")); err != nil {
+		if restart, err = container.ParseRestart(c.String("restart")); err != nil {
 			return err
 		}
 		if ctr.Life.AutoRemove && restart.Name != "" && restart.Name != "no" {

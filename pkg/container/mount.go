@@ -3,17 +3,13 @@
 package container
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-
-	"github.com/docker/go-units"
 )
 
 // Kinds of [Mount].
@@ -21,21 +17,27 @@ const (
 	MountBind   = "bind"
 	MountVolume = "volume"
 	MountTmpfs  = "tmpfs"
+	MountImage  = "image"
 )
 
 // Mount is one thing mounted into a container.
 type Mount struct {
 	Type     string `json:"type"`
-	Name     string `json:"name,omitempty"`   // of a volume; empty asks for an anonymous one
-	Source   string `json:"source,omitempty"` // of a bind: absolute
+	Name     string `json:"name,omitempty"`   // of a volume, empty for an anonymous one; the ID of an image
+	Source   string `json:"source,omitempty"` // of a bind, absolute; of an image, as it was typed
 	Target   string `json:"target"`           // absolute, in the container
 	ReadOnly bool   `json:"readOnly,omitempty"`
 	NoCopy   bool   `json:"noCopy,omitempty"` // do not fill an empty volume from the image
 	// CreateSource makes a missing bind source a directory, as -v does.
 	CreateSource bool     `json:"createSource,omitempty"`
 	Propagation  string   `json:"propagation,omitempty"`
-	Subpath      string   `json:"subpath,omitempty"`      // of a volume
+	Subpath      string   `json:"subpath,omitempty"`      // of a volume or an image
+	Recursive    string   `json:"recursive,omitempty"`    // of a bind: "", disabled, writable or readonly
 	TmpfsOptions []string `json:"tmpfsOptions,omitempty"` // of tmpfs(5)
+	// Labels are given to the volume when it is made.
+	Labels map[string]string `json:"labels,omitempty"`
+	// LayerDirs are those of the image named by Source, base first.
+	LayerDirs []string `json:"layerDirs,omitempty"`
 }
 
 // Mode is the -v form of the mount's options.
@@ -119,135 +121,35 @@ func (m *Mount) checkTarget() error {
 	return nil
 }
 
-// ParseMount reads the value of --mount: key=value fields separated by commas.
-func ParseMount(spec string) (Mount, error) {
-	fields, err := csv.NewReader(strings.NewReader(spec)).Read()
-	if err != nil {
-		return Mount{}, fmt.Errorf("invalid argument %q for \"--mount\" flag: %w", spec, err)
-	}
-	p := mountParser{m: Mount{Type: MountVolume}}
-	for _, f := range fields {
-		if err := p.field(f); err != nil {
-			return Mount{}, fmt.Errorf("invalid argument %q for \"--mount\" flag: %w", spec, err)
-		}
-	}
-	if err := p.finish(); err != nil {
-		return Mount{}, fmt.Errorf("invalid argument %q for \"--mount\" flag: %w", spec, err)
-	}
-	return p.m, nil
-}
-
-type mountParser struct {
-	m      Mount
-	source string
-	own    []string // options that belong to one type: "volume-nocopy"
-}
-
-func (p *mountParser) field(f string) error {
-	key, val, has := strings.Cut(f, "=")
-	key = strings.ToLower(key)
-	if !has {
-		switch key {
-		case "readonly", "ro", "volume-nocopy", "bind-nonrecursive", "bind-create-src":
-			val = "true"
-		default:
-			return fmt.Errorf("invalid field '%s' must be a key=value pair", f)
-		}
-	}
-	if kind, _, ok := strings.Cut(key, "-"); ok {
-		p.own = append(p.own, kind)
-	}
-	var err error
-	switch key {
-	case "type":
-		p.m.Type = strings.ToLower(val)
-	case "source", "src":
-		p.source = val
-	case "target", "dst", "destination":
-		p.m.Target = val
-	case "readonly", "ro":
-		p.m.ReadOnly, err = parseBool(key, val)
-	case "volume-nocopy":
-		p.m.NoCopy, err = parseBool(key, val)
-	case "bind-create-src":
-		p.m.CreateSource, err = parseBool(key, val)
-	case "volume-subpath":
-		p.m.Subpath = val
-	case "bind-propagation":
-		p.m.Propagation = strings.ToLower(val)
-	case "tmpfs-size":
-		n, perr := units.RAMInBytes(val)
-		if perr != nil {
-			return fmt.Errorf("invalid value for %s: %s", key, val)
-		}
-		p.m.TmpfsOptions = append(p.m.TmpfsOptions, "size="+strconv.FormatInt(n, 10))
-	case "tmpfs-mode":
-		if _, perr := strconv.ParseUint(val, 8, 32); perr != nil {
-			return fmt.Errorf("invalid value for %s: %s", key, val)
-		}
-		p.m.TmpfsOptions = append(p.m.TmpfsOptions, "mode="+val)
-	case "consistency", "bind-recursive", "bind-nonrecursive", "volume-label", "volume-driver", "volume-opt":
-		return fmt.Errorf("option '%s' is not supported", key)
-	default:
-		return fmt.Errorf("unknown option '%s' in '%s'", key, f)
-	}
-	return err
-}
-
-func parseBool(key, val string) (bool, error) {
-	b, err := strconv.ParseBool(val)
-	if err != nil {
-		return false, fmt.Errorf("invalid value for '%s': invalid boolean value %q", key, val)
-	}
-	return b, nil
-}
-
-func (p *mountParser) finish() error {
-	if p.m.Target == "" {
-		return errors.New("target is required")
-	}
-	for _, kind := range p.own {
-		if kind != p.m.Type {
-			return fmt.Errorf("cannot mix '%s-*' options with mount type '%s'", kind, p.m.Type)
-		}
-	}
-	switch p.m.Type {
-	case MountBind:
-		if p.source == "" {
-			return errors.New("field Source must not be empty")
-		}
-		src, err := filepath.Abs(p.source)
-		if err != nil {
-			return err
-		}
-		p.m.Source = src
-	case MountVolume:
-		p.m.Name = p.source
-	case MountTmpfs:
-		if p.source != "" {
-			return errors.New("field Source must not be specified")
-		}
-	default:
-		return fmt.Errorf("mount type '%s' is not supported", p.m.Type)
-	}
-	return p.m.checkTarget()
-}
-
 // ParseTmpfs reads the value of --tmpfs: TARGET[:OPTIONS].
 func ParseTmpfs(spec string) (Mount, error) {
 	target, options, _ := strings.Cut(spec, ":")
 	m := Mount{Type: MountTmpfs, Target: target}
 	for _, o := range strings.Split(options, ",") {
-		switch o {
-		case "":
-		case "ro":
+		name, val, has := strings.Cut(o, "=")
+		switch {
+		case o == "", o == "rw", o == "defaults":
+		case o == "ro":
 			m.ReadOnly = true
-		default:
+		case !has && slices.Contains(tmpfsFlags, name):
 			m.TmpfsOptions = append(m.TmpfsOptions, o)
+		case has && val != "" && slices.Contains(tmpfsFields, name):
+			m.TmpfsOptions = append(m.TmpfsOptions, o)
+		default:
+			return Mount{}, fmt.Errorf("invalid tmpfs option [%q]", o)
 		}
 	}
 	return m, m.checkTarget()
 }
+
+// What may stand behind the target of --tmpfs, see mount(8) and tmpfs(5).
+var (
+	tmpfsFields = []string{"size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol"}
+	tmpfsFlags  = []string{
+		"suid", "nosuid", "dev", "nodev", "exec", "noexec", "atime", "noatime", "diratime", "nodiratime", "relatime",
+		"norelatime", "strictatime", "nostrictatime", "sync", "async", "noswap",
+	}
+)
 
 // MergeMounts puts what was asked for over what the image declares, and
 // refuses two mounts at one place.

@@ -38,6 +38,8 @@ type Record struct {
 
 	Labels   map[string]string `json:"labels,omitempty"`
 	Platform string            `json:"platform,omitempty"`
+
+	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
 // Process is the container's first process.
@@ -48,6 +50,7 @@ type Process struct {
 	Cwd        string   `json:"cwd"`
 	User       string   `json:"user"` // as given: name or number, with an optional group
 	GroupAdd   []string `json:"groupAdd,omitempty"`
+	Umask      *uint32  `json:"umask,omitempty"`
 	Hostname   string   `json:"hostname"`
 	Domainname string   `json:"domainname,omitempty"`
 	Tty        bool     `json:"tty"`
@@ -117,6 +120,9 @@ type Safety struct {
 	HostPID        bool     `json:"hostPid,omitempty"`
 	HostIPC        bool     `json:"hostIpc,omitempty"`
 	HostUTS        bool     `json:"hostUts,omitempty"`
+	HostCgroup     bool     `json:"hostCgroup,omitempty"`
+	NoShm          bool     `json:"noShm,omitempty"` // --ipc none: no /dev/shm
+	Devices        []Device `json:"devices,omitempty"`
 }
 
 // Life is what happens around the process.
@@ -126,7 +132,7 @@ type Life struct {
 	StopSignal  string            `json:"stopSignal,omitempty"`
 	StopTimeout *int              `json:"stopTimeout,omitempty"` // seconds; -1 waits for ever
 	Init        bool              `json:"init,omitempty"`
-	LogDriver   string            `json:"logDriver"` // json-file, none
+	LogDriver   string            `json:"logDriver"` // json-file, local, journald, none
 	LogOpts     map[string]string `json:"logOpts,omitempty"`
 }
 

@@ -25,6 +25,7 @@ type InitOptions struct {
 	NetNS                 *os.File
 	Stdin, Stdout, Stderr *os.File // nil with a terminal
 	CgroupFD              int      // directory of a cgroup2 to be born in; -1: none
+	Reap                  bool     // keep a pid 1 beside the program, see Config
 }
 
 // Init is a process in a container: set up and waiting, then running.
@@ -60,7 +61,7 @@ func StartInit(o InitOptions) (*Init, error) {
 	// The root of a new cgroup namespace is the cgroup of who makes it: the
 	// stage itself, once it is in its own.
 	flags &^= unix.CLONE_NEWCGROUP
-	cfg := Config{Spec: o.Spec, Filter: i.filter, NewNetNS: flags&unix.CLONE_NEWNET != 0, Single: i.single}
+	cfg := Config{Spec: o.Spec, Filter: i.filter, NewNetNS: flags&unix.CLONE_NEWNET != 0, Single: i.single, Reap: o.Reap}
 	err = i.launch(stage{
 		name: StageInit, flags: flags, netns: o.NetNS, cgroup: o.CgroupFD,
 		stdio: [3]*os.File{o.Stdin, o.Stdout, o.Stderr},

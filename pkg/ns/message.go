@@ -31,6 +31,9 @@ type Config struct {
 	// NewNetNS says that the stage is the first in its network namespace.
 	NewNetNS bool `json:"newNetNS,omitempty"`
 	Single   bool `json:"single,omitempty"` // the user namespace has a single id
+	// Reap keeps a process as pid 1 that forwards signals to the program and
+	// reaps what others leave behind.
+	Reap bool `json:"reap,omitempty"`
 }
 
 // Answer is what an init or exec stage says. Errno is not 0 when a system

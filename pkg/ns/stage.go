@@ -8,4 +8,5 @@ const (
 	StageSupervise = "coracle-supervise"
 	StageInit      = "coracle-init"
 	StageExec      = "coracle-exec"
+	StageReap      = "coracle-reap" // pid 1 with --init
 )

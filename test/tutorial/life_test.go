@@ -38,8 +38,8 @@ func TestHealth(t *testing.T) {
 	actions := u.ok("events", "--since", "10m", "--until", "0s", "--filter", "container=sick", "--format", "{{.Action}}")
 	contains(t, actions, "create\nstart\nhealth_status: unhealthy\n", "exec_start: touch /well\n", "health_status: healthy\n", "kill\n", "die\n", "restart\n")
 	u.ok("rm", "-f", "sick")
-	u.fails(125, []string{"--no-healthcheck conflicts with --health-* options"}, "run", "--no-healthcheck", "--health-cmd", "true", "busybox")
-	u.fails(125, []string{"--health-interval cannot be negative"}, "run", "--health-interval", "-1s", "--health-cmd", "true", "busybox")
+	u.fails(125, []string{"--no-healthcheck conflicts with --health-* options"}, "run", "--no-healthcheck", "--health-cmd", "true", "busybox", "true")
+	u.fails(125, []string{"--health-interval cannot be negative"}, "run", "--health-interval", "-1s", "--health-cmd", "true", "busybox", "true")
 }
 
 // TestHealthTimeout checks that a check which hangs is ended, with all that it

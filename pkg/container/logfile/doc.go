@@ -9,4 +9,8 @@
 // [MaxLine] is split into several objects of which only the last ends in a
 // newline. The writer appends whole objects with one write(2) each time, so a
 // reader that stops at the last newline never sees a torn one.
+//
+// A log with a bound is rotated: LOG becomes LOG.1, that LOG.2, and so on. Only
+// whole objects stand in each, and a reader that follows finds its way by the
+// files' inodes.
 package logfile

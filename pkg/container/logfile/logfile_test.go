@@ -38,7 +38,7 @@ func TestWhatWasWrittenIsRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "log")
-			w, err := Create(path)
+			w, err := Create(path, Rotation{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +65,7 @@ func TestWhatWasWrittenIsRead(t *testing.T) {
 
 func TestTail(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
-	w, _ := Create(path)
+	w, _ := Create(path, Rotation{}, nil)
 	s := w.Stream("stderr")
 	s.Write([]byte("1\n2\n3\n4\n"))
 	for n, want := range map[int]string{0: "", 1: "4\n", 3: "2\n3\n4\n", 4: "1\n2\n3\n4\n", 9: "1\n2\n3\n4\n", -1: "1\n2\n3\n4\n"} {
@@ -77,7 +77,7 @@ func TestTail(t *testing.T) {
 
 func TestSinceAndUntil(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
-	w, _ := Create(path)
+	w, _ := Create(path, Rotation{}, nil)
 	base := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	s := w.Stream("stdout")
 	for i, line := range []string{"a\n", "b\n", "c\n"} {
@@ -94,7 +94,7 @@ func TestSinceAndUntil(t *testing.T) {
 
 func TestFollowEndsWithTheContainer(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
-	w, _ := Create(path)
+	w, _ := Create(path, Rotation{}, nil)
 	s := w.Stream("stdout")
 	s.Write([]byte("before\n"))
 	done := make(chan struct{})

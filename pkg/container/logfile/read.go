@@ -11,8 +11,6 @@ import (
 	"io"
 	"os"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Entry is one object of the log.
@@ -20,6 +18,7 @@ type Entry struct {
 	Text   []byte // valid until the next entry is read
 	Stream string
 	Time   string // RFC 3339 with nanoseconds
+	Attrs  map[string]string
 }
 
 // Options choose entries.
@@ -32,30 +31,35 @@ type Options struct {
 	Done   <-chan struct{}
 }
 
-// Read calls each with every chosen entry of the log at path, in order. A
-// missing file is an empty log.
+// Read calls each with every chosen entry of the log at path, in order, the
+// rotated files first. A missing file is an empty log.
 func Read(path string, o Options, each func(Entry) error) error {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	r := &reader{path: path, o: o, each: each}
+	defer func() { closeAll(append(r.next, r.f)) }()
+	var err error
+	if r.next, err = openAll(path, nil); err != nil {
 		return fmt.Errorf("read log: %w", err)
 	}
-	defer f.Close()
 	if o.Tail >= 0 {
-		if err := seekTail(f, o.Tail); err != nil {
+		if err := r.seekTail(o.Tail); err != nil {
 			return fmt.Errorf("read log: %w", err)
 		}
 	}
-	r := &reader{r: bufio.NewReaderSize(f, 1<<20), o: o, each: each}
-	if !o.Follow {
-		return r.drain()
+	if o.Follow {
+		err = r.follow()
+	} else {
+		err = r.drainAll()
 	}
-	return r.follow(path)
+	if errors.Is(err, errPastUntil) {
+		return nil
+	}
+	return err
 }
 
 type reader struct {
+	path string
+	f    *os.File   // what r reads
+	next []*os.File // what comes after it, as far as it was looked for
 	r    *bufio.Reader
 	o    Options
 	each func(Entry) error
@@ -64,7 +68,35 @@ type reader struct {
 	last string // the newest time seen, to pass Since and Until quickly
 }
 
-// drain reads up to the last whole object.
+// drainAll reads up to the last whole object of the newest file.
+func (r *reader) drainAll() error {
+	for {
+		if r.f != nil {
+			if err := r.drain(); err != nil {
+				return err
+			}
+		}
+		if len(r.next) == 0 {
+			return nil
+		}
+		r.step()
+	}
+}
+
+// step goes on to the next file.
+func (r *reader) step() {
+	if r.f != nil {
+		r.f.Close()
+	}
+	r.f, r.next, r.part = r.next[0], r.next[1:], r.part[:0]
+	if r.r == nil {
+		r.r = bufio.NewReaderSize(r.f, 1<<20)
+	} else {
+		r.r.Reset(r.f)
+	}
+}
+
+// drain reads up to the last whole object of one file.
 func (r *reader) drain() error {
 	for {
 		line, err := r.r.ReadSlice('\n')
@@ -81,9 +113,6 @@ func (r *reader) drain() error {
 			return fmt.Errorf("read log: %w", err)
 		}
 		if err := r.entry(line); err != nil {
-			if errors.Is(err, errPastUntil) {
-				return nil
-			}
 			return err
 		}
 		r.part = r.part[:0]
@@ -130,11 +159,14 @@ func (r *reader) decode(line []byte) (Entry, error) {
 			}
 		}
 	}
-	var e struct{ Log, Stream, Time string }
+	var e struct {
+		Log, Stream, Time string
+		Attrs             map[string]string
+	}
 	if err := json.Unmarshal(line, &e); err != nil {
 		return Entry{}, err
 	}
-	return Entry{Text: []byte(e.Log), Stream: e.Stream, Time: e.Time}, nil
+	return Entry{Text: []byte(e.Log), Stream: e.Stream, Time: e.Time, Attrs: e.Attrs}, nil
 }
 
 // stamp keeps one string for the many entries of one write.
@@ -226,71 +258,4 @@ func hex4(b []byte) (n int, ok bool) {
 		}
 	}
 	return n, true
-}
-
-// seekTail moves f behind all but the last n lines.
-func seekTail(f *os.File, n int) error {
-	end, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
-	}
-	if n == 0 {
-		return nil
-	}
-	buf := make([]byte, 64<<10)
-	pos, lines := end, 0
-	for pos > 0 {
-		size := min(int64(len(buf)), pos)
-		pos -= size
-		if _, err := f.ReadAt(buf[:size], pos); err != nil {
-			return err
-		}
-		for i := size - 1; i >= 0; i-- {
-			if buf[i] != '\n' || pos+i == end-1 {
-				continue
-			}
-			if lines++; lines == n {
-				_, err := f.Seek(pos+i+1, io.SeekStart)
-				return err
-			}
-		}
-	}
-	_, err = f.Seek(0, io.SeekStart)
-	return err
-}
-
-// follow reads, sleeps until the file grows or Done is closed, and reads
-// again.
-func (r *reader) follow(path string) error {
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
-	if err != nil {
-		return fmt.Errorf("follow log: %w", os.NewSyscallError("inotify_init1", err))
-	}
-	watch := os.NewFile(uintptr(fd), "inotify")
-	defer watch.Close()
-	if _, err := unix.InotifyAddWatch(fd, path, unix.IN_MODIFY); err != nil {
-		return fmt.Errorf("follow log: %w", os.NewSyscallError("inotify_add_watch", err))
-	}
-	done := make(chan struct{})
-	defer close(done)
-	go func() {
-		select {
-		case <-r.o.Done:
-			// Wakes the read below; what was logged before is read once more.
-			_ = watch.SetReadDeadline(time.Unix(1, 0))
-		case <-done:
-		}
-	}()
-	events := make([]byte, 4096)
-	for {
-		if err := r.drain(); err != nil {
-			return err
-		}
-		if _, err := watch.Read(events); err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				return r.drain()
-			}
-			return fmt.Errorf("follow log: %w", err)
-		}
-	}
 }

@@ -4,7 +4,12 @@ package logfile
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -18,24 +23,79 @@ const MaxLine = 16 << 10
 // Writer appends the output of one container. Its streams may be written at
 // the same time.
 type Writer struct {
-	mu  sync.Mutex
-	f   *os.File
-	buf []byte
-	now func() time.Time
+	mu    sync.Mutex
+	path  string
+	r     Rotation
+	attrs []byte // of every object: ,"attrs":{…}
+	f     *os.File
+	size  int64
+	buf   []byte
+	now   func() time.Time
 }
 
-// Create opens the log at path for appending. A link is refused: the directory
-// is ours, but what is in it may have been restored from an image.
-func Create(path string) (*Writer, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, err
+// Create opens the log at path for appending, to be rotated as r says. attrs
+// are kept with every line. A link is refused: the directory is ours, but what
+// is in it may have been restored from an image.
+func Create(path string, r Rotation, attrs map[string]string) (*Writer, error) {
+	w := &Writer{path: path, r: r, now: time.Now}
+	if len(attrs) > 0 {
+		data, err := json.Marshal(attrs)
+		if err != nil {
+			return nil, err
+		}
+		w.attrs = append([]byte(`,"attrs":`), data...)
 	}
-	return &Writer{f: f, now: time.Now}, nil
+	return w, w.open()
+}
+
+func (w *Writer) open() error {
+	f, err := os.OpenFile(w.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return err
+	}
+	w.f, w.size = f, info.Size()
+	return nil
+}
+
+// rotate moves the log to PATH.1, what is there to PATH.2 and so on, and
+// begins a new one. Who has the old one open reads it to its end.
+func (w *Writer) rotate() error {
+	for n := w.r.Files - 1; n > 0; n-- {
+		if err := os.Rename(rotated(w.path, n-1), rotated(w.path, n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if w.r.Files < 2 {
+		if err := os.Remove(w.path); err != nil {
+			return err
+		}
+	}
+	old := w.f
+	if err := w.open(); err != nil {
+		return err
+	}
+	return old.Close()
+}
+
+// rotated is the name of the nth older file; the 0th is the log itself.
+func rotated(path string, n int) string {
+	if n == 0 {
+		return path
+	}
+	return path + "." + strconv.Itoa(n)
 }
 
 // Close closes the file. Streams flush by themselves.
-func (w *Writer) Close() error { return w.f.Close() }
+func (w *Writer) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.f.Close()
+}
 
 // Stream is the io.WriteCloser of one output, "stdout" or "stderr". What
 // follows the last newline is held back until the line is complete, longer
@@ -47,7 +107,7 @@ type Stream struct {
 }
 
 // Stream returns the named stream of the log.
-func (w *Writer) Stream(name string) *Stream { return &Stream{w: w, name: name} }
+func (w *Writer) Stream(name string) io.WriteCloser { return &Stream{w: w, name: name} }
 
 // Write logs p, all lines of it with the same time.
 func (s *Stream) Write(p []byte) (int, error) {
@@ -93,20 +153,60 @@ func (s *Stream) tail() []byte {
 	t := make([]byte, 0, 80)
 	t = append(t, `","stream":"`...)
 	t = append(t, s.name...)
-	t = append(t, `","time":"`...)
+	t = append(t, '"')
+	t = append(t, s.w.attrs...)
+	t = append(t, `,"time":"`...)
 	t = s.w.now().UTC().AppendFormat(t, time.RFC3339Nano)
 	return append(t, "\"}\n"...)
 }
 
+// flushLocked writes what was gathered, in pieces of whole objects where the
+// log is to be rotated.
 func (w *Writer) flushLocked() error {
-	if len(w.buf) == 0 {
-		return nil
-	}
-	_, err := w.f.Write(w.buf)
+	rest := w.buf
 	w.buf = w.buf[:0]
 	if cap(w.buf) > 4<<20 {
 		w.buf = nil
 	}
+	for len(rest) > 0 {
+		n := len(rest)
+		if w.r.Size > 0 {
+			if w.size >= w.r.Size {
+				if err := w.rotate(); err != nil {
+					return err
+				}
+			}
+			n = upTo(rest, w.r.Size-w.size)
+		}
+		if err := w.append(rest[:n]); err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	return nil
+}
+
+// upTo is the length of the objects that begin within the first size bytes.
+func upTo(b []byte, size int64) int {
+	if int64(len(b)) <= size {
+		return len(b)
+	}
+	from := max(0, int(size)-1)
+	if i := bytes.IndexByte(b[from:], '\n'); i >= 0 {
+		return from + i + 1
+	}
+	return len(b)
+}
+
+// append writes whole objects or, on a full disk, nothing: half of one would
+// spoil the next as well.
+func (w *Writer) append(b []byte) error {
+	n, err := w.f.Write(b)
+	if err != nil && n > 0 {
+		_ = w.f.Truncate(w.size)
+		return err
+	}
+	w.size += int64(n)
 	return err
 }
 

@@ -59,6 +59,7 @@ type Config struct {
 	// Cgroup is the group that processes of the box are born in; nil leaves
 	// them in the caller's.
 	Cgroup *cgroup.Group
+	Reap   bool // keep a pid 1 of ours beside the program
 }
 
 // Box is an open box: mounted and connected, with nothing running in it.
@@ -238,7 +239,7 @@ func (b *Box) Start(o spec.Options, adjust func(*specs.Process) error, io Stdio)
 			return nil, nil, err
 		}
 	}
-	init, err := ns.StartInit(ns.InitOptions{Spec: s, NetNS: b.netns, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD()})
+	init, err := ns.StartInit(ns.InitOptions{Spec: s, NetNS: b.netns, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD(), Reap: b.cfg.Reap})
 	if err != nil {
 		return nil, nil, err
 	}

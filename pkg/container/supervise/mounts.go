@@ -8,6 +8,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
@@ -15,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/container"
+	"coracle/pkg/overlay"
 )
 
 // mounts turns the record's mounts into those of the spec, and fills new
@@ -28,7 +32,7 @@ func (s *supervisor) mounts() ([]specs.Mount, error) {
 		}
 		list = append(list, sm)
 	}
-	return list, nil
+	return append(list, s.deviceMounts()...), nil
 }
 
 func (s *supervisor) mount(m container.Mount) (specs.Mount, error) {
@@ -36,7 +40,7 @@ func (s *supervisor) mount(m container.Mount) (specs.Mount, error) {
 	switch m.Type {
 	case container.MountTmpfs:
 		sm.Type, sm.Source = "tmpfs", "tmpfs"
-		sm.Options = append([]string{"nosuid", "nodev", "noexec"}, m.TmpfsOptions...)
+		sm.Options = tmpfsOptions(m.TmpfsOptions)
 		if m.ReadOnly {
 			sm.Options = append(sm.Options, "ro")
 		}
@@ -54,6 +58,12 @@ func (s *supervisor) mount(m container.Mount) (specs.Mount, error) {
 			return sm, err
 		}
 		sm.Source = src
+	case container.MountImage:
+		src, err := s.imageMount(m)
+		if err != nil {
+			return sm, err
+		}
+		sm.Source = src
 	}
 	if _, err := os.Stat(sm.Source); err != nil {
 		return sm, fmt.Errorf("invalid mount config for type %q: bind source path does not exist: %s", m.Type, sm.Source)
@@ -63,10 +73,57 @@ func (s *supervisor) mount(m container.Mount) (specs.Mount, error) {
 		propagation = "rprivate"
 	}
 	sm.Options = []string{"rbind", propagation}
-	if m.ReadOnly {
+	if m.Recursive == "disabled" {
+		sm.Options[0] = "bind"
+	}
+	switch {
+	case m.ReadOnly && m.Recursive == "writable":
+		sm.Options = append(sm.Options, "ro-top")
+	case m.ReadOnly:
 		sm.Options = append(sm.Options, "ro")
 	}
 	return sm, nil
+}
+
+// tmpfsOptions puts the options asked for over Docker's: exec takes noexec
+// away.
+func tmpfsOptions(asked []string) []string {
+	all := []string{"nosuid", "nodev", "noexec"}
+	for _, o := range asked {
+		all = slices.DeleteFunc(all, func(have string) bool { return have == "no"+o })
+		if o != "atime" && o != "diratime" && o != "norelatime" && o != "nostrictatime" && o != "async" {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// deviceMounts bind nodes of the host. No node that is bound is made: the
+// file system of /dev allows what its own owner may do.
+func (s *supervisor) deviceMounts() []specs.Mount {
+	var list []specs.Mount
+	for _, d := range s.c.Safety.Devices {
+		list = append(list, specs.Mount{Destination: d.Target, Type: "bind", Source: d.Source, Options: []string{"bind", "rprivate"}})
+	}
+	return list
+}
+
+// imageMount mounts an image read-only where the supervisor's namespace ends
+// with it, and returns the directory that is asked for of it.
+func (s *supervisor) imageMount(m container.Mount) (string, error) {
+	dir := filepath.Join(s.c.Dir(), "images", strings.ReplaceAll(strings.Trim(m.Target, "/"), "/", "-"))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("mount image %s: %w", m.Source, err)
+	}
+	_ = unix.Unmount(dir, unix.MNT_DETACH) // of the start before
+	if err := overlay.MountRootfs(overlay.Rootfs{Lowers: topmostFirst(m.LayerDirs), Target: dir}); err != nil {
+		return "", fmt.Errorf("mount image %s: %w", m.Source, err)
+	}
+	s.imageDirs = append(s.imageDirs, dir)
+	if m.Subpath != "" {
+		return securejoin.SecureJoin(dir, m.Subpath)
+	}
+	return dir, nil
 }
 
 // volume returns the directory to mount for a volume, filled from the image

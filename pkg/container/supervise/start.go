@@ -98,7 +98,8 @@ func (s *supervisor) options() (spec.Options, error) {
 		Args: args, Env: environment(p, home), Cwd: p.Cwd, User: user, Terminal: p.Tty,
 		ReadOnlyRootfs: f.ReadOnlyRootfs, Privileged: f.Privileged, NoNewPrivs: f.NoNewPrivs,
 		CapAdd: f.CapAdd, CapDrop: f.CapDrop, Mounts: mounts, ShmSize: l.ShmSize, Seccomp: f.Seccomp,
-		HostPID: f.HostPID, HostIPC: f.HostIPC, HostUTS: f.HostUTS,
+		HostPID: f.HostPID, HostIPC: f.HostIPC, HostUTS: f.HostUTS, HostCgroup: f.HostCgroup, NoShm: f.NoShm,
+		UnmaskPaths: f.UnmaskPaths, Umask: p.Umask, Annotations: s.c.Annotations,
 		Sysctl: l.Sysctls, OomScoreAdj: l.OomScoreAdj, Maps: s.maps,
 	}
 	for _, u := range l.Ulimits {

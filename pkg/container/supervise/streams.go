@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"coracle/pkg/container"
-	"coracle/pkg/container/logfile"
 )
 
 // streams carries the first process's output to the log and to every attached
@@ -16,7 +15,7 @@ import (
 type streams struct {
 	tty, stdinOnce              bool
 	childIn, childOut, childErr *os.File
-	log                         *logfile.Writer
+	log                         logSink
 
 	mu    sync.Mutex
 	stdin *os.File // writing end of stdin, nil when closed or with a terminal
@@ -35,7 +34,7 @@ type sink struct {
 // pumpBuffer is read at once from a process's output.
 const pumpBuffer = 64 << 10
 
-func openStreams(p container.Process, log *logfile.Writer) (*streams, error) {
+func openStreams(p container.Process, log logSink) (*streams, error) {
 	io := &streams{tty: p.Tty, stdinOnce: p.StdinOnce, log: log, sinks: map[*sink]bool{}}
 	if p.Tty {
 		return io, nil // the terminal is made inside, and comes with the init
@@ -90,7 +89,7 @@ func (io *streams) run(console *os.File) {
 // pump copies one output until its end: the end of the last process that
 // holds it, and with the first process of a pid namespace all of them end.
 func (io *streams) pump(from *os.File, name string) {
-	var entry *logfile.Stream
+	var entry writeCloser
 	if io.log != nil {
 		entry = io.log.Stream(name)
 	}

@@ -19,7 +19,6 @@ import (
 
 	"coracle/pkg/cgroup"
 	"coracle/pkg/container"
-	"coracle/pkg/container/logfile"
 	"coracle/pkg/container/sandbox"
 	"coracle/pkg/ns"
 	"coracle/pkg/overlay"
@@ -69,8 +68,8 @@ type supervisor struct {
 	c     *container.Container
 	maps  ns.Maps
 	lock  *state.Lock
-	log   *logfile.Writer // nil with the log driver none
-	group *cgroup.Group   // nil where no cgroup is delegated
+	log   logSink       // nil with the log driver none
+	group *cgroup.Group // nil where no cgroup is delegated
 	box   *sandbox.Box
 	ctl   *net.UnixListener
 
@@ -82,6 +81,8 @@ type supervisor struct {
 	endChecks context.CancelFunc // of the health checks of the process that runs
 	oomKills  uint64             // of the cgroup, when the last process ended
 	stopped   bool               // somebody asked for the end: the restart policy does not apply
+
+	imageDirs []string // where images are mounted
 
 	cancel     chan struct{} // closed when stopped is set
 	ended      chan struct{} // closed when the container is down for good
@@ -162,10 +163,8 @@ func (s *supervisor) open(tree string) error {
 	if err := s.openGroup(tree); err != nil {
 		return err
 	}
-	if s.c.Life.LogDriver != "none" {
-		if s.log, err = logfile.Create(filepath.Join(s.c.Dir(), container.LogName)); err != nil {
-			return fmt.Errorf("open log: %w", err)
-		}
+	if s.log, err = openLog(s.c); err != nil {
+		return err
 	}
 	dir := s.c.Dir()
 	n := s.c.Net
@@ -186,6 +185,7 @@ func (s *supervisor) open(tree string) error {
 		Hostname:   s.c.Process.Hostname,
 		Domainname: s.c.Process.Domainname,
 		Files:      filepath.Join(dir, "files"),
+		Reap:       s.c.Life.Init,
 		Network: sandbox.Network{
 			Mode: n.Mode, Ports: n.Publish, AddHosts: n.AddHosts,
 			DNS: n.DNS, DNSSearch: n.DNSSearch, DNSOptions: n.DNSOptions,
@@ -389,7 +389,9 @@ func (s *supervisor) end() {
 func (s *supervisor) dispose() {
 	_ = os.RemoveAll(s.store.Dirs().ContainerRun(s.id))
 	// The mount would keep the directory busy for a remove in this namespace.
-	_ = syscall.Unmount(filepath.Join(s.c.Dir(), "rootfs"), syscall.MNT_DETACH)
+	for _, dir := range append(s.imageDirs, filepath.Join(s.c.Dir(), "rootfs")) {
+		_ = syscall.Unmount(dir, syscall.MNT_DETACH)
+	}
 	if s.c.Life.AutoRemove {
 		if c, err := s.store.Load(s.id); err == nil { // it may have been renamed
 			s.c = c

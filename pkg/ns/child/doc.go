@@ -19,6 +19,9 @@
 //  8. capabilities
 //  9. tell the parent, wait for its word, execve
 //
+// With --init the last step is an execve of this program again, under all that
+// was set, as the reap stage: pid 1, which forks the program.
+//
 // Nothing here trusts a path inside the new root: targets are resolved to
 // descriptors that cannot leave it, and mounts are attached to descriptors.
 package child

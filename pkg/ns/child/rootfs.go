@@ -22,6 +22,9 @@ func (s *setup) initSteps() []step {
 			return unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, "")
 		}},
 	}
+	if s.Reap {
+		steps = append(steps, step{"open own program", s.openSelf})
+	}
 	if s.NewNetNS {
 		steps = append(steps, step{"bring loopback up", loopbackUp})
 	}
@@ -328,11 +331,14 @@ func (r *rootfs) bind(m specs.Mount, target string) error {
 
 func (r *rootfs) attachTree(source string, options []string, to *os.File) error {
 	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
+	var top uint64 // for the mount itself, not for those below it
 	attr := unix.MountAttr{Propagation: unix.MS_PRIVATE}
 	for _, o := range options {
 		switch {
 		case o == "rbind":
 			flags |= unix.AT_RECURSIVE
+		case o == "ro-top":
+			top |= unix.MOUNT_ATTR_RDONLY
 		case propagation[o] != 0:
 			attr.Propagation = propagation[o]
 		default:
@@ -346,6 +352,11 @@ func (r *rootfs) attachTree(source string, options []string, to *os.File) error 
 	defer unix.Close(tree)
 	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE&flags, &attr); err != nil {
 		return &os.PathError{Op: "mount_setattr", Path: source, Err: err}
+	}
+	if top != 0 {
+		if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: top}); err != nil {
+			return &os.PathError{Op: "mount_setattr", Path: source, Err: err}
+		}
 	}
 	return moveTo(tree, to)
 }

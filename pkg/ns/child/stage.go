@@ -30,6 +30,7 @@ type setup struct {
 	console *os.File // the terminal's master, on its way to the parent
 	hostPid int
 	masks   masker
+	self    int // this program, opened before the root changes; for a reaper
 }
 
 func run(join bool) int {
@@ -63,6 +64,9 @@ func run(join bool) int {
 	var word [1]byte
 	if n, _ := s.sync.Read(word[:]); n != 1 {
 		return 1
+	}
+	if s.Reap {
+		return s.fail(s.execReaper(), true)
 	}
 	return s.fail(s.execve(), true)
 }

@@ -38,6 +38,10 @@ type Options struct {
 	OomScoreAdj *int
 
 	HostNet, HostPID, HostIPC, HostUTS bool
+	HostCgroup                         bool
+	NoShm                              bool // no /dev/shm
+	Umask                              *uint32
+	Annotations                        map[string]string
 	Maps                               ns.Maps
 }
 
@@ -95,6 +99,7 @@ func New(o Options) (*specs.Spec, error) {
 		},
 		Linux: &specs.Linux{Namespaces: namespaces(o), Sysctl: o.Sysctl},
 	}
+	s.Process.User.Umask, s.Annotations = o.Umask, o.Annotations
 	if s.Process.Cwd == "" {
 		s.Process.Cwd = "/"
 	}
@@ -112,13 +117,13 @@ func New(o Options) (*specs.Spec, error) {
 }
 
 func namespaces(o Options) []specs.LinuxNamespace {
-	list := []specs.LinuxNamespace{{Type: specs.MountNamespace}, {Type: specs.CgroupNamespace}}
+	list := []specs.LinuxNamespace{{Type: specs.MountNamespace}}
 	for _, n := range []struct {
 		host bool
 		kind specs.LinuxNamespaceType
 	}{
 		{o.HostPID, specs.PIDNamespace}, {o.HostIPC, specs.IPCNamespace},
-		{o.HostUTS, specs.UTSNamespace}, {o.HostNet, specs.NetworkNamespace},
+		{o.HostUTS, specs.UTSNamespace}, {o.HostNet, specs.NetworkNamespace}, {o.HostCgroup, specs.CgroupNamespace},
 	} {
 		if !n.host {
 			list = append(list, specs.LinuxNamespace{Type: n.kind})
@@ -159,7 +164,7 @@ func mounts(o Options) []specs.Mount {
 	}
 	all := slices.DeleteFunc(own, func(m specs.Mount) bool {
 		// Who brings a /dev brings all of it.
-		return theirs[m.Destination] || theirs["/dev"] && strings.HasPrefix(m.Destination, "/dev/")
+		return theirs[m.Destination] || o.NoShm && m.Destination == "/dev/shm" || theirs["/dev"] && strings.HasPrefix(m.Destination, "/dev/")
 	})
 	return append(all, o.Mounts...)
 }

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+	"coracle/pkg/container/sandbox"
+	"coracle/pkg/slirp"
+)
+
+func (e *env) setNet(c *cli.Context, r *container.Record, exposed []string) error {
+	n := &r.Net
+	if err := e.setNetworks(c, n); err != nil {
+		return err
+	}
+	var err error
+	if n.Publish, err = slirp.ParsePublish(c.StringSlice("publish")); err != nil {
+		return &cliError{err.Error()}
+	}
+	if err := setNames(c, n); err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for _, v := range append(exposed, c.StringSlice("expose")...) {
+		list, err := slirp.ParseExpose(v)
+		if err != nil {
+			return &cliError{err.Error()}
+		}
+		for _, p := range list {
+			if !seen[p] {
+				seen[p] = true
+				n.Exposed = append(n.Exposed, p)
+			}
+		}
+	}
+	if n.PublishAll = c.Bool("publish-all"); n.PublishAll {
+		for _, p := range n.Exposed {
+			list, err := slirp.ParsePublish([]string{p})
+			if err == nil {
+				n.Publish = append(n.Publish, list...)
+			}
+		}
+	}
+	if n.Mode == sandbox.NetHost && len(n.Publish) > 0 {
+		e.warn("Published ports are discarded when using host network mode")
+		n.Publish = nil
+	}
+	return nil
+}
+
+// setNames takes the flags about names of hosts.
+func setNames(c *cli.Context, n *container.Net) error {
+	n.AddHosts, n.DNS = c.StringSlice("add-host"), c.StringSlice("dns")
+	n.DNSSearch, n.DNSOptions = c.StringSlice("dns-search"), c.StringSlice("dns-option")
+	if _, err := slirp.ParseAddHosts(n.AddHosts); err != nil {
+		return &cliError{err.Error()}
+	}
+	for _, v := range n.DNS {
+		if _, err := netip.ParseAddr(strings.TrimSpace(v)); err != nil {
+			return badFlag("dns", v, fmt.Errorf("IP address is not correctly formatted: %s", v))
+		}
+	}
+	for _, v := range n.DNSSearch {
+		if v = strings.Trim(v, " "); v != "." && !isDomain(v) {
+			return badFlag("dns-search", v, fmt.Errorf("%s is not a valid domain", v))
+		}
+	}
+	return nil
+}
+
+// isDomain is loose: what a resolver makes of the name is its business, but a
+// line of resolv.conf it has to stay.
+func isDomain(v string) bool {
+	for _, part := range strings.Split(strings.TrimSuffix(v, "."), ".") {
+		if part == "" || strings.ContainsFunc(part, func(r rune) bool { return r != '-' && (r > 0x7f || !isWord(byte(r))) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func isWord(b byte) bool {
+	return b == '_' || b >= '0' && b <= '9' || b >= 'A' && b <= 'Z' || b >= 'a' && b <= 'z'
+}
+
+// badFlag is a value that its flag does not take, in the words and with the
+// code of Docker's command line.
+func badFlag(name, value string, err error) error {
+	return &exitError{125, cliErrorf("invalid argument %q for \"--%s\" flag: %v", value, name, err)}
+}
+
+// netPlace is one --network: the name of a network, or fields.
+type netPlace struct {
+	name       string
+	aliases    []string
+	ip, ip6    netip.Addr
+	mac        string
+	linkLocal  []string
+	driverOpts []string
+	gwPriority int
+}
+
+// isLong tells the form of fields from a name, as Docker does.
+func isLong(v string) bool {
+	for i := 1; i < len(v)-1; i++ {
+		if v[i] == '=' && isWord(v[i-1]) && isWord(v[i+1]) {
+			return true
+		}
+	}
+	return false
+}
+
+// parsePlace reads the value of --network: NAME, or key=value fields separated
+// by commas.
+func parsePlace(v string) (netPlace, error) {
+	if !isLong(v) {
+		return netPlace{name: v}, nil
+	}
+	fields, err := csv.NewReader(strings.NewReader(v)).Read()
+	if err != nil {
+		return netPlace{}, err
+	}
+	var p netPlace
+	for _, f := range fields {
+		key, val, ok := strings.Cut(strings.ToLower(f), "=")
+		if !ok || key == "" {
+			return netPlace{}, fmt.Errorf("invalid field %s", f)
+		}
+		if err := p.set(strings.TrimSpace(key), strings.TrimSpace(val)); err != nil {
+			return netPlace{}, err
+		}
+	}
+	if p.name == "" {
+		return netPlace{}, errors.New("network name/id is not specified")
+	}
+	return p, nil
+}
+
+func (p *netPlace) set(key, val string) (err error) {
+	switch key {
+	case "name":
+		p.name = val
+	case "alias":
+		p.aliases = append(p.aliases, val)
+	case "ip":
+		p.ip, err = parseIP(val, false)
+	case "ip6":
+		p.ip6, err = parseIP(val, true)
+	case "mac-address":
+		p.mac = val
+		err = checkMAC(val)
+	case "link-local-ip":
+		p.linkLocal = append(p.linkLocal, val)
+		_, err = netip.ParseAddr(val)
+	case "driver-opt":
+		if k, _, ok := strings.Cut(val, "="); !ok || k == "" {
+			return errors.New("invalid key value pair format in driver options")
+		}
+		p.driverOpts = append(p.driverOpts, val)
+	case "gw-priority":
+		if p.gwPriority, err = strconv.Atoi(val); err != nil {
+			return fmt.Errorf("invalid gw-priority: %w", err)
+		}
+	default:
+		return errors.New("invalid field key " + key)
+	}
+	return err
+}
+
+// parseIP reads an address of one family.
+func parseIP(v string, six bool) (netip.Addr, error) {
+	a, err := netip.ParseAddr(v)
+	switch {
+	case err != nil:
+		return a, fmt.Errorf("invalid IP address: %s", v)
+	case six && !a.Is6():
+		return a, fmt.Errorf("invalid IPv6 address: %s", v)
+	case !six && !a.Is4():
+		return a, fmt.Errorf("invalid IPv4 address: %s", v)
+	}
+	return a, nil
+}
+
+func checkMAC(v string) error {
+	if _, err := net.ParseMAC(v); err != nil {
+		return fmt.Errorf("%s is not a valid mac address", v)
+	}
+	return nil
+}
+
+// places reads --network, and gives the flags that stand beside it to the
+// first.
+func places(c *cli.Context) ([]netPlace, error) {
+	var list []netPlace
+	for _, v := range c.StringSlice("network") {
+		p, err := parsePlace(v)
+		if err != nil {
+			return nil, badFlag("network", v, err)
+		}
+		list = append(list, p)
+	}
+	if len(list) == 0 {
+		list = []netPlace{{name: sandbox.NetBridge}}
+	}
+	for i := range list {
+		if list[i].name == "default" {
+			list[i].name = sandbox.NetBridge
+		}
+	}
+	return list, list[0].takeFlags(c)
+}
+
+// takeFlags takes what is said by a flag of its own, once.
+func (p *netPlace) takeFlags(c *cli.Context) error {
+	conflict := func(flag, field string) error {
+		return cliErrorf("conflicting options: cannot specify both --%s and per-network %s", flag, field)
+	}
+	if list := c.StringSlice("network-alias"); len(list) > 0 {
+		if len(p.aliases) > 0 {
+			return conflict("network-alias", "alias")
+		}
+		p.aliases = list
+	}
+	if v := c.String("mac-address"); v != "" {
+		if p.mac != "" {
+			return conflict("mac-address", "MAC address")
+		}
+		if p.mac = v; checkMAC(v) != nil {
+			return &cliError{checkMAC(v).Error()}
+		}
+	}
+	if list := c.StringSlice("link-local-ip"); len(list) > 0 {
+		if len(p.linkLocal) > 0 {
+			return conflict("link-local-ip", "link-local IP addresses")
+		}
+		for _, v := range list {
+			if _, err := netip.ParseAddr(v); err != nil {
+				return badFlag("link-local-ip", v, fmt.Errorf("IP address is not correctly formatted: %s", v))
+			}
+		}
+		p.linkLocal = list
+	}
+	for _, f := range []struct {
+		flag, field string
+		six         bool
+		to          *netip.Addr
+	}{{"ip", "IPv4 address", false, &p.ip}, {"ip6", "IPv6 address", true, &p.ip6}} {
+		v := c.String(f.flag)
+		if v == "" {
+			continue
+		}
+		if f.to.IsValid() {
+			return conflict(f.flag, f.field)
+		}
+		var err error
+		if *f.to, err = parseIP(v, f.six); err != nil {
+			return badFlag(f.flag, v, errors.New("invalid "+f.field))
+		}
+	}
+	return nil
+}
+
+// userDefined reports whether the network has a name that somebody gave it.
+func (p netPlace) userDefined() bool {
+	switch p.name {
+	case sandbox.NetBridge, sandbox.NetHost, sandbox.NetNone:
+		return false
+	}
+	return !strings.HasPrefix(p.name, "container:")
+}
+
+// setNetworks finds the networks and settles what the container is on each.
+func (e *env) setNetworks(c *cli.Context, n *container.Net) error {
+	list, err := places(c)
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	foreign := false
+	for _, p := range list {
+		if seen[p.name] {
+			return cliErrorf("network %q is specified multiple times", p.name)
+		}
+		seen[p.name] = true
+		foreign = foreign || !p.userDefined()
+		if err := e.checkPlace(p); err != nil {
+			return err
+		}
+	}
+	if foreign && len(list) > 1 {
+		return cliErrorf("conflicting options: cannot attach both user-defined and non-user-defined network-modes")
+	}
+	for i, p := range list {
+		name, err := e.networkName(p)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			n.Mode, n.Aliases, n.IP = name, p.aliases, p.ip
+			continue
+		}
+		n.More = append(n.More, container.Endpoint{Network: name, Aliases: p.aliases, IP: p.ip})
+	}
+	return nil
+}
+
+// networkName is the whole name of a network, which is there.
+func (e *env) networkName(p netPlace) (string, error) {
+	if !p.userDefined() {
+		return p.name, nil
+	}
+	nets, err := e.networks()
+	if err != nil {
+		return "", err
+	}
+	w, err := nets.Lookup(p.name)
+	return w.Name, err
+}
+
+// checkPlace refuses what a network of this kind cannot do, and says what is
+// of no effect.
+func (e *env) checkPlace(p netPlace) error {
+	switch {
+	case strings.HasPrefix(p.name, "container:"):
+		return fmt.Errorf("network mode %s is not supported: a container's network belongs to its user namespace, which no other can enter; use a network with a name", p.name)
+	case !p.userDefined() && len(p.aliases) > 0:
+		return errors.New("network-scoped aliases are only supported for user-defined networks")
+	case !p.userDefined() && (p.ip.IsValid() || p.ip6.IsValid()):
+		return errors.New("invalid config for network: user specified IP address is supported on user defined networks only")
+	case p.name == sandbox.NetHost && p.mac != "":
+		return cliErrorf("conflicting options: mac-address and the network mode")
+	case p.ip6.IsValid():
+		return fmt.Errorf("invalid config for network %s: IPv6 address %s: networks with a name have IPv4 addresses only", p.name, p.ip6)
+	}
+	if p.mac != "" {
+		e.warn("--mac-address has no effect: a container's hardware address follows from its IP address")
+	}
+	if len(p.linkLocal) > 0 {
+		e.warn("--link-local-ip has no effect: the network carries no link-local traffic")
+	}
+	if len(p.driverOpts) > 0 {
+		e.warn("driver-opt has no effect: there is one network driver, and it has no options")
+	}
+	if p.gwPriority != 0 {
+		e.warn("gw-priority has no effect: the way out leads through the first network")
+	}
+	return nil
+}

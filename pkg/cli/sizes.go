@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"coracle/pkg/container"
+	"coracle/pkg/ns"
+	"coracle/pkg/overlay"
+)
+
+// containerSize is the size of a container's own files, and with the image's.
+type containerSize struct{ own, all int64 }
+
+func (s containerSize) String() string {
+	return fmt.Sprintf("%s (virtual %s)", size(s.own), size(s.all))
+}
+
+// sizes measures containers, by their IDs.
+func (e *env) sizes(list []*container.Container) (map[string]containerSize, error) {
+	own, err := e.ownSizes(list)
+	if err != nil {
+		return nil, err
+	}
+	ix, err := e.index()
+	if err != nil {
+		return nil, err
+	}
+	images := map[string]overlay.Image{}
+	for _, img := range ix.Images {
+		images[img.ID] = img
+	}
+	all := map[string]containerSize{}
+	for _, c := range list {
+		n := own[c.ID]
+		all[c.ID] = containerSize{n, n + images[c.ImageID].Size}
+	}
+	return all, nil
+}
+
+// ownSizes measures the read-write layers. Where a container has closed a
+// directory to its owner, the user namespace is asked.
+func (e *env) ownSizes(list []*container.Container) (map[string]int64, error) {
+	cs, err := e.containers()
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]int64{}
+	for _, c := range list {
+		n, err := cs.Size(c)
+		if errors.Is(err, fs.ErrPermission) && !ns.Inside() {
+			return e.ownSizesInside()
+		}
+		if err != nil {
+			return nil, err
+		}
+		all[c.ID] = n
+	}
+	return all, nil
+}
+
+func (e *env) ownSizesInside() (map[string]int64, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	done := make(chan error, 1)
+	go func() {
+		err := e.enter(w, "__sizes")
+		w.Close()
+		done <- err
+	}()
+	var all map[string]int64
+	derr := json.NewDecoder(r).Decode(&all)
+	if err := <-done; err != nil {
+		return nil, err
+	}
+	return all, derr
+}
+
+// printSizes is ownSizes of all containers, for the command outside.
+func (e *env) printSizes() error {
+	cs, err := e.containers()
+	if err != nil {
+		return err
+	}
+	list, _ := cs.List() // what cannot be read is told by the command outside
+	all, err := e.ownSizes(list)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(e.stdout).Encode(all)
+}
+
+// addSizes puts inspect -s into the output.
+func (e *env) addSizes(o obj, c *container.Container) error {
+	sizes, err := e.sizes([]*container.Container{c})
+	if err != nil {
+		return err
+	}
+	o["SizeRw"], o["SizeRootFs"] = sizes[c.ID].own, sizes[c.ID].all
+	return nil
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package logfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// openAll opens the files of a log that are newer than since, oldest first; all
+// of them when since is nil or is not among them any more. It goes from the
+// newest to the oldest: a rotation meanwhile makes it meet a file twice, which
+// is seen, and never miss one.
+func openAll(path string, since *os.File) ([]*os.File, error) {
+	var list []*os.File
+	var seen []fs.FileInfo
+	var known fs.FileInfo
+	if since != nil {
+		var err error
+		if known, err = since.Stat(); err != nil {
+			return nil, err
+		}
+	}
+	for n, missing := 0, 0; missing < 2; n++ { // PATH is missing for a moment in each rotation
+		f, err := os.OpenFile(rotated(path, n), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			missing++
+			continue
+		}
+		var info fs.FileInfo
+		if err == nil {
+			info, err = f.Stat()
+		}
+		if err != nil {
+			closeAll(append(list, f))
+			return nil, err
+		}
+		if known != nil && os.SameFile(info, known) {
+			f.Close()
+			break
+		}
+		if slices.ContainsFunc(seen, func(have fs.FileInfo) bool { return os.SameFile(have, info) }) {
+			f.Close()
+			continue
+		}
+		list, seen = append(list, f), append(seen, info)
+	}
+	slices.Reverse(list)
+	return list, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// seekTail leaves in next only the last n lines.
+func (r *reader) seekTail(n int) error {
+	for i := len(r.next) - 1; i >= 0; i-- {
+		found, err := seekLines(r.next[i], n)
+		if err != nil {
+			return err
+		}
+		if n -= found; n <= 0 {
+			closeAll(r.next[:i])
+			r.next = r.next[i:]
+			return nil
+		}
+	}
+	return nil
+}
+
+// seekLines moves f behind all but the last n lines, and returns how many
+// there are of them.
+func seekLines(f *os.File, n int) (int, error) {
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil || n == 0 || end == 0 {
+		return 0, err
+	}
+	buf := make([]byte, 64<<10)
+	pos, lines := end, 0
+	for pos > 0 {
+		size := min(int64(len(buf)), pos)
+		pos -= size
+		if _, err := f.ReadAt(buf[:size], pos); err != nil {
+			return 0, err
+		}
+		for i := size - 1; i >= 0; i-- {
+			if buf[i] != '\n' || pos+i == end-1 {
+				continue
+			}
+			if lines++; lines == n {
+				_, err := f.Seek(pos+i+1, io.SeekStart)
+				return n, err
+			}
+		}
+	}
+	_, err = f.Seek(0, io.SeekStart)
+	return lines + 1, err
+}
+
+// follow reads, sleeps until the log grows or Done is closed, and reads again.
+func (r *reader) follow() error {
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return fmt.Errorf("follow log: %w", os.NewSyscallError("inotify_init1", err))
+	}
+	watch := os.NewFile(uintptr(fd), "inotify")
+	defer watch.Close()
+	// The directory tells of all its files, the one that comes next too.
+	if _, err := unix.InotifyAddWatch(fd, filepath.Dir(r.path), unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO); err != nil {
+		return fmt.Errorf("follow log: %w", os.NewSyscallError("inotify_add_watch", err))
+	}
+	if !r.o.Until.IsZero() {
+		if err := watch.SetReadDeadline(r.o.Until); err != nil {
+			return fmt.Errorf("follow log: %w", err)
+		}
+	}
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case <-r.o.Done:
+			// Wakes the read below; what was logged before is read once more.
+			_ = watch.SetReadDeadline(time.Unix(1, 0))
+		case <-done:
+		}
+	}()
+	events := make([]byte, 4096)
+	for {
+		if err := r.catchUp(); err != nil {
+			return err
+		}
+		if _, err := watch.Read(events); err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				return r.catchUp()
+			}
+			return fmt.Errorf("follow log: %w", err)
+		}
+	}
+}
+
+// catchUp reads all there is, over rotations: a file that has another name by
+// now is complete, and read to its end before the next.
+func (r *reader) catchUp() error {
+	for {
+		if len(r.next) == 0 {
+			newer, err := openAll(r.path, r.f)
+			if err != nil {
+				return fmt.Errorf("follow log: %w", err)
+			}
+			r.next = newer
+		}
+		rotated := len(r.next) > 0
+		if err := r.drainAll(); err != nil {
+			return err
+		}
+		if !rotated {
+			return nil
+		}
+	}
+}
