@@ -25,7 +25,9 @@ func TestHealth(t *testing.T) {
 		"--health-retries", "2", "busybox", "sleep", "1000")
 	contains(t, u.ok("ps"), "(health: starting)")
 	status := func(want string) func() bool {
-		return func() bool { return strings.TrimSpace(u.ok("inspect", "-f", "{{.State.Health.Status}}", "sick")) == want }
+		return func() bool {
+			return strings.TrimSpace(u.ok("inspect", "-f", "{{.State.Health.Status}}", "sick")) == want
+		}
 	}
 	eventually(t, "the container is unhealthy", status("unhealthy"))
 	contains(t, u.ok("ps"), "(unhealthy)")
