@@ -23,6 +23,12 @@ const SyncFD = 3
 // PidfdFD is, in an exec stage, the pidfd of the container's first process.
 const PidfdFD = 4
 
+// ListenFD is, in an init stage that is told to park, the socket to wait at.
+const ListenFD = 4
+
+// Unmapped is the argument of a stage whose id maps are still to be written.
+const Unmapped = "unmapped"
+
 // Config is what an init or exec stage is told.
 type Config struct {
 	Spec *specs.Spec `json:"spec"`
@@ -31,6 +37,15 @@ type Config struct {
 	// NewNetNS says that the stage is the first in its network namespace.
 	NewNetNS bool `json:"newNetNS,omitempty"`
 	Single   bool `json:"single,omitempty"` // the user namespace has a single id
+	// BecomeRoot: the stage is not yet root of its user namespace.
+	BecomeRoot bool `json:"becomeRoot,omitempty"`
+	BindRoot   bool `json:"bindRoot,omitempty"` // the root is a plain directory
+	Pause      bool `json:"pause,omitempty"`    // answer before pivot_root and wait for a Resume
+}
+
+// Resume lets a stage that has paused go on.
+type Resume struct {
+	State []byte `json:"state"` // what hooks are told
 }
 
 // Answer is what an init or exec stage says. Errno is not 0 when a system

@@ -16,10 +16,9 @@ import (
 // initSteps build the container's world.
 func (s *setup) initSteps() []step {
 	steps := []step{
+		{"become root", s.becomeRoot},
 		{"set host name", s.setHostname},
-		{"make mounts private", func() error {
-			return unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, "")
-		}},
+		{"make mounts private", s.makePrivate},
 	}
 	if s.NewNetNS {
 		steps = append(steps, step{"bring loopback up", loopbackUp})
@@ -29,20 +28,34 @@ func (s *setup) initSteps() []step {
 	}
 	r := &rootfs{path: s.Spec.Root.Path, single: s.Single, linux: s.linux()}
 	steps = append(steps, step{"open root file system", r.open})
+	if s.BindRoot {
+		steps = append(steps, step{"mount root file system", r.bindRoot})
+	}
 	for _, m := range s.Spec.Mounts {
 		steps = append(steps, step{"mount " + m.Destination, func() error { return r.mount(m) }})
 	}
 	return append(steps,
+		step{"add devices", r.devices},
 		step{"create working directory", func() error { return r.makeCwd(s.Spec.Process.Cwd) }},
+		step{"run hooks", s.pause},
 		step{"pivot root", r.pivot},
 		step{"open terminal", s.openTerminal},
 		step{"write sysctls", s.writeSysctls},
 		step{"protect paths", s.protectPaths},
+		step{"set propagation", s.propagate},
 	)
 }
 
 func (s *setup) setHostname() error {
-	if s.Spec.Hostname == "" || !hasNamespace(s.linux(), specs.UTSNamespace) {
+	if !hasNamespace(s.linux(), specs.UTSNamespace) {
+		return nil
+	}
+	if s.Spec.Domainname != "" {
+		if err := unix.Setdomainname([]byte(s.Spec.Domainname)); err != nil {
+			return err
+		}
+	}
+	if s.Spec.Hostname == "" {
 		return nil
 	}
 	return unix.Sethostname([]byte(s.Spec.Hostname))
@@ -327,9 +340,14 @@ func (r *rootfs) attachTree(source string, options []string, to *os.File) error 
 			flags |= unix.AT_RECURSIVE
 		case propagation[o] != 0:
 			attr.Propagation = propagation[o]
+		case strings.HasPrefix(o, "r") && mountAttr[o[1:]] != 0: // rro: as of podman's and Docker's recursive ones
+			attr.Attr_set |= mountAttr[o[1:]]
 		default:
 			attr.Attr_set |= mountAttr[o]
 		}
+	}
+	if attr.Attr_set&unix.MOUNT_ATTR__ATIME != 0 {
+		attr.Attr_clr |= unix.MOUNT_ATTR__ATIME
 	}
 	tree, err := unix.OpenTree(unix.AT_FDCWD, source, flags)
 	if err != nil {
