@@ -131,7 +131,7 @@ func (e *env) before(c *cli.Context) error {
 // hiddenCommands are what coracle asks of itself.
 func hiddenCommands(e *env) []*cli.Command {
 	return []*cli.Command{
-		pullForRunCommand(e),
+		pullForRunCommand(e), ociCommand(e),
 		{Name: "__reindex", Hidden: true, Action: func(*cli.Context) error { return e.reindex() }},
 		{Name: "__sweep", Hidden: true, Action: func(*cli.Context) error { return e.sweep() }},
 	}

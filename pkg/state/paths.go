@@ -171,6 +171,9 @@ func (d Dirs) ImageDetails(id string) string { return filepath.Join(d.Images(), 
 // BlobInfo remembers, per layer, under which digests registries know it.
 func (d Dirs) BlobInfo() string { return filepath.Join(d.Root, "blobinfo") }
 
+// OCI is the state directory of coracle oci; need not survive a reboot.
+func (d Dirs) OCI() string { return filepath.Join(d.Run, "oci") }
+
 // Tmp holds what is not finished yet. It is on the file system of the root,
 // so that a rename commits.
 func (d Dirs) Tmp() string { return filepath.Join(d.Root, "tmp") }

@@ -5,8 +5,10 @@ package child
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -255,6 +257,15 @@ var mountAttr = map[string]uint64{
 var propagation = map[string]uint64{
 	"private": unix.MS_PRIVATE, "rprivate": unix.MS_PRIVATE, "slave": unix.MS_SLAVE, "rslave": unix.MS_SLAVE,
 	"shared": unix.MS_SHARED, "rshared": unix.MS_SHARED,
+}
+
+// MountOptions are the names of the options that belong to the mount.
+func MountOptions() []string {
+	names := []string{"bind", "rbind"}
+	names = slices.AppendSeq(names, maps.Keys(mountAttr))
+	names = slices.AppendSeq(names, maps.Keys(propagation))
+	slices.Sort(names)
+	return names
 }
 
 // newMount makes a file system and attaches it to dir.
