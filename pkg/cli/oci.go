@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/bundle"
+	"coracle/pkg/state"
 )
 
 // ociCommand is coracle as an OCI runtime; see package bundle. Errors are one
@@ -84,11 +85,10 @@ func (o *ociCommands) store(c *cli.Context) (*bundle.Store, error) {
 	}
 	root := ociFlag(c, "root")
 	if root == "" {
-		d, err := o.open()
-		if err != nil {
+		var err error
+		if root, err = state.OCI(); err != nil {
 			return nil, err
 		}
-		root = d.OCI()
 	}
 	return bundle.Open(root, func(message string) { o.log(c, "warning", message) })
 }
