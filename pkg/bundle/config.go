@@ -123,7 +123,7 @@ func checkMount(i int, m *specs.Mount) error {
 	}
 	for _, o := range m.Options {
 		switch o {
-		case "idmap", "ridmap", "tmpcopyup", "remount":
+		case "idmap", "ridmap", "remount":
 			return fmt.Errorf("%s.options: %s is not supported", where, o)
 		}
 	}

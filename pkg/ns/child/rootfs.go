@@ -280,7 +280,12 @@ func (r *rootfs) newMount(fstype string, options []string, dir *os.File) error {
 		return os.NewSyscallError("fsconfig source", err)
 	}
 	var attrs uint64
+	copied := false
 	for _, o := range options {
+		if o == "tmpcopyup" {
+			copied = true
+			continue
+		}
 		if a, ok := mountAttr[o]; ok {
 			attrs |= a
 			continue
@@ -300,6 +305,11 @@ func (r *rootfs) newMount(fstype string, options []string, dir *os.File) error {
 		return os.NewSyscallError("fsmount", err)
 	}
 	defer unix.Close(mnt)
+	if copied {
+		if err := copyUp(mnt, dir); err != nil {
+			return fmt.Errorf("tmpcopyup: %w", err)
+		}
+	}
 	return moveTo(mnt, dir)
 }
 
