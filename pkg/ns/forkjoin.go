@@ -119,9 +119,15 @@ const (
 	saidSetID
 	saidDup
 	saidExec
+	saidFD
+	saidOpenTree
+	saidSetattr
 )
 
-var sayings = [...]string{saidSetns: "setns", saidClone: "clone", saidSetID: "setresuid", saidDup: "dup3", saidExec: "execve"}
+var sayings = [...]string{
+	saidSetns: "setns", saidClone: "clone", saidSetID: "setresuid", saidDup: "dup3", saidExec: "execve",
+	saidOpenTree: "open_tree", saidSetattr: "mount_setattr",
+}
 
 // maxFiles bounds the descriptors of a stage, maxJoins what it joins.
 const (
