@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -57,11 +58,10 @@ func (s *Store) settle(c *Container, p *ns.Init, pidFile string, on func() error
 // create makes the container's directory and its first process. The container
 // is locked.
 func (s *Store) create(o CreateOptions, park bool) (c *Container, p *ns.Init, err error) {
-	dir, err := filepath.Abs(o.Bundle)
-	if err != nil {
+	if o.Bundle, err = filepath.Abs(o.Bundle); err != nil {
 		return nil, nil, err
 	}
-	sp, config, err := load(dir)
+	sp, config, err := load(o.Bundle)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -75,29 +75,31 @@ func (s *Store) create(o CreateOptions, park bool) (c *Container, p *ns.Init, er
 	if c, err = s.add(o.ID); err != nil {
 		return nil, nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, c.remove())
-			c.Unlock()
-		}
-	}()
-	c.Version, c.Bundle, c.Rootfs, c.Annotations, c.Created = sp.Version, dir, sp.Root.Path, sp.Annotations, time.Now().UTC()
-	if err = os.WriteFile(filepath.Join(c.dir, configFile), config, 0o600); err != nil {
-		return nil, nil, fmt.Errorf("create container: %w", err)
-	}
-	if p, err = s.startInit(c, sp, o, park); err != nil {
+	if p, err = s.set(c, sp, config, o, console, park); err != nil {
+		err = errors.Join(err, c.remove())
+		c.Unlock()
 		return nil, nil, err
 	}
-	if console != nil {
-		err = sendConsole(console, p.Console, sp.Process.ConsoleSize)
-		if err != nil {
-			p.Abandon()
-			return nil, nil, err
-		}
-		p.Console.Close()
-		p.Console = nil
-	}
 	return c, p, nil
+}
+
+// set starts the first process of c and gives its terminal away.
+func (s *Store) set(c *Container, sp *specs.Spec, config []byte, o CreateOptions, console *os.File, park bool) (*ns.Init, error) {
+	c.Version, c.Bundle, c.Rootfs, c.Annotations, c.Created = sp.Version, o.Bundle, sp.Root.Path, sp.Annotations, time.Now().UTC()
+	if err := os.WriteFile(filepath.Join(c.dir, configFile), config, 0o600); err != nil {
+		return nil, fmt.Errorf("create container: %w", err)
+	}
+	p, err := s.startInit(c, sp, o, park)
+	if err != nil || console == nil {
+		return p, err
+	}
+	if err := sendConsole(console, p.Console, sp.Process.ConsoleSize); err != nil {
+		p.Abandon()
+		return nil, err
+	}
+	p.Console.Close()
+	p.Console = nil
+	return p, nil
 }
 
 // console connects to where the terminal goes. Only what stays in the
@@ -134,10 +136,14 @@ func (s *Store) startInit(c *Container, sp *specs.Spec, o CreateOptions, park bo
 		in.Listener = l
 	}
 	p, err := ns.StartInit(in)
-	if errors.Is(err, unix.EPERM) && in.Maps == nil && os.Geteuid() != 0 {
+	if errors.Is(err, unix.EPERM) && os.Geteuid() != 0 && !hasUserNS(sp) {
 		return nil, &rootlessError{err}
 	}
 	return p, err
+}
+
+func hasUserNS(sp *specs.Spec) bool {
+	return slices.ContainsFunc(sp.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace })
 }
 
 // rootlessError is a config.json for root.

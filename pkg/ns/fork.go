@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -61,6 +62,10 @@ func (s *stage) closeJoins() {
 	}
 }
 
+func (s *stage) joinsUser() bool {
+	return slices.ContainsFunc(s.joins, func(j join) bool { return j.kinds&unix.CLONE_NEWUSER != 0 })
+}
+
 // fork starts the stage from a thread that has joined what is to be joined,
 // and throws the thread away: a goroutine that ends locked takes its thread
 // with it.
@@ -69,10 +74,8 @@ func (s *stage) fork(sync *os.File) (*os.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, j := range s.joins {
-		if j.kinds&unix.CLONE_NEWUSER != 0 {
-			return s.forkJoined(exe, sync)
-		}
+	if s.joinsUser() {
+		return s.forkJoined(exe, sync)
 	}
 	if len(s.joins) == 0 {
 		return s.forkHere(exe, sync)

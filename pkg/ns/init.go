@@ -78,7 +78,7 @@ func StartInit(o InitOptions) (*Init, error) {
 	}
 	cfg := Config{
 		Spec: o.Spec, Filter: i.filter, NewNetNS: st.flags&unix.CLONE_NEWNET != 0, Single: i.single,
-		BindRoot: o.BindRoot, Pause: o.Mounted != nil, BecomeRoot: o.Maps != nil && o.Maps.Has(0, 0),
+		BindRoot: o.BindRoot, Pause: o.Mounted != nil, BecomeRoot: o.Maps != nil && o.Maps.Has(0, 0), Joined: st.joinsUser(),
 	}
 	if err := i.launch(st, cfg, o.Mounted); err != nil {
 		return nil, err
@@ -89,11 +89,6 @@ func StartInit(o InitOptions) (*Init, error) {
 func (o *InitOptions) single() (bool, error) {
 	if o.Maps != nil {
 		return o.Maps.Single(), nil
-	}
-	for _, n := range o.Spec.Linux.Namespaces {
-		if n.Type == specs.UserNamespace && n.Path != "" {
-			return false, nil // nobody outside can say
-		}
 	}
 	maps, err := CurrentMaps()
 	return maps.Single(), err

@@ -183,7 +183,7 @@ func runMapProgram(path string, pid int, maps []IDMap) error {
 		return fmt.Errorf("run %s: %w", path, err)
 	}
 	if !st.Success() {
-		return &mapError{program: path, said: string(said[:n])}
+		return &mapError{program: path, said: strings.TrimSpace(string(said[:n]))}
 	}
 	return nil
 }

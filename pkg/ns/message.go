@@ -39,6 +39,7 @@ type Config struct {
 	Single   bool `json:"single,omitempty"` // the user namespace has a single id
 	// BecomeRoot: the stage is not yet root of its user namespace.
 	BecomeRoot bool `json:"becomeRoot,omitempty"`
+	Joined     bool `json:"joined,omitempty"`   // the user namespace was there before: its maps are to be looked at
 	BindRoot   bool `json:"bindRoot,omitempty"` // the root is a plain directory
 	Pause      bool `json:"pause,omitempty"`    // answer before pivot_root and wait for a Resume
 }

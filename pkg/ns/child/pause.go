@@ -3,6 +3,7 @@
 package child
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -17,6 +18,11 @@ import (
 // becomeRoot makes the stage root of a user namespace whose maps were written
 // after it was born there: what is unmapped can create no file.
 func (s *setup) becomeRoot() error {
+	if s.Joined {
+		maps, err := ns.CurrentMaps()
+		s.Single = maps.Single()
+		return err
+	}
 	if !s.BecomeRoot {
 		return nil
 	}
@@ -52,7 +58,16 @@ func (s *setup) hooks(kind string) error {
 		return nil
 	}
 	if kind == "startContainer" {
-		return ns.RunHooks(kind, h.StartContainer, s.state)
+		var st specs.State
+		if err := json.Unmarshal(s.state, &st); err != nil {
+			return err
+		}
+		st.Status = specs.StateCreated
+		told, err := json.Marshal(st)
+		if err != nil {
+			return err
+		}
+		return ns.RunHooks(kind, h.StartContainer, told)
 	}
 	return ns.RunHooks(kind, h.CreateContainer, s.state)
 }

@@ -28,7 +28,7 @@ func (s *setup) initSteps() []step {
 	if len(s.linux().MaskedPaths) > 0 {
 		steps = append(steps, step{"open null device", s.openNull})
 	}
-	r := &rootfs{path: s.Spec.Root.Path, single: s.Single, linux: s.linux()}
+	r := &rootfs{path: s.Spec.Root.Path, single: &s.Single, linux: s.linux()}
 	steps = append(steps, step{"open root file system", r.open})
 	if s.BindRoot {
 		steps = append(steps, step{"mount root file system", r.bindRoot})
@@ -75,7 +75,7 @@ func hasNamespace(l *specs.Linux, t specs.LinuxNamespaceType) bool {
 // rootfs is the new root while it is built.
 type rootfs struct {
 	path   string
-	single bool
+	single *bool // known when the first step is done
 	linux  *specs.Linux
 	dir    *os.File // O_PATH
 }
@@ -320,7 +320,7 @@ func (r *rootfs) configure(fs int, option string) error {
 	if !has {
 		return unix.FsconfigSetFlag(fs, key)
 	}
-	if (key == "gid" || key == "uid") && r.single && val != "0" {
+	if (key == "gid" || key == "uid") && *r.single && val != "0" {
 		return nil
 	}
 	return unix.FsconfigSetString(fs, key, val)
