@@ -132,7 +132,7 @@ func (e *env) before(c *cli.Context) error {
 // hiddenCommands are what coracle asks of itself.
 func hiddenCommands(e *env) []*cli.Command {
 	return []*cli.Command{
-		pullForRunCommand(e),
+		pullForRunCommand(e), ociCommand(e),
 		{Name: "__commands", Hidden: true, Flags: []cli.Flag{flag("options", nil, "")}, Action: func(c *cli.Context) error {
 			e.commandTable(c.Bool("options"))
 			return nil

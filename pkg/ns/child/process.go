@@ -223,12 +223,31 @@ func (s *setup) setCapabilities() error {
 	if err != nil {
 		return err
 	}
-	return capset(effective, permitted, 0)
+	inheritable, err := capabilitySet(caps.Inheritable)
+	if err != nil {
+		return err
+	}
+	ambient, err := capabilitySet(caps.Ambient)
+	if err != nil {
+		return err
+	}
+	if err := capset(effective, permitted, inheritable); err != nil {
+		return err
+	}
+	for c := range uintptr(64) {
+		if ambient&(1<<c) == 0 {
+			continue
+		}
+		if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, c, 0, 0); err != nil {
+			return fmt.Errorf("ambient capability %d: %w", c, os.NewSyscallError("prctl", err))
+		}
+	}
+	return nil
 }
 
-// capset sets the three sets of this thread and clears the ambient one. The
-// inheritable set is always empty: what is in it survives into programs that
-// have file capabilities (CVE-2022-29162).
+// capset sets the three sets of this thread and clears the ambient one. Specs
+// of our own making leave the inheritable set empty: what is in it survives
+// into programs that have file capabilities (CVE-2022-29162).
 func capset(effective, permitted, inheritable uint64) error {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var now [2]unix.CapUserData
@@ -236,7 +255,7 @@ func capset(effective, permitted, inheritable uint64) error {
 		return os.NewSyscallError("capget", err)
 	}
 	have := uint64(now[0].Permitted) | uint64(now[1].Permitted)<<32
-	effective, permitted = effective&have, permitted&have
+	effective, permitted, inheritable = effective&have, permitted&have, inheritable&have
 	data := [2]unix.CapUserData{
 		{Effective: uint32(effective), Permitted: uint32(permitted), Inheritable: uint32(inheritable)},
 		{Effective: uint32(effective >> 32), Permitted: uint32(permitted >> 32), Inheritable: uint32(inheritable >> 32)},
