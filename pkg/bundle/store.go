@@ -10,7 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
+	"strings"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -60,10 +60,10 @@ type NotExistError struct{ ID string }
 
 func (e *NotExistError) Error() string { return fmt.Sprintf("container %q does not exist", e.ID) }
 
-var validID = regexp.MustCompile(`^[A-Za-z0-9_+.-]{1,255}$`)
+const idLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-"
 
 func checkID(id string) error {
-	if !validID.MatchString(id) || id == "." || id == ".." {
+	if id == "" || len(id) > 255 || strings.TrimLeft(id, idLetters) != "" || id == "." || id == ".." {
 		return fmt.Errorf("invalid container id %q: letters, digits and _+.- are allowed", id)
 	}
 	return nil
