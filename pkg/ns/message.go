@@ -106,7 +106,9 @@ func WriteMessage(sock *os.File, v any, file *os.File) error {
 		if err != nil {
 			return os.NewSyscallError("sendmsg", err)
 		}
-		msg = msg[n:]
+		if msg = msg[n:]; len(msg) == 0 {
+			return nil // the other side may have closed by now, and writing nothing to it is an error, too
+		}
 	}
 	_, err = sock.Write(msg)
 	return err

@@ -219,7 +219,7 @@ func TestJoinNamespaces(t *testing.T) {
 	b.must("start", "first")
 	b.text(out, "first")
 	proc := fmt.Sprintf("/proc/%d/ns/", b.pid("first"))
-	b.spec.Process.Args[2] = "hostname; readlink /proc/self/ns/net /proc/self/ns/uts /proc/self/ns/user /proc/self/ns/ipc; ps | grep -c sleep"
+	b.spec.Process.Args[2] = "hostname; for n in net uts user ipc; do readlink /proc/self/ns/$n; done; ps | grep -c sleep"
 	b.spec.Linux.UIDMappings, b.spec.Linux.GIDMappings, b.spec.Hostname = nil, nil, ""
 	var want []string
 	for _, name := range []string{"net", "uts", "user"} {
