@@ -145,7 +145,7 @@ func (e *env) startAttached(c *cli.Context) error {
 	if c.Args().Len() > 1 {
 		return cliErrorf("you cannot start and attach multiple containers at once")
 	}
-	keys, err := detachKeys(c.String("detach-keys"))
+	keys, err := e.detachKeys(c)
 	if err != nil {
 		return err
 	}
