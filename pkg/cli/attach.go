@@ -3,12 +3,9 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -31,36 +28,50 @@ func attachCommand(e *env) *cli.Command {
 			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
 				return err
 			}
-			keys, err := detachKeys(c.String("detach-keys"))
-			if err != nil {
-				return err
-			}
-			cs, err := e.containers()
-			if err != nil {
-				return err
-			}
-			ctr, err := cs.Lookup(c.Args().First())
-			if err != nil {
-				return err
-			}
-			if !ctr.State.IsRunning() {
-				return cliErrorf("cannot attach to a stopped container, start it first")
-			}
-			a := e.attachment(ctr)
-			a.Stdin = a.Stdin && !c.Bool("no-stdin")
-			out := e.outputs(a)
-			ses, err := cs.Attach(ctr, a, out)
-			if err != nil {
-				return err
-			}
-			code, err := e.converse(ses, a, keys, c.Bool("sig-proxy"))
-			if err != nil {
-				return err
-			}
-			return exit(code)
+			return e.runAttach(c)
 		},
 	}
 }
+
+func (e *env) runAttach(c *cli.Context) error {
+	keys, err := e.detachKeys(c)
+	if err != nil {
+		return err
+	}
+	cs, err := e.containers()
+	if err != nil {
+		return err
+	}
+	ctr, err := cs.Lookup(c.Args().First())
+	if err != nil {
+		return err
+	}
+	switch status := ctr.State.Status; {
+	case !ctr.State.IsRunning():
+		return cliErrorf("cannot attach to a stopped container, start it first")
+	case status == "paused":
+		return cliErrorf("cannot attach to a paused container, unpause it first")
+	case status == container.Restarting:
+		return cliErrorf("cannot attach to a restarting container, wait until it is running")
+	}
+	a := e.attachment(ctr)
+	a.Stdin = a.Stdin && !c.Bool("no-stdin")
+	if a.Stdin && ctr.Process.Tty && !isTerminal(e.stdin) {
+		return errNoTerminal
+	}
+	ses, err := cs.Attach(ctr, a, e.outputs(a))
+	if err != nil {
+		return err
+	}
+	code, err := e.converse(ses, a, keys, c.Bool("sig-proxy"))
+	if err != nil {
+		return err
+	}
+	return exit(code)
+}
+
+// errNoTerminal is what -t with -i is told by anything but a terminal.
+var errNoTerminal = &cliError{"cannot attach stdin to a TTY-enabled container because stdin is not a terminal"}
 
 // attachment is what this command connects to a container: its output, and
 // its input when that is open.
@@ -105,7 +116,7 @@ func (e *env) runAttached(cs *container.Store, ctr *container.Container, keys []
 	if err != nil {
 		return 0, err
 	}
-	return e.talk(ses, a, keys, sigs)
+	return e.talk(ses, a, keys, sigs, proxy)
 }
 
 // notifyAll asks for every signal that can be passed on: not those of the
@@ -132,11 +143,31 @@ func (e *env) converse(ses *container.Session, a *container.Attach, keys []byte,
 		signal.Notify(sigs, unix.SIGWINCH)
 	}
 	defer signal.Stop(sigs)
-	return e.talk(ses, a, keys, sigs)
+	return e.talk(ses, a, keys, sigs, proxy)
 }
 
-func (e *env) talk(ses *container.Session, a *container.Attach, keys []byte, sigs chan os.Signal) (int, error) {
+// leaveOn catches the signals that end this command by itself, so that it
+// gives the terminal back before it goes. With proxy they are the container's.
+func leaveOn(proxy bool) (quit chan os.Signal, stop func()) {
+	quit = make(chan os.Signal, 1)
+	if !proxy {
+		signal.Notify(quit, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+	}
+	return quit, func() { signal.Stop(quit) }
+}
+
+// killedBy is the exit code of a command that a signal ended.
+func killedBy(s os.Signal) int {
+	n, _ := s.(syscall.Signal)
+	return 128 + int(n)
+}
+
+// talk carries a session until the process ends, the user leaves it, or this
+// command is told to end.
+func (e *env) talk(ses *container.Session, a *container.Attach, keys []byte, sigs chan os.Signal, proxy bool) (int, error) {
 	defer ses.Close()
+	quit, ignore := leaveOn(proxy)
+	defer ignore()
 	restore := func() {}
 	if ses.Tty && ses.Stdin != nil {
 		signal.Notify(sigs, unix.SIGWINCH)
@@ -178,6 +209,8 @@ func (e *env) talk(ses *container.Session, a *container.Attach, keys []byte, sig
 		restore()
 		fmt.Fprintln(e.stderr, "read escape sequence")
 		return 0, nil
+	case s := <-quit:
+		return killedBy(s), nil
 	case r := <-ended:
 		return r.code, r.err
 	}
@@ -219,65 +252,4 @@ func makeRaw(f *os.File) (restore func()) {
 	}
 	var once sync.Once
 	return func() { once.Do(func() { _ = term.Restore(int(f.Fd()), old) }) }
-}
-
-// copyInput copies from to to until either ends, and reports whether the
-// detach keys were typed. With a terminal a prefix of them is held back until
-// the next key decides.
-func copyInput(to io.Writer, from io.Reader, tty bool, keys []byte) (detach bool) {
-	if !tty || len(keys) == 0 {
-		_, _ = io.Copy(to, from)
-		return false
-	}
-	buf := make([]byte, 4096)
-	matched := 0
-	for {
-		n, err := from.Read(buf)
-		out := make([]byte, 0, n+len(keys))
-		for _, b := range buf[:n] {
-			if b == keys[matched] {
-				if matched++; matched == len(keys) {
-					_, _ = to.Write(out)
-					return true
-				}
-				continue
-			}
-			out = append(out, keys[:matched]...)
-			if matched = 0; b == keys[0] {
-				matched = 1
-				continue
-			}
-			out = append(out, b)
-		}
-		if len(out) > 0 {
-			if _, werr := to.Write(out); werr != nil {
-				return false
-			}
-		}
-		if err != nil {
-			return false
-		}
-	}
-}
-
-// detachKeys reads a key sequence such as ctrl-p,ctrl-q.
-func detachKeys(s string) ([]byte, error) {
-	if s == "" {
-		s = "ctrl-p,ctrl-q"
-	}
-	var keys []byte
-	for _, k := range strings.Split(s, ",") {
-		name, isCtrl := strings.CutPrefix(k, "ctrl-")
-		switch {
-		case !isCtrl && len(k) == 1:
-			keys = append(keys, k[0])
-		case isCtrl && len(name) == 1 && name[0] >= 'a' && name[0] <= 'z':
-			keys = append(keys, name[0]-'a'+1)
-		case isCtrl && len(name) == 1 && strings.Contains(`@[\]^_`, name):
-			keys = append(keys, name[0]-'@')
-		default:
-			return nil, errors.New("invalid detach keys (" + s + "): Unknown character: '" + k + "'")
-		}
-	}
-	return keys, nil
 }

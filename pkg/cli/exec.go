@@ -42,9 +42,9 @@ func execCommand(e *env) *cli.Command {
 
 func (e *env) runExec(c *cli.Context) error {
 	if c.Bool("tty") && c.Bool("interactive") && !c.Bool("detach") && !isTerminal(e.stdin) {
-		return cliErrorf("cannot attach stdin to a TTY-enabled container because stdin is not a terminal")
+		return errNoTerminal
 	}
-	keys, err := detachKeys(c.String("detach-keys"))
+	keys, err := e.detachKeys(c)
 	if err != nil {
 		return err
 	}
@@ -93,10 +93,14 @@ func (e *env) talkExec(es *container.ExecSession, o container.ExecOptions, keys 
 	defer close(stop)
 	detached := make(chan struct{})
 	var out sync.WaitGroup
+	quit, ignore := leaveOn(false)
+	defer ignore()
+	restore := func() {}
+	defer func() { restore() }()
 	if o.Tty {
 		signal.Notify(sigs, unix.SIGWINCH)
 		if o.Stdin {
-			defer makeRaw(e.stdin)()
+			restore = makeRaw(e.stdin)
 		}
 		out.Add(1)
 		go copyOut(&out, e.stdout, es.Stdin)
@@ -127,8 +131,11 @@ func (e *env) talkExec(es *container.ExecSession, o container.ExecOptions, keys 
 	}()
 	select {
 	case <-detached:
+		restore()
 		fmt.Fprintln(e.stderr, "read escape sequence")
 		return 0, nil
+	case s := <-quit:
+		return killedBy(s), nil
 	case r := <-ended:
 		// What the process wrote is in the pipes. Something it left behind may
 		// hold them open for ever, and is not waited for.

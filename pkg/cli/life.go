@@ -18,6 +18,12 @@ import (
 // onContainers does f for every named container, several at once, and reports
 // in the order they were named.
 func (e *env) onContainers(args []string, f func(*container.Store, *container.Container) error) error {
+	return e.onReadable(args, f, func(_ *container.Store, d *container.DamagedError) error { return d })
+}
+
+// onReadable is onContainers with something to do for those that cannot be
+// read.
+func (e *env) onReadable(args []string, f func(*container.Store, *container.Container) error, damaged func(*container.Store, *container.DamagedError) error) error {
 	cs, err := e.containers()
 	if err != nil {
 		return err
@@ -32,8 +38,12 @@ func (e *env) onContainers(args []string, f func(*container.Store, *container.Co
 			gate <- struct{}{}
 			defer func() { <-gate }()
 			c, err := cs.Lookup(a)
-			if err == nil {
+			var broken *container.DamagedError
+			switch {
+			case err == nil:
 				err = f(cs, c)
+			case errors.As(err, &broken):
+				err = damaged(cs, broken)
 			}
 			errs[i] = err
 		}()
@@ -149,7 +159,7 @@ func (e *env) startAttached(c *cli.Context) error {
 	if c.Args().Len() > 1 {
 		return cliErrorf("you cannot start and attach multiple containers at once")
 	}
-	keys, err := detachKeys(c.String("detach-keys"))
+	keys, err := e.detachKeys(c)
 	if err != nil {
 		return err
 	}
@@ -220,8 +230,16 @@ func rmCommand(e *env, aliases ...string) *cli.Command {
 			if err != nil {
 				return err
 			}
-			err = e.onContainers(c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+			err = e.onReadable(c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
 				return removeContainer(c, cs, ctr, force, c.Bool("volumes"))
+			}, func(cs *container.Store, d *container.DamagedError) error {
+				if !force {
+					return d
+				}
+				if err := cs.RemoveDamaged(c.Context, d.ID); !errors.Is(err, container.ErrNeedsUserNS) {
+					return err
+				}
+				return nil
 			})
 			return errors.Join(err, e.sweepTrash(cs))
 		},

@@ -70,7 +70,7 @@ func (e *env) runRun(c *cli.Context) error {
 		fmt.Fprintln(e.stderr, "cannot attach stdin to a TTY-enabled container because stdin is not a terminal")
 		return exit(1)
 	}
-	keys, err := detachKeys(c.String("detach-keys"))
+	keys, err := e.detachKeys(c)
 	if err != nil {
 		return e.runError("run", err)
 	}

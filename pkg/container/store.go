@@ -210,17 +210,20 @@ func (s *Store) Load(id string) (*Container, error) {
 	c := &Container{dir: s.dirs.Container(id)}
 	err := state.ReadJSON(filepath.Join(c.dir, "record.json"), &c.Record)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &NotFoundError{Arg: id}
+		// A container appears and disappears with its record, by one rename.
+		if _, lerr := os.Lstat(c.dir); lerr != nil {
+			return nil, &NotFoundError{Arg: id}
+		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read record of container %s: %w", short(id), err)
+		return nil, &DamagedError{ID: id, part: "record", err: err}
 	}
 	if c.Version != recordVersion || c.ID != id {
-		return nil, fmt.Errorf("read record of container %s: not a record of version %d for this container", short(id), recordVersion)
+		return nil, &DamagedError{ID: id, part: "record", err: fmt.Errorf("not a record of version %d for this container", recordVersion)}
 	}
 	err = state.ReadJSON(filepath.Join(c.dir, "state.json"), &c.State)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read state of container %s: %w", short(id), err)
+		return nil, &DamagedError{ID: id, part: "state", err: err}
 	}
 	c.State = c.State.derived()
 	return c, nil

@@ -5,6 +5,7 @@ package supervise
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -39,6 +40,9 @@ func (s *supervisor) exec(conn *container.Conn, o *container.ExecOptions) {
 			files, err := conn.Recv(&req)
 			container.CloseFiles(files)
 			if err != nil {
+				if p.Console != nil {
+					discard(p.Console)
+				}
 				return
 			}
 			if req.Op == container.OpSignal {
@@ -52,6 +56,23 @@ func (s *supervisor) exec(conn *container.Conn, o *container.ExecOptions) {
 	}
 	s.event("exec_die", map[string]string{"exitCode": strconv.Itoa(exitCode(status, err))})
 	_ = conn.Send(container.Reply{Event: container.EventExit, Code: exitCode(status, err)})
+}
+
+// discard reads a terminal that its client has left, so that who writes to it
+// goes on. The client may have made the description that we share non-blocking.
+func discard(console *os.File) {
+	raw, err := console.SyscallConn()
+	if err != nil {
+		return
+	}
+	own := -1
+	if err := raw.Control(func(fd uintptr) { own, _ = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 3) }); err != nil || own < 0 {
+		return
+	}
+	_ = unix.SetNonblock(own, true) // and so Go waits for it without a thread
+	f := os.NewFile(uintptr(own), "console")
+	defer f.Close()
+	_, _ = io.Copy(io.Discard, f) // EIO is its end
 }
 
 func (s *supervisor) startExec(conn *container.Conn, o *container.ExecOptions) (*ns.Init, error) {
@@ -170,6 +191,14 @@ func openExecPipes(o *container.ExecOptions) (p execPipes, err error) {
 		}
 	}()
 	if o.Tty {
+		return p, nil
+	}
+	if o.Detach { // nobody will read what it writes, and it should not die of that
+		for i := range p.child {
+			if p.child[i], err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {
+				return p, err
+			}
+		}
 		return p, nil
 	}
 	for _, i := range []int{1, 2} {

@@ -123,6 +123,10 @@ func (s *supervisor) serveBirth(conn *container.Conn, req container.Request, fil
 		}
 		err := s.release()
 		if err != nil {
+			var se *container.StartError
+			if errors.As(err, &se) {
+				s.recordFailure(se) // before anybody who was told can look
+			}
 			_ = reply(conn, err)
 		}
 		born <- err

@@ -256,9 +256,7 @@ func (s *supervisor) fail(conn *container.Conn, err error) error {
 	}
 	s.closeGroup()
 	if s.c != nil {
-		s.state.Status, s.state.ExitCode, s.state.Error = container.Created, se.Code, se.Message
-		s.state.Supervisor, s.state.Pid, s.state.Ports = state.Process{}, 0, nil
-		_ = s.store.WriteState(s.id, s.state, false)
+		s.recordFailure(se)
 		s.dispose()
 	}
 	if conn != nil {
@@ -266,6 +264,13 @@ func (s *supervisor) fail(conn *container.Conn, err error) error {
 	}
 	s.talks.Wait()
 	return nil
+}
+
+// recordFailure writes why the container did not start.
+func (s *supervisor) recordFailure(se *container.StartError) {
+	s.state.Status, s.state.ExitCode, s.state.Error = container.Created, se.Code, se.Message
+	s.state.Supervisor, s.state.Pid, s.state.Ports = state.Process{}, 0, nil
+	_ = s.store.WriteState(s.id, s.state, false)
 }
 
 // outlive waits for the process, starts it again as the policy says, and

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tutorial
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// processes are the command lines of all that works on the user's store.
+func (u *user) processes() []string {
+	root := filepath.Join(u.home, "root")
+	var list []string
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, f := range files {
+		line, err := os.ReadFile(f)
+		if err == nil && strings.HasPrefix(string(line), "coracle-") && strings.Contains(string(line), root) {
+			list = append(list, strings.ReplaceAll(string(line), "\x00", " "))
+		}
+	}
+	return list
+}
+
+// quiet waits until nothing works on the store.
+func (u *user) quiet() {
+	u.t.Helper()
+	eventually(u.t, "nothing of it runs", func() bool { return len(u.processes()) == 0 })
+}
+
+func (u *user) containerFile(id, name string) string {
+	return filepath.Join(u.home, "root", "containers", id, name)
+}
+
+// supervisor is the pid of a running container's supervisor.
+func (u *user) supervisor(id string) int {
+	u.t.Helper()
+	data, err := os.ReadFile(u.containerFile(id, "state.json"))
+	var st struct{ Supervisor struct{ Pid int } }
+	if err = errors.Join(err, json.Unmarshal(data, &st)); err != nil || st.Supervisor.Pid <= 1 {
+		u.t.Fatalf("no supervisor in %s: %v", data, err)
+	}
+	return st.Supervisor.Pid
+}
+
+func TestDamagedRecordHidesNothingElse(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	good := u.ok("create", "--name", "good", "--network", "none", "busybox", "true")
+	for name, content := range map[string]string{"empty": "", "half": `{"version":1,"id":"`, "other": `{"version":99}`, "gone": "-"} {
+		id := u.ok("run", "-d", "--name", name, "--network", "none", "busybox", "sleep", "1000")
+		record := u.containerFile(id, "record.json")
+		err := os.WriteFile(record, []byte(content), 0o600)
+		if content == "-" {
+			err = os.Remove(record)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := u.result("ps", "-aq")
+		if r.code != 0 || strings.TrimSpace(r.out) != good[:12] {
+			t.Errorf("%s: ps -aq: %d %q, want the good one", name, r.code, r.out)
+		}
+		contains(t, r.err, "read record of container "+id[:12], "rm -f "+id[:12])
+		u.fails(1, []string{"read record of container " + id[:12]}, "rm", name)
+		u.fails(1, []string{"read record of container " + id[:12]}, "inspect", name)
+		u.ok("rm", "-f", name)
+		u.quiet()
+		u.ok("run", "--rm", "--name", name, "--network", "none", "busybox", "true")
+	}
+	if r := u.result("ps", "-a"); r.err != "" {
+		t.Errorf("ps still says: %s", r.err)
+	}
+}
+
+func TestDeadSupervisor(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	id := u.ok("run", "-d", "--name", "web", "--network", "none", "busybox", "sleep", "1000")
+	if err := syscall.Kill(u.supervisor(id), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	u.quiet()
+	contains(t, u.ok("ps", "-a"), "Exited (137)")
+	if got := u.ok("inspect", "-f", "{{.State.Running}} {{.State.Error}}", "web"); got != "false supervisor lost" {
+		t.Errorf("inspect: %s", got)
+	}
+	u.fails(1, []string{"container " + id + " is not running"}, "exec", "web", "true")
+	if got := u.ok("wait", "web"); got != "137" {
+		t.Errorf("wait: %s", got)
+	}
+	u.ok("start", "web")
+	if got := u.ok("inspect", "-f", "{{.State.Running}}", "web"); got != "true" {
+		t.Errorf("does not start again: %s", got)
+	}
+
+	// Its clients are told, once.
+	fg := u.command("attach", "web")
+	var said strings.Builder
+	fg.Stdout, fg.Stderr = &said, &said
+	if err := fg.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(u.supervisor(id), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := fg.Wait(); err == nil || strings.Count(said.String(), "\n") != 1 {
+		t.Errorf("attach to what is killed: %v, %q", err, said.String())
+	}
+	u.quiet()
+	u.ok("rm", "web")
+}
+
+func TestContainerThatDoesNotStart(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	source := filepath.Join(u.home, "source")
+	if err := os.Mkdir(source, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	u.ok("create", "--name", "late", "--network", "none", "--mount", "type=bind,src="+source+",dst=/s", "busybox", "true")
+	u.ok("create", "--name", "missing", "--network", "none", "busybox", "nosuch")
+	u.ok("create", "--name", "denied", "--network", "none", "busybox", "/etc/passwd")
+	u.ok("create", "--name", "directory", "--network", "none", "busybox", "/etc")
+	if err := os.Remove(source); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]struct {
+		words string
+		code  string
+	}{
+		"late":      {"bind source path does not exist: " + source, "125"},
+		"missing":   {`exec: "nosuch": executable file not found in $PATH`, "127"},
+		"denied":    {`exec: "/etc/passwd": permission denied`, "126"},
+		"directory": {`exec: "/etc": is a directory: permission denied`, "126"},
+	} {
+		u.fails(1, []string{want.words}, "start", name)
+		got := u.ok("inspect", "-f", "{{.State.Status}} {{.State.Running}} {{.State.Pid}} {{.State.ExitCode}}", name)
+		if got != "created false 0 "+want.code {
+			t.Errorf("%s: after the start: %s", name, got)
+		}
+		contains(t, u.ok("inspect", "-f", "{{.State.Error}}", name), want.words)
+	}
+	u.quiet()
+	if err := os.Mkdir(source, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	u.ok("start", "-a", "late")
+	// run leaves nothing behind, not even with a name.
+	u.fails(127, []string{"nosuch"}, "run", "-d", "--name", "again", "--network", "none", "busybox", "nosuch")
+	u.ok("run", "--rm", "--name", "again", "--network", "none", "busybox", "true")
+}
+
+// TestFullDisk runs itself again in a user namespace, where a small file
+// system can be mounted for the store.
+func TestFullDisk(t *testing.T) {
+	u := newUser(t)
+	disk := filepath.Join(u.home, "disk")
+	if os.Getenv("CORACLE_TEST_SMALL_DISK") == "" {
+		if err := os.Mkdir(disk, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("/proc/self/exe", "-test.run", "^TestFullDisk$", "-test.v")
+		cmd.Env = append(os.Environ(), "CORACLE_TEST_SMALL_DISK="+disk)
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+			UidMappings: []syscall.SysProcIDMap{{ContainerID: 1000, HostID: os.Getuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{ContainerID: 1000, HostID: os.Getgid(), Size: 1}},
+			AmbientCaps: []uintptr{unix.CAP_SYS_ADMIN},
+		}
+		out, err := cmd.CombinedOutput()
+		if strings.Contains(string(out), "--- SKIP") || errors.Is(err, unix.EPERM) {
+			t.Skipf("no small disk: %v\n%s", err, out)
+		}
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return
+	}
+	disk = os.Getenv("CORACLE_TEST_SMALL_DISK")
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=24m,mode=755"); err != nil {
+		t.Skipf("mount tmpfs: %v", err)
+	}
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	u.env = append(u.env, "CORACLE_ROOT="+filepath.Join(disk, "root"))
+	u.image("busybox.tar", "busybox")
+	fill := func() string {
+		path := filepath.Join(disk, "fill")
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		block := make([]byte, 64<<10)
+		for err == nil {
+			_, err = f.Write(block)
+		}
+		for err = nil; err == nil; {
+			_, err = f.Write(block[:1])
+		}
+		return path
+	}
+	// A log on a full disk has a gap; the container goes on.
+	u.ok("run", "-d", "--name", "noisy", "--network", "none", "busybox", "sh", "-c", "while [ ! -e /tmp/stop ]; do echo noise; sleep 0.01; done; echo end")
+	filled := fill()
+	for range 3 {
+		for _, args := range [][]string{
+			{"run", "--rm", "--network", "none", "busybox", "true"}, {"create", "--name", "more", "busybox", "true"}, {"volume", "create", "vol"},
+		} {
+			r := u.result(args...)
+			if r.code == 0 || !strings.Contains(r.err, "no space left on device") || strings.Count(r.err, "no space left on device") > 1 {
+				t.Errorf("%v on a full disk: %d %q", args, r.code, r.err)
+			}
+		}
+	}
+	if got := u.ok("ps", "-q"); len(got) != 12 {
+		t.Errorf("ps on a full disk: %q", got)
+	}
+	if err := os.Remove(filled); err != nil {
+		t.Fatal(err)
+	}
+	u.ok("exec", "noisy", "touch", "/tmp/stop")
+	u.ok("wait", "noisy")
+	logs := u.ok("logs", "noisy")
+	if !strings.HasSuffix(logs, "end") || strings.Trim(strings.ReplaceAll(strings.ReplaceAll(logs, "noise", ""), "end", ""), "\n") != "" {
+		t.Errorf("the log after the disk was full: %q", logs[max(0, len(logs)-200):])
+	}
+	// Nothing of what failed is left.
+	u.ok("rm", "noisy")
+	if got := fmt.Sprint(u.ok("ps", "-aq"), u.ok("volume", "ls", "-q")); got != "" {
+		t.Errorf("left: %q", got)
+	}
+	u.ok("run", "--rm", "--name", "more", "--network", "none", "busybox", "true")
+	if left, _ := os.ReadDir(filepath.Join(disk, "root", "tmp")); len(left) > 0 {
+		t.Errorf("left in tmp: %v", left)
+	}
+}
