@@ -121,11 +121,11 @@ func TestProcess(t *testing.T) {
 		grep -E 'Cap(Inh|Amb|Bnd)|NoNewPrivs|Seccomp:' /proc/self/status`)
 	p, umask, adj := b.spec.Process, uint32(0o27), 500
 	p.Cwd, p.Env, p.OOMScoreAdj, p.User.Umask = "/made/here", append(p.Env, "A=b c"), &adj, &umask
-	p.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 99, Hard: 100}}
+	p.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 50, Hard: 100}}
 	net := []string{"CAP_NET_BIND_SERVICE"}
 	p.Capabilities = &specs.LinuxCapabilities{Bounding: net, Effective: net, Permitted: net, Inheritable: net, Ambient: net}
 	b.spec.Root.Readonly = false
-	b.want("/made/here", "0027", "99", "b c", "500",
+	b.want("/made/here", "0027", "50", "b c", "500",
 		"CapInh:\t0000000000000400", "CapBnd:\t0000000000000400", "CapAmb:\t0000000000000400", "NoNewPrivs:\t1", "Seccomp:\t2")
 	p.Capabilities = nil
 	p.Args[2] = "grep -E 'Cap(Eff|Bnd)' /proc/self/status"
