@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
+	"coracle/pkg/container/logfile"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 	"coracle/pkg/slirp"
@@ -124,7 +125,7 @@ func inspectContainer(cs *container.Store, c *container.Container) obj {
 		path, args = args[0], args[1:]
 	}
 	logPath := ""
-	if c.Life.LogDriver != "none" {
+	if d := c.Life.LogDriver; d == logfile.JSONFile || d == logfile.Local {
 		logPath = filepath.Join(c.Dir(), container.LogName)
 	}
 	return obj{
@@ -191,7 +192,13 @@ func hostConfig(c *container.Container) obj {
 		bindings[key] = append(list, obj{"HostIp": ip, "HostPort": portText(p.HostPort)})
 	}
 	f := c.Safety
+	devices := []obj{}
+	for _, d := range f.Devices {
+		devices = append(devices, obj{"PathOnHost": d.Source, "PathInContainer": d.Target, "CgroupPermissions": d.Permissions})
+	}
 	return obj{
+		"Init": c.Life.Init, "Devices": devices, "Annotations": c.Annotations,
+		"PidMode": modeText(f.HostPID, ""), "UTSMode": modeText(f.HostUTS, ""), "IpcMode": modeText(f.HostIPC, "private"), "CgroupnsMode": modeText(f.HostCgroup, "private"),
 		"Binds": binds, "NetworkMode": c.Net.Mode, "PortBindings": bindings, "AutoRemove": c.Life.AutoRemove,
 		"RestartPolicy": obj{"Name": c.Life.Restart.Name, "MaximumRetryCount": c.Life.Restart.Max},
 		"LogConfig":     obj{"Type": c.Life.LogDriver, "Config": c.Life.LogOpts}, "CapAdd": f.CapAdd, "CapDrop": f.CapDrop,
@@ -199,6 +206,13 @@ func hostConfig(c *container.Container) obj {
 		"GroupAdd": c.Process.GroupAdd, "Privileged": f.Privileged, "PublishAllPorts": c.Net.PublishAll, "ReadonlyRootfs": f.ReadOnlyRootfs,
 		"ShmSize": c.Limits.ShmSize, "Sysctls": c.Limits.Sysctls, "Ulimits": c.Limits.Ulimits, "OomScoreAdj": c.Limits.OomScoreAdj,
 	}
+}
+
+func modeText(host bool, own string) string {
+	if host {
+		return "host"
+	}
+	return own
 }
 
 func portText(n uint16) string {

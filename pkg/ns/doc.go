@@ -16,6 +16,7 @@
 //	coracle-init       supervise, or enter   those, and new mount, pid,  by execve of the container's program
 //	                   for a build step      net, ipc, uts, cgroup
 //	coracle-exec       supervise             those of the container      by execve of the program
+//	coracle-reap       init, with --init     those of the container      with the program
 //
 // # Handshake with a new user namespace (Spawn and Join)
 //
