@@ -14,6 +14,7 @@ import (
 
 	"coracle/pkg/cgroup"
 	"coracle/pkg/container"
+	"coracle/pkg/container/logfile"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 	"coracle/pkg/slirp"
@@ -126,7 +127,7 @@ func inspectContainer(cs *container.Store, c *container.Container) obj {
 		path, args = args[0], args[1:]
 	}
 	logPath := ""
-	if c.Life.LogDriver != "none" {
+	if d := c.Life.LogDriver; d == logfile.JSONFile || d == logfile.Local {
 		logPath = filepath.Join(c.Dir(), container.LogName)
 	}
 	o := obj{
@@ -198,14 +199,20 @@ func hostConfig(c *container.Container) obj {
 		bindings[key] = append(list, obj{"HostIp": ip, "HostPort": portText(p.HostPort)})
 	}
 	f := c.Safety
+	devices := []obj{}
+	for _, d := range f.Devices {
+		devices = append(devices, obj{"PathOnHost": d.Source, "PathInContainer": d.Target, "CgroupPermissions": d.Permissions})
+	}
 	conf := obj{
+		"Init": c.Life.Init, "Devices": devices, "Annotations": c.Annotations,
+		"PidMode": modeText(f.HostPID, ""), "UTSMode": modeText(f.HostUTS, ""), "IpcMode": modeText(f.HostIPC, "private"), "CgroupnsMode": modeText(f.HostCgroup, "private"),
 		"Binds": binds, "NetworkMode": c.Net.Mode, "PortBindings": bindings, "AutoRemove": c.Life.AutoRemove,
 		"RestartPolicy": obj{"Name": c.Life.Restart.Name, "MaximumRetryCount": c.Life.Restart.Max},
 		"LogConfig":     obj{"Type": c.Life.LogDriver, "Config": c.Life.LogOpts}, "CapAdd": f.CapAdd, "CapDrop": f.CapDrop,
 		"Dns": strs(c.Net.DNS), "DnsOptions": strs(c.Net.DNSOptions), "DnsSearch": strs(c.Net.DNSSearch), "ExtraHosts": c.Net.AddHosts,
 		"GroupAdd": c.Process.GroupAdd, "Privileged": f.Privileged, "PublishAllPorts": c.Net.PublishAll, "ReadonlyRootfs": f.ReadOnlyRootfs,
 		"ShmSize": c.Limits.ShmSize, "Sysctls": c.Limits.Sysctls, "Ulimits": c.Limits.Ulimits, "OomScoreAdj": c.Limits.OomScoreAdj,
-		"CgroupParent": c.Limits.CgroupParent, "Init": c.Life.Init,
+		"CgroupParent": c.Limits.CgroupParent,
 	}
 	maps.Copy(conf, limitConfig(c.Limits.Cgroup))
 	return conf
@@ -231,6 +238,13 @@ func healthConfig(h *container.HealthCheck) any {
 		return nil
 	}
 	return obj{"Test": h.Test, "Interval": h.Interval, "Timeout": h.Timeout, "StartPeriod": h.StartPeriod, "StartInterval": h.StartInterval, "Retries": h.Retries}
+}
+
+func modeText(host bool, own string) string {
+	if host {
+		return "host"
+	}
+	return own
 }
 
 func portText(n uint16) string {

@@ -124,21 +124,28 @@ func attrText(attrs map[string]string) string {
 	return strings.Join(list, ",")
 }
 
+// momentLayouts are Docker's: with a zone, and in the local one without.
+var momentLayouts = []string{
+	time.RFC3339Nano, "2006-01-02T15:04Z07:00", "2006-01-02Z07:00",
+	"2006-01-02T15:04:05.999999999", "2006-01-02T15:04", "2006-01-02T15", "2006-01-02",
+}
+
 // parseMoment reads a time, seconds since 1970, or a duration before now.
 func parseMoment(s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
-	if d, err := time.ParseDuration(s); err == nil {
+	if d, err := time.ParseDuration(s); err == nil && s != "0" {
 		return time.Now().Add(-d), nil
 	}
-	if sec, frac, _ := strings.Cut(s, "."); sec != "" {
-		if n, err := strconv.ParseInt(sec, 10, 64); err == nil {
-			nano, _ := strconv.ParseInt((frac + "000000000")[:9], 10, 64)
-			return time.Unix(n, nano), nil
+	if sec, frac, _ := strings.Cut(s, "."); sec != "" && len(frac) <= 9 {
+		n, err := strconv.ParseInt(sec, 10, 64)
+		nano, ferr := strconv.ParseUint((frac + "000000000")[:9], 10, 64)
+		if err == nil && ferr == nil {
+			return time.Unix(n, int64(nano)), nil
 		}
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02"} {
+	for _, layout := range momentLayouts {
 		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
 			return t, nil
 		}

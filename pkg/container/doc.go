@@ -14,7 +14,8 @@
 //	upper, work   the read-write layer
 //	rootfs        mount point, mounted in the supervisor's mount namespace only
 //	files/        resolv.conf, hosts and hostname, bind-mounted into the container
-//	container.log output, in Docker's json-file form (package logfile)
+//	container.log output, in Docker's json-file form (package logfile); rotated to .1, .2 …
+//	images/       mount points of images, as rootfs
 //	supervise.log what the supervisor itself had to say; empty when all is well
 //
 // The directory is the one source of truth: it appears by one rename, complete,

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -134,42 +133,4 @@ func TestLostSupervisorMeansExited(t *testing.T) {
 			t.Errorf("exit code %d, pid %d", c.State.ExitCode, c.State.Pid)
 		}
 	}
-}
-
-func TestParseSignal(t *testing.T) {
-	for in, want := range map[string]syscall.Signal{
-		"KILL": 9, "SIGKILL": 9, "sigterm": 15, "hup": 1, "9": 9, "64": 64, "RTMIN": 34, "SIGRTMIN+3": 37, "RTMAX-1": 63,
-	} {
-		if got, err := ParseSignal(in); err != nil || got != want {
-			t.Errorf("%q: %d, %v", in, got, err)
-		}
-	}
-	for _, in := range []string{"", "0", "-1", "65", "SIGSIGKILL", "KILLED", "RTMIN+99", "RTMIN3", "RTMAX+1", "SIG"} {
-		if got, err := ParseSignal(in); err == nil || err.Error() != "invalid signal: "+in {
-			t.Errorf("%q: %d, %v", in, got, err)
-		}
-	}
-}
-
-func FuzzParseSignal(f *testing.F) {
-	for _, s := range []string{"KILL", "SIGRTMIN+3", "9", "RTMAX-", ""} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		if sig, err := ParseSignal(s); err == nil && (sig < 1 || sig > 64) {
-			t.Errorf("%q is signal %d", s, sig)
-		}
-	})
-}
-
-func FuzzParseMount(f *testing.F) {
-	for _, s := range []string{"type=bind,src=/a,dst=/b", "type=tmpfs,dst=/t,tmpfs-size=1m", "dst=", `"`, "type=volume,dst=/x,ro=0"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		m, err := ParseMount(s)
-		if err == nil && (!filepath.IsAbs(m.Target) || m.Target == "/" || filepath.Clean(m.Target) != m.Target) {
-			t.Errorf("%q mounts at %q", s, m.Target)
-		}
-	})
 }

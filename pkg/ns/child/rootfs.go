@@ -202,7 +202,7 @@ func (r *rootfs) mount(m specs.Mount) error {
 	if err := checkTarget(dir, target, m.Source); err != nil {
 		return err
 	}
-	if err := r.newMount(m.Type, m.Options, dir); err != nil {
+	if err := r.newMount(m.Type, m.Source, m.Options, dir); err != nil {
 		return err
 	}
 	if m.Type == "tmpfs" && target == "/dev" {
@@ -230,7 +230,7 @@ func (r *rootfs) kernelFS(m specs.Mount, target string) error {
 	}
 	dir = os.NewFile(uintptr(fd), target)
 	defer dir.Close()
-	err = r.newMount(m.Type, m.Options, dir)
+	err = r.newMount(m.Type, m.Source, m.Options, dir)
 	if m.Type == "sysfs" && errors.Is(err, unix.EPERM) {
 		// Refused where the network namespace is the host's, or where the
 		// host's own /sys is partly covered: then the host's, read-only.
@@ -253,10 +253,10 @@ func (r *rootfs) cgroup(m specs.Mount, target string) error {
 		return err
 	}
 	defer dir.Close()
-	if err := r.newMount("cgroup2", m.Options, dir); err == nil {
+	if err := r.newMount("cgroup2", m.Source, m.Options, dir); err == nil {
 		return nil
 	}
-	return r.newMount("tmpfs", []string{"ro", "nosuid", "nodev", "noexec", "mode=755", "size=0"}, dir)
+	return r.newMount("tmpfs", "tmpfs", []string{"ro", "nosuid", "nodev", "noexec", "mode=755", "size=0"}, dir)
 }
 
 // mountAttr are the mount options that belong to the mount, not to the file
@@ -282,15 +282,18 @@ func MountOptions() []string {
 	return names
 }
 
-// newMount makes a file system and attaches it to dir.
-func (r *rootfs) newMount(fstype string, options []string, dir *os.File) error {
+// newMount makes a file system and attaches it to dir. Its source is only what
+// mount tables show.
+func (r *rootfs) newMount(fstype, source string, options []string, dir *os.File) error {
 	fs, err := unix.Fsopen(fstype, unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return os.NewSyscallError("fsopen "+fstype, err)
 	}
 	defer unix.Close(fs)
-	// What mount tables show as the source.
-	if err := unix.FsconfigSetString(fs, "source", fstype); err != nil {
+	if source == "" {
+		source = fstype
+	}
+	if err := unix.FsconfigSetString(fs, "source", source); err != nil {
 		return os.NewSyscallError("fsconfig source", err)
 	}
 	var attrs uint64

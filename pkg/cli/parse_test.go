@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+)
+
+// wants compares an error with the words it should have; none for none.
+func wants(t *testing.T, what string, err error, words string) {
+	t.Helper()
+	if words == "" && err != nil || words != "" && (err == nil || !strings.Contains(err.Error(), words)) {
+		t.Errorf("%s: %v; want %q", what, err, words)
+	}
+}
+
+// given is the context of a run with these flags.
+func given(t *testing.T, args ...string) (c *cli.Context) {
+	t.Helper()
+	app := (&env{program: "coracle"}).app()
+	findCommand(app.Commands, "run").Action = func(got *cli.Context) error { c = got; return nil }
+	line, err := arrange(app, append(append([]string{"run"}, args...), "image"))
+	if err == nil {
+		err = app.Run(append([]string{"coracle"}, line...))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestParseNetwork(t *testing.T) {
+	for v, want := range map[string]netPlace{
+		"front":                  {name: "front"},
+		"container:x":            {name: "container:x"},
+		"name=front":             {name: "front"},
+		"name=n,alias=a,Alias=b": {name: "n", aliases: []string{"a", "b"}},
+		"name=n,ip=10.0.0.5,ip6=fd00::5,mac-address=02:42:ac:11:00:02,link-local-ip=169.254.0.1,driver-opt=a=b,gw-priority=3": {
+			name: "n", ip: netip.MustParseAddr("10.0.0.5"), ip6: netip.MustParseAddr("fd00::5"), mac: "02:42:ac:11:00:02",
+			linkLocal: []string{"169.254.0.1"}, driverOpts: []string{"a=b"}, gwPriority: 3},
+	} {
+		if got, err := parsePlace(v); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: %+v, %v; want %+v", v, got, err, want)
+		}
+	}
+	for v, want := range map[string]string{
+		"alias=a": "network name/id is not specified", "name=n,foo=b": "invalid field key foo", "name=n,foo": "invalid field foo",
+		"name=n,ip=x": "invalid IP address: x", "name=n,ip=fd00::5": "invalid IPv4 address: fd00::5", "name=n,ip6=10.0.0.5": "invalid IPv6 address: 10.0.0.5",
+		"name=n,mac-address=x": "x is not a valid mac address", "name=n,driver-opt=x": "invalid key value pair format in driver options",
+		"name=n,gw-priority=x": "invalid gw-priority",
+	} {
+		_, err := parsePlace(v)
+		wants(t, v, err, want)
+	}
+}
+
+func TestNetworkConflicts(t *testing.T) {
+	for _, tt := range []struct {
+		args string
+		want string
+	}{
+		{"--network=none", ""},
+		{"--network=host", ""},
+		{"--network=bridge --network=none", "conflicting options: cannot attach both user-defined and non-user-defined network-modes"},
+		{"--network=front --network=host", "conflicting options: cannot attach both user-defined and non-user-defined network-modes"},
+		{"--network=none --network=none", `network "none" is specified multiple times`},
+		{"--network=name=n,alias=a --network-alias=b", "conflicting options: cannot specify both --network-alias and per-network alias"},
+		{"--network=name=n,ip=10.0.0.1 --ip=10.0.0.2", "conflicting options: cannot specify both --ip and per-network IPv4 address"},
+		{"--network=name=n,mac-address=02:42:ac:11:00:02 --mac-address=02:42:ac:11:00:02", "conflicting options: cannot specify both --mac-address and per-network MAC address"},
+		{"--ip=x", `invalid argument "x" for "--ip" flag: invalid IPv4 address`},
+		{"--ip6=x", `invalid argument "x" for "--ip6" flag: invalid IPv6 address`},
+		{"--ip=10.0.0.1", "user specified IP address is supported on user defined networks only"},
+		{"--network-alias=a", "network-scoped aliases are only supported for user-defined networks"},
+		{"--mac-address=x", "x is not a valid mac address"},
+		{"--network=host --mac-address=02:42:ac:11:00:02", "conflicting options: mac-address and the network mode"},
+		{"--link-local-ip=x", "IP address is not correctly formatted: x"},
+		{"--network=container:web", "network mode container:web is not supported"},
+	} {
+		e := &env{}
+		err := e.setNetworks(given(t, strings.Fields(tt.args)...), &container.Net{})
+		if tt.want != "" || err != nil {
+			wants(t, tt.args, err, tt.want)
+		}
+	}
+}
+
+func TestNamespacesAndDNS(t *testing.T) {
+	for args, want := range map[string]string{
+		"--pid=host --ipc=none --uts=host --cgroupns=host --userns=host": "",
+		"--pid=x": "--pid: invalid PID mode", "--uts=private": "--uts: invalid UTS mode", "--userns=auto": "--userns: invalid USER mode",
+		"--cgroupns=x": "--cgroupns: invalid CGROUP mode", "--ipc=x": "invalid IPC mode: x",
+		"--pid=container:a": "--pid container:a is not supported: every container has a user namespace of its own",
+		"--ipc=container:a": "--ipc container:a is not supported",
+	} {
+		err := (&env{}).setNamespaces(given(t, strings.Fields(args)...), &container.Safety{})
+		wants(t, args, err, want)
+	}
+	for args, want := range map[string]string{
+		"--dns=1.1.1.1 --dns-search=. --dns-search=a.b-c.d": "",
+		"--dns=x":           `invalid argument "x" for "--dns" flag: IP address is not correctly formatted: x`,
+		"--dns-search=a..b": "a..b is not a valid domain",
+	} {
+		wants(t, args, setNames(given(t, strings.Fields(args)...), &container.Net{}), want)
+	}
+}
+
+func TestLimitsOfSizeAndNumber(t *testing.T) {
+	for args, want := range map[string]string{
+		"--shm-size=1g --ulimit=nofile=10:20 --ulimit=core=-1 --oom-score-adj=5 --sysctl=a.b=c": "",
+		"--shm-size=x":          `invalid argument "x" for "--shm-size" flag: invalid size: 'x'`,
+		"--shm-size=0":          "invalid size: '0'",
+		"--ulimit=nofile":       `invalid argument "nofile" for "--ulimit" flag: invalid ulimit argument: nofile`,
+		"--ulimit=foo=1":        "invalid ulimit type: foo",
+		"--ulimit=nofile=5:3":   "ulimit soft limit must be less than or equal to hard limit: 5 > 3",
+		"--ulimit=nofile=1:2:3": "too many limit value arguments",
+		"--oom-score-adj=1001":  "Invalid value 1001, range for oom score adj is [-1000, 1000]",
+		"--sysctl=x":            "invalid sysctl",
+	} {
+		wants(t, args, setLimits(given(t, strings.Fields(args)...), &container.Record{}), want)
+	}
+}
+
+func TestParseDetachKeys(t *testing.T) {
+	for s, want := range map[string]string{
+		"ctrl-p,ctrl-q": "\x10\x11", "a": "a", "ctrl-@,ctrl-[": "\x00\x1b", `ctrl-\,ctrl-],ctrl-^,ctrl-_`: "\x1c\x1d\x1e\x1f", "DEL,x": "\x7fx", "ctrl-a,b": "\x01b",
+	} {
+		if got, err := parseDetachKeys(s); err != nil || string(got) != want {
+			t.Errorf("%q: %q, %v; want %q", s, got, err, want)
+		}
+	}
+	for s, bad := range map[string]string{"ctrl-": "ctrl-", "ctrl-aa": "ctrl-aa", "a,,b": "", "ab": "ab", "ctrl-A": "ctrl-A", "ctrl-1": "ctrl-1"} {
+		_, err := parseDetachKeys(s)
+		wants(t, s, err, "invalid detach keys ("+s+"): Unknown character: '"+bad+"'")
+	}
+}
+
+func TestDetachKeysInTheInput(t *testing.T) {
+	keys := []byte("\x10\x11")
+	for in, want := range map[string]struct {
+		out    string
+		detach bool
+	}{
+		"text": {"text", false}, "a\x10\x11b": {"a", true}, "\x10x\x10\x10\x11": {"\x10x\x10", true}, "end\x10": {"end\x10", false}, "\x11\x10": {"\x11\x10", false},
+	} {
+		for _, size := range []int{1, 100} { // however the bytes arrive
+			var out bytes.Buffer
+			detach := copyInput(&out, &pieces{[]byte(in), size}, true, keys)
+			if out.String() != want.out || detach != want.detach {
+				t.Errorf("%q by %d: %q, %v; want %q, %v", in, size, out.String(), detach, want.out, want.detach)
+			}
+		}
+	}
+}
+
+// pieces is a reader of so many bytes at a time.
+type pieces struct {
+	data []byte
+	size int
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(p.data) == 0 {
+		return 0, fmt.Errorf("the end")
+	}
+	n := copy(b, p.data[:min(p.size, len(p.data))])
+	p.data = p.data[n:]
+	return n, nil
+}
+
+func TestParseMoment(t *testing.T) {
+	utc := time.Date(2026, 1, 2, 3, 4, 5, 600000000, time.UTC)
+	for s, want := range map[string]time.Time{
+		"2026-01-02T03:04:05.6Z": utc, "2026-01-02T04:04:05.6+01:00": utc, fmt.Sprint(utc.Unix(), ".6"): utc, fmt.Sprint(utc.Unix()): utc.Truncate(time.Second), "0": time.Unix(0, 0),
+		"2026-01-02T03:04:05": time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local), "2026-01-02T03:04": time.Date(2026, 1, 2, 3, 4, 0, 0, time.Local),
+		"2026-01-02T03": time.Date(2026, 1, 2, 3, 0, 0, 0, time.Local), "2026-01-02": time.Date(2026, 1, 2, 0, 0, 0, 0, time.Local), "2026-01-02Z": time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC),
+	} {
+		if got, err := parseMoment(strings.ReplaceAll(s, " ", "")); err != nil || !got.Equal(want) {
+			t.Errorf("%q: %v, %v; want %v", s, got, err, want)
+		}
+	}
+	if got, err := parseMoment("1h30m"); err != nil || time.Since(got).Round(time.Minute) != 90*time.Minute {
+		t.Errorf("1h30m: %v, %v", got, err)
+	}
+	for _, s := range []string{"x", "1.", "1.2.3", "1.x", "2026-13-01", "1.0000000001", "yesterday"} {
+		if got, err := parseMoment(s); s != "1." && err == nil {
+			t.Errorf("%q: %v", s, got)
+		}
+	}
+}
+
+func TestPsFilters(t *testing.T) {
+	for kv, want := range map[string]string{
+		"status=running": "", "health=none": "", "exited=0": "", "publish=80-90/tcp": "", "expose=53/udp": "",
+		"status=foo": "invalid filter 'status=foo'", "health=ill": "invalid filter 'health=ill'", "exited=x": "invalid filter 'exited=x'",
+		"publish=x": "invalid filter 'publish=x'", "expose=9-8": "invalid filter 'expose=9-8'", "publish=70000": "invalid filter 'publish=70000'",
+	} {
+		f, err := parseFilters([]string{kv}, "status", "health", "exited", "publish", "expose")
+		if err == nil {
+			err = checkPsFilters(f)
+		}
+		wants(t, kv, err, want)
+	}
+	_, err := parseFilters([]string{"nosuch=1"}, "status")
+	wants(t, "nosuch", err, "invalid filter 'nosuch'")
+	_, err = parseFilters([]string{"status"}, "status")
+	wants(t, "status", err, "bad format of filter (expected name=value)")
+	for _, tt := range []struct {
+		pattern, name string
+		want          bool
+	}{{"we", "web", true}, {"^web$", "web", true}, {"^/web$", "web", true}, {"/web", "web", true}, {"^eb", "web", false}, {"w.b", "web", true}, {"(", "web", false}} {
+		if got := matchName(tt.pattern, tt.name); got != tt.want {
+			t.Errorf("name=%s over %s: %v", tt.pattern, tt.name, got)
+		}
+	}
+}
+
+func TestPruneFilters(t *testing.T) {
+	old, labels := time.Now().Add(-2*time.Hour), map[string]string{"a": "1"}
+	for kv, want := range map[string]bool{
+		"until=1h": true, "until=3h": false, "label=a": true, "label=a=2": false, "label!=a": false, "label!=a=2": true, "label!=b": true,
+	} {
+		f, err := parseFilters([]string{kv}, "until", "label", "label!")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.matchesPrune(labels, old); err != nil || got != want {
+			t.Errorf("%s: %v, %v; want %v", kv, got, err, want)
+		}
+	}
+	f, _ := parseFilters([]string{"until=x"}, "until")
+	wants(t, "until=x", f.checkPrune(), "failed to parse value as time or duration")
+}
+
+func FuzzParseNetwork(f *testing.F) {
+	for _, s := range []string{"front", "name=n,alias=a,ip=10.0.0.1", "a=b", "=", `"name=n`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, v string) {
+		p, err := parsePlace(v)
+		if err != nil {
+			return
+		}
+		if !isLong(v) && p.name != v || isLong(v) && p.name == "" {
+			t.Errorf("%q: %+v", v, p)
+		}
+	})
+}
+
+func FuzzParseDetachKeys(f *testing.F) {
+	f.Add("ctrl-p,ctrl-q")
+	f.Fuzz(func(t *testing.T, s string) {
+		keys, err := parseDetachKeys(s)
+		if err == nil && len(keys) != strings.Count(s, ",")+1 {
+			t.Errorf("%q: %d keys", s, len(keys))
+		}
+	})
+}
+
+func FuzzCopyInput(f *testing.F) {
+	f.Add([]byte("abc\x10\x10\x11x"), 2)
+	f.Fuzz(func(t *testing.T, in []byte, size int) {
+		keys := []byte("\x10\x11")
+		var out bytes.Buffer
+		detach := copyInput(&out, &pieces{bytes.Clone(in), max(1, size%9)}, true, keys)
+		before, _, found := bytes.Cut(in, keys)
+		if detach != found || !bytes.Equal(out.Bytes(), before) {
+			t.Errorf("%q: %q, %v; want %q, %v", in, out.Bytes(), detach, before, found)
+		}
+	})
+}
+
+func FuzzParseMoment(f *testing.F) {
+	for _, s := range []string{"1h", "12.5", "2026-01-02T03:04:05Z", "0"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		m, err := parseMoment(s)
+		if err != nil || s == "" || m.Year() < 0 || m.Year() > 9999 {
+			return
+		}
+		if again, err := parseMoment(m.Format(time.RFC3339Nano)); err != nil || !again.Equal(m) {
+			t.Errorf("%q is %v, which is %v, %v", s, m, again, err)
+		}
+	})
+}
+
+func FuzzPortRange(f *testing.F) {
+	f.Add("80-90/tcp")
+	f.Fuzz(func(t *testing.T, s string) {
+		low, high, proto, err := portRange(s)
+		if err != nil {
+			return
+		}
+		if a, b, p, err := portRange(fmt.Sprintf("%d-%d/%s", low, high, proto)); err != nil || a != low || b != high || p != proto || low > high {
+			t.Errorf("%q: %d-%d/%s and %d-%d/%s, %v", s, low, high, proto, a, b, p, err)
+		}
+	})
+}
