@@ -191,6 +191,12 @@ func removeTree(dir string) error {
 	return unix.Rmdir(dir)
 }
 
+// CheckDevice reports why the use of a device cannot be bounded.
+func CheckDevice(path string) error {
+	_, err := deviceNumber(path)
+	return err
+}
+
 // deviceNumber is a block device as io.max names it: 8:0.
 func deviceNumber(p string) (string, error) {
 	var st unix.Stat_t

@@ -128,6 +128,9 @@ func setCgroup(c *cli.Context, r *container.Record) error {
 			if err != nil {
 				return invalidValue(v, "--"+f.flag, err)
 			}
+			if err := cgroup.CheckDevice(rate.Device); err != nil {
+				return err
+			}
 			l.IO = append(l.IO, rate)
 		}
 	}

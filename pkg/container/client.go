@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -254,10 +256,30 @@ func (s *Store) dial(c *Container) (*Conn, error) {
 		return nil, &notRunningError{c.ID}
 	}
 	conn, err := dialIn(s.dirs.ContainerRun(c.ID))
+	if (errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)) && c.dying() {
+		return nil, &notRunningError{c.ID}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("connect to supervisor of container %s: %w", short(c.ID), err)
 	}
 	return conn, nil
+}
+
+// dyingTime is how long the end of a killed supervisor may take: the kernel
+// ends its whole pid namespace first.
+const dyingTime = 5 * time.Second
+
+// dying waits for the end of a supervisor that does not listen any more, and
+// reports whether it came.
+func (c *Container) dying() bool {
+	fd, err := unix.PidfdOpen(c.State.Supervisor.Pid, 0)
+	if err != nil {
+		return !c.State.Supervisor.Alive()
+	}
+	defer unix.Close(fd)
+	ctx, cancel := context.WithTimeout(context.Background(), dyingTime)
+	defer cancel()
+	return !c.State.Supervisor.Alive() || pollReadable(ctx, fd) == nil
 }
 
 // dialIn connects to the socket in dir through the directory's descriptor:

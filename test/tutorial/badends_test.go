@@ -88,8 +88,10 @@ func TestDeadSupervisor(t *testing.T) {
 	if err := syscall.Kill(u.supervisor(id), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
+	// Whoever comes while it dies waits for its end.
+	u.fails(1, []string{"container " + id + " is not running"}, "exec", "web", "true")
 	u.quiet()
-	contains(t, u.ok("ps", "-a"), "Exited (137)")
+	eventually(t, "the container has ended", func() bool { return strings.Contains(u.ok("ps", "-a"), "Exited (137)") })
 	if got := u.ok("inspect", "-f", "{{.State.Running}} {{.State.Error}}", "web"); got != "false supervisor lost" {
 		t.Errorf("inspect: %s", got)
 	}
