@@ -378,7 +378,14 @@ func (r *rootfs) attachTree(source string, options []string, to *os.File) error 
 		return &os.PathError{Op: "open_tree", Path: source, Err: err}
 	}
 	defer unix.Close(tree)
-	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE&flags, &attr); err != nil {
+	err = unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE&flags, &attr)
+	if errors.Is(err, unix.EPERM) && attr.Attr_clr != 0 {
+		// How access times are kept is locked on mounts that came with a more
+		// privileged namespace; it stays as it is.
+		attr.Attr_set, attr.Attr_clr = attr.Attr_set&^unix.MOUNT_ATTR__ATIME, 0
+		err = unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE&flags, &attr)
+	}
+	if err != nil {
 		return &os.PathError{Op: "mount_setattr", Path: source, Err: err}
 	}
 	return moveTo(tree, to)
