@@ -142,8 +142,12 @@ func startCommand(e *env) *cli.Command {
 			flag("attach", short("a"), "Attach STDOUT/STDERR and forward signals"),
 			flag("interactive", short("i"), "Attach container's STDIN"),
 			text("detach-keys", nil, "Override the key sequence for detaching a container"),
+			flag("boot", nil, "Start what its restart policy wants to run after the host was started: for units and cron's @reboot"),
 		},
 		Action: func(c *cli.Context) error {
+			if c.Bool("boot") {
+				return e.startAfterBoot(c)
+			}
 			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
@@ -153,6 +157,28 @@ func startCommand(e *env) *cli.Command {
 			return e.onContainers(c.Args().Slice(), startDetached)
 		},
 	}
+}
+
+// startAfterBoot is what a daemon would do when it starts.
+func (e *env) startAfterBoot(c *cli.Context) error {
+	if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+		return err
+	}
+	cs, err := e.containers()
+	if err != nil {
+		return err
+	}
+	list, bad := cs.List()
+	if bad != nil {
+		e.say(bad) // the good ones are started all the same
+	}
+	var names []string
+	for _, ctr := range list {
+		if ctr.WantedAfterBoot() {
+			names = append(names, ctr.Name)
+		}
+	}
+	return e.onContainers(names, startDetached)
 }
 
 func (e *env) startAttached(c *cli.Context) error {

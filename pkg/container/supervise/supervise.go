@@ -375,7 +375,7 @@ func (s *supervisor) end() {
 	s.record(func(st *container.State) {
 		st.Status, st.Pid, st.ExitCode, st.Ports = container.Exited, 0, s.code, nil
 		s.noteOOM(st)
-		st.Cgroup, st.Health = "", nil
+		st.Cgroup, st.Health, st.Stopped = "", nil, s.stopped
 		st.FinishedAt = time.Now().UTC()
 	})
 	if s.stopped {
