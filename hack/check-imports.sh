@@ -8,14 +8,17 @@ cd "$(dirname "$0")/.."
 order='
 0 coracle/pkg/trace
 1 coracle/pkg/state
+2 coracle/pkg/events
 2 coracle/pkg/ns/seccomp
 3 coracle/pkg/ns
 4 coracle/pkg/ns/child
 3 coracle/pkg/slirp
+3 coracle/pkg/cgroup
 5 coracle/pkg/overlay
 6 coracle/pkg/oci/registry
 6 coracle/pkg/oci/spec
 7 coracle/pkg/oci
+8 coracle/pkg/bundle
 8 coracle/pkg/dockerfile
 8 coracle/pkg/container/logfile
 8 coracle/pkg/container/transfer

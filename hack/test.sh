@@ -23,6 +23,7 @@ need busybox busybox-static || true
 
 work=$(mktemp -d)
 cleanup() {
+	[ -z "${group:-}" ] || rmdir "$group"/*/ "$group" 2>/dev/null || true
 	chmod -R u+rwX "$work" 2>/dev/null || true
 	rm -rf "$work" 2>/dev/null || true
 }
@@ -36,6 +37,7 @@ go vet ./...
 
 say "building"
 go build -trimpath -o "$work/coracle" .
+hack/check-docs.sh "$work/coracle"
 mkdir "$work/tests" "$work/fixtures"
 failed=
 for pkg in $(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); do
@@ -59,9 +61,25 @@ unset XDG_RUNTIME_DIR || true
 export CORACLE_BIN CORACLE_FIXTURES
 [ $root = 0 ] || chown -R coracle-test "$work/tests"
 
+# A part of the cgroup2 tree for the user, where there is a tree and it can be
+# written.
+group=
+if [ $root = 1 ]; then
+	tree=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+	group=$tree/coracle-test
+	if [ -n "$tree" ] && mkdir -p "$group" 2>/dev/null; then
+		chown coracle-test "$group" "$group/cgroup.procs" "$group/cgroup.subtree_control" "$group/cgroup.threads"
+	else
+		group=
+	fi
+fi
+
 # as_user COMMAND
 as_user() {
-	if [ $root = 1 ]; then
+	if [ -n "$group" ]; then
+		sh -c 'echo $$ >"$1/cgroup.procs" && exec su coracle-test -c "$2"' sh "$group" \
+			"PATH='$PATH' CORACLE_BIN='$CORACLE_BIN' CORACLE_FIXTURES='$CORACLE_FIXTURES' $1"
+	elif [ $root = 1 ]; then
 		su coracle-test -c "PATH='$PATH' CORACLE_BIN='$CORACLE_BIN' CORACLE_FIXTURES='$CORACLE_FIXTURES' $1"
 	else
 		sh -c "$1"

@@ -57,8 +57,8 @@ func (e *env) app() *cli.App {
 	container := []*cli.Command{
 		attachCommand(e), commitCommand(e), cpCommand(e), createCommand(e), diffCommand(e), execCommand(e), exportCommand(e), inspectContainerCommand(e), killCommand(e), logsCommand(e),
 		psCommand(e, "ls", "list", "ps"), portCommand(e), pruneContainersCommand(e), renameCommand(e), restartCommand(e),
-		rmCommand(e, "remove"), runCommand(e), startCommand(e), stopCommand(e), topCommand(e), waitCommand(e), pauseCommand(e, "pause", "Pause all processes within one or more containers"),
-		pauseCommand(e, "unpause", "Unpause all processes within one or more containers"),
+		rmCommand(e, "remove"), runCommand(e), startCommand(e), stopCommand(e), statsCommand(e), topCommand(e), waitCommand(e), pauseCommand(e),
+		unpauseCommand(e), updateCommand(e),
 	}
 	image := []*cli.Command{
 		buildCommand(e), historyCommand(e), importCommand(e), inspectImageCommand(e), loadCommand(e), imagesCommand(e, "ls", "list"),
@@ -99,12 +99,13 @@ func (e *env) app() *cli.App {
 			{Name: "image", Usage: "Manage images", Subcommands: image},
 			{Name: "network", Usage: "Manage networks", Subcommands: network},
 			{Name: "volume", Usage: "Manage volumes", Subcommands: volume},
+			{Name: "system", Usage: "Manage coracle", Subcommands: []*cli.Command{eventsCommand(e), infoCommand(e)}},
 			{Name: "builder", Usage: "Manage builds", Subcommands: []*cli.Command{buildCommand(e), pruneBuilderCommand(e)}},
-			attachCommand(e), commitCommand(e), cpCommand(e), createCommand(e), diffCommand(e), exportCommand(e), historyCommand(e), importCommand(e), inspectCommand(e), killCommand(e),
+			attachCommand(e), commitCommand(e), cpCommand(e), createCommand(e), diffCommand(e), eventsCommand(e), exportCommand(e), historyCommand(e), importCommand(e), inspectCommand(e), killCommand(e),
 			logsCommand(e), portCommand(e), renameCommand(e), restartCommand(e), rmCommand(e), rmiCommand(e, "rmi"),
-			loadCommand(e), saveCommand(e), startCommand(e), stopCommand(e), tagCommand(e), topCommand(e), waitCommand(e), pauseCommand(e, "pause", "Pause all processes within one or more containers"),
-			pauseCommand(e, "unpause", "Unpause all processes within one or more containers"),
-		}, hiddenCommands(e)...),
+			loadCommand(e), saveCommand(e), startCommand(e), stopCommand(e), tagCommand(e), statsCommand(e), topCommand(e), waitCommand(e), pauseCommand(e),
+			unpauseCommand(e), updateCommand(e),
+		}, append(hiddenCommands(e), unsupportedCommands(e)...)...),
 	}
 	hideHelp(app.Commands)
 	return app
@@ -131,7 +132,11 @@ func (e *env) before(c *cli.Context) error {
 // hiddenCommands are what coracle asks of itself.
 func hiddenCommands(e *env) []*cli.Command {
 	return []*cli.Command{
-		pullForRunCommand(e),
+		pullForRunCommand(e), ociCommand(e),
+		{Name: "__commands", Hidden: true, Flags: []cli.Flag{flag("options", nil, "")}, Action: func(c *cli.Context) error {
+			e.commandTable(c.Bool("options"))
+			return nil
+		}},
 		{Name: "__reindex", Hidden: true, Action: func(*cli.Context) error { return e.reindex() }},
 		{Name: "__sizes", Hidden: true, Action: func(*cli.Context) error { return e.printSizes() }},
 		{Name: "__sweep", Hidden: true, Action: func(*cli.Context) error { return e.sweep() }},

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -41,6 +42,9 @@ func (e *helpRequest) Error() string { return "help requested" }
 // Docker's syntax, which the flag package does not: -it, -p8080:80, flags after
 // arguments, --flag value, and -- to end the flags (urfave/cli issue 976).
 func settle(cmd *cli.Command, path string, flags []cli.Flag, args []string, anywhere bool) ([]string, error) {
+	if cmd != nil && cmd.SkipFlagParsing {
+		return args, nil
+	}
 	s := settler{cmd: cmd, path: path, flags: flags}
 	for len(args) > 0 {
 		arg := args[0]
@@ -158,13 +162,7 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	split := len(head)
-	for i, a := range head {
-		if a == "--" {
-			split = i
-			break
-		}
-	}
+	split := slices.Index(head, "--") // settle puts it there
 	out, rest := head[:split:split], head[split+1:]
 	cmds, path := app.Commands, ""
 	var cmd *cli.Command
@@ -178,6 +176,13 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 		rest, cmds = rest[1:], next.Subcommands
 		if len(next.Subcommands) == 0 {
 			break
+		}
+		if len(next.Flags) > 0 { // of the group: before its command
+			if head, err = settle(cmd, path, cmd.Flags, rest, false); err != nil {
+				return nil, err
+			}
+			split = slices.Index(head, "--")
+			out, rest = append(out, head[:split]...), head[split+1:]
 		}
 	}
 	switch {

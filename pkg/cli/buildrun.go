@@ -137,7 +137,7 @@ func runStep(ctx context.Context, box *sandbox.Box, o spec.Options, s dockerfile
 		out.Close()
 		return err
 	}
-	init, _, err := box.Start(o, sandbox.Stdio{In: null, Out: out, Err: errOut})
+	init, _, err := box.Start(o, nil, sandbox.Stdio{In: null, Out: out, Err: errOut})
 	out.Close()
 	errOut.Close()
 	defer pumps.Wait()

@@ -6,32 +6,37 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+
+	"github.com/urfave/cli/v2"
 )
 
-// clientConfig is what commands other than login read of Docker's client
-// configuration.
-type clientConfig struct {
-	DetachKeys string `json:"detachKeys"`
-	PsFormat   string `json:"psFormat"`
+// format is --format, or the user's own below key.
+func (e *env) format(c *cli.Context, key string) string {
+	if f := c.String("format"); f != "" {
+		return f
+	}
+	return e.config(key)
 }
 
-// config reads the configuration; one that is missing or damaged says nothing.
-func (e *env) config() clientConfig {
+// config reads a text, such as psFormat or detachKeys, from Docker's
+// config.json. What cannot be read says nothing: these are matters of taste.
+func (e *env) config(key string) string {
 	dir := os.Getenv("DOCKER_CONFIG")
 	if dir == "" {
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return clientConfig{}
+			return ""
 		}
 		dir = filepath.Join(home, ".docker")
 	}
 	data, err := os.ReadFile(filepath.Join(dir, "config.json"))
 	if err != nil {
-		return clientConfig{}
+		return ""
 	}
-	var c clientConfig
-	if json.Unmarshal(data, &c) != nil {
-		return clientConfig{}
+	var all map[string]json.RawMessage
+	var value string
+	if json.Unmarshal(data, &all) == nil {
+		_ = json.Unmarshal(all[key], &value)
 	}
-	return c
+	return value
 }

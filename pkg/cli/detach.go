@@ -56,7 +56,7 @@ func (e *env) detachKeys(c *cli.Context) ([]byte, error) {
 	if s := c.String("detach-keys"); s != "" {
 		return parseDetachKeys(s)
 	}
-	if s := e.config().DetachKeys; s != "" {
+	if s := e.config("detachKeys"); s != "" {
 		return parseDetachKeys(s)
 	}
 	return parseDetachKeys("ctrl-p,ctrl-q")

@@ -36,31 +36,35 @@ func (r row) Label(key string) string {
 // list prints rows: as a table of columns, or as format says: "json", "table
 // TEMPLATE" or TEMPLATE. The fields of all rows are those of every.
 func (e *env) list(format string, columns []column, every []column, rows []row) error {
+	return writeList(e.stdout, format, columns, every, rows)
+}
+
+func writeList(w io.Writer, format string, columns []column, every []column, rows []row) error {
 	switch {
 	case format == "" || format == "table":
 		var names []string
 		for _, c := range columns {
 			names = append(names, "{{."+c.field+"}}")
 		}
-		return printTable(e.stdout, strings.Join(names, "\t"), every, rows)
+		return printTable(w, strings.Join(names, "\t"), every, rows)
 	case format == "json" || format == "{{json .}}":
 		for _, r := range rows {
 			data, err := json.Marshal(r)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(e.stdout, "%s\n", data)
+			fmt.Fprintf(w, "%s\n", data)
 		}
 		return nil
 	case strings.HasPrefix(format, "table "):
-		return printTable(e.stdout, strings.TrimPrefix(format, "table "), every, rows)
+		return printTable(w, strings.TrimPrefix(format, "table "), every, rows)
 	}
 	t, err := parseTemplate(format)
 	if err != nil {
 		return err
 	}
 	for _, r := range rows {
-		if err := execTemplate(e.stdout, t, r); err != nil {
+		if err := execTemplate(w, t, r); err != nil {
 			return err
 		}
 	}

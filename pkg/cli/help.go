@@ -71,7 +71,7 @@ func flagList(b *strings.Builder, flags []cli.Flag) {
 		case *cli.BoolFlag:
 		case *cli.StringSliceFlag:
 			left += " list"
-		case *cli.IntFlag:
+		case *cli.IntFlag, *cli.Int64Flag:
 			left += " int"
 		default:
 			left += " string"

@@ -15,6 +15,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/events"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 )
@@ -78,7 +79,7 @@ func (e *env) runImages(c *cli.Context) error {
 	if c.Bool("digests") {
 		cols = slices.Insert(slices.Clone(cols), 2, column{"DIGEST", "Digest"})
 	}
-	return e.list(c.String("format"), cols, append(slices.Clone(imageColumns), column{"DIGEST", "Digest"}, column{"CREATED AT", "CreatedAt"},
+	return e.list(e.format(c, "imagesFormat"), cols, append(slices.Clone(imageColumns), column{"DIGEST", "Digest"}, column{"CREATED AT", "CreatedAt"},
 		column{"CONTAINERS", "Containers"}, column{"SHARED SIZE", "SharedSize"}, column{"UNIQUE SIZE", "UniqueSize"}), rows)
 }
 
@@ -176,7 +177,13 @@ func tagCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return e.inside(func(st *overlay.Store) error { return st.Tag(c.Context, img.ID, ref.Name()) })
+			return e.inside(func(st *overlay.Store) error {
+				if err := st.Tag(c.Context, img.ID, ref.Name()); err != nil {
+					return err
+				}
+				e.event(events.Image, "tag", "sha256:"+img.ID, ref.Familiar())
+				return nil
+			})
 		},
 	}
 }
@@ -217,7 +224,7 @@ func (e *env) removeImage(ctx context.Context, st *overlay.Store, arg string, fo
 		if err := st.Untag(ctx, img.ID, name); err != nil {
 			return err
 		}
-		fmt.Fprintln(e.stdout, "Untagged: "+oci.Familiar(name))
+		e.untagged(img.ID, name)
 		return nil
 	}
 	if name == "" && !force && moreThanOneRepository(img) {
@@ -232,7 +239,7 @@ func (e *env) removeImage(ctx context.Context, st *overlay.Store, arg string, fo
 		if err := st.Untag(ctx, img.ID, name); err != nil {
 			return err
 		}
-		fmt.Fprintln(e.stdout, "Untagged: "+oci.Familiar(name))
+		e.untagged(img.ID, name)
 		return nil
 	}
 	layers, err := st.DeleteImage(ctx, img.ID, func() error { return e.imageConflict(arg, img) })
@@ -240,16 +247,23 @@ func (e *env) removeImage(ctx context.Context, st *overlay.Store, arg string, fo
 		return err
 	}
 	for _, n := range img.Names {
-		fmt.Fprintln(e.stdout, "Untagged: "+oci.Familiar(n))
+		e.untagged(img.ID, n)
 	}
 	for _, n := range img.RepoDigests {
 		fmt.Fprintln(e.stdout, "Untagged: "+oci.Familiar(n))
 	}
 	fmt.Fprintln(e.stdout, "Deleted: sha256:"+img.ID)
+	e.event(events.Image, "delete", "sha256:"+img.ID, "sha256:"+img.ID)
 	for _, l := range layers {
 		fmt.Fprintln(e.stdout, "Deleted: sha256:"+string(l))
 	}
 	return nil
+}
+
+// untagged tells of a name that an image has lost.
+func (e *env) untagged(id, name string) {
+	fmt.Fprintln(e.stdout, "Untagged: "+oci.Familiar(name))
+	e.event(events.Image, "untag", "sha256:"+id, oci.Familiar(name))
 }
 
 func moreThanOneRepository(img overlay.Image) bool {
@@ -403,6 +417,7 @@ func (e *env) runImport(c *cli.Context, st *overlay.Store) error {
 	if err != nil {
 		return err
 	}
+	e.event(events.Image, "import", "sha256:"+img.ID, c.Args().Get(1))
 	fmt.Fprintln(e.stdout, "sha256:"+img.ID)
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,8 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/cgroup"
+	"coracle/pkg/container"
 	"coracle/pkg/ns"
 )
 
@@ -54,12 +57,16 @@ func (e *env) info() (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	running := 0
+	running, paused := 0, 0
 	for _, c := range list {
-		if c.State.IsRunning() {
+		switch {
+		case c.State.Status == container.Paused:
+			paused++
+		case c.State.IsRunning():
 			running++
 		}
 	}
+	groups := cgroups()
 	machine, release, err := uname()
 	if err != nil {
 		return nil, err
@@ -74,17 +81,18 @@ func (e *env) info() (obj, error) {
 		"ID": e.dirs.Root, "Name": host, "ServerVersion": Version, "OSType": "linux", "Architecture": machine,
 		"KernelVersion": release, "OperatingSystem": name, "OSVersion": version,
 		"NCPU": runtime.NumCPU(), "MemTotal": int64(mem.Totalram) * int64(mem.Unit), "SystemTime": time.Now().Format(time.RFC3339Nano),
-		"Containers": len(list), "ContainersRunning": running, "ContainersPaused": 0, "ContainersStopped": len(list) - running,
+		"Containers": len(list), "ContainersRunning": running, "ContainersPaused": paused, "ContainersStopped": len(list) - running - paused,
 		"Images": len(ix.Images), "DockerRootDir": e.dirs.Root,
 		"Driver": "overlay", "DriverStatus": driverStatus(e.dirs.Root), "LoggingDriver": "json-file",
-		"CgroupDriver": "none", "CgroupVersion": cgroupVersion(),
+		"CgroupDriver": groups.driver, "CgroupVersion": cgroupVersion(),
 		"SecurityOptions": securityOptions(), "DefaultRuntime": "coracle", "Runtimes": obj{"coracle": obj{"path": "coracle"}},
 		"Plugins":            obj{"Volume": []string{"local"}, "Network": []string{"bridge", "host", "none"}, "Authorization": nil, "Log": []string{"json-file", "none"}},
 		"IndexServerAddress": "https://index.docker.io/v1/", "Swarm": obj{"LocalNodeState": "inactive"},
-		"MemoryLimit": false, "SwapLimit": false, "CpuCfsQuota": false, "CpuCfsPeriod": false, "CPUShares": false, "CPUSet": false, "PidsLimit": false,
+		"MemoryLimit": groups.has("memory"), "SwapLimit": groups.has("memory"), "CpuCfsQuota": groups.has("cpu"), "CpuCfsPeriod": groups.has("cpu"),
+		"CPUShares": groups.has("cpu"), "CPUSet": groups.has("cpuset"), "PidsLimit": groups.has("pids"),
 		"IPv4Forwarding": true, "OomKillDisable": false, "Debug": false, "ExperimentalBuild": false, "LiveRestoreEnabled": true,
 		"InitBinary": "", "HttpProxy": os.Getenv("HTTP_PROXY"), "HttpsProxy": os.Getenv("HTTPS_PROXY"), "NoProxy": os.Getenv("NO_PROXY"),
-		"Warnings": infoWarnings(), "ClientInfo": obj{"Version": Version, "Context": "default", "Debug": false},
+		"Warnings": infoWarnings(groups), "ClientInfo": obj{"Version": Version, "Context": "default", "Debug": false},
 	}
 	return info, nil
 }
@@ -150,12 +158,47 @@ func securityOptions() []string {
 }
 
 // infoWarnings says what this host cannot give.
-func infoWarnings() []string {
+func infoWarnings(groups cgroupSupport) []string {
 	var list []string
 	if maps, err := ns.HostMaps(); err == nil && maps.Single() {
 		list = append(list, "WARNING: containers have a single user id: "+maps.Reason)
 	}
-	return append(list, "WARNING: no cgroup is delegated: there are no limits on memory, CPU and number of processes")
+	if groups.driver == "none" {
+		list = append(list, "WARNING: no cgroup is delegated to you: pause does not work, and limits are kept by other means, where there are any")
+	}
+	for _, w := range []struct{ controller, text string }{
+		{"memory", "No memory limit support"}, {"cpu", "No cpu cfs quota support"}, {"cpuset", "No cpuset support"},
+		{"pids", "No pids limit support"}, {"io", "No io.weight support"},
+	} {
+		if !groups.has(w.controller) {
+			list = append(list, "WARNING: "+w.text)
+		}
+	}
+	return list
+}
+
+// cgroupSupport is what containers' cgroups can have on this host.
+type cgroupSupport struct {
+	driver      string // cgroupfs, systemd or none
+	controllers []string
+}
+
+func (s cgroupSupport) has(controller string) bool { return slices.Contains(s.controllers, controller) }
+
+func cgroups() cgroupSupport {
+	names, delegated := availableControllers()
+	switch {
+	case !delegated:
+		return cgroupSupport{driver: "none"}
+	case isDelegatedDirectly():
+		return cgroupSupport{"cgroupfs", names}
+	}
+	return cgroupSupport{"systemd", names}
+}
+
+func isDelegatedDirectly() bool {
+	_, err := cgroup.Find()
+	return err == nil
 }
 
 // printInfo prints what Docker prints.
@@ -183,8 +226,9 @@ func printInfo(w io.Writer, i obj) {
 	}
 	fmt.Fprintf(w, " Name: %v\n Docker Root Dir: %v\n Debug Mode: false\n Experimental: false\n Insecure Registries:\n  ::1/128\n  127.0.0.0/8\n Live Restore Enabled: true\n", i["Name"], i["DockerRootDir"])
 	if warnings, ok := i["Warnings"].([]string); ok {
+		fmt.Fprintln(w)
 		for _, l := range warnings {
-			fmt.Fprintf(w, "\n%s\n", l)
+			fmt.Fprintln(w, l)
 		}
 	}
 }

@@ -5,12 +5,14 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cgroup"
 	"coracle/pkg/container"
 	"coracle/pkg/container/logfile"
 	"coracle/pkg/oci"
@@ -128,11 +130,11 @@ func inspectContainer(cs *container.Store, c *container.Container) obj {
 	if d := c.Life.LogDriver; d == logfile.JSONFile || d == logfile.Local {
 		logPath = filepath.Join(c.Dir(), container.LogName)
 	}
-	return obj{
+	o := obj{
 		"Id": c.ID, "Created": stamp(c.Created), "Path": path, "Args": strs(args),
 		"State": obj{
-			"Status": s.Status, "Running": s.IsRunning(), "Paused": false, "Restarting": s.Status == container.Restarting,
-			"OOMKilled": false, "Dead": false, "Pid": s.Pid, "ExitCode": s.ExitCode, "Error": s.Error,
+			"Status": s.Status, "Running": s.IsRunning(), "Paused": s.Status == container.Paused, "Restarting": s.Status == container.Restarting,
+			"OOMKilled": s.OOMKilled, "Dead": false, "Pid": s.Pid, "ExitCode": s.ExitCode, "Error": s.Error,
 			"StartedAt": stamp(s.StartedAt), "FinishedAt": stamp(s.FinishedAt),
 		},
 		"Image": "sha256:" + c.ImageID, "Name": "/" + c.Name, "RestartCount": s.Restarts, "Driver": "overlay", "Platform": c.Platform,
@@ -147,6 +149,10 @@ func inspectContainer(cs *container.Store, c *container.Container) obj {
 		"Config":          containerConfig(c),
 		"NetworkSettings": networkSettings(c),
 	}
+	if s.Health != nil {
+		o["State"].(obj)["Health"] = s.Health
+	}
+	return o
 }
 
 func strs(s []string) []string {
@@ -166,7 +172,8 @@ func containerConfig(c *container.Container) obj {
 		"Hostname": p.Hostname, "Domainname": p.Domainname, "User": p.User, "AttachStdin": p.AttachStdin, "AttachStdout": p.AttachStdout,
 		"AttachStderr": p.AttachStderr, "ExposedPorts": exposed, "Tty": p.Tty, "OpenStdin": p.OpenStdin, "StdinOnce": p.StdinOnce,
 		"Env": strs(p.Env), "Cmd": p.Cmd, "Image": c.Image, "WorkingDir": p.Cwd, "Entrypoint": p.Entrypoint, "Labels": c.Labels,
-		"StopSignal": c.Life.StopSignal, "StopTimeout": c.Life.StopTimeout,
+		"Healthcheck": healthConfig(c.Health),
+		"StopSignal":  c.Life.StopSignal, "StopTimeout": c.Life.StopTimeout,
 	}
 }
 
@@ -196,7 +203,7 @@ func hostConfig(c *container.Container) obj {
 	for _, d := range f.Devices {
 		devices = append(devices, obj{"PathOnHost": d.Source, "PathInContainer": d.Target, "CgroupPermissions": d.Permissions})
 	}
-	return obj{
+	conf := obj{
 		"Init": c.Life.Init, "Devices": devices, "Annotations": c.Annotations,
 		"PidMode": modeText(f.HostPID, ""), "UTSMode": modeText(f.HostUTS, ""), "IpcMode": modeText(f.HostIPC, "private"), "CgroupnsMode": modeText(f.HostCgroup, "private"),
 		"Binds": binds, "NetworkMode": c.Net.Mode, "PortBindings": bindings, "AutoRemove": c.Life.AutoRemove,
@@ -205,7 +212,32 @@ func hostConfig(c *container.Container) obj {
 		"Dns": strs(c.Net.DNS), "DnsOptions": strs(c.Net.DNSOptions), "DnsSearch": strs(c.Net.DNSSearch), "ExtraHosts": c.Net.AddHosts,
 		"GroupAdd": c.Process.GroupAdd, "Privileged": f.Privileged, "PublishAllPorts": c.Net.PublishAll, "ReadonlyRootfs": f.ReadOnlyRootfs,
 		"ShmSize": c.Limits.ShmSize, "Sysctls": c.Limits.Sysctls, "Ulimits": c.Limits.Ulimits, "OomScoreAdj": c.Limits.OomScoreAdj,
+		"CgroupParent": c.Limits.CgroupParent,
 	}
+	maps.Copy(conf, limitConfig(c.Limits.Cgroup))
+	return conf
+}
+
+// limitConfig are the limits under Docker's names.
+func limitConfig(l cgroup.Limits) obj {
+	rates := map[string][]obj{}
+	for _, r := range l.IO {
+		rates[r.Key] = append(rates[r.Key], obj{"Path": r.Device, "Rate": r.Value})
+	}
+	return obj{
+		"Memory": l.Memory, "MemorySwap": l.MemorySwap, "MemoryReservation": l.MemoryReservation, "NanoCpus": l.NanoCPUs,
+		"CpuPeriod": l.CPUPeriod, "CpuQuota": l.CPUQuota, "CpuShares": l.CPUShares, "CpusetCpus": l.CpusetCpus, "CpusetMems": l.CpusetMems,
+		"PidsLimit": l.PidsLimit, "BlkioWeight": l.BlkioWeight, "BlkioDeviceReadBps": rates["rbps"], "BlkioDeviceWriteBps": rates["wbps"],
+		"BlkioDeviceReadIOps": rates["riops"], "BlkioDeviceWriteIOps": rates["wiops"],
+	}
+}
+
+// healthConfig is the health check under Docker's names, or nil.
+func healthConfig(h *container.HealthCheck) any {
+	if h == nil {
+		return nil
+	}
+	return obj{"Test": h.Test, "Interval": h.Interval, "Timeout": h.Timeout, "StartPeriod": h.StartPeriod, "StartInterval": h.StartInterval, "Retries": h.Retries}
 }
 
 func modeText(host bool, own string) string {

@@ -114,7 +114,11 @@ func restartCommand(e *env) *cli.Command {
 				if err != nil {
 					return err
 				}
-				return startDetached(cs, again)
+				if err := startDetached(cs, again); err != nil {
+					return err
+				}
+				cs.Event(&again.Record, "restart", nil)
+				return nil
 			})
 		},
 	}

@@ -14,6 +14,7 @@ import (
 
 	"coracle/pkg/container"
 	"coracle/pkg/container/sandbox"
+	"coracle/pkg/events"
 	"coracle/pkg/slirp"
 )
 
@@ -52,6 +53,7 @@ func networkCreateCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
+			e.event(events.Network, "create", w.ID, w.Name)
 			fmt.Fprintln(e.stdout, w.ID)
 			return nil
 		},
@@ -159,7 +161,7 @@ func (e *env) printNetworks(c *cli.Context, rows []row) error {
 		return nil
 	}
 	cols := []column{{"NETWORK ID", "ID"}, {"NAME", "Name"}, {"DRIVER", "Driver"}, {"SCOPE", "Scope"}}
-	return e.list(c.String("format"), cols, append(cols, column{"INTERNAL", "Internal"}, column{"LABELS", "Labels"}, column{"CREATED AT", "CreatedAt"}), rows)
+	return e.list(e.format(c, "networksFormat"), cols, append(cols, column{"INTERNAL", "Internal"}, column{"LABELS", "Labels"}, column{"CREATED AT", "CreatedAt"}), rows)
 }
 
 func networkInspectCommand(e *env) *cli.Command {
@@ -240,7 +242,11 @@ func networkRemoveCommand(e *env) *cli.Command {
 				if err != nil {
 					return err
 				}
-				return nets.Remove(c.Context, w)
+				if err := nets.Remove(c.Context, w); err != nil {
+					return err
+				}
+				e.event(events.Network, "destroy", w.ID, w.Name)
+				return nil
 			})
 		},
 	}
@@ -292,6 +298,7 @@ func (e *env) pruneNetworks(c *cli.Context) error {
 		if err := nets.Remove(c.Context, w); err != nil {
 			return err
 		}
+		e.event(events.Network, "destroy", w.ID, w.Name)
 		gone = append(gone, w.Name)
 	}
 	if len(gone) > 0 {

@@ -8,9 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
@@ -78,10 +76,7 @@ func (e *env) runPs(c *cli.Context) error {
 		}
 		return nil
 	}
-	format := c.String("format")
-	if format == "" {
-		format = e.config().PsFormat
-	}
+	format := e.format(c, "psFormat")
 	columns := psColumns
 	var sizes map[string]containerSize
 	if c.Bool("size") || strings.Contains(format, ".Size") {
@@ -127,20 +122,8 @@ func psRow(c *container.Container, whole bool) row {
 		"ID": shortID(c.ID, whole), "Image": clean(c.Image), "Command": strconv.Quote(command),
 		"RunningFor": ago(c.Created), "CreatedAt": dockerTime(c.Created), "Status": statusText(c.State), "State": string(c.State.Status),
 		"Ports": portsText(c), "Names": c.Name, "Labels": clean(labelText(c.Labels)), "Mounts": strings.Join(mounts, ","),
-		"LocalVolumes": strconv.Itoa(volumes), "Networks": strings.Join(networksOf(c), ","), "Size": "0B", "Platform": c.Platform, "HealthStatus": "",
+		"LocalVolumes": strconv.Itoa(volumes), "Networks": strings.Join(networksOf(c), ","), "Size": "0B", "Platform": c.Platform, "HealthStatus": healthText(c.State),
 	}
-}
-
-func statusText(s container.State) string {
-	switch s.Status {
-	case container.Running:
-		return "Up " + units.HumanDuration(time.Since(s.StartedAt))
-	case container.Restarting:
-		return fmt.Sprintf("Restarting (%d) %s", s.ExitCode, ago(s.FinishedAt))
-	case container.Exited:
-		return fmt.Sprintf("Exited (%d) %s", s.ExitCode, ago(s.FinishedAt))
-	}
-	return "Created"
 }
 
 // portsText is the PORTS column: what is published, with ranges drawn

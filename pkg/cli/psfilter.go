@@ -112,7 +112,7 @@ func (e *env) filterContainers(list []*container.Container, f filters, all bool)
 
 func keepState(c *container.Container, f filters) bool {
 	return f.any("status", func(v string) bool { return string(c.State.Status) == v }) &&
-		f.any("health", func(v string) bool { return healthOf(c) == v }) &&
+		f.any("health", func(v string) bool { return healthText(c.State) == v }) &&
 		f.any("exited", func(v string) bool {
 			return c.State.Status == container.Exited && strconv.Itoa(c.State.ExitCode) == v
 		})
@@ -146,9 +146,6 @@ func matchName(pattern, name string) bool {
 	re, err := regexp.Compile(pattern)
 	return err == nil && (re.MatchString(name) || re.MatchString("/"+name))
 }
-
-// healthOf is the result of a container's health checks; none without.
-func healthOf(*container.Container) string { return "none" }
 
 func (e *env) ancestors(args []string) (map[string]bool, error) {
 	ids := map[string]bool{}

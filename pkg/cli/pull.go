@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/progress"
+	"coracle/pkg/events"
 	"coracle/pkg/oci"
 	"coracle/pkg/oci/registry"
 	"coracle/pkg/overlay"
@@ -97,6 +98,7 @@ func (p *puller) pull(ctx context.Context, ref oci.Ref) error {
 	if err != nil {
 		return err
 	}
+	p.e.event(events.Image, "pull", ref.Familiar(), ref.Familiar())
 	if !p.quiet {
 		fmt.Fprintf(p.out, "Digest: %s\n", got.Digest)
 		status := "Downloaded newer image for"

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/progress"
+	"coracle/pkg/events"
 	"coracle/pkg/oci"
 	"coracle/pkg/oci/registry"
 	"coracle/pkg/overlay"
@@ -93,14 +94,15 @@ func (e *env) pushOne(c *cli.Context, st *overlay.Store, reg *registry.Client, r
 	if err != nil {
 		return err
 	}
-	var events func(oci.Event)
+	var draw func(oci.Event)
 	if !quiet {
-		events = progress.NewTransfer(e.stdout).Event
+		draw = progress.NewTransfer(e.stdout).Event
 	}
-	got, err := oci.Push(c.Context, st, reg, ref, img, events)
+	got, err := oci.Push(c.Context, st, reg, ref, img, draw)
 	if err != nil {
 		return err
 	}
+	e.event(events.Image, "push", ref.Familiar(), ref.Familiar())
 	if quiet {
 		fmt.Fprintln(e.stdout, ref.Name())
 		return nil

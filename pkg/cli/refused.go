@@ -25,10 +25,6 @@ func (e *env) warn(format string, args ...any) {
 func refusedFlags() []cli.Flag {
 	return []cli.Flag{
 		values("device-cgroup-rule", nil, "Not supported: device rules need root"),
-		values("device-read-bps", nil, "Not supported: limits of block devices by name need root"),
-		values("device-read-iops", nil, "Not supported: limits of block devices by name need root"),
-		values("device-write-bps", nil, "Not supported: limits of block devices by name need root"),
-		values("device-write-iops", nil, "Not supported: limits of block devices by name need root"),
 		flag("disable-content-trust", nil, "Accepted for scripts: there is no content trust to skip"),
 		text("gpus", nil, "Not supported: give devices by --device"),
 		text("isolation", nil, "Container isolation technology: default"),
@@ -51,10 +47,6 @@ func (r *refusal) Hint() string { return r.hint }
 // needsRoot are the flags that no unprivileged user can be given.
 var needsRoot = []refusal{
 	{"device-cgroup-rule", "only root may set rules for devices", "a device that you may open yourself is given by --device"},
-	{"device-read-bps", "only root may limit a block device by its name", ""},
-	{"device-read-iops", "only root may limit a block device by its name", ""},
-	{"device-write-bps", "only root may limit a block device by its name", ""},
-	{"device-write-iops", "only root may limit a block device by its name", ""},
 	{"link", "links were replaced by names on networks", "coracle network create NET, then --network NET for both containers"},
 	{"use-api-socket", "there is no daemon and no socket", ""},
 }

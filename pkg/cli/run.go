@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -21,7 +22,7 @@ import (
 func runCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "run", Usage: "Create and run a new container from an image", ArgsUsage: "IMAGE [COMMAND] [ARG...]",
-		Flags: append(createFlags(),
+		Flags: append(slices.Concat(createFlags(), createLimitFlags(), healthFlags()),
 			flag("detach", short("d"), "Run container in background and print container ID"),
 			text("detach-keys", nil, "Override the key sequence for detaching a container"),
 			&cli.BoolFlag{Name: "sig-proxy", Usage: "Proxy received signals to the process", Value: true}),
@@ -37,7 +38,7 @@ func runCommand(e *env) *cli.Command {
 func createCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "create", Usage: "Create a new container", ArgsUsage: "IMAGE [COMMAND] [ARG...]",
-		Flags: createFlags(),
+		Flags: slices.Concat(createFlags(), createLimitFlags(), healthFlags()),
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
 				return err
@@ -144,6 +145,7 @@ func (e *env) create(c *cli.Context) (*container.Container, error) {
 	if err := cs.Create(c.Context, r); err != nil {
 		return nil, err
 	}
+	e.warnLimits(c, r.Limits.Cgroup)
 	if file := c.String("cidfile"); file != "" {
 		if err := state.WriteVolatile(file, []byte(r.ID), 0o644); err != nil {
 			return nil, fmt.Errorf("write container ID file: %w", err)

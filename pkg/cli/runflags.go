@@ -82,14 +82,14 @@ func createFlags() []cli.Flag {
 
 // record turns the flags, the image and the command into what a container is
 // made of.
-func (e *env) record(c *cli.Context, img overlay.Details, cmd []string) (*container.Record, error) {
-	image, err := img.OCI()
+func (e *env) record(c *cli.Context, det overlay.Details, cmd []string) (*container.Record, error) {
+	image, err := det.OCI()
 	if err != nil {
 		return nil, err
 	}
 	r := &container.Record{
 		ID: container.NewID(), Name: strings.TrimPrefix(c.String("name"), "/"), Image: c.Args().First(),
-		ImageID: img.ID, LayerDirs: img.LayerDirs, Platform: image.OS,
+		ImageID: det.ID, LayerDirs: det.LayerDirs, Platform: image.OS,
 	}
 	conf := image.Config
 	for _, set := range []func() error{
@@ -101,6 +101,8 @@ func (e *env) record(c *cli.Context, img overlay.Details, cmd []string) (*contai
 		func() error { return e.setNet(c, r, keys(conf.ExposedPorts)) },
 		func() error { return e.setMounts(c, r, keys(conf.Volumes)) },
 		func() error { return setLimits(c, r) },
+		func() error { return setCgroup(c, r) },
+		func() error { return setHealth(c, r, det) },
 		func() error { return e.setSafety(c, r) },
 		func() error { return e.setLife(c, r, conf.StopSignal) },
 	} {

@@ -88,7 +88,7 @@ func volumeListCommand(e *env) *cli.Command {
 				return nil
 			}
 			cols := []column{{"DRIVER", "Driver"}, {"VOLUME NAME", "Name"}}
-			return e.list(c.String("format"), cols, append(cols, column{"SCOPE", "Scope"}, column{"MOUNTPOINT", "Mountpoint"}, column{"LABELS", "Labels"}), rows)
+			return e.list(e.format(c, "volumesFormat"), cols, append(cols, column{"SCOPE", "Scope"}, column{"MOUNTPOINT", "Mountpoint"}, column{"LABELS", "Labels"}), rows)
 		},
 	}
 }

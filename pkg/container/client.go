@@ -3,6 +3,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/cgroup"
 	"coracle/pkg/ns"
 	"coracle/pkg/trace"
 )
@@ -58,33 +60,75 @@ func (s *Store) Launch(c *Container, a *Attach, out []*os.File) (*Session, error
 		return nil, NewStartError(125, os.NewSyscallError("socketpair", err))
 	}
 	theirs := os.NewFile(uintptr(pair[1]), "supervisor")
-	defer theirs.Close()
 	conn, err := NewConn(os.NewFile(uintptr(pair[0]), "control"))
 	if err != nil {
+		theirs.Close()
 		return nil, NewStartError(125, err)
 	}
-	if err := spawnSupervisor(s, c, &maps, theirs); err != nil {
+	tree, err := c.delegated()
+	if err != nil {
 		conn.Close()
+		theirs.Close()
 		return nil, NewStartError(125, err)
 	}
+	pid, err := spawnSupervisor(s, c, &maps, theirs)
 	theirs.Close()
+	if err == nil && tree == "" {
+		tree, err = c.askScope(pid)
+	}
+	if err != nil {
+		conn.Close() // and with it the supervisor ends
+		return nil, NewStartError(125, err)
+	}
 	ses := &Session{Conn: conn, Tty: c.Process.Tty}
-	if err := ses.begin(Request{Op: OpStart, Attach: a, Maps: &maps}, out); err != nil {
+	if err := ses.begin(Request{Op: OpStart, Attach: a, Maps: &maps, Cgroup: tree}, out); err != nil {
 		ses.Close()
 		return nil, err
 	}
 	return ses, nil
 }
 
-func spawnSupervisor(s *Store, c *Container, maps *ns.Maps, conn *os.File) error {
+// delegated returns the cgroup below which the container's is to be made, ready
+// for that, or "" when none is delegated. It is for the command to do: the
+// supervisor cannot move processes outside of its pid namespace.
+func (c *Container) delegated() (string, error) {
+	tree, err := cgroup.Find()
+	if err == nil {
+		err = tree.Prepare()
+	}
+	switch {
+	case err == nil:
+		return tree.Dir(), nil
+	case errors.Is(err, cgroup.ErrNotDelegated) || len(c.Limits.Cgroup.Controllers()) == 0:
+		return "", nil
+	}
+	return "", err
+}
+
+// askScope asks the user's systemd for a cgroup around the supervisor when
+// limits need one, and returns its directory, or "" when there is none.
+func (c *Container) askScope(pid int) (string, error) {
+	if len(c.Limits.Cgroup.Controllers()) == 0 {
+		return "", nil
+	}
+	dir, err := cgroup.Scope(context.Background(), c.ID, pid, c.Limits.CgroupParent)
+	if errors.Is(err, cgroup.ErrNotDelegated) {
+		return "", nil // the command has warned
+	}
+	trace.Mark("asked systemd for a scope")
+	return dir, err
+}
+
+// spawnSupervisor returns the supervisor's pid.
+func spawnSupervisor(s *Store, c *Container, maps *ns.Maps, conn *os.File) (int, error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer null.Close()
 	log, err := os.OpenFile(filepath.Join(c.dir, "supervise.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
-		return fmt.Errorf("open supervisor's log: %w", err)
+		return 0, fmt.Errorf("open supervisor's log: %w", err)
 	}
 	defer log.Close()
 	p, err := ns.Spawn{
@@ -100,10 +144,11 @@ func spawnSupervisor(s *Store, c *Container, maps *ns.Maps, conn *os.File) error
 		Maps:   maps,
 	}.Start()
 	if err != nil {
-		return fmt.Errorf("start supervisor: %w", err)
+		return 0, fmt.Errorf("start supervisor: %w", err)
 	}
 	trace.Mark("spawned supervisor and mapped its ids")
-	return p.Release()
+	pid := p.Pid
+	return pid, p.Release()
 }
 
 // supervisorEnv is what a supervisor may know of the caller's environment: it

@@ -24,7 +24,11 @@ func (s *Store) Connect(ctx context.Context, c *Container, e Endpoint) error {
 			return err
 		}
 	}
-	return s.editNet(ctx, c, func(n *Net) { n.More = append(slices.Clip(n.More), e) })
+	if err := s.editNet(ctx, c, func(n *Net) { n.More = append(slices.Clip(n.More), e) }); err != nil {
+		return err
+	}
+	s.networkEvent(c.ID, "connect", e.Network)
+	return nil
 }
 
 // Disconnect takes a container off a network that it was connected to.
@@ -41,7 +45,11 @@ func (s *Store) Disconnect(ctx context.Context, c *Container, network string) er
 			return err
 		}
 	}
-	return s.editNet(ctx, c, func(n *Net) { n.More = slices.Delete(slices.Clone(n.More), i, i+1) })
+	if err := s.editNet(ctx, c, func(n *Net) { n.More = slices.Delete(slices.Clone(n.More), i, i+1) }); err != nil {
+		return err
+	}
+	s.networkEvent(c.ID, "disconnect", network)
+	return nil
 }
 
 // editNet replaces the record with one whose network is changed. The lock of

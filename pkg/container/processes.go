@@ -20,7 +20,9 @@ type ProcessInfo struct {
 	Started          time.Time
 	CPU              time.Duration // used so far
 	Command          string
-	depth            int // pid namespaces it has a number in
+	Threads          int
+	Memory           uint64 // bytes that are not a file's
+	depth            int    // pid namespaces it has a number in
 }
 
 // clockTick is the unit of times in /proc: USER_HZ, 100 on every architecture
@@ -31,7 +33,7 @@ const clockTick = 10 * time.Millisecond
 // what descends from the supervisor, which is the init of an outer pid
 // namespace, and lives in the container's own, one level further down.
 func (c *Container) Processes() ([]ProcessInfo, error) {
-	if c.State.Status != Running {
+	if !c.State.IsRunning() || c.State.Status == Restarting {
 		return nil, &notRunningError{c.ID}
 	}
 	all, err := allProcesses()
@@ -127,6 +129,11 @@ func readProcess(pid int, boot time.Time) (ProcessInfo, bool) {
 			p.UID, _ = strconv.Atoi(v[1])
 		case key == "NSpid":
 			p.depth = len(v)
+		case (key == "RssAnon" || key == "RssShmem") && len(v) > 0:
+			kib, _ := strconv.ParseUint(v[0], 10, 64)
+			p.Memory += kib << 10
+		case key == "Threads" && len(v) > 0:
+			p.Threads, _ = strconv.Atoi(v[0])
 		}
 	}
 	args, _ := os.ReadFile(filepath.Join(dir, "cmdline"))

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"coracle/pkg/cgroup"
 	"coracle/pkg/slirp"
 	"coracle/pkg/state"
 )
@@ -32,6 +33,8 @@ type Record struct {
 	Limits  Limits  `json:"limits"`
 	Safety  Safety  `json:"safety"`
 	Life    Life    `json:"life"`
+
+	Health *HealthCheck `json:"health,omitempty"`
 
 	Labels   map[string]string `json:"labels,omitempty"`
 	Platform string            `json:"platform,omitempty"`
@@ -93,6 +96,9 @@ type Limits struct {
 	Ulimits     []Ulimit          `json:"ulimits,omitempty"`
 	Sysctls     map[string]string `json:"sysctls,omitempty"`
 	OomScoreAdj *int              `json:"oomScoreAdj,omitempty"`
+	Cgroup      cgroup.Limits     `json:"cgroup"`
+	// CgroupParent is the systemd slice that the container goes to, or "".
+	CgroupParent string `json:"cgroupParent,omitempty"`
 }
 
 // Ulimit is one resource limit, with Docker's name for it (nofile).
@@ -150,6 +156,7 @@ const (
 	Created    Status = "created"
 	Running    Status = "running"
 	Restarting Status = "restarting"
+	Paused     Status = "paused"
 	Exited     Status = "exited"
 )
 
@@ -164,7 +171,10 @@ type State struct {
 	StartedAt  time.Time     `json:"startedAt"`
 	FinishedAt time.Time     `json:"finishedAt"`
 	Restarts   int           `json:"restarts"`
-	Ports      []slirp.Port  `json:"ports,omitempty"` // what is listened on
+	OOMKilled  bool          `json:"oomKilled,omitempty"`
+	Health     *Health       `json:"health,omitempty"` // nil without checks, and while nothing runs
+	Cgroup     string        `json:"cgroup,omitempty"` // directory of the container's cgroup, while it runs
+	Ports      []slirp.Port  `json:"ports,omitempty"`  // what is listened on
 	Address    string        `json:"address,omitempty"`
 	Gateway    string        `json:"gateway,omitempty"`
 	MAC        string        `json:"mac,omitempty"`
@@ -182,7 +192,7 @@ func (s State) derived() State {
 	switch s.Status {
 	case "":
 		s.Status = Created
-	case Running, Restarting:
+	case Running, Restarting, Paused:
 		if !s.Supervisor.Alive() {
 			s.Status, s.Pid, s.ExitCode, s.Ports = Exited, 0, exitSupervisorLost, nil
 			s.Error = "supervisor lost"
@@ -195,7 +205,9 @@ func (s State) derived() State {
 }
 
 // IsRunning reports whether a supervisor is at work on the container.
-func (s State) IsRunning() bool { return s.Status == Running || s.Status == Restarting }
+func (s State) IsRunning() bool {
+	return s.Status == Running || s.Status == Restarting || s.Status == Paused
+}
 
 // Attached is a container's place on a network while it runs.
 type Attached struct {

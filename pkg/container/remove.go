@@ -38,6 +38,7 @@ func (s *Store) Remove(ctx context.Context, c *Container) error {
 
 // RemoveLocked is Remove for the process that holds the container's lock.
 func (s *Store) RemoveLocked(id, name string) error {
+	c, unreadable := s.Load(id) // what is damaged can be removed, too
 	trash := filepath.Join(s.dirs.Tmp(), "trash-"+id)
 	if err := os.Rename(s.dirs.Container(id), trash); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -49,6 +50,9 @@ func (s *Store) RemoveLocked(id, name string) error {
 		_ = os.Remove(s.namePath(name))
 	}
 	_ = os.RemoveAll(s.dirs.ContainerRun(id))
+	if unreadable == nil {
+		s.Event(&c.Record, "destroy", nil)
+	}
 	return removeTree(trash)
 }
 

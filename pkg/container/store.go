@@ -126,7 +126,11 @@ func (s *Store) Create(ctx context.Context, r *Record) (err error) {
 	if err := s.writeRecord(tmp, r); err != nil {
 		return fmt.Errorf("create container: %w", err)
 	}
-	return s.commitLocked(tmp, r)
+	if err := s.commitLocked(tmp, r); err != nil {
+		return err
+	}
+	s.Event(r, "create", nil)
+	return nil
 }
 
 // commitLocked makes the container appear. The name goes first: a name that
@@ -326,6 +330,7 @@ func (s *Store) Rename(ctx context.Context, c *Container, name string) error {
 	}
 	c.Record = r
 	_ = os.Remove(s.namePath(old))
+	s.Event(&r, "rename", map[string]string{"oldName": "/" + old})
 	return nil
 }
 

@@ -62,6 +62,7 @@ func (s *Store) EnsureVolume(ctx context.Context, name string, labels map[string
 	if err != nil {
 		return Volume{}, fmt.Errorf("create volume %s: %w", v.Name, err)
 	}
+	s.volumeEvent(v.Name, "create")
 	return v, state.SyncDir(s.dirs.Volumes())
 }
 
@@ -136,6 +137,7 @@ func (s *Store) RemoveVolume(name string) error {
 	if err := os.Rename(filepath.Join(s.dirs.Volumes(), name), trash); err != nil {
 		return fmt.Errorf("remove volume %s: %w", name, err)
 	}
+	s.volumeEvent(name, "destroy")
 	return removeTree(trash)
 }
 

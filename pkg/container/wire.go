@@ -49,7 +49,10 @@ const (
 	OpWait       = "wait"
 	OpConnect    = "connect"    // to another network
 	OpDisconnect = "disconnect" // from one that it was connected to
-	OpDetach     = "detach"     // leave the session this connection attached to
+	OpPause      = "pause"
+	OpUnpause    = "unpause"
+	OpUpdate     = "update" // limits and the restart policy, which the record has already
+	OpDetach     = "detach" // leave the session this connection attached to
 )
 
 // Events of a [Reply].
@@ -71,6 +74,7 @@ type Request struct {
 	Copy    *CopyOptions `json:"copy,omitempty"`
 	Timeout *int         `json:"timeout,omitempty"` // stop: seconds before SIGKILL, -1 never
 	Maps    *ns.Maps     `json:"maps,omitempty"`    // start: the id maps of the supervisor's user namespace
+	Cgroup  string       `json:"cgroup,omitempty"`  // start: the delegated cgroup to make the container's in
 }
 
 // Attach says which streams a command connects. The descriptors of the
@@ -93,6 +97,7 @@ type ExecOptions struct {
 	Stdin      bool     `json:"stdin,omitempty"`
 	Detach     bool     `json:"detach,omitempty"`
 	Privileged bool     `json:"privileged,omitempty"`
+	NoNewPrivs bool     `json:"noNewPrivs,omitempty"`
 	Rows       uint16   `json:"rows,omitempty"`
 	Cols       uint16   `json:"cols,omitempty"`
 }

@@ -37,8 +37,15 @@
 //	                                       ◄──   end of file: the program runs
 //	                                             or {error}: it does not
 //
+// A stage that is told to park instead waits for its word from whoever connects
+// to its listener (Park, Release). One that is cloned into a user namespace has
+// its id maps written before its configuration comes. One whose spec has hooks
+// answers once more before pivot_root, and goes on when it is told the state.
+//
 // A setns(2) into a user namespace is impossible from Go, which is
 // multi-threaded from its first instruction: namespaces are cloned into, other
 // kinds are joined on a locked thread, and what joins a running container is
-// forked by its supervisor, which is in the user namespace already.
+// forked by its supervisor, which is in the user namespace already. Only what
+// joins from outside, for another engine, is forked by a process without Go's
+// runtime (forkjoin.go).
 package ns

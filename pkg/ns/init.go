@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"syscall"
 	"unsafe"
 
@@ -26,6 +25,17 @@ type InitOptions struct {
 	Stdin, Stdout, Stderr *os.File // nil with a terminal
 	CgroupFD              int      // directory of a cgroup2 to be born in; -1: none
 	Reap                  bool     // keep a pid 1 beside the program, see Config
+
+	// Maps are those of a user namespace that is made with the others; nil
+	// stays in the caller's.
+	Maps *Maps
+	// BindRoot makes a plain directory the mount that a root has to be.
+	BindRoot bool
+	// Listener is where another process gives the word for execve (Park, Release).
+	Listener *os.File
+	// Mounted is called when the mounts are made and the root is not yet the
+	// root. What it returns is the state that hooks inside are told.
+	Mounted func(pid int) (state []byte, err error)
 }
 
 // Init is a process in a container: set up and waiting, then running.
@@ -36,55 +46,71 @@ type Init struct {
 	sync    *os.File
 	single  bool
 	filter  []byte
+	foreign bool // started by another process, perhaps in another user namespace
 }
 
 // StartInit forks the first process of a container in new namespaces and
 // returns when it is right before its execve.
 //
-// Preconditions: the process is inside the user namespace (Join), and the
-// spec's root file system is mounted.
+// Preconditions: the process is inside the user namespace (Join) or brings the
+// maps of one, and the spec's root file system is mounted.
 func StartInit(o InitOptions) (*Init, error) {
-	maps, err := CurrentMaps()
-	if err != nil {
+	i := &Init{}
+	var err error
+	if i.single, err = o.single(); err != nil {
 		return nil, err
 	}
-	i := &Init{single: maps.Single()}
 	if o.Spec.Linux != nil && o.Spec.Linux.Seccomp != nil {
 		if i.filter, err = compile(o.Spec.Linux.Seccomp); err != nil {
 			return nil, err
 		}
 	}
-	flags := cloneFlags(o.Spec)
-	if o.NetNS != nil {
-		flags &^= unix.CLONE_NEWNET
+	st := stage{
+		name: StageInit, flags: cloneFlags(o.Spec, false), maps: o.Maps, cgroup: o.CgroupFD,
+		stdio: [3]*os.File{o.Stdin, o.Stdout, o.Stderr}, extra: o.Listener,
 	}
-	cfg := Config{Spec: o.Spec, Filter: i.filter, NewNetNS: flags&unix.CLONE_NEWNET != 0, Single: i.single, Reap: o.Reap}
-	err = i.launch(stage{
-		name: StageInit, flags: flags, netns: o.NetNS, cgroup: o.CgroupFD,
-		stdio: [3]*os.File{o.Stdin, o.Stdout, o.Stderr},
-	}, cfg)
-	if err != nil {
+	defer st.closeJoins()
+	if err := st.joinPaths(o.Spec); err != nil {
+		return nil, err
+	}
+	if o.NetNS != nil {
+		st.flags &^= unix.CLONE_NEWNET
+		st.joins = append(st.joins, join{fd: int(o.NetNS.Fd()), kinds: unix.CLONE_NEWNET})
+	}
+	// The root of a new cgroup namespace is the cgroup of who makes it: the
+	// stage itself, once it is in its own.
+	st.flags &^= unix.CLONE_NEWCGROUP
+	cfg := Config{
+		Spec: o.Spec, Filter: i.filter, NewNetNS: st.flags&unix.CLONE_NEWNET != 0, Single: i.single,
+		BindRoot: o.BindRoot, Pause: o.Mounted != nil, BecomeRoot: o.Maps != nil && o.Maps.Has(0, 0), Joined: st.joinsUser(), Reap: o.Reap,
+	}
+	if err := i.launch(st, cfg, o.Mounted); err != nil {
 		return nil, err
 	}
 	return i, nil
 }
 
-func cloneFlags(s *specs.Spec) uintptr {
+func (o *InitOptions) single() (bool, error) {
+	if o.Maps != nil {
+		return o.Maps.Single(), nil
+	}
+	maps, err := CurrentMaps()
+	return maps.Single(), err
+}
+
+var namespaceFlags = map[specs.LinuxNamespaceType]uintptr{
+	specs.UserNamespace: unix.CLONE_NEWUSER, specs.PIDNamespace: unix.CLONE_NEWPID, specs.NetworkNamespace: unix.CLONE_NEWNET,
+	specs.MountNamespace: unix.CLONE_NEWNS, specs.IPCNamespace: unix.CLONE_NEWIPC, specs.UTSNamespace: unix.CLONE_NEWUTS,
+	specs.CgroupNamespace: unix.CLONE_NEWCGROUP,
+}
+
+// cloneFlags are the namespaces that the spec makes; with joined also those
+// that it joins.
+func cloneFlags(s *specs.Spec, joined bool) uintptr {
 	var flags uintptr
 	for _, n := range s.Linux.Namespaces {
-		switch n.Type {
-		case specs.PIDNamespace:
-			flags |= unix.CLONE_NEWPID
-		case specs.NetworkNamespace:
-			flags |= unix.CLONE_NEWNET
-		case specs.MountNamespace:
-			flags |= unix.CLONE_NEWNS
-		case specs.IPCNamespace:
-			flags |= unix.CLONE_NEWIPC
-		case specs.UTSNamespace:
-			flags |= unix.CLONE_NEWUTS
-		case specs.CgroupNamespace:
-			flags |= unix.CLONE_NEWCGROUP
+		if n.Path == "" || joined {
+			flags |= namespaceFlags[n.Type]
 		}
 	}
 	return flags
@@ -95,6 +121,7 @@ type ExecOptions struct {
 	Spec                  *specs.Spec    // the container's
 	Process               *specs.Process // this process's
 	Stdin, Stdout, Stderr *os.File
+	CgroupFD              int // as in InitOptions
 }
 
 // Exec forks a process into the namespaces of the container whose first
@@ -109,28 +136,22 @@ func Exec(first *Init, o ExecOptions) (*Init, error) {
 	s := *o.Spec
 	s.Process = o.Process
 	i := &Init{single: first.single, filter: first.filter}
-	join := cloneFlags(o.Spec) &^ unix.CLONE_NEWNS
-	// A network namespace that was joined, not made, is not in the flags.
-	if o.Spec.Linux != nil && hasNetwork(o.Spec) {
-		join |= unix.CLONE_NEWNET
+	// The mount and cgroup namespaces are for the stage to join: its binary is
+	// still to be found in ours, nothing of the container's file system may be
+	// executed with our capabilities, and from inside the container's cgroup
+	// namespace nobody may be born in its cgroup (nsdelegate).
+	kinds := cloneFlags(o.Spec, true) &^ (unix.CLONE_NEWNS | unix.CLONE_NEWUSER | unix.CLONE_NEWCGROUP)
+	if first.foreign && !sameUserNS(first.Process.Pid) {
+		kinds |= unix.CLONE_NEWUSER
 	}
 	err = i.launch(stage{
-		name: StageExec, join: join, target: target, cgroup: -1,
+		name: StageExec, joins: []join{{fd: pidfd, kinds: kinds}}, extra: target, cgroup: o.CgroupFD,
 		stdio: [3]*os.File{o.Stdin, o.Stdout, o.Stderr},
-	}, Config{Spec: &s, Filter: i.filter, Single: i.single})
+	}, Config{Spec: &s, Filter: i.filter, Single: i.single}, nil)
 	if err != nil {
 		return nil, err
 	}
 	return i, nil
-}
-
-func hasNetwork(s *specs.Spec) bool {
-	for _, n := range s.Linux.Namespaces {
-		if n.Type == specs.NetworkNamespace {
-			return true
-		}
-	}
-	return false
 }
 
 func compile(p *specs.LinuxSeccomp) ([]byte, error) {
@@ -142,19 +163,8 @@ func compile(p *specs.LinuxSeccomp) ([]byte, error) {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&prog[0])), size), nil
 }
 
-// stage is how an init or exec stage is forked.
-type stage struct {
-	name   string
-	flags  uintptr // namespaces to clone into
-	join   uintptr // namespaces of target to join first
-	target *os.File
-	netns  *os.File
-	cgroup int
-	stdio  [3]*os.File
-}
-
 // launch forks the stage, configures it and waits until it is ready.
-func (i *Init) launch(s stage, cfg Config) (err error) {
+func (i *Init) launch(s stage, cfg Config, mounted func(int) ([]byte, error)) (err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socketpair", err)
@@ -167,102 +177,91 @@ func (i *Init) launch(s stage, cfg Config) (err error) {
 		i.sync.Close()
 		return fmt.Errorf("start %s: %w", s.name, err)
 	}
-	if err := i.configure(cfg); err != nil {
-		i.sync.Close()
-		_ = i.Process.Kill()
-		_, _ = i.Process.Wait()
-		return err
+	if s.maps != nil {
+		err = s.maps.give(i.Process.Pid)
 	}
-	return nil
+	if err == nil {
+		err = i.configure(cfg, mounted)
+	}
+	if err != nil {
+		i.Abandon()
+	}
+	return err
 }
 
-func (i *Init) configure(cfg Config) error {
+// Abandon kills and reaps a process that is not to run.
+func (i *Init) Abandon() {
+	i.sync.Close()
+	if i.Console != nil {
+		i.Console.Close()
+	}
+	_ = i.Process.Kill()
+	_, _ = i.Process.Wait()
+}
+
+func (i *Init) configure(cfg Config, mounted func(int) ([]byte, error)) error {
 	if err := WriteMessage(i.sync, cfg, nil); err != nil {
 		return fmt.Errorf("configure container: %w", err)
 	}
+	if _, err := i.answer(); err != nil || !cfg.Pause {
+		return err
+	}
+	state, err := mounted(i.Process.Pid)
+	if err != nil {
+		return err
+	}
+	if err := WriteMessage(i.sync, Resume{State: state}, nil); err != nil {
+		return fmt.Errorf("configure container: %w", err)
+	}
+	_, err = i.answer()
+	return err
+}
+
+func (i *Init) answer() (Answer, error) {
 	var a Answer
 	console, err := ReadMessage(i.sync, &a)
 	if errors.Is(err, io.EOF) {
-		return errors.New("set up container: the process died")
+		return a, errors.New("set up container: the process died")
 	}
 	if err != nil {
-		return fmt.Errorf("set up container: %w", err)
+		return a, fmt.Errorf("set up container: %w", err)
 	}
 	i.Console, i.HostPid = console, a.HostPid
-	return a.err()
-}
-
-// fork starts the stage from a thread that has joined what is to be joined,
-// and throws the thread away: a goroutine that ends locked takes its thread
-// with it.
-func (s stage) fork(sync *os.File) (*os.Process, error) {
-	exe, err := sealedSelf()
-	if err != nil {
-		return nil, err
-	}
-	if s.netns == nil && s.join == 0 {
-		return s.forkHere(exe, sync)
-	}
-	type result struct {
-		p   *os.Process
-		err error
-	}
-	done := make(chan result, 1)
-	go func() {
-		runtime.LockOSThread()
-		if err := s.enter(); err != nil {
-			done <- result{nil, err}
-			return
-		}
-		p, err := s.forkHere(exe, sync)
-		done <- result{p, err}
-	}()
-	r := <-done
-	return r.p, r.err
-}
-
-// enter joins namespaces on the current thread. The mount namespace is not
-// among them: the stage's binary is still to be found in ours, and nothing of
-// the container's file system may be executed with our capabilities.
-func (s stage) enter() error {
-	if s.netns != nil {
-		if err := unix.Setns(int(s.netns.Fd()), unix.CLONE_NEWNET); err != nil {
-			return fmt.Errorf("join network namespace: %w", os.NewSyscallError("setns", err))
-		}
-	}
-	if s.join != 0 {
-		if err := unix.Setns(int(s.target.Fd()), int(s.join)); err != nil {
-			return fmt.Errorf("join namespaces: %w", os.NewSyscallError("setns", err))
-		}
-	}
-	return nil
-}
-
-func (s stage) forkHere(exe string, sync *os.File) (*os.Process, error) {
-	files := append(s.stdio[:len(s.stdio):len(s.stdio)], sync)
-	if s.target != nil {
-		files = append(files, s.target)
-	}
-	attr := &os.ProcAttr{
-		Env:   []string{}, // nothing of ours reaches a container, not even through /proc
-		Files: files,
-		Sys:   &syscall.SysProcAttr{Cloneflags: s.flags, Setsid: true},
-	}
-	if s.cgroup >= 0 {
-		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, s.cgroup
-	}
-	return os.StartProcess(exe, []string{s.name}, attr)
+	return a, a.err()
 }
 
 // Exec lets the process execute its program. The error is an *ExecError when
 // that was not possible.
 func (i *Init) Exec() error {
 	defer i.sync.Close()
-	if _, err := i.sync.Write([]byte{1}); err != nil {
+	return Release(i.sync)
+}
+
+// The words that let a stage go on: at once, or when somebody says so at its
+// listener.
+const (
+	WordExec = 1
+	WordPark = 2
+)
+
+// Park lets the process wait for its word at the listener, also when this
+// process is gone.
+func (i *Init) Park() error {
+	defer i.sync.Close()
+	if _, err := i.sync.Write([]byte{WordPark}); err != nil {
+		return fmt.Errorf("park container: %w", err)
+	}
+	return nil
+}
+
+// Release gives a process its word by a connection to it, and is Exec but for
+// that.
+func Release(conn *os.File) error {
+	if _, err := conn.Write([]byte{WordExec}); err != nil {
 		return fmt.Errorf("release container: %w", err)
 	}
 	var a Answer
-	_, err := ReadMessage(i.sync, &a)
+	_, err := ReadMessage(conn, &a)
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil // the descriptor was closed by execve

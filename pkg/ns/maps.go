@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"strings"
 
 	"github.com/rootless-containers/rootlesskit/v3/pkg/parent/idtools"
 )
@@ -107,19 +108,53 @@ func (m Maps) write(pid int) error {
 func (m Maps) writeSingle(pid int) error {
 	for _, f := range []struct{ name, text string }{
 		{"setgroups", "deny"},
-		{"gid_map", fmt.Sprintf("0 %d 1\n", m.GID[0].HostID)},
-		{"uid_map", fmt.Sprintf("0 %d 1\n", m.UID[0].HostID)},
+		{"gid_map", mapText(m.GID)},
+		{"uid_map", mapText(m.UID)},
 	} {
-		path := "/proc/" + strconv.Itoa(pid) + "/" + f.name
-		w, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
+		if err := writeProc(pid, f.name, f.text); err != nil {
 			return err
 		}
-		_, err = w.WriteString(f.text)
-		w.Close()
-		if err != nil {
-			return fmt.Errorf("write %s: %w", f.name, err)
+	}
+	return nil
+}
+
+func writeProc(pid int, name, text string) error {
+	w, err := os.OpenFile("/proc/"+strconv.Itoa(pid)+"/"+name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = w.WriteString(text)
+	w.Close()
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
+}
+
+func mapText(maps []IDMap) string {
+	var b strings.Builder
+	for _, m := range maps {
+		fmt.Fprintln(&b, m.ContainerID, m.HostID, m.Size)
+	}
+	return b.String()
+}
+
+// give is write for maps that somebody else has thought of: root of the
+// namespace around writes what it likes.
+func (m Maps) give(pid int) error {
+	var err error
+	switch {
+	case os.Geteuid() == 0:
+		if err = writeProc(pid, "gid_map", mapText(m.GID)); err == nil {
+			err = writeProc(pid, "uid_map", mapText(m.UID))
 		}
+	case m.Single() && len(m.GID) == 1 && m.GID[0].Size == 1 && m.UID[0].HostID == os.Geteuid():
+		err = m.writeSingle(pid)
+	default:
+		err = m.write(pid)
+	}
+	if err != nil {
+		return fmt.Errorf("map ids: %w", err)
 	}
 	return nil
 }
@@ -148,7 +183,7 @@ func runMapProgram(path string, pid int, maps []IDMap) error {
 		return fmt.Errorf("run %s: %w", path, err)
 	}
 	if !st.Success() {
-		return &mapError{program: path, said: string(said[:n])}
+		return &mapError{program: path, said: strings.TrimSpace(string(said[:n]))}
 	}
 	return nil
 }

@@ -23,6 +23,12 @@ const SyncFD = 3
 // PidfdFD is, in an exec stage, the pidfd of the container's first process.
 const PidfdFD = 4
 
+// ListenFD is, in an init stage that is told to park, the socket to wait at.
+const ListenFD = 4
+
+// Unmapped is the argument of a stage whose id maps are still to be written.
+const Unmapped = "unmapped"
+
 // Config is what an init or exec stage is told.
 type Config struct {
 	Spec *specs.Spec `json:"spec"`
@@ -34,6 +40,16 @@ type Config struct {
 	// Reap keeps a process as pid 1 that forwards signals to the program and
 	// reaps what others leave behind.
 	Reap bool `json:"reap,omitempty"`
+	// BecomeRoot: the stage is not yet root of its user namespace.
+	BecomeRoot bool `json:"becomeRoot,omitempty"`
+	Joined     bool `json:"joined,omitempty"`   // the user namespace was there before: its maps are to be looked at
+	BindRoot   bool `json:"bindRoot,omitempty"` // the root is a plain directory
+	Pause      bool `json:"pause,omitempty"`    // answer before pivot_root and wait for a Resume
+}
+
+// Resume lets a stage that has paused go on.
+type Resume struct {
+	State []byte `json:"state"` // what hooks are told
 }
 
 // Answer is what an init or exec stage says. Errno is not 0 when a system
@@ -90,7 +106,9 @@ func WriteMessage(sock *os.File, v any, file *os.File) error {
 		if err != nil {
 			return os.NewSyscallError("sendmsg", err)
 		}
-		msg = msg[n:]
+		if msg = msg[n:]; len(msg) == 0 {
+			return nil // the other side may have closed by now, and writing nothing to it is an error, too
+		}
 	}
 	_, err = sock.Write(msg)
 	return err

@@ -49,21 +49,36 @@ func readOnlySelf() (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	fd, err := openTree(path)
+	if errors.Is(err, unix.EPERM) {
+		fd, err = openTreeApart(path)
+	}
 	if err != nil {
-		return -1, os.NewSyscallError("open_tree", err)
+		return -1, err
 	}
 	var want, have unix.Stat_t
-	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID}
-	err = errors.Join(
-		unix.Stat("/proc/self/exe", &want), unix.Fstat(fd, &have),
-		unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr))
+	err = errors.Join(unix.Stat("/proc/self/exe", &want), unix.Fstat(fd, &have))
 	if err == nil && (want.Dev != have.Dev || want.Ino != have.Ino) {
 		err = errors.New("the program was replaced while it ran")
 	}
 	if err != nil {
 		unix.Close(fd)
 		return -1, err
+	}
+	return fd, nil
+}
+
+var sealedAttr = unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID}
+
+func openTree(path string) (int, error) {
+	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return -1, os.NewSyscallError("open_tree", err)
+	}
+	attr := sealedAttr
+	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err != nil {
+		unix.Close(fd)
+		return -1, os.NewSyscallError("mount_setattr", err)
 	}
 	return fd, nil
 }

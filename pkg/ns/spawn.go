@@ -173,12 +173,14 @@ func Enter(args []string, stdin, stdout, stderr *os.File) (int, error) {
 }
 
 // CurrentMaps reads the maps of the user namespace this process is in.
-func CurrentMaps() (Maps, error) {
+func CurrentMaps() (Maps, error) { return readMaps("/proc/self") }
+
+func readMaps(proc string) (Maps, error) {
 	var m Maps
 	for _, f := range []struct {
 		path string
 		to   *[]IDMap
-	}{{"/proc/self/uid_map", &m.UID}, {"/proc/self/gid_map", &m.GID}} {
+	}{{proc + "/uid_map", &m.UID}, {proc + "/gid_map", &m.GID}} {
 		data, err := os.ReadFile(f.path)
 		if err != nil {
 			return Maps{}, fmt.Errorf("read id maps: %w", err)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -83,6 +85,9 @@ func mountOverlay(r Rootfs) error {
 		}
 	}
 	if err := unix.FsconfigCreate(fs); err != nil {
+		if errors.Is(err, unix.EINVAL) { // where options are not looked at before
+			return errOldKernel
+		}
 		return os.NewSyscallError("create overlay", err)
 	}
 	mnt, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
@@ -112,11 +117,38 @@ func bindReadOnly(source, target string) error {
 	return nil
 }
 
-// mountByString is for kernels before 6.5.
+// mountByString is for kernels before 6.5. The string is cut at a page, so the
+// directories go by the short names of their descriptors, which also keeps
+// colons and commas in paths from being taken for separators.
 func mountByString(r Rootfs) error {
-	data := "userxattr,lowerdir=" + strings.Join(r.Lowers, ":")
+	var open []*os.File
+	defer func() {
+		for _, f := range open {
+			f.Close()
+		}
+	}()
+	name := func(dir string) (string, error) {
+		fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return "", &os.PathError{Op: "open layer", Path: dir, Err: err}
+		}
+		open = append(open, os.NewFile(uintptr(fd), dir))
+		return "/proc/self/fd/" + strconv.Itoa(fd), nil
+	}
+	var names []string
+	for _, dir := range append(slices.Clone(r.Lowers), r.Upper, r.Work) {
+		if dir == "" {
+			continue
+		}
+		n, err := name(dir)
+		if err != nil {
+			return err
+		}
+		names = append(names, n)
+	}
+	data := "userxattr,lowerdir=" + strings.Join(names[:len(r.Lowers)], ":")
 	if r.Upper != "" {
-		data += ",upperdir=" + r.Upper + ",workdir=" + r.Work
+		data += ",upperdir=" + names[len(r.Lowers)] + ",workdir=" + names[len(r.Lowers)+1]
 	}
 	if r.Volatile && r.Upper != "" {
 		data += ",volatile"

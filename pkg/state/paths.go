@@ -70,11 +70,20 @@ func runDir(root string) (string, error) {
 		return "", &os.PathError{Op: "stat", Path: root, Err: err}
 	}
 	name := strconv.FormatUint(st.Dev, 36) + "-" + strconv.FormatUint(st.Ino, 36)
+	return runBelow(os.TempDir(), name)
+}
+
+func runBelow(tmp, name string) (string, error) {
 	if x := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(x) && private(x) == nil {
 		return makePrivate(filepath.Join(x, "coracle"), name)
 	}
-	return makePrivate(filepath.Join(os.TempDir(), "coracle-"+strconv.Itoa(hostUID())), name)
+	return makePrivate(filepath.Join(tmp, "coracle-"+strconv.Itoa(hostUID())), name)
 }
+
+// OCI is the state directory of coracle oci. It depends on nothing but
+// $XDG_RUNTIME_DIR and the user: engines call a runtime with that variable and
+// no other.
+func OCI() (string, error) { return runBelow("/tmp", "oci") }
 
 // hostUID is the user as the host knows it, who is 0 inside our user
 // namespaces: both must find the same directory. A line of uid_map is the first

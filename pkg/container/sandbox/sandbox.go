@@ -12,6 +12,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"coracle/pkg/cgroup"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
@@ -55,7 +56,10 @@ type Config struct {
 	Domainname string
 	Files      string // an existing directory for resolv.conf, hosts and hostname
 	Network    Network
-	Reap       bool // keep a pid 1 of ours beside the program
+	// Cgroup is the group that processes of the box are born in; nil leaves
+	// them in the caller's.
+	Cgroup *cgroup.Group
+	Reap   bool // keep a pid 1 of ours beside the program
 }
 
 // Box is an open box: mounted and connected, with nothing running in it.
@@ -209,8 +213,9 @@ type Stdio struct{ In, Out, Err *os.File }
 // Start sets a process up and leaves it right before its execve. The options'
 // Rootfs, Hostname and network fields are the box's; its files are mounted
 // unless the options mount something at their places. The spec is returned for
-// processes that join later.
-func (b *Box) Start(o spec.Options, io Stdio) (*ns.Init, *specs.Spec, error) {
+// processes that join later. adjust, when not nil, has the last word on the
+// process.
+func (b *Box) Start(o spec.Options, adjust func(*specs.Process) error, io Stdio) (*ns.Init, *specs.Spec, error) {
 	o.Rootfs, o.Hostname = b.cfg.Rootfs.Target, b.cfg.Hostname
 	o.HostNet = b.cfg.Network.Mode == NetHost
 	taken := map[string]bool{}
@@ -229,11 +234,29 @@ func (b *Box) Start(o spec.Options, io Stdio) (*ns.Init, *specs.Spec, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	init, err := ns.StartInit(ns.InitOptions{Spec: s, NetNS: b.netns, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: -1, Reap: b.cfg.Reap})
+	if adjust != nil {
+		if err := adjust(s.Process); err != nil {
+			return nil, nil, err
+		}
+	}
+	init, err := ns.StartInit(ns.InitOptions{Spec: s, NetNS: b.netns, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD(), Reap: b.cfg.Reap})
 	if err != nil {
 		return nil, nil, err
 	}
 	return init, s, nil
+}
+
+func (b *Box) cgroupFD() int {
+	if b.cfg.Cgroup == nil {
+		return -1
+	}
+	return b.cfg.Cgroup.FD()
+}
+
+// Exec sets a process up in the box beside its first, and leaves it right
+// before its execve.
+func (b *Box) Exec(first *ns.Init, s *specs.Spec, p *specs.Process, io Stdio) (*ns.Init, error) {
+	return ns.Exec(first, ns.ExecOptions{Spec: s, Process: p, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD()})
 }
 
 // Unpublish frees the published ports and the place on the network: the first

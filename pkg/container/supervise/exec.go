@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/container"
+	"coracle/pkg/container/sandbox"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci/spec"
 )
@@ -29,6 +31,8 @@ func (s *supervisor) exec(conn *container.Conn, o *container.ExecOptions) {
 		_ = conn.Send(container.Reply{Event: container.EventError, Code: se.Code, Error: se.Message, Hint: se.Hint()})
 		return
 	}
+	s.event("exec_create: "+strings.Join(o.Args, " "), nil)
+	s.event("exec_start: "+strings.Join(o.Args, " "), nil)
 	_ = conn.Send(container.Reply{Event: container.EventStarted, Pid: p.HostPid})
 	go func() { // signals of an attached client
 		for {
@@ -50,6 +54,7 @@ func (s *supervisor) exec(conn *container.Conn, o *container.ExecOptions) {
 	if p.Console != nil {
 		p.Console.Close()
 	}
+	s.event("exec_die", map[string]string{"exitCode": strconv.Itoa(exitCode(status, err))})
 	_ = conn.Send(container.Reply{Event: container.EventExit, Code: exitCode(status, err)})
 }
 
@@ -74,18 +79,11 @@ func (s *supervisor) startExec(conn *container.Conn, o *container.ExecOptions) (
 	if o == nil || len(o.Args) == 0 {
 		return nil, errors.New("exec: no command specified")
 	}
-	s.mu.Lock()
-	init, first := s.init, s.spec
-	s.mu.Unlock()
-	proc, err := s.execProcess(first.Process, o)
-	if err != nil {
-		return nil, err
-	}
 	pipes, err := openExecPipes(o)
 	if err != nil {
 		return nil, err
 	}
-	p, err := ns.Exec(init, ns.ExecOptions{Spec: first, Process: proc, Stdin: pipes.child[0], Stdout: pipes.child[1], Stderr: pipes.child[2]})
+	p, err := s.join(o, sandbox.Stdio{In: pipes.child[0], Out: pipes.child[1], Err: pipes.child[2]})
 	container.CloseFiles(pipes.child[:])
 	if err != nil {
 		container.CloseFiles(pipes.ours)
@@ -113,10 +111,27 @@ func (s *supervisor) startExec(conn *container.Conn, o *container.ExecOptions) (
 	return p, nil
 }
 
+// join sets another process up in the container and leaves it right before its
+// execve.
+func (s *supervisor) join(o *container.ExecOptions, io sandbox.Stdio) (*ns.Init, error) {
+	s.mu.Lock()
+	init, first := s.init, s.spec
+	s.mu.Unlock()
+	if init == nil {
+		return nil, container.ErrNotRunning
+	}
+	proc, err := s.execProcess(first.Process, o)
+	if err != nil {
+		return nil, err
+	}
+	return s.box.Exec(init, first, proc, io)
+}
+
 // execProcess is the first process's with what was asked for in place.
 func (s *supervisor) execProcess(first *specs.Process, o *container.ExecOptions) (*specs.Process, error) {
 	proc := *first
 	proc.Args, proc.Terminal, proc.ConsoleSize = o.Args, o.Tty, nil
+	proc.NoNewPrivileges = proc.NoNewPrivileges || o.NoNewPrivs
 	if o.Cwd != "" {
 		if !strings.HasPrefix(o.Cwd, "/") {
 			return nil, container.NewStartError(126, fmt.Errorf("Cwd must be an absolute path"))

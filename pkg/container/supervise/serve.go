@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -64,6 +65,10 @@ func (s *supervisor) talk(conn *container.Conn) {
 		s.attach(conn, req.Attach, files, nil)
 		return
 	case container.OpExec:
+		if s.isPaused() {
+			answer = reply(conn, fmt.Errorf("Container %s is paused, unpause the container before exec", s.id))
+			break
+		}
 		s.exec(conn, req.Exec)
 	case container.OpSignal:
 		answer = reply(conn, s.signal(syscall.Signal(req.Signal)))
@@ -75,6 +80,12 @@ func (s *supervisor) talk(conn *container.Conn) {
 		err := s.copyFiles(req, files)
 		container.CloseFiles(files) // the other end waits for that
 		files, answer = nil, reply(conn, err)
+	case container.OpPause:
+		answer = reply(conn, s.pause())
+	case container.OpUnpause:
+		answer = reply(conn, s.unpause())
+	case container.OpUpdate:
+		answer = reply(conn, s.update())
 	case container.OpConnect:
 		answer = reply(conn, s.connect(req.Network))
 	case container.OpDisconnect:
@@ -209,9 +220,10 @@ func (s *supervisor) signal(sig syscall.Signal) error {
 	s.mu.Lock()
 	init := s.init
 	s.mu.Unlock()
-	if err := init.Process.Signal(sig); err != nil {
+	if init == nil || init.Process.Signal(sig) != nil {
 		return fmt.Errorf("container %s is not running", s.id)
 	}
+	s.event("kill", map[string]string{"signal": strconv.Itoa(int(sig))})
 	return nil
 }
 
@@ -226,6 +238,9 @@ func (s *supervisor) stop(sig syscall.Signal, timeout *int) error {
 		sig = container.StopSignal(s.c.Life.StopSignal)
 	}
 	_ = s.signal(sig) // between two starts there is nothing to signal
+	if s.isPaused() { // what is frozen takes no signal but SIGKILL
+		_ = s.unpause()
+	}
 	var kill <-chan time.Time
 	if timeout != nil && *timeout >= 0 {
 		t := time.NewTimer(time.Duration(*timeout) * time.Second)
@@ -234,10 +249,9 @@ func (s *supervisor) stop(sig syscall.Signal, timeout *int) error {
 	}
 	select {
 	case <-s.ended:
-		return nil
 	case <-kill:
-		_ = s.signal(syscall.SIGKILL)
+		s.killAll()
 		<-s.ended
-		return nil
 	}
+	return nil
 }

@@ -3,6 +3,7 @@
 package supervise
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -24,7 +25,7 @@ func (s *supervisor) start() error {
 	if err != nil {
 		return err
 	}
-	init, sp, err := s.box.Start(o, sandbox.Stdio{In: io.childIn, Out: io.childOut, Err: io.childErr})
+	init, sp, err := s.box.Start(o, s.limitOtherwise, sandbox.Stdio{In: io.childIn, Out: io.childOut, Err: io.childErr})
 	io.closeChildEnds()
 	if err != nil {
 		io.close()
@@ -42,13 +43,25 @@ func (s *supervisor) start() error {
 
 // release lets the process run.
 func (s *supervisor) release() error {
+	if err := s.setLimits(); err != nil {
+		return container.NewStartError(125, err)
+	}
 	if err := s.init.Exec(); err != nil {
 		return execError(err)
 	}
 	s.record(func(st *container.State) {
 		st.Status, st.Pid, st.StartedAt = container.Running, s.init.HostPid, time.Now().UTC()
-		st.Error, st.ExitCode = "", 0
+		st.Error, st.ExitCode, st.OOMKilled, st.Health = "", 0, false, nil
+		if s.c.Health.Enabled() {
+			st.Health = &container.Health{Status: container.HealthStarting}
+		}
 	})
+	s.event("start", nil)
+	if s.c.Health.Enabled() {
+		ctx, cancel := context.WithCancel(context.Background())
+		s.endChecks = cancel
+		go s.checkHealth(ctx)
+	}
 	return nil
 }
 

@@ -10,12 +10,14 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"coracle/pkg/cgroup"
 	"coracle/pkg/container"
 	"coracle/pkg/container/sandbox"
 	"coracle/pkg/ns"
@@ -49,6 +51,8 @@ func Main() int {
 		id:     args[2],
 		ended:  make(chan struct{}),
 		cancel: make(chan struct{}),
+
+		endChecks: func() {},
 	}
 	if err := s.live(conn); err != nil {
 		fmt.Fprintln(os.Stderr, "supervise:", err)
@@ -64,16 +68,19 @@ type supervisor struct {
 	c     *container.Container
 	maps  ns.Maps
 	lock  *state.Lock
-	log   logSink // nil with the log driver none
+	log   logSink       // nil with the log driver none
+	group *cgroup.Group // nil where no cgroup is delegated
 	box   *sandbox.Box
 	ctl   *net.UnixListener
 
-	mu      sync.Mutex
-	state   container.State
-	init    *ns.Init    // nil while nothing runs
-	spec    *specs.Spec // of the first process, for those that join
-	io      *streams
-	stopped bool // somebody asked for the end: the restart policy does not apply
+	mu        sync.Mutex
+	state     container.State
+	init      *ns.Init    // nil while nothing runs
+	spec      *specs.Spec // of the first process, for those that join
+	io        *streams
+	endChecks context.CancelFunc // of the health checks of the process that runs
+	oomKills  uint64             // of the cgroup, when the last process ended
+	stopped   bool               // somebody asked for the end: the restart policy does not apply
 
 	imageDirs []string // where images are mounted
 
@@ -82,6 +89,7 @@ type supervisor struct {
 	code       int           // then its exit code
 	talks      sync.WaitGroup
 	cancelOnce sync.Once
+	watchOnce  sync.Once
 }
 
 // live is the whole life, in order:
@@ -100,7 +108,7 @@ func (s *supervisor) live(conn *container.Conn) error {
 		return fmt.Errorf("read start request: unexpected %q", req.Op)
 	}
 	s.maps = *req.Maps
-	if err := s.open(); err != nil {
+	if err := s.open(req.Cgroup); err != nil {
 		container.CloseFiles(files)
 		return s.fail(conn, err)
 	}
@@ -134,7 +142,7 @@ func (s *supervisor) live(conn *container.Conn) error {
 const takeOver = 10 * time.Second
 
 // open takes the container and makes its surroundings.
-func (s *supervisor) open() error {
+func (s *supervisor) open(tree string) error {
 	// A supervisor that was killed is seen as dead before the kernel has let
 	// its lock go.
 	ctx, cancel := context.WithTimeout(context.Background(), takeOver)
@@ -150,6 +158,9 @@ func (s *supervisor) open() error {
 	}
 	s.state = container.State{Status: container.Running, Restarts: 0}
 	if s.state.Supervisor, err = self(); err != nil {
+		return err
+	}
+	if err := s.openGroup(tree); err != nil {
 		return err
 	}
 	if s.log, err = openLog(s.c); err != nil {
@@ -182,6 +193,7 @@ func (s *supervisor) open() error {
 			Member: slirp.Member{Container: s.id, Name: s.c.Name, Aliases: n.Aliases, Addr: n.IP},
 			More:   more,
 		},
+		Cgroup: s.group,
 	})
 	if err != nil {
 		return err
@@ -242,6 +254,7 @@ func (s *supervisor) fail(conn *container.Conn, err error) error {
 	if s.box != nil {
 		_ = s.box.Close()
 	}
+	s.closeGroup()
 	if s.c != nil {
 		s.recordFailure(se)
 		s.dispose()
@@ -268,7 +281,9 @@ func (s *supervisor) outlive() int {
 		began := time.Now()
 		status, err := s.init.Wait()
 		code := exitCode(status, err)
+		s.endChecks()
 		s.io.drain()
+		s.event("die", map[string]string{"exitCode": strconv.Itoa(code), "execDuration": strconv.Itoa(int(time.Since(began).Seconds()))})
 		if time.Since(began) >= restartReset {
 			pause = restartPauseMin
 		}
@@ -320,6 +335,7 @@ func (s *supervisor) restartWanted(code int) bool {
 func (s *supervisor) pauseBeforeRestart(code int, pause time.Duration) bool {
 	s.record(func(st *container.State) {
 		st.Status, st.Pid, st.ExitCode, st.FinishedAt = container.Restarting, 0, code, time.Now().UTC()
+		s.noteOOM(st)
 	})
 	select {
 	case <-time.After(pause):
@@ -358,11 +374,17 @@ func (s *supervisor) end() {
 	_ = s.box.Unpublish() // the rest ends with this process, after the clients know
 	s.record(func(st *container.State) {
 		st.Status, st.Pid, st.ExitCode, st.Ports = container.Exited, 0, s.code, nil
+		s.noteOOM(st)
+		st.Cgroup, st.Health = "", nil
 		st.FinishedAt = time.Now().UTC()
 	})
+	if s.stopped {
+		s.event("stop", nil)
+	}
 	if s.log != nil {
 		s.log.Close()
 	}
+	s.closeGroup()
 	s.dispose()
 	close(s.ended)
 	s.talks.Wait()

@@ -17,12 +17,13 @@ import (
 func (s *setup) processSteps() []step {
 	return []step{
 		{"set oom_score_adj", s.setOOMScore},
-		{"set limits", s.setLimits},
 		{"join session keyring", joinKeyring},
 		{"drop bounding capabilities", s.dropBounding},
 		{"set ids", s.setIDs},
 		{"change to working directory", s.chdir},
 		{"reset signals", resetSignals},
+		{"set limits", s.setLimits}, // late: they are meant for the program, not for this stage
+		{"set CPU affinity", s.setAffinity},
 		{"load seccomp filter", s.loadFilter},
 		{"set capabilities", s.setCapabilities},
 	}
@@ -60,6 +61,33 @@ func (s *setup) setLimits() error {
 		}
 	}
 	return nil
+}
+
+// maxCPU is the last CPU of a cpu_set_t.
+const maxCPU = 1023
+
+// setAffinity runs the program on some CPUs only. A list is like 0-3,5.
+func (s *setup) setAffinity() error {
+	a := s.Spec.Process.ExecCPUAffinity
+	if a == nil || a.Final == "" {
+		return nil
+	}
+	var set unix.CPUSet
+	for _, r := range strings.Split(a.Final, ",") {
+		first, last, ranged := strings.Cut(strings.TrimSpace(r), "-")
+		from, err := strconv.Atoi(first)
+		to := from
+		if err == nil && ranged {
+			to, err = strconv.Atoi(last)
+		}
+		if err != nil {
+			return fmt.Errorf("%q is not a list of CPUs", a.Final)
+		}
+		for cpu := from; cpu <= min(to, maxCPU); cpu++ {
+			set.Set(cpu)
+		}
+	}
+	return os.NewSyscallError("sched_setaffinity", unix.SchedSetaffinity(0, &set))
 }
 
 // resetSignals lets the program begin with no signal ignored: execve(2) passes
@@ -195,12 +223,31 @@ func (s *setup) setCapabilities() error {
 	if err != nil {
 		return err
 	}
-	return capset(effective, permitted, 0)
+	inheritable, err := capabilitySet(caps.Inheritable)
+	if err != nil {
+		return err
+	}
+	ambient, err := capabilitySet(caps.Ambient)
+	if err != nil {
+		return err
+	}
+	if err := capset(effective, permitted, inheritable); err != nil {
+		return err
+	}
+	for c := range uintptr(64) {
+		if ambient&(1<<c) == 0 {
+			continue
+		}
+		if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, c, 0, 0); err != nil {
+			return fmt.Errorf("ambient capability %d: %w", c, os.NewSyscallError("prctl", err))
+		}
+	}
+	return nil
 }
 
-// capset sets the three sets of this thread and clears the ambient one. The
-// inheritable set is always empty: what is in it survives into programs that
-// have file capabilities (CVE-2022-29162).
+// capset sets the three sets of this thread and clears the ambient one. Specs
+// of our own making leave the inheritable set empty: what is in it survives
+// into programs that have file capabilities (CVE-2022-29162).
 func capset(effective, permitted, inheritable uint64) error {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var now [2]unix.CapUserData
@@ -208,7 +255,7 @@ func capset(effective, permitted, inheritable uint64) error {
 		return os.NewSyscallError("capget", err)
 	}
 	have := uint64(now[0].Permitted) | uint64(now[1].Permitted)<<32
-	effective, permitted = effective&have, permitted&have
+	effective, permitted, inheritable = effective&have, permitted&have, inheritable&have
 	data := [2]unix.CapUserData{
 		{Effective: uint32(effective), Permitted: uint32(permitted), Inheritable: uint32(inheritable)},
 		{Effective: uint32(effective >> 32), Permitted: uint32(permitted >> 32), Inheritable: uint32(inheritable >> 32)},

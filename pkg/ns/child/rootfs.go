@@ -5,8 +5,10 @@ package child
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -16,10 +18,10 @@ import (
 // initSteps build the container's world.
 func (s *setup) initSteps() []step {
 	steps := []step{
+		{"become root", s.becomeRoot},
+		{"make cgroup namespace", s.newCgroupNS},
 		{"set host name", s.setHostname},
-		{"make mounts private", func() error {
-			return unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, "")
-		}},
+		{"make mounts private", s.makePrivate},
 	}
 	if s.Reap {
 		steps = append(steps, step{"open own program", s.openSelf})
@@ -30,22 +32,46 @@ func (s *setup) initSteps() []step {
 	if len(s.linux().MaskedPaths) > 0 {
 		steps = append(steps, step{"open null device", s.openNull})
 	}
-	r := &rootfs{path: s.Spec.Root.Path, single: s.Single, linux: s.linux()}
+	r := &rootfs{path: s.Spec.Root.Path, single: &s.Single, linux: s.linux()}
 	steps = append(steps, step{"open root file system", r.open})
+	if s.BindRoot {
+		steps = append(steps, step{"mount root file system", r.bindRoot})
+	}
 	for _, m := range s.Spec.Mounts {
 		steps = append(steps, step{"mount " + m.Destination, func() error { return r.mount(m) }})
 	}
 	return append(steps,
+		step{"add devices", r.devices},
 		step{"create working directory", func() error { return r.makeCwd(s.Spec.Process.Cwd) }},
+		step{"run hooks", s.pause},
 		step{"pivot root", r.pivot},
 		step{"open terminal", s.openTerminal},
 		step{"write sysctls", s.writeSysctls},
 		step{"protect paths", s.protectPaths},
+		step{"set propagation", s.propagate},
 	)
 }
 
+// newCgroupNS makes the cgroup namespace, unless one was joined.
+func (s *setup) newCgroupNS() error {
+	for _, n := range s.linux().Namespaces {
+		if n.Type == specs.CgroupNamespace && n.Path == "" {
+			return os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_NEWCGROUP))
+		}
+	}
+	return nil
+}
+
 func (s *setup) setHostname() error {
-	if s.Spec.Hostname == "" || !hasNamespace(s.linux(), specs.UTSNamespace) {
+	if !hasNamespace(s.linux(), specs.UTSNamespace) {
+		return nil
+	}
+	if s.Spec.Domainname != "" {
+		if err := unix.Setdomainname([]byte(s.Spec.Domainname)); err != nil {
+			return err
+		}
+	}
+	if s.Spec.Hostname == "" {
 		return nil
 	}
 	return unix.Sethostname([]byte(s.Spec.Hostname))
@@ -63,7 +89,7 @@ func hasNamespace(l *specs.Linux, t specs.LinuxNamespaceType) bool {
 // rootfs is the new root while it is built.
 type rootfs struct {
 	path   string
-	single bool
+	single *bool // known when the first step is done
 	linux  *specs.Linux
 	dir    *os.File // O_PATH
 }
@@ -176,7 +202,7 @@ func (r *rootfs) mount(m specs.Mount) error {
 	if err := checkTarget(dir, target, m.Source); err != nil {
 		return err
 	}
-	if err := r.newMount(m.Type, m.Options, dir); err != nil {
+	if err := r.newMount(m.Type, m.Source, m.Options, dir); err != nil {
 		return err
 	}
 	if m.Type == "tmpfs" && target == "/dev" {
@@ -204,7 +230,7 @@ func (r *rootfs) kernelFS(m specs.Mount, target string) error {
 	}
 	dir = os.NewFile(uintptr(fd), target)
 	defer dir.Close()
-	err = r.newMount(m.Type, m.Options, dir)
+	err = r.newMount(m.Type, m.Source, m.Options, dir)
 	if m.Type == "sysfs" && errors.Is(err, unix.EPERM) {
 		// Refused where the network namespace is the host's, or where the
 		// host's own /sys is partly covered: then the host's, read-only.
@@ -227,10 +253,10 @@ func (r *rootfs) cgroup(m specs.Mount, target string) error {
 		return err
 	}
 	defer dir.Close()
-	if err := r.newMount("cgroup2", m.Options, dir); err == nil {
+	if err := r.newMount("cgroup2", m.Source, m.Options, dir); err == nil {
 		return nil
 	}
-	return r.newMount("tmpfs", []string{"ro", "nosuid", "nodev", "noexec", "mode=755", "size=0"}, dir)
+	return r.newMount("tmpfs", "tmpfs", []string{"ro", "nosuid", "nodev", "noexec", "mode=755", "size=0"}, dir)
 }
 
 // mountAttr are the mount options that belong to the mount, not to the file
@@ -247,19 +273,36 @@ var propagation = map[string]uint64{
 	"shared": unix.MS_SHARED, "rshared": unix.MS_SHARED,
 }
 
-// newMount makes a file system and attaches it to dir.
-func (r *rootfs) newMount(fstype string, options []string, dir *os.File) error {
+// MountOptions are the names of the options that belong to the mount.
+func MountOptions() []string {
+	names := []string{"bind", "rbind"}
+	names = slices.AppendSeq(names, maps.Keys(mountAttr))
+	names = slices.AppendSeq(names, maps.Keys(propagation))
+	slices.Sort(names)
+	return names
+}
+
+// newMount makes a file system and attaches it to dir. Its source is only what
+// mount tables show.
+func (r *rootfs) newMount(fstype, source string, options []string, dir *os.File) error {
 	fs, err := unix.Fsopen(fstype, unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return os.NewSyscallError("fsopen "+fstype, err)
 	}
 	defer unix.Close(fs)
-	// What mount tables show as the source.
-	if err := unix.FsconfigSetString(fs, "source", fstype); err != nil {
+	if source == "" {
+		source = fstype
+	}
+	if err := unix.FsconfigSetString(fs, "source", source); err != nil {
 		return os.NewSyscallError("fsconfig source", err)
 	}
 	var attrs uint64
+	copied := false
 	for _, o := range options {
+		if o == "tmpcopyup" {
+			copied = true
+			continue
+		}
 		if a, ok := mountAttr[o]; ok {
 			attrs |= a
 			continue
@@ -279,6 +322,11 @@ func (r *rootfs) newMount(fstype string, options []string, dir *os.File) error {
 		return os.NewSyscallError("fsmount", err)
 	}
 	defer unix.Close(mnt)
+	if copied {
+		if err := copyUp(mnt, dir); err != nil {
+			return fmt.Errorf("tmpcopyup: %w", err)
+		}
+	}
 	return moveTo(mnt, dir)
 }
 
@@ -289,7 +337,7 @@ func (r *rootfs) configure(fs int, option string) error {
 	if !has {
 		return unix.FsconfigSetFlag(fs, key)
 	}
-	if (key == "gid" || key == "uid") && r.single && val != "0" {
+	if (key == "gid" || key == "uid") && *r.single && val != "0" {
 		return nil
 	}
 	return unix.FsconfigSetString(fs, key, val)
@@ -333,9 +381,14 @@ func (r *rootfs) attachTree(source string, options []string, to *os.File) error 
 			top |= unix.MOUNT_ATTR_RDONLY
 		case propagation[o] != 0:
 			attr.Propagation = propagation[o]
+		case strings.HasPrefix(o, "r") && mountAttr[o[1:]] != 0: // rro: as of podman's and Docker's recursive ones
+			attr.Attr_set |= mountAttr[o[1:]]
 		default:
 			attr.Attr_set |= mountAttr[o]
 		}
+	}
+	if attr.Attr_set&unix.MOUNT_ATTR__ATIME != 0 {
+		attr.Attr_clr |= unix.MOUNT_ATTR__ATIME
 	}
 	tree, err := unix.OpenTree(unix.AT_FDCWD, source, flags)
 	if err != nil {

@@ -30,18 +30,24 @@ type setup struct {
 	console *os.File // the terminal's master, on its way to the parent
 	hostPid int
 	masks   masker
-	self    int // this program, opened before the root changes; for a reaper
+	self    int    // this program, opened before the root changes; for a reaper
+	state   []byte // what hooks are told
 }
 
 func run(join bool) int {
 	runtime.LockOSThread()
-	// From here until execve nobody in the container may look into us.
-	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	// From here until execve nobody in the container may look into us; but a
+	// parent that writes our id maps has to, and there is nobody else as yet.
+	if len(os.Args) < 2 || os.Args[1] != ns.Unmapped {
+		hide()
+	}
 	s := &setup{sync: os.NewFile(ns.SyncFD, "sync")}
-	unix.CloseOnExec(ns.SyncFD)
+	unix.CloseOnExec(ns.SyncFD) // for hooks; the program's execve closes whatever there is
+	unix.CloseOnExec(ns.ListenFD)
 	if _, err := ns.ReadMessage(s.sync, &s.Config); err != nil {
 		return 1 // the parent is gone: there is nobody to tell
 	}
+	hide()
 	// The host's /proc is still there, and knows us by the host's number.
 	if link, err := os.Readlink("/proc/self"); err == nil {
 		s.hostPid, _ = strconv.Atoi(link)
@@ -61,14 +67,44 @@ func run(join bool) int {
 	if s.console != nil {
 		s.console.Close()
 	}
-	var word [1]byte
-	if n, _ := s.sync.Read(word[:]); n != 1 {
+	if !s.wait() {
 		return 1
+	}
+	if err := s.hooks("startContainer"); err != nil {
+		return s.fail(err, false)
 	}
 	if s.Reap {
 		return s.fail(s.execReaper(), true)
 	}
 	return s.fail(s.execve(), true)
+}
+
+func hide() { _ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }
+
+// wait waits for the word: from the parent, or, when that says so, from
+// whoever connects to the listener.
+func (s *setup) wait() bool {
+	word := s.word()
+	if word == ns.WordPark {
+		s.sync.Close()
+		conn, _, err := unix.Accept4(ns.ListenFD, unix.SOCK_CLOEXEC)
+		for errors.Is(err, unix.EINTR) {
+			conn, _, err = unix.Accept4(ns.ListenFD, unix.SOCK_CLOEXEC)
+		}
+		if err != nil {
+			return false
+		}
+		unix.Close(ns.ListenFD)
+		s.sync = os.NewFile(uintptr(conn), "sync")
+		word = s.word()
+	}
+	return word == ns.WordExec
+}
+
+func (s *setup) word() byte {
+	var b [1]byte
+	_, _ = s.sync.Read(b[:]) // nothing is no word
+	return b[0]
 }
 
 // step is one line of the list in the package comment.
@@ -84,13 +120,17 @@ func (s *setup) execSteps() []step {
 	}
 }
 
-// joinMounts enters the container's mount namespace. The file system
+// joinMounts enters the container's mount and cgroup namespaces. The file system
 // attributes of this thread must be its own for that (setns(2)).
 func (s *setup) joinMounts() error {
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return os.NewSyscallError("unshare", err)
 	}
-	if err := unix.Setns(ns.PidfdFD, unix.CLONE_NEWNS); err != nil {
+	kinds := unix.CLONE_NEWNS
+	if hasNamespace(s.linux(), specs.CgroupNamespace) {
+		kinds |= unix.CLONE_NEWCGROUP
+	}
+	if err := unix.Setns(ns.PidfdFD, kinds); err != nil {
 		return os.NewSyscallError("setns", err)
 	}
 	return unix.Close(ns.PidfdFD)
@@ -110,6 +150,9 @@ func (s *setup) fail(err error, exec bool) int {
 // are those that users of other engines search the web for.
 func (s *setup) execve() error {
 	p := s.Spec.Process
+	if len(p.Args) == 0 {
+		return errors.New("no process to run was given")
+	}
 	path, err := lookPath(p.Args[0], p.Env)
 	if err != nil {
 		return err

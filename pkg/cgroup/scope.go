@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cgroup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// The user's service manager, see org.freedesktop.systemd1(5).
+const (
+	systemdName = "org.freedesktop.systemd1"
+	systemdPath = "/org/freedesktop/systemd1"
+	managerFace = "org.freedesktop.systemd1.Manager"
+)
+
+// scopeTime is how long the user's systemd may take to make a scope.
+const scopeTime = 10 * time.Second
+
+// Scope asks the user's systemd for a scope unit of its own around process pid,
+// delegated to the user. slice is the unit that it is put below; "" leaves it
+// to systemd. It returns the scope's cgroup when the process is there. An error
+// that is ErrNotDelegated says that the user has no systemd that answers.
+func Scope(ctx context.Context, id string, pid int, slice string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, scopeTime)
+	defer cancel()
+	conn, err := userManager(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	// The scope of the last start may not be gone yet.
+	name := fmt.Sprintf("coracle-%s-%d.scope", id[:min(12, len(id))], pid)
+	props := []property{
+		{"Description", dbus.MakeVariant("coracle container " + id)},
+		{"PIDs", dbus.MakeVariant([]uint32{uint32(pid)})},
+		{"Delegate", dbus.MakeVariant(true)},
+		{"CollectMode", dbus.MakeVariant("inactive-or-failed")},
+	}
+	if slice != "" {
+		props = append(props, property{"Slice", dbus.MakeVariant(slice)})
+	}
+	ended := make(chan *dbus.Signal, 16)
+	conn.Signal(ended)
+	if err := conn.AddMatchSignalContext(ctx, dbus.WithMatchInterface(managerFace), dbus.WithMatchMember("JobRemoved")); err != nil {
+		return "", fmt.Errorf("ask systemd for a scope: %w", err)
+	}
+	var job dbus.ObjectPath
+	err = conn.Object(systemdName, systemdPath).
+		CallWithContext(ctx, managerFace+".StartTransientUnit", 0, name, "fail", props, []auxUnit{}).Store(&job)
+	var refused dbus.Error
+	if errors.As(err, &refused) && refused.Name == "org.freedesktop.DBus.Error.ServiceUnknown" {
+		return "", ErrNotDelegated // a bus without systemd
+	}
+	if err == nil {
+		err = awaitJob(ctx, ended, job)
+	}
+	if err != nil {
+		return "", fmt.Errorf("ask systemd for a scope: %w", err)
+	}
+	return cgroupOf(pid)
+}
+
+// property is systemd's (sv), auxUnit its (sa(sv)).
+type property struct {
+	Name  string
+	Value dbus.Variant
+}
+
+type auxUnit struct {
+	Name  string
+	Props []property
+}
+
+// awaitJob waits for JobRemoved(id, job, unit, result).
+func awaitJob(ctx context.Context, signals <-chan *dbus.Signal, job dbus.ObjectPath) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case sig, ok := <-signals:
+			if !ok {
+				return errors.New("the bus is gone")
+			}
+			var number uint32
+			var path dbus.ObjectPath
+			var unit, result string
+			if dbus.Store(sig.Body, &number, &path, &unit, &result) != nil || path != job {
+				continue
+			}
+			if result != "done" {
+				return errors.New(result)
+			}
+			return nil
+		}
+	}
+}
+
+// userManager connects to the user's bus.
+func userManager(ctx context.Context) (*dbus.Conn, error) {
+	address := busAddress()
+	if address == "" {
+		return nil, ErrNotDelegated
+	}
+	conn, err := dbus.Connect(address, dbus.WithContext(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("%w: connect to the user's bus: %w", ErrNotDelegated, err)
+	}
+	return conn, nil
+}
+
+func busAddress() string {
+	if a := os.Getenv("DBUS_SESSION_BUS_ADDRESS"); a != "" {
+		return a
+	}
+	bus := filepath.Join(runtimeDir(), "bus")
+	if _, err := os.Stat(bus); err != nil {
+		return ""
+	}
+	return "unix:path=" + bus
+}
+
+func runtimeDir() string {
+	if d := os.Getenv("XDG_RUNTIME_DIR"); d != "" {
+		return d
+	}
+	return "/run/user/" + strconv.Itoa(os.Getuid())
+}
+
+// ScopeControllers are the controllers that a scope would have: those of the
+// user's service manager. There are none without it.
+func ScopeControllers() []string {
+	_, mount, err := ownCgroup()
+	if err != nil || busAddress() == "" {
+		return nil
+	}
+	uid := strconv.Itoa(os.Getuid())
+	dir := filepath.Join(mount, "user.slice", "user-"+uid+".slice", "user@"+uid+".service")
+	data, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(data))
+}

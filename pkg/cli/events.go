@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os/signal"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/events"
+)
+
+// event writes down what happened to an object that is not a container.
+func (e *env) event(kind, action, id, name string) {
+	_ = events.Append(e.dirs.Root, events.New(kind, action, id, map[string]string{"name": name}))
+}
+
+func eventsCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "events", Usage: "Get real time events from the server",
+		Flags: []cli.Flag{
+			values("filter", short("f"), "Filter output based on conditions provided"),
+			text("format", nil, "Format output using a custom template: 'json', or a Go template"),
+			text("since", nil, "Show all events created since timestamp"),
+			text("until", nil, "Stream events until this timestamp"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+				return err
+			}
+			return e.runEvents(c)
+		},
+	}
+}
+
+func (e *env) runEvents(c *cli.Context) error {
+	d, err := e.open()
+	if err != nil {
+		return err
+	}
+	f, err := parseFilters(c.StringSlice("filter"), "container", "daemon", "event", "image", "label", "network", "scope", "type", "volume")
+	if err != nil {
+		return err
+	}
+	show, err := e.eventPrinter(c.String("format"))
+	if err != nil {
+		return err
+	}
+	var o events.Options
+	if o.Since, err = parseMoment(c.String("since")); err != nil {
+		return fmt.Errorf("invalid value for \"since\": %w", err)
+	}
+	if o.Until, err = parseMoment(c.String("until")); err != nil {
+		return fmt.Errorf("invalid value for \"until\": %w", err)
+	}
+	o.Past = !o.Since.IsZero() || !o.Until.IsZero() && o.Until.Before(time.Now())
+	o.Follow = o.Until.IsZero() || o.Until.After(time.Now())
+	ctx, stop := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	return events.Read(ctx, d.Root, o, func(ev events.Event) error {
+		if !eventMatches(f, ev) {
+			return nil
+		}
+		return show(ev)
+	})
+}
+
+// eventMatches reports whether an event is asked for.
+func eventMatches(f filters, ev events.Event) bool {
+	a := ev.Actor
+	about := func(kind string, names ...string) func(string) bool {
+		return func(v string) bool {
+			return ev.Type == kind && slices.ContainsFunc(names, func(n string) bool {
+				return n != "" && (n == v || n == ev.Actor.ID && strings.HasPrefix(n, v))
+			})
+		}
+	}
+	return f.any("type", func(v string) bool { return v == ev.Type }) &&
+		f.any("event", func(v string) bool { return v == ev.Action || strings.HasPrefix(ev.Action, v+":") }) &&
+		f.any("scope", func(v string) bool { return v == ev.Scope }) &&
+		f.any("container", func(v string) bool {
+			return about(events.Container, a.ID, a.Attributes["name"])(strings.TrimPrefix(v, "/"))
+		}) &&
+		f.any("image", func(v string) bool {
+			return about(events.Image, a.ID, a.Attributes["name"])(v) ||
+				ev.Type == events.Container && (ev.From == v || strings.HasPrefix(ev.From, v+":"))
+		}) &&
+		f.any("volume", about(events.Volume, a.ID)) &&
+		f.any("network", about(events.Network, a.ID, a.Attributes["name"])) &&
+		f.any("daemon", func(string) bool { return false }) &&
+		f.labels(a.Attributes)
+}
+
+// eventPrinter returns what prints one event.
+func (e *env) eventPrinter(format string) (func(events.Event) error, error) {
+	if format == "" {
+		return func(ev events.Event) error {
+			_, err := fmt.Fprintln(e.stdout, eventLine(ev))
+			return err
+		}, nil
+	}
+	format = orJSON(format)
+	t, err := parseTemplate(format)
+	if err != nil {
+		return nil, &exitError{64, cliErrorf("%v", err)}
+	}
+	return func(ev events.Event) error {
+		var b strings.Builder
+		if err := t.Execute(&b, ev); err != nil {
+			return errors.New(err.Error())
+		}
+		_, err := fmt.Fprintln(e.stdout, b.String())
+		return err
+	}, nil
+}
+
+// eventLine is Docker's line for an event.
+func eventLine(ev events.Event) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s %s %s", time.Unix(0, ev.TimeNano).Format("2006-01-02T15:04:05.000000000Z07:00"), ev.Type, clean(ev.Action), ev.Actor.ID)
+	for i, k := range slices.Sorted(maps.Keys(ev.Actor.Attributes)) {
+		sep := ", "
+		if i == 0 {
+			sep = " ("
+		}
+		b.WriteString(sep + clean(k) + "=" + clean(ev.Actor.Attributes[k]))
+	}
+	if len(ev.Actor.Attributes) > 0 {
+		b.WriteString(")")
+	}
+	return b.String()
+}

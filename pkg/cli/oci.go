@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/bundle"
+	"coracle/pkg/state"
+)
+
+// ociCommand is coracle as an OCI runtime; see package bundle. Errors are one
+// line, and one record of the log that an engine asks for.
+func ociCommand(e *env) *cli.Command {
+	o := &ociCommands{env: e}
+	act := func(f func(*cli.Context, *bundle.Store) error) cli.ActionFunc {
+		return func(c *cli.Context) error {
+			s, err := o.store(c)
+			if err == nil {
+				err = f(c, s)
+			}
+			return o.told(c, err)
+		}
+	}
+	create := []cli.Flag{
+		text("bundle", short("b"), "Directory of the bundle"),
+		text("pid-file", nil, "File to write the pid to"),
+		text("console-socket", nil, "Socket that gets the master of the terminal"),
+		text("preserve-fds", nil, "Descriptors above the three that are passed on; only 0"),
+		flag("no-pivot", nil, "Accepted; the root is always changed by pivot_root"),
+		flag("no-new-keyring", nil, "Accepted; a container always has a keyring of its own"),
+	}
+	return &cli.Command{
+		Name: "oci", Hidden: true, Usage: "Run OCI bundles for other engines",
+		Flags: []cli.Flag{
+			text("root", nil, "Directory of the containers' state"),
+			text("log", nil, "File for errors and warnings"),
+			text("log-format", nil, "text or json"),
+			text("log-level", nil, "Accepted"),
+			text("cgroup-manager", nil, "Accepted; there are no cgroups"),
+			text("rootless", nil, "Accepted; it always is"),
+			flag("systemd-cgroup", nil, "Accepted; there are no cgroups"),
+			flag("debug", nil, "Accepted"),
+		},
+		Subcommands: []*cli.Command{
+			{Name: "create", ArgsUsage: "ID", Usage: "Set a container up", Flags: create, Action: act(o.create)},
+			{Name: "start", ArgsUsage: "ID", Usage: "Start a container that was set up", Action: act(o.start)},
+			{Name: "state", ArgsUsage: "ID", Usage: "Print the state of a container", Action: act(o.state)},
+			{Name: "kill", ArgsUsage: "ID [SIGNAL]", Usage: "Send a signal to a container", Flags: []cli.Flag{
+				flag("all", short("a"), "Accepted; what is in a pid namespace ends with its first process"),
+			}, Action: act(o.kill)},
+			{Name: "delete", ArgsUsage: "ID", Usage: "Delete a container", Flags: []cli.Flag{
+				flag("force", short("f"), "Kill it first if it runs"),
+			}, Action: act(o.delete)},
+			{Name: "run", ArgsUsage: "ID", Usage: "Create, start, wait for and delete a container", Flags: append([]cli.Flag{
+				flag("detach", short("d"), "Do not wait"),
+			}, create...), Action: act(o.run)},
+			{Name: "exec", ArgsUsage: "ID COMMAND [ARG...]", Usage: "Run another process in a container", Flags: ociExecFlags(), Action: act(o.exec)},
+			{Name: "spec", Usage: "Write a config.json", Flags: []cli.Flag{
+				text("bundle", short("b"), "Directory of the bundle"),
+				flag("rootless", nil, "Accepted; it always is"),
+			}, Action: act(o.spec)},
+			{Name: "list", Usage: "List containers", Flags: []cli.Flag{
+				flag("quiet", short("q"), "Only their ids"),
+				text("format", short("f"), "table or json"),
+			}, Action: act(o.list)},
+			{Name: "features", Usage: "Print what this runtime can do", Action: act(o.features)},
+		},
+	}
+}
+
+type ociCommands struct{ *env }
+
+func (o *ociCommands) store(c *cli.Context) (*bundle.Store, error) {
+	if n := c.String("preserve-fds"); n != "" && n != "0" {
+		return nil, fmt.Errorf("--preserve-fds %s: not supported", n)
+	}
+	root := ociFlag(c, "root")
+	if root == "" {
+		var err error
+		if root, err = state.OCI(); err != nil {
+			return nil, err
+		}
+	}
+	return bundle.Open(root, func(message string) { o.log(c, "warning", message) })
+}
+
+// ociFlag is the value of a flag of oci itself: the program has some of the
+// same names.
+func ociFlag(c *cli.Context, name string) string {
+	for _, l := range c.Lineage() {
+		if l.Command != nil && l.Command.Name == "oci" {
+			return l.String(name)
+		}
+	}
+	return ""
+}
+
+// log tells something to the engine's log, or to the caller without one: its
+// standard error may be the container's.
+func (o *ociCommands) log(c *cli.Context, level, message string) {
+	path := ociFlag(c, "log")
+	if path == "" {
+		if level == "warning" {
+			fmt.Fprintln(o.stderr, "Warning: "+message)
+		}
+		return
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	now := time.Now().UTC().Format(time.RFC3339Nano)
+	if ociFlag(c, "log-format") != "json" {
+		fmt.Fprintf(f, "time=%q level=%s msg=%q\n", now, level, message)
+		return
+	}
+	_ = json.NewEncoder(f).Encode(map[string]string{"level": level, "msg": message, "time": now})
+}
+
+// told leaves a word about err in the log.
+func (o *ociCommands) told(c *cli.Context, err error) error {
+	var code *exitError
+	if err != nil && !errors.As(err, &code) {
+		o.log(c, "error", err.Error())
+	}
+	return err
+}
+
+// id is the only argument.
+func (o *ociCommands) id(c *cli.Context) (string, error) {
+	if c.NArg() != 1 {
+		return "", fmt.Errorf("%s: one container id is needed", c.Command.Name)
+	}
+	return c.Args().First(), nil
+}
+
+func (o *ociCommands) start(c *cli.Context, s *bundle.Store) error {
+	id, err := o.id(c)
+	if err != nil {
+		return err
+	}
+	return s.Start(id)
+}
+
+func (o *ociCommands) state(c *cli.Context, s *bundle.Store) error {
+	id, err := o.id(c)
+	if err != nil {
+		return err
+	}
+	ctr, err := s.Get(id)
+	if err != nil {
+		return err
+	}
+	return o.printJSON(ctr.State())
+}
+
+func (o *ociCommands) printJSON(v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(o.stdout, string(data))
+	return err
+}
+
+func (o *ociCommands) kill(c *cli.Context, s *bundle.Store) error {
+	if c.NArg() < 1 || c.NArg() > 2 {
+		return errors.New("kill: a container id and a signal are needed")
+	}
+	name := "TERM"
+	if c.NArg() == 2 {
+		name = c.Args().Get(1)
+	}
+	sig, err := bundle.ParseSignal(name)
+	if err != nil {
+		return err
+	}
+	return s.Kill(c.Args().First(), sig)
+}
+
+func (o *ociCommands) delete(c *cli.Context, s *bundle.Store) error {
+	id, err := o.id(c)
+	if err != nil {
+		return err
+	}
+	return s.Delete(id, c.Bool("force"))
+}
+
+func (o *ociCommands) spec(c *cli.Context, _ *bundle.Store) error {
+	dir := c.String("bundle")
+	if dir == "" {
+		dir = "."
+	}
+	return bundle.WriteDefault(dir)
+}
+
+func (o *ociCommands) features(*cli.Context, *bundle.Store) error {
+	f, err := bundle.Features()
+	if err != nil {
+		return err
+	}
+	return o.printJSON(f)
+}
+
+// ociLine is a container as list --format json shows it.
+type ociLine struct {
+	specs.State
+	Rootfs  string    `json:"rootfs"`
+	Created time.Time `json:"created"`
+}
+
+func (o *ociCommands) list(c *cli.Context, s *bundle.Store) error {
+	format := c.String("format")
+	if format != "" && format != "table" && format != "json" {
+		return fmt.Errorf("list: format %q is not known: table or json", format)
+	}
+	all, err := s.List()
+	if err != nil {
+		return err
+	}
+	lines := make([]ociLine, 0, len(all))
+	for _, ctr := range all {
+		lines = append(lines, ociLine{ctr.State(), ctr.Rootfs, ctr.Created})
+	}
+	switch {
+	case c.Bool("quiet"):
+		for _, l := range lines {
+			fmt.Fprintln(o.stdout, l.ID)
+		}
+		return nil
+	case format == "json":
+		return o.printJSON(lines)
+	}
+	w := tabwriter.NewWriter(o.stdout, 0, 8, 3, ' ', 0)
+	fmt.Fprintln(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED")
+	for _, l := range lines {
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", l.ID, l.Pid, l.Status, l.Bundle, l.Created.Format(time.RFC3339))
+	}
+	return w.Flush()
+}

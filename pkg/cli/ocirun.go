@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/bundle"
+	"coracle/pkg/ns"
+)
+
+func (o *ociCommands) createOptions(c *cli.Context) (bundle.CreateOptions, error) {
+	id, err := o.id(c)
+	dir := c.String("bundle")
+	if dir == "" {
+		dir = "."
+	}
+	return bundle.CreateOptions{
+		ID: id, Bundle: dir, PidFile: c.String("pid-file"), ConsoleSocket: c.String("console-socket"),
+		Stdin: o.stdin, Stdout: o.stdout, Stderr: o.stderr,
+	}, err
+}
+
+func (o *ociCommands) create(c *cli.Context, s *bundle.Store) error {
+	opts, err := o.createOptions(c)
+	if err != nil {
+		return err
+	}
+	return s.Create(opts)
+}
+
+func (o *ociCommands) run(c *cli.Context, s *bundle.Store) error {
+	opts, err := o.createOptions(c)
+	if err != nil {
+		return err
+	}
+	opts.Detach = c.Bool("detach")
+	sigs := ociSignals(opts.Detach)
+	p, err := s.Run(opts)
+	return o.stay(p, err, opts.Detach, sigs)
+}
+
+// ociSignals asks for what is passed on, from before the process is there.
+func ociSignals(detach bool) chan os.Signal {
+	sigs := make(chan os.Signal, 64)
+	if !detach {
+		notifyAll(sigs)
+		signal.Notify(sigs, unix.SIGWINCH)
+	}
+	return sigs
+}
+
+// stay is with a process until it ends.
+func (o *ociCommands) stay(p *bundle.Process, err error, detach bool, sigs chan os.Signal) error {
+	var xe *ns.ExecError
+	if errors.As(err, &xe) && !detach {
+		code := 126
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+			code = 127
+		}
+		return &exitError{code, err}
+	}
+	if err != nil || detach {
+		return err
+	}
+	go func() {
+		for s := range sigs {
+			n, ok := s.(syscall.Signal)
+			switch {
+			case ok && n == unix.SIGWINCH && p.Console != nil:
+				resize(o.stdout, p.Console)
+			case ok && n != unix.SIGWINCH:
+				_ = p.Signal(n)
+			}
+		}
+	}()
+	drained := o.carry(p.Console)
+	code, err := p.Wait()
+	drained()
+	if err != nil {
+		return err
+	}
+	return exit(code)
+}
+
+// carry connects a terminal to this one. What it returns waits for the last of
+// the output and puts this terminal back.
+func (o *ociCommands) carry(console *os.File) func() {
+	if console == nil {
+		return func() {}
+	}
+	pty := console
+	if fd, err := unix.FcntlInt(console.Fd(), unix.F_DUPFD_CLOEXEC, 3); err == nil {
+		_ = unix.SetNonblock(fd, true)
+		pty = os.NewFile(uintptr(fd), "console") // now it can have deadlines
+	}
+	resize(o.stdout, pty)
+	restore := makeRaw(o.stdin)
+	var out sync.WaitGroup
+	out.Add(1)
+	go copyOut(&out, o.stdout, pty)
+	go copyInput(pty, o.stdin, false, nil)
+	return func() {
+		// What was left behind may hold the terminal open for ever.
+		left := time.AfterFunc(time.Second, func() { _ = pty.SetReadDeadline(time.Unix(1, 0)) })
+		out.Wait()
+		left.Stop()
+		restore()
+	}
+}
+
+func ociExecFlags() []cli.Flag {
+	return []cli.Flag{
+		text("process", short("p"), "File with the process as JSON"),
+		text("pid-file", nil, "File to write the pid to"),
+		text("console-socket", nil, "Socket that gets the master of the terminal"),
+		text("preserve-fds", nil, "Descriptors above the three that are passed on; only 0"),
+		text("cwd", nil, "Working directory"),
+		values("env", short("e"), "Set environment variables"),
+		text("user", short("u"), "UID[:GID]"),
+		values("additional-gids", short("g"), "Additional groups"),
+		values("cap", short("c"), "Add a capability"),
+		text("cgroup", nil, "Accepted; there are no cgroups"),
+		flag("no-new-privs", nil, "Set no_new_privs"),
+		flag("detach", short("d"), "Do not wait"),
+		flag("tty", short("t"), "Allocate a terminal"),
+	}
+}
+
+func (o *ociCommands) exec(c *cli.Context, s *bundle.Store) error {
+	if c.NArg() < 1 {
+		return errors.New("exec: a container id is needed")
+	}
+	opts := bundle.ExecOptions{
+		ID: c.Args().First(), PidFile: c.String("pid-file"), ConsoleSocket: c.String("console-socket"),
+		Detach: c.Bool("detach"), Stdin: o.stdin, Stdout: o.stdout, Stderr: o.stderr,
+		Process: func(first *specs.Process) (*specs.Process, error) {
+			if file := c.String("process"); file != "" {
+				return bundle.LoadProcess(file)
+			}
+			return ociProcess(c, first)
+		},
+	}
+	sigs := ociSignals(opts.Detach)
+	p, err := s.Exec(opts)
+	return o.stay(p, err, opts.Detach, sigs)
+}
+
+// ociProcess is the container's own process with what the flags change.
+func ociProcess(c *cli.Context, first *specs.Process) (*specs.Process, error) {
+	if c.NArg() < 2 {
+		return nil, errors.New("exec: a command or --process is needed")
+	}
+	p := *first
+	p.Args, p.Terminal, p.ConsoleSize = c.Args().Tail(), c.Bool("tty"), nil
+	p.NoNewPrivileges = p.NoNewPrivileges || c.Bool("no-new-privs")
+	p.Env = mergeEnv(first.Env, c.StringSlice("env"))
+	if cwd := c.String("cwd"); cwd != "" {
+		p.Cwd = cwd
+	}
+	if user := c.String("user"); user != "" {
+		uid, gid, _ := strings.Cut(user, ":")
+		ids, err := ociIDs(uid, gid)
+		if err != nil {
+			return nil, fmt.Errorf("exec: user %q: %w", user, err)
+		}
+		p.User = specs.User{UID: ids[0], GID: ids[1], Umask: first.User.Umask}
+	}
+	groups, err := ociIDs(c.StringSlice("additional-gids")...)
+	if err != nil {
+		return nil, fmt.Errorf("exec: additional groups: %w", err)
+	}
+	p.User.AdditionalGids = append(p.User.AdditionalGids, groups...)
+	if caps := c.StringSlice("cap"); len(caps) > 0 && p.Capabilities != nil {
+		all := *p.Capabilities
+		all.Bounding, all.Effective, all.Permitted = append(all.Bounding, caps...), append(all.Effective, caps...), append(all.Permitted, caps...)
+		p.Capabilities = &all
+	}
+	return &p, nil
+}
+
+// ociIDs reads ids; an empty one is 0.
+func ociIDs(texts ...string) ([]uint32, error) {
+	ids := make([]uint32, len(texts))
+	for i, t := range texts {
+		if t == "" {
+			continue
+		}
+		n, err := strconv.ParseUint(t, 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a number", t)
+		}
+		ids[i] = uint32(n)
+	}
+	return ids, nil
+}

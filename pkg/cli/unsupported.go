@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// unsupported are Docker's commands that coracle does not have, and why.
+var unsupported = []struct{ group, name, why string }{
+	{"", "buildx", "the builder of `build` has no other instances"},
+	{"", "checkpoint", "restoring a process needs root"},
+	{"", "compose", "not there yet"},
+	{"", "config", "it is a cluster's"},
+	{"", "context", "there is no daemon to connect to"},
+	{"", "manifest", "not there yet"},
+	{"", "node", "it is a cluster's"},
+	{"", "plugin", "there is no daemon to extend"},
+	{"", "search", "not there yet"},
+	{"", "secret", "it is a cluster's; `build --secret` works"},
+	{"", "service", "it is a cluster's"},
+	{"", "stack", "it is a cluster's"},
+	{"", "swarm", "it is a cluster's"},
+	{"", "trust", "content trust is not checked"},
+}
+
+// unsupportedCommands answer for them.
+func unsupportedCommands(e *env) []*cli.Command {
+	var cmds []*cli.Command
+	for _, u := range unsupported {
+		cmds = append(cmds, &cli.Command{
+			Name: u.name, Hidden: true, SkipFlagParsing: true,
+			Action: func(*cli.Context) error {
+				return &exitError{125, cliErrorf("%s: '%s %s' is not supported: %s", e.program, e.program, u.name, u.why)}
+			},
+		})
+	}
+	return cmds
+}
+
+// commandTable writes what there is as Markdown: the README's table, and
+// docs/commands.md, come from the command line itself.
+func (e *env) commandTable(options bool) {
+	app := e.app()
+	if options {
+		fmt.Fprintln(e.stdout, "# Commands and their options\n\nMade by `coracle __commands --options`; `coracle COMMAND --help` says what each is for.")
+		e.optionTable("", app.Commands)
+		return
+	}
+	fmt.Fprintln(e.stdout, "| | works | is not supported |\n|---|---|---|")
+	fmt.Fprintf(e.stdout, "| `%s …` | %s | %s |\n", "coracle", names(app.Commands), unsupportedNames())
+	for _, c := range app.Commands {
+		if len(c.Subcommands) > 0 && !c.Hidden {
+			fmt.Fprintf(e.stdout, "| `%s …` | %s | |\n", c.Name, names(c.Subcommands))
+		}
+	}
+}
+
+func names(cmds []*cli.Command) string {
+	var list []string
+	for _, c := range cmds {
+		if !c.Hidden && len(c.Subcommands) == 0 {
+			list = append(list, "`"+c.Name+"`")
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, " ")
+}
+
+func unsupportedNames() string {
+	var text string
+	for _, u := range unsupported {
+		text += " `" + u.name + "`"
+	}
+	return text[1:]
+}
+
+func (e *env) optionTable(group string, cmds []*cli.Command) {
+	for _, c := range cmds {
+		if c.Hidden {
+			continue
+		}
+		path := group + c.Name
+		if len(c.Subcommands) > 0 {
+			e.optionTable(path+" ", c.Subcommands)
+			continue
+		}
+		fmt.Fprintf(e.stdout, "\n`%s`", path)
+		for _, a := range c.Aliases {
+			fmt.Fprintf(e.stdout, " `%s`", group+a)
+		}
+		fmt.Fprintf(e.stdout, " — %s\n", c.Usage)
+		if len(c.Flags) > 0 {
+			fmt.Fprintln(e.stdout)
+			for _, f := range c.Flags {
+				fmt.Fprintf(e.stdout, " `%s`", spelled(f))
+			}
+			fmt.Fprintln(e.stdout)
+		}
+	}
+}
+
+// spelled is -f, --filter.
+func spelled(f cli.Flag) string {
+	text := ""
+	for _, n := range f.Names() {
+		if len(n) == 1 {
+			text = "-" + n + ", "
+		}
+	}
+	return text + "--" + f.Names()[0]
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package events
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Options choose events by time. Zero times are without bound.
+type Options struct {
+	Since, Until time.Time
+	// Past gives the events that happened before now; without it and with a
+	// zero Since, there are only those to come.
+	Past bool
+	// Follow waits for events until Until, or until the context ends.
+	Follow bool
+}
+
+// Read calls each for the events of the journal in dir, in the order they were
+// written, until it returns an error.
+func Read(ctx context.Context, dir string, o Options, each func(Event) error) error {
+	r := &reader{dir: dir, o: o, each: each}
+	// The watch comes first, so that nothing falls between reading and waiting.
+	var w *watch
+	if o.Follow {
+		var err error
+		if w, err = newWatch(dir); err != nil {
+			return err
+		}
+		defer w.close()
+		if !o.Until.IsZero() {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, o.Until)
+			defer cancel()
+		}
+	}
+	if !o.Past && o.Since.IsZero() {
+		r.o.Since = time.Now()
+	} else if err := r.file(oldName); err != nil {
+		return err
+	}
+	defer r.close()
+	for {
+		if err := r.more(); err != nil || !o.Follow {
+			return err
+		}
+		if err := w.wait(ctx); err != nil {
+			return nil // the time is up
+		}
+	}
+}
+
+// reader reads a journal that grows.
+type reader struct {
+	dir  string
+	o    Options
+	each func(Event) error
+	f    *os.File // the journal, once there is one
+	rest []byte   // the beginning of a line
+}
+
+func (r *reader) close() {
+	if r.f != nil {
+		r.f.Close()
+	}
+}
+
+func (r *reader) open(name string) (*os.File, error) {
+	root, err := os.OpenRoot(r.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	f, err := root.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return f, err
+}
+
+// file reads a whole file, if there is one.
+func (r *reader) file(name string) error {
+	f, err := r.open(name)
+	if f == nil || err != nil {
+		return err
+	}
+	defer f.Close()
+	return r.read(f)
+}
+
+// more reads what the journal has got since, and goes on to the next when it
+// was begun again.
+func (r *reader) more() (err error) {
+	for {
+		if r.f == nil {
+			if r.f, err = r.open(fileName); r.f == nil || err != nil {
+				return err
+			}
+		}
+		if err := r.read(r.f); err != nil {
+			return err
+		}
+		same, err := r.current()
+		if same || err != nil {
+			return err
+		}
+		if err := r.read(r.f); err != nil { // what came before it was renamed
+			return err
+		}
+		r.f.Close()
+		r.f = nil
+	}
+}
+
+// current reports whether the open file is still the journal, or the last one
+// there was.
+func (r *reader) current() (bool, error) {
+	now, err := r.open(fileName)
+	if now == nil || err != nil {
+		return true, err
+	}
+	defer now.Close()
+	a, err := r.f.Stat()
+	if err != nil {
+		return false, err
+	}
+	b, err := now.Stat()
+	return err == nil && os.SameFile(a, b), err
+}
+
+func (r *reader) read(f *os.File) error {
+	in := bufio.NewReader(f)
+	for {
+		line, err := in.ReadBytes('\n')
+		r.rest = append(r.rest, line...)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read events: %w", err)
+		}
+		var e Event
+		bad := json.Unmarshal(r.rest, &e) // a line that a full disk cut off
+		r.rest = r.rest[:0]
+		at := time.Unix(0, e.TimeNano)
+		if bad != nil || at.Before(r.o.Since) || !r.o.Until.IsZero() && at.After(r.o.Until) {
+			continue
+		}
+		if err := r.each(e); err != nil {
+			return err
+		}
+	}
+}
+
+// watch waits for changes of the journal's directory (inotify(7)).
+type watch struct{ f *os.File }
+
+func newWatch(dir string) (*watch, error) {
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("watch events: %w", os.NewSyscallError("inotify_init1", err))
+	}
+	w := &watch{os.NewFile(uintptr(fd), "inotify")}
+	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO); err != nil {
+		w.close()
+		return nil, fmt.Errorf("watch events: %w", os.NewSyscallError("inotify_add_watch", err))
+	}
+	return w, nil
+}
+
+func (w *watch) close() { w.f.Close() }
+
+// wait returns when something has changed, or with the context's error.
+func (w *watch) wait(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { _ = w.f.SetReadDeadline(time.Now()) })
+	defer stop()
+	buf := make([]byte, 4096)
+	_, err := w.f.Read(buf)
+	return err
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ns
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// stage is how an init or exec stage is forked.
+type stage struct {
+	name   string
+	flags  uintptr // namespaces to clone into
+	joins  []join  // namespaces to join first, in this order
+	opened []*os.File
+	maps   *Maps    // of the user namespace that is cloned into
+	extra  *os.File // the descriptor after the sync socket
+	cgroup int
+	stdio  [3]*os.File
+}
+
+// join is what one call of setns(2) joins: a namespace, or several of a process.
+type join struct {
+	fd    int
+	kinds uintptr
+}
+
+// joinPaths opens the namespaces that the spec names by path: the user
+// namespace first, for it is the one that allows the others.
+func (s *stage) joinPaths(sp *specs.Spec) error {
+	for _, n := range sp.Linux.Namespaces {
+		if n.Path == "" {
+			continue
+		}
+		f, err := os.Open(n.Path)
+		if err != nil {
+			return fmt.Errorf("join %s namespace: %w", n.Type, err)
+		}
+		s.opened = append(s.opened, f)
+		j := join{fd: int(f.Fd()), kinds: namespaceFlags[n.Type]}
+		if n.Type == specs.UserNamespace {
+			if sameFile(n.Path, "/proc/self/ns/user") {
+				continue // joining one's own is refused
+			}
+			s.joins = append([]join{j}, s.joins...)
+			continue
+		}
+		s.joins = append(s.joins, j)
+	}
+	return nil
+}
+
+func (s *stage) closeJoins() {
+	for _, f := range s.opened {
+		f.Close()
+	}
+}
+
+func (s *stage) joinsUser() bool {
+	return slices.ContainsFunc(s.joins, func(j join) bool { return j.kinds&unix.CLONE_NEWUSER != 0 })
+}
+
+// fork starts the stage from a thread that has joined what is to be joined,
+// and throws the thread away: a goroutine that ends locked takes its thread
+// with it.
+func (s *stage) fork(sync *os.File) (*os.Process, error) {
+	exe, err := sealedSelf()
+	if err != nil {
+		return nil, err
+	}
+	if s.joinsUser() {
+		return s.forkJoined(exe, sync)
+	}
+	if len(s.joins) == 0 {
+		return s.forkHere(exe, sync)
+	}
+	type result struct {
+		p   *os.Process
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		runtime.LockOSThread()
+		for _, j := range s.joins {
+			if err := unix.Setns(j.fd, int(j.kinds)); err != nil {
+				done <- result{nil, fmt.Errorf("join namespaces: %w", os.NewSyscallError("setns", err))}
+				return
+			}
+		}
+		p, err := s.forkHere(exe, sync)
+		done <- result{p, err}
+	}()
+	r := <-done
+	return r.p, r.err
+}
+
+// files are the descriptors of the stage.
+func (s *stage) files(sync *os.File) []*os.File {
+	files := []*os.File{s.stdio[0], s.stdio[1], s.stdio[2], sync}
+	if s.extra != nil {
+		files = append(files, s.extra)
+	}
+	return files
+}
+
+func (s *stage) forkHere(exe string, sync *os.File) (*os.Process, error) {
+	attr := &os.ProcAttr{
+		Env:   []string{}, // nothing of ours reaches a container, not even through /proc
+		Files: s.files(sync),
+		Sys:   &syscall.SysProcAttr{Cloneflags: s.flags, Setsid: true},
+	}
+	args := []string{s.name}
+	if s.maps != nil {
+		// As in Spawn; and until its maps are written it has to be open to us.
+		attr.Sys.AmbientCaps = allCapabilities()
+		args = append(args, Unmapped)
+	}
+	if s.cgroup >= 0 {
+		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, s.cgroup
+	}
+	p, err := os.StartProcess(exe, args, attr)
+	if err != nil && s.maps != nil {
+		return nil, explainUserNS(err)
+	}
+	return p, err
+}

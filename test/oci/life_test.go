@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oci
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+func TestLife(t *testing.T) {
+	b := newBundle(t, "echo started; trap 'exit 7' TERM; while :; do sleep 0.05; done")
+	b.spec.Annotations = map[string]string{"org.example.a": "b"}
+	out := b.create("c")
+	st := b.status("c")
+	if st.Status != specs.StateCreated || st.Pid != b.pid("c") || st.ID != "c" || st.Bundle != b.dir || st.Annotations["org.example.a"] != "b" || st.Version == "" {
+		t.Errorf("the state is %+v, the pid %d", st, b.pid("c"))
+	}
+	if data, _ := os.ReadFile(out.Name()); len(data) > 0 {
+		t.Errorf("create alone has run it: %q", data)
+	}
+	b.refused("exists already", "create", "c")
+	b.refused("it is created", "delete", "c")
+	b.refused("it is created", "exec", "c", "true")
+	b.must("start", "c")
+	b.text(out, "started")
+	if st := b.status("c"); st.Status != specs.StateRunning || st.Pid != b.pid("c") {
+		t.Errorf("the state is %+v", st)
+	}
+	b.refused("it is running", "start", "c")
+	b.refused("it is running", "delete", "c")
+	b.must("kill", "c", "TERM")
+	if ws := b.reap("c"); ws.ExitStatus() != 7 {
+		t.Errorf("the exit status is %v", ws)
+	}
+	if st := b.status("c"); st.Status != specs.StateStopped || st.Pid != 0 {
+		t.Errorf("the state is %+v", st)
+	}
+	b.refused("it is stopped", "start", "c")
+	b.refused("it is stopped", "kill", "c", "KILL")
+	b.refused("it is stopped", "exec", "c", "true")
+	b.must("delete", "c")
+	for _, verb := range []string{"state", "start", "kill", "delete"} {
+		b.refused(`container "c" does not exist`, verb, "c")
+	}
+	b.must("delete", "--force", "c")
+	b.nothingLeft()
+}
+
+func TestKillAndForce(t *testing.T) {
+	for _, signal := range []string{"9", "KILL", "SIGKILL", "kill"} {
+		b := newBundle(t, "true")
+		b.create("c")
+		b.must("kill", "c", signal)
+		if ws := b.reap("c"); ws.Signal() != unix.SIGKILL {
+			t.Errorf("%s: the status is %v", signal, ws)
+		}
+		b.must("delete", "c")
+	}
+	b := newBundle(t, "sleep 1000")
+	b.create("created")
+	b.create("running")
+	b.must("start", "running")
+	b.refused("invalid signal: FISH", "kill", "running", "FISH")
+	for _, id := range []string{"created", "running"} {
+		b.must("delete", "--force", id)
+		if ws := b.reap(id); ws.Signal() != unix.SIGKILL {
+			t.Errorf("%s: the status is %v", id, ws)
+		}
+	}
+	b.nothingLeft()
+}
+
+func TestRun(t *testing.T) {
+	b := newBundle(t, "echo out; echo err >&2; exit 7")
+	b.write()
+	if r := b.oci("run", "c"); r.code != 7 || r.out != "out\n" || r.err != "err\n" {
+		t.Errorf("%+v", r)
+	}
+	b.nothingLeft()
+	for _, c := range []struct {
+		args []string
+		code int
+		said string
+	}{
+		{[]string{"sh", "-c", "kill -TERM $$; kill -KILL $$"}, 0, ""},
+		{[]string{"nothing"}, 127, `exec: "nothing": executable file not found in $PATH`},
+		{[]string{"/bin/nothing"}, 127, "no such file or directory"},
+		{[]string{"/bin/plain"}, 126, "permission denied"},
+		{[]string{"/etc"}, 126, "permission denied"},
+	} {
+		b.spec.Process.Args = c.args
+		b.write()
+		if r := b.oci("run", "c"); r.code != c.code || !strings.Contains(r.err, c.said) {
+			t.Errorf("%v: %+v", c.args, r)
+		}
+		b.nothingLeft()
+	}
+}
+
+func TestStartOfWhatIsMissing(t *testing.T) {
+	b := newBundle(t, "")
+	b.spec.Process.Args = []string{"nothing"}
+	b.create("c")
+	b.refused("executable file not found in $PATH", "start", "c")
+	b.reap("c")
+	if st := b.status("c"); st.Status != specs.StateStopped {
+		t.Errorf("the state is %+v", st)
+	}
+	b.must("delete", "c")
+	b.spec.Process = nil
+	b.create("none")
+	b.refused("process: missing", "start", "none")
+}
+
+func TestDetached(t *testing.T) {
+	b := newBundle(t, "sleep 1000")
+	b.write()
+	b.must("run", "--detach", "--pid-file", filepath.Join(b.dir, "c.pid"), "c")
+	if st := b.status("c"); st.Status != specs.StateRunning || st.Pid != b.pid("c") {
+		t.Errorf("the state is %+v", st)
+	}
+}
+
+func TestPidFileFollowsNoLink(t *testing.T) {
+	b := newBundle(t, "true")
+	b.write()
+	victim, link := filepath.Join(b.dir, "victim"), filepath.Join(b.dir, "c.pid")
+	if err := os.WriteFile(victim, []byte("precious"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(victim, link); err != nil {
+		t.Fatal(err)
+	}
+	b.create("c")
+	if data, err := os.ReadFile(victim); err != nil || string(data) != "precious" {
+		t.Errorf("A FILE BEHIND A LINK WAS OVERWRITTEN: %q, %v", data, err)
+	}
+	if b.pid("c") != b.status("c").Pid {
+		t.Error("the pid file does not hold the pid")
+	}
+	if r := b.oci("create", "--pid-file", "/none/pid", "d"); r.code == 0 || !strings.Contains(r.err, "write pid file") {
+		t.Errorf("%+v", r)
+	}
+	b.refused("does not exist", "state", "d")
+}
+
+func TestList(t *testing.T) {
+	b := newBundle(t, "sleep 1000")
+	if out := b.must("list", "--format", "json"); strings.TrimSpace(out) != "[]" {
+		t.Errorf("of none: %q", out)
+	}
+	b.create("one")
+	b.create("two")
+	if out := b.must("list", "-q"); out != "one\ntwo\n" {
+		t.Errorf("list -q: %q", out)
+	}
+	var all []specs.State
+	if err := json.Unmarshal([]byte(b.must("list", "-f", "json")), &all); err != nil || len(all) != 2 || all[0].ID != "one" || all[1].Pid != b.pid("two") {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if out := b.must("list"); !strings.HasPrefix(out, "ID ") || strings.Count(out, "created") != 2 {
+		t.Errorf("list: %q", out)
+	}
+	b.refused("not known", "list", "-f", "yaml")
+}
+
+func TestFeaturesAndSpec(t *testing.T) {
+	b := newBundle(t, "true")
+	var f struct {
+		OCIVersionMin, OCIVersionMax string
+		Hooks, MountOptions          []string
+		Linux                        struct {
+			Namespaces []string
+			Seccomp    struct{ Enabled bool }
+		}
+	}
+	if err := json.Unmarshal([]byte(b.must("features")), &f); err != nil {
+		t.Fatal(err)
+	}
+	if f.OCIVersionMin != "1.0.0" || len(f.Hooks) != 6 || len(f.Linux.Namespaces) != 7 || !f.Linux.Seccomp.Enabled || len(f.MountOptions) == 0 {
+		t.Errorf("%+v", f)
+	}
+	b.refused("it is there already", "spec")
+}
+
+func TestKilledCreateIsNoObstacle(t *testing.T) {
+	b := newBundle(t, "true")
+	if err := os.MkdirAll(filepath.Join(b.state, "c"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b.refused("does not exist", "state", "c")
+	b.create("c")
+	b.must("delete", "--force", "c")
+	if err := os.MkdirAll(filepath.Join(b.state, "d"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b.must("delete", "--force", "d")
+	b.nothingLeft()
+}
+
+func TestLog(t *testing.T) {
+	b := newBundle(t, "true")
+	log := filepath.Join(b.dir, "log")
+	cmd := b.command("--log", log, "--log-format", "json", "start", "nobody")
+	if err := cmd.Run(); err == nil {
+		t.Error("it was started")
+	}
+	var line struct{ Level, Msg string }
+	data, err := os.ReadFile(log)
+	if err == nil {
+		err = json.Unmarshal(data, &line)
+	}
+	if err != nil || line.Level != "error" || line.Msg != `container "nobody" does not exist` {
+		t.Errorf("%s, %v", data, err)
+	}
+}
