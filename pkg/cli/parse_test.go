@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
@@ -303,6 +304,21 @@ func FuzzPortRange(f *testing.F) {
 		}
 		if a, b, p, err := portRange(fmt.Sprintf("%d-%d/%s", low, high, proto)); err != nil || a != low || b != high || p != proto || low > high {
 			t.Errorf("%q: %d-%d/%s and %d-%d/%s, %v", s, low, high, proto, a, b, p, err)
+		}
+	})
+}
+
+func FuzzUlimit(f *testing.F) {
+	for _, s := range []string{"nofile=1:2", "core=-1", "nproc=5", "=", "rtprio=a:b"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		u, err := units.ParseUlimit(s)
+		if err != nil {
+			return
+		}
+		if again, err := units.ParseUlimit(u.String()); err != nil || *again != *u {
+			t.Errorf("%q: %v and %v, %v", s, u, again, err)
 		}
 	})
 }

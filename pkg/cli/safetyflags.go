@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
+	"coracle/pkg/ns"
 	"coracle/pkg/oci/spec"
 )
 
@@ -90,6 +91,11 @@ func (e *env) setDevices(c *cli.Context, f *container.Safety) error {
 		}
 		if d.Permissions != "rwm" {
 			e.warn("--device %s: the permissions have no effect: only root may set rules for devices", v)
+		}
+		for _, n := range list {
+			if maps, err := ns.HostMaps(); err == nil && !maps.Single() && n.ThroughGroup() {
+				e.warn("--device %s: you may open it as a member of its group, and a container's processes are not in that", n.Source)
+			}
 		}
 		f.Devices = append(f.Devices, list...)
 	}

@@ -126,6 +126,22 @@ func (d Device) mayOpen() error {
 	return nil
 }
 
+// ThroughGroup reports whether the user may open the device only as a member
+// of a further group. With subordinate ids a container's processes leave those
+// groups.
+func (d Device) ThroughGroup() bool {
+	var st unix.Stat_t
+	if unix.Stat(d.Source, &st) != nil || int(st.Uid) == os.Getuid() || int(st.Gid) == os.Getgid() {
+		return false
+	}
+	for letter, bit := range map[string]uint32{"r": unix.S_IROTH, "w": unix.S_IWOTH} {
+		if strings.Contains(d.Permissions, letter) && st.Mode&bit == 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // deviceError is a device that is there but closed to the user.
 type deviceError struct {
 	path string

@@ -184,3 +184,14 @@ func TestJournal(t *testing.T) {
 		t.Errorf("a value of two lines: %q", got)
 	}
 }
+
+func FuzzLogOptions(f *testing.F) {
+	f.Add("json-file", "10m", "3", "true")
+	f.Add("local", "1.5g", "-1", "x")
+	f.Fuzz(func(t *testing.T, driver, size, files, compress string) {
+		opts := map[string]string{"max-size": size, "max-file": files, "compress": compress}
+		if r, err := RotationOf(driver, opts); err == nil && (r.Files < 1 || r.Size < 0) {
+			t.Errorf("%v: %+v", opts, r)
+		}
+	})
+}
