@@ -25,7 +25,7 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 	id := r.ID()
 	host, err := n.dialTCP(netip.AddrPortFrom(addrOf(id.LocalAddress), id.LocalPort))
 	if err != nil {
-		r.Complete(true)
+		n.refuse(r, err)
 		return
 	}
 	defer host.Close()
@@ -33,9 +33,11 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 	ep, terr := r.CreateEndpoint(&wq)
 	if terr != nil {
 		r.Complete(true)
+		n.pending.done(id)
 		return
 	}
 	r.Complete(false)
+	n.pending.done(id)
 	ep.SocketOptions().SetDelayOption(false)
 	ep.SocketOptions().SetKeepAlive(true)
 	guest := gonet.NewTCPConn(&wq, ep)
