@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -69,7 +70,10 @@ func (s *Store) Launch(c *Container, a *Attach, out []*os.File) (*Session, error
 	}
 	theirs.Close()
 	ses := &Session{Conn: conn, Tty: c.Process.Tty}
-	if err := ses.begin(Request{Op: OpStart, Attach: a, Maps: &maps}, out); err != nil {
+	listening := handedOver()
+	defer CloseFiles(listening)
+	req := Request{Op: OpStart, Attach: a, Maps: &maps, Listen: len(listening)}
+	if err := ses.begin(req, append(slices.Clip(out), listening...)); err != nil {
 		ses.Close()
 		return nil, err
 	}

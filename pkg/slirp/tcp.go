@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -40,7 +42,7 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 	n.pending.done(id)
 	ep.SocketOptions().SetDelayOption(false)
 	ep.SocketOptions().SetKeepAlive(true)
-	guest := gonet.NewTCPConn(&wq, ep)
+	guest := guestConn{gonet.NewTCPConn(&wq, ep), ep}
 	defer guest.Close()
 	stop := context.AfterFunc(n.closing(), func() { host.Close() })
 	defer stop()
@@ -52,6 +54,20 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 	}()
 	carry(guest, host, func() { ep.Abort(); host.SetLinger(0); host.Close() })
 	both.Wait()
+}
+
+// guestConn tells a reset from an end, which the adapter may report as the same.
+type guestConn struct {
+	*gonet.TCPConn
+	ep tcpip.Endpoint
+}
+
+func (g guestConn) Read(b []byte) (int, error) {
+	n, err := g.TCPConn.Read(b)
+	if err == io.EOF && tcp.EndpointState(g.ep.State()) == tcp.StateError {
+		err = unix.ECONNRESET
+	}
+	return n, err
 }
 
 var errClosedByPolicy = errors.New("destination is closed to containers")

@@ -99,7 +99,12 @@ func (s *supervisor) live(conn *container.Conn) error {
 		return fmt.Errorf("read start request: unexpected %q", req.Op)
 	}
 	s.maps = *req.Maps
-	if err := s.open(); err != nil {
+	listening, err := req.TakeListening(&files)
+	if err == nil {
+		err = s.open(listening)
+	}
+	container.CloseFiles(listening)
+	if err != nil {
 		container.CloseFiles(files)
 		return s.fail(conn, err)
 	}
@@ -132,8 +137,9 @@ func (s *supervisor) live(conn *container.Conn) error {
 // takeOver is how long a new supervisor waits for the last one's end.
 const takeOver = 10 * time.Second
 
-// open takes the container and makes its surroundings.
-func (s *supervisor) open() error {
+// open takes the container and makes its surroundings. Listening are sockets that
+// were handed over to publish ports with.
+func (s *supervisor) open(listening []*os.File) error {
 	// A supervisor that was killed is seen as dead before the kernel has let
 	// its lock go.
 	ctx, cancel := context.WithTimeout(context.Background(), takeOver)
@@ -176,7 +182,7 @@ func (s *supervisor) open() error {
 		Domainname: s.c.Process.Domainname,
 		Files:      filepath.Join(dir, "files"),
 		Network: sandbox.Network{
-			Mode: n.Mode, Ports: n.Publish, AddHosts: n.AddHosts,
+			Mode: n.Mode, Ports: n.Publish, Listening: listening, AddHosts: n.AddHosts,
 			DNS: n.DNS, DNSSearch: n.DNSSearch, DNSOptions: n.DNSOptions,
 			Named:  slirp.NewNetworks(s.store.Dirs()),
 			Member: slirp.Member{Container: s.id, Name: s.c.Name, Aliases: n.Aliases, Addr: n.IP},
