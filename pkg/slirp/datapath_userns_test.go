@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	randv2 "math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 )
 
 const (
@@ -213,11 +215,12 @@ func TestResetIsCarried(t *testing.T) {
 		return
 	}
 	b := newBox(t, nil)
-	result := make(chan error, 1)
+	result, got := make(chan error, 1), make(chan struct{})
 	addr := listenHost(t, func(c net.Conn) {
 		defer c.Close()
 		c.SetReadDeadline(time.Now().Add(5 * time.Second))
 		io.ReadFull(c, make([]byte, 1))
+		close(got)
 		_, err := c.Read(make([]byte, 1))
 		result <- err
 	})
@@ -226,6 +229,7 @@ func TestResetIsCarried(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Write([]byte("x"))
+	<-got
 	c.(*net.TCPConn).SetLinger(0)
 	c.Close()
 	if err := <-result; !errors.Is(err, unix.ECONNRESET) {
@@ -511,4 +515,102 @@ func TestPublishedTCP(t *testing.T) {
 			t.Errorf("visitor %s is seen as %s, want %s", addr, got, want)
 		}
 	}
+}
+
+func TestHandedSocketServesItsPort(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	b := newBox(t, nil)
+	go accept(b.listen("0.0.0.0:8000"), digest)
+	for _, addr := range []string{"0.0.0.0:80", "[::]:81", hostAddr + ":82"} {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := l.(*net.TCPListener).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.net.Hand([]*os.File{f, os.Stdin}) // what is no socket is passed over
+		f.Close()
+		l.Close()
+	}
+	for port, host := range map[uint16]netip.Addr{80: netip.IPv4Unspecified(), 81: {}, 82: netip.MustParseAddr(hostAddr)} {
+		_, err := b.net.PublishSpec(PortSpec{HostIP: host, HostPort: port, ContainerPort: 8000, Proto: "tcp"})
+		if err != nil {
+			t.Errorf("port %d: %v", port, err)
+			continue
+		}
+		c, err := net.Dial("tcp", netip.AddrPortFrom(netip.MustParseAddr(hostAddr), port).String())
+		if err == nil {
+			err = exchange(c, []byte("hello"))
+		}
+		if err != nil {
+			t.Errorf("port %d: %v", port, err)
+		}
+	}
+}
+
+// TestFramesOfAnyKind writes noise to the wire, as a container with NET_RAW
+// may, and then uses the network.
+func TestFramesOfAnyKind(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	b := newBox(t, nil)
+	addr := listenHost(t, digest)
+	_, err := inNetNS(b.ns, func() (struct{}, error) { return struct{}{}, noise(t) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := b.dial("tcp", addr, 5*time.Second)
+	if err == nil {
+		err = exchange(c, []byte("hello"))
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func noise(t *testing.T) error {
+	link, err := netlink.LinkByName("eth0")
+	if err != nil {
+		return err
+	}
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := randv2.New(randv2.NewPCG(seed, 0))
+	to := &unix.SockaddrLinklayer{Ifindex: link.Attrs().Index}
+	for i := range 20000 {
+		frame := make([]byte, 14+r.IntN(200))
+		for k := range frame {
+			frame[k] = byte(r.Uint32())
+		}
+		if i%8 != 0 { // most of them are nearly right
+			copy(frame, hardwareAddr(netip.MustParseAddr("10.0.2.2")))
+			kind := [][2]byte{{8, 0}, {8, 0}, {8, 6}, {0x86, 0xdd}}[r.IntN(4)]
+			frame[12], frame[13] = kind[0], kind[1]
+		}
+		if ip := frame[14:]; frame[12] == 8 && frame[13] == 0 && len(ip) > 24 {
+			ip[0] = 0x45 + byte(r.IntN(2))
+			ip[2], ip[3] = 0, byte(len(ip)-r.IntN(3))
+			ip[6], ip[7] = byte(r.IntN(2))*0x20, 0
+			ip[9] = []byte{1, 6, 17, 2, 58, 0}[r.IntN(6)]
+			copy(ip[12:], []byte{10, 0, 2, 100})
+			copy(ip[16:], []byte{192, 0, 2, byte(r.IntN(3))})
+			ip[10], ip[11] = 0, 0
+			sum := ^checksum.Checksum(ip[:20], 0)
+			ip[10], ip[11] = byte(sum>>8), byte(sum)
+		}
+		if err := unix.Sendto(fd, frame, 0, to); err != nil && err != unix.ENOBUFS && err != unix.EINVAL {
+			return err
+		}
+	}
+	return nil
 }

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -33,7 +31,8 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 	defer host.Close()
 	var wq waiter.Queue
 	ep, terr := r.CreateEndpoint(&wq)
-	if terr != nil {
+	if terr != nil { // the container has given up in the meantime
+		_ = host.SetLinger(0)
 		r.Complete(true)
 		n.pending.done(id)
 		return
@@ -42,7 +41,7 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 	n.pending.done(id)
 	ep.SocketOptions().SetDelayOption(false)
 	ep.SocketOptions().SetKeepAlive(true)
-	guest := guestConn{gonet.NewTCPConn(&wq, ep), ep}
+	guest := gonet.NewTCPConn(&wq, ep)
 	defer guest.Close()
 	stop := context.AfterFunc(n.closing(), func() { host.Close() })
 	defer stop()
@@ -54,20 +53,6 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 	}()
 	carry(guest, host, func() { ep.Abort(); host.SetLinger(0); host.Close() })
 	both.Wait()
-}
-
-// guestConn tells a reset from an end, which the adapter may report as the same.
-type guestConn struct {
-	*gonet.TCPConn
-	ep tcpip.Endpoint
-}
-
-func (g guestConn) Read(b []byte) (int, error) {
-	n, err := g.TCPConn.Read(b)
-	if err == io.EOF && tcp.EndpointState(g.ep.State()) == tcp.StateError {
-		err = unix.ECONNRESET
-	}
-	return n, err
 }
 
 var errClosedByPolicy = errors.New("destination is closed to containers")
