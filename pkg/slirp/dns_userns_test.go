@@ -5,6 +5,7 @@ package slirp
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -126,5 +127,35 @@ func TestDNS(t *testing.T) {
 	}
 	if got, _ := ask(1); got != "local" {
 		t.Errorf("resolv.conf missing: %q", got)
+	}
+}
+
+func TestDNSOverTCP(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	big := bytes.Repeat([]byte("x"), 65535)
+	l, err := net.Listen("tcp", "127.0.0.53:53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go accept(l, func(c net.Conn) {
+		defer c.Close()
+		if _, err := io.ReadFull(c, make([]byte, 14)); err == nil {
+			c.Write(append([]byte{0xff, 0xff}, big...))
+		}
+	})
+	// The first server refuses.
+	b := newBox(t, func(c *Config) { c.ResolvConf = resolvConf(t, "127.0.0.54", "127.0.0.53") })
+	c, err := b.dial("tcp", "10.0.2.3:53", 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(5 * time.Second))
+	c.Write(make([]byte, 14))
+	if got, err := io.ReadAll(c); err != nil || len(got) != 2+len(big) || !bytes.Equal(got[2:], big) {
+		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }
