@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -83,7 +84,10 @@ func (s *Store) Launch(c *Container, a *Attach, out []*os.File) (*Session, error
 		return nil, NewStartError(125, err)
 	}
 	ses := &Session{Conn: conn, Tty: c.Process.Tty}
-	if err := ses.begin(Request{Op: OpStart, Attach: a, Maps: &maps, Cgroup: tree}, out); err != nil {
+	listening := handedOver()
+	defer CloseFiles(listening)
+	req := Request{Op: OpStart, Attach: a, Maps: &maps, Cgroup: tree, Listen: len(listening)}
+	if err := ses.begin(req, append(slices.Clip(out), listening...)); err != nil {
 		ses.Close()
 		return nil, err
 	}
@@ -255,7 +259,11 @@ func (s *Store) dial(c *Container) (*Conn, error) {
 	if !c.State.IsRunning() {
 		return nil, &notRunningError{c.ID}
 	}
-	conn, err := dialIn(s.dirs.ContainerRun(c.ID))
+	dir := c.State.RunDir
+	if dir == "" {
+		dir = s.dirs.ContainerRun(c.ID)
+	}
+	conn, err := dialIn(dir)
 	if (errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)) && c.dying() {
 		return nil, &notRunningError{c.ID}
 	}

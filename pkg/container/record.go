@@ -171,6 +171,7 @@ type State struct {
 	StartedAt  time.Time     `json:"startedAt"`
 	FinishedAt time.Time     `json:"finishedAt"`
 	Restarts   int           `json:"restarts"`
+	RunDir     string        `json:"runDir,omitempty"`  // where the supervisor listens: not every command has the same session
 	Stopped    bool          `json:"stopped,omitempty"` // somebody asked for the end
 	OOMKilled  bool          `json:"oomKilled,omitempty"`
 	Health     *Health       `json:"health,omitempty"` // nil without checks, and while nothing runs

@@ -73,6 +73,7 @@ type Request struct {
 	Network *Endpoint    `json:"network,omitempty"`
 	Copy    *CopyOptions `json:"copy,omitempty"`
 	Timeout *int         `json:"timeout,omitempty"` // stop: seconds before SIGKILL, -1 never
+	Listen  int          `json:"listen,omitempty"`  // start: how many of the files, the last ones, are sockets handed over
 	Maps    *ns.Maps     `json:"maps,omitempty"`    // start: the id maps of the supervisor's user namespace
 	Cgroup  string       `json:"cgroup,omitempty"`  // start: the delegated cgroup to make the container's in
 }
@@ -200,7 +201,7 @@ func (c *Conn) Send(v any, files ...*os.File) error {
 // it, close-on-exec. io.EOF is the end of the conversation.
 func (c *Conn) Recv(v any) ([]*os.File, error) {
 	var head [4]byte
-	oob := make([]byte, unix.CmsgSpace(8*4))
+	oob := make([]byte, unix.CmsgSpace((8+maxHanded)*4))
 	n, oobn, _, _, err := c.c.ReadMsgUnix(head[:], oob)
 	if err != nil {
 		return nil, err

@@ -3,10 +3,16 @@
 package slirp
 
 import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -14,8 +20,10 @@ import (
 // passed as they are, whatever their type: nothing here reads them.
 
 const (
-	dnsTries   = 3 * time.Second // how long one server may take before the next is asked
-	maxServers = 3               // resolv.conf(5), MAXNS
+	dnsTries    = 5 * time.Second        // how long all of them may take
+	dnsPatience = 300 * time.Millisecond // how long one may take before the next is asked too
+	dnsTrust    = 30 * time.Second       // how long who answered last is asked first
+	maxServers  = 3                      // resolv.conf(5), MAXNS
 )
 
 // servers are the host's, in order. Without any it is the one on the host's
@@ -46,39 +54,152 @@ func (n *Network) ask(question []byte) []byte {
 			return answer
 		}
 	}
-	if n.cfg.Internal {
+	if n.cfg.Internal || len(question) < dnsHeader {
 		return nil
 	}
-	for _, server := range n.servers() {
-		if answer := n.askOne(server, question); answer != nil {
-			return answer
-		}
+	answer, server, err := race(n.closing(), n.preferred(), func(ctx context.Context, server string) ([]byte, error) {
+		return askOne(ctx, server, question)
+	})
+	var failed *serverFailure
+	if errors.As(err, &failed) {
+		return failed.answer // nobody said more
 	}
-	return nil
-}
-
-func (n *Network) askOne(server string, question []byte) []byte {
-	// A socket for each question: its random port is part of what protects the
-	// answer from being forged.
-	c, err := net.Dial("udp", server)
 	if err != nil {
 		return nil
 	}
+	n.dns.remember(server)
+	return answer
+}
+
+// dnsMemory is who answered last. For a while that server is asked first, so
+// that a silent one costs a little time once and not with every question.
+type dnsMemory struct {
+	mu     sync.Mutex
+	server string
+	until  time.Time
+}
+
+func (m *dnsMemory) remember(server string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.server != server || time.Now().After(m.until) {
+		m.server, m.until = server, time.Now().Add(dnsTrust)
+	}
+}
+
+// preferred are the servers, the one that answered last before the others.
+func (n *Network) preferred() []string {
+	list := n.servers()
+	n.dns.mu.Lock()
+	defer n.dns.mu.Unlock()
+	if i := slices.Index(list, n.dns.server); i > 0 && time.Now().Before(n.dns.until) {
+		list = append([]string{n.dns.server}, slices.Delete(list, i, i+1)...)
+	}
+	return list
+}
+
+// race asks one server after the other, each a little after the one before or
+// as soon as that has failed, and returns what the first of them gave.
+func race[T any](parent context.Context, servers []string, ask func(context.Context, string) (T, error)) (none T, from string, err error) {
+	type result struct {
+		v      T
+		server string
+		err    error
+	}
+	ctx, cancel := context.WithTimeout(parent, dnsTries)
+	defer cancel()
+	results := make(chan result)
+	asked, failed := 0, 0
+	next := func() {
+		if asked == len(servers) {
+			return
+		}
+		server := servers[asked]
+		asked++
+		go func() {
+			v, err := ask(ctx, server)
+			select {
+			case results <- result{v, server, err}:
+			case <-ctx.Done(): // another one was first
+				if c, ok := any(v).(io.Closer); ok && err == nil {
+					c.Close()
+				}
+			}
+		}()
+	}
+	next()
+	tick := time.NewTicker(dnsPatience)
+	defer tick.Stop()
+	var errs []error
+	for failed < len(servers) {
+		select {
+		case r := <-results:
+			if r.err == nil {
+				return r.v, r.server, nil
+			}
+			errs = append(errs, r.err)
+			failed++
+			next()
+		case <-tick.C:
+			next()
+		case <-ctx.Done():
+			return none, "", errors.Join(append(errs, ctx.Err())...)
+		}
+	}
+	return none, "", errors.Join(errs...)
+}
+
+// serverFailure is an answer that says the server could not answer; another one
+// may.
+type serverFailure struct{ answer []byte }
+
+func (*serverFailure) Error() string { return "server failure" }
+
+// askOne puts a question to a server, and passes over datagrams that are no
+// answer to it.
+func askOne(ctx context.Context, server string, question []byte) ([]byte, error) {
+	// A socket for each question: its random port is part of what protects the
+	// answer from being forged.
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "udp", server)
+	if err != nil {
+		return nil, err
+	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(dnsTries))
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
 	if _, err := c.Write(question); err != nil {
-		return nil
+		return nil, err
 	}
 	buf := make([]byte, 64<<10)
 	for {
 		k, err := c.Read(buf)
 		if err != nil {
-			return nil
+			return nil, err
 		}
-		if k >= 2 && len(question) >= 2 && buf[0] == question[0] && buf[1] == question[1] {
-			return buf[:k]
+		if !answers(buf[:k], question) {
+			continue
 		}
+		switch buf[3] & 0xf {
+		case rcodeServFail, rcodeNotImp, rcodeRefused:
+			return nil, &serverFailure{buf[:k]}
+		}
+		return buf[:k], nil
 	}
+}
+
+// Of a message's header (RFC 1035, 4.1.1).
+const (
+	dnsHeader     = 12
+	responseBit   = 0x80
+	rcodeServFail = 2
+	rcodeNotImp   = 4
+	rcodeRefused  = 5
+)
+
+// answers reports whether a message is an answer with the question's number.
+func answers(answer, question []byte) bool {
+	return len(answer) >= dnsHeader && len(question) >= dnsHeader && bytes.Equal(answer[:2], question[:2]) && answer[2]&responseBit != 0
 }
 
 // dialDNS connects to the first server that takes questions over TCP.
@@ -86,13 +207,13 @@ func (n *Network) dialDNS() (*net.TCPConn, error) {
 	if n.cfg.Internal {
 		return nil, errClosedByPolicy
 	}
-	var c net.Conn
-	var err error
-	for _, server := range n.servers() {
-		d := net.Dialer{Timeout: dnsTries, KeepAlive: -1}
-		if c, err = d.DialContext(n.closing(), "tcp", server); err == nil {
-			return c.(*net.TCPConn), nil
+	c, _, err := race(n.closing(), n.preferred(), func(ctx context.Context, server string) (*net.TCPConn, error) {
+		d := net.Dialer{KeepAlive: -1}
+		c, err := d.DialContext(ctx, "tcp", server)
+		if err != nil {
+			return nil, err
 		}
-	}
-	return nil, err
+		return c.(*net.TCPConn), nil
+	})
+	return c, err
 }

@@ -10,14 +10,10 @@ import (
 	xicmp "golang.org/x/net/icmp"
 	xipv4 "golang.org/x/net/ipv4"
 	xipv6 "golang.org/x/net/ipv6"
-	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
-	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
-	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
-	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
 )
 
 // echoWait is how long an answer to an echo request is waited for.
@@ -124,7 +120,6 @@ func (e *echo) ask(host netip.Addr) bool {
 // answer writes the reply to the container, in the name of who was asked.
 func (e *echo) answer() {
 	src, dst := tcpip.AddrFromSlice(e.dst.AsSlice()), tcpip.AddrFromSlice(e.src.AsSlice())
-	netProto, proto := ipv4.ProtocolNumber, icmp.ProtocolNumber4
 	var hdr []byte
 	if e.dst.Is4() {
 		h := header.ICMPv4(make([]byte, header.ICMPv4MinimumSize))
@@ -134,7 +129,6 @@ func (e *echo) answer() {
 		h.SetChecksum(^checksum.Checksum(h, checksum.Checksum(e.payload, 0)))
 		hdr = h
 	} else {
-		netProto, proto = ipv6.ProtocolNumber, icmp.ProtocolNumber6
 		h := header.ICMPv6(make([]byte, header.ICMPv6EchoMinimumSize))
 		h.SetType(header.ICMPv6EchoReply)
 		h.SetIdent(e.ident)
@@ -144,17 +138,5 @@ func (e *echo) answer() {
 		}))
 		hdr = h
 	}
-	route, terr := e.n.stack.FindRoute(nicID, src, dst, netProto, false)
-	if terr != nil {
-		return
-	}
-	defer route.Release()
-	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{
-		ReserveHeaderBytes: int(route.MaxHeaderLength()) + len(hdr),
-		Payload:            buffer.MakeWithData(e.payload),
-	})
-	defer pkt.DecRef()
-	copy(pkt.TransportHeader().Push(len(hdr)), hdr)
-	pkt.TransportProtocolNumber = proto
-	_ = route.WritePacket(stack.NetworkHeaderParams{Protocol: proto, TTL: 64}, pkt)
+	e.n.sendICMP(src, dst, hdr, e.payload)
 }

@@ -106,7 +106,9 @@ type Network struct {
 	links sync.WaitGroup // connections and flows that are being carried
 	done  chan struct{}
 
-	flows flowTable
+	pending pendingSYNs
+	flows   flowTable
+	dns     dnsMemory
 
 	ports portDriver
 }
@@ -177,7 +179,7 @@ func (n *Network) startStack() error {
 	if err := n.addresses(); err != nil {
 		return err
 	}
-	s.SetTransportProtocolHandler(tcp.ProtocolNumber, tcp.NewForwarder(s, 1<<20, maxPending, n.acceptTCP).HandlePacket)
+	s.SetTransportProtocolHandler(tcp.ProtocolNumber, n.pending.forward(tcp.NewForwarder(s, 1<<20, 2*maxPending, n.acceptTCP)))
 	s.SetTransportProtocolHandler(udp.ProtocolNumber, udp.NewForwarder(s, n.acceptUDP).HandlePacket)
 	s.SetTransportProtocolHandler(icmp.ProtocolNumber4, n.acceptEcho4)
 	s.SetTransportProtocolHandler(icmp.ProtocolNumber6, n.acceptEcho6)

@@ -27,6 +27,7 @@ type portDriver struct {
 	mu      sync.Mutex
 	sockets *socketMaker
 	tcp     []*tcpPort
+	handed  []*handedSocket
 
 	udp    port.ParentDriver
 	dir    *os.File
@@ -89,6 +90,12 @@ func (d *portDriver) close() error {
 		errs = append(errs, p.close())
 	}
 	d.tcp = nil
+	for _, h := range d.handed {
+		if !h.used { // the others belong to their ports
+			errs = append(errs, h.listener.Close())
+		}
+	}
+	d.handed = nil
 	if d.udp != nil {
 		ctx := context.Background()
 		list, err := d.udp.ListPorts(ctx)
@@ -185,6 +192,9 @@ func (n *Network) publishAt(spec PortSpec, hostPort uint16) ([]Port, error) {
 			if len(ports) > 0 && (errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EAFNOSUPPORT)) {
 				continue // IPv6 is compiled in but switched off
 			}
+			if len(ports) > 0 && errors.Is(err, unix.EACCES) {
+				continue // a socket was handed over, for IPv4 alone
+			}
 			for _, f := range undo {
 				f()
 			}
@@ -199,12 +209,19 @@ func (n *Network) publishAt(spec PortSpec, hostPort uint16) ([]Port, error) {
 // publishOne listens at one address and returns how to stop that.
 func (n *Network) publishOne(at netip.AddrPort, spec PortSpec) (stop func(), err error) {
 	if spec.Proto == "tcp" {
-		p, err := n.listenTCP(at, spec.ContainerPort)
-		if err != nil {
-			return nil, err
-		}
 		n.ports.mu.Lock()
 		defer n.ports.mu.Unlock()
+		h := n.ports.handedAt(at)
+		if h != nil && h.used && h.dual {
+			return func() {}, nil // IPv4 and IPv6 by one socket
+		}
+		var p *tcpPort
+		if h != nil && !h.used {
+			h.used = true
+			p = n.serveTCP(h.listener, spec.ContainerPort)
+		} else if p, err = n.listenTCP(at, spec.ContainerPort); err != nil {
+			return nil, err
+		}
 		n.ports.tcp = append(n.ports.tcp, p)
 		return func() { _ = p.close() }, nil
 	}

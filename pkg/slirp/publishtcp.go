@@ -38,6 +38,11 @@ func (n *Network) listenTCP(at netip.AddrPort, containerPort uint16) (*tcpPort, 
 	if err != nil {
 		return nil, err
 	}
+	return n.serveTCP(l, containerPort), nil
+}
+
+// serveTCP takes a listener over.
+func (n *Network) serveTCP(l *net.TCPListener, containerPort uint16) *tcpPort {
 	p := &tcpPort{
 		listener: l, sockets: n.ports.sockets, gateway: n.cfg.Gateway,
 		// The container's own address: a server must not take a visitor for
@@ -45,7 +50,7 @@ func (n *Network) listenTCP(at netip.AddrPort, containerPort uint16) (*tcpPort, 
 		dst: netip.AddrPortFrom(n.cfg.Address.Addr(), containerPort), open: map[net.Conn]bool{},
 	}
 	go p.serve()
-	return p, nil
+	return p
 }
 
 // serve accepts until the listener is closed. Errors such as EMFILE pass.

@@ -25,17 +25,20 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 	id := r.ID()
 	host, err := n.dialTCP(netip.AddrPortFrom(addrOf(id.LocalAddress), id.LocalPort))
 	if err != nil {
-		r.Complete(true)
+		n.refuse(r, err)
 		return
 	}
 	defer host.Close()
 	var wq waiter.Queue
 	ep, terr := r.CreateEndpoint(&wq)
-	if terr != nil {
+	if terr != nil { // the container has given up in the meantime
+		_ = host.SetLinger(0)
 		r.Complete(true)
+		n.pending.done(id)
 		return
 	}
 	r.Complete(false)
+	n.pending.done(id)
 	ep.SocketOptions().SetDelayOption(false)
 	ep.SocketOptions().SetKeepAlive(true)
 	guest := gonet.NewTCPConn(&wq, ep)

@@ -31,8 +31,9 @@ const (
 type Network struct {
 	Mode       string // one of the modes, or the name of a network
 	Ports      []slirp.PortSpec
-	AddHosts   []string // name:address or name:host-gateway
-	DNS        []string // servers in place of ours
+	Listening  []*os.File // sockets handed over to publish ports with; the caller's to close
+	AddHosts   []string   // name:address or name:host-gateway
+	DNS        []string   // servers in place of ours
 	DNSSearch  []string
 	DNSOptions []string
 
@@ -123,6 +124,7 @@ func (b *Box) connect() error {
 			return err
 		}
 	}
+	b.net.Hand(b.cfg.Network.Listening)
 	for _, p := range b.cfg.Network.Ports {
 		ports, err := b.net.PublishSpec(p)
 		if err != nil {

@@ -108,7 +108,12 @@ func (s *supervisor) live(conn *container.Conn) error {
 		return fmt.Errorf("read start request: unexpected %q", req.Op)
 	}
 	s.maps = *req.Maps
-	if err := s.open(req.Cgroup); err != nil {
+	listening, err := req.TakeListening(&files)
+	if err == nil {
+		err = s.open(req.Cgroup, listening)
+	}
+	container.CloseFiles(listening)
+	if err != nil {
 		container.CloseFiles(files)
 		return s.fail(conn, err)
 	}
@@ -141,8 +146,9 @@ func (s *supervisor) live(conn *container.Conn) error {
 // takeOver is how long a new supervisor waits for the last one's end.
 const takeOver = 10 * time.Second
 
-// open takes the container and makes its surroundings.
-func (s *supervisor) open(tree string) error {
+// open takes the container and makes its surroundings. Listening are sockets that
+// were handed over to publish ports with.
+func (s *supervisor) open(tree string, listening []*os.File) error {
 	// A supervisor that was killed is seen as dead before the kernel has let
 	// its lock go.
 	ctx, cancel := context.WithTimeout(context.Background(), takeOver)
@@ -156,7 +162,7 @@ func (s *supervisor) open(tree string) error {
 	if s.c, err = s.store.Load(s.id); err != nil {
 		return err
 	}
-	s.state = container.State{Status: container.Running, Restarts: 0}
+	s.state = container.State{Status: container.Running, RunDir: s.store.Dirs().ContainerRun(s.id)}
 	if s.state.Supervisor, err = self(); err != nil {
 		return err
 	}
@@ -187,7 +193,7 @@ func (s *supervisor) open(tree string) error {
 		Files:      filepath.Join(dir, "files"),
 		Reap:       s.c.Life.Init,
 		Network: sandbox.Network{
-			Mode: n.Mode, Ports: n.Publish, AddHosts: n.AddHosts,
+			Mode: n.Mode, Ports: n.Publish, Listening: listening, AddHosts: n.AddHosts,
 			DNS: n.DNS, DNSSearch: n.DNSSearch, DNSOptions: n.DNSOptions,
 			Named:  slirp.NewNetworks(s.store.Dirs()),
 			Member: slirp.Member{Container: s.id, Name: s.c.Name, Aliases: n.Aliases, Addr: n.IP},

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package container
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// A service manager hands sockets over as descriptors 3 and up, and says so in
+// the environment (sd_listen_fds(3)).
+const (
+	firstHanded = 3
+	maxHanded   = 64
+)
+
+// handedOver takes the sockets that were handed to this process, and the words
+// about them: they are for nobody else.
+func handedOver() []*os.File {
+	pid, pidErr := strconv.Atoi(os.Getenv("LISTEN_PID"))
+	n, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
+	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+		os.Unsetenv(name)
+	}
+	if pidErr != nil || err != nil || pid != os.Getpid() || n < 0 {
+		return nil
+	}
+	var files []*os.File
+	for fd := firstHanded; fd < firstHanded+min(n, maxHanded); fd++ {
+		// Only sockets: a wrong number must not take a descriptor of our own.
+		if listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || listening == 0 {
+			continue
+		}
+		unix.CloseOnExec(fd)
+		files = append(files, os.NewFile(uintptr(fd), "listening socket"))
+	}
+	return files
+}
+
+// TakeListening takes the sockets that were handed over out of the files that
+// came with a start request.
+func (r *Request) TakeListening(files *[]*os.File) ([]*os.File, error) {
+	rest := len(*files) - r.Listen
+	if r.Listen < 0 || rest < 0 {
+		return nil, fmt.Errorf("read start request: %d of %d files are sockets", r.Listen, len(*files))
+	}
+	listening := (*files)[rest:]
+	*files = (*files)[:rest]
+	return listening, nil
+}
