@@ -55,6 +55,9 @@ func (b *bench) run(only []string) error {
 		return err
 	}
 	defer b.coracle("rm", "-f", "box")
+	if have("podman") {
+		defer b.command("podman", "rm", "-f", "-t", "0", "box").Run()
+	}
 	b.table = tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(b.table, "row\tprogram\tmedian\tfastest\tcoracle is")
 	for _, r := range b.rows() {
@@ -62,6 +65,11 @@ func (b *bench) run(only []string) error {
 			continue
 		}
 		if err := b.measure(r); err != nil {
+			return err
+		}
+	}
+	if len(only) == 0 || slices.Contains(only, "memory") {
+		if err := b.memory(); err != nil {
 			return err
 		}
 	}
@@ -99,6 +107,7 @@ func (b *bench) prepare() error {
 	}
 	if have("podman") {
 		_ = b.command("podman", "import", tar, "busybox").Run()
+		_ = b.command("podman", "run", "-d", "--name", "box", "--network", "none", "busybox", "sleep", "100000").Run()
 	}
 	if !have("crun") {
 		return nil
@@ -166,6 +175,24 @@ func (b *bench) rows() []row {
 		}},
 		{"exec", []variant{
 			{"coracle exec", []string{coracle, "exec", "box", "true"}, false},
+			{"podman exec", []string{"podman", "exec", "box", "true"}, podman},
+		}},
+		{"oci", []variant{
+			{"coracle oci run", []string{coracle, "oci", "--root", filepath.Join(b.home, "oci"), "run", "-b", filepath.Join(b.home, "bundle"), "bench"}, crun},
+			{"crun run", []string{"crun", "--root", filepath.Join(b.home, "crun"), "--cgroup-manager=disabled", "run", "-b", filepath.Join(b.home, "bundle"), "bench"}, crun},
+		}},
+		{"detached", []variant{
+			{"coracle run -d, rm -f", shell(coracle + " run -d --name dd --network none busybox sleep 1000 && " + coracle + " rm -f dd"), false},
+			{"podman run -d, rm -f", shell("podman run -d --name dd --network none busybox sleep 1000 && podman rm -f -t 0 dd"), podman},
+		}},
+		{"fifty", []variant{
+			{"coracle: 50 of run -d, one rm -f of all", shell(fifty(coracle, "")), false},
+			{"podman: 50 of run -d, one rm -f of all", shell(fifty("podman", "-t 0")), podman},
+		}},
+		{"parallel", []variant{
+			{"coracle: 32 of run --rm, 8 at a time", shell(eightAtOnce(coracle + " run --rm --network none busybox true")), false},
+			{"podman: 32 of run --rm, 8 at a time", shell(eightAtOnce("podman run --rm --network none busybox true")), podman},
+			{"crun: 32 of run, 8 at a time", shell(eightAtOnce("crun --root " + b.home + "/crun --cgroup-manager=disabled run -b " + b.home + "/bundle p$i-$j")), crun},
 		}},
 		{"ps", []variant{
 			{"coracle ps", []string{coracle, "ps"}, false},
@@ -180,6 +207,68 @@ func (b *bench) rows() []row {
 			{"buildah bud --layers", []string{"buildah", "bud", "-q", "--layers", "--network", "none", context}, !have("buildah")},
 		}},
 	}
+}
+
+func shell(script string) []string { return []string{"sh", "-ec", script} }
+
+func eightAtOnce(command string) string {
+	return "for i in 1 2 3 4 5 6 7 8; do (for j in 1 2 3 4; do " + command + "; done) & done; wait"
+}
+
+func fifty(program, force string) string {
+	return "for i in $(seq 50); do " + program + " run -d --name f$i --network none busybox sleep 1000; done; " +
+		program + " rm -f " + force + " $(seq -f f%g 50)"
+}
+
+// memory prints what the engine has in memory for an idle container beside the
+// program itself, whose pages all supervisors share.
+func (b *bench) memory() error {
+	for _, network := range []string{"none", "bridge"} {
+		name := "idle-" + network
+		if err := b.coracle("run", "-d", "--name", name, "--network", network, "busybox", "sleep", "100000"); err != nil {
+			return err
+		}
+		bytes, err := resident("coracle-supervise", b.home)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(b.table, "memory\tcoracle, network %s\t%.1f MiB\n", network, float64(bytes)/(1<<20))
+		if err := b.coracle("rm", "-f", name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resident is the anonymous memory of the youngest process of that name whose
+// command line mentions a path: a supervisor may not be looked into further.
+func resident(name, path string) (int64, error) {
+	found := 0
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range entries {
+		args, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
+		var pid int
+		if _, err := fmt.Sscan(e.Name(), &pid); err != nil {
+			continue
+		}
+		if strings.HasPrefix(string(args), name) && strings.Contains(string(args), path) && pid > found {
+			found = pid
+		}
+	}
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", found))
+	if err != nil {
+		return 0, fmt.Errorf("read memory of %s: %w", name, err)
+	}
+	for line := range strings.Lines(string(data)) {
+		var kib int64
+		if n, _ := fmt.Sscanf(line, "RssAnon: %d kB", &kib); n == 1 {
+			return kib << 10, nil
+		}
+	}
+	return 0, fmt.Errorf("read memory of %s: no RssAnon", name)
 }
 
 // measure runs all variants of a row in turn and prints a line for each.

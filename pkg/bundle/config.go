@@ -170,6 +170,9 @@ func checkNamespaces(s *specs.Spec) error {
 	}
 	user, ok := have[specs.UserNamespace]
 	maps := len(s.Linux.UIDMappings) + len(s.Linux.GIDMappings)
+	if ok && user.Path == "" && maps == 0 { // as other rootless runtimes do it
+		return defaultMaps(s)
+	}
 	switch {
 	case !ok && maps > 0:
 		return errors.New("linux.uidMappings: there is no user namespace to map for")
@@ -221,6 +224,21 @@ func missing(set map[string]bool) error {
 }
 
 // maps are those of the user namespace that the container brings.
+// defaultMaps gives the caller's own id and the subordinate ones.
+func defaultMaps(s *specs.Spec) error {
+	m, err := ns.HostMaps()
+	if err != nil {
+		return err
+	}
+	for _, l := range m.UID {
+		s.Linux.UIDMappings = append(s.Linux.UIDMappings, specs.LinuxIDMapping{ContainerID: uint32(l.ContainerID), HostID: uint32(l.HostID), Size: uint32(l.Size)})
+	}
+	for _, l := range m.GID {
+		s.Linux.GIDMappings = append(s.Linux.GIDMappings, specs.LinuxIDMapping{ContainerID: uint32(l.ContainerID), HostID: uint32(l.HostID), Size: uint32(l.Size)})
+	}
+	return nil
+}
+
 func maps(s *specs.Spec) *ns.Maps {
 	if len(s.Linux.UIDMappings) == 0 {
 		return nil

@@ -3,6 +3,7 @@
 package child
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -238,7 +239,10 @@ func (s *setup) setCapabilities() error {
 		if ambient&(1<<c) == 0 {
 			continue
 		}
-		if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, c, 0, 0); err != nil {
+		// A configuration may name ambient capabilities that are not
+		// inheritable; other runtimes let that pass, without them.
+		err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, c, 0, 0)
+		if err != nil && !errors.Is(err, unix.EPERM) {
 			return fmt.Errorf("ambient capability %d: %w", c, os.NewSyscallError("prctl", err))
 		}
 	}
