@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/ns/seccomp"
+	"coracle/pkg/trace"
 )
 
 // InitOptions describe the first process of a container.
@@ -64,6 +65,7 @@ func StartInit(o InitOptions) (*Init, error) {
 		if i.filter, err = compile(o.Spec.Linux.Seccomp); err != nil {
 			return nil, err
 		}
+		trace.Mark("compiled the seccomp filter")
 	}
 	st := stage{
 		name: StageInit, flags: cloneFlags(o.Spec, false), maps: o.Maps, cgroup: o.CgroupFD,
@@ -200,6 +202,8 @@ func (i *Init) Abandon() {
 }
 
 func (i *Init) configure(cfg Config, mounted func(int) ([]byte, error)) error {
+	trace.Mark("forked the stage")
+	cfg.Trace = trace.On()
 	if err := WriteMessage(i.sync, cfg, nil); err != nil {
 		return fmt.Errorf("configure container: %w", err)
 	}
@@ -226,6 +230,7 @@ func (i *Init) answer() (Answer, error) {
 	if err != nil {
 		return a, fmt.Errorf("set up container: %w", err)
 	}
+	trace.Report(StageInit, a.Trace)
 	i.Console, i.HostPid = console, a.HostPid
 	return a, a.err()
 }

@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/pkg/trace"
 )
 
 // SyncFD is the descriptor of the socket that an init or exec stage is born
@@ -37,6 +39,7 @@ type Config struct {
 	// NewNetNS says that the stage is the first in its network namespace.
 	NewNetNS bool `json:"newNetNS,omitempty"`
 	Single   bool `json:"single,omitempty"` // the user namespace has a single id
+	Trace    bool `json:"trace,omitempty"`  // tell in the answer when each step was done
 	// Reap keeps a process as pid 1 that forwards signals to the program and
 	// reaps what others leave behind.
 	Reap bool `json:"reap,omitempty"`
@@ -59,6 +62,8 @@ type Answer struct {
 	Error   string `json:"error,omitempty"`
 	Errno   int    `json:"errno,omitempty"`
 	Exec    bool   `json:"exec,omitempty"`
+	// Trace is what was done when, if Config asks for it.
+	Trace []trace.Moment `json:"trace,omitempty"`
 }
 
 // ExecError says that the program of a container could not be executed.

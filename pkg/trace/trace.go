@@ -71,8 +71,41 @@ func Mark(what string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := monotonic()
-	fmt.Fprintf(t.file, "%9.3f ms  %8.3f  %-18s %s\n", float64(now-t.begin)/1e6, float64(now-t.last)/1e6, t.role, what)
+	t.write(now, t.last, t.role, what)
 	t.last = now
+}
+
+// Moment is something that was done in a process which cannot write the trace
+// itself.
+type Moment struct {
+	What string `json:"what"`
+	At   int64  `json:"at"` // nanoseconds of CLOCK_MONOTONIC
+}
+
+// Now is a moment of now.
+func Now(what string) Moment { return Moment{what, monotonic()} }
+
+// Report writes down what another process has done, in order. All but the first
+// moment count from the one before.
+func Report(role string, moments []Moment) {
+	t := state()
+	if t == nil || len(moments) == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	last := moments[0].At
+	for _, m := range moments {
+		t.write(m.At, last, role, m.What)
+		last = m.At
+	}
+}
+
+// On reports whether anybody wants a trace.
+func On() bool { return state() != nil }
+
+func (t *tracer) write(now, last int64, role, what string) {
+	fmt.Fprintf(t.file, "%9.3f ms  %8.3f  %-18s %s\n", float64(now-t.begin)/1e6, float64(now-last)/1e6, role, what)
 }
 
 // Env returns the variables that a process of the same command needs.

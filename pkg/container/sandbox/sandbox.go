@@ -236,6 +236,7 @@ func (b *Box) Start(o spec.Options, adjust func(*specs.Process) error, io Stdio)
 	if err != nil {
 		return nil, nil, err
 	}
+	trace.Mark("wrote the spec")
 	if adjust != nil {
 		if err := adjust(s.Process); err != nil {
 			return nil, nil, err

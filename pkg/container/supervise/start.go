@@ -13,6 +13,7 @@ import (
 	"coracle/pkg/container/sandbox"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci/spec"
+	"coracle/pkg/trace"
 )
 
 // start sets the first process up and leaves it right before its execve.
@@ -21,6 +22,7 @@ func (s *supervisor) start() error {
 	if err != nil {
 		return err
 	}
+	trace.Mark("read users and mounts")
 	io, err := openStreams(s.c.Process, s.log)
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/ns"
+	"coracle/pkg/trace"
 )
 
 // Init is the init stage. It only returns when the program was not executed.
@@ -36,6 +37,7 @@ type setup struct {
 
 func run(join bool) int {
 	runtime.LockOSThread()
+	moments := []trace.Moment{trace.Now("program started")}
 	// From here until execve nobody in the container may look into us; but a
 	// parent that writes our id maps has to, and there is nobody else as yet.
 	if len(os.Args) < 2 || os.Args[1] != ns.Unmapped {
@@ -48,6 +50,7 @@ func run(join bool) int {
 		return 1 // the parent is gone: there is nobody to tell
 	}
 	hide()
+	moments = append(moments, trace.Now("read its configuration"))
 	// The host's /proc is still there, and knows us by the host's number.
 	if link, err := os.Readlink("/proc/self"); err == nil {
 		s.hostPid, _ = strconv.Atoi(link)
@@ -60,8 +63,15 @@ func run(join bool) int {
 		if err := step.do(); err != nil {
 			return s.fail(fmt.Errorf("%s: %w", step.name, err), false)
 		}
+		if s.Trace {
+			moments = append(moments, trace.Now(step.name))
+		}
 	}
-	if err := ns.WriteMessage(s.sync, ns.Answer{HostPid: s.hostPid}, s.console); err != nil {
+	ready := ns.Answer{HostPid: s.hostPid}
+	if s.Trace {
+		ready.Trace = moments
+	}
+	if err := ns.WriteMessage(s.sync, ready, s.console); err != nil {
 		return 1
 	}
 	if s.console != nil {
