@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -74,11 +75,12 @@ func (s *stage) fork(sync *os.File) (*os.Process, error) {
 	if err != nil {
 		return nil, err
 	}
+	files := s.files(sync, exe)
 	if s.joinsUser() {
-		return s.forkJoined(exe, sync)
+		return s.forkJoined(files)
 	}
 	if len(s.joins) == 0 {
-		return s.forkHere(exe, sync)
+		return s.forkHere(files)
 	}
 	type result struct {
 		p   *os.Process
@@ -93,26 +95,29 @@ func (s *stage) fork(sync *os.File) (*os.Process, error) {
 				return
 			}
 		}
-		p, err := s.forkHere(exe, sync)
+		p, err := s.forkHere(files)
 		done <- result{p, err}
 	}()
 	r := <-done
 	return r.p, r.err
 }
 
-// files are the descriptors of the stage.
-func (s *stage) files(sync *os.File) []*os.File {
+// files are the descriptors of the stage; the last is its program.
+func (s *stage) files(sync, exe *os.File) []*os.File {
 	files := []*os.File{s.stdio[0], s.stdio[1], s.stdio[2], sync}
 	if s.extra != nil {
 		files = append(files, s.extra)
 	}
-	return files
+	return append(files, exe)
 }
 
-func (s *stage) forkHere(exe string, sync *os.File) (*os.Process, error) {
+// program is the path by which a stage is executed once it has its descriptors.
+func program(files []*os.File) string { return "/proc/self/fd/" + strconv.Itoa(len(files)-1) }
+
+func (s *stage) forkHere(files []*os.File) (*os.Process, error) {
 	attr := &os.ProcAttr{
 		Env:   []string{}, // nothing of ours reaches a container, not even through /proc
-		Files: s.files(sync),
+		Files: files,
 		Sys:   &syscall.SysProcAttr{Cloneflags: s.flags, Setsid: true},
 	}
 	args := []string{s.name}
@@ -124,7 +129,7 @@ func (s *stage) forkHere(exe string, sync *os.File) (*os.Process, error) {
 	if s.cgroup >= 0 {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, s.cgroup
 	}
-	p, err := os.StartProcess(exe, args, attr)
+	p, err := os.StartProcess(program(files), args, attr)
 	if err != nil && s.maps != nil {
 		return nil, explainUserNS(err)
 	}

@@ -52,7 +52,7 @@ func sameFile(a, b string) bool {
 // that to processes of one thread only, so it is done by a process that is
 // forked without anything of Go running in it; it forks the stage as its
 // sibling, for joining a pid namespace moves children only, and ends.
-func (s *stage) forkJoined(exe string, sync *os.File) (*os.Process, error) {
+func (s *stage) forkJoined(files []*os.File) (*os.Process, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (s *stage) forkJoined(exe string, sync *os.File) (*os.Process, error) {
 	defer r.Close()
 	var f forked
 	defer f.close()
-	if err := f.prepare(s, exe, sync, w); err != nil {
+	if err := f.prepare(s, files, w); err != nil {
 		w.Close()
 		return nil, err
 	}
@@ -150,11 +150,11 @@ type forked struct {
 	say    report
 }
 
-// copiesFD is where the copies of a stage's descriptors are put.
-const copiesFD = 800
+// copiesFD is where the copies of a stage's descriptors begin: above what they
+// are to become.
+const copiesFD = maxFiles
 
-func (f *forked) prepare(s *stage, exe string, sync, pipe *os.File) (err error) {
-	files := s.files(sync)
+func (f *forked) prepare(s *stage, files []*os.File, pipe *os.File) (err error) {
 	if len(files) > maxFiles || len(s.joins) > maxJoins {
 		return errors.New("join namespaces: too many")
 	}
@@ -174,7 +174,7 @@ func (f *forked) prepare(s *stage, exe string, sync, pipe *os.File) (err error) 
 	if f.pipe, err = unix.FcntlInt(pipe.Fd(), unix.F_DUPFD_CLOEXEC, copiesFD); err != nil {
 		return os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
 	}
-	if f.exe, err = unix.BytePtrFromString(exe); err != nil {
+	if f.exe, err = unix.BytePtrFromString(program(files)); err != nil {
 		return err
 	}
 	f.argv[0], err = unix.BytePtrFromString(s.name)

@@ -13,33 +13,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sealedSelf is a path to this program that no process can write through: not
-// even one of the container that gets hold of /proc/PID/exe while the program
-// is still ours (CVE-2019-5736).
-var sealedSelf = sync.OnceValues(func() (string, error) {
+// sealedSelf is this program as no process can write to it: not even one of the
+// container that gets hold of /proc/PID/exe while the program is still ours
+// (CVE-2019-5736). A stage gets the descriptor as its last one, and is executed
+// by its number there: a high number of its own would make the kernel grow the
+// table of descriptors, which takes 10 ms while threads share it.
+var sealedSelf = sync.OnceValues(func() (*os.File, error) {
 	fd, err := readOnlySelf()
 	if err != nil {
 		fd, err = copiedSelf()
 	}
-	if err == nil {
-		fd, err = raise(fd)
-	}
 	if err != nil {
-		return "", fmt.Errorf("seal own program: %w", err)
+		return nil, fmt.Errorf("seal own program: %w", err)
 	}
-	return "/proc/self/fd/" + strconv.Itoa(fd), nil
+	return os.NewFile(uintptr(fd), "program"), nil
 })
-
-// sealedFD is above all descriptors that are passed to a child: between fork
-// and execve, package syscall puts copies of them, and of a pipe of its own, on
-// the numbers that follow the highest one, whatever is open there.
-const sealedFD = 1000
-
-func raise(fd int) (int, error) {
-	high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, sealedFD)
-	unix.Close(fd)
-	return high, os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
-}
 
 // readOnlySelf is the program on a read-only mount that is in no mount
 // namespace, where nobody can remount it. Cloning /proc/self/exe itself is

@@ -44,8 +44,8 @@ func run(join bool) int {
 		hide()
 	}
 	s := &setup{sync: os.NewFile(ns.SyncFD, "sync")}
-	unix.CloseOnExec(ns.SyncFD) // for hooks; the program's execve closes whatever there is
-	unix.CloseOnExec(ns.ListenFD)
+	// For hooks; the program's execve closes whatever there is.
+	_ = unix.CloseRange(ns.SyncFD, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
 	if _, err := ns.ReadMessage(s.sync, &s.Config); err != nil {
 		return 1 // the parent is gone: there is nobody to tell
 	}
