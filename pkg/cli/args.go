@@ -91,7 +91,7 @@ func (s *settler) find(name string) cli.Flag {
 }
 
 func isBool(f cli.Flag) bool {
-	_, ok := f.(*cli.BoolFlag)
+	_, ok := plain(f).(*cli.BoolFlag)
 	return ok
 }
 
@@ -191,6 +191,7 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 	case cmd == nil:
 		return out, nil
 	}
+	cmd.Flags = quicken(cmd.Flags)
 	tail, err := settle(cmd, path, cmd.Flags, rest, !stopsAtArgument[cmd.Name])
 	if err != nil {
 		return nil, err

@@ -196,18 +196,3 @@ func commandPath(c *cli.Context) string {
 	}
 	return strings.Join(words, " ")
 }
-
-// values is a repeated string flag.
-func values(name string, aliases []string, usage string) *cli.StringSliceFlag {
-	return &cli.StringSliceFlag{Name: name, Aliases: aliases, Usage: usage}
-}
-
-func text(name string, aliases []string, usage string) *cli.StringFlag {
-	return &cli.StringFlag{Name: name, Aliases: aliases, Usage: usage}
-}
-
-func flag(name string, aliases []string, usage string) *cli.BoolFlag {
-	return &cli.BoolFlag{Name: name, Aliases: aliases, Usage: usage}
-}
-
-func short(letter string) []string { return []string{letter} }

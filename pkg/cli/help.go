@@ -56,6 +56,7 @@ func (e *env) commandList(b *strings.Builder, cmds []*cli.Command) {
 
 func flagList(b *strings.Builder, flags []cli.Flag) {
 	for _, f := range flags {
+		f = plain(f)
 		doc, ok := f.(cli.DocGenerationFlag)
 		if v, isVisible := f.(cli.VisibleFlag); !ok || isVisible && !v.IsVisible() {
 			continue

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import "github.com/urfave/cli/v2"
+
+// quickFlag is a flag that knows its names. Those of the library put them
+// together by a regular expression whenever they are asked for, and a command
+// with a hundred flags asks ten thousand times: 4 ms in all.
+type quickFlag struct {
+	cli.Flag
+	names []string
+}
+
+func (f quickFlag) Names() []string { return f.names }
+
+// quickList is the same for a list: the library has more to say to that.
+type quickList struct {
+	*cli.StringSliceFlag
+	names []string
+}
+
+func (f quickList) Names() []string { return f.names }
+
+// quicken makes the flags of the command that is about to run quick.
+func quicken(flags []cli.Flag) []cli.Flag {
+	quick := make([]cli.Flag, len(flags))
+	for i, f := range flags {
+		if list, ok := f.(*cli.StringSliceFlag); ok {
+			quick[i] = quickList{list, flagNames(f)}
+			continue
+		}
+		quick[i] = quickFlag{f, flagNames(f)}
+	}
+	return quick
+}
+
+func flagNames(f cli.Flag) []string {
+	with := func(name string, aliases []string) []string { return append([]string{name}, aliases...) }
+	switch f := f.(type) {
+	case quickFlag:
+		return f.names
+	case quickList:
+		return f.names
+	case *cli.StringFlag:
+		return with(f.Name, f.Aliases)
+	case *cli.BoolFlag:
+		return with(f.Name, f.Aliases)
+	case *cli.StringSliceFlag:
+		return with(f.Name, f.Aliases)
+	case *cli.IntFlag:
+		return with(f.Name, f.Aliases)
+	case *cli.Int64Flag:
+		return with(f.Name, f.Aliases)
+	}
+	return f.Names()
+}
+
+// plain is the flag behind a quick one.
+func plain(f cli.Flag) cli.Flag {
+	switch q := f.(type) {
+	case quickFlag:
+		return q.Flag
+	case quickList:
+		return q.StringSliceFlag
+	}
+	return f
+}
+
+func values(name string, aliases []string, usage string) *cli.StringSliceFlag {
+	return &cli.StringSliceFlag{Name: name, Aliases: aliases, Usage: usage}
+}
+
+func text(name string, aliases []string, usage string) *cli.StringFlag {
+	return &cli.StringFlag{Name: name, Aliases: aliases, Usage: usage}
+}
+
+func flag(name string, aliases []string, usage string) *cli.BoolFlag {
+	return &cli.BoolFlag{Name: name, Aliases: aliases, Usage: usage}
+}
+
+func short(letter string) []string { return []string{letter} }
