@@ -203,7 +203,7 @@ func (i *Init) Abandon() {
 
 func (i *Init) configure(cfg Config, mounted func(int) ([]byte, error)) error {
 	trace.Mark("forked the stage")
-	cfg.Trace = trace.On()
+	cfg.Trace, cfg.Spec = trace.On(), withoutProfile(cfg.Spec)
 	if err := WriteMessage(i.sync, cfg, nil); err != nil {
 		return fmt.Errorf("configure container: %w", err)
 	}
@@ -219,6 +219,18 @@ func (i *Init) configure(cfg Config, mounted func(int) ([]byte, error)) error {
 	}
 	_, err = i.answer()
 	return err
+}
+
+// withoutProfile leaves the seccomp profile out of what a stage has to read: it
+// gets the compiled one.
+func withoutProfile(s *specs.Spec) *specs.Spec {
+	if s.Linux == nil || s.Linux.Seccomp == nil {
+		return s
+	}
+	spec, linux := *s, *s.Linux
+	linux.Seccomp = nil
+	spec.Linux = &linux
+	return &spec
 }
 
 func (i *Init) answer() (Answer, error) {
