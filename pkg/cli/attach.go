@@ -100,7 +100,7 @@ func (e *env) outputs(a *container.Attach) []*os.File {
 }
 
 // runAttached starts a container in the foreground and stays with it.
-func (e *env) runAttached(cs *container.Store, ctr *container.Container, keys []byte, proxy bool, a *container.Attach) (int, error) {
+func (e *env) runAttached(cs *container.Store, ctr *container.Container, supervisor *container.Supervisor, keys []byte, proxy bool, a *container.Attach) (int, error) {
 	if a == nil {
 		p := ctr.Process
 		a = &container.Attach{Stdin: p.AttachStdin, Stdout: p.AttachStdout, Stderr: p.AttachStderr}
@@ -112,7 +112,7 @@ func (e *env) runAttached(cs *container.Store, ctr *container.Container, keys []
 		notifyAll(sigs)
 		defer signal.Stop(sigs)
 	}
-	ses, err := cs.Launch(ctr, a, e.outputs(a))
+	ses, err := cs.Launch(ctr, supervisor, a, e.outputs(a))
 	if err != nil {
 		return 0, err
 	}

@@ -128,7 +128,7 @@ func startDetached(cs *container.Store, ctr *container.Container) error {
 	if ctr.State.IsRunning() {
 		return nil
 	}
-	ses, err := cs.Launch(ctr, nil, nil)
+	ses, err := cs.Launch(ctr, nil, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func (e *env) startAttached(c *cli.Context) error {
 		code, err := e.converse(ses, a, keys, true)
 		return errors.Join(err, exit(code))
 	}
-	code, err := e.runAttached(cs, ctr, keys, true, a)
+	code, err := e.runAttached(cs, ctr, nil, keys, true, a)
 	if err != nil {
 		var se *container.StartError
 		if errors.As(err, &se) {

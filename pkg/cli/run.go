@@ -43,7 +43,7 @@ func createCommand(e *env) *cli.Command {
 			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
-			ctr, err := e.create(c)
+			ctr, err := e.create(c, container.NewID())
 			if err != nil {
 				return e.createError("create", err)
 			}
@@ -74,17 +74,20 @@ func (e *env) runRun(c *cli.Context) error {
 	if err != nil {
 		return e.runError("run", err)
 	}
-	ctr, err := e.create(c)
-	trace.Mark("created the container")
+	cs, err := e.containers()
 	if err != nil {
 		return e.createError("run", err)
 	}
-	cs, err := e.containers()
+	id := container.NewID()
+	supervisor := cs.Spawn(id)
+	ctr, err := e.create(c, id)
+	trace.Mark("created the container")
 	if err != nil {
-		return err
+		supervisor.Close()
+		return e.createError("run", err)
 	}
 	if c.Bool("detach") {
-		ses, err := cs.Launch(ctr, nil, nil)
+		ses, err := cs.Launch(ctr, supervisor, nil, nil)
 		if err != nil {
 			e.abandon(c.Context, cs, ctr)
 			return e.runError("run", err)
@@ -93,7 +96,7 @@ func (e *env) runRun(c *cli.Context) error {
 		fmt.Fprintln(e.stdout, ctr.ID)
 		return nil
 	}
-	code, err := e.runAttached(cs, ctr, keys, c.Bool("sig-proxy"), nil)
+	code, err := e.runAttached(cs, ctr, supervisor, keys, c.Bool("sig-proxy"), nil)
 	if err != nil {
 		e.abandon(c.Context, cs, ctr)
 		return e.runError("run", err)
@@ -114,7 +117,7 @@ func (e *env) abandon(ctx context.Context, cs *container.Store, ctr *container.C
 // create resolves the image, pulling it when it is missing, and makes the
 // container. The image lock is held from the moment the image is found until
 // the record is in place, so that nobody removes the image in between.
-func (e *env) create(c *cli.Context) (*container.Container, error) {
+func (e *env) create(c *cli.Context, id string) (*container.Container, error) {
 	if file := c.String("cidfile"); file != "" {
 		if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
 			return nil, cliErrorf("container ID file found, make sure the other container isn't running or delete %s", file)
@@ -134,7 +137,7 @@ func (e *env) create(c *cli.Context) (*container.Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := e.record(c, det, c.Args().Tail())
+	r, err := e.record(c, id, det, c.Args().Tail())
 	if err != nil {
 		return nil, err
 	}

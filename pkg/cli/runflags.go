@@ -82,13 +82,13 @@ func createFlags() []cli.Flag {
 
 // record turns the flags, the image and the command into what a container is
 // made of.
-func (e *env) record(c *cli.Context, det overlay.Details, cmd []string) (*container.Record, error) {
+func (e *env) record(c *cli.Context, id string, det overlay.Details, cmd []string) (*container.Record, error) {
 	image, err := det.OCI()
 	if err != nil {
 		return nil, err
 	}
 	r := &container.Record{
-		ID: container.NewID(), Name: strings.TrimPrefix(c.String("name"), "/"), Image: c.Args().First(),
+		ID: id, Name: strings.TrimPrefix(c.String("name"), "/"), Image: c.Args().First(),
 		ImageID: det.ID, LayerDirs: det.LayerDirs, Platform: image.OS,
 	}
 	conf := image.Config

@@ -10,17 +10,14 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/cgroup"
-	"coracle/pkg/ns"
 	"coracle/pkg/trace"
 )
 
@@ -49,44 +46,32 @@ type Session struct {
 	Tty   bool
 }
 
-// Launch spawns the supervisor of a container and asks it to start the first
-// process. The session is attached when a is not nil; then out holds the
-// descriptors that a names. It returns once the process runs; the error is a
-// *StartError when the supervisor could say why it does not.
-func (s *Store) Launch(c *Container, a *Attach, out []*os.File) (*Session, error) {
-	maps, err := ns.HostMaps()
-	if err != nil {
-		return nil, NewStartError(125, err)
-	}
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, NewStartError(125, os.NewSyscallError("socketpair", err))
-	}
-	theirs := os.NewFile(uintptr(pair[1]), "supervisor")
-	conn, err := NewConn(os.NewFile(uintptr(pair[0]), "control"))
-	if err != nil {
-		theirs.Close()
-		return nil, NewStartError(125, err)
-	}
+// Launch asks the supervisor of a container to start the first process. v is
+// one that was spawned for it, or nil for a new one. The session is attached
+// when a is not nil; then out holds the descriptors that a names. It returns
+// once the process runs; the error is a *StartError when the supervisor could
+// say why it does not.
+func (s *Store) Launch(c *Container, v *Supervisor, a *Attach, out []*os.File) (*Session, error) {
 	tree, err := c.delegated()
 	if err != nil {
-		conn.Close()
-		theirs.Close()
+		v.Close()
 		return nil, NewStartError(125, err)
 	}
-	pid, err := spawnSupervisor(s, c, &maps, theirs)
-	theirs.Close()
-	if err == nil && tree == "" {
-		tree, err = c.askScope(pid)
+	if v == nil {
+		v = s.Spawn(c.ID)
+	}
+	<-v.ready
+	if err = v.err; err == nil && tree == "" {
+		tree, err = c.askScope(v.pid)
 	}
 	if err != nil {
-		conn.Close() // and with it the supervisor ends
+		v.Close()
 		return nil, NewStartError(125, err)
 	}
-	ses := &Session{Conn: conn, Tty: c.Process.Tty}
+	ses := &Session{Conn: v.conn, Tty: c.Process.Tty}
 	listening := handedOver()
 	defer CloseFiles(listening)
-	req := Request{Op: OpStart, Attach: a, Maps: &maps, Cgroup: tree, Listen: len(listening)}
+	req := Request{Op: OpStart, Attach: a, Maps: &v.maps, Cgroup: tree, Listen: len(listening)}
 	if err := ses.begin(req, append(slices.Clip(out), listening...)); err != nil {
 		ses.Close()
 		return nil, err
@@ -124,57 +109,6 @@ func (c *Container) askScope(pid int) (string, error) {
 	trace.Mark("asked systemd for a scope")
 	return dir, err
 }
-
-// spawnSupervisor returns the supervisor's pid.
-func spawnSupervisor(s *Store, c *Container, maps *ns.Maps, conn *os.File) (int, error) {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return 0, err
-	}
-	defer null.Close()
-	log, err := os.OpenFile(filepath.Join(c.dir, "supervise.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return 0, fmt.Errorf("open supervisor's log: %w", err)
-	}
-	defer log.Close()
-	p, err := ns.Spawn{
-		Stage:  ns.StageSupervise,
-		Args:   []string{s.dirs.Root, s.dirs.Run, c.ID},
-		Env:    supervisorEnv(),
-		Files:  []*os.File{conn},
-		Stdin:  null,
-		Stdout: log,
-		Stderr: log,
-		NewPID: true,
-		Setsid: true,
-		Maps:   maps,
-	}.Start()
-	if err != nil {
-		return 0, fmt.Errorf("start supervisor: %w", err)
-	}
-	trace.Mark("spawned supervisor and mapped its ids")
-	pid := p.Pid
-	return pid, p.Release()
-}
-
-// supervisorEnv is what a supervisor may know of the caller's environment: it
-// outlives the command, and nothing of it may reach a container.
-func supervisorEnv() []string {
-	var env []string
-	for _, kv := range os.Environ() {
-		name, _, _ := strings.Cut(kv, "=")
-		switch name {
-		case "GODEBUG", "TZ":
-			env = append(env, kv)
-		}
-	}
-	env = append(env, trace.Env()...)
-	return append(env, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "GOMAXPROCS="+strconv.Itoa(supervisorProcs))
-}
-
-// supervisorProcs bounds the threads of a supervisor: there is one for every
-// container, and most of them sleep.
-const supervisorProcs = 2
 
 // begin sends a request that attaches, and reads replies up to the one that
 // says the process runs.

@@ -162,6 +162,9 @@ func (s *supervisor) open(tree string, listening []*os.File) error {
 	if s.c, err = s.store.Load(s.id); err != nil {
 		return err
 	}
+	if err := logTo(filepath.Join(s.c.Dir(), "supervise.log")); err != nil {
+		return err
+	}
 	s.state = container.State{Status: container.Running, RunDir: s.store.Dirs().ContainerRun(s.id)}
 	if s.state.Supervisor, err = self(); err != nil {
 		return err
@@ -219,6 +222,21 @@ func (s *supervisor) open(tree string, listening []*os.File) error {
 	}
 	s.ctl, err = container.ListenIn(s.store.Dirs().ContainerRun(s.id))
 	return err
+}
+
+// logTo makes a file the standard output and error of this process.
+func logTo(name string) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return fmt.Errorf("open supervisor's log: %w", err)
+	}
+	defer f.Close()
+	for _, fd := range []int{1, 2} {
+		if err := syscall.Dup3(int(f.Fd()), fd, 0); err != nil {
+			return fmt.Errorf("open supervisor's log: %w", os.NewSyscallError("dup3", err))
+		}
+	}
+	return nil
 }
 
 func topmostFirst(dirs []string) []string {
