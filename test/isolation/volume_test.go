@@ -96,6 +96,49 @@ func TestV3_VolumesOfAnImage(t *testing.T) {
 	}
 }
 
+// TestV4_ExportWhileLinksFlip reads a whole volume, and the whole root file
+// system, as tar streams while directories in them change places with links.
+func TestV4_ExportWhileLinksFlip(t *testing.T) {
+	needCommand(t, "export")
+	dir, check := canary(t)
+	id := flippedVolume(t, dir)
+	upper := filepath.Join(world.home, "root", "containers", id, "upper")
+	if err := os.Mkdir(filepath.Join(upper, "d"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(dir, filepath.Join(upper, "link")); err != nil {
+		t.Fatal(err)
+	}
+	flip(t, filepath.Join(upper, "d"), filepath.Join(upper, "link"))
+	for i := range rounds() {
+		r := try(t, "cp", id+":/shared", "-")
+		if i%10 == 0 { // a root file system is larger
+			r = try(t, "export", id)
+		}
+		if strings.Contains(r.out, "canary's secret") || strings.Contains(r.out, "canary:x:0") {
+			t.Fatalf("round %d: the host's file is in the archive", i)
+		}
+	}
+	check()
+}
+
+// TestV6_LogIsALink puts a link in the place of a log.
+func TestV6_LogIsALink(t *testing.T) {
+	need(t)
+	dir, check := canary(t)
+	id := strings.TrimSpace(ok(t, "create", "--network", "none", "box", "echo", "written"))
+	defer try(t, "rm", "-f", id)
+	log := filepath.Join(world.home, "root", "containers", id, "container.log")
+	if err := os.Symlink(filepath.Join(dir, "secret"), log); err != nil {
+		t.Fatal(err)
+	}
+	if r := try(t, "logs", id); strings.Contains(r.out+r.err, "canary's") {
+		t.Errorf("logs shows the host's file: %s%s", r.out, r.err)
+	}
+	try(t, "start", "-a", id)
+	check()
+}
+
 func TestV5_FilesThatTheEngineWrites(t *testing.T) {
 	dir, check := canary(t)
 	target := filepath.Join(dir, "passwd")
