@@ -87,6 +87,23 @@ func TestR2_WorkingDirectoryIsInside(t *testing.T) {
 	}
 }
 
+// TestR2_WorkingDirectoryOfABuildIsInside is the same for RUN.
+func TestR2_WorkingDirectoryOfABuildIsInside(t *testing.T) {
+	need(t)
+	for n := 3; n <= 64; n += 3 {
+		dir := t.TempDir()
+		text := fmt.Sprintf("FROM box\nWORKDIR /proc/self/fd/%d\nRUN pwd | sed s/^/IN:/; ls -d ../../../../../../home/* | sed s/^/LEAK:/\n", n)
+		if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r := world.run(nil, "build", "--no-cache", "--progress", "plain", "--network", "none", dir)
+		said := r.out + r.err
+		if strings.Contains(said, "LEAK:..") || strings.Contains(said, "IN:(unreachable)") {
+			t.Fatalf("descriptor %d: %s", n, said)
+		}
+	}
+}
+
 // flip exchanges two names over and over, as fast as it goes.
 func flip(t *testing.T, a, b string) {
 	t.Helper()
