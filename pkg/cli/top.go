@@ -5,7 +5,6 @@ package cli
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -48,8 +47,9 @@ func topCommand(e *env) *cli.Command {
 			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
-			if opts := strings.Join(c.Args().Tail(), " "); opts != "" && opts != "-ef" {
-				return fmt.Errorf("ps options other than -ef are not supported: %s", opts)
+			cols, err := psOptions(c.Args().Tail())
+			if err != nil {
+				return err
 			}
 			cs, err := e.containers()
 			if err != nil {
@@ -63,27 +63,26 @@ func topCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return e.printTop(list)
+			return e.printTop(list, cols)
 		},
 	}
 }
 
-func (e *env) printTop(list []container.ProcessInfo) error {
+func (e *env) printTop(list []container.ProcessInfo, cols []psColumn) error {
 	w := tabwriter.NewWriter(e.stdout, 20, 1, 3, ' ', 0)
-	fmt.Fprintln(w, "UID\tPID\tPPID\tC\tSTIME\tTTY\tTIME\tCMD")
 	now := time.Now()
+	line := func(text func(psColumn) string) {
+		for i, c := range cols {
+			if i > 0 {
+				fmt.Fprint(w, "\t")
+			}
+			fmt.Fprint(w, text(c))
+		}
+		fmt.Fprintln(w)
+	}
+	line(func(c psColumn) string { return c.head })
 	for _, p := range list {
-		started := p.Started.Local().Format("15:04")
-		if now.Sub(p.Started) > 24*time.Hour {
-			started = p.Started.Local().Format("Jan02")
-		}
-		share := 0
-		if age := now.Sub(p.Started); age > 0 {
-			share = min(int(100*p.CPU/age), 99)
-		}
-		used := int(p.CPU / time.Second)
-		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n", p.UID, p.Pid, p.Parent, share, started, terminalName(p.Terminal),
-			fmt.Sprintf("%02d:%02d:%02d", used/3600, used/60%60, used%60), clean(p.Command))
+		line(func(c psColumn) string { return c.value(p, now) })
 	}
 	return w.Flush()
 }

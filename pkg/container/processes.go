@@ -20,6 +20,8 @@ type ProcessInfo struct {
 	Started          time.Time
 	CPU              time.Duration // used so far
 	Command          string
+	Name, State      string // as in proc_pid_stat(5)
+	Mapped           uint64 // bytes of address space
 	Threads          int
 	Memory           uint64 // bytes that are not a file's
 	depth            int    // pid namespaces it has a number in
@@ -111,10 +113,11 @@ func readProcess(pid int, boot time.Time) (ProcessInfo, bool) {
 		return p, false
 	}
 	f := strings.Fields(string(stat[end+1:]))
-	if len(f) < 20 {
+	if len(f) < 21 {
 		return p, false
 	}
 	number := func(i int) int { n, _ := strconv.Atoi(f[i]); return n }
+	p.Name, p.State, p.Mapped = string(stat[open+1:end]), f[0], uint64(number(20))
 	p.Parent, p.Terminal = number(1), number(4)
 	p.CPU = time.Duration(number(11)+number(12)) * clockTick
 	p.Started = boot.Add(time.Duration(number(19)) * clockTick)

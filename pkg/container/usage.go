@@ -44,7 +44,7 @@ func (c *Container) Usage() (Usage, error) {
 	}
 	if u.MemoryLimit == 0 {
 		if u.MemoryLimit = uint64(c.Limits.Cgroup.Memory); u.MemoryLimit == 0 {
-			u.MemoryLimit = hostMemory()
+			u.MemoryLimit = HostMemory()
 		}
 	}
 	u.Received, u.Sent = traffic(c.State.Pid)
@@ -73,7 +73,8 @@ func (c *Container) countedByCgroup(u *Usage) error {
 	return nil
 }
 
-func hostMemory() uint64 {
+// HostMemory is the size of the host's memory in bytes, or 0.
+func HostMemory() uint64 {
 	var info unix.Sysinfo_t
 	if unix.Sysinfo(&info) != nil {
 		return 0
