@@ -19,6 +19,9 @@ if [ $root = 1 ]; then
 	make_single coracle-single
 fi
 need curl curl || true
+need iperf3 iperf3 || true
+need ping iputils-ping || true
+need dig bind9-dnsutils || true
 need busybox busybox-static || true
 
 work=$(mktemp -d)

@@ -34,6 +34,13 @@ func (n *Names) remove(m *Membership) {
 	n.list = slices.DeleteFunc(slices.Clone(n.list), func(o *Membership) bool { return o == m })
 }
 
+// any reports whether there are names to ask for.
+func (n *Names) any() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.list) > 0
+}
+
 // answer asks one network after the other. With only, nobody else is there to
 // be asked.
 func (n *Names) answer(question []byte, only bool) []byte {

@@ -23,6 +23,10 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 	n.links.Add(1)
 	defer n.links.Done()
 	id := r.ID()
+	if id.LocalPort == 53 && addrOf(id.LocalAddress) == n.cfg.DNS && n.knowsNames() {
+		n.acceptDNSOverTCP(r)
+		return
+	}
 	host, err := n.dialTCP(netip.AddrPortFrom(addrOf(id.LocalAddress), id.LocalPort))
 	if err != nil {
 		n.refuse(r, err)

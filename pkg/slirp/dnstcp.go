@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package slirp
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/waiter"
+)
+
+// knowsNames reports whether questions may be for us to answer.
+func (n *Network) knowsNames() bool { return n.cfg.Names != nil && n.cfg.Names.any() }
+
+// dnsSilence is how long a connection may be silent between two questions.
+const dnsSilence = 30 * time.Second
+
+// acceptDNSOverTCP answers the questions of one connection (RFC 7766): from the
+// names of the network's members, else from a server of the host. Without names
+// a connection is carried to a server as it is.
+func (n *Network) acceptDNSOverTCP(r *tcp.ForwarderRequest) {
+	id := r.ID()
+	var wq waiter.Queue
+	ep, terr := r.CreateEndpoint(&wq)
+	r.Complete(terr != nil)
+	n.pending.done(id)
+	if terr != nil {
+		return
+	}
+	guest := gonet.NewTCPConn(&wq, ep)
+	defer guest.Close()
+	var server *net.TCPConn
+	defer func() {
+		if server != nil {
+			server.Close()
+		}
+	}()
+	for {
+		_ = guest.SetDeadline(time.Now().Add(dnsSilence))
+		question, err := readFramed(guest)
+		if err != nil {
+			return
+		}
+		answer := n.cfg.Names.answer(question, n.cfg.Internal)
+		for try := 0; answer == nil && try < 2; try++ {
+			reused := server != nil
+			if server == nil {
+				if server, err = n.dialDNS(); err != nil {
+					return
+				}
+			}
+			if answer, err = askFramed(server, question); err != nil {
+				server.Close()
+				server = nil
+				if !reused { // else it may have closed an idle connection
+					return
+				}
+			}
+		}
+		if answer == nil || writeFramed(guest, answer) != nil {
+			return
+		}
+	}
+}
+
+func askFramed(server *net.TCPConn, question []byte) ([]byte, error) {
+	if err := server.SetDeadline(time.Now().Add(dnsTries)); err != nil {
+		return nil, err
+	}
+	if err := writeFramed(server, question); err != nil {
+		return nil, err
+	}
+	answer, err := readFramed(server)
+	if err == nil && !answers(answer, question) {
+		err = fmt.Errorf("ask for a name: the answer is to another question")
+	}
+	return answer, err
+}
+
+// readFramed reads a message with its length before it.
+func readFramed(r io.Reader) ([]byte, error) {
+	var size [2]byte
+	if _, err := io.ReadFull(r, size[:]); err != nil {
+		return nil, err
+	}
+	message := make([]byte, binary.BigEndian.Uint16(size[:]))
+	_, err := io.ReadFull(r, message)
+	return message, err
+}
+
+func writeFramed(w io.Writer, message []byte) error {
+	if len(message) > 1<<16-1 {
+		return fmt.Errorf("send a name: %d bytes are too many", len(message))
+	}
+	_, err := w.Write(append(binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(message)), uint16(len(message))), message...))
+	return err
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tutorial
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// hostPrograms are the options that put the host's programs into a container.
+var hostPrograms = []string{
+	"-v", "/usr:/usr:ro", "-v", "/lib:/lib:ro", "-v", "/lib64:/lib64:ro", "-v", "/etc/alternatives:/etc/alternatives:ro",
+}
+
+// inBox runs a program of the host in a container.
+func (u *user) inBox(options []string, args ...string) result {
+	u.t.Helper()
+	path, err := exec.LookPath(args[0])
+	if err != nil {
+		u.t.Skipf("%s is not installed", args[0])
+	}
+	all := append(append([]string{"run", "--rm"}, hostPrograms...), options...)
+	return u.result(append(append(all, "busybox", path), args[1:]...)...)
+}
+
+// TestPing asks the gateway for an echo, without any capability.
+func TestPing(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	// The host's file may have a capability that the container may not have.
+	path, err := exec.LookPath("ping")
+	if err != nil {
+		t.Skip("ping is not installed")
+	}
+	program, err := os.ReadFile(path)
+	if err != nil {
+		t.Skip(err)
+	}
+	plain := u.write("ping", string(program))
+	if err := os.Chmod(plain, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r := u.inBox([]string{"--cap-drop", "ALL", "-v", plain + ":" + path + ":ro"}, "ping", "-n", "-c", "3", "-i", "0.2", "-W", "5", "10.0.2.2")
+	if r.code != 0 {
+		t.Fatalf("exit code %d: %s%s", r.code, r.out, r.err)
+	}
+	contains(t, r.out, "3 received, 0% packet loss")
+}
+
+// TestDig asks for the names of a network, with every transport.
+func TestDig(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	u.ok("network", "create", "dns")
+	u.ok("run", "-d", "--name", "target", "--network", "dns", "--network-alias", "also", "busybox", "sleep", "1000")
+	address := u.ok("inspect", "-f", "{{.NetworkSettings.Networks.dns.IPAddress}}", "target")
+	for _, args := range [][]string{{"target"}, {"also"}, {"+tcp", "target"}, {"TARGET."}} {
+		r := u.inBox([]string{"--network", "dns"}, append([]string{"dig", "+short", "+time=5", "+tries=1"}, args...)...)
+		if r.code != 0 || strings.TrimSpace(r.out) != address {
+			t.Errorf("dig %v: %d: %s%s, want %s", args, r.code, r.out, r.err, address)
+		}
+	}
+	r := u.inBox([]string{"--network", "dns"}, "dig", "+time=5", "+tries=1", "target", "AAAA")
+	contains(t, r.out, "NOERROR", "ANSWER: 0")
+}
+
+// TestCurl fetches from the host, which is open by name only, and is refused
+// where nobody listens.
+func TestCurl(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := strings.Repeat("0123456789abcdef", 1<<16)
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			n, _ := io.Copy(io.Discard, r.Body)
+			fmt.Fprint(w, n)
+			return
+		}
+		_, _ = io.WriteString(w, body)
+	})}
+	go func() { _ = server.Serve(l) }()
+	defer server.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	url := fmt.Sprintf("http://host:%d/", port)
+	open := []string{"--add-host", "host:host-gateway"}
+	if r := u.inBox(open, "curl", "-sS", "-m", "20", url); r.out != body {
+		t.Errorf("code %d, %d bytes: %s", r.code, len(r.out), r.err)
+	}
+	if r := u.inBox(open, "curl", "-sS", "-m", "20", "-T", "/usr/bin/curl", url+"x"); r.code != 0 || r.out == "" || r.out == "0" {
+		t.Errorf("upload: code %d: %s%s", r.code, r.out, r.err)
+	}
+	const refused = 7 // of curl(1)
+	if r := u.inBox(nil, "curl", "-sS", "-m", "20", fmt.Sprintf("http://10.0.2.2:%d/", port)); r.code != refused {
+		t.Errorf("the host's loopback is open without its name: code %d: %s", r.code, r.err)
+	}
+	if r := u.inBox(open, "curl", "-sS", "-m", "20", "http://host:1/"); r.code != refused {
+		t.Errorf("nobody listens: code %d: %s", r.code, r.err)
+	}
+}
+
+// TestIperf carries data at full speed both ways: out of a container, and in
+// through a published port.
+func TestIperf(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	path, err := exec.LookPath("iperf3")
+	if err != nil {
+		t.Skip("iperf3 is not installed")
+	}
+	args := append(append([]string{"run", "-d", "--name", "iperf", "-p", "127.0.0.1::5201"}, hostPrograms...), "busybox", path, "-s")
+	u.ok(args...)
+	host, port, err := net.SplitHostPort(strings.Fields(u.ok("port", "iperf", "5201/tcp"))[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, direction := range []string{"", "-R"} {
+		measure := []string{"-c", host, "-p", port, "-t", "1", "-J"}
+		if direction != "" {
+			measure = append(measure, direction)
+		}
+		var sum struct {
+			End struct {
+				Received struct {
+					Bytes float64 `json:"bytes"`
+				} `json:"sum_received"`
+			} `json:"end"`
+		}
+		eventually(t, "iperf3 answers", func() bool {
+			out, err := exec.Command(path, measure...).Output()
+			return err == nil && json.Unmarshal(out, &sum) == nil
+		})
+		if sum.End.Received.Bytes < 1<<20 {
+			t.Errorf("iperf3 %s carried %.0f bytes in a second", direction, sum.End.Received.Bytes)
+		}
+	}
+}
