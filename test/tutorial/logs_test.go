@@ -22,7 +22,7 @@ func TestLogsOptions(t *testing.T) {
 		t.Errorf("log of a new container: %q", got)
 	}
 
-	run("talks", "--label", "who=me", "--log-opt", "labels=who", "busybox", "sh", "-c", "echo one; echo err >&2; sleep 1.1; echo two; echo three")
+	run("talks", "--label", "who=me", "--log-opt", "labels=who", "busybox", "sh", "-c", "echo one; sleep 0.5; echo err >&2; sleep 1; echo two; echo three")
 	if got := u.ok("logs", "-f", "talks"); got != "one\ntwo\nthree" {
 		t.Errorf("logs -f to the end: %q", got)
 	}
