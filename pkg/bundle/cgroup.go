@@ -19,15 +19,15 @@ import (
 // limits are not kept: linux.cgroupsPath names a place that only root can
 // choose. This file is the only one that looks at linux.resources.
 func (s *Store) openGroup(c *Container, sp *specs.Spec) (*cgroup.Group, error) {
+	want := limits(sp.Linux.Resources).Controllers()
 	tree, err := cgroup.Find()
 	if err == nil {
-		err = tree.Prepare()
+		err = tree.Prepare(want)
 	}
 	var g *cgroup.Group
 	if err == nil {
-		g, err = tree.New(c.ID)
+		g, err = tree.New(c.ID, want)
 	}
-	want := limits(sp.Linux.Resources).Controllers()
 	switch {
 	case err == nil:
 		c.Cgroup = g.Dir()

@@ -27,8 +27,8 @@ type Group struct {
 // processes in it may be limited later. The tree is prepared, or this process
 // is the only one in it. The caller closes the group, and
 // removes it when its processes have ended.
-func (t *Tree) New(id string) (*Group, error) {
-	if err := t.Prepare(); err != nil {
+func (t *Tree) New(id string, need []string) (*Group, error) {
+	if err := t.Prepare(need); err != nil {
 		return nil, err
 	}
 	dir := filepath.Join(t.dir, "coracle-"+id)

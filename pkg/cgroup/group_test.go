@@ -23,10 +23,10 @@ func TestGroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tree.Prepare(); err != nil {
+	if err := tree.Prepare(nil); err != nil {
 		t.Fatal(err)
 	}
-	g, err := tree.New("test")
+	g, err := tree.New("test", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -173,13 +174,18 @@ func unescape(s string) string {
 // hostGroup is where the processes of the delegated cgroup itself go.
 const hostGroup = "coracle-host"
 
+// enableTime is how long others may be in the way of a controller: processes
+// that somebody starts in the cgroup meanwhile, and set-user-ID programs such
+// as newuidmap, which an unprivileged user may not put under another cpuset.
+const enableTime = time.Second
+
 // Prepare switches controllers on for the tree's children, and moves processes
 // down for that: those that the caller's pid namespace knows. Controllers that
-// the tree cannot have are left out; what limits are missing is for
-// [Limits.Missing] to say.
-func (t *Tree) Prepare() error {
-	file := filepath.Join(t.dir, "cgroup.subtree_control")
-	data, err := os.ReadFile(file)
+// the tree cannot have are left out, and what limits are missing is for
+// [Limits.Missing] to say; that one of need is there and cannot be switched on
+// is an error.
+func (t *Tree) Prepare(need []string) error {
+	data, err := os.ReadFile(filepath.Join(t.dir, "cgroup.subtree_control"))
 	if err != nil {
 		return fmt.Errorf("enable cgroup controllers: %w", err)
 	}
@@ -188,18 +194,27 @@ func (t *Tree) Prepare() error {
 		if slices.Contains(on, c) || !slices.Contains(t.controllers, c) {
 			continue
 		}
-		err := write(t.dir, "cgroup.subtree_control", "+"+c)
-		// Somebody may start a process here while others are moved.
-		for try := 0; errors.Is(err, unix.EBUSY) && try < 10; try++ {
-			if err = t.vacate(); err == nil {
-				err = write(t.dir, "cgroup.subtree_control", "+"+c)
-			}
-		}
-		if err != nil {
+		if err := t.enable(c, slices.Contains(need, c)); err != nil && slices.Contains(need, c) {
 			return fmt.Errorf("enable cgroup controller %s: %w", c, err)
 		}
 	}
 	return nil
+}
+
+// enable switches one controller on. It only waits for one that is needed.
+func (t *Tree) enable(controller string, wait bool) error {
+	for begin := time.Now(); ; time.Sleep(enableTime / 100) {
+		err := write(t.dir, "cgroup.subtree_control", "+"+controller)
+		if errors.Is(err, unix.EBUSY) {
+			if err = t.vacate(); err == nil {
+				err = write(t.dir, "cgroup.subtree_control", "+"+controller)
+			}
+		}
+		again := errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EPERM)
+		if !again || !wait || time.Since(begin) > enableTime {
+			return err
+		}
+	}
 }
 
 // vacate moves the processes of the delegated cgroup itself one level down.

@@ -52,16 +52,15 @@ type Session struct {
 // once the process runs; the error is a *StartError when the supervisor could
 // say why it does not.
 func (s *Store) Launch(c *Container, v *Supervisor, a *Attach, out []*os.File) (*Session, error) {
-	tree, err := c.delegated()
-	if err != nil {
-		v.Close()
-		return nil, NewStartError(125, err)
-	}
 	if v == nil {
 		v = s.Spawn(c.ID)
 	}
-	<-v.ready
-	if err = v.err; err == nil && tree == "" {
+	<-v.ready // newuidmap would be in the way of a cpuset
+	tree, err := "", v.err
+	if err == nil {
+		tree, err = c.delegated()
+	}
+	if err == nil && tree == "" {
 		tree, err = c.askScope(v.pid)
 	}
 	if err != nil {
@@ -85,7 +84,7 @@ func (s *Store) Launch(c *Container, v *Supervisor, a *Attach, out []*os.File) (
 func (c *Container) delegated() (string, error) {
 	tree, err := cgroup.Find()
 	if err == nil {
-		err = tree.Prepare()
+		err = tree.Prepare(c.Limits.Cgroup.Controllers())
 	}
 	switch {
 	case err == nil:

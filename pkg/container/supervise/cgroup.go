@@ -25,7 +25,7 @@ func (s *supervisor) openGroup(tree string) error {
 	}
 	t, err := cgroup.OpenTree(tree)
 	if err == nil {
-		s.group, err = t.New(s.id)
+		s.group, err = t.New(s.id, s.c.Limits.Cgroup.Controllers())
 	}
 	if err == nil {
 		s.state.Cgroup = s.group.Dir()
