@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"coracle/pkg/cgroup"
 	"coracle/pkg/state"
 )
 
@@ -51,6 +52,9 @@ func (s *Store) RemoveLocked(id, name string) error {
 	}
 	_ = os.RemoveAll(s.dirs.ContainerRun(id))
 	if unreadable == nil {
+		if c.State.Cgroup != "" { // of a supervisor that was killed
+			_ = cgroup.Remove(c.State.Cgroup)
+		}
 		s.Event(&c.Record, "destroy", nil)
 	}
 	return removeTree(trash)
