@@ -23,6 +23,9 @@ type Group struct {
 	file        *os.File // of the directory; nil when the group was only opened to be read
 }
 
+// groupPrefix begins the name of a container's group.
+const groupPrefix = "coracle-"
+
 // New makes the group of a container, or takes over what is left of it. The
 // processes in it may be limited later. The tree is prepared, or this process
 // is the only one in it. The caller closes the group, and
@@ -31,7 +34,7 @@ func (t *Tree) New(id string, need []string) (*Group, error) {
 	if err := t.Prepare(need); err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(t.dir, "coracle-"+id)
+	dir := filepath.Join(t.dir, groupPrefix+id)
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("create cgroup: %w", err)
 	}
@@ -158,6 +161,9 @@ const removeTime = 2 * time.Second
 // Remove removes a group whose processes have ended, with the groups below it.
 // A group that is gone is no error.
 func Remove(dir string) error {
+	if !strings.HasPrefix(filepath.Base(dir), groupPrefix) {
+		return fmt.Errorf("remove cgroup: %s is none of ours", dir) // a damaged record may say anything
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), removeTime)
 	defer cancel()
 	err := removeTree(dir)

@@ -40,6 +40,10 @@ func (s *Store) Remove(ctx context.Context, c *Container) error {
 // RemoveLocked is Remove for the process that holds the container's lock.
 func (s *Store) RemoveLocked(id, name string) error {
 	c, unreadable := s.Load(id) // what is damaged can be removed, too
+	var last State
+	if state.ReadJSON(filepath.Join(s.dirs.Container(id), "state.json"), &last) == nil && last.Cgroup != "" {
+		_ = cgroup.Remove(last.Cgroup) // of a supervisor that was killed
+	}
 	trash := filepath.Join(s.dirs.Tmp(), "trash-"+id)
 	if err := os.Rename(s.dirs.Container(id), trash); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -52,9 +56,6 @@ func (s *Store) RemoveLocked(id, name string) error {
 	}
 	_ = os.RemoveAll(s.dirs.ContainerRun(id))
 	if unreadable == nil {
-		if c.State.Cgroup != "" { // of a supervisor that was killed
-			_ = cgroup.Remove(c.State.Cgroup)
-		}
 		s.Event(&c.Record, "destroy", nil)
 	}
 	return removeTree(trash)
