@@ -32,7 +32,10 @@ func MountRootfs(r Rootfs) error {
 		return fmt.Errorf("mount root file system: the image has no layers")
 	}
 	err := mountOverlay(r)
-	if errors.Is(err, errOldKernel) {
+	if errors.Is(err, errOldKernel) || errors.Is(err, unix.EINVAL) {
+		// Before 6.5 options are collected in a page and looked at together:
+		// any step may be the one that fails. What is wrong on any kernel fails
+		// again.
 		err = mountByString(r)
 	}
 	if err != nil {
@@ -85,9 +88,6 @@ func mountOverlay(r Rootfs) error {
 		}
 	}
 	if err := unix.FsconfigCreate(fs); err != nil {
-		if errors.Is(err, unix.EINVAL) { // where options are not looked at before
-			return errOldKernel
-		}
 		return os.NewSyscallError("create overlay", err)
 	}
 	mnt, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
