@@ -230,13 +230,16 @@ func defaultMaps(s *specs.Spec) error {
 	if err != nil {
 		return err
 	}
-	for _, l := range m.UID {
-		s.Linux.UIDMappings = append(s.Linux.UIDMappings, specs.LinuxIDMapping{ContainerID: uint32(l.ContainerID), HostID: uint32(l.HostID), Size: uint32(l.Size)})
-	}
-	for _, l := range m.GID {
-		s.Linux.GIDMappings = append(s.Linux.GIDMappings, specs.LinuxIDMapping{ContainerID: uint32(l.ContainerID), HostID: uint32(l.HostID), Size: uint32(l.Size)})
-	}
+	s.Linux.UIDMappings, s.Linux.GIDMappings = mappings(m.UID), mappings(m.GID)
 	return nil
+}
+
+func mappings(from []ns.IDMap) []specs.LinuxIDMapping {
+	var list []specs.LinuxIDMapping
+	for _, l := range from {
+		list = append(list, specs.LinuxIDMapping{ContainerID: uint32(l.ContainerID), HostID: uint32(l.HostID), Size: uint32(l.Size)})
+	}
+	return list
 }
 
 func maps(s *specs.Spec) *ns.Maps {

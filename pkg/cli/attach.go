@@ -38,18 +38,14 @@ func (e *env) runAttach(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	cs, err := e.containers()
-	if err != nil {
-		return err
-	}
-	ctr, err := cs.Lookup(c.Args().First())
+	cs, ctr, err := e.container(c.Args().First())
 	if err != nil {
 		return err
 	}
 	switch status := ctr.State.Status; {
 	case !ctr.State.IsRunning():
 		return cliErrorf("cannot attach to a stopped container, start it first")
-	case status == "paused":
+	case status == container.Paused:
 		return cliErrorf("cannot attach to a paused container, unpause it first")
 	case status == container.Restarting:
 		return cliErrorf("cannot attach to a restarting container, wait until it is running")

@@ -43,11 +43,7 @@ func commitCommand(e *env) *cli.Command {
 				}
 				names = []string{ref.Name()}
 			}
-			cs, err := e.containers()
-			if err != nil {
-				return err
-			}
-			ctr, err := cs.Lookup(c.Args().First())
+			_, ctr, err := e.container(c.Args().First())
 			if err != nil {
 				return err
 			}
@@ -131,21 +127,13 @@ func exportCommand(e *env) *cli.Command {
 }
 
 func (e *env) runExport(c *cli.Context) error {
-	cs, err := e.containers()
-	if err != nil {
-		return err
-	}
-	ctr, err := cs.Lookup(c.Args().First())
+	cs, ctr, err := e.container(c.Args().First())
 	if err != nil {
 		return err
 	}
 	files, err := cs.OpenFiles(c.Context, ctr, ns.Inside())
 	if errors.Is(err, container.ErrNeedsUserNS) && !ns.Inside() {
-		code, err := ns.Enter(append([]string{e.program}, e.args...), e.stdin, e.stdout, e.stderr)
-		if err != nil {
-			return err
-		}
-		return exit(code)
+		return e.again()
 	}
 	if err != nil {
 		return err

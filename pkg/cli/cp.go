@@ -62,21 +62,13 @@ func (e *env) runCopy(c *cli.Context) error {
 	case dst == "":
 		return cliErrorf("destination can not be empty")
 	}
-	cs, err := e.containers()
-	if err != nil {
-		return err
-	}
-	ctr, err := cs.Lookup(fromCtr + toCtr)
+	cs, ctr, err := e.container(fromCtr + toCtr)
 	if err != nil {
 		return err
 	}
 	files, err := cs.OpenFiles(c.Context, ctr, ns.Inside())
 	if errors.Is(err, container.ErrNeedsUserNS) && !ns.Inside() {
-		code, err := ns.Enter(append([]string{e.program}, e.args...), e.stdin, e.stdout, e.stderr)
-		if err != nil {
-			return err
-		}
-		return exit(code)
+		return e.again()
 	}
 	if err != nil {
 		return err

@@ -54,16 +54,22 @@ func (e *env) containers() (*container.Store, error) {
 	return container.NewStore(d), nil
 }
 
+// container finds the container that a command is about.
+func (e *env) container(arg string) (*container.Store, *container.Container, error) {
+	cs, err := e.containers()
+	if err != nil {
+		return nil, nil, err
+	}
+	ctr, err := cs.Lookup(arg)
+	return cs, ctr, err
+}
+
 // inside runs f with the open image store inside the user namespace. Outside
 // of it, it runs this whole command line again in there, and passes its exit
 // code on.
 func (e *env) inside(f func(*overlay.Store) error) error {
 	if !ns.Inside() {
-		code, err := ns.Enter(append([]string{e.program}, e.args...), e.stdin, e.stdout, e.stderr)
-		if err != nil {
-			return err
-		}
-		return exit(code)
+		return e.again()
 	}
 	st, err := e.openStore()
 	if err != nil {
@@ -97,6 +103,14 @@ func (e *env) enter(stdout *os.File, args ...string) error {
 	if e.root != "" {
 		args = append([]string{"--root=" + e.root}, args...)
 	}
+	return e.runInside(stdout, args)
+}
+
+// again runs this whole command line again in the user namespace.
+func (e *env) again() error { return e.runInside(e.stdout, e.args) }
+
+// runInside ends with the exit code of what ran.
+func (e *env) runInside(stdout *os.File, args []string) error {
 	code, err := ns.Enter(append([]string{e.program}, args...), e.stdin, stdout, e.stderr)
 	if err != nil {
 		return err

@@ -48,11 +48,7 @@ func (e *env) runExec(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	cs, err := e.containers()
-	if err != nil {
-		return err
-	}
-	ctr, err := cs.Lookup(c.Args().First())
+	cs, ctr, err := e.container(c.Args().First())
 	if err != nil {
 		return err
 	}

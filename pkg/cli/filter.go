@@ -9,8 +9,6 @@ import (
 	"time"
 )
 
-func sortStrings(s []string) { slices.Sort(s) }
-
 // filters are the values of --filter by key.
 type filters map[string][]string
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"text/template"
@@ -210,7 +211,7 @@ func labelText(m map[string]string) string {
 	for k, v := range m {
 		list = append(list, k+"="+v)
 	}
-	sortStrings(list)
+	slices.Sort(list)
 	return strings.Join(list, ",")
 }
 

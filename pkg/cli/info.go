@@ -71,16 +71,12 @@ func (e *env) info() (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	var mem unix.Sysinfo_t
-	if err := unix.Sysinfo(&mem); err != nil {
-		return nil, os.NewSyscallError("sysinfo", err)
-	}
 	name, version := operatingSystem()
 	host, _ := os.Hostname()
 	info := obj{
 		"ID": e.dirs.Root, "Name": host, "ServerVersion": Version, "OSType": "linux", "Architecture": machine,
 		"KernelVersion": release, "OperatingSystem": name, "OSVersion": version,
-		"NCPU": runtime.NumCPU(), "MemTotal": int64(mem.Totalram) * int64(mem.Unit), "SystemTime": time.Now().Format(time.RFC3339Nano),
+		"NCPU": runtime.NumCPU(), "MemTotal": int64(container.HostMemory()), "SystemTime": time.Now().Format(time.RFC3339Nano),
 		"Containers": len(list), "ContainersRunning": running, "ContainersPaused": paused, "ContainersStopped": len(list) - running - paused,
 		"Images": len(ix.Images), "DockerRootDir": e.dirs.Root,
 		"Driver": "overlay", "DriverStatus": driverStatus(e.dirs.Root), "LoggingDriver": "json-file",

@@ -189,11 +189,7 @@ func (e *env) startAttached(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	cs, err := e.containers()
-	if err != nil {
-		return err
-	}
-	ctr, err := cs.Lookup(c.Args().First())
+	cs, ctr, err := e.container(c.Args().First())
 	if err != nil {
 		return err
 	}
@@ -326,11 +322,7 @@ func renameCommand(e *env) *cli.Command {
 			if err := e.needArgs(c, commandPath(c), 2, 2); err != nil {
 				return err
 			}
-			cs, err := e.containers()
-			if err != nil {
-				return err
-			}
-			ctr, err := cs.Lookup(c.Args().First())
+			cs, ctr, err := e.container(c.Args().First())
 			if err != nil {
 				return err
 			}
@@ -379,11 +371,7 @@ func portCommand(e *env) *cli.Command {
 			if err := e.needArgs(c, commandPath(c), 1, 2); err != nil {
 				return err
 			}
-			cs, err := e.containers()
-			if err != nil {
-				return err
-			}
-			ctr, err := cs.Lookup(c.Args().First())
+			_, ctr, err := e.container(c.Args().First())
 			if err != nil {
 				return err
 			}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,11 +39,7 @@ func logsCommand(e *env) *cli.Command {
 }
 
 func (e *env) runLogs(c *cli.Context) error {
-	cs, err := e.containers()
-	if err != nil {
-		return err
-	}
-	ctr, err := cs.Lookup(c.Args().First())
+	cs, ctr, err := e.container(c.Args().First())
 	if err != nil {
 		return err
 	}
@@ -120,7 +117,7 @@ func attrText(attrs map[string]string) string {
 	for k, v := range attrs {
 		list = append(list, url.QueryEscape(k)+"="+url.QueryEscape(v))
 	}
-	sortStrings(list)
+	slices.Sort(list)
 	return strings.Join(list, ",")
 }
 

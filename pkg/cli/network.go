@@ -355,11 +355,7 @@ func (e *env) onNetwork(c *cli.Context, f func(*container.Store, *container.Cont
 	if err != nil {
 		return err
 	}
-	cs, err := e.containers()
-	if err != nil {
-		return err
-	}
-	ctr, err := cs.Lookup(c.Args().Get(1))
+	cs, ctr, err := e.container(c.Args().Get(1))
 	if err != nil {
 		return err
 	}

@@ -21,11 +21,7 @@ func diffCommand(e *env) *cli.Command {
 			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
 				return err
 			}
-			cs, err := e.containers()
-			if err != nil {
-				return err
-			}
-			ctr, err := cs.Lookup(c.Args().First())
+			cs, ctr, err := e.container(c.Args().First())
 			if err != nil {
 				return err
 			}
@@ -51,11 +47,7 @@ func topCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			cs, err := e.containers()
-			if err != nil {
-				return err
-			}
-			ctr, err := cs.Lookup(c.Args().First())
+			_, ctr, err := e.container(c.Args().First())
 			if err != nil {
 				return err
 			}

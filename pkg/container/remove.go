@@ -39,10 +39,15 @@ func (s *Store) Remove(ctx context.Context, c *Container) error {
 
 // RemoveLocked is Remove for the process that holds the container's lock.
 func (s *Store) RemoveLocked(id, name string) error {
-	c, unreadable := s.Load(id) // what is damaged can be removed, too
 	var last State
-	if state.ReadJSON(filepath.Join(s.dirs.Container(id), "state.json"), &last) == nil && last.Cgroup != "" {
-		_ = cgroup.Remove(last.Cgroup) // of a supervisor that was killed
+	c, unreadable := s.Load(id)
+	if unreadable == nil {
+		last = c.State
+	} else { // what is damaged can be removed, too; its state may be whole
+		_ = state.ReadJSON(filepath.Join(s.dirs.Container(id), "state.json"), &last)
+	}
+	if last.Cgroup != "" { // of a supervisor that was killed
+		_ = cgroup.Remove(last.Cgroup)
 	}
 	trash := filepath.Join(s.dirs.Tmp(), "trash-"+id)
 	if err := os.Rename(s.dirs.Container(id), trash); err != nil {
