@@ -31,13 +31,23 @@ func handedOver() []*os.File {
 	var files []*os.File
 	for fd := firstHanded; fd < firstHanded+min(n, maxHanded); fd++ {
 		// Only sockets: a wrong number must not take a descriptor of our own.
-		if listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || listening == 0 {
+		if !servable(fd) {
 			continue
 		}
 		unix.CloseOnExec(fd)
 		files = append(files, os.NewFile(uintptr(fd), "listening socket"))
 	}
 	return files
+}
+
+// servable reports whether a descriptor is a listening socket, or one of UDP.
+func servable(fd int) bool {
+	listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	if err != nil {
+		return false
+	}
+	proto, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
+	return listening != 0 || err == nil && proto == unix.IPPROTO_UDP
 }
 
 // TakeListening takes the sockets that were handed over out of the files that

@@ -94,7 +94,6 @@ func newBox(t *testing.T, change func(*Config)) *box {
 		t.Skipf("no network namespace: %v", err)
 	}
 	cfg := DefaultConfig()
-	cfg.StateDir = t.TempDir()
 	if change != nil {
 		change(&cfg)
 	}

@@ -36,9 +36,6 @@ type Config struct {
 	// ResolvConf names the servers that DNS questions are passed to; the file
 	// is read for every question, so that it may change.
 	ResolvConf string
-	// StateDir is an existing private directory, for the sockets of published
-	// ports.
-	StateDir string
 	// Internal closes the way out: nothing but other members is reached.
 	Internal bool
 	// NoDefaultRoute leaves the way out to another network of the container.
@@ -180,7 +177,7 @@ func (n *Network) startStack() error {
 		return err
 	}
 	s.SetTransportProtocolHandler(tcp.ProtocolNumber, n.pending.forward(tcp.NewForwarder(s, 1<<20, 2*maxPending, n.acceptTCP)))
-	s.SetTransportProtocolHandler(udp.ProtocolNumber, udp.NewForwarder(s, n.acceptUDP).HandlePacket)
+	s.SetTransportProtocolHandler(udp.ProtocolNumber, n.ports.answers(udp.NewForwarder(s, n.acceptUDP).HandlePacket))
 	s.SetTransportProtocolHandler(icmp.ProtocolNumber4, n.acceptEcho4)
 	s.SetTransportProtocolHandler(icmp.ProtocolNumber6, n.acceptEcho6)
 	return nil

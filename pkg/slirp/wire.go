@@ -136,8 +136,11 @@ func packetSocket(index int, filter []unix.SockFilter) (int, error) {
 		unix.Close(fd)
 		return -1, err
 	}
-	// Our own frames are not of interest (Linux 4.20). The buffers are as large
-	// as the host's sysctl allows.
+	// Our own frames are not of interest (Linux 4.20). They pass by the queue,
+	// which takes none before the kernel has noticed, some time after the other
+	// end came up, that the link stands. The buffers are as large as the host's
+	// sysctl allows.
+	_ = unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1)
 	_ = unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 8<<20)
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 8<<20)
@@ -159,6 +162,7 @@ func configureInterface(c Config) error {
 		// Nobody else is on the wire: detecting duplicates would only take time.
 		err = errors.Join(err, netlink.AddrAdd(link, &netlink.Addr{IPNet: ipNet(c.Address6), Flags: unix.IFA_F_NODAD}))
 	}
+	_ = segmentEarly(c.Interface) // old kernels have nothing to switch off
 	if err = errors.Join(err, netlink.LinkSetUp(link)); err != nil {
 		return err
 	}

@@ -157,7 +157,6 @@ func (b *Box) plan(hosts []slirp.HostEntry) error {
 		b.addr = slirp.NamedConfig(b.member)
 		b.addr.Names = &b.names
 	}
-	b.addr.StateDir = b.cfg.Files
 	for _, h := range hosts {
 		b.addr.HostLoopback = b.addr.HostLoopback || h.HostGateway
 	}
