@@ -207,8 +207,21 @@ func (e *userNSError) Error() string { return e.err.Error() }
 func (e *userNSError) Unwrap() error { return e.err }
 func (e *userNSError) Hint() string  { return e.hint }
 
-// explainUserNS looks for the three switches that keep users from user
-// namespaces.
+// inChroot reports whether the root directory is not the root of a mount.
+func inChroot() bool {
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Fields(line); len(f) > 4 && f[4] == "/" { // proc_pid_mountinfo(5)
+			return false
+		}
+	}
+	return true
+}
+
+// explainUserNS looks for what keeps users from user namespaces.
 func explainUserNS(err error) error {
 	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.ENOSPC) {
 		return err
@@ -222,6 +235,8 @@ func explainUserNS(err error) error {
 		return &userNSError{err, "user namespaces are switched off; the administrator can allow them: sysctl user.max_user_namespaces=15000"}
 	case sysctl("kernel/unprivileged_userns_clone") == "0":
 		return &userNSError{err, "user namespaces are for root only; the administrator can allow them: sysctl kernel.unprivileged_userns_clone=1"}
+	case inChroot():
+		return &userNSError{err, "this is a chroot, where the kernel allows no user namespaces (user_namespaces(7)); systemd-nspawn or pivot_root(2) change the root without that"}
 	case sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1":
 		return &userNSError{err, "AppArmor allows user namespaces only to programs with a profile; see docs/rootless.md for coracle's, or: sysctl kernel.apparmor_restrict_unprivileged_userns=0"}
 	}
