@@ -173,7 +173,7 @@ func TestFullDisk(t *testing.T) {
 		cmd := exec.Command("/proc/self/exe", "-test.run", "^TestFullDisk$", "-test.v")
 		cmd.Env = append(os.Environ(), "CORACLE_TEST_SMALL_DISK="+disk)
 		cmd.SysProcAttr = &syscall.SysProcAttr{
-			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+			Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
 			// A user who has subordinate ids on the host, and none of them here.
 			UidMappings: []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}},
 			GidMappings: []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}},
