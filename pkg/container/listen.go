@@ -3,6 +3,7 @@
 package container
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -48,6 +49,21 @@ func servable(fd int) bool {
 	}
 	proto, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
 	return listening != 0 || err == nil && proto == unix.IPPROTO_UDP
+}
+
+// TakeShared takes the namespace of a shared network out of the files that came
+// with a start request; nil when there is none.
+func (r *Request) TakeShared(files *[]*os.File) (*os.File, error) {
+	if r.Shared == nil || r.Shared.Host {
+		return nil, nil
+	}
+	last := len(*files) - 1
+	if last < 0 {
+		return nil, errors.New("read start request: no network namespace")
+	}
+	f := (*files)[last]
+	*files = (*files)[:last]
+	return f, nil
 }
 
 // TakeListening takes the sockets that were handed over out of the files that

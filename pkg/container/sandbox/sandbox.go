@@ -25,6 +25,7 @@ const (
 	NetBridge = "bridge" // a network of its own, connected through the host's sockets
 	NetHost   = "host"   // the host's
 	NetNone   = "none"   // loopback only
+	NetShared = "shared" // another box's
 )
 
 // Network is how a box is connected.
@@ -32,6 +33,7 @@ type Network struct {
 	Mode       string // one of the modes, or the name of a network
 	Ports      []slirp.PortSpec
 	Listening  []*os.File // sockets handed over to publish ports with; the caller's to close
+	NetNS      *os.File   // of NetShared; the box's to close
 	AddHosts   []string   // name:address or name:host-gateway
 	DNS        []string   // servers in place of ours
 	DNSSearch  []string
@@ -56,6 +58,7 @@ type Config struct {
 	Hostname   string
 	Domainname string
 	Files      string // an existing directory for resolv.conf, hosts and hostname
+	ReadyFiles bool   // the three are there already, and another box's
 	Network    Network
 	// Cgroup is the group that processes of the box are born in; nil leaves
 	// them in the caller's.
@@ -104,7 +107,11 @@ func Open(cfg Config) (*Box, error) {
 
 // connect makes the network namespace and publishes the ports.
 func (b *Box) connect() error {
-	if b.cfg.Network.Mode == NetHost {
+	switch b.cfg.Network.Mode {
+	case NetHost:
+		return nil
+	case NetShared:
+		b.netns = b.cfg.Network.NetNS
 		return nil
 	}
 	var err error
@@ -141,7 +148,7 @@ func (b *Box) connect() error {
 func (b *Box) plan(hosts []slirp.HostEntry) error {
 	n := b.cfg.Network
 	switch n.Mode {
-	case NetHost, NetNone:
+	case NetHost, NetNone, NetShared:
 		return nil
 	case NetBridge:
 		b.addr = slirp.DefaultConfig()
@@ -172,6 +179,10 @@ func (b *Box) Addresses() (own netip.Prefix, gateway netip.Addr) {
 // Ports returns what is listened on for the box.
 func (b *Box) Ports() []slirp.Port { return b.ports }
 
+// NetNS is the box's network namespace, or nil with the host's. It stays the
+// box's.
+func (b *Box) NetNS() *os.File { return b.netns }
+
 // Rootfs is the path of the mounted root file system in this process's mount
 // namespace.
 func (b *Box) Rootfs() string { return b.cfg.Rootfs.Target }
@@ -182,6 +193,9 @@ var boxFiles = []string{"resolv.conf", "hosts", "hostname"}
 // writeFiles fills the three files. They are written in place, not renamed:
 // a bind mount stays with the inode.
 func (b *Box) writeFiles(hosts []slirp.HostEntry) error {
+	if b.cfg.ReadyFiles {
+		return nil
+	}
 	own := b.addr.Addresses()
 	hostResolv, err := os.ReadFile("/etc/resolv.conf")
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
