@@ -3,10 +3,12 @@
 package slirp
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -85,6 +87,26 @@ func (n *Network) serve(socket io.Closer, containerPort uint16) io.Closer {
 		return n.serveTCP(l, containerPort)
 	}
 	return n.serveUDP(socket.(*net.UDPConn), containerPort)
+}
+
+// Unserved is the error of a socket that was handed over and that no published
+// port has taken: whoever connects to it would wait for ever.
+func (n *Network) Unserved() error {
+	n.ports.mu.Lock()
+	defer n.ports.mu.Unlock()
+	for _, h := range n.ports.handed {
+		if !h.used {
+			at := h.addr.String()
+			if h.addr.Addr().IsUnspecified() {
+				at = strconv.Itoa(int(h.addr.Port()))
+			}
+			return &hintError{
+				fmt.Errorf("the %s socket %s that was handed over (LISTEN_FDS) is of no published port", h.proto, h.addr),
+				fmt.Sprintf("publish its address: -p %s:PORT/%s", at, h.proto),
+			}
+		}
+	}
+	return nil
 }
 
 // handedAt finds the socket of an address.

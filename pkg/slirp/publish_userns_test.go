@@ -216,6 +216,30 @@ func TestHandedUDPSocketServesItsPort(t *testing.T) {
 	}
 }
 
+func TestHandedSocketOfNoPort(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	b := newBox(t, nil)
+	l, err := net.Listen("tcp", hostAddr+":80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b.net.Hand([]*os.File{f})
+	if _, err := b.net.PublishSpec(PortSpec{HostPort: 8080, ContainerPort: 80, Proto: "tcp"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.net.Unserved(); err == nil || !strings.Contains(err.Error(), hostAddr+":80") {
+		t.Errorf("a socket of no published port: %v", err)
+	}
+}
+
 func TestVisitorsOfUDP(t *testing.T) {
 	s := &udpServer{
 		port: 53, gateway: netip.MustParseAddr("10.0.2.2"), own: netip.MustParsePrefix("10.0.2.0/24"), max: 4,

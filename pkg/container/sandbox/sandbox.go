@@ -139,7 +139,7 @@ func (b *Box) connect() error {
 		}
 		b.ports = append(b.ports, ports...)
 	}
-	return nil
+	return b.net.Unserved()
 }
 
 // plan decides on the network's configuration, and takes the box's place on a
