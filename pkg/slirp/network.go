@@ -44,6 +44,8 @@ type Config struct {
 	// are those of all of its networks.
 	Member *Membership
 	Names  *Names
+
+	tap bool // does without veth, as on a kernel that has none
 }
 
 // DefaultConfig is the plan of the default network, with the addresses that
@@ -116,7 +118,7 @@ const nicID tcpip.NICID = 1
 // calling process, which must be root in the user namespace that owns netns,
 // carries the traffic until Close.
 func Start(netns *os.File, cfg Config) (*Network, error) {
-	n := &Network{cfg: cfg, netns: netns, wire: wire{-1, -1}, done: make(chan struct{})}
+	n := &Network{cfg: cfg, netns: netns, wire: wire{stack: -1, peers: -1}, done: make(chan struct{})}
 	n.flows.max = maxFlows
 	var err error
 	if n.wire, err = newWire(netns, cfg); err != nil {
@@ -249,7 +251,7 @@ func (n *Network) Close() error {
 	}
 	n.links.Wait()
 	n.wire.close()
-	n.wire = wire{-1, -1}
+	n.wire = wire{stack: -1, peers: -1}
 	return err
 }
 

@@ -26,8 +26,9 @@ func MACOf(a netip.Addr) net.HardwareAddr { return hardwareAddr(a) }
 
 // wire is the end of the pair that is not the container's.
 type wire struct {
-	stack int // packet socket: frames for the gateway, or all of them
-	peers int // packet socket: frames for other members of the network, or -1
+	stack int      // packet socket: frames for the gateway, or all of them
+	peers int      // packet socket: frames for other members of the network, or -1
+	tap   *tapWire // what is behind the two without veth, or nil
 }
 
 func (w wire) close() {
@@ -36,13 +37,34 @@ func (w wire) close() {
 			unix.Close(fd)
 		}
 	}
+	if w.tap != nil {
+		w.tap.close()
+	}
 }
 
-// newWire makes the interface in netns and returns packet sockets on its other
-// end, which is in a namespace of its own. The pair and the namespace live as
-// long as the sockets and netns do.
-func newWire(netns *os.File, c Config) (w wire, err error) {
-	none := wire{-1, -1}
+// newWire makes the interface in netns and returns sockets for the frames that
+// pass it.
+func newWire(netns *os.File, c Config) (wire, error) {
+	none := &noVethError{veth: unix.EOPNOTSUPP}
+	if !c.tap {
+		w, err := newVethWire(netns, c)
+		if !errors.As(err, &none) {
+			return w, err
+		}
+	}
+	w, err := newTapWire(netns, c)
+	if err != nil {
+		none.tap = err
+		return w, none
+	}
+	return w, nil
+}
+
+// newVethWire returns packet sockets on the other end of the interface, which is
+// in a namespace of its own. The pair and the namespace live as long as the
+// sockets and netns do.
+func newVethWire(netns *os.File, c Config) (w wire, err error) {
+	none := wire{stack: -1, peers: -1}
 	w, err = onThread(func() (wire, error) {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return none, os.NewSyscallError("unshare", err)
@@ -81,7 +103,7 @@ func newWire(netns *os.File, c Config) (w wire, err error) {
 // network one for the gateway's frames and one for the rest: the kernel sorts
 // them.
 func openWire(index int, c Config) (w wire, err error) {
-	w = wire{-1, -1}
+	w = wire{stack: -1, peers: -1}
 	if c.Member == nil {
 		w.stack, err = packetSocket(index, nil)
 		return w, err
@@ -194,13 +216,20 @@ func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
 
-// noVeth explains a kernel that has no virtual Ethernet pairs.
+// noVeth tells a kernel without virtual Ethernet pairs from other failures.
 func noVeth(err error) error {
-	err = fmt.Errorf("create veth pair: %w", err)
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOENT) {
-		return &hintError{err, "the kernel module veth is not loaded: ask for `modprobe veth`, or use --network host or --network none"}
+		return &noVethError{veth: err}
 	}
-	return err
+	return fmt.Errorf("create veth pair: %w", err)
+}
+
+// noVethError says why there is no interface of either kind.
+type noVethError struct{ veth, tap error }
+
+func (e *noVethError) Error() string { return fmt.Sprintf("create veth pair: %v; %v", e.veth, e.tap) }
+func (e *noVethError) Hint() string {
+	return "a network needs the kernel module veth, or a /dev/net/tun that you may open: ask for `modprobe veth`, or use --network host or --network none"
 }
 
 // hintError carries what the user can do.
