@@ -16,15 +16,15 @@ func testNetworks(t *testing.T) Networks { return Networks{t.TempDir()} }
 
 func TestCreateLookupRemove(t *testing.T) {
 	n, ctx := testNetworks(t), context.Background()
-	a, err := n.Create(ctx, NewNamed{Name: "a"})
+	a, err := n.Create(ctx, NewNamed{Name: "net-a"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := n.Create(ctx, NewNamed{Name: "b"})
+	b, err := n.Create(ctx, NewNamed{Name: "net-b"})
 	if err != nil || a.Subnet.Overlaps(b.Subnet) {
 		t.Errorf("%v %v %v", a.Subnet, b.Subnet, err)
 	}
-	for _, arg := range []string{"a", a.ID, a.ID[:10]} {
+	for _, arg := range []string{"net-a", a.ID, a.ID[:10]} {
 		if got, err := n.Lookup(arg); err != nil || got.ID != a.ID {
 			t.Errorf("%s: %v %v", arg, got.Name, err)
 		}
@@ -32,7 +32,7 @@ func TestCreateLookupRemove(t *testing.T) {
 	if err := n.Remove(ctx, a); err != nil {
 		t.Error(err)
 	}
-	if _, err := n.Lookup("a"); err == nil {
+	if _, err := n.Lookup("net-a"); err == nil {
 		t.Error("a is still there")
 	}
 }
