@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -65,16 +66,50 @@ func newWire(netns *os.File, c Config) (w wire, err error) {
 		if err != nil {
 			return none, fmt.Errorf("set up wire: %w", err)
 		}
-		return openWire(link.Attrs().Index, c)
+		w, err := openWire(link.Attrs().Index, c)
+		if err != nil {
+			return none, err
+		}
+		if _, err = inNetNS(netns, func() (struct{}, error) { return struct{}{}, configureInterface(c) }); err != nil {
+			err = fmt.Errorf("set up %s: %w", c.Interface, err)
+		} else {
+			err = settled(isUp(link.Attrs().Index))
+		}
+		if err != nil {
+			w.close()
+			return none, err
+		}
+		return w, nil
 	})
-	if err != nil {
-		return none, err
+	return w, err
+}
+
+// settled waits, not for long, until the kernel is done: it activates a link and
+// takes an IPv6 address on in its own time, and drops what comes before. The
+// first question of a container would be lost.
+func settled(done func() (bool, error)) error {
+	const longest = time.Second
+	for began := time.Now(); time.Since(began) < longest; time.Sleep(100 * time.Microsecond) {
+		if ok, err := done(); ok || err != nil {
+			return err
+		}
 	}
-	if _, err := inNetNS(netns, func() (struct{}, error) { return struct{}{}, configureInterface(c) }); err != nil {
-		w.close()
-		return none, fmt.Errorf("set up %s: %w", c.Interface, err)
+	return nil
+}
+
+func isUp(index int) func() (bool, error) {
+	return func() (bool, error) {
+		link, err := netlink.LinkByIndex(index)
+		return err == nil && link.Attrs().OperState == netlink.OperUp, err
 	}
-	return w, nil
+}
+
+// isOwn reports whether packets to an address are taken in.
+func isOwn(a netip.Addr) func() (bool, error) {
+	return func() (bool, error) {
+		routes, err := netlink.RouteGet(a.AsSlice())
+		return len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL, err
+	}
 }
 
 // openWire opens one socket for everything, or with other members on the
@@ -182,6 +217,9 @@ func configureInterface(c Config) error {
 		if err := netlink.RouteAdd(&routes[i]); err != nil {
 			return fmt.Errorf("add route: %w", err)
 		}
+	}
+	if c.Address6.IsValid() {
+		return settled(isOwn(c.Address6.Addr()))
 	}
 	return nil
 }
