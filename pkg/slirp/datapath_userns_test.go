@@ -12,8 +12,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
-	"syscall"
 	"testing"
 	"time"
 
@@ -23,6 +21,7 @@ import (
 
 const (
 	hostAddr    = "192.0.2.1"
+	hostAddr6   = "2001:db8::1"
 	blackHole   = "192.0.2.77:80"   // on ext, whose other end takes frames and says nothing
 	unreachable = "198.51.100.1:80" // by a route that says so
 	noRoute     = "203.0.113.1:80"
@@ -30,20 +29,13 @@ const (
 
 // onHost runs the test again as root of a user and network namespace, which
 // play the host. It reports whether this is there.
-func onHost(t *testing.T) bool {
+func onHost(t testing.TB) bool {
 	t.Helper()
-	const mark = "SLIRP_TEST_HOST"
-	if os.Getenv(mark) != "" {
+	if os.Getenv(hostMark) != "" {
 		hostInterfaces(t)
 		return true
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=60s")
-	cmd.Env = append(os.Environ(), mark+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS,
-		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
-	}
+	cmd := asHost("-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=60s")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
@@ -58,8 +50,11 @@ func onHost(t *testing.T) bool {
 	return false
 }
 
-func hostInterfaces(t *testing.T) {
+func hostInterfaces(t testing.TB) {
 	t.Helper()
+	if _, err := netlink.LinkByName("ext"); err == nil {
+		return // another worker of a fuzz target has made it
+	}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -76,18 +71,24 @@ func hostInterfaces(t *testing.T) {
 	must(linkUp("ext"))
 	link, err := netlink.LinkByName("ext")
 	must(err)
-	must(netlink.AddrAdd(link, &netlink.Addr{IPNet: ipNet(netip.MustParsePrefix(hostAddr + "/24"))}))
+	for _, a := range []string{hostAddr + "/24", hostAddr6 + "/64"} {
+		err := netlink.AddrAdd(link, &netlink.Addr{IPNet: ipNet(netip.MustParsePrefix(a)), Flags: unix.IFA_F_NODAD})
+		if a == hostAddr6+"/64" && err != nil {
+			continue // no IPv6 here
+		}
+		must(err)
+	}
 	must(netlink.RouteAdd(&netlink.Route{Dst: ipNet(netip.MustParsePrefix("198.51.100.0/24")), Type: unix.RTN_UNREACHABLE}))
 }
 
 // box is a container's network.
 type box struct {
-	t   *testing.T
+	t   testing.TB
 	ns  *os.File
 	net *Network
 }
 
-func newBox(t *testing.T, change func(*Config)) *box {
+func newBox(t testing.TB, change func(*Config)) *box {
 	t.Helper()
 	ns, err := NewNetNS()
 	if err != nil {
@@ -120,7 +121,7 @@ func (b *box) listen(addr string) net.Listener {
 	return l
 }
 
-func listenHost(t *testing.T, serve func(net.Conn)) string {
+func listenHost(t testing.TB, serve func(net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", hostAddr+":0")
 	if err != nil {

@@ -47,7 +47,8 @@ func (n *Network) servers() []string {
 }
 
 // ask answers one question: from the names of the network's members, else by
-// passing it on over UDP and returning the first answer, or nil.
+// passing it on over UDP and returning the first answer. Where there is none the
+// answer is that there is none: a program that hears it need not wait.
 func (n *Network) ask(question []byte) []byte {
 	if n.cfg.Names != nil {
 		if answer := n.cfg.Names.answer(question, n.cfg.Internal); answer != nil {
@@ -55,7 +56,7 @@ func (n *Network) ask(question []byte) []byte {
 		}
 	}
 	if n.cfg.Internal || len(question) < dnsHeader {
-		return nil
+		return failure(question)
 	}
 	answer, server, err := race(n.closing(), n.preferred(), func(ctx context.Context, server string) ([]byte, error) {
 		return askOne(ctx, server, question)
@@ -65,7 +66,7 @@ func (n *Network) ask(question []byte) []byte {
 		return failed.answer // nobody said more
 	}
 	if err != nil {
-		return nil
+		return failure(question)
 	}
 	n.dns.remember(server)
 	return answer
@@ -192,6 +193,7 @@ func askOne(ctx context.Context, server string, question []byte) ([]byte, error)
 const (
 	dnsHeader     = 12
 	responseBit   = 0x80
+	recursionBit  = 0x80 // of the next byte: it is available
 	rcodeServFail = 2
 	rcodeNotImp   = 4
 	rcodeRefused  = 5
@@ -200,6 +202,18 @@ const (
 // answers reports whether a message is an answer with the question's number.
 func answers(answer, question []byte) bool {
 	return len(answer) >= dnsHeader && len(question) >= dnsHeader && bytes.Equal(answer[:2], question[:2]) && answer[2]&responseBit != 0
+}
+
+// failure is the answer of a server that could not answer, or nil when a message
+// is no question.
+func failure(question []byte) []byte {
+	if len(question) < dnsHeader || question[2]&responseBit != 0 {
+		return nil
+	}
+	answer := bytes.Clone(question)
+	answer[2] |= responseBit
+	answer[3] = recursionBit | rcodeServFail
+	return answer
 }
 
 // dialDNS connects to the first server that takes questions over TCP.

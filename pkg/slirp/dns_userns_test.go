@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-func resolvConf(t *testing.T, servers ...string) string {
+func resolvConf(t testing.TB, servers ...string) string {
 	t.Helper()
 	var b bytes.Buffer
 	for _, s := range servers {
@@ -26,7 +26,7 @@ func resolvConf(t *testing.T, servers ...string) string {
 	return path
 }
 
-func dnsServer(t *testing.T, addr string, answer func([]byte) []byte) {
+func dnsServer(t testing.TB, addr string, answer func([]byte) []byte) {
 	t.Helper()
 	s, err := net.ListenPacket("udp", addr+":53")
 	if err != nil {

@@ -3,6 +3,7 @@
 package slirp
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -34,12 +35,8 @@ func (n *Network) acceptDNSOverTCP(r *tcp.ForwarderRequest) {
 	}
 	guest := gonet.NewTCPConn(&wq, ep)
 	defer guest.Close()
-	var server *net.TCPConn
-	defer func() {
-		if server != nil {
-			server.Close()
-		}
-	}()
+	server := tcpServer{n: n}
+	defer server.close()
 	for {
 		_ = guest.SetDeadline(time.Now().Add(dnsSilence))
 		question, err := readFramed(guest)
@@ -47,24 +44,47 @@ func (n *Network) acceptDNSOverTCP(r *tcp.ForwarderRequest) {
 			return
 		}
 		answer := n.cfg.Names.answer(question, n.cfg.Internal)
-		for try := 0; answer == nil && try < 2; try++ {
-			reused := server != nil
-			if server == nil {
-				if server, err = n.dialDNS(); err != nil {
-					return
-				}
-			}
-			if answer, err = askFramed(server, question); err != nil {
-				server.Close()
-				server = nil
-				if !reused { // else it may have closed an idle connection
-					return
-				}
-			}
+		if answer == nil {
+			answer = server.ask(question)
 		}
 		if answer == nil || writeFramed(guest, answer) != nil {
 			return
 		}
+	}
+}
+
+// tcpServer is a connection to a server of the host, once there is a question
+// for it.
+type tcpServer struct {
+	n    *Network
+	conn *net.TCPConn
+	stop func() bool
+}
+
+func (s *tcpServer) ask(question []byte) []byte {
+	for again := true; again && len(question) >= dnsHeader; {
+		again = s.conn != nil // it may have been closed while it was idle
+		if s.conn == nil {
+			conn, err := s.n.dialDNS()
+			if err != nil {
+				break
+			}
+			s.conn, s.stop = conn, context.AfterFunc(s.n.closing(), func() { conn.Close() })
+		}
+		answer, err := askFramed(s.conn, question)
+		if err == nil {
+			return answer
+		}
+		s.close()
+	}
+	return failure(question)
+}
+
+func (s *tcpServer) close() {
+	if s.conn != nil {
+		s.stop()
+		s.conn.Close()
+		s.conn = nil
 	}
 }
 

@@ -119,7 +119,7 @@ const nicID tcpip.NICID = 1
 // carries the traffic until Close.
 func Start(netns *os.File, cfg Config) (*Network, error) {
 	n := &Network{cfg: cfg, netns: netns, wire: wire{stack: -1, peers: -1}, done: make(chan struct{})}
-	n.flows.max = maxFlows
+	n.flows.max, n.flows.idle = maxFlows, flowIdle
 	var err error
 	if n.wire, err = newWire(netns, cfg); err != nil {
 		return nil, fmt.Errorf("connect network: %w", err)

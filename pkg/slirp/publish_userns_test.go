@@ -3,9 +3,11 @@
 package slirp
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -50,6 +52,86 @@ func TestPublishedTCP(t *testing.T) {
 			t.Errorf("visitor %s is seen as %s, want %s", addr, got, want)
 		}
 	}
+}
+
+// TestPublishedHalfClose has the server end its side first, and a visitor or a
+// server cut the connection; the data moves by splice, and with many visitors
+// through a buffer.
+func TestPublishedHalfClose(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	b := newBox(t, nil)
+	data := make([]byte, 4<<20)
+	rand.Read(data)
+	heard := make(chan string, 1)
+	go accept(b.listen("0.0.0.0:8000"), func(c net.Conn) {
+		defer c.Close()
+		_, err := c.Write(data)
+		if err != nil { // a reset is told once
+			heard <- err.Error()
+			return
+		}
+		c.(*net.TCPConn).CloseWrite()
+		last, err := io.ReadAll(c)
+		heard <- fmt.Sprint(string(last), " ", err)
+	})
+	go accept(b.listen("0.0.0.0:8001"), func(c net.Conn) {
+		io.ReadFull(c, make([]byte, 1))
+		c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+	})
+	for i := range uint16(2) {
+		if _, err := b.net.PublishSpec(PortSpec{HostPort: 8080 + i, ContainerPort: 8000 + i, Proto: "tcp"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	visit := func(port string) net.Conn {
+		t.Helper()
+		c, err := net.Dial("tcp", hostAddr+":"+port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetDeadline(time.Now().Add(20 * time.Second))
+		return c
+	}
+	check := func(what string) {
+		t.Helper()
+		c := visit("8080")
+		if got, err := io.ReadAll(c); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("%s: %d bytes of %d, %v", what, len(got), len(data), err)
+		}
+		c.Write([]byte("after the end"))
+		c.Close()
+		if s := <-heard; s != "after the end <nil>" {
+			t.Errorf("%s: after half-close: %q", what, s)
+		}
+		c = visit("8080")
+		io.ReadFull(c, make([]byte, 1))
+		c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+		if s := <-heard; !strings.Contains(s, "connection reset by peer") {
+			t.Errorf("%s: after the visitor's reset: %q", what, s)
+		}
+		c = visit("8081")
+		defer c.Close()
+		c.Write([]byte("x"))
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
+			t.Errorf("%s: after the server's reset: %v", what, err)
+		}
+	}
+	check("splice")
+	// As if there were many.
+	descriptors(t, 256)
+	for _, o := range b.net.ports.open {
+		p := o.(*tcpPort)
+		p.mu.Lock()
+		for range 256/8 + 1 {
+			p.open[&net.TCPConn{}] = true
+		}
+		p.mu.Unlock()
+	}
+	check("buffer")
 }
 
 func TestHandedSocketServesItsPort(t *testing.T) {

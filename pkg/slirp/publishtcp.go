@@ -99,9 +99,10 @@ func (p *tcpPort) carry(c *net.TCPConn) {
 	if p.many() {
 		move = copied
 	}
+	inside, outside := &hostConn{TCPConn: server}, &hostConn{TCPConn: c}
 	var both sync.WaitGroup
-	both.Go(func() { join(server, c, move) })
-	join(c, server, move)
+	both.Go(func() { join(inside, outside, move) })
+	join(outside, inside, move)
 	both.Wait()
 }
 
@@ -161,15 +162,21 @@ func copied(to, from *net.TCPConn) error {
 
 // join copies until the end of from, and then says so to to; a connection that
 // was reset is reset on the other side too.
-func join(to, from *net.TCPConn, move func(to, from *net.TCPConn) error) {
-	if err := move(to, from); errors.Is(err, unix.ECONNRESET) {
-		_ = to.SetLinger(0)
+func join(to, from *hostConn, move func(to, from *net.TCPConn) error) {
+	err := move(to.TCPConn, from.TCPConn)
+	if err == nil {
+		err = from.end()
+	}
+	switch {
+	case err == nil:
+		_ = to.CloseWrite()
+		_ = from.CloseRead()
+	case errors.Is(err, net.ErrClosed): // by the other direction, or with the port
 		to.Close()
 		from.Close()
-		return
+	default:
+		cut(to, from)
 	}
-	_ = to.CloseWrite()
-	_ = from.CloseRead()
 }
 
 // visitor is who the server will see: the visitor, or the gateway for somebody

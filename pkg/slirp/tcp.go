@@ -27,12 +27,13 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 		n.acceptDNSOverTCP(r)
 		return
 	}
-	host, err := n.dialTCP(netip.AddrPortFrom(addrOf(id.LocalAddress), id.LocalPort))
+	conn, err := n.dialTCP(netip.AddrPortFrom(addrOf(id.LocalAddress), id.LocalPort))
 	if err != nil {
 		n.refuse(r, err)
 		return
 	}
-	defer host.Close()
+	defer conn.Close()
+	host := &hostConn{TCPConn: conn}
 	var wq waiter.Queue
 	ep, terr := r.CreateEndpoint(&wq)
 	if terr != nil { // the container has given up in the meantime
@@ -53,9 +54,9 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 	both.Add(1)
 	go func() {
 		defer both.Done()
-		carry(host, guest, func() { host.SetLinger(0); host.Close(); ep.Abort() })
+		carry(host, guest, func() { cut(host); ep.Abort() })
 	}()
-	carry(guest, host, func() { ep.Abort(); host.SetLinger(0); host.Close() })
+	carry(guest, host, func() { ep.Abort(); cut(host) })
 	both.Wait()
 }
 

@@ -29,8 +29,9 @@ const (
 
 // flowTable counts conversations.
 type flowTable struct {
-	now atomic.Int32
-	max int32
+	now  atomic.Int32
+	max  int32
+	idle time.Duration // how long a silent one is kept
 }
 
 func (t *flowTable) enter() bool {
@@ -68,7 +69,7 @@ func (n *Network) acceptUDP(r *udp.ForwarderRequest) bool {
 		return false
 	}
 	f.ep = ep
-	f.used.Store(time.Now().Unix())
+	f.used.Store(time.Now().UnixNano())
 	n.links.Add(2)
 	go f.outbound()
 	go f.inbound()
@@ -81,7 +82,7 @@ type flow struct {
 	host *net.UDPConn
 	wq   waiter.Queue
 	ep   tcpip.Endpoint
-	used atomic.Int64 // when it last moved, in seconds
+	used atomic.Int64 // when it last moved, in nanoseconds
 	once sync.Once
 }
 
@@ -100,9 +101,9 @@ func (f *flow) outbound() {
 	defer f.close()
 	var b bytes.Buffer
 	f.n.packets(f.ep, &f.wq, &b, func() bool {
-		return time.Since(time.Unix(f.used.Load(), 0)) < flowIdle
+		return time.Since(time.Unix(0, f.used.Load())) < f.n.flows.idle
 	}, func() bool {
-		f.used.Store(time.Now().Unix())
+		f.used.Store(time.Now().UnixNano())
 		_, err := f.host.Write(b.Bytes())
 		return !errors.Is(err, net.ErrClosed)
 	})
@@ -114,7 +115,7 @@ func (n *Network) packets(ep tcpip.Endpoint, wq *waiter.Queue, b *bytes.Buffer, 
 	entry, ready := waiter.NewChannelEntry(waiter.ReadableEvents | waiter.EventHUp | waiter.EventErr)
 	wq.EventRegister(&entry)
 	defer wq.EventUnregister(&entry)
-	tick := time.NewTicker(flowIdle / 12)
+	tick := time.NewTicker(n.flows.idle / 12)
 	defer tick.Stop()
 	for {
 		b.Reset()
@@ -168,7 +169,7 @@ func (f *flow) inbound() {
 			return
 		}
 		if rerr == nil {
-			f.used.Store(time.Now().Unix())
+			f.used.Store(time.Now().UnixNano())
 			_, terr := f.ep.Write(bytes.NewReader((*buf)[:k]), tcpip.WriteOptions{})
 			_, again := terr.(*tcpip.ErrWouldBlock)
 			if terr != nil && !again {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -97,6 +98,19 @@ func newVethWire(netns *os.File, c Config) (w wire, err error) {
 		return none, fmt.Errorf("set up %s: %w", c.Interface, err)
 	}
 	return w, nil
+}
+
+// settle waits, not for long, until packets to an IPv6 address are taken in: the
+// kernel takes the address on in its own time, and drops what comes before.
+func settle(a netip.Addr) error {
+	const longest = time.Second
+	for began := time.Now(); time.Since(began) < longest; time.Sleep(100 * time.Microsecond) {
+		routes, err := netlink.RouteGet(a.AsSlice())
+		if err != nil || len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL {
+			return err
+		}
+	}
+	return nil
 }
 
 // openWire opens one socket for everything, or with other members on the
@@ -208,6 +222,9 @@ func configureInterface(c Config) error {
 		if err := netlink.RouteAdd(&routes[i]); err != nil {
 			return fmt.Errorf("add route: %w", err)
 		}
+	}
+	if c.Address6.IsValid() {
+		return settle(c.Address6.Addr())
 	}
 	return nil
 }
