@@ -87,6 +87,7 @@ func newMember(t testing.TB, change func(*Config)) (*box, *Membership) {
 	t.Cleanup(func() { _ = list[0].Leave(); _ = list[1].Leave() })
 	b := newBox(t, func(c *Config) {
 		*c = NamedConfig(list[0])
+		c.Names = &Names{}
 		if change != nil {
 			change(c)
 		}
