@@ -338,10 +338,10 @@ func (e *env) setNetworks(c *cli.Context, n *container.Net) error {
 			return err
 		}
 		if i == 0 {
-			n.Mode, n.Aliases, n.IP = name, p.aliases, p.ip
+			n.Mode, n.Aliases, n.IP, n.IP6 = name, p.aliases, p.ip, p.ip6
 			continue
 		}
-		n.More = append(n.More, container.Endpoint{Network: name, Aliases: p.aliases, IP: p.ip})
+		n.More = append(n.More, container.Endpoint{Network: name, Aliases: p.aliases, IP: p.ip, IP6: p.ip6})
 	}
 	return nil
 }
@@ -378,8 +378,6 @@ func (e *env) checkPlace(p netPlace) error {
 		return errors.New("invalid config for network: user specified IP address is supported on user defined networks only")
 	case (p.name == sandbox.NetHost || strings.HasPrefix(p.name, "container:")) && p.mac != "":
 		return cliErrorf("conflicting options: mac-address and the network mode")
-	case p.ip6.IsValid():
-		return fmt.Errorf("invalid config for network %s: IPv6 address %s: networks with a name have IPv4 addresses only", p.name, p.ip6)
 	}
 	if p.mac != "" {
 		e.warn("--mac-address has no effect: a container's hardware address follows from its IP address")

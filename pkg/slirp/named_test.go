@@ -308,3 +308,16 @@ func TestParseAddHosts(t *testing.T) {
 		}
 	}
 }
+
+func TestReversed(t *testing.T) {
+	for name, want := range map[string]string{
+		"2.0.18.172.in-addr.arpa": "172.18.0.2",
+		"1.0.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.5.4.3.2.1.d.f.ip6.arpa": "fd12:3456::501",
+		"x.0.18.172.in-addr.arpa": "", "18.172.in-addr.arpa": "", "in-addr.arpa": "", "ip6.arpa": "", "1.0.ip6.arpa": "", "web": "",
+		"1.0.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0x6.5.4.3.2.1.d.f.ip6.arpa": "",
+	} {
+		if got, ok := reversed(name); ok != (want != "") || ok && got.String() != want {
+			t.Errorf("%s: %s %v, want %q", name, got, ok, want)
+		}
+	}
+}

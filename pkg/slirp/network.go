@@ -95,6 +95,19 @@ func (c Config) Addresses() []netip.Addr {
 	return list
 }
 
+// Place is where a container is on a network.
+type Place struct {
+	Address  netip.Prefix `json:"address"`
+	Gateway  netip.Addr   `json:"gateway"`
+	Address6 netip.Prefix `json:"address6,omitzero"`
+	Gateway6 netip.Addr   `json:"gateway6,omitzero"`
+}
+
+// Place is the container's, or zero for no network.
+func (c Config) Place() Place {
+	return Place{Address: c.Address, Gateway: c.Gateway, Address6: c.Address6, Gateway6: c.Gateway6}
+}
+
 // Network is a connected namespace.
 type Network struct {
 	cfg   Config

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io/fs"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,8 +14,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"coracle/pkg/state"
 )
 
 // needTap skips where the host keeps users from TAP devices.
@@ -71,31 +68,8 @@ func TestTapBetweenMembers(t *testing.T) {
 		return
 	}
 	needTap(t)
-	d := state.Dirs{Root: t.TempDir()}
-	nets := NewNetworks(d)
-	w, err := nets.Create(t.Context(), NewNamed{Name: "n", Subnet: netip.MustParsePrefix("172.30.0.0/24")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	join := func(id string) *box {
-		m, err := nets.Join(t.Context(), w, Member{Container: id, Name: id})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = m.Leave() })
-		return newBox(t, func(c *Config) { *c = NamedConfig(m); c.tap = true })
-	}
-	one, two := join("one"), join("two")
-	go accept(two.listen("0.0.0.0:80"), digest)
-	data := make([]byte, 4<<20)
-	rand.Read(data)
-	c, err := one.dial("tcp", netip.AddrPortFrom(two.net.cfg.Address.Addr(), 80).String(), 5*time.Second)
-	if err == nil {
-		err = exchange(c, data)
-	}
-	if err != nil {
-		t.Error(err)
-	}
+	one, two := members(t, func(c *Config) { c.tap = true })
+	reach(t, one, two)
 }
 
 func TestNeitherVethNorTap(t *testing.T) {

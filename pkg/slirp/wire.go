@@ -209,7 +209,9 @@ func configureInterface(c Config) error {
 	}
 	if c.Address6.IsValid() {
 		neighbours = append(neighbours, c.Gateway6)
-		routes = append(routes, netlink.Route{LinkIndex: link.Attrs().Index, Gw: c.Gateway6.AsSlice()})
+		if !c.NoDefaultRoute {
+			routes = append(routes, netlink.Route{LinkIndex: link.Attrs().Index, Gw: c.Gateway6.AsSlice()})
+		}
 	}
 	for _, a := range neighbours {
 		if err := netlink.NeighSet(&netlink.Neigh{

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -170,11 +169,9 @@ func (b *Box) plan(hosts []slirp.HostEntry) error {
 	return nil
 }
 
-// Addresses returns the box's own address and its gateway; both are invalid
-// without a network of its own.
-func (b *Box) Addresses() (own netip.Prefix, gateway netip.Addr) {
-	return b.addr.Address, b.addr.Gateway
-}
+// Place is where the box is on its first network; it is zero without a network
+// of its own.
+func (b *Box) Place() slirp.Place { return b.addr.Place() }
 
 // Ports returns what is listened on for the box.
 func (b *Box) Ports() []slirp.Port { return b.ports }

@@ -17,7 +17,7 @@ import (
 func (s *supervisor) endpoint(e container.Endpoint) sandbox.Endpoint {
 	return sandbox.Endpoint{
 		Network: e.Network,
-		Member:  slirp.Member{Container: s.id, Name: s.c.Name, Aliases: e.Aliases, Addr: e.IP},
+		Member:  slirp.Member{Container: s.id, Name: s.c.Name, Aliases: e.Aliases, Addr: e.IP, Addr6: e.IP6},
 	}
 }
 
@@ -33,9 +33,9 @@ func (s *supervisor) connect(e *container.Endpoint) error {
 	s.record(func(st *container.State) {
 		st.Networks = maps.Clone(st.Networks)
 		if st.Networks == nil {
-			st.Networks = map[string]container.Attached{}
+			st.Networks = map[string]slirp.Place{}
 		}
-		st.Networks[e.Network] = container.Attached{Address: at.Address, Gateway: at.Gateway}
+		st.Networks[e.Network] = at
 	})
 	return nil
 }
@@ -98,7 +98,7 @@ func (s *supervisor) network(o opening) sandbox.Network {
 		Mode: n.Mode, Ports: n.Publish, Listening: o.listening, AddHosts: n.AddHosts,
 		DNS: n.DNS, DNSSearch: n.DNSSearch, DNSOptions: n.DNSOptions,
 		Named:  slirp.NewNetworks(s.store.Dirs()),
-		Member: slirp.Member{Container: s.id, Name: s.c.Name, Aliases: n.Aliases, Addr: n.IP},
+		Member: slirp.Member{Container: s.id, Name: s.c.Name, Aliases: n.Aliases, Addr: n.IP, Addr6: n.IP6},
 		More:   more,
 	}
 }

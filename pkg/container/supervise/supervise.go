@@ -22,7 +22,6 @@ import (
 	"coracle/pkg/container/sandbox"
 	"coracle/pkg/ns"
 	"coracle/pkg/overlay"
-	"coracle/pkg/slirp"
 	"coracle/pkg/state"
 	"coracle/pkg/trace"
 )
@@ -209,18 +208,8 @@ func (s *supervisor) open(o opening) error {
 		return err
 	}
 	trace.Mark("opened the box")
-	own, gw := s.box.Addresses()
-	if own.IsValid() {
-		s.state.Address, s.state.Gateway = own.String(), gw.String()
-		s.state.MAC = slirp.MACOf(own.Addr()).String()
-	}
+	s.state.Place, s.state.Networks = s.box.Place(), s.box.Attachments()
 	s.state.Ports = s.box.Ports()
-	for name, at := range s.box.Attachments() {
-		if s.state.Networks == nil {
-			s.state.Networks = map[string]container.Attached{}
-		}
-		s.state.Networks[name] = container.Attached{Address: at.Address, Gateway: at.Gateway}
-	}
 	s.ctl, err = container.ListenIn(s.store.Dirs().ContainerRun(s.id))
 	return err
 }
