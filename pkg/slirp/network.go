@@ -233,7 +233,8 @@ func (n *Network) addresses() error {
 // Unpublish frees the published ports.
 func (n *Network) Unpublish() error { return n.ports.close() }
 
-// Close disconnects the namespace and ends every connection.
+// Close disconnects the namespace and ends every connection. It may be called
+// again.
 func (n *Network) Close() error {
 	err := n.ports.close()
 	select {
@@ -246,6 +247,7 @@ func (n *Network) Close() error {
 		if n.cfg.Names != nil {
 			n.cfg.Names.remove(n.cfg.Member)
 		}
+		n.peers = nil
 	}
 	if n.stack != nil {
 		n.stack.Destroy()
