@@ -22,9 +22,10 @@ import (
 // its wire is what a test writes.
 type rogue struct {
 	*box
-	fd   int // packet socket on eth0, with a virtio_net_hdr before every frame
-	conn tcpState
-	ping uint16
+	fd    int // packet socket on eth0, with a virtio_net_hdr before every frame
+	conn  tcpState
+	conns uint32
+	ping  uint16
 }
 
 // tcpState is where the rogue's one connection to the host is.
@@ -141,47 +142,47 @@ const syn, rst, ack = 2, 4, 16
 
 // connect opens the connection anew.
 func (r *rogue) connect(port uint16) bool {
-	r.conn.from = 1024 + (r.conn.from+1)%60000
-	r.conn.to, r.conn.seq, r.conn.ack = port, 1000, 0
-	r.send(nil, r.segment(syn, 0, nil))
-	for until := time.Now().Add(5 * time.Second); ; {
-		f := r.receive(until)
-		if f == nil {
+	// A number of its own, as a kernel would choose.
+	r.conns++
+	r.conn = tcpState{from: uint16(1024 + r.conns%60000), to: port, seq: r.conns << 12}
+	request := r.segment(syn, 0, nil)
+	return r.until(request, unix.IPPROTO_TCP, func(b []byte) bool {
+		tcp := header.TCP(b)
+		if len(tcp) < header.TCPMinimumSize || tcp.DestinationPort() != r.conn.from || tcp.SourcePort() != port || tcp.Flags()&(syn|ack) != syn|ack {
 			return false
-		}
-		if len(f) < etherHeader+40 || f[12] != 8 || f[13] != 0 || f[etherHeader+9] != unix.IPPROTO_TCP {
-			continue
-		}
-		tcp := header.TCP(f[etherHeader+20:])
-		if tcp.DestinationPort() != r.conn.from || tcp.SourcePort() != port || tcp.Flags()&(syn|ack) != syn|ack {
-			continue
 		}
 		r.conn.seq, r.conn.ack = tcp.AckNumber(), tcp.SequenceNumber()+1
 		r.send(nil, r.segment(ack, 0, nil))
 		return true
-	}
+	})
 }
 
-// answered asks the gateway for an echo until it comes: all that was sent before
-// has been read then.
-func (r *rogue) answered() bool {
-	r.ping++
-	echo := header.ICMPv4(make([]byte, header.ICMPv4MinimumSize))
-	echo.SetType(header.ICMPv4Echo)
-	echo.SetIdent(r.ping)
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
-		r.send(nil, r.ipv4(r.net.cfg.Gateway, unix.IPPROTO_ICMP, echo))
-		until := time.Now().Add(500 * time.Millisecond)
-		for f := r.receive(until); f != nil; f = r.receive(until) {
-			if len(f) < etherHeader+28 || f[12] != 8 || f[13] != 0 || f[etherHeader+9] != unix.IPPROTO_ICMP {
-				continue
-			}
-			if h := header.ICMPv4(f[etherHeader+20:]); h.Type() == header.ICMPv4EchoReply && h.Ident() == r.ping {
+// until sends a frame, again and again, until the right answer comes.
+func (r *rogue) until(request []byte, proto byte, right func([]byte) bool) bool {
+	for end := time.Now().Add(8 * time.Second); time.Now().Before(end); {
+		r.send(nil, request)
+		next := time.Now().Add(500 * time.Millisecond)
+		for f := r.receive(next); f != nil; f = r.receive(next) {
+			ip := header.IPv4(f[etherHeader:])
+			if len(ip) > header.IPv4MinimumSize && f[12] == 8 && f[13] == 0 && ip[9] == proto && right(ip[header.IPv4MinimumSize:]) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// answered reports whether the gateway answers an echo request: all that was
+// sent before has been read then.
+func (r *rogue) answered() bool {
+	r.ping++
+	echo := header.ICMPv4(make([]byte, header.ICMPv4MinimumSize))
+	echo.SetType(header.ICMPv4Echo)
+	echo.SetIdent(r.ping)
+	return r.until(r.ipv4(r.net.cfg.Gateway, unix.IPPROTO_ICMP, echo), unix.IPPROTO_ICMP, func(b []byte) bool {
+		h := header.ICMPv4(b)
+		return len(h) >= header.ICMPv4MinimumSize && h.Type() == header.ICMPv4EchoReply && h.Ident() == r.ping
+	})
 }
 
 // play writes frames as data says: each is a length, a kind and what is in it.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -169,7 +170,10 @@ func (n *Network) startStack() error {
 	sack, moderate := tcpip.TCPSACKEnabled(true), tcpip.TCPModerateReceiveBufferOption(true)
 	rcv := tcpip.TCPReceiveBufferSizeRangeOption{Min: 4 << 10, Default: 1 << 20, Max: 8 << 20}
 	snd := tcpip.TCPSendBufferSizeRangeOption{Min: 4 << 10, Default: 1 << 20, Max: 8 << 20}
-	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &moderate, &rcv, &snd} {
+	// On a wire inside of one machine nothing old comes late, and the stack would
+	// ignore a request for a connection from a port that it remembers.
+	wait := tcpip.TCPTimeWaitTimeoutOption(time.Millisecond)
+	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &moderate, &rcv, &snd, &wait} {
 		if err := s.SetTransportProtocolOption(tcp.ProtocolNumber, o); err != nil {
 			return tcpError(err)
 		}
@@ -245,7 +249,8 @@ func (n *Network) addresses() error {
 // Unpublish frees the published ports.
 func (n *Network) Unpublish() error { return n.ports.close() }
 
-// Close disconnects the namespace and ends every connection.
+// Close disconnects the namespace and ends every connection. It may be called
+// again.
 func (n *Network) Close() error {
 	err := n.ports.close()
 	select {
@@ -258,6 +263,7 @@ func (n *Network) Close() error {
 		if n.cfg.Names != nil {
 			n.cfg.Names.remove(n.cfg.Member)
 		}
+		n.peers = nil
 	}
 	if n.stack != nil {
 		n.stack.Destroy()

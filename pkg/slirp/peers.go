@@ -74,11 +74,11 @@ func (s *peerSwitch) outbound() {
 	buf := make([]byte, maxFrame)
 	for {
 		n, err := s.wire.Read(buf)
-		if err != nil {
+		if errors.Is(err, os.ErrClosed) || errors.Is(err, os.ErrInvalid) {
 			return
 		}
-		if n < vnetHeader+etherHeader {
-			continue
+		if err != nil || n < vnetHeader+etherHeader {
+			continue // a frame that the kernel cannot describe is lost
 		}
 		frame := buf[:n]
 		ether := frame[vnetHeader:]

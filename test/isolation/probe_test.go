@@ -25,6 +25,8 @@ func probe(args []string) int {
 		fmt.Println(id, errnoOf(err))
 	case "write-exe":
 		return probeWriteExe()
+	case "net":
+		return probeNet(args[1:])
 	}
 	return 0
 }

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package slirp
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// wiring is a member of a network whose wire is in the hands of a test, and
+// another member that the test is.
+type wiring struct {
+	one, two *Membership
+	wire     *os.File // what the container writes, and reads
+	toOne    *net.UnixConn
+	number   uint32
+}
+
+func newWiring(t testing.TB) *wiring {
+	t.Helper()
+	n, ctx := Networks{t.TempDir()}, context.Background()
+	w, err := n.Create(ctx, NewNamed{Name: "net"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list [2]*Membership
+	for i, name := range []string{"one", "two"} {
+		if list[i], err = n.Join(ctx, w, Member{Container: strings.Repeat(name, 20), Name: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newPeerSwitch(fds[0], list[0])
+	v := &wiring{one: list[0], two: list[1], wire: os.NewFile(uintptr(fds[1]), "wire")}
+	if v.toOne, err = v.two.dial(v.one.Self.Addr); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.close()
+		v.toOne.Close()
+		v.wire.Close()
+		unix.Close(fds[0])
+		_ = errors.Join(v.one.Leave(), v.two.Leave())
+	})
+	return v
+}
+
+// frame is a good one, with a number in it.
+func (v *wiring) frame(from, to *Membership) []byte {
+	v.number++
+	f := make([]byte, vnetHeader+etherHeader+20)
+	ether := f[vnetHeader:]
+	copy(ether, hardwareAddr(to.Self.Addr))
+	copy(ether[6:], hardwareAddr(from.Self.Addr))
+	ether[12], ether[etherHeader] = 0x08, 0x45
+	copy(ether[etherHeader+12:], from.Self.Addr.AsSlice())
+	copy(ether[etherHeader+16:], to.Self.Addr.AsSlice())
+	return binary.BigEndian.AppendUint32(f, v.number)
+}
+
+// out has the container write a frame and then a good one, which must reach the
+// other member. Before it may come only what is in the container's own name.
+func (v *wiring) out(t *testing.T, frame []byte) {
+	t.Helper()
+	good := v.frame(v.one, v.two)
+	for _, f := range [][]byte{frame, good} {
+		if _, err := v.wire.Write(f); err != nil && len(f) > 0 {
+			t.Fatal(err)
+		}
+	}
+	buf := make([]byte, maxFrame)
+	_ = v.two.conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	for {
+		n, err := v.two.conn.Read(buf)
+		if err != nil {
+			t.Fatalf("the other member hears nothing: %v", err)
+		}
+		if bytes.Equal(buf[:n], good) {
+			break
+		}
+		own, ether := v.one.Self.Addr, buf[vnetHeader:n]
+		if !bytes.Equal(buf[:n], frame) || !bytes.Equal(ether[6:12], hardwareAddr(own)) || ether[12] != 8 || ether[13] != 0 ||
+			netip.AddrFrom4([4]byte(ether[etherHeader+12:])) != own {
+			t.Fatalf("the other member hears %x", buf[:n])
+		}
+	}
+	// What the container hears itself is an answer to ARP.
+	for n := v.heard(buf); n > 0; n = v.heard(buf) {
+		ether := buf[vnetHeader:n]
+		if !isARP(ether) || ether[etherHeader+7] != 2 || !bytes.Equal(ether[6:12], hardwareAddr(v.two.Self.Addr)) {
+			t.Fatalf("the container hears %x", buf[:n])
+		}
+	}
+}
+
+// heard reads what is already there.
+func (v *wiring) heard(buf []byte) (n int) {
+	_ = control(v.wire, func(fd int) error {
+		var err error
+		n, _, err = unix.Recvfrom(fd, buf, unix.MSG_DONTWAIT)
+		return err
+	})
+	return n
+}
+
+// in has another member send a datagram and then a good one, which must reach
+// the container.
+func (v *wiring) in(t *testing.T, datagram []byte) {
+	t.Helper()
+	good := v.frame(v.two, v.one)
+	for _, d := range [][]byte{datagram, good} {
+		_ = v.toOne.SetWriteDeadline(time.Now().Add(5 * time.Second))
+		if _, err := v.toOne.Write(d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	buf := make([]byte, maxFrame+1)
+	_ = v.wire.SetReadDeadline(time.Now().Add(5 * time.Second))
+	for {
+		n, err := v.wire.Read(buf)
+		if err != nil {
+			t.Fatalf("the container hears nothing: %v", err)
+		}
+		if bytes.Equal(buf[:n], good) {
+			return
+		}
+		if n < vnetHeader+etherHeader || !bytes.Equal(buf[:n], datagram[:min(len(datagram), maxFrame)]) {
+			t.Fatalf("the container hears %x", buf[:n])
+		}
+	}
+}
+
+// FuzzPeers gives the switch of a network any frame of its container, and any
+// datagram of another member. Good ones get through afterwards, and nothing
+// goes out in another's name.
+func FuzzPeers(f *testing.F) {
+	v := newWiring(f)
+	arp := make([]byte, vnetHeader+etherHeader+arpLength)
+	ether := arp[vnetHeader:]
+	ether[12], ether[13] = 0x08, 0x06
+	copy(ether[etherHeader:], []byte{0, 1, 8, 0, 6, 4, 0, 1, 2, 0x42, 10, 0, 0, 1})
+	copy(ether[etherHeader+24:], v.two.Self.Addr.AsSlice())
+	broadcast := v.frame(v.one, v.two)
+	copy(broadcast[vnetHeader:], bytes.Repeat([]byte{0xff}, 6))
+	for _, seed := range [][]byte{
+		nil, []byte("short"), arp, arp[:len(arp)-1], broadcast, v.frame(v.one, v.two), v.frame(v.two, v.one), v.frame(v.one, v.one),
+		bytes.Repeat([]byte{0xff}, 64), make([]byte, maxFrame), make([]byte, maxFrame+100), v.frame(v.one, v.two)[:vnetHeader+etherHeader],
+	} {
+		f.Add(seed, true)
+		f.Add(seed, false)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, out bool) {
+		if out {
+			v.out(t, data)
+		} else {
+			v.in(t, data)
+		}
+	})
+}
