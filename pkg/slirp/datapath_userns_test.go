@@ -380,18 +380,12 @@ func TestPortIsUsedAgain(t *testing.T) {
 	for i := range 20 {
 		var c net.Conn
 		var err error
-		var took time.Duration
 		eventually(t, "the last word of the connection before", func() bool {
-			began := time.Now()
 			c, err = inNetNS(b.ns, dial)
-			took = time.Since(began)
 			return !errors.Is(err, unix.EADDRNOTAVAIL)
 		})
 		if err != nil {
 			t.Fatalf("connection %d: %v", i, err)
-		}
-		if took > 900*time.Millisecond {
-			t.Errorf("connection %d took %v", i, took)
 		}
 		c.SetDeadline(time.Now().Add(5 * time.Second))
 		if _, err := io.ReadAll(c); err != nil {

@@ -162,8 +162,7 @@ func (a *asker) overTCP() []byte {
 // connection, and afterwards everything is as before.
 func FuzzServer(f *testing.F) {
 	if !onHost(f) {
-		f.Fuzz(func(*testing.T, []byte) {}) // it was done in there
-		return
+		f.Skip("run in a namespace of its own")
 	}
 	s := newHostileServer(f)
 	conf := resolvConf(f, s.addr)

@@ -215,8 +215,7 @@ func (r *rogue) play(data []byte) {
 // lives, and nobody gets to the host's loopback.
 func FuzzFrames(f *testing.F) {
 	if !onHost(f) {
-		f.Fuzz(func(*testing.T, []byte) {}) // it was done in there
-		return
+		f.Skip("run in a namespace of its own")
 	}
 	var intruders atomic.Int32
 	for _, addr := range []string{"127.0.0.1:80", "[::1]:80"} {
