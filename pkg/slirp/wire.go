@@ -189,6 +189,8 @@ func configureInterface(c Config) error {
 	if !c.Address6.IsValid() {
 		_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+c.Interface+"/disable_ipv6", []byte("1"), 0)
 	}
+	// A kernel that knows no such thing sends nothing of the kind.
+	_ = keepDatagramsApart(c.Interface)
 	err = netlink.AddrAdd(link, &netlink.Addr{IPNet: ipNet(c.Address)})
 	if c.Address6.IsValid() {
 		// Nobody else is on the wire: detecting duplicates would only take time.
