@@ -162,6 +162,7 @@ func (a *asker) overTCP() []byte {
 // connection, and afterwards everything is as before.
 func FuzzServer(f *testing.F) {
 	if !onHost(f) {
+		f.Fuzz(func(*testing.T, []byte, []byte) {}) // there
 		return
 	}
 	s := newHostileServer(f)

@@ -153,15 +153,7 @@ func TestPublishForms(t *testing.T) {
 		t.Errorf("inspect: %v", ports)
 	}
 
-	// The next container finds the next port of a range, and the third none.
-	next := fmt.Sprintf("127.0.0.1:%d-%d:83", first+3, first+4)
-	u.ok(append([]string{"run", "-d", "--name", "next", "-p", next}, web("83")...)...)
-	if got := u.addresses("next", "83"); got[0] != fmt.Sprint("127.0.0.1:", first+4) {
-		t.Errorf("the second free port of a range: %v", got)
-	}
-	serves(t, u.addresses("next", "83")[0], "83")
-	u.fails(125, []string{"port is already allocated"}, "run", "--rm", "-p", next, "busybox", "true")
-	u.fails(125, []string{"port is already allocated"}, "run", "--rm", "-p", fmt.Sprint(first, ":80"), "busybox", "true")
+	u.publishesNext(first)
 
 	// Where they are is free again with their container, and a stopped one that is
 	// started has them back.
@@ -174,6 +166,20 @@ func TestPublishForms(t *testing.T) {
 	for _, addr := range u.addresses("forms", "80") {
 		serves(t, addr, "80")
 	}
+}
+
+// publishesNext has another container find the next port of a range, and a third
+// none.
+func (u *user) publishesNext(first int) {
+	u.t.Helper()
+	next := fmt.Sprintf("127.0.0.1:%d-%d:83", first+3, first+4)
+	u.ok(append([]string{"run", "-d", "--name", "next", "-p", next}, web("83")...)...)
+	if got := u.addresses("next", "83"); got[0] != fmt.Sprint("127.0.0.1:", first+4) {
+		u.t.Errorf("the second free port of a range: %v", got)
+	}
+	serves(u.t, u.addresses("next", "83")[0], "83")
+	u.fails(125, []string{"port is already allocated"}, "run", "--rm", "-p", next, "busybox", "true")
+	u.fails(125, []string{"port is already allocated"}, "run", "--rm", "-p", fmt.Sprint(first, ":80"), "busybox", "true")
 }
 
 // TestPublishIPv6 publishes at an IPv6 address alone.
