@@ -4,6 +4,7 @@ package slirp
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"testing"
 	"time"
@@ -54,4 +55,45 @@ func TestDatagramsInOneCall(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestDatagramsAreRefused sends datagrams to where nobody listens: the program
+// hears of it, every time, and of a listener that comes later.
+func TestDatagramsAreRefused(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	refused := func(b *box, addr string) {
+		t.Helper()
+		c, err := b.dial("udp", addr, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for i := range 3 {
+			c.SetDeadline(time.Now().Add(5 * time.Second))
+			_, err := c.Write([]byte("anybody?"))
+			if err == nil {
+				_, err = c.Read(make([]byte, 64))
+			}
+			if !errors.Is(err, unix.ECONNREFUSED) {
+				t.Errorf("%s, datagram %d: %v", addr, i, err)
+			}
+		}
+	}
+	b := newBox(t, nil)
+	for _, addr := range []string{hostAddr + ":9", "10.0.2.2:9", unreachable} {
+		refused(b, addr)
+	}
+	s, err := net.ListenPacket("udp", hostAddr+":9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	go echoPackets(s)
+	if got := sayUDP(t, b, hostAddr+":9", "here"); got != "here" {
+		t.Errorf("%q", got)
+	}
+	six := newBox6(t)
+	refused(six, "["+hostAddr6+"]:9")
 }
