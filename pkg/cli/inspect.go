@@ -276,36 +276,37 @@ func networkSettings(c *container.Container) obj {
 		list, _ := ports[key].([]obj)
 		ports[key] = append(list, obj{"HostIp": p.HostIP.String(), "HostPort": portText(p.HostPort)})
 	}
-	ip, bits := "", 0
-	if addr, mask, ok := cutPrefix(c.State.Address); ok && c.State.IsRunning() {
-		ip, bits = addr, mask
+	first := endpoint(c, c.State.Place)
+	all := obj{}
+	if c.Net.OnNetworkOf() == "" {
+		all[c.Net.Mode] = first
 	}
-	end := obj{"IPAddress": ip, "IPPrefixLen": bits, "Gateway": c.State.Gateway, "MacAddress": c.State.MAC}
-	return obj{"Ports": ports, "IPAddress": ip, "IPPrefixLen": bits, "Gateway": c.State.Gateway, "MacAddress": c.State.MAC,
-		"Networks": otherNetworks(c, obj{c.Net.Mode: end})}
-}
-
-// otherNetworks adds the networks beside the first.
-func otherNetworks(c *container.Container, all obj) obj {
 	for _, e := range c.Net.More {
-		end := obj{"IPAddress": "", "IPPrefixLen": 0, "Gateway": "", "MacAddress": "", "Aliases": e.Aliases}
-		if at, ok := c.State.Networks[e.Network]; ok && c.State.IsRunning() {
-			end["IPAddress"], end["IPPrefixLen"] = at.Address.Addr().String(), at.Address.Bits()
-			end["Gateway"], end["MacAddress"] = at.Gateway.String(), slirp.MACOf(at.Address.Addr()).String()
-		}
+		end := endpoint(c, c.State.Networks[e.Network])
+		end["Aliases"] = e.Aliases
 		all[e.Network] = end
 	}
-	return all
+	settings := obj{"Ports": ports, "Networks": all}
+	maps.Copy(settings, first)
+	return settings
 }
 
-func cutPrefix(s string) (addr string, bits int, ok bool) {
-	for i := range s {
-		if s[i] == '/' {
-			n, err := strconv.Atoi(s[i+1:])
-			return s[:i], n, err == nil
-		}
+// endpoint is a place on a network under Docker's names; nothing is there while
+// the container does not run.
+func endpoint(c *container.Container, p slirp.Place) obj {
+	o := obj{
+		"IPAddress": "", "IPPrefixLen": 0, "Gateway": "", "MacAddress": "",
+		"GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0, "IPv6Gateway": "",
 	}
-	return "", 0, false
+	if !c.State.IsRunning() || !p.Address.IsValid() {
+		return o
+	}
+	o["IPAddress"], o["IPPrefixLen"], o["Gateway"] = p.Address.Addr().String(), p.Address.Bits(), p.Gateway.String()
+	o["MacAddress"] = slirp.MACOf(p.Address.Addr()).String()
+	if p.Address6.IsValid() {
+		o["GlobalIPv6Address"], o["GlobalIPv6PrefixLen"], o["IPv6Gateway"] = p.Address6.Addr().String(), p.Address6.Bits(), p.Gateway6.String()
+	}
+	return o
 }
 
 // inspectImage is Docker's view of an image.

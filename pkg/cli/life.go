@@ -106,7 +106,7 @@ func restartCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return e.onContainers(c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+			return e.inOrder(c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
 				if err := cs.Stop(c.Context, ctr, sig, timeout); err != nil {
 					return err
 				}
@@ -122,6 +122,24 @@ func restartCommand(e *env) *cli.Command {
 			})
 		},
 	}
+}
+
+// inOrder is onContainers, but those that share another's network come after
+// all others.
+func (e *env) inOrder(args []string, f func(*container.Store, *container.Container) error) error {
+	var first, last []string
+	for _, a := range args {
+		if _, ctr, err := e.container(a); err == nil && ctr.Net.OnNetworkOf() != "" {
+			last = append(last, a)
+		} else {
+			first = append(first, a)
+		}
+	}
+	err := e.onContainers(first, f)
+	if len(last) == 0 {
+		return err
+	}
+	return errors.Join(err, e.onContainers(last, f))
 }
 
 func startDetached(cs *container.Store, ctr *container.Container) error {
@@ -154,7 +172,7 @@ func startCommand(e *env) *cli.Command {
 			if c.Bool("attach") || c.Bool("interactive") {
 				return e.startAttached(c)
 			}
-			return e.onContainers(c.Args().Slice(), startDetached)
+			return e.inOrder(c.Args().Slice(), startDetached)
 		},
 	}
 }
@@ -178,7 +196,7 @@ func (e *env) startAfterBoot(c *cli.Context) error {
 			names = append(names, ctr.Name)
 		}
 	}
-	return e.onContainers(names, startDetached)
+	return e.inOrder(names, startDetached)
 }
 
 func (e *env) startAttached(c *cli.Context) error {

@@ -58,6 +58,38 @@ func (e *env) setNet(c *cli.Context, r *container.Record, exposed []string) erro
 		e.warn("Published ports are discarded when using host network mode")
 		n.Publish = nil
 	}
+	if n.OnNetworkOf() != "" {
+		return e.onNetworkOf(c, r)
+	}
+	return nil
+}
+
+// onNetworkOf refuses what belongs to the container whose network is shared,
+// and takes its names.
+func (e *env) onNetworkOf(c *cli.Context, r *container.Record) error {
+	for _, o := range []struct{ flag, what string }{
+		{"hostname", "hostname"}, {"dns", "dns"}, {"dns-search", "dns"}, {"dns-option", "dns"}, {"add-host", "custom host-to-IP mapping"},
+		{"publish", "port publishing"}, {"publish-all", "port publishing"}, {"expose", "port exposing"},
+	} {
+		if c.IsSet(o.flag) {
+			kind := "the network mode"
+			if strings.HasPrefix(o.what, "port ") {
+				kind = "the container type network mode"
+			}
+			return fmt.Errorf("conflicting options: %s and %s", o.what, kind)
+		}
+	}
+	for _, kv := range c.StringSlice("sysctl") {
+		if strings.HasPrefix(kv, "net.") {
+			return fmt.Errorf("sysctl '%s' is not allowed: the network is another container's", kv)
+		}
+	}
+	_, other, err := e.container(r.Net.OnNetworkOf())
+	if err != nil {
+		return err
+	}
+	r.Process.Hostname, r.Process.Domainname = other.Process.Hostname, other.Process.Domainname
+	r.Net.Exposed = nil
 	return nil
 }
 
@@ -309,16 +341,23 @@ func (e *env) setNetworks(c *cli.Context, n *container.Net) error {
 			return err
 		}
 		if i == 0 {
-			n.Mode, n.Aliases, n.IP = name, p.aliases, p.ip
+			n.Mode, n.Aliases, n.IP, n.IP6 = name, p.aliases, p.ip, p.ip6
 			continue
 		}
-		n.More = append(n.More, container.Endpoint{Network: name, Aliases: p.aliases, IP: p.ip})
+		n.More = append(n.More, container.Endpoint{Network: name, Aliases: p.aliases, IP: p.ip, IP6: p.ip6})
 	}
 	return nil
 }
 
 // networkName is the whole name of a network, which is there.
 func (e *env) networkName(p netPlace) (string, error) {
+	if other, ok := strings.CutPrefix(p.name, "container:"); ok {
+		_, ctr, err := e.container(other)
+		if err != nil {
+			return "", err
+		}
+		return container.ShareNetwork(ctr.ID), nil
+	}
 	if !p.userDefined() {
 		return p.name, nil
 	}
@@ -334,16 +373,14 @@ func (e *env) networkName(p netPlace) (string, error) {
 // of no effect.
 func (e *env) checkPlace(p netPlace) error {
 	switch {
-	case strings.HasPrefix(p.name, "container:"):
-		return fmt.Errorf("network mode %s is not supported: a container's network belongs to its user namespace, which no other can enter; use a network with a name", p.name)
+	case p.name == "container:":
+		return errors.New("invalid network mode: invalid container format container:<name|id>")
 	case !p.userDefined() && len(p.aliases) > 0:
 		return errors.New("network-scoped aliases are only supported for user-defined networks")
 	case !p.userDefined() && (p.ip.IsValid() || p.ip6.IsValid()):
 		return errors.New("invalid config for network: user specified IP address is supported on user defined networks only")
-	case p.name == sandbox.NetHost && p.mac != "":
+	case (p.name == sandbox.NetHost || strings.HasPrefix(p.name, "container:")) && p.mac != "":
 		return cliErrorf("conflicting options: mac-address and the network mode")
-	case p.ip6.IsValid():
-		return fmt.Errorf("invalid config for network %s: IPv6 address %s: networks with a name have IPv4 addresses only", p.name, p.ip6)
 	}
 	if p.mac != "" {
 		e.warn("--mac-address has no effect: a container's hardware address follows from its IP address")

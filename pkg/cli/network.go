@@ -31,10 +31,15 @@ func networkCreateCommand(e *env) *cli.Command {
 		Name: "create", Usage: "Create a network", ArgsUsage: "NETWORK",
 		Flags: []cli.Flag{
 			text("driver", short("d"), "Driver to manage the Network: bridge"),
-			text("gateway", nil, "IPv4 Gateway for the subnet"),
+			values("gateway", nil, "IPv4 or IPv6 Gateway for the subnet"),
 			flag("internal", nil, "Restrict external access to the network"),
 			values("label", nil, "Set metadata on a network"),
-			text("subnet", nil, "Subnet in CIDR format that represents a network segment"),
+			values("subnet", nil, "Subnet in CIDR format that represents a network segment"),
+			text("ip-range", nil, "Allocate container ip from a sub-range"),
+			flag("ipv6", nil, "Enable IPv6 networking"),
+			values("aux-address", nil, "Auxiliary IPv4 or IPv6 addresses that no container gets: NAME=IP"),
+			values("opt", short("o"), "Driver specific options: none have an effect"),
+			text("ipam-driver", nil, "IP Address Management Driver: default"),
 			flag("attachable", nil, "Accepted for scripts: every network is"),
 		},
 		Action: func(c *cli.Context) error {
@@ -44,6 +49,9 @@ func networkCreateCommand(e *env) *cli.Command {
 			o, err := newNetwork(c)
 			if err != nil {
 				return err
+			}
+			if len(c.StringSlice("opt")) > 0 {
+				e.warn("--opt has no effect: there is one network driver, and it has no options")
 			}
 			nets, err := e.networks()
 			if err != nil {
@@ -69,23 +77,69 @@ func newNetwork(c *cli.Context) (slirp.NewNamed, error) {
 	if o.Labels, err = labels(c, nil); err != nil {
 		return o, err
 	}
-	if s := c.String("subnet"); s != "" {
-		if o.Subnet, err = netip.ParsePrefix(s); err != nil {
-			return o, fmt.Errorf("invalid subnet %s: invalid CIDR block notation", s)
+	if d := c.String("ipam-driver"); d != "" && d != "default" {
+		return o, fmt.Errorf("could not find plugin %s in v1 plugin registry: plugin %q not found", d, d)
+	}
+	o.IPv6 = c.Bool("ipv6")
+	return o, setPools(c, &o)
+}
+
+// setPools takes the subnets, one of each family, and what belongs to them.
+func setPools(c *cli.Context, o *slirp.NewNamed) (err error) {
+	for _, s := range c.StringSlice("subnet") {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return fmt.Errorf("invalid subnet %s: invalid CIDR block notation", s)
 		}
-		if o.Subnet != o.Subnet.Masked() {
-			return o, fmt.Errorf("invalid subnet %s: it should be %s", s, o.Subnet.Masked())
+		if p != p.Masked() {
+			return fmt.Errorf("invalid subnet %s: it should be %s", s, p.Masked())
+		}
+		to := &o.Subnet
+		if p.Addr().Is6() {
+			to = &o.Subnet6
+		}
+		if to.IsValid() {
+			return fmt.Errorf("invalid subnet %s: a network has one subnet of each family", s)
+		}
+		*to = p
+	}
+	if len(c.StringSlice("subnet")) == 0 && (len(c.StringSlice("gateway")) > 0 || c.String("ip-range") != "") {
+		return errors.New("every ip-range or gateway must have a corresponding subnet")
+	}
+	for _, s := range c.StringSlice("gateway") {
+		a, err := netip.ParseAddr(s)
+		if err != nil {
+			return fmt.Errorf("invalid gateway %s: invalid IP address", s)
+		}
+		to, of := &o.Gateway, o.Subnet
+		if a.Is6() {
+			to, of = &o.Gateway6, o.Subnet6
+		}
+		if !of.IsValid() || !of.Contains(a) {
+			return fmt.Errorf("no matching subnet for gateway %s", s)
+		}
+		*to = a
+	}
+	if s := c.String("ip-range"); s != "" {
+		if o.Range, err = netip.ParsePrefix(s); err != nil {
+			return fmt.Errorf("invalid ip-range %s: invalid CIDR block notation", s)
+		}
+		if !o.Subnet.IsValid() || !o.Subnet.Contains(o.Range.Addr()) {
+			return fmt.Errorf("no matching subnet for range %s", s)
 		}
 	}
-	if s := c.String("gateway"); s != "" {
-		if o.Gateway, err = netip.ParseAddr(s); err != nil {
-			return o, fmt.Errorf("invalid gateway %s: invalid IP address", s)
+	for _, s := range c.StringSlice("aux-address") {
+		_, ip, _ := strings.Cut(s, "=")
+		a, err := netip.ParseAddr(ip)
+		if err != nil {
+			return fmt.Errorf("invalid aux-address %s: invalid IP address", s)
 		}
-		if !o.Subnet.IsValid() {
-			return o, errors.New("every ip-range or gateway must have a corresponding subnet")
+		if !o.Subnet.Contains(a) && !o.Subnet6.Contains(a) {
+			return fmt.Errorf("no matching subnet for aux-address %s", s)
 		}
+		o.Reserved = append(o.Reserved, a)
 	}
-	return o, nil
+	return nil
 }
 
 // predefined are the networks that are always there.
@@ -207,11 +261,24 @@ func inspectNetwork(ctx context.Context, nets slirp.Networks, arg string) (obj, 
 	}
 	on := obj{}
 	for _, m := range members {
-		on[m.Container] = obj{"Name": m.Name, "EndpointID": "", "MacAddress": slirp.MACOf(m.Addr).String(), "IPv4Address": netip.PrefixFrom(m.Addr, w.Subnet.Bits()).String(), "IPv6Address": ""}
+		six := ""
+		if m.Addr6.IsValid() {
+			six = netip.PrefixFrom(m.Addr6, w.Subnet6.Bits()).String()
+		}
+		on[m.Container] = obj{"Name": m.Name, "EndpointID": "", "MacAddress": slirp.MACOf(m.Addr).String(), "IPv4Address": netip.PrefixFrom(m.Addr, w.Subnet.Bits()).String(), "IPv6Address": six}
+	}
+	pool := obj{"Subnet": w.Subnet.String(), "Gateway": w.Gateway.String()}
+	if w.Range.IsValid() {
+		pool["IPRange"] = w.Range.String()
+	}
+	pools := []obj{pool}
+	if w.Subnet6.IsValid() {
+		pools = append(pools, obj{"Subnet": w.Subnet6.String(), "Gateway": w.Gateway6.String()})
 	}
 	return obj{
-		"Name": w.Name, "Id": w.ID, "Created": w.Created.Format(time.RFC3339Nano), "Scope": "local", "Driver": "bridge", "EnableIPv6": false,
-		"IPAM":     obj{"Driver": "default", "Options": nil, "Config": []obj{{"Subnet": w.Subnet.String(), "Gateway": w.Gateway.String()}}},
+		"Name": w.Name, "Id": w.ID, "Created": w.Created.Format(time.RFC3339Nano), "Scope": "local", "Driver": "bridge",
+		"EnableIPv4": true, "EnableIPv6": w.Subnet6.IsValid(),
+		"IPAM":     obj{"Driver": "default", "Options": nil, "Config": pools},
 		"Internal": w.Internal, "Attachable": false, "Ingress": false, "Containers": on, "Options": obj{}, "Labels": w.Labels,
 	}, nil
 }
@@ -310,16 +377,27 @@ func (e *env) pruneNetworks(c *cli.Context) error {
 func networkConnectCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "connect", Usage: "Connect a container to a network", ArgsUsage: "NETWORK CONTAINER",
-		Flags: []cli.Flag{values("alias", nil, "Add network-scoped alias for the container"), text("ip", nil, "IPv4 address (e.g., \"172.30.100.104\")")},
+		Flags: []cli.Flag{
+			values("alias", nil, "Add network-scoped alias for the container"),
+			text("ip", nil, "IPv4 address (e.g., \"172.30.100.104\")"), text("ip6", nil, "IPv6 address (e.g., \"2001:db8::33\")"),
+		},
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 2, 2); err != nil {
 				return err
 			}
 			end := container.Endpoint{Aliases: c.StringSlice("alias")}
-			if ip := c.String("ip"); ip != "" {
+			for _, f := range []struct {
+				flag string
+				six  bool
+				to   *netip.Addr
+			}{{"ip", false, &end.IP}, {"ip6", true, &end.IP6}} {
+				v := c.String(f.flag)
+				if v == "" {
+					continue
+				}
 				var err error
-				if end.IP, err = netip.ParseAddr(ip); err != nil {
-					return cliErrorf("invalid argument %q for \"--ip\" flag: invalid IPv4 address", ip)
+				if *f.to, err = parseIP(v, f.six); err != nil {
+					return badFlag(f.flag, v, err)
 				}
 			}
 			return e.onNetwork(c, func(cs *container.Store, ctr *container.Container, network string) error {

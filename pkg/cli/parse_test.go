@@ -85,7 +85,7 @@ func TestNetworkConflicts(t *testing.T) {
 		{"--mac-address=x", "x is not a valid mac address"},
 		{"--network=host --mac-address=02:42:ac:11:00:02", "conflicting options: mac-address and the network mode"},
 		{"--link-local-ip=x", "IP address is not correctly formatted: x"},
-		{"--network=container:web", "network mode container:web is not supported"},
+		{"--network=container:web", "No such container: web"},
 	} {
 		e := &env{}
 		err := e.setNetworks(given(t, strings.Fields(tt.args)...), &container.Net{})

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -79,7 +80,10 @@ func (e *env) runRun(c *cli.Context) error {
 		return e.createError("run", err)
 	}
 	id := container.NewID()
-	supervisor := cs.Spawn(id)
+	var supervisor *container.Supervisor
+	if !slices.ContainsFunc(c.StringSlice("network"), func(v string) bool { return strings.Contains(v, "container:") }) {
+		supervisor = cs.Spawn(id) // while the image is found; else it is to be in another's user namespace
+	}
 	ctr, err := e.create(c, id)
 	trace.Mark("created the container")
 	if err != nil {

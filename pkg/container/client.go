@@ -52,8 +52,12 @@ type Session struct {
 // once the process runs; the error is a *StartError when the supervisor could
 // say why it does not.
 func (s *Store) Launch(c *Container, v *Supervisor, a *Attach, out []*os.File) (*Session, error) {
+	var around *surroundings
 	if v == nil {
-		v = s.Spawn(c.ID)
+		var err error
+		if v, around, err = s.spawnFor(c); err != nil {
+			return nil, NewStartError(125, err)
+		}
 	}
 	<-v.ready // newuidmap would be in the way of a cpuset
 	tree, err := "", v.err
@@ -71,7 +75,15 @@ func (s *Store) Launch(c *Container, v *Supervisor, a *Attach, out []*os.File) (
 	listening := handedOver()
 	defer CloseFiles(listening)
 	req := Request{Op: OpStart, Attach: a, Maps: &v.maps, Cgroup: tree, Listen: len(listening)}
-	if err := ses.begin(req, append(slices.Clip(out), listening...)); err != nil {
+	files := append(slices.Clip(out), listening...)
+	if around != nil {
+		defer around.close()
+		req.Shared = &around.shared
+		if around.net != nil {
+			files = append(files, around.net)
+		}
+	}
+	if err := ses.begin(req, files); err != nil {
 		ses.Close()
 		return nil, err
 	}

@@ -3,6 +3,7 @@
 package container
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -31,13 +32,38 @@ func handedOver() []*os.File {
 	var files []*os.File
 	for fd := firstHanded; fd < firstHanded+min(n, maxHanded); fd++ {
 		// Only sockets: a wrong number must not take a descriptor of our own.
-		if listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || listening == 0 {
+		if !servable(fd) {
 			continue
 		}
 		unix.CloseOnExec(fd)
 		files = append(files, os.NewFile(uintptr(fd), "listening socket"))
 	}
 	return files
+}
+
+// servable reports whether a descriptor is a listening socket, or one of UDP.
+func servable(fd int) bool {
+	listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	if err != nil {
+		return false
+	}
+	proto, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
+	return listening != 0 || err == nil && proto == unix.IPPROTO_UDP
+}
+
+// TakeShared takes the namespace of a shared network out of the files that came
+// with a start request; nil when there is none.
+func (r *Request) TakeShared(files *[]*os.File) (*os.File, error) {
+	if r.Shared == nil || r.Shared.Host {
+		return nil, nil
+	}
+	last := len(*files) - 1
+	if last < 0 {
+		return nil, errors.New("read start request: no network namespace")
+	}
+	f := (*files)[last]
+	*files = (*files)[:last]
+	return f, nil
 }
 
 // TakeListening takes the sockets that were handed over out of the files that

@@ -4,6 +4,7 @@ package container
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -15,6 +16,9 @@ import (
 func (s *Store) Connect(ctx context.Context, c *Container, e Endpoint) error {
 	if c.Net.Mode == e.Network || slices.ContainsFunc(c.Net.More, func(o Endpoint) bool { return o.Network == e.Network }) {
 		return fmt.Errorf("endpoint with name %s already exists in network %s", c.Name, e.Network)
+	}
+	if c.Net.OnNetworkOf() != "" {
+		return errors.New("container sharing network namespace with another container or host cannot be connected to any other network")
 	}
 	if c.Net.Mode == "host" || c.Net.Mode == "none" {
 		return fmt.Errorf("container cannot be connected to multiple networks with one of the networks in %s mode", c.Net.Mode)

@@ -73,6 +73,7 @@ type Endpoint struct {
 	Network string     `json:"network"`
 	Aliases []string   `json:"aliases,omitempty"`
 	IP      netip.Addr `json:"ip,omitzero"`
+	IP6     netip.Addr `json:"ip6,omitzero"`
 }
 
 // Net is how a container is connected.
@@ -80,6 +81,7 @@ type Net struct {
 	Mode       string           `json:"mode"` // bridge, host, none, or the name of a network
 	Aliases    []string         `json:"aliases,omitempty"`
 	IP         netip.Addr       `json:"ip,omitzero"`
+	IP6        netip.Addr       `json:"ip6,omitzero"`
 	More       []Endpoint       `json:"more,omitempty"` // other networks with a name
 	Publish    []slirp.PortSpec `json:"publish,omitempty"`
 	Exposed    []string         `json:"exposed,omitempty"` // 80/tcp
@@ -177,11 +179,9 @@ type State struct {
 	Health     *Health       `json:"health,omitempty"` // nil without checks, and while nothing runs
 	Cgroup     string        `json:"cgroup,omitempty"` // directory of the container's cgroup, while it runs
 	Ports      []slirp.Port  `json:"ports,omitempty"`  // what is listened on
-	Address    string        `json:"address,omitempty"`
-	Gateway    string        `json:"gateway,omitempty"`
-	MAC        string        `json:"mac,omitempty"`
-	// Networks are the places on networks beside the first.
-	Networks map[string]Attached `json:"networks,omitempty"`
+	Place      slirp.Place   `json:"place,omitzero"`   // on the first network
+	// Networks are the places on the others.
+	Networks map[string]slirp.Place `json:"networks,omitempty"`
 }
 
 // exitSupervisorLost is the exit code of a container whose supervisor was
@@ -209,10 +209,4 @@ func (s State) derived() State {
 // IsRunning reports whether a supervisor is at work on the container.
 func (s State) IsRunning() bool {
 	return s.Status == Running || s.Status == Restarting || s.Status == Paused
-}
-
-// Attached is a container's place on a network while it runs.
-type Attached struct {
-	Address netip.Prefix `json:"address"`
-	Gateway netip.Addr   `json:"gateway"`
 }

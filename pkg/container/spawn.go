@@ -30,12 +30,16 @@ func (s *Store) Spawn(id string) *Supervisor {
 	v := &Supervisor{ready: make(chan struct{})}
 	go func() {
 		defer close(v.ready)
-		if v.err = v.spawn(s, id); v.err != nil && v.conn != nil {
-			v.conn.Close()
-			v.conn = nil
-		}
+		v.finish(v.spawn(s, id, nil))
 	}()
 	return v
+}
+
+func (v *Supervisor) finish(err error) {
+	if v.err = err; err != nil && v.conn != nil {
+		v.conn.Close()
+		v.conn = nil
+	}
 }
 
 // Close gives up a supervisor that was told nothing.
@@ -49,7 +53,7 @@ func (v *Supervisor) Close() {
 	}
 }
 
-func (v *Supervisor) spawn(s *Store, id string) (err error) {
+func (v *Supervisor) spawn(s *Store, id string, around *os.File) (err error) {
 	if v.maps, err = ns.HostMaps(); err != nil {
 		return err
 	}
@@ -77,9 +81,15 @@ func (v *Supervisor) spawn(s *Store, id string) (err error) {
 		NewPID: true,
 		Setsid: true,
 		Maps:   &v.maps,
+		Around: around,
 	}.Start()
 	if err != nil {
 		return fmt.Errorf("start supervisor: %w", err)
+	}
+	if around != nil {
+		if err := sameIDs(p.Pid, v.maps); err != nil {
+			return err
+		}
 	}
 	trace.Mark("spawned supervisor and mapped its ids")
 	v.pid = p.Pid

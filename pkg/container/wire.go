@@ -51,6 +51,7 @@ const (
 	OpDisconnect = "disconnect" // from one that it was connected to
 	OpPause      = "pause"
 	OpUnpause    = "unpause"
+	OpShare      = "share"  // hands the user namespace and the network namespace over, for a container on the same network
 	OpUpdate     = "update" // limits and the restart policy, which the record has already
 	OpDetach     = "detach" // leave the session this connection attached to
 )
@@ -76,6 +77,13 @@ type Request struct {
 	Listen  int          `json:"listen,omitempty"`  // start: how many of the files, the last ones, are sockets handed over
 	Maps    *ns.Maps     `json:"maps,omitempty"`    // start: the id maps of the supervisor's user namespace
 	Cgroup  string       `json:"cgroup,omitempty"`  // start: the delegated cgroup to make the container's in
+	Shared  *SharedNet   `json:"shared,omitempty"`  // start: the network is another container's; its namespace is the last file
+}
+
+// SharedNet is a network that belongs to another container.
+type SharedNet struct {
+	Files string `json:"files"`          // the directory of its resolv.conf, hosts and hostname
+	Host  bool   `json:"host,omitempty"` // it is the host's network: there is no namespace
 }
 
 // Attach says which streams a command connects. The descriptors of the
@@ -111,6 +119,8 @@ type Reply struct {
 	Error string         `json:"error,omitempty"`
 	Hint  string         `json:"hint,omitempty"`
 	Info  *transfer.Info `json:"info,omitempty"` // stat: nil when there is nothing
+	// Shared answers share, with the user namespace and the network's.
+	Shared *SharedNet `json:"shared,omitempty"`
 }
 
 // StartError is why a container, or a process in it, did not start. Code is

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"syscall"
 	"unsafe"
@@ -24,7 +23,7 @@ func Find(pid int, s *specs.Spec) (*Init, error) {
 		return nil, err
 	}
 	i := &Init{Process: p, HostPid: pid, foreign: true}
-	maps, err := readMaps(filepath.Join("/proc", strconv.Itoa(pid)))
+	maps, err := MapsOf(pid)
 	if err != nil {
 		return nil, err
 	}
@@ -60,10 +59,43 @@ func (s *stage) forkJoined(files []*os.File) (*os.Process, error) {
 	defer r.Close()
 	var f forked
 	defer f.close()
-	if err := f.prepare(s, files, w); err != nil {
+	if err := f.prepare(s.joins, s.flags, files, w); err != nil {
 		w.Close()
 		return nil, err
 	}
+	if err := f.program(program(files), []string{s.name}, nil); err != nil {
+		w.Close()
+		return nil, err
+	}
+	return f.run(r, w)
+}
+
+// startAround starts the stage in the user namespace s.Around.
+func (s Spawn) startAround(files []*os.File, args []string) (*os.Process, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	flags := uintptr(unix.CLONE_NEWNS)
+	if s.NewPID {
+		flags |= unix.CLONE_NEWPID
+	}
+	var f forked
+	defer f.close()
+	err = f.prepare([]join{{int(s.Around.Fd()), unix.CLONE_NEWUSER}}, flags, files, w)
+	if err == nil {
+		err = f.program("/proc/self/exe", args, s.Env)
+	}
+	if err != nil {
+		w.Close()
+		return nil, err
+	}
+	return f.run(r, w)
+}
+
+// run forks, and waits for the word of the two processes.
+func (f *forked) run(r, w *os.File) (*os.Process, error) {
 	syscall.ForkLock.Lock()
 	middle, errno := f.fork()
 	syscall.ForkLock.Unlock()
@@ -145,8 +177,8 @@ type forked struct {
 	nFiles int
 	pipe   int
 	exe    *byte
-	argv   [3]*byte
-	envv   [1]*byte
+	argv   []*byte // ends with nil, as does envv
+	envv   []*byte
 	say    report
 }
 
@@ -154,11 +186,11 @@ type forked struct {
 // are to become.
 const copiesFD = maxFiles
 
-func (f *forked) prepare(s *stage, files []*os.File, pipe *os.File) (err error) {
-	if len(files) > maxFiles || len(s.joins) > maxJoins {
+func (f *forked) prepare(joins []join, flags uintptr, files []*os.File, pipe *os.File) (err error) {
+	if len(files) > maxFiles || len(joins) > maxJoins {
 		return errors.New("join namespaces: too many")
 	}
-	f.nJoins, f.flags, f.pipe = copy(f.joins[:], s.joins), s.flags|unix.CLONE_PARENT, -1
+	f.nJoins, f.flags, f.pipe = copy(f.joins[:], joins), flags|unix.CLONE_PARENT, -1
 	for i := range f.fds {
 		f.fds[i] = -1
 	}
@@ -174,10 +206,18 @@ func (f *forked) prepare(s *stage, files []*os.File, pipe *os.File) (err error) 
 	if f.pipe, err = unix.FcntlInt(pipe.Fd(), unix.F_DUPFD_CLOEXEC, copiesFD); err != nil {
 		return os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
 	}
-	if f.exe, err = unix.BytePtrFromString(program(files)); err != nil {
+	return nil
+}
+
+// program says what the stage executes.
+func (f *forked) program(path string, args, env []string) (err error) {
+	if f.exe, err = unix.BytePtrFromString(path); err != nil {
 		return err
 	}
-	f.argv[0], err = unix.BytePtrFromString(s.name)
+	if f.argv, err = syscall.SlicePtrFromStrings(args); err != nil {
+		return err
+	}
+	f.envv, err = syscall.SlicePtrFromStrings(env)
 	return err
 }
 

@@ -73,13 +73,32 @@ func HostMaps() (Maps, error) {
 		m.Reason = err.Error()
 		return m, nil
 	}
+	whole := Maps{UID: m.UID, GID: m.GID}
 	for _, r := range uids {
-		m.UID = appendRange(m.UID, r)
+		whole.UID = appendRange(whole.UID, r)
 	}
 	for _, r := range gids {
-		m.GID = appendRange(m.GID, r)
+		whole.GID = appendRange(whole.GID, r)
 	}
-	return m, nil
+	if around, err := CurrentMaps(); err == nil && !around.contain(whole) {
+		m.Reason = "the user namespace around has no root, or not those ids"
+		return m, nil
+	}
+	return whole, nil
+}
+
+// contain reports whether the ids that maps lead to exist in this namespace, and
+// root, without whom the programs that write maps have no privilege.
+func (m Maps) contain(maps Maps) bool {
+	all := func(have, want []IDMap) bool {
+		for _, w := range want {
+			if !covers(have, uint32(w.HostID)) || !covers(have, uint32(w.HostID+w.Size-1)) {
+				return false
+			}
+		}
+		return covers(have, 0)
+	}
+	return all(m.UID, maps.UID) && all(m.GID, maps.GID)
 }
 
 func appendRange(maps []IDMap, r idtools.SubIDRange) []IDMap {

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Spawn describes a stage in a new user and mount namespace.
+// Spawn describes a stage in a new mount namespace, and a new user namespace or
+// one that exists.
 type Spawn struct {
 	Stage                 string
 	Args                  []string
@@ -28,6 +29,9 @@ type Spawn struct {
 	// locks its goroutine to a thread that lives on.
 	DieWithParent bool
 	Maps          *Maps
+	// Around is the user namespace to be in. Nil makes one with the Maps; with
+	// one, Setsid is implied and DieWithParent is not possible.
+	Around *os.File
 }
 
 // Start runs the stage and returns once its id maps are written. Files are its
@@ -40,9 +44,18 @@ func (s Spawn) Start() (*os.Process, error) {
 	defer r.Close()
 	defer w.Close()
 	sync := 3 + len(s.Files)
+	files := append(append([]*os.File{s.Stdin, s.Stdout, s.Stderr}, s.Files...), r)
+	args := append([]string{s.Stage, strconv.Itoa(sync)}, s.Args...)
+	if s.Around != nil {
+		p, err := s.startAround(files, args)
+		if err != nil {
+			return nil, err
+		}
+		return p, s.release(p, w)
+	}
 	attr := &os.ProcAttr{
 		Env:   s.Env,
-		Files: append(append([]*os.File{s.Stdin, s.Stdout, s.Stderr}, s.Files...), r),
+		Files: files,
 		Sys: &syscall.SysProcAttr{
 			Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS,
 			// Ambient capabilities survive an execve with an unmapped uid.
@@ -56,7 +69,6 @@ func (s Spawn) Start() (*os.Process, error) {
 	if s.DieWithParent {
 		attr.Sys.Pdeathsig = unix.SIGKILL
 	}
-	args := append([]string{s.Stage, strconv.Itoa(sync)}, s.Args...)
 	p, err := os.StartProcess("/proc/self/exe", args, attr)
 	if err != nil {
 		return nil, explainUserNS(fmt.Errorf("create user namespace: %w", err))
@@ -66,12 +78,17 @@ func (s Spawn) Start() (*os.Process, error) {
 		_, _ = p.Wait()
 		return nil, explainUserNS(fmt.Errorf("map ids: %w", err))
 	}
+	return p, s.release(p, w)
+}
+
+// release tells the stage to go on.
+func (s Spawn) release(p *os.Process, w *os.File) error {
 	if _, err := w.Write([]byte{1}); err != nil {
 		_ = p.Kill()
 		_, _ = p.Wait()
-		return nil, fmt.Errorf("release %s: %w", s.Stage, err)
+		return fmt.Errorf("release %s: %w", s.Stage, err)
 	}
-	return p, nil
+	return nil
 }
 
 func allCapabilities() []uintptr {
@@ -175,6 +192,9 @@ func Enter(args []string, stdin, stdout, stderr *os.File) (int, error) {
 // CurrentMaps reads the maps of the user namespace this process is in.
 func CurrentMaps() (Maps, error) { return readMaps("/proc/self") }
 
+// MapsOf reads the maps of the user namespace that a process is in.
+func MapsOf(pid int) (Maps, error) { return readMaps("/proc/" + strconv.Itoa(pid)) }
+
 func readMaps(proc string) (Maps, error) {
 	var m Maps
 	for _, f := range []struct {
@@ -207,8 +227,21 @@ func (e *userNSError) Error() string { return e.err.Error() }
 func (e *userNSError) Unwrap() error { return e.err }
 func (e *userNSError) Hint() string  { return e.hint }
 
-// explainUserNS looks for the three switches that keep users from user
-// namespaces.
+// inChroot reports whether the root directory is not the root of a mount.
+func inChroot() bool {
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Fields(line); len(f) > 4 && f[4] == "/" { // proc_pid_mountinfo(5)
+			return false
+		}
+	}
+	return true
+}
+
+// explainUserNS looks for what keeps users from user namespaces.
 func explainUserNS(err error) error {
 	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.ENOSPC) {
 		return err
@@ -222,6 +255,8 @@ func explainUserNS(err error) error {
 		return &userNSError{err, "user namespaces are switched off; the administrator can allow them: sysctl user.max_user_namespaces=15000"}
 	case sysctl("kernel/unprivileged_userns_clone") == "0":
 		return &userNSError{err, "user namespaces are for root only; the administrator can allow them: sysctl kernel.unprivileged_userns_clone=1"}
+	case inChroot():
+		return &userNSError{err, "this is a chroot, where the kernel allows no user namespaces (user_namespaces(7)); systemd-nspawn or pivot_root(2) change the root without that"}
 	case sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1":
 		return &userNSError{err, "AppArmor allows user namespaces only to programs with a profile; see docs/rootless.md for coracle's, or: sysctl kernel.apparmor_restrict_unprivileged_userns=0"}
 	}

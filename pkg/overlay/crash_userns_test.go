@@ -96,7 +96,7 @@ func shuffle(s *overlay.Store, seed string) error {
 // gone is what somebody else's delete between two steps of ours looks like.
 func gone(err error) bool {
 	text := err.Error()
-	return strings.Contains(text, "not known") || strings.Contains(text, "does not exist") || strings.Contains(text, "no such")
+	return strings.Contains(text, "not known") || strings.Contains(text, "does not exist") || strings.Contains(text, "no such") || strings.Contains(text, "is not an image")
 }
 
 func config(i int) []byte {

@@ -95,7 +95,6 @@ func newBox(t testing.TB, change func(*Config)) *box {
 		t.Skipf("no network namespace: %v", err)
 	}
 	cfg := DefaultConfig()
-	cfg.StateDir = t.TempDir()
 	if change != nil {
 		change(&cfg)
 	}

@@ -86,9 +86,8 @@ func newMember(t testing.TB, change func(*Config)) (*box, *Membership) {
 	}
 	t.Cleanup(func() { _ = list[0].Leave(); _ = list[1].Leave() })
 	b := newBox(t, func(c *Config) {
-		state := c.StateDir
 		*c = NamedConfig(list[0])
-		c.StateDir, c.Names = state, &Names{}
+		c.Names = &Names{}
 		if change != nil {
 			change(c)
 		}

@@ -3,61 +3,118 @@
 package slirp
 
 import (
+	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
 
-// handedSocket is a listening TCP socket that somebody else has bound, a service
-// manager for one (sd_listen_fds(3)): it serves the published port of its
-// address, which may be one that this process could not bind.
+// handedSocket is a socket that somebody else has bound, a service manager for
+// one (sd_listen_fds(3)): it serves the published port of its address, which may
+// be one that this process could not bind.
 type handedSocket struct {
-	listener *net.TCPListener
-	addr     netip.AddrPort
-	dual     bool // IPv6, and IPv4 too
-	used     bool
+	socket io.Closer // a net.TCPListener or a net.UDPConn
+	proto  string
+	addr   netip.AddrPort
+	dual   bool // IPv6, and IPv4 too
+	used   bool
 }
 
-// Hand gives the network listening sockets to publish ports with, before the
-// first PublishSpec. The files stay the caller's. What does not listen for TCP
-// is passed over.
+// Hand gives the network sockets to publish ports with, before the first
+// PublishSpec: those that listen for TCP, and those of UDP that are bound and
+// not connected. The files stay the caller's. Others are passed over.
 func (n *Network) Hand(files []*os.File) {
 	n.ports.mu.Lock()
 	defer n.ports.mu.Unlock()
 	for _, f := range files {
-		var listening, only int
-		_ = control(f, func(fd int) error {
-			listening, _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
-			only, _ = unix.GetsockoptInt(fd, unix.SOL_IPV6, unix.IPV6_V6ONLY)
-			return nil
-		})
-		if listening == 0 {
-			continue
+		if h := openHanded(f); h != nil {
+			n.ports.handed = append(n.ports.handed, h)
 		}
-		l, err := net.FileListener(f)
-		if err != nil {
-			continue
-		}
-		t, ok := l.(*net.TCPListener)
-		if !ok {
-			l.Close()
-			continue
-		}
-		at := t.Addr().(*net.TCPAddr).AddrPort()
-		h := &handedSocket{listener: t, addr: netip.AddrPortFrom(at.Addr().Unmap(), at.Port())}
-		h.dual = h.addr.Addr() == netip.IPv6Unspecified() && only == 0
-		n.ports.handed = append(n.ports.handed, h)
 	}
 }
 
-// handedAt finds the socket that listens at an address.
+func openHanded(f *os.File) *handedSocket {
+	h := &handedSocket{}
+	var at netip.AddrPort
+	if l, err := net.FileListener(f); err == nil {
+		h.socket, h.proto = l, "tcp"
+		t, ok := l.(*net.TCPListener)
+		if !ok || !listens(f) {
+			l.Close()
+			return nil
+		}
+		at = t.Addr().(*net.TCPAddr).AddrPort()
+	} else if c, err := net.FilePacketConn(f); err == nil {
+		h.socket, h.proto = c, "udp"
+		u, ok := c.(*net.UDPConn)
+		if !ok || u.RemoteAddr() != nil {
+			c.Close()
+			return nil
+		}
+		at = u.LocalAddr().(*net.UDPAddr).AddrPort()
+	} else {
+		return nil
+	}
+	h.addr = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+	var only int
+	_ = control(f, func(fd int) error {
+		only, _ = unix.GetsockoptInt(fd, unix.SOL_IPV6, unix.IPV6_V6ONLY)
+		return nil
+	})
+	h.dual = h.addr.Addr() == netip.IPv6Unspecified() && only == 0
+	return h
+}
+
+// listens reports whether listen(2) was called.
+func listens(f *os.File) bool {
+	var yes int
+	_ = control(f, func(fd int) error {
+		yes, _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+		return nil
+	})
+	return yes != 0
+}
+
+// serve takes a socket over that was handed over.
+//
+// Preconditions: n.ports.mu is held.
+func (n *Network) serve(socket io.Closer, containerPort uint16) io.Closer {
+	if l, ok := socket.(*net.TCPListener); ok {
+		return n.serveTCP(l, containerPort)
+	}
+	return n.serveUDP(socket.(*net.UDPConn), containerPort)
+}
+
+// Unserved is the error of a socket that was handed over and that no published
+// port has taken: whoever connects to it would wait for ever.
+func (n *Network) Unserved() error {
+	n.ports.mu.Lock()
+	defer n.ports.mu.Unlock()
+	for _, h := range n.ports.handed {
+		if !h.used {
+			at := h.addr.String()
+			if h.addr.Addr().IsUnspecified() {
+				at = strconv.Itoa(int(h.addr.Port()))
+			}
+			return &hintError{
+				fmt.Errorf("the %s socket %s that was handed over (LISTEN_FDS) is of no published port", h.proto, h.addr),
+				fmt.Sprintf("publish its address: -p %s:PORT/%s", at, h.proto),
+			}
+		}
+	}
+	return nil
+}
+
+// handedAt finds the socket of an address.
 //
 // Preconditions: d.mu is held.
-func (d *portDriver) handedAt(at netip.AddrPort) *handedSocket {
+func (d *portDriver) handedAt(proto string, at netip.AddrPort) *handedSocket {
 	for _, h := range d.handed {
-		if h.addr == at || h.dual && at == netip.AddrPortFrom(netip.IPv4Unspecified(), h.addr.Port()) {
+		if h.proto == proto && (h.addr == at || h.dual && at == netip.AddrPortFrom(netip.IPv4Unspecified(), h.addr.Port())) {
 			return h
 		}
 	}

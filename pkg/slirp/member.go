@@ -46,7 +46,7 @@ func (n Networks) Join(ctx context.Context, w Named, self Member) (*Membership, 
 	if err != nil {
 		return nil, err
 	}
-	if self.Addr, err = w.assign(members, self.Addr); err != nil {
+	if self, err = w.assign(members, self); err != nil {
 		return nil, err
 	}
 	m := &Membership{Network: w, Self: self}
@@ -60,27 +60,55 @@ func (n Networks) Join(ctx context.Context, w Named, self Member) (*Membership, 
 	return m, nil
 }
 
-// assign finds an address that is free.
-func (w Named) assign(members []Member, want netip.Addr) (netip.Addr, error) {
-	taken := map[netip.Addr]bool{w.Gateway: true}
+// assign gives a member the addresses that it asks for, or such that are free.
+func (w Named) assign(members []Member, self Member) (Member, error) {
+	taken := map[netip.Addr]bool{w.Gateway: true, w.Gateway6: true}
 	for _, m := range members {
-		taken[m.Addr] = true
+		taken[m.Addr], taken[m.Addr6] = true, true
 	}
-	if want.IsValid() {
+	if a := self.Addr6; a.IsValid() {
+		switch {
+		case !w.Subnet6.IsValid():
+			return self, fmt.Errorf("invalid address %s: network %s has no IPv6", a, w.Name)
+		case !w.Subnet6.Contains(a) || a == w.Subnet6.Addr():
+			return self, fmt.Errorf("invalid address %s: it does not belong to subnet %s of network %s", a, w.Subnet6, w.Name)
+		case taken[a]:
+			return self, errors.New("Address already in use")
+		}
+	}
+	// number6 completes a member with an IPv4 address.
+	number6 := func(a netip.Addr) bool {
+		six := self.Addr6
+		if w.Subnet6.IsValid() && !six.IsValid() {
+			if six = w.numbered6(a); taken[six] {
+				return false
+			}
+		}
+		self.Addr, self.Addr6 = a, six
+		return true
+	}
+	if want := self.Addr; want.IsValid() {
 		switch {
 		case !w.Subnet.Contains(want) || want == w.Subnet.Addr() || want == lastOf(w.Subnet):
-			return want, fmt.Errorf("invalid address %s: it does not belong to subnet %s of network %s", want, w.Subnet, w.Name)
-		case taken[want]:
-			return want, errors.New("Address already in use")
+			return self, fmt.Errorf("invalid address %s: it does not belong to subnet %s of network %s", want, w.Subnet, w.Name)
+		case taken[want] || !number6(want):
+			return self, errors.New("Address already in use")
 		}
-		return want, nil
+		return self, nil
 	}
-	for a := w.Subnet.Addr().Next(); w.Subnet.Contains(a) && a != lastOf(w.Subnet); a = a.Next() {
-		if !taken[a] {
-			return a, nil
+	for _, a := range w.Reserved {
+		taken[a] = true
+	}
+	pool := w.Range
+	if !pool.IsValid() {
+		pool = w.Subnet
+	}
+	for a := pool.Addr(); pool.Contains(a); a = a.Next() {
+		if !taken[a] && a != w.Subnet.Addr() && a != lastOf(w.Subnet) && number6(a) {
+			return self, nil
 		}
 	}
-	return want, fmt.Errorf("no available IPv4 addresses on network %s (%s)", w.Name, w.Subnet)
+	return self, fmt.Errorf("no available IPv4 addresses on network %s (%s)", w.Name, pool)
 }
 
 // lastOf is the broadcast address of a network.
@@ -159,6 +187,16 @@ func (m *Membership) knows(a netip.Addr) bool {
 	return a != m.Self.Addr && slices.ContainsFunc(m.members(), func(o Member) bool { return o.Addr == a })
 }
 
+// at6 finds another member by its IPv6 address.
+func (m *Membership) at6(a netip.Addr) (Member, bool) {
+	for _, o := range m.members() {
+		if o.Addr6 == a && o.Addr != m.Self.Addr {
+			return o, true
+		}
+	}
+	return Member{}, false
+}
+
 // others are the addresses of the other members.
 func (m *Membership) others() []netip.Addr {
 	var list []netip.Addr
@@ -202,15 +240,15 @@ const shortID = 12
 
 // lookup resolves a name: a container's own, an alias, its short ID, and each
 // of them with the network's name behind. Several members may share an alias.
-func (m *Membership) lookup(name string) (addrs []netip.Addr, known bool) {
+func (m *Membership) lookup(name string) (found []Member) {
 	name = strings.TrimSuffix(name, "."+strings.ToLower(m.Network.Name))
 	for _, o := range m.members() {
 		names := append([]string{o.Name, o.Container[:min(shortID, len(o.Container))]}, o.Aliases...)
 		if slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) && m.listens(o) {
-			addrs = append(addrs, o.Addr)
+			found = append(found, o)
 		}
 	}
-	return addrs, len(addrs) > 0
+	return found
 }
 
 // NamedConfig is the plan of a container's connection to a network.
@@ -218,7 +256,10 @@ func NamedConfig(m *Membership) Config {
 	c := DefaultConfig()
 	c.Address = netip.PrefixFrom(m.Self.Addr, m.Network.Subnet.Bits())
 	c.Gateway, c.DNS = m.Network.Gateway, m.Network.Gateway
-	c.Address6, c.Gateway6 = netip.Prefix{}, netip.Addr{}
+	c.Address6, c.Gateway6 = netip.Prefix{}, m.Network.Gateway6
+	if m.Self.Addr6.IsValid() {
+		c.Address6 = netip.PrefixFrom(m.Self.Addr6, m.Network.Subnet6.Bits())
+	}
 	c.Internal, c.NoDefaultRoute, c.Member = m.Network.Internal, m.Network.Internal, m
 	return c
 }

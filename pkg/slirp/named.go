@@ -29,6 +29,10 @@ type Named struct {
 	Created  time.Time         `json:"created"`
 	Subnet   netip.Prefix      `json:"subnet"` // IPv4
 	Gateway  netip.Addr        `json:"gateway"`
+	Subnet6  netip.Prefix      `json:"subnet6,omitzero"` // invalid without IPv6
+	Gateway6 netip.Addr        `json:"gateway6,omitzero"`
+	Range    netip.Prefix      `json:"range,omitzero"`     // members that ask for no address get theirs from here
+	Reserved []netip.Addr      `json:"reserved,omitempty"` // for nobody
 	Internal bool              `json:"internal,omitempty"`
 	Labels   map[string]string `json:"labels,omitempty"`
 }
@@ -39,6 +43,7 @@ type Member struct {
 	Name      string     `json:"name"`
 	Aliases   []string   `json:"aliases,omitempty"`
 	Addr      netip.Addr `json:"addr"`
+	Addr6     netip.Addr `json:"addr6,omitzero"`
 }
 
 // Networks is the set of networks with names. Each is a directory: network.json,
@@ -114,13 +119,22 @@ type NewNamed struct {
 	Name     string
 	Subnet   netip.Prefix // invalid: one that is free
 	Gateway  netip.Addr   // invalid: the first of the subnet
+	IPv6     bool
+	Subnet6  netip.Prefix // invalid: a random one, with IPv6
+	Gateway6 netip.Addr   // invalid: the one with the number of Gateway
+	Range    netip.Prefix // invalid: the whole subnet
+	Reserved []netip.Addr
 	Internal bool
 	Labels   map[string]string
 }
 
 // Create makes a network.
 func (n Networks) Create(ctx context.Context, o NewNamed) (Named, error) {
-	w := Named{Name: o.Name, Created: time.Now().UTC(), Subnet: o.Subnet.Masked(), Gateway: o.Gateway, Internal: o.Internal, Labels: o.Labels}
+	w := Named{
+		Name: o.Name, Created: time.Now().UTC(), Internal: o.Internal, Labels: o.Labels,
+		Subnet: o.Subnet.Masked(), Gateway: o.Gateway, Range: o.Range.Masked(), Reserved: o.Reserved,
+		Subnet6: o.Subnet6.Masked(), Gateway6: o.Gateway6,
+	}
 	switch {
 	case !networkName().MatchString(o.Name) || len(o.Name) > 128:
 		return w, fmt.Errorf("invalid network name %q: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", o.Name)
@@ -144,6 +158,11 @@ func (n Networks) Create(ctx context.Context, o NewNamed) (Named, error) {
 	}
 	if err := w.choose(list); err != nil {
 		return w, err
+	}
+	if o.IPv6 || o.Subnet6.IsValid() {
+		if err := w.choose6(list); err != nil {
+			return w, err
+		}
 	}
 	var id [32]byte
 	_, _ = rand.Read(id[:]) // never fails, crypto/rand
@@ -190,7 +209,48 @@ func (w *Named) choose(list []Named) error {
 	if !w.Subnet.Contains(w.Gateway) {
 		return fmt.Errorf("invalid gateway %s: not in subnet %s", w.Gateway, w.Subnet)
 	}
+	if w.Range.IsValid() && (w.Range.Bits() < w.Subnet.Bits() || !w.Subnet.Contains(w.Range.Addr())) {
+		return fmt.Errorf("invalid ip-range %s: not in subnet %s", w.Range, w.Subnet)
+	}
 	return nil
+}
+
+// choose6 decides on the IPv6 subnet and gateway. Members have the number there
+// that they have in the IPv4 subnet.
+func (w *Named) choose6(list []Named) error {
+	if !w.Subnet6.IsValid() { // a unique local one, RFC 4193
+		b := [16]byte{0: 0xfd}
+		_, _ = rand.Read(b[1:6]) // never fails, crypto/rand
+		w.Subnet6 = netip.PrefixFrom(netip.AddrFrom16(b), 64)
+	}
+	if !w.Subnet6.Addr().Is6() || w.Subnet6.Addr().Is4In6() || 128-w.Subnet6.Bits() < 32-w.Subnet.Bits() {
+		return fmt.Errorf("invalid subnet %s: want an IPv6 network with room for the members of %s", w.Subnet6, w.Subnet)
+	}
+	if a := w.Subnet6.Addr(); a.IsMulticast() || a.IsLinkLocalUnicast() || a.IsLoopback() {
+		return fmt.Errorf("invalid subnet %s: not an address of one machine", w.Subnet6)
+	}
+	for _, x := range list {
+		if x.Subnet6.IsValid() && x.Subnet6.Overlaps(w.Subnet6) {
+			return errors.New("invalid pool request: Pool overlaps with other one on this address space")
+		}
+	}
+	if !w.Gateway6.IsValid() {
+		w.Gateway6 = w.numbered6(w.Gateway)
+	}
+	if !w.Subnet6.Contains(w.Gateway6) {
+		return fmt.Errorf("invalid gateway %s: not in subnet %s", w.Gateway6, w.Subnet6)
+	}
+	return nil
+}
+
+// numbered6 is the IPv6 address with the number that an IPv4 address has in its
+// subnet.
+func (w Named) numbered6(a netip.Addr) netip.Addr {
+	b, number, base := w.Subnet6.Addr().As16(), a.As4(), w.Subnet.Addr().As4()
+	for i := range number {
+		b[12+i] |= number[i] ^ base[i]
+	}
+	return netip.AddrFrom16(b)
 }
 
 // pools are Docker's: 172.18.0.0/16 to 172.31.0.0/16, then 192.168.0.0/20 and

@@ -16,15 +16,15 @@ func testNetworks(t *testing.T) Networks { return Networks{t.TempDir()} }
 
 func TestCreateLookupRemove(t *testing.T) {
 	n, ctx := testNetworks(t), context.Background()
-	a, err := n.Create(ctx, NewNamed{Name: "a"})
+	a, err := n.Create(ctx, NewNamed{Name: "net-a"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := n.Create(ctx, NewNamed{Name: "b"})
+	b, err := n.Create(ctx, NewNamed{Name: "net-b"})
 	if err != nil || a.Subnet.Overlaps(b.Subnet) {
 		t.Errorf("%v %v %v", a.Subnet, b.Subnet, err)
 	}
-	for _, arg := range []string{"a", a.ID, a.ID[:10]} {
+	for _, arg := range []string{"net-a", a.ID, a.ID[:10]} {
 		if got, err := n.Lookup(arg); err != nil || got.ID != a.ID {
 			t.Errorf("%s: %v %v", arg, got.Name, err)
 		}
@@ -32,7 +32,7 @@ func TestCreateLookupRemove(t *testing.T) {
 	if err := n.Remove(ctx, a); err != nil {
 		t.Error(err)
 	}
-	if _, err := n.Lookup("a"); err == nil {
+	if _, err := n.Lookup("net-a"); err == nil {
 		t.Error("a is still there")
 	}
 }
@@ -305,6 +305,19 @@ func TestParseAddHosts(t *testing.T) {
 	for _, bad := range []string{"", "a", ":1.2.3.4", "a:b", "a b:1.2.3.4"} {
 		if _, err := ParseAddHosts([]string{bad}); err == nil {
 			t.Errorf("%q was accepted", bad)
+		}
+	}
+}
+
+func TestReversed(t *testing.T) {
+	for name, want := range map[string]string{
+		"2.0.18.172.in-addr.arpa": "172.18.0.2",
+		"1.0.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.5.4.3.2.1.d.f.ip6.arpa": "fd12:3456::501",
+		"x.0.18.172.in-addr.arpa": "", "18.172.in-addr.arpa": "", "in-addr.arpa": "", "ip6.arpa": "", "1.0.ip6.arpa": "", "web": "",
+		"1.0.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0x6.5.4.3.2.1.d.f.ip6.arpa": "",
+	} {
+		if got, ok := reversed(name); ok != (want != "") || ok && got.String() != want {
+			t.Errorf("%s: %s %v, want %q", name, got, ok, want)
 		}
 	}
 }

@@ -73,14 +73,17 @@ func (m *Membership) answer(question []byte, only bool) []byte {
 		Header: dnsmessage.Header{ID: header.ID, Response: true, RecursionDesired: header.RecursionDesired, RecursionAvailable: true},
 	}
 	reply.Questions = []dnsmessage.Question{q}
-	switch found, known := m.lookup(name); {
-	case known && q.Type == dnsmessage.TypeA:
-		for _, a := range found {
-			reply.Answers = append(reply.Answers, dnsmessage.Resource{
-				Header: dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, TTL: nameTTL}, Body: &dnsmessage.AResource{A: a.As4()},
-			})
+	switch found := m.lookup(name); {
+	case len(found) > 0: // with another type: the name exists, with nothing of that type
+		head := dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, TTL: nameTTL}
+		for _, o := range found {
+			switch {
+			case q.Type == dnsmessage.TypeA:
+				reply.Answers = append(reply.Answers, dnsmessage.Resource{Header: head, Body: &dnsmessage.AResource{A: o.Addr.As4()}})
+			case q.Type == dnsmessage.TypeAAAA && o.Addr6.IsValid():
+				reply.Answers = append(reply.Answers, dnsmessage.Resource{Header: head, Body: &dnsmessage.AAAAResource{AAAA: o.Addr6.As16()}})
+			}
 		}
-	case known: // the name exists, with nothing of that type
 	case q.Type == dnsmessage.TypePTR && m.reverse(name, &reply):
 	case only:
 		reply.RCode = dnsmessage.RCodeNameError
@@ -94,19 +97,41 @@ func (m *Membership) answer(question []byte, only bool) []byte {
 	return packed
 }
 
-// reverse answers for the address of a member: 2.0.18.172.in-addr.arpa.
-func (m *Membership) reverse(name string, reply *dnsmessage.Message) bool {
-	digits, ok := strings.CutSuffix(name, ".in-addr.arpa")
-	part := strings.Split(digits, ".")
-	if !ok || len(part) != 4 {
-		return false
+// reversed reads the address that a name below in-addr.arpa or ip6.arpa stands
+// for: 2.0.18.172.in-addr.arpa (RFC 1035, RFC 3596).
+func reversed(name string) (netip.Addr, bool) {
+	if digits, ok := strings.CutSuffix(name, ".in-addr.arpa"); ok {
+		part := strings.Split(digits, ".")
+		slices.Reverse(part)
+		addr, err := netip.ParseAddr(strings.Join(part, "."))
+		return addr, err == nil && addr.Is4()
 	}
-	addr, err := netip.ParseAddr(part[3] + "." + part[2] + "." + part[1] + "." + part[0])
-	if err != nil {
+	digits, ok := strings.CutSuffix(name, ".ip6.arpa")
+	if !ok || len(digits) != 63 {
+		return netip.Addr{}, false
+	}
+	var text strings.Builder
+	for i := 62; i >= 0; i -= 2 {
+		text.WriteByte(digits[i])
+		if i%8 == 0 && i > 0 {
+			text.WriteByte(':')
+		}
+		if i > 0 && digits[i-1] != '.' {
+			return netip.Addr{}, false
+		}
+	}
+	addr, err := netip.ParseAddr(text.String())
+	return addr, err == nil
+}
+
+// reverse answers for the address of a member.
+func (m *Membership) reverse(name string, reply *dnsmessage.Message) bool {
+	addr, ok := reversed(name)
+	if !ok {
 		return false
 	}
 	for _, o := range m.members() {
-		if o.Addr != addr {
+		if o.Addr != addr && o.Addr6 != addr {
 			continue
 		}
 		ptr, err := dnsmessage.NewName(o.Name + "." + m.Network.Name + ".")

@@ -36,9 +36,6 @@ type Config struct {
 	// ResolvConf names the servers that DNS questions are passed to; the file
 	// is read for every question, so that it may change.
 	ResolvConf string
-	// StateDir is an existing private directory, for the sockets of published
-	// ports.
-	StateDir string
 	// Internal closes the way out: nothing but other members is reached.
 	Internal bool
 	// NoDefaultRoute leaves the way out to another network of the container.
@@ -47,6 +44,8 @@ type Config struct {
 	// are those of all of its networks.
 	Member *Membership
 	Names  *Names
+
+	tap bool // does without veth, as on a kernel that has none
 }
 
 // DefaultConfig is the plan of the default network, with the addresses that
@@ -96,6 +95,19 @@ func (c Config) Addresses() []netip.Addr {
 	return list
 }
 
+// Place is where a container is on a network.
+type Place struct {
+	Address  netip.Prefix `json:"address"`
+	Gateway  netip.Addr   `json:"gateway"`
+	Address6 netip.Prefix `json:"address6,omitzero"`
+	Gateway6 netip.Addr   `json:"gateway6,omitzero"`
+}
+
+// Place is the container's, or zero for no network.
+func (c Config) Place() Place {
+	return Place{Address: c.Address, Gateway: c.Gateway, Address6: c.Address6, Gateway6: c.Gateway6}
+}
+
 // Network is a connected namespace.
 type Network struct {
 	cfg   Config
@@ -119,7 +131,7 @@ const nicID tcpip.NICID = 1
 // calling process, which must be root in the user namespace that owns netns,
 // carries the traffic until Close.
 func Start(netns *os.File, cfg Config) (*Network, error) {
-	n := &Network{cfg: cfg, netns: netns, wire: wire{-1, -1}, done: make(chan struct{})}
+	n := &Network{cfg: cfg, netns: netns, wire: wire{stack: -1, peers: -1}, done: make(chan struct{})}
 	n.flows.max, n.flows.idle = maxFlows, flowIdle
 	var err error
 	if n.wire, err = newWire(netns, cfg); err != nil {
@@ -183,7 +195,7 @@ func (n *Network) startStack() error {
 		return err
 	}
 	s.SetTransportProtocolHandler(tcp.ProtocolNumber, n.pending.forward(tcp.NewForwarder(s, 1<<20, 2*maxPending, n.acceptTCP)))
-	s.SetTransportProtocolHandler(udp.ProtocolNumber, udp.NewForwarder(s, n.acceptUDP).HandlePacket)
+	s.SetTransportProtocolHandler(udp.ProtocolNumber, n.ports.answers(udp.NewForwarder(s, n.acceptUDP).HandlePacket))
 	s.SetTransportProtocolHandler(icmp.ProtocolNumber4, n.acceptEcho4)
 	s.SetTransportProtocolHandler(icmp.ProtocolNumber6, n.acceptEcho6)
 	return nil
@@ -257,7 +269,7 @@ func (n *Network) Close() error {
 	}
 	n.links.Wait()
 	n.wire.close()
-	n.wire = wire{-1, -1}
+	n.wire = wire{stack: -1, peers: -1}
 	return err
 }
 

@@ -4,83 +4,82 @@ package slirp
 
 import (
 	"bytes"
-	"encoding/binary"
+	"errors"
+	"fmt"
 	"os"
-	"runtime"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// keepDatagramsApart has the kernel take datagrams apart that a program sends
-// with one call (udp(7), UDP_SEGMENT), before they are on the wire. The stack
-// would take them for a single one, and before Linux 6.2 a packet socket with
-// PACKET_VNET_HDR fails to read them at all; SCTP is like that to this day.
-func keepDatagramsApart(device string) error {
+// From linux/ethtool.h.
+const (
+	ethtoolGStrings   = 0x1b
+	ethtoolGSSetInfo  = 0x37
+	ethtoolSFeatures  = 0x3b
+	ethtoolFeatures   = 4 // ETH_SS_FEATURES, the set of strings
+	ethtoolNameLength = 32
+	ethtoolMaxNames   = 256
+)
+
+// The kernel leaves some segmentation to the device: a program that sends many
+// UDP datagrams by one call (udp(7), UDP_SEGMENT; QUIC does) would have them
+// arrive on the other end of a veth pair as one frame, which our stack takes for
+// one large datagram. Without these features they are cut before.
+var unwantedFeatures = []string{"tx-udp-segmentation", "tx-sctp-segmentation"}
+
+// segmentEarly switches those features of an interface off, in the current
+// thread's namespace.
+func segmentEarly(name string) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
 	defer unix.Close(fd)
-	names, err := featureNames(fd, device)
-	if err != nil {
+	info := struct {
+		cmd, reserved uint32
+		mask          uint64
+		count         uint32
+	}{cmd: ethtoolGSSetInfo, mask: 1 << ethtoolFeatures}
+	if err := ethtool(fd, name, unsafe.Pointer(&info)); err != nil {
 		return err
 	}
-	// struct ethtool_sfeatures: command, number of blocks, and for each block of
-	// 32 features which to change and what they shall be.
-	blocks := (len(names) + 31) / 32
-	set := make([]byte, 8+8*blocks)
-	native := binary.NativeEndian
-	native.PutUint32(set, unix.ETHTOOL_SFEATURES)
-	native.PutUint32(set[4:], uint32(blocks))
-	for i, name := range names {
-		if name == "tx-udp-segmentation" || name == "tx-sctp-segmentation" {
-			change := set[8+8*(i/32):]
-			native.PutUint32(change, native.Uint32(change)|1<<(i%32))
+	if info.mask == 0 || info.count > ethtoolMaxNames {
+		return errors.New("read features: the kernel names none, or too many")
+	}
+	var names struct {
+		cmd, set, count uint32
+		names           [ethtoolMaxNames][ethtoolNameLength]byte
+	}
+	names.cmd, names.set, names.count = ethtoolGStrings, ethtoolFeatures, info.count
+	if err := ethtool(fd, name, unsafe.Pointer(&names)); err != nil {
+		return err
+	}
+	var set struct {
+		cmd, size uint32
+		blocks    [ethtoolMaxNames / 32]struct{ valid, requested uint32 }
+	}
+	set.cmd, set.size = ethtoolSFeatures, (info.count+31)/32
+	for i, n := range names.names[:info.count] {
+		text, _, _ := bytes.Cut(n[:], []byte{0})
+		if slices.Contains(unwantedFeatures, string(text)) {
+			set.blocks[i/32].valid |= 1 << (i % 32)
 		}
 	}
-	return ethtool(fd, device, set)
+	return ethtool(fd, name, unsafe.Pointer(&set))
 }
 
-// featureNames are those of a device's features, in the kernel's order.
-func featureNames(fd int, device string) ([]string, error) {
-	const features, nameLength = 4, 32 // ETH_SS_FEATURES, ETH_GSTRING_LEN
-	native := binary.NativeEndian
-	info := make([]byte, 20) // struct ethtool_sset_info, with one number behind it
-	native.PutUint32(info, unix.ETHTOOL_GSSET_INFO)
-	native.PutUint64(info[8:], 1<<features)
-	if err := ethtool(fd, device, info); err != nil {
-		return nil, err
-	}
-	count := int(native.Uint32(info[16:]))
-	text := make([]byte, 12+nameLength*count) // struct ethtool_gstrings
-	native.PutUint32(text, unix.ETHTOOL_GSTRINGS)
-	native.PutUint32(text[4:], features)
-	native.PutUint32(text[8:], uint32(count))
-	if err := ethtool(fd, device, text); err != nil {
-		return nil, err
-	}
-	names := make([]string, count)
-	for i := range names {
-		name, _, _ := bytes.Cut(text[12+nameLength*i:12+nameLength*(i+1)], []byte{0})
-		names[i] = string(name)
-	}
-	return names, nil
-}
-
-// ethtool is ioctl(2) with SIOCETHTOOL.
-func ethtool(fd int, device string, data []byte) error {
-	var request struct { // struct ifreq
+// ethtool is ioctl(SIOCETHTOOL), netdevice(7).
+func ethtool(fd int, name string, arg unsafe.Pointer) error {
+	req := struct {
 		name [unix.IFNAMSIZ]byte
 		data unsafe.Pointer
 		_    [16]byte
-	}
-	copy(request.name[:unix.IFNAMSIZ-1], device)
-	request.data = unsafe.Pointer(&data[0])
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request)))
-	runtime.KeepAlive(data)
-	if errno != 0 {
-		return os.NewSyscallError("ethtool", errno)
+	}{data: arg}
+	copy(req.name[:unix.IFNAMSIZ-1], name)
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&req))); errno != 0 {
+		return fmt.Errorf("change features of %s: %w", name, os.NewSyscallError("SIOCETHTOOL", errno))
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
 // Frames between members of a network go from supervisor to supervisor, each
@@ -82,8 +83,10 @@ func (s *peerSwitch) outbound() {
 		frame := buf[:n]
 		ether := frame[vnetHeader:]
 		switch {
-		case isARP(ether): // never passed on: the records are the truth
+		case isARP(ether):
 			s.answerARP(ether)
+		case isDiscovery(ether):
+			s.answerSolicitation(ether)
 		case !s.genuine(ether):
 		case ether[0]&1 == 0: // unicast
 			if dst, ok := addressOf(ether[:6]); ok {
@@ -97,16 +100,28 @@ func (s *peerSwitch) outbound() {
 	}
 }
 
-// genuine reports whether a frame is IPv4 in the container's own name. One with
+// genuine reports whether a frame is IP in the container's own name. One with
 // NET_RAW could write other addresses into it.
 func (s *peerSwitch) genuine(ether []byte) bool {
-	const ipHeader = 20
-	own := s.member.Self.Addr
-	if len(ether) < etherHeader+ipHeader || ether[12] != 0x08 || ether[13] != 0x00 {
+	own := s.member.Self
+	if !bytes.Equal(ether[6:12], hardwareAddr(own.Addr)) {
 		return false
 	}
-	src := ether[etherHeader+12 : etherHeader+16]
-	return bytes.Equal(ether[6:12], hardwareAddr(own)) && netip.AddrFrom4([4]byte(src)) == own
+	packet := ether[etherHeader:]
+	switch etherType(ether) {
+	case unix.ETH_P_IP:
+		return len(packet) >= header.IPv4MinimumSize && netip.AddrFrom4([4]byte(packet[12:16])) == own.Addr
+	case unix.ETH_P_IPV6:
+		if len(packet) < header.IPv6MinimumSize || netip.AddrFrom16([16]byte(packet[8:24])) != own.Addr6 {
+			return false
+		}
+		// Should there be neighbour discovery behind other headers, nobody
+		// takes it with a lower hop limit.
+		ip := header.IPv6(packet)
+		ip.SetHopLimit(min(ip.HopLimit(), discoveryHops-1))
+		return true
+	}
+	return false
 }
 
 // addressOf is the inverse of hardwareAddr.
@@ -186,38 +201,4 @@ func (s *peerSwitch) inbound() {
 		}
 		_, _ = s.wire.Write(buf[:n]) // a frame that the container does not take is lost
 	}
-}
-
-// ARP for IPv4 over Ethernet (RFC 826): 28 bytes behind the Ethernet header.
-const arpLength = 28
-
-func isARP(ether []byte) bool {
-	return len(ether) >= etherHeader+arpLength && ether[12] == 0x08 && ether[13] == 0x06
-}
-
-// answerARP answers in the name of the member that is asked for.
-func (s *peerSwitch) answerARP(ether []byte) {
-	arp := ether[etherHeader : etherHeader+arpLength]
-	const request = 1
-	if arp[6] != 0 || arp[7] != request {
-		return
-	}
-	asked := netip.AddrFrom4([4]byte(arp[24:28]))
-	if !s.member.knows(asked) {
-		return
-	}
-	mac := hardwareAddr(asked)
-	reply := make([]byte, vnetHeader+etherHeader+arpLength)
-	out := reply[vnetHeader:]
-	copy(out[0:6], arp[8:14]) // to who asks
-	copy(out[6:12], mac)
-	out[12], out[13] = 0x08, 0x06
-	body := out[etherHeader:]
-	copy(body[0:6], arp[0:6]) // Ethernet, IPv4, and their lengths
-	body[7] = 2               // reply
-	copy(body[8:14], mac)
-	copy(body[14:18], arp[24:28])
-	copy(body[18:24], arp[8:14])
-	copy(body[24:28], arp[14:18])
-	_, _ = s.wire.Write(reply)
 }

@@ -3,7 +3,6 @@
 package slirp
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,25 +13,16 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/rootless-containers/rootlesskit/v3/pkg/port"
-	"github.com/rootless-containers/rootlesskit/v3/pkg/port/builtin/parent"
 	"golang.org/x/sys/unix"
 )
 
-// portDriver publishes the ports of one container: TCP by listeners of its own,
-// UDP by rootlesskit's builtin driver, both halves of which run in this
-// process: the parent listens on the host, the child makes sockets in the
-// container's namespace.
+// portDriver publishes the ports of one container.
 type portDriver struct {
 	mu      sync.Mutex
 	sockets *socketMaker
-	tcp     []*tcpPort
+	open    []io.Closer           // tcpPort and udpPort
+	udp     map[uint16]*udpServer // by the container's port
 	handed  []*handedSocket
-
-	udp    port.ParentDriver
-	dir    *os.File
-	quit   chan struct{}
-	halves sync.WaitGroup
 }
 
 // start begins to make sockets when the first port is published.
@@ -41,73 +31,24 @@ func (d *portDriver) start(n *Network) (err error) {
 	defer d.mu.Unlock()
 	if d.sockets == nil {
 		d.sockets, err = newSocketMaker(n.netns)
+		d.udp = map[uint16]*udpServer{}
 	}
 	return err
-}
-
-// startUDP begins rootlesskit's driver when the first UDP port is published.
-func (d *portDriver) startUDP(n *Network) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.udp != nil {
-		return nil
-	}
-	dir, err := os.OpenFile(n.cfg.StateDir, unix.O_PATH|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return err
-	}
-	// A process that was killed has left its socket behind.
-	if err := unix.Unlinkat(int(dir.Fd()), ".bp.sock", 0); err != nil && !errors.Is(err, unix.ENOENT) {
-		dir.Close()
-		return os.NewSyscallError("unlink", err)
-	}
-	// Through the descriptor the socket's path is short: sun_path has 108 bytes.
-	half, err := parent.NewDriver(io.Discard, fmt.Sprintf("/proc/self/fd/%d", dir.Fd()), false, "")
-	if err != nil {
-		dir.Close()
-		return err
-	}
-	d.quit = make(chan struct{})
-	child := &portChild{sockets: d.sockets}
-	ready, failed := make(chan struct{}, 1), make(chan error, 2)
-	d.halves.Go(func() { failed <- child.RunChildDriver(half.OpaqueForChild(), d.quit, "") })
-	d.halves.Go(func() { failed <- half.RunParentDriver(ready, d.quit, nil) })
-	select {
-	case <-ready:
-		d.udp, d.dir = half, dir
-		return nil
-	case err := <-failed:
-		// The other half may wait for this one for ever: it is not waited for.
-		return fmt.Errorf("start port driver: %w", err)
-	}
 }
 
 func (d *portDriver) close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var errs []error
-	for _, p := range d.tcp {
-		errs = append(errs, p.close())
+	for _, p := range d.open {
+		errs = append(errs, p.Close())
 	}
-	d.tcp = nil
 	for _, h := range d.handed {
 		if !h.used { // the others belong to their ports
-			errs = append(errs, h.listener.Close())
+			errs = append(errs, h.socket.Close())
 		}
 	}
-	d.handed = nil
-	if d.udp != nil {
-		ctx := context.Background()
-		list, err := d.udp.ListPorts(ctx)
-		errs = append(errs, err)
-		for _, p := range list {
-			errs = append(errs, d.udp.RemovePort(ctx, p.ID))
-		}
-		close(d.quit)
-		d.halves.Wait()
-		d.udp = nil
-		errs = append(errs, d.dir.Close())
-	}
+	d.open, d.udp, d.handed = nil, nil, nil
 	if d.sockets != nil {
 		d.sockets.close()
 		d.sockets = nil
@@ -208,46 +149,34 @@ func (n *Network) publishAt(spec PortSpec, hostPort uint16) ([]Port, error) {
 
 // publishOne listens at one address and returns how to stop that.
 func (n *Network) publishOne(at netip.AddrPort, spec PortSpec) (stop func(), err error) {
-	if spec.Proto == "tcp" {
-		n.ports.mu.Lock()
-		defer n.ports.mu.Unlock()
-		h := n.ports.handedAt(at)
-		if h != nil && h.used && h.dual {
-			return func() {}, nil // IPv4 and IPv6 by one socket
-		}
-		var p *tcpPort
-		if h != nil && !h.used {
-			h.used = true
-			p = n.serveTCP(h.listener, spec.ContainerPort)
-		} else if p, err = n.listenTCP(at, spec.ContainerPort); err != nil {
-			return nil, err
-		}
-		n.ports.tcp = append(n.ports.tcp, p)
-		return func() { _ = p.close() }, nil
+	n.ports.mu.Lock()
+	defer n.ports.mu.Unlock()
+	h := n.ports.handedAt(spec.Proto, at)
+	if h != nil && h.used && h.dual {
+		return func() {}, nil // IPv4 and IPv6 by one socket
 	}
-	if err := n.ports.startUDP(n); err != nil {
-		return nil, err
+	var p io.Closer
+	switch {
+	case h != nil && !h.used:
+		h.used = true
+		p = n.serve(h.socket, spec.ContainerPort)
+	case spec.Proto == "tcp":
+		p, err = n.listenTCP(at, spec.ContainerPort)
+	default:
+		p, err = n.listenUDP(at, spec.ContainerPort)
 	}
-	proto := "udp4"
-	if at.Addr().Is6() {
-		proto = "udp6"
-	}
-	ctx := context.Background()
-	st, err := n.ports.udp.AddPort(ctx, port.Spec{
-		Proto: proto, ParentIP: at.Addr().String(), ParentPort: int(at.Port()),
-		ChildIP: n.cfg.Address.Addr().String(), ChildPort: int(spec.ContainerPort),
-	})
 	if err != nil {
 		return nil, err
 	}
-	return func() { _ = n.ports.udp.RemovePort(ctx, st.ID) }, nil
+	n.ports.open = append(n.ports.open, p)
+	return func() { _ = p.Close() }, nil
 }
 
 // newPortError says in Docker's words why a port cannot be published.
 func newPortError(ip netip.Addr, p uint16, proto string, err error) error {
 	at := netip.AddrPortFrom(ip, p)
 	switch {
-	case errors.Is(err, unix.EADDRINUSE) || strings.Contains(err.Error(), "conflict"):
+	case errors.Is(err, unix.EADDRINUSE):
 		return &bindError{at, "port is already allocated", unix.EADDRINUSE}
 	case errors.Is(err, unix.EACCES):
 		return &hintError{

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -88,7 +89,8 @@ func TestPublishedHalfClose(t *testing.T) {
 	halfClose(t, "splice", data, heard)
 	// As if there were many.
 	descriptors(t, 256)
-	for _, p := range b.net.ports.tcp {
+	for _, o := range b.net.ports.open {
+		p := o.(*tcpPort)
 		p.mu.Lock()
 		for range 256/8 + 1 {
 			p.open[&net.TCPConn{}] = true
@@ -169,5 +171,193 @@ func TestHandedSocketServesItsPort(t *testing.T) {
 		if err != nil {
 			t.Errorf("port %d: %v", port, err)
 		}
+	}
+}
+
+// echoName answers every datagram with its sender's address.
+func echoName(c *net.UDPConn) {
+	b := make([]byte, 64<<10)
+	for {
+		n, from, err := c.ReadFromUDPAddrPort(b)
+		if err != nil {
+			return
+		}
+		reply := append([]byte(from.Addr().Unmap().String()+" "), b[:n]...)
+		_, _ = c.WriteToUDPAddrPort(reply, from)
+	}
+}
+
+func (b *box) listenUDP(addr string) *net.UDPConn {
+	b.t.Helper()
+	c, err := inNetNS(b.ns, func() (net.PacketConn, error) { return net.ListenPacket("udp4", addr) })
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { c.Close() })
+	return c.(*net.UDPConn)
+}
+
+// askUDP sends one datagram from a new socket and returns the answer.
+func askUDP(to, data string) (string, error) {
+	c, err := net.Dial("udp", to)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	b := make([]byte, 64<<10)
+	for range 5 { // a datagram may be lost
+		if _, err := c.Write([]byte(data)); err != nil {
+			return "", err
+		}
+		_ = c.SetReadDeadline(time.Now().Add(2 * time.Second))
+		n, err := c.Read(b)
+		if err == nil {
+			return string(b[:n]), nil
+		}
+	}
+	return "", errors.New("no answer")
+}
+
+func TestPublishedUDP(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	b := newBox(t, nil)
+	// A server that waits on every address answers from the right one too.
+	go echoName(b.listenUDP("0.0.0.0:5000"))
+	ports, err := b.net.PublishSpec(PortSpec{HostPort: 5353, ContainerPort: 5000, Proto: "udp"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.net.PublishSpec(PortSpec{HostPort: 5353, ContainerPort: 5000, Proto: "udp"}); err == nil || !errors.Is(err, unix.EADDRINUSE) {
+		t.Errorf("a port that is taken: %v", err)
+	}
+	large := strings.Repeat("x", 60000)
+	for addr, want := range map[string]string{hostAddr: hostAddr, "127.0.0.1": "10.0.2.2", "127.0.0.2": "10.0.2.2", "::1": "10.0.2.2"} {
+		if addr == "::1" && len(ports) == 1 {
+			continue
+		}
+		for _, data := range []string{"hello", "", large} {
+			got, err := askUDP(net.JoinHostPort(addr, "5353"), data)
+			if err != nil {
+				t.Errorf("%s, %d bytes: %v", addr, len(data), err)
+			} else if got != want+" "+data {
+				t.Errorf("visitor %s is seen as %.20q, want %s", addr, got, want)
+			}
+		}
+	}
+}
+
+// Many visitors from one address, all of whom the container sees as the
+// gateway, get their own answers.
+func TestPublishedUDPKeepsVisitorsApart(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	b := newBox(t, nil)
+	go echoName(b.listenUDP("0.0.0.0:5000"))
+	for _, port := range []uint16{6000, 6001} {
+		if _, err := b.net.PublishSpec(PortSpec{HostPort: port, ContainerPort: 5000, Proto: "udp"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all sync.WaitGroup
+	for i := range 40 {
+		for _, addr := range []string{"127.0.0.1:6000", "127.0.0.1:6001", "127.0.0.2:6000", hostAddr + ":6001"} {
+			all.Go(func() {
+				data := fmt.Sprint(addr, i)
+				got, err := askUDP(addr, data)
+				if err != nil || !strings.HasSuffix(got, " "+data) {
+					t.Errorf("%s: got %q, %v", data, got, err)
+				}
+			})
+		}
+	}
+	all.Wait()
+}
+
+func TestHandedUDPSocketServesItsPort(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	b := newBox(t, nil)
+	go echoName(b.listenUDP("0.0.0.0:5000"))
+	c, err := net.ListenPacket("udp", "[::]:53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := c.(*net.UDPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.net.Hand([]*os.File{f})
+	f.Close()
+	c.Close()
+	if _, err := b.net.PublishSpec(PortSpec{HostPort: 53, ContainerPort: 5000, Proto: "udp"}); err != nil {
+		t.Fatal(err)
+	}
+	for addr, want := range map[string]string{hostAddr: hostAddr, "::1": "10.0.2.2"} {
+		if got, err := askUDP(net.JoinHostPort(addr, "53"), "a"); err != nil || got != want+" a" {
+			t.Errorf("%s: got %q, %v", addr, got, err)
+		}
+	}
+}
+
+func TestHandedSocketOfNoPort(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	b := newBox(t, nil)
+	l, err := net.Listen("tcp", hostAddr+":80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b.net.Hand([]*os.File{f})
+	if _, err := b.net.PublishSpec(PortSpec{HostPort: 8080, ContainerPort: 80, Proto: "tcp"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.net.Unserved(); err == nil || !strings.Contains(err.Error(), hostAddr+":80") {
+		t.Errorf("a socket of no published port: %v", err)
+	}
+}
+
+func TestVisitorsOfUDP(t *testing.T) {
+	s := &udpServer{
+		port: 53, gateway: netip.MustParseAddr("10.0.2.2"), own: netip.MustParsePrefix("10.0.2.0/24"), max: 4,
+		paths: map[udpPath]*udpVisitor{}, byName: map[netip.AddrPort]*udpVisitor{},
+	}
+	one, two := &udpPort{}, &udpPort{}
+	now := time.Unix(1000, 0)
+	enter := func(p *udpPort, visitor, want string) udpPath {
+		t.Helper()
+		path := udpPath{port: p, visitor: netip.MustParseAddrPort(visitor)}
+		got, ok := s.enter(path, now)
+		if !ok || got.String() != want {
+			t.Errorf("visitor %s is %s, want %s", visitor, got, want)
+		}
+		return path
+	}
+	first := enter(one, "192.0.2.1:5", "192.0.2.1:5")
+	enter(two, "192.0.2.1:5", "10.0.2.2:5")        // through another port: not to be mixed up
+	enter(one, "[2001:db8::1]:5", "10.0.2.2:1030") // 5 is taken
+	enter(one, "10.0.2.100:70", "10.0.2.2:70")     // the container would look for it next to itself
+	if got, ok := s.path(netip.MustParseAddrPort("192.0.2.1:5"), now); !ok || got != first {
+		t.Errorf("the way back is %v", got)
+	}
+	now = now.Add(2 * flowIdle)
+	if _, ok := s.path(netip.MustParseAddrPort("192.0.2.1:5"), now); ok {
+		t.Error("who was silent for long is still known")
+	}
+	for i := range 10 { // more than there is room for
+		enter(one, fmt.Sprintf("192.0.2.%d:9", i+1), fmt.Sprintf("192.0.2.%d:9", i+1))
+	}
+	if len(s.paths) > 4 || len(s.byName) != len(s.paths) {
+		t.Errorf("%d visitors, %d names", len(s.paths), len(s.byName))
 	}
 }

@@ -15,9 +15,7 @@ import (
 
 // tcpPort is a published TCP port: a listener on the host, whose connections
 // are joined to sockets in the container's namespace. The kernel moves the data
-// (splice(2), by io.Copy). rootlesskit's driver, which publishes UDP, ends its
-// listener at the first accept that fails, as one does when no descriptor is
-// free.
+// (splice(2), by io.Copy).
 type tcpPort struct {
 	listener *net.TCPListener
 	sockets  *socketMaker
@@ -213,8 +211,8 @@ func (p *tcpPort) leave(c net.Conn) {
 	c.Close()
 }
 
-// close ends the listener and all connections.
-func (p *tcpPort) close() error {
+// Close ends the listener and all connections.
+func (p *tcpPort) Close() error {
 	err := p.listener.Close()
 	p.mu.Lock()
 	defer p.mu.Unlock()

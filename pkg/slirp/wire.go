@@ -27,8 +27,9 @@ func MACOf(a netip.Addr) net.HardwareAddr { return hardwareAddr(a) }
 
 // wire is the end of the pair that is not the container's.
 type wire struct {
-	stack int // packet socket: frames for the gateway, or all of them
-	peers int // packet socket: frames for other members of the network, or -1
+	stack int      // packet socket: frames for the gateway, or all of them
+	peers int      // packet socket: frames for other members of the network, or -1
+	tap   *tapWire // what is behind the two without veth, or nil
 }
 
 func (w wire) close() {
@@ -37,13 +38,34 @@ func (w wire) close() {
 			unix.Close(fd)
 		}
 	}
+	if w.tap != nil {
+		w.tap.close()
+	}
 }
 
-// newWire makes the interface in netns and returns packet sockets on its other
-// end, which is in a namespace of its own. The pair and the namespace live as
-// long as the sockets and netns do.
-func newWire(netns *os.File, c Config) (w wire, err error) {
-	none := wire{-1, -1}
+// newWire makes the interface in netns and returns sockets for the frames that
+// pass it.
+func newWire(netns *os.File, c Config) (wire, error) {
+	none := &noVethError{veth: unix.EOPNOTSUPP}
+	if !c.tap {
+		w, err := newVethWire(netns, c)
+		if !errors.As(err, &none) {
+			return w, err
+		}
+	}
+	w, err := newTapWire(netns, c)
+	if err != nil {
+		none.tap = err
+		return w, none
+	}
+	return w, nil
+}
+
+// newVethWire returns packet sockets on the other end of the interface, which is
+// in a namespace of its own. The pair and the namespace live as long as the
+// sockets and netns do.
+func newVethWire(netns *os.File, c Config) (w wire, err error) {
+	none := wire{stack: -1, peers: -1}
 	w, err = onThread(func() (wire, error) {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return none, os.NewSyscallError("unshare", err)
@@ -66,57 +88,36 @@ func newWire(netns *os.File, c Config) (w wire, err error) {
 		if err != nil {
 			return none, fmt.Errorf("set up wire: %w", err)
 		}
-		w, err := openWire(link.Attrs().Index, c)
-		if err != nil {
-			return none, err
-		}
-		if _, err = inNetNS(netns, func() (struct{}, error) { return struct{}{}, configureInterface(c) }); err != nil {
-			err = fmt.Errorf("set up %s: %w", c.Interface, err)
-		} else {
-			err = settled(isUp(link.Attrs().Index))
-		}
-		if err != nil {
-			w.close()
-			return none, err
-		}
-		return w, nil
+		return openWire(link.Attrs().Index, c)
 	})
-	return w, err
+	if err != nil {
+		return none, err
+	}
+	if _, err := inNetNS(netns, func() (struct{}, error) { return struct{}{}, configureInterface(c) }); err != nil {
+		w.close()
+		return none, fmt.Errorf("set up %s: %w", c.Interface, err)
+	}
+	return w, nil
 }
 
-// settled waits, not for long, until the kernel is done: it activates a link and
-// takes an IPv6 address on in its own time, and drops what comes before. The
-// first question of a container would be lost.
-func settled(done func() (bool, error)) error {
+// settle waits, not for long, until packets to an IPv6 address are taken in: the
+// kernel takes the address on in its own time, and drops what comes before.
+func settle(a netip.Addr) error {
 	const longest = time.Second
 	for began := time.Now(); time.Since(began) < longest; time.Sleep(100 * time.Microsecond) {
-		if ok, err := done(); ok || err != nil {
+		routes, err := netlink.RouteGet(a.AsSlice())
+		if err != nil || len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL {
 			return err
 		}
 	}
 	return nil
 }
 
-func isUp(index int) func() (bool, error) {
-	return func() (bool, error) {
-		link, err := netlink.LinkByIndex(index)
-		return err == nil && link.Attrs().OperState == netlink.OperUp, err
-	}
-}
-
-// isOwn reports whether packets to an address are taken in.
-func isOwn(a netip.Addr) func() (bool, error) {
-	return func() (bool, error) {
-		routes, err := netlink.RouteGet(a.AsSlice())
-		return len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL, err
-	}
-}
-
 // openWire opens one socket for everything, or with other members on the
 // network one for the gateway's frames and one for the rest: the kernel sorts
 // them.
 func openWire(index int, c Config) (w wire, err error) {
-	w = wire{-1, -1}
+	w = wire{stack: -1, peers: -1}
 	if c.Member == nil {
 		w.stack, err = packetSocket(index, nil)
 		return w, err
@@ -171,8 +172,11 @@ func packetSocket(index int, filter []unix.SockFilter) (int, error) {
 		unix.Close(fd)
 		return -1, err
 	}
-	// Our own frames are not of interest (Linux 4.20). The buffers are as large
-	// as the host's sysctl allows.
+	// Our own frames are not of interest (Linux 4.20). They pass by the queue,
+	// which takes none before the kernel has noticed, some time after the other
+	// end came up, that the link stands. The buffers are as large as the host's
+	// sysctl allows.
+	_ = unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1)
 	_ = unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 8<<20)
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 8<<20)
@@ -189,13 +193,12 @@ func configureInterface(c Config) error {
 	if !c.Address6.IsValid() {
 		_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+c.Interface+"/disable_ipv6", []byte("1"), 0)
 	}
-	// A kernel that knows no such thing sends nothing of the kind.
-	_ = keepDatagramsApart(c.Interface)
 	err = netlink.AddrAdd(link, &netlink.Addr{IPNet: ipNet(c.Address)})
 	if c.Address6.IsValid() {
 		// Nobody else is on the wire: detecting duplicates would only take time.
 		err = errors.Join(err, netlink.AddrAdd(link, &netlink.Addr{IPNet: ipNet(c.Address6), Flags: unix.IFA_F_NODAD}))
 	}
+	_ = segmentEarly(c.Interface) // old kernels have nothing to switch off
 	if err = errors.Join(err, netlink.LinkSetUp(link)); err != nil {
 		return err
 	}
@@ -206,7 +209,9 @@ func configureInterface(c Config) error {
 	}
 	if c.Address6.IsValid() {
 		neighbours = append(neighbours, c.Gateway6)
-		routes = append(routes, netlink.Route{LinkIndex: link.Attrs().Index, Gw: c.Gateway6.AsSlice()})
+		if !c.NoDefaultRoute {
+			routes = append(routes, netlink.Route{LinkIndex: link.Attrs().Index, Gw: c.Gateway6.AsSlice()})
+		}
 	}
 	for _, a := range neighbours {
 		if err := netlink.NeighSet(&netlink.Neigh{
@@ -221,7 +226,7 @@ func configureInterface(c Config) error {
 		}
 	}
 	if c.Address6.IsValid() {
-		return settled(isOwn(c.Address6.Addr()))
+		return settle(c.Address6.Addr())
 	}
 	return nil
 }
@@ -230,13 +235,20 @@ func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
 
-// noVeth explains a kernel that has no virtual Ethernet pairs.
+// noVeth tells a kernel without virtual Ethernet pairs from other failures.
 func noVeth(err error) error {
-	err = fmt.Errorf("create veth pair: %w", err)
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOENT) {
-		return &hintError{err, "the kernel module veth is not loaded: ask for `modprobe veth`, or use --network host or --network none"}
+		return &noVethError{veth: err}
 	}
-	return err
+	return fmt.Errorf("create veth pair: %w", err)
+}
+
+// noVethError says why there is no interface of either kind.
+type noVethError struct{ veth, tap error }
+
+func (e *noVethError) Error() string { return fmt.Sprintf("create veth pair: %v; %v", e.veth, e.tap) }
+func (e *noVethError) Hint() string {
+	return "a network needs the kernel module veth, or a /dev/net/tun that you may open: ask for `modprobe veth`, or use --network host or --network none"
 }
 
 // hintError carries what the user can do.

@@ -173,9 +173,10 @@ func TestFullDisk(t *testing.T) {
 		cmd := exec.Command("/proc/self/exe", "-test.run", "^TestFullDisk$", "-test.v")
 		cmd.Env = append(os.Environ(), "CORACLE_TEST_SMALL_DISK="+disk)
 		cmd.SysProcAttr = &syscall.SysProcAttr{
-			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: 1000, HostID: os.Getuid(), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: 1000, HostID: os.Getgid(), Size: 1}},
+			Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+			// A user who has subordinate ids on the host, and none of them here.
+			UidMappings: []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}},
 			AmbientCaps: []uintptr{unix.CAP_SYS_ADMIN},
 		}
 		out, err := cmd.CombinedOutput()

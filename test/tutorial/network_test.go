@@ -221,7 +221,6 @@ func TestNetworkMistakes(t *testing.T) {
 	} {
 		u.fails(1, []string{tt.words}, tt.args...)
 	}
-	u.fails(125, []string{"network mode container:x is not supported"}, "run", "--rm", "--network", "container:x", "busybox", "true")
 	u.fails(125, []string{"does not belong to subnet"}, "run", "--rm", "--network", "small", "--ip", "10.78.0.2", "busybox", "true")
 	u.fails(125, []string{"user specified IP address is supported on user defined networks only"}, "run", "--rm", "--ip", "10.0.2.5", "busybox", "true")
 	u.ok("run", "-d", "--network", "small", "--ip", "10.77.0.5", "busybox", "sleep", "1000")

@@ -15,11 +15,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// openTries bounds how often the files are opened again because the log was
+// rotated in between. The log itself may be missing for good: after a rotation
+// that a full disk, or a kill, left half done.
+const openTries = 50
+
 // openAll opens the files of a log that are newer than since, oldest first; all
-// of them when since is nil or is not among them any more. It goes from the
-// newest to the oldest: a rotation meanwhile makes it meet a file twice, which
-// is seen, and never miss one.
+// of them when since is nil or is not among them any more.
 func openAll(path string, since *os.File) ([]*os.File, error) {
+	for tries := 1; ; tries++ {
+		before, _ := os.Lstat(path)
+		list, err := openFrom(path, since)
+		if err != nil {
+			return nil, err
+		}
+		after, _ := os.Lstat(path)
+		if tries == openTries || before != nil && after != nil && os.SameFile(before, after) || before == nil && after == nil && len(list) == 0 {
+			return list, nil
+		}
+		closeAll(list)
+	}
+}
+
+// openFrom goes from the newest file to the oldest. One rotation meanwhile makes
+// it meet a file twice, which is seen; with two it may meet them out of order.
+func openFrom(path string, since *os.File) ([]*os.File, error) {
 	var list []*os.File
 	var seen []fs.FileInfo
 	var known fs.FileInfo

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"sync"
 
 	"coracle/pkg/slirp"
@@ -24,16 +23,10 @@ type attachment struct {
 	member *slirp.Membership
 }
 
-// Attached says where a box is on a network.
-type Attached struct {
-	Address netip.Prefix
-	Gateway netip.Addr
-}
-
 // Attach puts the box on another network with a name, by an interface of its
 // own. The way out stays with the first network.
-func (b *Box) Attach(e Endpoint) (Attached, error) {
-	var none Attached
+func (b *Box) Attach(e Endpoint) (slirp.Place, error) {
+	var none slirp.Place
 	if b.netns == nil {
 		return none, errors.New("container cannot be connected to network endpoints: it has the host's network")
 	}
@@ -61,16 +54,16 @@ func (b *Box) Attach(e Endpoint) (Attached, error) {
 		b.more.list = map[string]*attachment{}
 	}
 	b.more.list[w.Name] = &attachment{n, m}
-	return Attached{cfg.Address, cfg.Gateway}, nil
+	return cfg.Place(), nil
 }
 
 // Attachments are the places on networks beside the first, by name.
-func (b *Box) Attachments() map[string]Attached {
+func (b *Box) Attachments() map[string]slirp.Place {
 	b.more.mu.Lock()
 	defer b.more.mu.Unlock()
-	all := map[string]Attached{}
+	all := map[string]slirp.Place{}
 	for name, a := range b.more.list {
-		all[name] = Attached{netip.PrefixFrom(a.member.Self.Addr, a.member.Network.Subnet.Bits()), a.member.Network.Gateway}
+		all[name] = slirp.NamedConfig(a.member).Place()
 	}
 	return all
 }

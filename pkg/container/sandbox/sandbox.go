@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -25,6 +24,7 @@ const (
 	NetBridge = "bridge" // a network of its own, connected through the host's sockets
 	NetHost   = "host"   // the host's
 	NetNone   = "none"   // loopback only
+	NetShared = "shared" // another box's
 )
 
 // Network is how a box is connected.
@@ -32,6 +32,7 @@ type Network struct {
 	Mode       string // one of the modes, or the name of a network
 	Ports      []slirp.PortSpec
 	Listening  []*os.File // sockets handed over to publish ports with; the caller's to close
+	NetNS      *os.File   // of NetShared; the box's to close
 	AddHosts   []string   // name:address or name:host-gateway
 	DNS        []string   // servers in place of ours
 	DNSSearch  []string
@@ -56,6 +57,7 @@ type Config struct {
 	Hostname   string
 	Domainname string
 	Files      string // an existing directory for resolv.conf, hosts and hostname
+	ReadyFiles bool   // the three are there already, and another box's
 	Network    Network
 	// Cgroup is the group that processes of the box are born in; nil leaves
 	// them in the caller's.
@@ -104,7 +106,11 @@ func Open(cfg Config) (*Box, error) {
 
 // connect makes the network namespace and publishes the ports.
 func (b *Box) connect() error {
-	if b.cfg.Network.Mode == NetHost {
+	switch b.cfg.Network.Mode {
+	case NetHost:
+		return nil
+	case NetShared:
+		b.netns = b.cfg.Network.NetNS
 		return nil
 	}
 	var err error
@@ -132,7 +138,7 @@ func (b *Box) connect() error {
 		}
 		b.ports = append(b.ports, ports...)
 	}
-	return nil
+	return b.net.Unserved()
 }
 
 // plan decides on the network's configuration, and takes the box's place on a
@@ -141,7 +147,7 @@ func (b *Box) connect() error {
 func (b *Box) plan(hosts []slirp.HostEntry) error {
 	n := b.cfg.Network
 	switch n.Mode {
-	case NetHost, NetNone:
+	case NetHost, NetNone, NetShared:
 		return nil
 	case NetBridge:
 		b.addr = slirp.DefaultConfig()
@@ -157,21 +163,22 @@ func (b *Box) plan(hosts []slirp.HostEntry) error {
 		b.addr = slirp.NamedConfig(b.member)
 		b.addr.Names = &b.names
 	}
-	b.addr.StateDir = b.cfg.Files
 	for _, h := range hosts {
 		b.addr.HostLoopback = b.addr.HostLoopback || h.HostGateway
 	}
 	return nil
 }
 
-// Addresses returns the box's own address and its gateway; both are invalid
-// without a network of its own.
-func (b *Box) Addresses() (own netip.Prefix, gateway netip.Addr) {
-	return b.addr.Address, b.addr.Gateway
-}
+// Place is where the box is on its first network; it is zero without a network
+// of its own.
+func (b *Box) Place() slirp.Place { return b.addr.Place() }
 
 // Ports returns what is listened on for the box.
 func (b *Box) Ports() []slirp.Port { return b.ports }
+
+// NetNS is the box's network namespace, or nil with the host's. It stays the
+// box's.
+func (b *Box) NetNS() *os.File { return b.netns }
 
 // Rootfs is the path of the mounted root file system in this process's mount
 // namespace.
@@ -183,6 +190,9 @@ var boxFiles = []string{"resolv.conf", "hosts", "hostname"}
 // writeFiles fills the three files. They are written in place, not renamed:
 // a bind mount stays with the inode.
 func (b *Box) writeFiles(hosts []slirp.HostEntry) error {
+	if b.cfg.ReadyFiles {
+		return nil
+	}
 	own := b.addr.Addresses()
 	hostResolv, err := os.ReadFile("/etc/resolv.conf")
 	if err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -4,7 +4,10 @@ package supervise
 
 import (
 	"errors"
+	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 
 	"coracle/pkg/container"
 	"coracle/pkg/container/sandbox"
@@ -14,7 +17,7 @@ import (
 func (s *supervisor) endpoint(e container.Endpoint) sandbox.Endpoint {
 	return sandbox.Endpoint{
 		Network: e.Network,
-		Member:  slirp.Member{Container: s.id, Name: s.c.Name, Aliases: e.Aliases, Addr: e.IP},
+		Member:  slirp.Member{Container: s.id, Name: s.c.Name, Aliases: e.Aliases, Addr: e.IP, Addr6: e.IP6},
 	}
 }
 
@@ -30,9 +33,9 @@ func (s *supervisor) connect(e *container.Endpoint) error {
 	s.record(func(st *container.State) {
 		st.Networks = maps.Clone(st.Networks)
 		if st.Networks == nil {
-			st.Networks = map[string]container.Attached{}
+			st.Networks = map[string]slirp.Place{}
 		}
-		st.Networks[e.Network] = container.Attached{Address: at.Address, Gateway: at.Gateway}
+		st.Networks[e.Network] = at
 	})
 	return nil
 }
@@ -50,4 +53,52 @@ func (s *supervisor) disconnect(e *container.Endpoint) error {
 		delete(st.Networks, e.Network)
 	})
 	return nil
+}
+
+// share hands the namespaces over that a container on the same network needs.
+func (s *supervisor) share(conn *container.Conn) error {
+	user, err := os.Open("/proc/self/ns/user")
+	if err != nil {
+		return reply(conn, fmt.Errorf("share network: %w", err))
+	}
+	defer user.Close()
+	files := []*os.File{user}
+	if net := s.box.NetNS(); net != nil {
+		files = append(files, net)
+	}
+	return conn.Send(container.Reply{
+		Event:  container.EventDone,
+		Shared: &container.SharedNet{Files: s.files(), Host: len(files) == 1},
+	}, files...)
+}
+
+// files is the directory of the container's resolv.conf, hosts and hostname.
+func (s *supervisor) files() string {
+	if s.shared != nil {
+		return s.shared.Files
+	}
+	return filepath.Join(s.c.Dir(), "files")
+}
+
+// network is how the box is to be connected.
+func (s *supervisor) network(o opening) sandbox.Network {
+	n := s.c.Net
+	if s.shared != nil {
+		mode := sandbox.NetShared
+		if s.shared.Host {
+			mode = sandbox.NetHost
+		}
+		return sandbox.Network{Mode: mode, NetNS: o.netns}
+	}
+	var more []sandbox.Endpoint
+	for _, e := range n.More {
+		more = append(more, s.endpoint(e))
+	}
+	return sandbox.Network{
+		Mode: n.Mode, Ports: n.Publish, Listening: o.listening, AddHosts: n.AddHosts,
+		DNS: n.DNS, DNSSearch: n.DNSSearch, DNSOptions: n.DNSOptions,
+		Named:  slirp.NewNetworks(s.store.Dirs()),
+		Member: slirp.Member{Container: s.id, Name: s.c.Name, Aliases: n.Aliases, Addr: n.IP, Addr6: n.IP6},
+		More:   more,
+	}
 }

@@ -86,6 +86,8 @@ func (s *supervisor) talk(conn *container.Conn) {
 		answer = reply(conn, s.unpause())
 	case container.OpUpdate:
 		answer = reply(conn, s.update())
+	case container.OpShare:
+		answer = s.share(conn)
 	case container.OpConnect:
 		answer = reply(conn, s.connect(req.Network))
 	case container.OpDisconnect:

@@ -22,7 +22,6 @@ import (
 	"coracle/pkg/container/sandbox"
 	"coracle/pkg/ns"
 	"coracle/pkg/overlay"
-	"coracle/pkg/slirp"
 	"coracle/pkg/state"
 	"coracle/pkg/trace"
 )
@@ -67,11 +66,13 @@ type supervisor struct {
 	id    string
 	c     *container.Container
 	maps  ns.Maps
-	lock  *state.Lock
-	log   logSink       // nil with the log driver none
-	group *cgroup.Group // nil where no cgroup is delegated
-	box   *sandbox.Box
-	ctl   *net.UnixListener
+	// shared is set when the network is another container's.
+	shared *container.SharedNet
+	lock   *state.Lock
+	log    logSink       // nil with the log driver none
+	group  *cgroup.Group // nil where no cgroup is delegated
+	box    *sandbox.Box
+	ctl    *net.UnixListener
 
 	mu        sync.Mutex
 	state     container.State
@@ -107,12 +108,15 @@ func (s *supervisor) live(conn *container.Conn) error {
 	if req.Op != container.OpStart || req.Maps == nil {
 		return fmt.Errorf("read start request: unexpected %q", req.Op)
 	}
-	s.maps = *req.Maps
-	listening, err := req.TakeListening(&files)
-	if err == nil {
-		err = s.open(req.Cgroup, listening)
+	s.maps, s.shared = *req.Maps, req.Shared
+	o := opening{tree: req.Cgroup}
+	if o.netns, err = req.TakeShared(&files); err == nil {
+		o.listening, err = req.TakeListening(&files)
 	}
-	container.CloseFiles(listening)
+	if err == nil {
+		err = s.open(o)
+	}
+	container.CloseFiles(o.listening)
 	if err != nil {
 		container.CloseFiles(files)
 		return s.fail(conn, err)
@@ -146,9 +150,15 @@ func (s *supervisor) live(conn *container.Conn) error {
 // takeOver is how long a new supervisor waits for the last one's end.
 const takeOver = 10 * time.Second
 
-// open takes the container and makes its surroundings. Listening are sockets that
-// were handed over to publish ports with.
-func (s *supervisor) open(tree string, listening []*os.File) error {
+// opening is what comes with the request to start.
+type opening struct {
+	tree      string     // the delegated cgroup, or ""
+	listening []*os.File // sockets that were handed over to publish ports with
+	netns     *os.File   // of a shared network, or nil
+}
+
+// open takes the container and makes its surroundings.
+func (s *supervisor) open(o opening) error {
 	// A supervisor that was killed is seen as dead before the kernel has let
 	// its lock go.
 	ctx, cancel := context.WithTimeout(context.Background(), takeOver)
@@ -169,18 +179,13 @@ func (s *supervisor) open(tree string, listening []*os.File) error {
 	if s.state.Supervisor, err = self(); err != nil {
 		return err
 	}
-	if err := s.openGroup(tree); err != nil {
+	if err := s.openGroup(o.tree); err != nil {
 		return err
 	}
 	if s.log, err = openLog(s.c); err != nil {
 		return err
 	}
 	dir := s.c.Dir()
-	n := s.c.Net
-	var more []sandbox.Endpoint
-	for _, e := range n.More {
-		more = append(more, s.endpoint(e))
-	}
 	s.box, err = sandbox.Open(sandbox.Config{
 		Rootfs: overlay.Rootfs{
 			Lowers: topmostFirst(s.c.LayerDirs),
@@ -193,33 +198,18 @@ func (s *supervisor) open(tree string, listening []*os.File) error {
 		},
 		Hostname:   s.c.Process.Hostname,
 		Domainname: s.c.Process.Domainname,
-		Files:      filepath.Join(dir, "files"),
+		Files:      s.files(),
+		ReadyFiles: s.shared != nil,
 		Reap:       s.c.Life.Init,
-		Network: sandbox.Network{
-			Mode: n.Mode, Ports: n.Publish, Listening: listening, AddHosts: n.AddHosts,
-			DNS: n.DNS, DNSSearch: n.DNSSearch, DNSOptions: n.DNSOptions,
-			Named:  slirp.NewNetworks(s.store.Dirs()),
-			Member: slirp.Member{Container: s.id, Name: s.c.Name, Aliases: n.Aliases, Addr: n.IP},
-			More:   more,
-		},
-		Cgroup: s.group,
+		Network:    s.network(o),
+		Cgroup:     s.group,
 	})
 	if err != nil {
 		return err
 	}
 	trace.Mark("opened the box")
-	own, gw := s.box.Addresses()
-	if own.IsValid() {
-		s.state.Address, s.state.Gateway = own.String(), gw.String()
-		s.state.MAC = slirp.MACOf(own.Addr()).String()
-	}
+	s.state.Place, s.state.Networks = s.box.Place(), s.box.Attachments()
 	s.state.Ports = s.box.Ports()
-	for name, at := range s.box.Attachments() {
-		if s.state.Networks == nil {
-			s.state.Networks = map[string]container.Attached{}
-		}
-		s.state.Networks[name] = container.Attached{Address: at.Address, Gateway: at.Gateway}
-	}
 	s.ctl, err = container.ListenIn(s.store.Dirs().ContainerRun(s.id))
 	return err
 }

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package slirp
+
+import (
+	"crypto/rand"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"coracle/pkg/state"
+)
+
+// members puts two boxes on a network with both families.
+func members(t *testing.T, change func(*Config)) (one, two *box) {
+	t.Helper()
+	nets := NewNetworks(state.Dirs{Root: t.TempDir()})
+	w, err := nets.Create(t.Context(), NewNamed{
+		Name: "n", Subnet: netip.MustParsePrefix("172.30.0.0/24"), Subnet6: netip.MustParsePrefix("fd12:3456::/64"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	join := func(id string) *box {
+		m, err := nets.Join(t.Context(), w, Member{Container: id, Name: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = m.Leave() })
+		return newBox(t, func(c *Config) {
+			*c = NamedConfig(m)
+			if change != nil {
+				change(c)
+			}
+		})
+	}
+	return join("one"), join("two")
+}
+
+// reach exchanges data with a server in two, over both families.
+func reach(t *testing.T, one, two *box) {
+	t.Helper()
+	go accept(two.listen("0.0.0.0:80"), digest)
+	go accept(two.listen("[::]:81"), digest)
+	data := make([]byte, 4<<20)
+	rand.Read(data)
+	for _, to := range []netip.AddrPort{
+		netip.AddrPortFrom(two.net.cfg.Address.Addr(), 80), netip.AddrPortFrom(two.net.cfg.Address6.Addr(), 81),
+	} {
+		c, err := one.dial("tcp", to.String(), 5*time.Second)
+		if err == nil {
+			err = exchange(c, data)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", to, err)
+		}
+	}
+}
+
+func TestMembersReachEachOther(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	one, two := members(t, nil)
+	reach(t, one, two)
+	// The kernel forgets who is where when a link goes down.
+	_, err := inNetNS(one.ns, func() (struct{}, error) {
+		link, err := netlink.LinkByName("eth0")
+		if err == nil {
+			err = netlink.LinkSetDown(link)
+		}
+		if err == nil {
+			err = netlink.LinkSetUp(link)
+		}
+		if err == nil {
+			err = netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: one.net.cfg.Gateway.AsSlice()})
+		}
+		return struct{}{}, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []string{net.JoinHostPort(two.net.cfg.Address.Addr().String(), "80"), listenHost(t, digest)} {
+		c, err := one.dial("tcp", to, 5*time.Second)
+		if err == nil {
+			err = exchange(c, []byte("hello"))
+		}
+		if err != nil {
+			t.Errorf("after the link was down: %s: %v", to, err)
+		}
+	}
+}
+
+// TestMembersCannotLie has one member tell another, by neighbour discovery and
+// in packets, that it is somebody else.
+func TestMembersCannotLie(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	one, two := members(t, nil)
+	reach(t, one, two)
+	gateway6, own6 := one.net.cfg.Gateway6, one.net.cfg.Address6.Addr()
+	own := hardwareAddr(one.net.cfg.Address.Addr())
+	to := hardwareAddr(two.net.cfg.Address.Addr())
+	advert := func(src netip.Addr) []byte { // that the gateway is here
+		ip := header.IPv6(make([]byte, header.IPv6MinimumSize+32))
+		dst := two.net.cfg.Address6.Addr()
+		ip.Encode(&header.IPv6Fields{PayloadLength: 32, TransportProtocol: 58, HopLimit: 255, SrcAddr: tcpipAddr(src), DstAddr: tcpipAddr(dst)})
+		msg := header.ICMPv6(ip[header.IPv6MinimumSize:])
+		msg.SetType(header.ICMPv6NeighborAdvert)
+		na := header.NDPNeighborAdvert(msg.MessageBody())
+		na.SetOverrideFlag(true)
+		na.SetTargetAddress(tcpipAddr(gateway6))
+		copy(na[20:], append([]byte{2, 1}, own...))
+		msg.SetChecksum(header.ICMPv6Checksum(header.ICMPv6ChecksumParams{Header: msg, Src: tcpipAddr(src), Dst: tcpipAddr(dst)}))
+		frame := append(append([]byte{}, to...), own...)
+		return append(append(frame, 0x86, 0xdd), ip...)
+	}
+	hopByHop := func(src netip.Addr) []byte { // behind another header
+		f := advert(src)
+		ip := header.IPv6(f[etherHeader:])
+		ip[6] = 0
+		rest := append([]byte{58, 0, 1, 4, 0, 0, 0, 0}, ip[header.IPv6MinimumSize:]...)
+		f = append(f[:etherHeader+header.IPv6MinimumSize], rest...)
+		header.IPv6(f[etherHeader:]).SetPayloadLength(uint16(len(rest)))
+		return f
+	}
+	udp := func(src netip.Addr) []byte {
+		f := hopByHop(src)
+		f[etherHeader+header.IPv6MinimumSize] = 59 // nothing follows
+		return f
+	}
+	heard, err := inNetNS(two.ns, func() (int, error) {
+		link, err := netlink.LinkByName("eth0")
+		if err != nil {
+			return -1, err
+		}
+		return packetSocket(link.Attrs().Index, nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(heard)
+	for _, f := range [][]byte{advert(own6), advert(gateway6), hopByHop(own6), hopByHop(gateway6), udp(gateway6)} {
+		_, err := inNetNS(one.ns, func() (struct{}, error) {
+			link, err := netlink.LinkByName("eth0")
+			if err != nil {
+				return struct{}{}, err
+			}
+			fd, err := packetSocket(link.Attrs().Index, nil)
+			if err != nil {
+				return struct{}{}, err
+			}
+			defer unix.Close(fd)
+			_, err = unix.Write(fd, append(make([]byte, vnetHeader), f...))
+			return struct{}{}, err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	reach2 := func() error { // whatever was to arrive has arrived before this
+		c, err := one.dial("tcp", netip.AddrPortFrom(two.net.cfg.Address6.Addr(), 81).String(), 5*time.Second)
+		if err == nil {
+			err = exchange(c, []byte("hello"))
+		}
+		return err
+	}
+	if err := reach2(); err != nil {
+		t.Error(err)
+	}
+	buf := make([]byte, maxFrame)
+	for {
+		n, err := unix.Read(heard, buf)
+		if err != nil {
+			break
+		}
+		ip := header.IPv6(buf[vnetHeader+etherHeader : n])
+		if len(ip) < header.IPv6MinimumSize || buf[vnetHeader+12] != 0x86 {
+			continue
+		}
+		if src := addrOf(ip.SourceAddress()); src == gateway6 {
+			t.Error("a packet in the gateway's name")
+		}
+		if ip.HopLimit() == 255 && ip.NextHeader() != 6 {
+			t.Error("a packet that may be taken for neighbour discovery")
+		}
+	}
+	_, err = inNetNS(two.ns, func() (struct{}, error) {
+		list, err := netlink.NeighList(0, netlink.FAMILY_V6)
+		for _, n := range list {
+			if n.IP.Equal(gateway6.AsSlice()) && n.HardwareAddr.String() == own.String() {
+				t.Error("the gateway is believed to be the other member")
+			}
+		}
+		return struct{}{}, err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func tcpipAddr(a netip.Addr) tcpip.Address { return tcpip.AddrFromSlice(a.AsSlice()) }

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package slirp
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/checksum"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+)
+
+// udpPort is a published UDP port: a socket on the host. What arrives there is
+// put on the container's wire in the visitor's name, and what the server there
+// sends to the visitor comes back over the wire, as to anybody.
+type udpPort struct {
+	n      *Network
+	conn   *net.UDPConn
+	server *udpServer
+}
+
+// udpServer is a UDP port of the container, and who has visited it, through
+// any port of the host.
+type udpServer struct {
+	port     uint16
+	gateway  netip.Addr
+	own      netip.Prefix // the container's network
+	internal bool
+	max      int
+
+	mu     sync.Mutex
+	paths  map[udpPath]*udpVisitor
+	byName map[netip.AddrPort]*udpVisitor
+}
+
+// udpPath is where a visitor's datagrams come from and go to.
+type udpPath struct {
+	port    *udpPort
+	visitor netip.AddrPort
+	local   netip.Addr // the host's address that the visitor knows
+}
+
+// udpVisitor is somebody who is answered.
+type udpVisitor struct {
+	path udpPath
+	name netip.AddrPort // who the container sees
+	used time.Time
+}
+
+func (n *Network) listenUDP(at netip.AddrPort, containerPort uint16) (*udpPort, error) {
+	network := "udp4"
+	if at.Addr().Is6() {
+		network = "udp6"
+	}
+	c, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(at))
+	if err != nil {
+		return nil, err
+	}
+	return n.serveUDP(c, containerPort), nil
+}
+
+// serveUDP takes a socket over.
+//
+// Preconditions: n.ports.mu is held.
+func (n *Network) serveUDP(c *net.UDPConn, containerPort uint16) *udpPort {
+	server := n.ports.udp[containerPort]
+	if server == nil {
+		server = &udpServer{
+			port: containerPort, gateway: n.cfg.Gateway, own: n.cfg.Address.Masked(), internal: n.cfg.NoDefaultRoute || n.cfg.Internal, max: maxFlows,
+			paths: map[udpPath]*udpVisitor{}, byName: map[netip.AddrPort]*udpVisitor{},
+		}
+		n.ports.udp[containerPort] = server
+	}
+	p := &udpPort{n: n, conn: c, server: server}
+	// Which of the host's addresses a datagram was for: the answer has to come
+	// from there (ip(7), ipv6(7)).
+	if raw, err := c.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) {
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_PKTINFO, 1)
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_IPV6, unix.IPV6_RECVPKTINFO, 1)
+		})
+	}
+	_ = c.SetReadBuffer(4 << 20)
+	n.links.Go(p.inbound)
+	return p
+}
+
+// Close frees the port.
+func (p *udpPort) Close() error { return p.conn.Close() }
+
+// inbound carries what visitors send. A buffer is held only while there is
+// something in it.
+func (p *udpPort) inbound() {
+	raw, err := p.conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	oob := make([]byte, 128)
+	for {
+		var buf *[]byte
+		var k, oobn int
+		var from unix.Sockaddr
+		var rerr error
+		err := raw.Read(func(fd uintptr) bool {
+			buf = datagrams.Get().(*[]byte)
+			k, oobn, _, from, rerr = unix.Recvmsg(int(fd), *buf, oob, unix.MSG_DONTWAIT)
+			if rerr == unix.EAGAIN {
+				datagrams.Put(buf)
+				return false
+			}
+			return true
+		})
+		if err != nil {
+			return // closed
+		}
+		if rerr == nil {
+			path := udpPath{port: p, visitor: addrPortOf(from), local: localOf(oob[:oobn])}
+			if name, ok := p.server.enter(path, time.Now()); ok {
+				p.n.sendUDP(name, netip.AddrPortFrom(p.n.cfg.Address.Addr(), p.server.port), (*buf)[:k])
+			}
+		}
+		datagrams.Put(buf)
+	}
+}
+
+// addrPortOf is a socket's address; IPv4 in IPv6 clothes is IPv4.
+func addrPortOf(sa unix.Sockaddr) netip.AddrPort {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		a := netip.AddrFrom16(sa.Addr).Unmap()
+		if a.IsLinkLocalUnicast() && sa.ZoneId != 0 {
+			if i, err := net.InterfaceByIndex(int(sa.ZoneId)); err == nil {
+				a = a.WithZone(i.Name)
+			}
+		}
+		return netip.AddrPortFrom(a, uint16(sa.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// localOf reads the address that a datagram was sent to.
+func localOf(oob []byte) netip.Addr {
+	list, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return netip.Addr{}
+	}
+	for _, m := range list {
+		switch {
+		case m.Header.Level == unix.SOL_IP && m.Header.Type == unix.IP_PKTINFO && len(m.Data) >= unix.SizeofInet4Pktinfo:
+			return netip.AddrFrom4([4]byte(m.Data[4:8])) // ipi_spec_dst
+		case m.Header.Level == unix.SOL_IPV6 && m.Header.Type == unix.IPV6_PKTINFO && len(m.Data) >= unix.SizeofInet6Pktinfo:
+			return netip.AddrFrom16([16]byte(m.Data[:16]))
+		}
+	}
+	return netip.Addr{}
+}
+
+// enter finds out in whose name a datagram is passed on.
+func (s *udpServer) enter(path udpPath, now time.Time) (netip.AddrPort, bool) {
+	if !path.visitor.IsValid() {
+		return netip.AddrPort{}, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v := s.paths[path]; v != nil {
+		v.used = now
+		return v.name, true
+	}
+	if len(s.paths) >= s.max {
+		s.makeRoom(now)
+	}
+	name, ok := s.name(path.visitor)
+	if !ok {
+		return name, false
+	}
+	v := &udpVisitor{path: path, name: name, used: now}
+	s.paths[path], s.byName[name] = v, v
+	return name, true
+}
+
+// makeRoom forgets who has been silent, or else anybody: a flood from made-up
+// addresses must not shut others out.
+func (s *udpServer) makeRoom(now time.Time) {
+	var last *udpVisitor
+	for _, v := range s.paths {
+		if now.Sub(v.used) > flowIdle {
+			s.forget(v)
+		}
+		last = v
+	}
+	if len(s.paths) >= s.max {
+		s.forget(last)
+	}
+}
+
+func (s *udpServer) forget(v *udpVisitor) {
+	delete(s.paths, v.path)
+	delete(s.byName, v.name)
+}
+
+// name is the visitor's own address where the container can answer that, and
+// else the gateway's, with a port that nobody else has.
+func (s *udpServer) name(visitor netip.AddrPort) (netip.AddrPort, bool) {
+	ip := visitor.Addr()
+	if ip.Is4() && !ip.IsLoopback() && !s.internal && !s.own.Contains(ip) && s.byName[visitor] == nil {
+		return visitor, true
+	}
+	const first, ports = 1024, 1<<16 - 1024
+	for i := range ports {
+		port := visitor.Port()
+		if i > 0 {
+			port = uint16(first + (int(port)+i)%ports)
+		}
+		if name := netip.AddrPortFrom(s.gateway, port); s.byName[name] == nil {
+			return name, true
+		}
+	}
+	return netip.AddrPort{}, false
+}
+
+// path finds the way back to a visitor.
+func (s *udpServer) path(name netip.AddrPort, now time.Time) (udpPath, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.byName[name]
+	if v == nil || now.Sub(v.used) > flowIdle {
+		return udpPath{}, false
+	}
+	v.used = now
+	return v.path, true
+}
+
+// answers takes datagrams from the container that answer a visitor; next gets
+// the others.
+func (d *portDriver) answers(next func(stack.TransportEndpointID, *stack.PacketBuffer) bool) func(stack.TransportEndpointID, *stack.PacketBuffer) bool {
+	return func(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
+		d.mu.Lock()
+		server := d.udp[id.RemotePort]
+		d.mu.Unlock()
+		if server == nil {
+			return next(id, pkt)
+		}
+		path, ok := server.path(netip.AddrPortFrom(addrOf(id.LocalAddress), id.LocalPort), time.Now())
+		if !ok {
+			return next(id, pkt)
+		}
+		path.port.send(path, pkt.Data().AsRange().ToSlice())
+		return true
+	}
+}
+
+// send answers a visitor, from the address that the visitor wrote to. It never
+// waits: everything that the container sends comes through here.
+func (p *udpPort) send(path udpPath, data []byte) {
+	raw, err := p.conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	var to unix.Sockaddr
+	var oob []byte
+	six := p.conn.LocalAddr().(*net.UDPAddr).IP.To4() == nil
+	if six {
+		sa := &unix.SockaddrInet6{Port: int(path.visitor.Port()), Addr: path.visitor.Addr().As16()}
+		if zone := path.visitor.Addr().Zone(); zone != "" {
+			if i, err := net.InterfaceByName(zone); err == nil {
+				sa.ZoneId = uint32(i.Index)
+			}
+		}
+		to = sa
+		if path.local.IsValid() {
+			oob = unix.PktInfo6(&unix.Inet6Pktinfo{Addr: path.local.As16()})
+		}
+	} else {
+		to = sockaddr(path.visitor)
+		if path.local.Is4() {
+			oob = unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: path.local.As4()})
+		}
+	}
+	_ = raw.Control(func(fd uintptr) {
+		for {
+			_, err := unix.SendmsgN(int(fd), data, oob, to, unix.MSG_DONTWAIT)
+			if !errors.Is(err, unix.EINTR) {
+				return // what the host does not take is lost, as on any network
+			}
+		}
+	})
+}
+
+// sendUDP writes a datagram to the container.
+func (n *Network) sendUDP(from, to netip.AddrPort, data []byte) {
+	src, dst := tcpip.AddrFrom4(from.Addr().As4()), tcpip.AddrFrom4(to.Addr().As4())
+	route, terr := n.stack.FindRoute(nicID, src, dst, ipv4.ProtocolNumber, false)
+	if terr != nil {
+		return
+	}
+	defer route.Release()
+	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{
+		ReserveHeaderBytes: int(route.MaxHeaderLength()) + header.UDPMinimumSize,
+		Payload:            buffer.MakeWithData(data),
+	})
+	defer pkt.DecRef()
+	length := uint16(header.UDPMinimumSize + len(data))
+	h := header.UDP(pkt.TransportHeader().Push(header.UDPMinimumSize))
+	pkt.TransportProtocolNumber = udp.ProtocolNumber
+	h.Encode(&header.UDPFields{SrcPort: from.Port(), DstPort: to.Port(), Length: length})
+	sum := header.PseudoHeaderChecksum(udp.ProtocolNumber, src, dst, length)
+	if h.SetChecksum(^h.CalculateChecksum(checksum.Checksum(data, sum))); h.Checksum() == 0 {
+		h.SetChecksum(0xffff) // zero says that there is none (RFC 768)
+	}
+	_ = route.WritePacket(stack.NetworkHeaderParams{Protocol: udp.ProtocolNumber, TTL: 64}, pkt)
+}
