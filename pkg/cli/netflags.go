@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,7 +47,9 @@ func (e *env) setNet(c *cli.Context, r *container.Record, exposed []string) erro
 	if n.PublishAll = c.Bool("publish-all"); n.PublishAll {
 		for _, p := range n.Exposed {
 			list, err := slirp.ParsePublish([]string{p})
-			if err == nil {
+			if err == nil && !slices.ContainsFunc(n.Publish, func(o slirp.PortSpec) bool {
+				return o.ContainerPort == list[0].ContainerPort && o.Proto == list[0].Proto
+			}) {
 				n.Publish = append(n.Publish, list...)
 			}
 		}

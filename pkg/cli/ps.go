@@ -144,12 +144,30 @@ func portsText(c *container.Container) string {
 		}
 	}
 	slices.SortStableFunc(out, func(a, b string) int { return portKey(a) - portKey(b) })
-	for _, p := range c.Net.Exposed {
-		if !published[p] {
-			out = append(out, p)
+	return strings.Join(append(out, exposedRuns(c.Net.Exposed, published)...), ", ")
+}
+
+// exposedRuns are the ports that are only exposed.
+func exposedRuns(exposed []string, published map[string]bool) []string {
+	var out []string
+	for _, proto := range []string{"tcp", "udp", "sctp"} {
+		var ports []uint16
+		for _, p := range exposed {
+			n, kind, _ := strings.Cut(p, "/")
+			if port, err := strconv.ParseUint(n, 10, 16); err == nil && kind == proto && !published[p] {
+				ports = append(ports, uint16(port))
+			}
+		}
+		slices.Sort(ports)
+		for i := 0; i < len(ports); i++ {
+			first := ports[i]
+			for i+1 < len(ports) && ports[i+1] == ports[i]+1 {
+				i++
+			}
+			out = append(out, spanText(first, ports[i])+"/"+proto)
 		}
 	}
-	return strings.Join(out, ", ")
+	return out
 }
 
 func portKey(s string) int {

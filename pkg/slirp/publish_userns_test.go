@@ -86,41 +86,7 @@ func TestPublishedHalfClose(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	visit := func(port string) net.Conn {
-		t.Helper()
-		c, err := net.Dial("tcp", hostAddr+":"+port)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.SetDeadline(time.Now().Add(20 * time.Second))
-		return c
-	}
-	check := func(what string) {
-		t.Helper()
-		c := visit("8080")
-		if got, err := io.ReadAll(c); err != nil || !bytes.Equal(got, data) {
-			t.Errorf("%s: %d bytes of %d, %v", what, len(got), len(data), err)
-		}
-		c.Write([]byte("after the end"))
-		c.Close()
-		if s := <-heard; s != "after the end <nil>" {
-			t.Errorf("%s: after half-close: %q", what, s)
-		}
-		c = visit("8080")
-		io.ReadFull(c, make([]byte, 1))
-		c.(*net.TCPConn).SetLinger(0)
-		c.Close()
-		if s := <-heard; !strings.Contains(s, "connection reset by peer") {
-			t.Errorf("%s: after the visitor's reset: %q", what, s)
-		}
-		c = visit("8081")
-		defer c.Close()
-		c.Write([]byte("x"))
-		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
-			t.Errorf("%s: after the server's reset: %v", what, err)
-		}
-	}
-	check("splice")
+	halfClose(t, "splice", data, heard)
 	// As if there were many.
 	descriptors(t, 256)
 	for _, o := range b.net.ports.open {
@@ -131,7 +97,46 @@ func TestPublishedHalfClose(t *testing.T) {
 		}
 		p.mu.Unlock()
 	}
-	check("buffer")
+	halfClose(t, "buffer", data, heard)
+}
+
+// visitPort connects to a published port.
+func visitPort(t *testing.T, port string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", hostAddr+":"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	return c
+}
+
+// halfClose visits a server at port 8080 that says data and its end, and then
+// what it has heard, and one at port 8081 that cuts the connection.
+func halfClose(t *testing.T, what string, data []byte, heard <-chan string) {
+	t.Helper()
+	c := visitPort(t, "8080")
+	if got, err := io.ReadAll(c); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%s: %d bytes of %d, %v", what, len(got), len(data), err)
+	}
+	c.Write([]byte("after the end"))
+	c.Close()
+	if s := <-heard; s != "after the end <nil>" {
+		t.Errorf("%s: after half-close: %q", what, s)
+	}
+	c = visitPort(t, "8080")
+	io.ReadFull(c, make([]byte, 1))
+	c.(*net.TCPConn).SetLinger(0)
+	c.Close()
+	if s := <-heard; !strings.Contains(s, "connection reset by peer") {
+		t.Errorf("%s: after the visitor's reset: %q", what, s)
+	}
+	c = visitPort(t, "8081")
+	defer c.Close()
+	c.Write([]byte("x"))
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
+		t.Errorf("%s: after the server's reset: %v", what, err)
+	}
 }
 
 func TestHandedSocketServesItsPort(t *testing.T) {

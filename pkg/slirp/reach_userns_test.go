@@ -186,7 +186,7 @@ func TestIdleConversationEnds(t *testing.T) {
 		return
 	}
 	b := newBox(t, nil)
-	b.net.flows.idle = 240 * time.Millisecond // before the first one
+	b.net.flows.idle = 1200 * time.Millisecond // before the first one
 	s, err := net.ListenPacket("udp", hostAddr+":0")
 	if err != nil {
 		t.Fatal(err)
@@ -219,7 +219,7 @@ func TestIdleConversationEnds(t *testing.T) {
 		return <-from
 	}
 	first := say()
-	for range 20 { // as long as it speaks it stays
+	for range 15 { // as long as it speaks it stays
 		time.Sleep(b.net.flows.idle / 12)
 		if now := say(); now != first {
 			t.Fatalf("the conversation ended while it spoke: %s, then %s", first, now)

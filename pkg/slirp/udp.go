@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 	"gvisor.dev/gvisor/pkg/waiter"
 )
@@ -61,7 +62,7 @@ func (n *Network) acceptUDP(r *udp.ForwarderRequest) bool {
 		n.flows.leave()
 		return false
 	}
-	f := &flow{n: n, host: host}
+	f := &flow{n: n, id: id, host: host}
 	ep, terr := r.CreateEndpoint(&f.wq)
 	if terr != nil {
 		host.Close()
@@ -79,6 +80,7 @@ func (n *Network) acceptUDP(r *udp.ForwarderRequest) bool {
 // flow is one conversation between the container and one address.
 type flow struct {
 	n    *Network
+	id   stack.TransportEndpointID
 	host *net.UDPConn
 	wq   waiter.Queue
 	ep   tcpip.Endpoint
@@ -94,6 +96,12 @@ func (f *flow) close() {
 	})
 }
 
+// refused ends the conversation before the container hears why, and asks anew.
+func (f *flow) refused() {
+	f.close()
+	f.n.refuseDatagram(f.id)
+}
+
 // outbound carries what the container sends, and ends the conversation when
 // it has been silent for long.
 func (f *flow) outbound() {
@@ -105,6 +113,10 @@ func (f *flow) outbound() {
 	}, func() bool {
 		f.used.Store(time.Now().UnixNano())
 		_, err := f.host.Write(b.Bytes())
+		if errors.Is(err, unix.ECONNREFUSED) { // what was sent before this was
+			f.refused()
+			return false
+		}
 		return !errors.Is(err, net.ErrClosed)
 	})
 }
@@ -178,8 +190,11 @@ func (f *flow) inbound() {
 			}
 		}
 		datagrams.Put(buf)
+		if rerr == unix.ECONNREFUSED {
+			f.refused()
+		}
 		if rerr != nil && rerr != unix.EINTR {
-			return // refused, most likely: the next packet begins anew
+			return // the next packet begins anew
 		}
 	}
 }

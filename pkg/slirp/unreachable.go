@@ -91,6 +91,31 @@ func (n *Network) refuse(r *tcp.ForwarderRequest, err error) {
 	}
 }
 
+// refuseDatagram tells the container that nobody takes its datagrams, by an ICMP
+// error that quotes the beginning of one.
+func (n *Network) refuseDatagram(id stack.TransportEndpointID) {
+	u := header.UDP(make([]byte, header.UDPMinimumSize))
+	u.Encode(&header.UDPFields{SrcPort: id.RemotePort, DstPort: id.LocalPort, Length: header.UDPMinimumSize})
+	var quoted []byte
+	if addrOf(id.RemoteAddress).Is4() {
+		h := header.IPv4(make([]byte, header.IPv4MinimumSize))
+		h.Encode(&header.IPv4Fields{
+			TotalLength: header.IPv4MinimumSize + header.UDPMinimumSize, TTL: 64, Protocol: uint8(header.UDPProtocolNumber),
+			SrcAddr: id.RemoteAddress, DstAddr: id.LocalAddress,
+		})
+		h.SetChecksum(^h.CalculateChecksum())
+		quoted = h
+	} else {
+		h := header.IPv6(make([]byte, header.IPv6MinimumSize))
+		h.Encode(&header.IPv6Fields{
+			PayloadLength: header.UDPMinimumSize, TransportProtocol: header.UDPProtocolNumber, HopLimit: 64,
+			SrcAddr: id.RemoteAddress, DstAddr: id.LocalAddress,
+		})
+		quoted = h
+	}
+	n.sendUnreachable(id, header.ICMPv4PortUnreachable, header.ICMPv6PortUnreachable, append(quoted, u...))
+}
+
 // sendUnreachable is an ICMP error about a packet, from the gateway.
 func (n *Network) sendUnreachable(id stack.TransportEndpointID, v4 header.ICMPv4Code, v6 header.ICMPv6Code, quoted []byte) {
 	if addrOf(id.RemoteAddress).Is4() {
