@@ -82,11 +82,11 @@ func listens(f *os.File) bool {
 // serve takes a socket over that was handed over.
 //
 // Preconditions: n.ports.mu is held.
-func (n *Network) serve(socket io.Closer, containerPort uint16) io.Closer {
+func (n *Network) serve(socket io.Closer, containerPort uint16) (io.Closer, error) {
 	if l, ok := socket.(*net.TCPListener); ok {
 		return n.serveTCP(l, containerPort)
 	}
-	return n.serveUDP(socket.(*net.UDPConn), containerPort)
+	return n.serveUDP(socket.(*net.UDPConn), containerPort), nil
 }
 
 // Unserved is the error of a socket that was handed over and that no published

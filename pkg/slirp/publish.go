@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,22 +19,31 @@ import (
 
 // portDriver publishes the ports of one container.
 type portDriver struct {
-	mu      sync.Mutex
-	sockets *socketMaker
-	open    []io.Closer           // tcpPort and udpPort
-	udp     map[uint16]*udpServer // by the container's port
-	handed  []*handedSocket
+	mu     sync.Mutex
+	relays []*relay
+	open   []io.Closer           // tcpPort and udpPort
+	udp    map[uint16]*udpServer // by the container's port
+	handed []*handedSocket
 }
 
-// start begins to make sockets when the first port is published.
-func (d *portDriver) start(n *Network) (err error) {
+// maxRelays is how many loops carry the connections of one container.
+const maxRelays = 2
+
+// start begins to carry when the first port is published.
+func (d *portDriver) start(n *Network) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.sockets == nil {
-		d.sockets, err = newSocketMaker(n.netns)
+	if d.udp == nil {
 		d.udp = map[uint16]*udpServer{}
 	}
-	return err
+	for len(d.relays) < min(maxRelays, runtime.NumCPU()) {
+		r, err := newRelay(n.netns)
+		if err != nil {
+			return err
+		}
+		d.relays = append(d.relays, r)
+	}
+	return nil
 }
 
 func (d *portDriver) close() error {
@@ -49,10 +59,10 @@ func (d *portDriver) close() error {
 		}
 	}
 	d.open, d.udp, d.handed = nil, nil, nil
-	if d.sockets != nil {
-		d.sockets.close()
-		d.sockets = nil
+	for _, r := range d.relays {
+		r.close()
 	}
+	d.relays = nil
 	return errors.Join(errs...)
 }
 
@@ -159,7 +169,7 @@ func (n *Network) publishOne(at netip.AddrPort, spec PortSpec) (stop func(), err
 	switch {
 	case h != nil && !h.used:
 		h.used = true
-		p = n.serve(h.socket, spec.ContainerPort)
+		p, err = n.serve(h.socket, spec.ContainerPort)
 	case spec.Proto == "tcp":
 		p, err = n.listenTCP(at, spec.ContainerPort)
 	default:

@@ -3,28 +3,20 @@
 package slirp
 
 import (
-	"errors"
-	"io"
 	"net"
 	"net/netip"
-	"sync"
-	"time"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-// tcpPort is a published TCP port: a listener on the host, whose connections
-// are joined to sockets in the container's namespace. The kernel moves the data
-// (splice(2), by io.Copy).
+// tcpPort is a published TCP port: a socket that listens on the host, and whose
+// connections the relays join to the container's server.
 type tcpPort struct {
-	listener *net.TCPListener
-	sockets  *socketMaker
-	gateway  netip.Addr // the visitor that a visitor from the host itself is
-	dst      netip.AddrPort
-
-	mu     sync.Mutex
-	open   map[net.Conn]bool
-	closed bool
+	fd      int
+	relays  []*relay
+	gateway netip.Addr // the visitor that a visitor from the host itself is
+	dst     netip.AddrPort
 }
 
 func (n *Network) listenTCP(at netip.AddrPort, containerPort uint16) (*tcpPort, error) {
@@ -36,189 +28,62 @@ func (n *Network) listenTCP(at netip.AddrPort, containerPort uint16) (*tcpPort, 
 	if err != nil {
 		return nil, err
 	}
-	return n.serveTCP(l, containerPort), nil
+	return n.serveTCP(l, containerPort)
 }
 
 // serveTCP takes a listener over.
-func (n *Network) serveTCP(l *net.TCPListener, containerPort uint16) *tcpPort {
+func (n *Network) serveTCP(l *net.TCPListener, containerPort uint16) (*tcpPort, error) {
+	defer l.Close()
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
 	p := &tcpPort{
-		listener: l, sockets: n.ports.sockets, gateway: n.cfg.Gateway,
+		relays: n.ports.relays, gateway: n.cfg.Gateway,
 		// The container's own address: a server must not take a visitor for
 		// somebody on its loopback (CVE-2021-20199).
-		dst: netip.AddrPortFrom(n.cfg.Address.Addr(), containerPort), open: map[net.Conn]bool{},
+		dst: netip.AddrPortFrom(n.cfg.Address.Addr(), containerPort),
 	}
-	go p.serve()
-	return p
-}
-
-// serve accepts until the listener is closed. Errors such as EMFILE pass.
-func (p *tcpPort) serve() {
-	const longest = time.Second
-	pause := 5 * time.Millisecond
-	for {
-		c, err := p.listener.AcceptTCP()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			time.Sleep(pause)
-			pause = min(2*pause, longest)
-			continue
-		}
-		pause = 5 * time.Millisecond
-		go p.carry(c)
+	if cerr := raw.Control(func(fd uintptr) {
+		p.fd, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+	}); cerr != nil {
+		err = cerr
 	}
-}
-
-// carry joins a visitor to the container's server. Who cannot be joined is
-// reset, as the server would have done.
-func (p *tcpPort) carry(c *net.TCPConn) {
-	if !p.enter(c) {
-		c.Close()
-		return
-	}
-	defer p.leave(c)
-	f, err := p.sockets.dialTCP(p.dst, p.visitor(c))
 	if err != nil {
-		_ = c.SetLinger(0)
-		return
+		return nil, os.NewSyscallError("fcntl", err)
 	}
-	conn, err := net.FileConn(f)
-	f.Close()
-	server, ok := conn.(*net.TCPConn)
-	if err != nil || !ok {
-		_ = c.SetLinger(0)
-		return
+	// Connections inherit these: a visitor who is gone without a word is noticed.
+	const silence = 15 // seconds
+	for _, o := range [][3]int{
+		{unix.SOL_TCP, unix.TCP_NODELAY, 1}, {unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+		{unix.SOL_TCP, unix.TCP_KEEPIDLE, silence}, {unix.SOL_TCP, unix.TCP_KEEPINTVL, silence},
+	} {
+		_ = unix.SetsockoptInt(p.fd, o[0], o[1], o[2])
 	}
-	if !p.enter(server) {
-		server.Close()
-		return
-	}
-	defer p.leave(server)
-	move := spliced
-	if p.many() {
-		move = copied
-	}
-	inside, outside := &hostConn{TCPConn: server}, &hostConn{TCPConn: c}
-	var both sync.WaitGroup
-	both.Go(func() { join(inside, outside, move) })
-	join(outside, inside, move)
-	both.Wait()
-}
-
-// many reports whether so many connections are open that descriptors are to be
-// saved: splice(2) takes a pipe for each direction.
-func (p *tcpPort) many() bool {
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return true
-	}
-	const share = 8 // two sockets and four ends of pipes, and some room
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return uint64(len(p.open)) > limit.Cur/share
-}
-
-// spliced moves data in the kernel.
-func spliced(to, from *net.TCPConn) error {
-	_, err := io.Copy(to, from)
-	return err
-}
-
-// copied moves data through a buffer, which is held only while there is
-// something in it.
-func copied(to, from *net.TCPConn) error {
-	raw, err := from.SyscallConn()
-	if err != nil {
-		return err
-	}
-	for {
-		var buf *[]byte
-		var n int
-		var rerr error
-		err := raw.Read(func(fd uintptr) bool {
-			buf = datagrams.Get().(*[]byte)
-			for n, rerr = unix.Read(int(fd), *buf); rerr == unix.EINTR; {
-				n, rerr = unix.Read(int(fd), *buf)
-			}
-			if rerr == unix.EAGAIN {
-				datagrams.Put(buf)
-				return false
-			}
-			return true
-		})
+	for _, r := range p.relays {
+		r.do(func() { err = r.listen(p) })
 		if err != nil {
-			return err
-		}
-		if rerr == nil && n > 0 {
-			_, rerr = to.Write((*buf)[:n])
-		}
-		datagrams.Put(buf)
-		if rerr != nil || n == 0 {
-			return rerr
+			_ = p.Close()
+			return nil, err
 		}
 	}
-}
-
-// join copies until the end of from, and then says so to to; a connection that
-// was reset is reset on the other side too.
-func join(to, from *hostConn, move func(to, from *net.TCPConn) error) {
-	err := move(to.TCPConn, from.TCPConn)
-	if err == nil {
-		err = from.end()
-	}
-	switch {
-	case err == nil:
-		_ = to.CloseWrite()
-		_ = from.CloseRead()
-	case errors.Is(err, net.ErrClosed): // by the other direction, or with the port
-		to.Close()
-		from.Close()
-	default:
-		cut(to, from)
-	}
+	return p, nil
 }
 
 // visitor is who the server will see: the visitor, or the gateway for somebody
 // on the host itself, or whose address the container could not hold.
-func (p *tcpPort) visitor(c *net.TCPConn) netip.AddrPort {
-	addr, ok := c.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPortFrom(p.gateway, 0)
-	}
-	a := addr.AddrPort()
-	ip := a.Addr().Unmap()
+func (p *tcpPort) visitor(from netip.AddrPort) netip.AddrPort {
+	ip := from.Addr()
 	if !ip.Is4() || ip.IsLoopback() {
 		ip = p.gateway
 	}
-	return netip.AddrPortFrom(ip, a.Port())
-}
-
-func (p *tcpPort) enter(c net.Conn) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return false
-	}
-	p.open[c] = true
-	return true
-}
-
-func (p *tcpPort) leave(c net.Conn) {
-	p.mu.Lock()
-	delete(p.open, c)
-	p.mu.Unlock()
-	c.Close()
+	return netip.AddrPortFrom(ip, from.Port())
 }
 
 // Close ends the listener and all connections.
 func (p *tcpPort) Close() error {
-	err := p.listener.Close()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	for c := range p.open {
-		c.Close()
+	for _, r := range p.relays {
+		r.do(func() { r.forget(p) })
 	}
-	return err
+	return os.NewSyscallError("close", unix.Close(p.fd))
 }

@@ -4,58 +4,12 @@ package slirp
 
 import (
 	"errors"
-	"net"
 	"net/netip"
 	"os"
-	"runtime"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
-
-// socketMaker makes sockets in a network namespace, on a thread that stays
-// there. A socket belongs to the namespace it was made in; what is done with
-// it afterwards can be done from anywhere.
-type socketMaker struct {
-	ask         chan socketRequest
-	done        chan struct{}
-	transparent bool
-}
-
-type socketRequest struct {
-	domain, kind int
-	answer       chan<- socketAnswer
-}
-
-type socketAnswer struct {
-	fd  int
-	err error
-}
-
-// newSocketMaker enters ns.
-func newSocketMaker(ns *os.File) (*socketMaker, error) {
-	m := &socketMaker{ask: make(chan socketRequest), done: make(chan struct{})}
-	ready := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends here
-		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
-			ready <- os.NewSyscallError("setns", err)
-			return
-		}
-		m.transparent = routeMarked() == nil
-		ready <- nil
-		for {
-			select {
-			case r := <-m.ask:
-				fd, err := unix.Socket(r.domain, r.kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-				r.answer <- socketAnswer{fd, os.NewSyscallError("socket", err)}
-			case <-m.done:
-				return
-			}
-		}
-	}()
-	return m, <-ready
-}
 
 // A connection that is made in a visitor's name has its mark on every packet:
 // set on our side, and on the server's side inherited by the accepted socket
@@ -85,73 +39,43 @@ func routeMarked() error {
 	)
 }
 
-func (m *socketMaker) close() { close(m.done) }
-
-func (m *socketMaker) socket(domain, kind int) (*os.File, error) {
-	answer := make(chan socketAnswer, 1)
-	select {
-	case m.ask <- socketRequest{domain, kind, answer}:
-	case <-m.done:
-		return nil, net.ErrClosed
-	}
-	a := <-answer
-	if a.err != nil {
-		return nil, a.err
-	}
-	return os.NewFile(uintptr(a.fd), "socket"), nil
-}
-
-// dialTCP connects to dst in the name of visitor, or in its own when the kernel
-// has no way to do that.
-func (m *socketMaker) dialTCP(dst, visitor netip.AddrPort) (*os.File, error) {
-	if m.transparent && visitor.Addr().Is4() && dst.Addr().Is4() {
-		f, err := m.socket(unix.AF_INET, unix.SOCK_STREAM)
-		if err != nil {
-			return nil, err
-		}
-		if err = impersonate(f, visitor); err == nil {
-			err = connect(f, dst)
-		}
-		if err == nil {
-			return f, nil
-		}
-		f.Close()
-		if errors.Is(err, unix.ECONNREFUSED) {
-			return nil, err
-		}
-	}
-	return m.dial(unix.SOCK_STREAM, dst)
-}
-
-func (m *socketMaker) dial(kind int, dst netip.AddrPort) (*os.File, error) {
-	f, err := m.socket(domainOf(dst.Addr()), kind)
+// dialServer begins to connect a socket of the current thread's namespace to dst,
+// with inName in the name of visitor. The error is connect(2)'s: with
+// EINPROGRESS the socket is there.
+func dialServer(dst, visitor netip.AddrPort, inName bool) (int, error) {
+	fd, err := unix.Socket(domainOf(dst.Addr()), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return -1, err
 	}
-	if err := connect(f, dst); err != nil {
-		f.Close()
-		return nil, err
+	_ = unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_NODELAY, 1)
+	if inName {
+		err = impersonate(fd, visitor)
 	}
-	return f, nil
+	if err == nil {
+		err = unix.Connect(fd, sockaddr(dst))
+	}
+	if err != nil && err != unix.EINPROGRESS {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, err
 }
 
 // impersonate binds a socket to an address that is not here (ip(7),
 // IP_TRANSPARENT). Should the visitor's port be taken, any will do.
-func impersonate(f *os.File, visitor netip.AddrPort) error {
-	return control(f, func(fd int) error {
-		if err := errors.Join(
-			unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_TRANSPARENT, 1),
-			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, visitorMark),
-			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
-		); err != nil {
+func impersonate(fd int, visitor netip.AddrPort) error {
+	for _, o := range [][3]int{
+		{unix.SOL_IP, unix.IP_TRANSPARENT, 1}, {unix.SOL_SOCKET, unix.SO_MARK, visitorMark}, {unix.SOL_SOCKET, unix.SO_REUSEADDR, 1},
+	} {
+		if err := unix.SetsockoptInt(fd, o[0], o[1], o[2]); err != nil {
 			return err
 		}
-		err := unix.Bind(fd, sockaddr(visitor))
-		if errors.Is(err, unix.EADDRINUSE) {
-			err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(visitor.Addr(), 0)))
-		}
-		return os.NewSyscallError("bind", err)
-	})
+	}
+	err := unix.Bind(fd, sockaddr(visitor))
+	if err == unix.EADDRINUSE {
+		err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(visitor.Addr(), 0)))
+	}
+	return err
 }
 
 func domainOf(a netip.Addr) int {
@@ -176,32 +100,4 @@ func control(file *os.File, f func(fd int) error) error {
 	}
 	var ferr error
 	return errors.Join(raw.Control(func(fd uintptr) { ferr = f(int(fd)) }), ferr)
-}
-
-// connect is connect(2) on a socket that does not block.
-func connect(f *os.File, dst netip.AddrPort) error {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	started := false
-	var cerr error
-	err = raw.Write(func(fd uintptr) bool {
-		if !started {
-			started = true
-			cerr = unix.Connect(int(fd), sockaddr(dst))
-			return cerr != unix.EINPROGRESS
-		}
-		n, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
-		if err == nil && n != 0 {
-			err = unix.Errno(n)
-		}
-		cerr = err
-		if err == nil {
-			// A wake-up from before the connect is none.
-			_, err = unix.Getpeername(int(fd))
-		}
-		return err != unix.ENOTCONN
-	})
-	return errors.Join(err, os.NewSyscallError("connect", cerr))
 }

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package slirp
+
+import (
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// end is one of the two sockets of a connection that a relay carries: the
+// visitor's on the host, and the server's in the container. It holds what has
+// come from it and was not taken by the other end yet.
+type end struct {
+	fd    int
+	other *end
+	port  *tcpPort
+
+	watched bool
+	events  uint32 // that epoll watches for
+
+	connecting bool           // the server's end, until connect(2) is done
+	visitor    netip.AddrPort // then in whose name
+
+	rest  *[]byte // a buffer of which left was not written
+	left  []byte
+	pipe  *pipe // of a bulk transfer
+	piped int   // bytes in it
+	full  int   // reads in a row that filled the buffer
+	ended bool  // there is no more to read
+	shut  bool  // and the other end was told
+}
+
+func (e *end) waits() bool { return len(e.left) > 0 || e.piped > 0 }
+
+// join connects a visitor to the container's server. Who cannot be connected is
+// reset, as the server would have done.
+func (r *relay) join(p *tcpPort, fd int, from netip.AddrPort) {
+	visitor := &end{fd: fd, port: p}
+	server := &end{fd: -1, port: p, other: visitor, visitor: p.visitor(from)}
+	visitor.other = server
+	if !r.connect(server) {
+		reset(fd)
+		return
+	}
+	r.keep(visitor)
+	if !server.connecting {
+		r.watch(visitor)
+		r.watch(server)
+	}
+}
+
+func (r *relay) keep(e *end) {
+	for len(r.ends) <= e.fd {
+		r.ends = append(r.ends, make([]*end, 64)...)
+	}
+	r.ends[e.fd] = e
+}
+
+// connect begins to connect the server's end, in the visitor's name where the
+// kernel has a way to do that. It reports whether there is hope.
+func (r *relay) connect(e *end) bool {
+	for {
+		inName := r.transparent && e.visitor.IsValid()
+		fd, err := dialServer(e.port.dst, e.visitor, inName)
+		switch {
+		case err == nil, err == unix.EINPROGRESS:
+			e.fd, e.connecting = fd, err != nil
+			r.keep(e)
+			if e.connecting {
+				r.watch(e)
+			}
+			return true
+		case !inName || err == unix.ECONNREFUSED:
+			return false
+		}
+		e.visitor = netip.AddrPort{} // once more, in our own name
+	}
+}
+
+// connected looks how connect(2) went.
+func (r *relay) connected(e *end) {
+	n, err := unix.GetsockoptInt(e.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err == nil && n == 0 {
+		e.connecting = false
+		r.watch(e)
+		r.watch(e.other)
+		return
+	}
+	if unix.Errno(n) != unix.ECONNREFUSED && e.visitor.IsValid() {
+		e.visitor = netip.AddrPort{}
+		r.release(e)
+		e.connecting = false
+		if r.connect(e) {
+			if !e.connecting {
+				r.watch(e)
+				r.watch(e.other)
+			}
+			return
+		}
+		r.release(e.other)
+		return
+	}
+	r.drop(e, true)
+}
+
+// watch tells epoll what matters: what comes from e unless some of it waits, and
+// room for what waits to go there.
+func (r *relay) watch(e *end) {
+	var want uint32
+	if e.connecting || e.other.waits() {
+		want |= unix.EPOLLOUT
+	}
+	if !e.connecting && !e.ended && !e.waits() {
+		want |= unix.EPOLLIN
+	}
+	switch {
+	case !e.watched:
+		e.watched = r.control(unix.EPOLL_CTL_ADD, e.fd, want) == nil
+	case want != e.events:
+		_ = r.control(unix.EPOLL_CTL_MOD, e.fd, want)
+	}
+	e.events = want
+}
+
+// handle is called for what epoll has seen.
+func (r *relay) handle(e *end, events uint32) {
+	if e.connecting {
+		r.connected(e)
+		return
+	}
+	if events&unix.EPOLLERR != 0 {
+		if n, err := unix.GetsockoptInt(e.fd, unix.SOL_SOCKET, unix.SO_ERROR); err == nil && n != 0 {
+			r.drop(e, true)
+			return
+		}
+	}
+	if events&unix.EPOLLOUT != 0 && e.other.waits() && !r.flush(e.other) {
+		return
+	}
+	switch {
+	case events&(unix.EPOLLIN|unix.EPOLLHUP) == 0:
+	case !e.ended && !e.waits():
+		r.pump(e)
+	case events&unix.EPOLLHUP != 0 && r.ends[e.fd] == e:
+		// Cannot be watched for without being told all the time: watch does so
+		// again when what waits is gone.
+		_ = r.control(unix.EPOLL_CTL_DEL, e.fd, 0)
+		e.watched = false
+	}
+}
+
+const (
+	pumpAtOnce = 16 // reads, until others have their turn
+	bulk       = 3  // reads that fill the buffer, until splice(2) is worth a pipe
+	smallPiece = relayBuffer / 4
+)
+
+// pump carries what comes from e: through a buffer, which is cheap for little,
+// or within the kernel.
+func (r *relay) pump(e *end) {
+	for range pumpAtOnce {
+		if e.pipe != nil {
+			if !r.splice(e) {
+				return
+			}
+			continue
+		}
+		n, err := unix.Read(e.fd, r.buf)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return
+		case err != nil:
+			r.drop(e, true)
+			return
+		case n == 0:
+			r.finish(e)
+			return
+		}
+		e.left = r.buf[:n]
+		if !r.flush(e) {
+			return
+		}
+		if n < len(r.buf) {
+			e.full = 0
+			return
+		}
+		if e.full++; e.full >= bulk {
+			e.full, e.pipe = 0, r.pipes.take()
+		}
+	}
+}
+
+// splice moves data in the kernel, and reports whether there may be more.
+func (r *relay) splice(e *end) bool {
+	n, err := unix.Splice(e.fd, nil, e.pipe.w, nil, pipeSize, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
+	switch {
+	case err == unix.EINTR:
+		return true
+	case err == unix.EAGAIN:
+		return false
+	case err != nil:
+		r.drop(e, true)
+		return false
+	case n == 0:
+		r.finish(e)
+		return false
+	}
+	e.piped = int(n)
+	if !r.flush(e) {
+		return false
+	}
+	if n >= smallPiece {
+		e.full = 0
+	} else if e.full++; e.full >= bulk { // no bulk transfer any more
+		r.pipes.give(e.pipe)
+		e.full, e.pipe = 0, nil
+	}
+	return true
+}
+
+// flush writes what waits to the other end. It reports whether all of it went,
+// and the connection is still there.
+func (r *relay) flush(e *end) bool {
+	for e.waits() {
+		n, err := r.write(e)
+		switch {
+		case err == unix.EINTR:
+		case err == unix.EAGAIN:
+			if e.rest == nil && len(e.left) > 0 { // it is in the loop's buffer
+				e.rest = datagrams.Get().(*[]byte)
+				e.left = append((*e.rest)[:0], e.left...)
+			}
+			r.watch(e)
+			r.watch(e.other)
+			return false
+		case err != nil:
+			r.drop(e, true)
+			return false
+		case e.piped > 0:
+			e.piped -= n
+		default:
+			e.left = e.left[n:]
+		}
+	}
+	if e.left = nil; e.rest != nil {
+		datagrams.Put(e.rest)
+		e.rest = nil
+	}
+	if e.ended {
+		return r.pass(e)
+	}
+	// Only who had to wait is watched for something else.
+	if e.events&unix.EPOLLIN == 0 || !e.watched {
+		r.watch(e)
+		r.watch(e.other)
+	}
+	return true
+}
+
+func (r *relay) write(e *end) (int, error) {
+	if e.piped > 0 {
+		n, err := unix.Splice(e.pipe.r, nil, e.other.fd, nil, e.piped, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
+		return int(n), err
+	}
+	return unix.SendmsgN(e.other.fd, e.left, nil, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+}
+
+// finish notes that no more comes from e.
+func (r *relay) finish(e *end) {
+	e.ended = true
+	r.pass(e)
+}
+
+// pass tells the other end that no more comes, when it has everything. It
+// reports whether the connection is still there.
+func (r *relay) pass(e *end) bool {
+	if e.shut = true; e.other.shut {
+		r.drop(e, false)
+		return false
+	}
+	_ = unix.Shutdown(e.other.fd, unix.SHUT_WR)
+	r.watch(e)
+	r.watch(e.other)
+	return true
+}
+
+// drop closes both ends. One that was cut is cut on the other side too.
+func (r *relay) drop(e *end, cut bool) {
+	for _, o := range []*end{e, e.other} {
+		if cut && o.fd >= 0 {
+			_ = unix.SetsockoptLinger(o.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		}
+		r.release(o)
+	}
+}
+
+// release closes one end.
+func (r *relay) release(e *end) {
+	if e.fd < 0 {
+		return
+	}
+	r.ends[e.fd] = nil
+	unix.Close(e.fd)
+	e.fd, e.watched, e.events = -1, false, 0
+	if e.rest != nil {
+		datagrams.Put(e.rest)
+	}
+	switch {
+	case e.pipe == nil:
+	case e.piped > 0:
+		r.pipes.discard(e.pipe)
+	default:
+		r.pipes.give(e.pipe)
+	}
+	e.rest, e.left, e.pipe, e.piped = nil, nil, nil, 0
+}
+
+// reset closes a connection as one that was refused.
+func reset(fd int) {
+	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	unix.Close(fd)
+}
