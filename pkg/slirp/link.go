@@ -166,7 +166,7 @@ func (r *relay) pump(e *end) {
 			}
 			continue
 		}
-		n, err := unix.Read(e.fd, r.buf)
+		n, err := readNow(e.fd, r.buf)
 		switch {
 		case err == unix.EINTR:
 			continue
@@ -265,7 +265,7 @@ func (r *relay) write(e *end) (int, error) {
 		n, err := unix.Splice(e.pipe.r, nil, e.other.fd, nil, e.piped, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
 		return int(n), err
 	}
-	return unix.SendmsgN(e.other.fd, e.left, nil, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+	return sendNow(e.other.fd, e.left)
 }
 
 // finish notes that no more comes from e.

@@ -26,8 +26,9 @@ type portDriver struct {
 	handed []*handedSocket
 }
 
-// maxRelays is how many loops carry the connections of one container.
-const maxRelays = 2
+// maxRelays bounds the loops that carry the connections of one container. There
+// is one for two processors: the others have work too.
+const maxRelays = 4
 
 // start begins to carry when the first port is published.
 func (d *portDriver) start(n *Network) error {
@@ -36,7 +37,7 @@ func (d *portDriver) start(n *Network) error {
 	if d.udp == nil {
 		d.udp = map[uint16]*udpServer{}
 	}
-	for len(d.relays) < min(maxRelays, runtime.NumCPU()) {
+	for len(d.relays) < min(maxRelays, max(1, runtime.NumCPU()/2)) {
 		r, err := newRelay(n.netns)
 		if err != nil {
 			return err

@@ -109,7 +109,10 @@ func (r *relay) closeAll() {
 func (r *relay) run() {
 	events := make([]unix.EpollEvent, 128)
 	for !r.stopped {
-		n, err := unix.EpollWait(r.epoll, events, r.timeout())
+		n, err := pollNow(r.epoll, events)
+		if n == 0 {
+			n, err = unix.EpollWait(r.epoll, events, r.timeout())
+		}
 		if err != nil && err != unix.EINTR {
 			return
 		}
