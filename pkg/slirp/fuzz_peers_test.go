@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
 // wiring is a member of a network whose wire is in the hands of a test, and
@@ -29,7 +31,7 @@ type wiring struct {
 func newWiring(t testing.TB) *wiring {
 	t.Helper()
 	n, ctx := Networks{t.TempDir()}, context.Background()
-	w, err := n.Create(ctx, NewNamed{Name: "net"})
+	w, err := n.Create(ctx, NewNamed{Name: "net", IPv6: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,19 +93,49 @@ func (v *wiring) out(t *testing.T, frame []byte) {
 		if bytes.Equal(buf[:n], good) {
 			break
 		}
-		own, ether := v.one.Self.Addr, buf[vnetHeader:n]
-		if !bytes.Equal(buf[:n], frame) || !bytes.Equal(ether[6:12], hardwareAddr(own)) || ether[12] != 8 || ether[13] != 0 ||
-			netip.AddrFrom4([4]byte(ether[etherHeader+12:])) != own {
+		if !v.own(buf[:n], frame) {
 			t.Fatalf("the other member hears %x", buf[:n])
 		}
 	}
-	// What the container hears itself is an answer to ARP.
+	// What the container hears itself is who has an address.
 	for n := v.heard(buf); n > 0; n = v.heard(buf) {
 		ether := buf[vnetHeader:n]
-		if !isARP(ether) || ether[etherHeader+7] != 2 || !bytes.Equal(ether[6:12], hardwareAddr(v.two.Self.Addr)) {
+		from, answer := ether[6:12], isARP(ether) && ether[etherHeader+7] == 2
+		if isDiscovery(ether) {
+			answer = header.ICMPv6(ether[etherHeader+header.IPv6MinimumSize:]).Type() == header.ICMPv6NeighborAdvert
+		}
+		if !answer || !bytes.Equal(from, hardwareAddr(v.two.Self.Addr)) && !bytes.Equal(from, hardwareAddr(v.one.Network.Gateway)) {
 			t.Fatalf("the container hears %x", buf[:n])
 		}
 	}
+}
+
+// own reports whether what arrived is a frame that was sent, in the container's
+// own name.
+func (v *wiring) own(arrived, sent []byte) bool {
+	ether := arrived[vnetHeader:]
+	if !bytes.Equal(ether[6:12], hardwareAddr(v.one.Self.Addr)) {
+		return false
+	}
+	if etherType(ether) == unix.ETH_P_IPV6 {
+		const hopLimit = vnetHeader + etherHeader + 7
+		sent = bytes.Clone(sent)
+		sent[hopLimit] = min(sent[hopLimit], discoveryHops-1)
+		return bytes.Equal(arrived, sent) && netip.AddrFrom16([16]byte(ether[etherHeader+8:])) == v.one.Self.Addr6
+	}
+	return bytes.Equal(arrived, sent) && etherType(ether) == unix.ETH_P_IP && netip.AddrFrom4([4]byte(ether[etherHeader+12:])) == v.one.Self.Addr
+}
+
+// frame6 is an IPv6 packet to the other member, with a message of ICMPv6.
+func (v *wiring) frame6(kind header.ICMPv6Type, body []byte) []byte {
+	ip := make([]byte, header.IPv6MinimumSize)
+	header.IPv6(ip).Encode(&header.IPv6Fields{
+		PayloadLength: uint16(4 + len(body)), TransportProtocol: header.ICMPv6ProtocolNumber, HopLimit: discoveryHops,
+		SrcAddr: tcpip.AddrFromSlice(v.one.Self.Addr6.AsSlice()), DstAddr: tcpip.AddrFromSlice(v.two.Self.Addr6.AsSlice()),
+	})
+	f := append(make([]byte, vnetHeader), hardwareAddr(v.two.Self.Addr)...)
+	f = append(append(f, hardwareAddr(v.one.Self.Addr)...), 0x86, 0xdd)
+	return append(append(append(f, ip...), byte(kind), 0, 0, 0), body...)
 }
 
 // heard reads what is already there.
@@ -155,7 +187,11 @@ func FuzzPeers(f *testing.F) {
 	copy(ether[etherHeader+24:], v.two.Self.Addr.AsSlice())
 	broadcast := v.frame(v.one, v.two)
 	copy(broadcast[vnetHeader:], bytes.Repeat([]byte{0xff}, 6))
+	solicit := append([]byte{0, 0, 0, 0}, v.two.Self.Addr6.AsSlice()...)
 	for _, seed := range [][]byte{
+		v.frame6(header.ICMPv6NeighborSolicit, solicit), v.frame6(header.ICMPv6NeighborSolicit, append(solicit, 1, 1, 2, 0x42, 0, 0, 0, 0)),
+		v.frame6(header.ICMPv6NeighborSolicit, solicit[:7]), v.frame6(header.ICMPv6NeighborAdvert, solicit), v.frame6(header.ICMPv6RouterAdvert, make([]byte, 12)),
+		v.frame6(header.ICMPv6EchoRequest, []byte{0, 1, 0, 1, 'x'}), v.frame6(header.ICMPv6EchoRequest, nil)[:vnetHeader+etherHeader+30],
 		nil, []byte("short"), arp, arp[:len(arp)-1], broadcast, v.frame(v.one, v.two), v.frame(v.two, v.one), v.frame(v.one, v.one),
 		bytes.Repeat([]byte{0xff}, 64), make([]byte, maxFrame), make([]byte, maxFrame+100), v.frame(v.one, v.two)[:vnetHeader+etherHeader],
 	} {

@@ -223,26 +223,29 @@ var waysToTheHost = []string{
 func TestN4_HostIsClosed(t *testing.T) {
 	need(t)
 	s := listenHost(t, "127.0.0.1", "::1")
-	var dials, crafted []string
-	for _, a := range waysToTheHost {
-		addr := net.JoinHostPort(a, s.port)
-		dials = append(dials, "tcp|"+addr, "udp|"+addr)
-		if !strings.Contains(a, "%") {
-			crafted = append(crafted, addr)
+	for what, options := range map[string][]string{
+		"default": nil, "named": {"--network", network(t)}, "IPv6": {"--network", network(t, "--ipv6")}, "internal": {"--network", network(t, "--internal")},
+	} {
+		id := service(t, append(append(probing(), options...), "--cap-add", "NET_RAW", "box", "sleep", "1000")...)
+		gateways := strings.Fields(ok(t, "inspect", "-f", "{{range .NetworkSettings.Networks}}{{.Gateway}} {{.IPv6Gateway}}{{end}}", id))
+		if len(gateways) == 0 {
+			t.Fatalf("%s: no gateway", what)
 		}
-	}
-	for what, options := range map[string][]string{"default": nil, "named": {"--network", network(t)}, "internal": {"--network", network(t, "--internal")}} {
-		if said := lookNet(t, options, append([]string{"dial"}, dials...)...); strings.Contains(said, "the host") || strings.Contains(said, "connected") {
+		dial, craft := []string{"exec", id, "/probe", "probe", "net", "dial"}, []string{"exec", id, "/probe", "probe", "net", "craft"}
+		for _, a := range append(gateways, waysToTheHost...) {
+			addr := net.JoinHostPort(a, s.port)
+			dial = append(dial, "tcp|"+addr, "udp|"+addr)
+			if !strings.Contains(a, "%") {
+				craft = append(craft, addr)
+			}
+		}
+		if said := ok(t, dial...); strings.Contains(said, "the host") || strings.Contains(said, "connected") {
 			t.Errorf("%s network: the host answers:\n%s", what, said)
 		}
-		id := service(t, append(append(probing(), options...), "--cap-add", "NET_RAW", "box", "sleep", "1000")...)
-		if what != "default" { // the gateway is to be known
-			try(t, "exec", id, "ping", "-c", "1", "-W", "5", ok(t, "inspect", "-f", "{{.NetworkSettings.Gateway}}", id))
-		}
-		ok(t, append([]string{"exec", id, "/probe", "probe", "net", "craft"}, crafted...)...)
 		s.silent(t, what+" network")
-		// What is sent later has been seen later: the frames have been judged.
-		try(t, "exec", id, "ping", "-c", "1", "-W", "5", ok(t, "inspect", "-f", "{{.NetworkSettings.Gateway}}", id))
+		ok(t, craft...)
+		// What is sent later is judged later.
+		ok(t, "exec", id, "ping", "-c", "1", "-W", "5", gateways[0])
 		s.silent(t, what+" network, frames")
 	}
 	// They would have come: the same frames reach what is open.
