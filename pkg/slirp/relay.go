@@ -227,7 +227,7 @@ type pipePool struct {
 
 type pipe struct{ r, w int }
 
-const pipeSize = 256 << 10
+const pipeSize = 1 << 20
 
 // take returns a pipe, or nil when there is none to be had.
 func (p *pipePool) take() *pipe {
