@@ -152,7 +152,7 @@ func (r *relay) handle(e *end, events uint32) {
 
 const (
 	pumpAtOnce = 4 // reads, until others have their turn
-	bulk       = 3  // reads that fill the buffer, until splice(2) is worth a pipe
+	bulk       = 3 // reads that fill the buffer, until splice(2) is worth a pipe
 	smallPiece = relayBuffer / 4
 )
 
