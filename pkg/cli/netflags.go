@@ -16,6 +16,7 @@ import (
 
 	"coracle/pkg/container"
 	"coracle/pkg/container/sandbox"
+	"coracle/pkg/ns/child"
 	"coracle/pkg/slirp"
 )
 
@@ -57,6 +58,9 @@ func (e *env) setNet(c *cli.Context, r *container.Record, exposed []string) erro
 	if n.Mode == sandbox.NetHost && len(n.Publish) > 0 {
 		e.warn("Published ports are discarded when using host network mode")
 		n.Publish = nil
+	}
+	if n.Mode == sandbox.NetHost && !child.ClosesAbstract() {
+		e.warn("with --network host the container reaches the host's abstract unix sockets: keeping it from them takes Landlock and Linux 6.12")
 	}
 	if n.OnNetworkOf() != "" {
 		return e.onNetworkOf(c, r)

@@ -26,6 +26,7 @@ type InitOptions struct {
 	Stdin, Stdout, Stderr *os.File // nil with a terminal
 	CgroupFD              int      // directory of a cgroup2 to be born in; -1: none
 	Reap                  bool     // keep a pid 1 beside the program, see Config
+	CloseAbstract         bool     // see Config; processes that join later are kept from them too
 
 	// Maps are those of a user namespace that is made with the others; nil
 	// stays in the caller's.
@@ -48,6 +49,8 @@ type Init struct {
 	single  bool
 	filter  []byte
 	foreign bool // started by another process, perhaps in another user namespace
+
+	closeAbstract bool
 }
 
 // StartInit forks the first process of a container in new namespaces and
@@ -56,7 +59,7 @@ type Init struct {
 // Preconditions: the process is inside the user namespace (Join) or brings the
 // maps of one, and the spec's root file system is mounted.
 func StartInit(o InitOptions) (*Init, error) {
-	i := &Init{}
+	i := &Init{closeAbstract: o.CloseAbstract}
 	var err error
 	if i.single, err = o.single(); err != nil {
 		return nil, err
@@ -85,6 +88,7 @@ func StartInit(o InitOptions) (*Init, error) {
 	cfg := Config{
 		Spec: o.Spec, Filter: i.filter, NewNetNS: st.flags&unix.CLONE_NEWNET != 0, Single: i.single,
 		BindRoot: o.BindRoot, Pause: o.Mounted != nil, BecomeRoot: o.Maps != nil && o.Maps.Has(0, 0), Joined: st.joinsUser(), Reap: o.Reap,
+		CloseAbstract: o.CloseAbstract,
 	}
 	if err := i.launch(st, cfg, o.Mounted); err != nil {
 		return nil, err
@@ -149,7 +153,7 @@ func Exec(first *Init, o ExecOptions) (*Init, error) {
 	err = i.launch(stage{
 		name: StageExec, joins: []join{{fd: pidfd, kinds: kinds}}, extra: target, cgroup: o.CgroupFD,
 		stdio: [3]*os.File{o.Stdin, o.Stdout, o.Stderr},
-	}, Config{Spec: &s, Filter: i.filter, Single: i.single}, nil)
+	}, Config{Spec: &s, Filter: i.filter, Single: i.single, CloseAbstract: first.closeAbstract}, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -43,6 +43,9 @@ type Config struct {
 	// Reap keeps a process as pid 1 that forwards signals to the program and
 	// reaps what others leave behind.
 	Reap bool `json:"reap,omitempty"`
+	// CloseAbstract keeps the process from the abstract unix sockets of others:
+	// with the host's network they would be the host's.
+	CloseAbstract bool `json:"closeAbstract,omitempty"`
 	// BecomeRoot: the stage is not yet root of its user namespace.
 	BecomeRoot bool `json:"becomeRoot,omitempty"`
 	Joined     bool `json:"joined,omitempty"`   // the user namespace was there before: its maps are to be looked at

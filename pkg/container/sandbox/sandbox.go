@@ -252,7 +252,7 @@ func (b *Box) Start(o spec.Options, adjust func(*specs.Process) error, io Stdio)
 			return nil, nil, err
 		}
 	}
-	init, err := ns.StartInit(ns.InitOptions{Spec: s, NetNS: b.netns, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD(), Reap: b.cfg.Reap})
+	init, err := ns.StartInit(ns.InitOptions{Spec: s, NetNS: b.netns, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD(), Reap: b.cfg.Reap, CloseAbstract: o.HostNet})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -25,6 +25,7 @@ func (s *setup) processSteps() []step {
 		{"reset signals", resetSignals},
 		{"set limits", s.setLimits}, // late: they are meant for the program, not for this stage
 		{"set CPU affinity", s.setAffinity},
+		{"close abstract sockets", s.closeAbstract},
 		{"load seccomp filter", s.loadFilter},
 		{"set capabilities", s.setCapabilities},
 	}
