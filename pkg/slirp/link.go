@@ -19,8 +19,9 @@ type end struct {
 	watched bool
 	events  uint32 // that epoll watches for
 
-	connecting bool           // the server's end, until connect(2) is done
-	visitor    netip.AddrPort // then in whose name
+	connecting bool // the server's end, until connect(2) is done
+	tried      attempt
+	attempts   []attempt // and what is to be tried if that fails
 
 	rest  *[]byte // a buffer of which left was not written
 	left  []byte
@@ -37,7 +38,7 @@ func (e *end) waits() bool { return len(e.left) > 0 || e.piped > 0 }
 // reset, as the server would have done.
 func (r *relay) join(p *tcpPort, fd int, from netip.AddrPort) {
 	visitor := &end{fd: fd, port: p}
-	server := &end{fd: -1, port: p, other: visitor, visitor: p.visitor(from)}
+	server := &end{fd: -1, port: p, other: visitor, attempts: p.attempts(from, r.transparent)}
 	visitor.other = server
 	if !r.connect(server) {
 		reset(fd)
@@ -57,51 +58,49 @@ func (r *relay) keep(e *end) {
 	r.ends[e.fd] = e
 }
 
-// connect begins to connect the server's end, in the visitor's name where the
-// kernel has a way to do that. It reports whether there is hope.
+// connect begins to connect the server's end. It reports whether there is hope.
 func (r *relay) connect(e *end) bool {
-	for {
-		inName := r.transparent && e.visitor.IsValid()
-		fd, err := dialServer(e.port.dst, e.visitor, inName)
-		switch {
-		case err == nil, err == unix.EINPROGRESS:
-			e.fd, e.connecting = fd, err != nil
-			r.keep(e)
-			if e.connecting {
-				r.watch(e)
+	for len(e.attempts) > 0 {
+		next := e.attempts[0]
+		e.attempts = e.attempts[1:]
+		fd, err := next.dial()
+		if err != nil && err != unix.EINPROGRESS {
+			if next.last(err) {
+				return false
 			}
-			return true
-		case !inName || err == unix.ECONNREFUSED:
-			return false
+			continue
 		}
-		e.visitor = netip.AddrPort{} // once more, in our own name
+		e.fd, e.connecting = fd, err != nil
+		r.keep(e)
+		if e.connecting {
+			e.tried = next
+			r.watch(e)
+		}
+		return true
 	}
+	return false
 }
 
 // connected looks how connect(2) went.
 func (r *relay) connected(e *end) {
 	n, err := unix.GetsockoptInt(e.fd, unix.SOL_SOCKET, unix.SO_ERROR)
-	if err == nil && n == 0 {
-		e.connecting = false
-		r.watch(e)
-		r.watch(e.other)
-		return
-	}
-	if unix.Errno(n) != unix.ECONNREFUSED && e.visitor.IsValid() {
-		e.visitor = netip.AddrPort{}
-		r.release(e)
-		e.connecting = false
-		if r.connect(e) {
-			if !e.connecting {
-				r.watch(e)
-				r.watch(e.other)
-			}
+	e.connecting = false
+	if err == nil && n != 0 {
+		if e.tried.last(unix.Errno(n)) {
+			r.drop(e, true)
 			return
 		}
-		r.release(e.other)
-		return
+		r.release(e)
+		if !r.connect(e) {
+			r.drop(e, true)
+			return
+		}
+		if e.connecting {
+			return
+		}
 	}
-	r.drop(e, true)
+	r.watch(e)
+	r.watch(e.other)
 }
 
 // watch tells epoll what matters: what comes from e unless some of it waits, and

@@ -36,8 +36,8 @@ func TestPublishedTCP(t *testing.T) {
 	}
 	data := make([]byte, 4<<20)
 	rand.Read(data)
-	for addr, want := range map[string]string{hostAddr: hostAddr, "127.0.0.1": "10.0.2.2", "::1": "10.0.2.2"} {
-		if addr == "::1" && len(ports) == 1 {
+	for addr, want := range map[string]string{hostAddr: hostAddr, "127.0.0.1": "10.0.2.2", "::1": "10.0.2.2", hostAddr6: "10.0.2.2"} {
+		if strings.Contains(addr, ":") && len(ports) == 1 {
 			continue
 		}
 		c, err := net.Dial("tcp", net.JoinHostPort(addr, "8080"))
@@ -163,6 +163,51 @@ func TestHandedSocketServesItsPort(t *testing.T) {
 		}
 		if err != nil {
 			t.Errorf("port %d: %v", port, err)
+		}
+	}
+}
+
+// A visitor over IPv6 is seen as who it is by a server that listens there.
+func TestPublishedTCPOverIPv6(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	b := newBox(t, withIPv6)
+	seen := make(chan string, 1)
+	go accept(b.listen("[::]:8000"), func(c net.Conn) {
+		host, _, _ := net.SplitHostPort(c.RemoteAddr().String())
+		seen <- host
+		digest(c)
+	})
+	// Several loops carry the connections of one port.
+	if err := b.net.ports.start(b.net); err != nil {
+		t.Fatal(err)
+	}
+	second, err := newRelay(b.net.netns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !second.transparent {
+		t.Error("the second loop has no way to use a visitor's address")
+	}
+	b.net.ports.relays = append(b.net.ports.relays, second)
+	if _, err := b.net.PublishSpec(PortSpec{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"}); err != nil {
+		t.Fatal(err)
+	}
+	data := make([]byte, 1<<20)
+	rand.Read(data)
+	for range 8 {
+		for addr, want := range map[string]string{hostAddr6: hostAddr6, "::1": b.net.cfg.Gateway6.String(), hostAddr: hostAddr, "127.0.0.1": "10.0.2.2"} {
+			c, err := net.Dial("tcp", net.JoinHostPort(addr, "8080"))
+			if err == nil {
+				err = exchange(c, data)
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", addr, err)
+			}
+			if got := <-seen; got != want {
+				t.Errorf("visitor %s is seen as %s, want %s", addr, got, want)
+			}
 		}
 	}
 }

@@ -13,10 +13,10 @@ import (
 // tcpPort is a published TCP port: a socket that listens on the host, and whose
 // connections the relays join to the container's server.
 type tcpPort struct {
-	fd      int
-	relays  []*relay
-	gateway netip.Addr // the visitor that a visitor from the host itself is
-	dst     netip.AddrPort
+	fd                int
+	relays            []*relay
+	gateway, gateway6 netip.Addr
+	dst, dst6         netip.AddrPort // dst6 is invalid without IPv6
 }
 
 func (n *Network) listenTCP(at netip.AddrPort, containerPort uint16) (*tcpPort, error) {
@@ -39,10 +39,13 @@ func (n *Network) serveTCP(l *net.TCPListener, containerPort uint16) (*tcpPort, 
 		return nil, err
 	}
 	p := &tcpPort{
-		relays: n.ports.relays, gateway: n.cfg.Gateway,
+		relays: n.ports.relays, gateway: n.cfg.Gateway, gateway6: n.cfg.Gateway6,
 		// The container's own address: a server must not take a visitor for
 		// somebody on its loopback (CVE-2021-20199).
 		dst: netip.AddrPortFrom(n.cfg.Address.Addr(), containerPort),
+	}
+	if n.cfg.Address6.IsValid() {
+		p.dst6 = netip.AddrPortFrom(n.cfg.Address6.Addr(), containerPort)
 	}
 	if cerr := raw.Control(func(fd uintptr) {
 		p.fd, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
@@ -70,14 +73,26 @@ func (n *Network) serveTCP(l *net.TCPListener, containerPort uint16) (*tcpPort, 
 	return p, nil
 }
 
-// visitor is who the server will see: the visitor, or the gateway for somebody
-// on the host itself, or whose address the container could not hold.
-func (p *tcpPort) visitor(from netip.AddrPort) netip.AddrPort {
-	ip := from.Addr()
-	if !ip.Is4() || ip.IsLoopback() {
-		ip = p.gateway
+// attempts are the ways to connect a visitor, the best one first: in the visitor's
+// own name, where the container could hold that address; in the gateway's, which
+// is also the name of somebody on the host itself; in no name but the kernel's. A
+// visitor over IPv6 is for a server that listens there, if there is one.
+func (p *tcpPort) attempts(from netip.AddrPort, transparent bool) []attempt {
+	named := func(dst netip.AddrPort, gateway netip.Addr) attempt {
+		ip := from.Addr().WithZone("")
+		if ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.Is4() != dst.Addr().Is4() {
+			ip = gateway
+		}
+		return attempt{dst: dst, name: netip.AddrPortFrom(ip, from.Port())}
 	}
-	return netip.AddrPortFrom(ip, from.Port())
+	var list []attempt
+	if transparent && from.Addr().Is6() && p.dst6.IsValid() {
+		list = append(list, named(p.dst6, p.gateway6))
+	}
+	if transparent {
+		list = append(list, named(p.dst, p.gateway))
+	}
+	return append(list, attempt{dst: p.dst})
 }
 
 // Close ends the listener and all connections.

@@ -28,31 +28,44 @@ func routeMarked() error {
 	if err != nil {
 		return err
 	}
-	every := ipNet(netip.MustParsePrefix("0.0.0.0/0"))
-	rule := netlink.NewRule()
-	rule.Family, rule.Mark, rule.Table, rule.Priority = unix.AF_INET, visitorMark, visitorTable, 100
-	return errors.Join(
-		netlink.RouteReplace(&netlink.Route{
-			LinkIndex: lo.Attrs().Index, Dst: every, Table: visitorTable, Type: unix.RTN_LOCAL, Scope: unix.RT_SCOPE_HOST,
-		}),
-		netlink.RuleAdd(rule),
-	)
+	route := func(family int, every string) error {
+		rule := netlink.NewRule()
+		rule.Family, rule.Mark, rule.Table, rule.Priority = family, visitorMark, visitorTable, 100
+		err := netlink.RouteReplace(&netlink.Route{
+			LinkIndex: lo.Attrs().Index, Dst: ipNet(netip.MustParsePrefix(every)), Table: visitorTable, Type: unix.RTN_LOCAL, Scope: unix.RT_SCOPE_HOST,
+		})
+		if added := netlink.RuleAdd(rule); !errors.Is(added, unix.EEXIST) { // another loop may have added it
+			err = errors.Join(err, added)
+		}
+		return err
+	}
+	_ = route(unix.AF_INET6, "::/0") // where there is IPv6
+	return route(unix.AF_INET, "0.0.0.0/0")
 }
 
-// dialServer begins to connect a socket of the current thread's namespace to dst,
-// with inName in the name of visitor. The error is connect(2)'s: with
-// EINPROGRESS the socket is there.
-func dialServer(dst, visitor netip.AddrPort, inName bool) (int, error) {
-	fd, err := unix.Socket(domainOf(dst.Addr()), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+// attempt is one way to connect to a server.
+type attempt struct {
+	dst  netip.AddrPort
+	name netip.AddrPort // whose address the connection comes from; invalid: one of our own
+}
+
+// last reports whether nothing else is to be tried: the server is not there. It
+// may still listen for IPv4 alone.
+func (a attempt) last(err error) bool { return err == unix.ECONNREFUSED && a.dst.Addr().Is4() }
+
+// dial begins to connect a socket of the current thread's namespace. The error is
+// connect(2)'s: with EINPROGRESS the socket is there.
+func (a attempt) dial() (int, error) {
+	fd, err := unix.Socket(domainOf(a.dst.Addr()), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
 	}
 	_ = unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_NODELAY, 1)
-	if inName {
-		err = impersonate(fd, visitor)
+	if a.name.IsValid() {
+		err = impersonate(fd, a.name)
 	}
 	if err == nil {
-		err = unix.Connect(fd, sockaddr(dst))
+		err = unix.Connect(fd, sockaddr(a.dst))
 	}
 	if err != nil && err != unix.EINPROGRESS {
 		unix.Close(fd)
@@ -64,8 +77,12 @@ func dialServer(dst, visitor netip.AddrPort, inName bool) (int, error) {
 // impersonate binds a socket to an address that is not here (ip(7),
 // IP_TRANSPARENT). Should the visitor's port be taken, any will do.
 func impersonate(fd int, visitor netip.AddrPort) error {
+	level, transparent := unix.SOL_IP, unix.IP_TRANSPARENT
+	if visitor.Addr().Is6() {
+		level, transparent = unix.SOL_IPV6, unix.IPV6_TRANSPARENT
+	}
 	for _, o := range [][3]int{
-		{unix.SOL_IP, unix.IP_TRANSPARENT, 1}, {unix.SOL_SOCKET, unix.SO_MARK, visitorMark}, {unix.SOL_SOCKET, unix.SO_REUSEADDR, 1},
+		{level, transparent, 1}, {unix.SOL_SOCKET, unix.SO_MARK, visitorMark}, {unix.SOL_SOCKET, unix.SO_REUSEADDR, 1},
 	} {
 		if err := unix.SetsockoptInt(fd, o[0], o[1], o[2]); err != nil {
 			return err
