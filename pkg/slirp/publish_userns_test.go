@@ -286,6 +286,33 @@ func TestPublishedUDP(t *testing.T) {
 	}
 }
 
+func TestPublishedUDPOverIPv6(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	b := newBox(t, withIPv6)
+	c, err := inNetNS(b.ns, func() (net.PacketConn, error) { return net.ListenPacket("udp", "[::]:5000") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	go echoName(c.(*net.UDPConn))
+	go echoName(b.listenUDP("0.0.0.0:5001")) // for IPv4 alone
+	for _, s := range []PortSpec{{HostPort: 5353, ContainerPort: 5000, Proto: "udp"}, {HostPort: 5354, ContainerPort: 5001, Proto: "udp"}} {
+		if _, err := b.net.PublishSpec(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct{ addr, port, want string }{
+		{hostAddr6, "5353", hostAddr6}, {"::1", "5353", b.net.cfg.Gateway6.String()}, {hostAddr, "5353", hostAddr},
+		{hostAddr6, "5354", "10.0.2.2"}, {hostAddr, "5354", hostAddr},
+	} {
+		if got, err := askUDP(net.JoinHostPort(tt.addr, tt.port), "hello"); err != nil || got != tt.want+" hello" {
+			t.Errorf("%s, port %s: %q, %v; want %s", tt.addr, tt.port, got, err, tt.want)
+		}
+	}
+}
+
 // Many visitors from one address, all of whom the container sees as the
 // gateway, get their own answers.
 func TestPublishedUDPKeepsVisitorsApart(t *testing.T) {
@@ -367,7 +394,8 @@ func TestHandedSocketOfNoPort(t *testing.T) {
 
 func TestVisitorsOfUDP(t *testing.T) {
 	s := &udpServer{
-		port: 53, gateway: netip.MustParseAddr("10.0.2.2"), own: netip.MustParsePrefix("10.0.2.0/24"), max: 4,
+		port: 53, max: 4, listens6: func() bool { return false },
+		cfg:   &Config{Gateway: netip.MustParseAddr("10.0.2.2"), Address: netip.MustParsePrefix("10.0.2.100/24")},
 		paths: map[udpPath]*udpVisitor{}, byName: map[netip.AddrPort]*udpVisitor{},
 	}
 	one, two := &udpPort{}, &udpPort{}

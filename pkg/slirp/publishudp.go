@@ -4,8 +4,11 @@ package slirp
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +18,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 )
@@ -31,11 +35,11 @@ type udpPort struct {
 // udpServer is a UDP port of the container, and who has visited it, through
 // any port of the host.
 type udpServer struct {
-	port     uint16
-	gateway  netip.Addr
-	own      netip.Prefix // the container's network
-	internal bool
-	max      int
+	port uint16
+	cfg  *Config
+	max  int
+	// listens6 looks whether the server listens for IPv6.
+	listens6 func() bool
 
 	mu     sync.Mutex
 	paths  map[udpPath]*udpVisitor
@@ -75,7 +79,7 @@ func (n *Network) serveUDP(c *net.UDPConn, containerPort uint16) *udpPort {
 	server := n.ports.udp[containerPort]
 	if server == nil {
 		server = &udpServer{
-			port: containerPort, gateway: n.cfg.Gateway, own: n.cfg.Address.Masked(), internal: n.cfg.NoDefaultRoute || n.cfg.Internal, max: maxFlows,
+			port: containerPort, cfg: &n.cfg, max: maxFlows, listens6: func() bool { return n.listens6(containerPort) },
 			paths: map[udpPath]*udpVisitor{}, byName: map[netip.AddrPort]*udpVisitor{},
 		}
 		n.ports.udp[containerPort] = server
@@ -125,7 +129,11 @@ func (p *udpPort) inbound() {
 		if rerr == nil {
 			path := udpPath{port: p, visitor: addrPortOf(from), local: localOf(oob[:oobn])}
 			if name, ok := p.server.enter(path, time.Now()); ok {
-				p.n.sendUDP(name, netip.AddrPortFrom(p.n.cfg.Address.Addr(), p.server.port), (*buf)[:k])
+				to := p.n.cfg.Address
+				if name.Addr().Is6() {
+					to = p.n.cfg.Address6
+				}
+				p.n.sendUDP(name, netip.AddrPortFrom(to.Addr(), p.server.port), (*buf)[:k])
 			}
 		}
 		datagrams.Put(buf)
@@ -180,7 +188,8 @@ func (s *udpServer) enter(path udpPath, now time.Time) (netip.AddrPort, bool) {
 	if len(s.paths) >= s.max {
 		s.makeRoom(now)
 	}
-	name, ok := s.name(path.visitor)
+	six := path.visitor.Addr().Is6() && s.cfg.Address6.IsValid() && s.listens6()
+	name, ok := s.name(path.visitor, six)
 	if !ok {
 		return name, false
 	}
@@ -210,10 +219,15 @@ func (s *udpServer) forget(v *udpVisitor) {
 }
 
 // name is the visitor's own address where the container can answer that, and
-// else the gateway's, with a port that nobody else has.
-func (s *udpServer) name(visitor netip.AddrPort) (netip.AddrPort, bool) {
+// else the gateway's, with a port that nobody else has. With six it is one of
+// IPv6.
+func (s *udpServer) name(visitor netip.AddrPort, six bool) (netip.AddrPort, bool) {
+	own, gateway := s.cfg.Address, s.cfg.Gateway
+	if six {
+		own, gateway = s.cfg.Address6, s.cfg.Gateway6
+	}
 	ip := visitor.Addr()
-	if ip.Is4() && !ip.IsLoopback() && !s.internal && !s.own.Contains(ip) && s.byName[visitor] == nil {
+	if ip.Is6() == six && ip.IsGlobalUnicast() && !s.cfg.NoDefaultRoute && !own.Contains(ip) && s.byName[visitor] == nil {
 		return visitor, true
 	}
 	const first, ports = 1024, 1<<16 - 1024
@@ -222,11 +236,28 @@ func (s *udpServer) name(visitor netip.AddrPort) (netip.AddrPort, bool) {
 		if i > 0 {
 			port = uint16(first + (int(port)+i)%ports)
 		}
-		if name := netip.AddrPortFrom(s.gateway, port); s.byName[name] == nil {
+		if name := netip.AddrPortFrom(gateway, port); s.byName[name] == nil {
 			return name, true
 		}
 	}
 	return netip.AddrPort{}, false
+}
+
+// listens6 reports whether somebody in the container listens at a UDP port over
+// IPv6: the second column of /proc/net/udp6 is the local address and port, in
+// hexadecimal digits.
+func (n *Network) listens6(port uint16) bool {
+	list, err := inNetNS(n.netns, func() ([]byte, error) { return os.ReadFile("/proc/thread-self/net/udp6") })
+	if err != nil {
+		return false
+	}
+	suffix := fmt.Sprintf(":%04X", port)
+	for line := range strings.Lines(string(list)) {
+		if f := strings.Fields(line); len(f) > 1 && strings.HasSuffix(f[1], suffix) {
+			return true
+		}
+	}
+	return false
 }
 
 // path finds the way back to a visitor.
@@ -299,8 +330,12 @@ func (p *udpPort) send(path udpPath, data []byte) {
 
 // sendUDP writes a datagram to the container.
 func (n *Network) sendUDP(from, to netip.AddrPort, data []byte) {
-	src, dst := tcpip.AddrFrom4(from.Addr().As4()), tcpip.AddrFrom4(to.Addr().As4())
-	route, terr := n.stack.FindRoute(nicID, src, dst, ipv4.ProtocolNumber, false)
+	src, dst := tcpip.AddrFromSlice(from.Addr().AsSlice()), tcpip.AddrFromSlice(to.Addr().AsSlice())
+	proto := ipv4.ProtocolNumber
+	if to.Addr().Is6() {
+		proto = ipv6.ProtocolNumber
+	}
+	route, terr := n.stack.FindRoute(nicID, src, dst, proto, false)
 	if terr != nil {
 		return
 	}
