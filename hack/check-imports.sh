@@ -12,6 +12,8 @@ order='
 2 coracle/pkg/ns/seccomp
 3 coracle/pkg/ns
 4 coracle/pkg/ns/child
+1 coracle/pkg/slirp/sockaddr
+2 coracle/pkg/slirp/relay
 3 coracle/pkg/slirp
 3 coracle/pkg/cgroup
 5 coracle/pkg/overlay

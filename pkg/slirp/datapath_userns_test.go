@@ -17,6 +17,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/slirp/sockaddr"
 )
 
 const (
@@ -298,7 +300,7 @@ func TestBlackHolesSlowNobody(t *testing.T) {
 			}
 			t.Cleanup(func() { unix.Close(fd) })
 			dst := netip.MustParseAddrPort(blackHole)
-			if err := unix.Connect(fd, sockaddr(dst)); err != unix.EINPROGRESS {
+			if err := unix.Connect(fd, sockaddr.Of(dst)); err != unix.EINPROGRESS {
 				return struct{}{}, err
 			}
 		}

@@ -3,6 +3,7 @@
 package slirp
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -77,6 +78,16 @@ func listens(f *os.File) bool {
 		return nil
 	})
 	return yes != 0
+}
+
+// control calls f with the descriptor. File.Fd would make it blocking.
+func control(file *os.File, f func(fd int) error) error {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var ferr error
+	return errors.Join(raw.Control(func(fd uintptr) { ferr = f(int(fd)) }), ferr)
 }
 
 // serve takes a socket over that was handed over.

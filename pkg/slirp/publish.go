@@ -15,20 +15,22 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/slirp/relay"
 )
 
 // portDriver publishes the ports of one container.
 type portDriver struct {
 	mu     sync.Mutex
-	relays []*relay
-	open   []io.Closer           // tcpPort and udpPort
+	loops  []*relay.Loop
+	open   []io.Closer           // relay.Port and udpPort
 	udp    map[uint16]*udpServer // by the container's port
 	handed []*handedSocket
 }
 
-// maxRelays bounds the loops that carry the connections of one container. There
+// maxLoops bounds the loops that carry the connections of one container. There
 // is one for two processors: the others have work too.
-const maxRelays = 4
+const maxLoops = 4
 
 // start begins to carry when the first port is published.
 func (d *portDriver) start(n *Network) error {
@@ -37,12 +39,12 @@ func (d *portDriver) start(n *Network) error {
 	if d.udp == nil {
 		d.udp = map[uint16]*udpServer{}
 	}
-	for len(d.relays) < min(maxRelays, max(1, runtime.NumCPU()/2)) {
-		r, err := newRelay(n.netns)
+	for len(d.loops) < min(maxLoops, max(1, runtime.NumCPU()/2)) {
+		r, err := relay.New(n.netns)
 		if err != nil {
 			return err
 		}
-		d.relays = append(d.relays, r)
+		d.loops = append(d.loops, r)
 	}
 	return nil
 }
@@ -60,10 +62,10 @@ func (d *portDriver) close() error {
 		}
 	}
 	d.open, d.udp, d.handed = nil, nil, nil
-	for _, r := range d.relays {
-		r.close()
+	for _, r := range d.loops {
+		r.Close()
 	}
-	d.relays = nil
+	d.loops = nil
 	return errors.Join(errs...)
 }
 
@@ -156,6 +158,27 @@ func (n *Network) publishAt(spec PortSpec, hostPort uint16) ([]Port, error) {
 		ports = append(ports, Port{HostIP: ip, HostPort: hostPort, ContainerPort: spec.ContainerPort, Proto: spec.Proto})
 	}
 	return ports, nil
+}
+
+func (n *Network) listenTCP(at netip.AddrPort, containerPort uint16) (io.Closer, error) {
+	network := "tcp4"
+	if at.Addr().Is6() {
+		network = "tcp6"
+	}
+	l, err := net.ListenTCP(network, net.TCPAddrFromAddrPort(at))
+	if err != nil {
+		return nil, err
+	}
+	return n.serveTCP(l, containerPort)
+}
+
+// serveTCP takes a listener over.
+func (n *Network) serveTCP(l *net.TCPListener, containerPort uint16) (io.Closer, error) {
+	s := relay.Server{Addr: netip.AddrPortFrom(n.cfg.Address.Addr(), containerPort), Gateway: n.cfg.Gateway}
+	if n.cfg.Address6.IsValid() {
+		s.Addr6, s.Gateway6 = netip.AddrPortFrom(n.cfg.Address6.Addr(), containerPort), n.cfg.Gateway6
+	}
+	return relay.Listen(l, n.ports.loops, s)
 }
 
 // publishOne listens at one address and returns how to stop that.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	mrand "math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -17,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/slirp/relay"
 )
 
 func TestPublishedTCP(t *testing.T) {
@@ -87,8 +90,8 @@ func TestPublishedHalfClose(t *testing.T) {
 		}
 	}
 	halfClose(t, "splice", data, heard)
-	for _, r := range b.net.ports.relays {
-		r.do(func() { r.pipes.limit = -1 }) // as if there were no descriptors to spare
+	for _, l := range b.net.ports.loops {
+		l.LimitPipes(0) // as if there were no descriptors to spare
 	}
 	halfClose(t, "buffer", data, heard)
 }
@@ -183,14 +186,11 @@ func TestPublishedTCPOverIPv6(t *testing.T) {
 	if err := b.net.ports.start(b.net); err != nil {
 		t.Fatal(err)
 	}
-	second, err := newRelay(b.net.netns)
+	second, err := relay.New(b.net.netns)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !second.transparent {
-		t.Error("the second loop has no way to use a visitor's address")
-	}
-	b.net.ports.relays = append(b.net.ports.relays, second)
+	b.net.ports.loops = append(b.net.ports.loops, second)
 	if _, err := b.net.PublishSpec(PortSpec{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"}); err != nil {
 		t.Fatal(err)
 	}
@@ -210,6 +210,63 @@ func TestPublishedTCPOverIPv6(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Both directions are full at the same time, with pieces of any size and readers
+// that rest: nothing is lost, doubled or out of order.
+func TestPublishedBothWays(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	b := newBox(t, nil)
+	go accept(b.listen("0.0.0.0:8000"), func(c net.Conn) {
+		defer c.Close()
+		_, _ = io.Copy(struct{ io.Writer }{c}, struct{ io.Reader }{c})
+		_ = c.(*net.TCPConn).CloseWrite()
+	})
+	if _, err := b.net.PublishSpec(PortSpec{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"}); err != nil {
+		t.Fatal(err)
+	}
+	data := make([]byte, 8<<20)
+	rand.Read(data)
+	var all sync.WaitGroup
+	for i := range 12 {
+		all.Go(func() {
+			c := visitPort(t, "8080")
+			defer c.Close()
+			rnd := mrand.New(mrand.NewPCG(uint64(i), 1))
+			sizes := []int{1, 700, 64 << 10, 1 << 20}
+			size := sizes[i%len(sizes)]
+			own := data[:min(len(data), size*2000)]
+			go func() {
+				for rest := own; len(rest) > 0; {
+					n := min(len(rest), 1+rnd.IntN(size))
+					if _, err := c.Write(rest[:n]); err != nil {
+						t.Errorf("connection %d: %v", i, err)
+						return
+					}
+					rest = rest[n:]
+				}
+				_ = c.(*net.TCPConn).CloseWrite()
+			}()
+			var got []byte
+			buf := make([]byte, 256<<10)
+			for {
+				n, err := c.Read(buf)
+				got = append(got, buf[:n]...)
+				if err != nil {
+					if err != io.EOF || !bytes.Equal(got, own) {
+						t.Errorf("connection %d: %d bytes of %d, %v", i, len(got), len(own), err)
+					}
+					return
+				}
+				if i%3 == 0 && len(got)%7 == 0 {
+					time.Sleep(time.Millisecond) // a reader that rests
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // echoName answers every datagram with its sender's address.

@@ -21,6 +21,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+
+	"coracle/pkg/slirp/sockaddr"
 )
 
 // udpPort is a published UDP port: a socket on the host. What arrives there is
@@ -127,7 +129,7 @@ func (p *udpPort) inbound() {
 			return // closed
 		}
 		if rerr == nil {
-			path := udpPath{port: p, visitor: addrPortOf(from), local: localOf(oob[:oobn])}
+			path := udpPath{port: p, visitor: sockaddr.AddrPort(from), local: localOf(oob[:oobn])}
 			if name, ok := p.server.enter(path, time.Now()); ok {
 				to := p.n.cfg.Address
 				if name.Addr().Is6() {
@@ -138,23 +140,6 @@ func (p *udpPort) inbound() {
 		}
 		datagrams.Put(buf)
 	}
-}
-
-// addrPortOf is a socket's address; IPv4 in IPv6 clothes is IPv4.
-func addrPortOf(sa unix.Sockaddr) netip.AddrPort {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
-		a := netip.AddrFrom16(sa.Addr).Unmap()
-		if a.IsLinkLocalUnicast() && sa.ZoneId != 0 {
-			if i, err := net.InterfaceByIndex(int(sa.ZoneId)); err == nil {
-				a = a.WithZone(i.Name)
-			}
-		}
-		return netip.AddrPortFrom(a, uint16(sa.Port))
-	}
-	return netip.AddrPort{}
 }
 
 // localOf reads the address that a datagram was sent to.
@@ -302,18 +287,12 @@ func (p *udpPort) send(path udpPath, data []byte) {
 	var oob []byte
 	six := p.conn.LocalAddr().(*net.UDPAddr).IP.To4() == nil
 	if six {
-		sa := &unix.SockaddrInet6{Port: int(path.visitor.Port()), Addr: path.visitor.Addr().As16()}
-		if zone := path.visitor.Addr().Zone(); zone != "" {
-			if i, err := net.InterfaceByName(zone); err == nil {
-				sa.ZoneId = uint32(i.Index)
-			}
-		}
-		to = sa
+		to = sockaddr.Of6(path.visitor)
 		if path.local.IsValid() {
 			oob = unix.PktInfo6(&unix.Inet6Pktinfo{Addr: path.local.As16()})
 		}
 	} else {
-		to = sockaddr(path.visitor)
+		to = sockaddr.Of(path.visitor)
 		if path.local.Is4() {
 			oob = unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: path.local.As4()})
 		}

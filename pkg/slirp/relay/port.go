@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package slirp
+package relay
 
 import (
 	"net"
@@ -10,43 +10,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tcpPort is a published TCP port: a socket that listens on the host, and whose
-// connections the relays join to the container's server.
-type tcpPort struct {
-	fd                int
-	relays            []*relay
-	gateway, gateway6 netip.Addr
-	dst, dst6         netip.AddrPort // dst6 is invalid without IPv6
+// Server is where the visitors of a port are led to.
+type Server struct {
+	// Addr is in the container, and not its loopback: a server must not take a
+	// visitor for somebody there (CVE-2021-20199). Gateway is the visitor that a
+	// visitor from the host itself is.
+	Addr    netip.AddrPort
+	Gateway netip.Addr
+	// The same over IPv6, or invalid.
+	Addr6    netip.AddrPort
+	Gateway6 netip.Addr
 }
 
-func (n *Network) listenTCP(at netip.AddrPort, containerPort uint16) (*tcpPort, error) {
-	network := "tcp4"
-	if at.Addr().Is6() {
-		network = "tcp6"
-	}
-	l, err := net.ListenTCP(network, net.TCPAddrFromAddrPort(at))
-	if err != nil {
-		return nil, err
-	}
-	return n.serveTCP(l, containerPort)
+// Port is a socket that listens on the host, and whose connections the loops join
+// to a server in the container.
+type Port struct {
+	fd     int
+	loops  []*Loop
+	server Server
 }
 
-// serveTCP takes a listener over.
-func (n *Network) serveTCP(l *net.TCPListener, containerPort uint16) (*tcpPort, error) {
+// Listen takes a listener over.
+func Listen(l *net.TCPListener, loops []*Loop, s Server) (*Port, error) {
 	defer l.Close()
 	raw, err := l.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	p := &tcpPort{
-		relays: n.ports.relays, gateway: n.cfg.Gateway, gateway6: n.cfg.Gateway6,
-		// The container's own address: a server must not take a visitor for
-		// somebody on its loopback (CVE-2021-20199).
-		dst: netip.AddrPortFrom(n.cfg.Address.Addr(), containerPort),
-	}
-	if n.cfg.Address6.IsValid() {
-		p.dst6 = netip.AddrPortFrom(n.cfg.Address6.Addr(), containerPort)
-	}
+	p := &Port{loops: loops, server: s}
 	if cerr := raw.Control(func(fd uintptr) {
 		p.fd, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
 	}); cerr != nil {
@@ -63,7 +54,7 @@ func (n *Network) serveTCP(l *net.TCPListener, containerPort uint16) (*tcpPort, 
 	} {
 		_ = unix.SetsockoptInt(p.fd, o[0], o[1], o[2])
 	}
-	for _, r := range p.relays {
+	for _, r := range p.loops {
 		r.do(func() { err = r.listen(p) })
 		if err != nil {
 			_ = p.Close()
@@ -77,7 +68,7 @@ func (n *Network) serveTCP(l *net.TCPListener, containerPort uint16) (*tcpPort, 
 // own name, where the container could hold that address; in the gateway's, which
 // is also the name of somebody on the host itself; in no name but the kernel's. A
 // visitor over IPv6 is for a server that listens there, if there is one.
-func (p *tcpPort) attempts(from netip.AddrPort, transparent bool) []attempt {
+func (p *Port) attempts(from netip.AddrPort, transparent bool) []attempt {
 	named := func(dst netip.AddrPort, gateway netip.Addr) attempt {
 		ip := from.Addr().WithZone("")
 		if ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.Is4() != dst.Addr().Is4() {
@@ -86,18 +77,18 @@ func (p *tcpPort) attempts(from netip.AddrPort, transparent bool) []attempt {
 		return attempt{dst: dst, name: netip.AddrPortFrom(ip, from.Port())}
 	}
 	var list []attempt
-	if transparent && from.Addr().Is6() && p.dst6.IsValid() {
-		list = append(list, named(p.dst6, p.gateway6))
+	if transparent && from.Addr().Is6() && p.server.Addr6.IsValid() {
+		list = append(list, named(p.server.Addr6, p.server.Gateway6))
 	}
 	if transparent {
-		list = append(list, named(p.dst, p.gateway))
+		list = append(list, named(p.server.Addr, p.server.Gateway))
 	}
-	return append(list, attempt{dst: p.dst})
+	return append(list, attempt{dst: p.server.Addr})
 }
 
 // Close ends the listener and all connections.
-func (p *tcpPort) Close() error {
-	for _, r := range p.relays {
+func (p *Port) Close() error {
+	for _, r := range p.loops {
 		r.do(func() { r.forget(p) })
 	}
 	return os.NewSyscallError("close", unix.Close(p.fd))

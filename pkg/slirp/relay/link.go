@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package slirp
+package relay
 
 import (
 	"net/netip"
@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// end is one of the two sockets of a connection that a relay carries: the
+// end is one of the two sockets of a connection that a loop carries: the
 // visitor's on the host, and the server's in the container. It holds what has
 // come from it and was not taken by the other end yet.
 type end struct {
 	fd    int
 	other *end
-	port  *tcpPort
+	port  *Port
 
 	watched bool
 	events  uint32 // that epoll watches for
@@ -36,7 +36,7 @@ func (e *end) waits() bool { return len(e.left) > 0 || e.piped > 0 }
 
 // join connects a visitor to the container's server. Who cannot be connected is
 // reset, as the server would have done.
-func (r *relay) join(p *tcpPort, fd int, from netip.AddrPort) {
+func (r *Loop) join(p *Port, fd int, from netip.AddrPort) {
 	visitor := &end{fd: fd, port: p}
 	server := &end{fd: -1, port: p, other: visitor, attempts: p.attempts(from, r.transparent)}
 	visitor.other = server
@@ -51,7 +51,7 @@ func (r *relay) join(p *tcpPort, fd int, from netip.AddrPort) {
 	}
 }
 
-func (r *relay) keep(e *end) {
+func (r *Loop) keep(e *end) {
 	for len(r.ends) <= e.fd {
 		r.ends = append(r.ends, make([]*end, 64)...)
 	}
@@ -59,7 +59,7 @@ func (r *relay) keep(e *end) {
 }
 
 // connect begins to connect the server's end. It reports whether there is hope.
-func (r *relay) connect(e *end) bool {
+func (r *Loop) connect(e *end) bool {
 	for len(e.attempts) > 0 {
 		next := e.attempts[0]
 		e.attempts = e.attempts[1:]
@@ -82,7 +82,7 @@ func (r *relay) connect(e *end) bool {
 }
 
 // connected looks how connect(2) went.
-func (r *relay) connected(e *end) {
+func (r *Loop) connected(e *end) {
 	n, err := unix.GetsockoptInt(e.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	e.connecting = false
 	if err == nil && n != 0 {
@@ -105,7 +105,7 @@ func (r *relay) connected(e *end) {
 
 // watch tells epoll what matters: what comes from e unless some of it waits, and
 // room for what waits to go there.
-func (r *relay) watch(e *end) {
+func (r *Loop) watch(e *end) {
 	var want uint32
 	if e.connecting || e.other.waits() {
 		want |= unix.EPOLLOUT
@@ -123,7 +123,7 @@ func (r *relay) watch(e *end) {
 }
 
 // handle is called for what epoll has seen.
-func (r *relay) handle(e *end, events uint32) {
+func (r *Loop) handle(e *end, events uint32) {
 	if e.connecting {
 		r.connected(e)
 		return
@@ -152,12 +152,12 @@ func (r *relay) handle(e *end, events uint32) {
 const (
 	pumpAtOnce = 4 // reads, until others have their turn
 	bulk       = 3 // reads that fill the buffer, until splice(2) is worth a pipe
-	smallPiece = relayBuffer / 4
+	smallPiece = bufferSize / 4
 )
 
 // pump carries what comes from e: through a buffer, which is cheap for little,
 // or within the kernel.
-func (r *relay) pump(e *end) {
+func (r *Loop) pump(e *end) {
 	for range pumpAtOnce {
 		if e.pipe != nil {
 			if !r.splice(e) {
@@ -193,7 +193,7 @@ func (r *relay) pump(e *end) {
 }
 
 // splice moves data in the kernel, and reports whether there may be more.
-func (r *relay) splice(e *end) bool {
+func (r *Loop) splice(e *end) bool {
 	n, err := unix.Splice(e.fd, nil, e.pipe.w, nil, pipeSize, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
 	switch {
 	case err == unix.EINTR:
@@ -222,14 +222,14 @@ func (r *relay) splice(e *end) bool {
 
 // flush writes what waits to the other end. It reports whether all of it went,
 // and the connection is still there.
-func (r *relay) flush(e *end) bool {
+func (r *Loop) flush(e *end) bool {
 	for e.waits() {
 		n, err := r.write(e)
 		switch {
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
 			if e.rest == nil && len(e.left) > 0 { // it is in the loop's buffer
-				e.rest = datagrams.Get().(*[]byte)
+				e.rest = buffers.Get().(*[]byte)
 				e.left = append((*e.rest)[:0], e.left...)
 			}
 			r.watch(e)
@@ -245,7 +245,7 @@ func (r *relay) flush(e *end) bool {
 		}
 	}
 	if e.left = nil; e.rest != nil {
-		datagrams.Put(e.rest)
+		buffers.Put(e.rest)
 		e.rest = nil
 	}
 	if e.ended {
@@ -259,7 +259,7 @@ func (r *relay) flush(e *end) bool {
 	return true
 }
 
-func (r *relay) write(e *end) (int, error) {
+func (r *Loop) write(e *end) (int, error) {
 	if e.piped > 0 {
 		n, err := unix.Splice(e.pipe.r, nil, e.other.fd, nil, e.piped, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
 		return int(n), err
@@ -268,14 +268,14 @@ func (r *relay) write(e *end) (int, error) {
 }
 
 // finish notes that no more comes from e.
-func (r *relay) finish(e *end) {
+func (r *Loop) finish(e *end) {
 	e.ended = true
 	r.pass(e)
 }
 
 // pass tells the other end that no more comes, when it has everything. It
 // reports whether the connection is still there.
-func (r *relay) pass(e *end) bool {
+func (r *Loop) pass(e *end) bool {
 	if e.shut = true; e.other.shut {
 		r.drop(e, false)
 		return false
@@ -287,7 +287,7 @@ func (r *relay) pass(e *end) bool {
 }
 
 // drop closes both ends. One that was cut is cut on the other side too.
-func (r *relay) drop(e *end, cut bool) {
+func (r *Loop) drop(e *end, cut bool) {
 	for _, o := range []*end{e, e.other} {
 		if cut && o.fd >= 0 {
 			_ = unix.SetsockoptLinger(o.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
@@ -297,7 +297,7 @@ func (r *relay) drop(e *end, cut bool) {
 }
 
 // release closes one end.
-func (r *relay) release(e *end) {
+func (r *Loop) release(e *end) {
 	if e.fd < 0 {
 		return
 	}
@@ -305,7 +305,7 @@ func (r *relay) release(e *end) {
 	unix.Close(e.fd)
 	e.fd, e.watched, e.events = -1, false, 0
 	if e.rest != nil {
-		datagrams.Put(e.rest)
+		buffers.Put(e.rest)
 	}
 	switch {
 	case e.pipe == nil:

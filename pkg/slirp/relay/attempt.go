@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package slirp
+package relay
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/slirp/sockaddr"
 )
 
 // A connection that is made in a visitor's name has its mark on every packet:
@@ -28,19 +31,20 @@ func routeMarked() error {
 	if err != nil {
 		return err
 	}
-	route := func(family int, every string) error {
+	route := func(family, size int) error {
+		every := &net.IPNet{IP: make(net.IP, size), Mask: make(net.IPMask, size)}
 		rule := netlink.NewRule()
 		rule.Family, rule.Mark, rule.Table, rule.Priority = family, visitorMark, visitorTable, 100
 		err := netlink.RouteReplace(&netlink.Route{
-			LinkIndex: lo.Attrs().Index, Dst: ipNet(netip.MustParsePrefix(every)), Table: visitorTable, Type: unix.RTN_LOCAL, Scope: unix.RT_SCOPE_HOST,
+			LinkIndex: lo.Attrs().Index, Dst: every, Table: visitorTable, Type: unix.RTN_LOCAL, Scope: unix.RT_SCOPE_HOST,
 		})
 		if added := netlink.RuleAdd(rule); !errors.Is(added, unix.EEXIST) { // another loop may have added it
 			err = errors.Join(err, added)
 		}
 		return err
 	}
-	_ = route(unix.AF_INET6, "::/0") // where there is IPv6
-	return route(unix.AF_INET, "0.0.0.0/0")
+	_ = route(unix.AF_INET6, net.IPv6len) // where there is IPv6
+	return route(unix.AF_INET, net.IPv4len)
 }
 
 // attempt is one way to connect to a server.
@@ -56,7 +60,7 @@ func (a attempt) last(err error) bool { return err == unix.ECONNREFUSED && a.dst
 // dial begins to connect a socket of the current thread's namespace. The error is
 // connect(2)'s: with EINPROGRESS the socket is there.
 func (a attempt) dial() (int, error) {
-	fd, err := unix.Socket(domainOf(a.dst.Addr()), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(sockaddr.Domain(a.dst.Addr()), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
 	}
@@ -65,7 +69,7 @@ func (a attempt) dial() (int, error) {
 		err = impersonate(fd, a.name)
 	}
 	if err == nil {
-		err = unix.Connect(fd, sockaddr(a.dst))
+		err = unix.Connect(fd, sockaddr.Of(a.dst))
 	}
 	if err != nil && err != unix.EINPROGRESS {
 		unix.Close(fd)
@@ -88,33 +92,9 @@ func impersonate(fd int, visitor netip.AddrPort) error {
 			return err
 		}
 	}
-	err := unix.Bind(fd, sockaddr(visitor))
+	err := unix.Bind(fd, sockaddr.Of(visitor))
 	if err == unix.EADDRINUSE {
-		err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(visitor.Addr(), 0)))
+		err = unix.Bind(fd, sockaddr.Of(netip.AddrPortFrom(visitor.Addr(), 0)))
 	}
 	return err
-}
-
-func domainOf(a netip.Addr) int {
-	if a.Is4() {
-		return unix.AF_INET
-	}
-	return unix.AF_INET6
-}
-
-func sockaddr(a netip.AddrPort) unix.Sockaddr {
-	if a.Addr().Is4() {
-		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
-	}
-	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
-}
-
-// control calls f with the descriptor. File.Fd would make it blocking.
-func control(file *os.File, f func(fd int) error) error {
-	raw, err := file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var ferr error
-	return errors.Join(raw.Control(func(fd uintptr) { ferr = f(int(fd)) }), ferr)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package slirp
+package relay
 
 import (
 	"syscall"
@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// System calls that never wait, for the loop of a relay. The scheduler is not
+// System calls that never wait, for a loop. The scheduler is not
 // told of them: around one that it is told of, it wakes other threads to take
 // this one's place.
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package slirp
+package relay
 
 import (
 	"encoding/binary"
@@ -10,19 +10,18 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/slirp/sockaddr"
 )
 
-// relay carries the connections of published TCP ports: an event loop (epoll(7))
-// on a thread of its own, which is in the container's network namespace and makes
-// the sockets there by itself. A goroutine for each direction of each connection
-// would cost three times the system calls for a small message, and a switch
-// between threads for a new connection.
-type relay struct {
+// Loop is an event loop (epoll(7)) on a thread of its own, which is in the
+// container's network namespace and makes the sockets there by itself.
+type Loop struct {
 	epoll, bell int
 	transparent bool
-	ports       map[int]*tcpPort // by descriptor
-	ends        []*end           // by descriptor
-	buf         []byte           // for what is read, until it is written
+	ports       map[int]*Port // by descriptor
+	ends        []*end        // by descriptor
+	buf         []byte        // for what is read, until it is written
 	pipes       pipePool
 	wait        time.Duration // until accepting goes on, after a failure
 	resume      time.Time
@@ -33,13 +32,16 @@ type relay struct {
 	todo []func()
 }
 
-// relayBuffer is what a connection may say at a time without being taken for a
+// bufferSize is what a connection may say at a time without being taken for a
 // bulk transfer.
-const relayBuffer = 64 << 10
+const bufferSize = 64 << 10
 
-// newRelay starts a loop in ns.
-func newRelay(ns *os.File) (*relay, error) {
-	r := &relay{epoll: -1, bell: -1, ports: map[int]*tcpPort{}, buf: make([]byte, relayBuffer), done: make(chan struct{})}
+// buffers hold what waits to be taken.
+var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
+
+// New starts a loop in a network namespace.
+func New(ns *os.File) (*Loop, error) {
+	r := &Loop{epoll: -1, bell: -1, ports: map[int]*Port{}, buf: make([]byte, bufferSize), done: make(chan struct{})}
 	ready := make(chan error, 1)
 	go func() {
 		defer close(r.done)
@@ -54,7 +56,7 @@ func newRelay(ns *os.File) (*relay, error) {
 	return r, <-ready
 }
 
-func (r *relay) open(ns *os.File) (err error) {
+func (r *Loop) open(ns *os.File) (err error) {
 	if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
 		return os.NewSyscallError("setns", err)
 	}
@@ -68,12 +70,12 @@ func (r *relay) open(ns *os.File) (err error) {
 	return r.control(unix.EPOLL_CTL_ADD, r.bell, unix.EPOLLIN)
 }
 
-func (r *relay) control(op, fd int, events uint32) error {
+func (r *Loop) control(op, fd int, events uint32) error {
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(r.epoll, op, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}))
 }
 
 // do has the loop run f, and waits until it has.
-func (r *relay) do(f func()) {
+func (r *Loop) do(f func()) {
 	finished := make(chan struct{})
 	r.mu.Lock()
 	r.todo = append(r.todo, func() { f(); close(finished) })
@@ -86,13 +88,13 @@ func (r *relay) do(f func()) {
 	}
 }
 
-// close ends the loop and all connections.
-func (r *relay) close() {
+// Close ends the loop and all connections.
+func (r *Loop) Close() {
 	r.do(func() { r.stopped = true })
 	<-r.done
 }
 
-func (r *relay) closeAll() {
+func (r *Loop) closeAll() {
 	for _, e := range r.ends {
 		if e != nil {
 			unix.Close(e.fd)
@@ -106,7 +108,7 @@ func (r *relay) closeAll() {
 	}
 }
 
-func (r *relay) run() {
+func (r *Loop) run() {
 	events := make([]unix.EpollEvent, 128)
 	for !r.stopped {
 		n, err := pollNow(r.epoll, events)
@@ -134,7 +136,7 @@ func (r *relay) run() {
 }
 
 // answer does what others want the loop to do.
-func (r *relay) answer() {
+func (r *Loop) answer() {
 	var count [8]byte
 	_, _ = unix.Read(r.bell, count[:])
 	r.mu.Lock()
@@ -148,7 +150,7 @@ func (r *relay) answer() {
 
 // listen begins to accept. The loops of one container all watch a port: the
 // kernel wakes one of them.
-func (r *relay) listen(p *tcpPort) error {
+func (r *Loop) listen(p *Port) error {
 	if err := r.control(unix.EPOLL_CTL_ADD, p.fd, unix.EPOLLIN|unix.EPOLLEXCLUSIVE); err != nil {
 		return err
 	}
@@ -157,7 +159,7 @@ func (r *relay) listen(p *tcpPort) error {
 }
 
 // forget ends a port and its connections.
-func (r *relay) forget(p *tcpPort) {
+func (r *Loop) forget(p *Port) {
 	_ = r.control(unix.EPOLL_CTL_DEL, p.fd, 0)
 	delete(r.ports, p.fd)
 	for _, e := range r.ends {
@@ -169,7 +171,7 @@ func (r *relay) forget(p *tcpPort) {
 
 const acceptAtOnce = 64
 
-func (r *relay) accept(p *tcpPort) {
+func (r *Loop) accept(p *Port) {
 	if !r.resume.IsZero() {
 		return // events of before the pause
 	}
@@ -178,7 +180,7 @@ func (r *relay) accept(p *tcpPort) {
 		switch err {
 		case nil:
 			r.wait = 0
-			r.join(p, fd, addrPortOf(from))
+			r.join(p, fd, sockaddr.AddrPort(from))
 		case unix.EINTR, unix.ECONNABORTED:
 		case unix.EAGAIN:
 			return
@@ -190,7 +192,7 @@ func (r *relay) accept(p *tcpPort) {
 }
 
 // pause stops accepting for a while.
-func (r *relay) pause() {
+func (r *Loop) pause() {
 	const shortest, longest = 5 * time.Millisecond, time.Second
 	r.wait = max(shortest, min(2*r.wait, longest))
 	r.resume = time.Now().Add(r.wait)
@@ -199,7 +201,7 @@ func (r *relay) pause() {
 	}
 }
 
-func (r *relay) acceptAgain() {
+func (r *Loop) acceptAgain() {
 	if r.resume.IsZero() || time.Now().Before(r.resume) {
 		return
 	}
@@ -210,19 +212,25 @@ func (r *relay) acceptAgain() {
 }
 
 // timeout is epoll_wait(2)'s, in milliseconds.
-func (r *relay) timeout() int {
+func (r *Loop) timeout() int {
 	if r.resume.IsZero() {
 		return -1
 	}
 	return int(max(0, time.Until(r.resume).Milliseconds()) + 1)
 }
 
+// LimitPipes bounds the pipes of bulk transfers that go through the kernel; the
+// others go through a buffer. Without it there is one for 16 descriptors that the
+// process may have.
+func (r *Loop) LimitPipes(n int) { r.do(func() { r.pipes.limit, r.pipes.limited = n, true }) }
+
 // pipePool keeps the pipes that splice(2) needs. There are no more of them than
 // the process has descriptors to spare.
 type pipePool struct {
-	free  []*pipe
-	made  int
-	limit int
+	free    []*pipe
+	made    int
+	limit   int
+	limited bool // limit is known
 }
 
 type pipe struct{ r, w int }
@@ -236,11 +244,11 @@ func (p *pipePool) take() *pipe {
 		p.free = p.free[:n-1]
 		return last
 	}
-	if p.limit == 0 {
+	if !p.limited {
 		const share = 16 // of the descriptors, for the two of a pipe in two loops
 		var l unix.Rlimit
 		_ = unix.Getrlimit(unix.RLIMIT_NOFILE, &l)
-		p.limit = int(min(l.Cur/share, 1<<16)) + 1
+		p.limit, p.limited = int(min(l.Cur/share, 1<<16)), true
 	}
 	var fds [2]int
 	if p.made >= p.limit || unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK) != nil {
