@@ -99,7 +99,7 @@ func TestNamespacesAndDNS(t *testing.T) {
 		"--pid=host --ipc=none --uts=host --cgroupns=host --userns=host": "",
 		"--pid=x": "--pid: invalid PID mode", "--uts=private": "--uts: invalid UTS mode", "--userns=auto": "--userns: invalid USER mode",
 		"--cgroupns=x": "--cgroupns: invalid CGROUP mode", "--ipc=x": "invalid IPC mode: x",
-		"--pid=container:a": "--pid container:a is not supported: every container has a user namespace of its own",
+		"--pid=container:a": "--pid container:a is not supported: containers share their network only",
 		"--ipc=container:a": "--ipc container:a is not supported",
 	} {
 		err := (&env{}).setNamespaces(given(t, strings.Fields(args)...), &container.Safety{})

@@ -75,7 +75,7 @@ func (e *env) setNamespaces(c *cli.Context, f *container.Safety) error {
 }
 
 func foreignNamespace(flag, v string) error {
-	return fmt.Errorf("--%s %s is not supported: every container has a user namespace of its own, and what belongs to one no other can join", flag, v)
+	return fmt.Errorf("--%s %s is not supported: containers share their network only", flag, v)
 }
 
 // setDevices takes --device: nodes of the host that the user may open.

@@ -9,14 +9,12 @@
 //	│ eth0 10.0.2.100 ─┼─veth┼─ wire ◄───────┼──────┼─ AF_PACKET ── gVisor TCP/IP stack   │
 //	│                  │     │               │      │    10.0.2.2 gateway │ 10.0.2.3 DNS   │
 //	└──────────────────┘     └───────────────┘      │    TCP, UDP, echo ──► host's sockets│
-//	        ▲                                       │                                    │
-//	        └── sockets made in the container's ────┼── published ports (rootlesskit)     │
-//	            netns, passed here                  └────────────────────────────────────┘
+//	        ▲                                       │    published UDP ◄── visitors       │
+//	        └── sockets made in the container's ────┼── relay ◄── published TCP ports     │
+//	            netns                               └────────────────────────────────────┘
 //
 // The wire's end is in a network namespace of its own, where the container
-// cannot see it. Published ports do not pass the stack: a connection that comes
-// in on the host is joined to a socket in the container's namespace, and the
-// kernel moves the data between the two.
+// cannot see it. Published TCP ports do not pass the stack: see package relay.
 //
 // What may be reached is decided before any socket is opened: see policy.go.
 package slirp
