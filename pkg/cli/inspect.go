@@ -130,6 +130,10 @@ func inspectContainer(cs *container.Store, c *container.Container) obj {
 	if d := c.Life.LogDriver; d == logfile.JSONFile || d == logfile.Local {
 		logPath = filepath.Join(c.Dir(), container.LogName)
 	}
+	files := filepath.Join(c.Dir(), "files")
+	if id := c.Net.OnNetworkOf(); id != "" {
+		files = filepath.Join(cs.Dirs().Container(id), "files")
+	}
 	o := obj{
 		"Id": c.ID, "Created": stamp(c.Created), "Path": path, "Args": strs(args),
 		"State": obj{
@@ -138,8 +142,8 @@ func inspectContainer(cs *container.Store, c *container.Container) obj {
 			"StartedAt": stamp(s.StartedAt), "FinishedAt": stamp(s.FinishedAt),
 		},
 		"Image": "sha256:" + c.ImageID, "Name": "/" + c.Name, "RestartCount": s.Restarts, "Driver": "overlay", "Platform": c.Platform,
-		"ResolvConfPath": filepath.Join(c.Dir(), "files", "resolv.conf"), "HostnamePath": filepath.Join(c.Dir(), "files", "hostname"),
-		"HostsPath": filepath.Join(c.Dir(), "files", "hosts"), "LogPath": logPath, "MountLabel": "", "ProcessLabel": "",
+		"ResolvConfPath": filepath.Join(files, "resolv.conf"), "HostnamePath": filepath.Join(files, "hostname"),
+		"HostsPath": filepath.Join(files, "hosts"), "LogPath": logPath, "MountLabel": "", "ProcessLabel": "",
 		"AppArmorProfile": "", "ExecIDs": nil,
 		"HostConfig": hostConfig(c),
 		"GraphDriver": obj{"Name": "overlay", "Data": obj{
