@@ -97,3 +97,68 @@ func TestDatagramsAreRefused(t *testing.T) {
 	six := newBox6(t)
 	refused(six, "["+hostAddr6+"]:9")
 }
+
+// TestOnePortForAll sends from one port of the container to several servers, who
+// all see one port of the host, and answer. Another container has another.
+func TestOnePortForAll(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	ask := func(c net.PacketConn, server net.Addr) string {
+		t.Helper()
+		buf := make([]byte, 100)
+		for range 5 { // a datagram may be lost
+			if _, err := c.WriteTo([]byte("who am I"), server); err != nil {
+				t.Fatal(err)
+			}
+			c.SetReadDeadline(time.Now().Add(time.Second))
+			n, from, err := c.ReadFrom(buf)
+			if err == nil {
+				if from.String() != server.String() {
+					t.Errorf("asked %s, and %s answers", server, from)
+				}
+				return string(buf[:n])
+			}
+		}
+		t.Fatalf("%s does not answer", server)
+		return ""
+	}
+	var servers []net.Addr
+	for range 5 {
+		s, err := net.ListenPacket("udp4", hostAddr+":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		servers = append(servers, s.LocalAddr())
+		go func() {
+			buf := make([]byte, 100)
+			for {
+				_, from, err := s.ReadFrom(buf)
+				if err != nil {
+					return
+				}
+				s.WriteTo([]byte(from.String()), from)
+			}
+		}()
+	}
+	ports := map[string]bool{}
+	for range 2 {
+		b := newBox(t, nil)
+		for range 2 {
+			c := b.listenUDP("0.0.0.0:0")
+			seen := ask(c, servers[0])
+			for range 2 {
+				for _, s := range servers {
+					if got := ask(c, s); got != seen {
+						t.Errorf("seen as %s and as %s", seen, got)
+					}
+				}
+			}
+			if ports[seen] {
+				t.Errorf("two sockets are seen as %s", seen)
+			}
+			ports[seen] = true
+		}
+	}
+}

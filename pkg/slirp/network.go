@@ -120,6 +120,7 @@ type Network struct {
 
 	pending pendingSYNs
 	flows   flowTable
+	outer   outerPorts
 	dns     dnsMemory
 
 	ports portDriver

@@ -57,15 +57,16 @@ func (n *Network) acceptUDP(r *udp.ForwarderRequest) bool {
 	if !ok || !n.flows.enter() {
 		return false
 	}
-	host, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, dst.Port())))
-	if err != nil {
+	f := &flow{n: n, id: id}
+	var err error
+	if f.host, f.port, err = n.outer.dial(netip.AddrPortFrom(addrOf(id.RemoteAddress), id.RemotePort), netip.AddrPortFrom(addr, dst.Port())); err != nil {
 		n.flows.leave()
 		return false
 	}
-	f := &flow{n: n, id: id, host: host}
 	ep, terr := r.CreateEndpoint(&f.wq)
 	if terr != nil {
-		host.Close()
+		f.host.Close()
+		n.outer.leave(f.port)
 		n.flows.leave()
 		return false
 	}
@@ -82,6 +83,7 @@ type flow struct {
 	n    *Network
 	id   stack.TransportEndpointID
 	host *net.UDPConn
+	port *outerPort
 	wq   waiter.Queue
 	ep   tcpip.Endpoint
 	used atomic.Int64 // when it last moved, in nanoseconds
@@ -92,6 +94,7 @@ func (f *flow) close() {
 	f.once.Do(func() {
 		f.host.Close()
 		f.ep.Close()
+		f.n.outer.leave(f.port)
 		f.n.flows.leave()
 	})
 }
