@@ -91,13 +91,18 @@ type halfCloser interface {
 
 const smallBuffer, largeBuffer = 16 << 10, 256 << 10
 
-var largeBuffers = sync.Pool{New: func() any { b := make([]byte, largeBuffer); return &b }}
+var (
+	smallBuffers = sync.Pool{New: func() any { b := make([]byte, smallBuffer); return &b }}
+	largeBuffers = sync.Pool{New: func() any { b := make([]byte, largeBuffer); return &b }}
+)
 
 // carry copies until the end of from, and then says so to to. A connection
 // that was cut is cut on the other side too, by abort. Buffers grow with the
 // traffic: thousands of idle connections are cheap, and busy ones fast.
 func carry(to, from halfCloser, abort func()) {
-	buf := make([]byte, smallBuffer)
+	small := smallBuffers.Get().(*[]byte)
+	defer smallBuffers.Put(small)
+	buf := *small
 	for {
 		k, err := from.Read(buf)
 		if k > 0 {
