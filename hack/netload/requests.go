@@ -49,8 +49,11 @@ func answerAll(c net.Conn) {
 				return
 			}
 		}
-		for data := make([]byte, 256<<10); bulk && err == nil; {
-			_, err = c.Write(data)
+		if bulk {
+			for data := make([]byte, 256<<10); err == nil; {
+				_, err = c.Write(data)
+			}
+			return
 		}
 		if _, err := c.Write(answer); err != nil || last {
 			return
