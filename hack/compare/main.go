@@ -12,9 +12,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 )
@@ -23,9 +26,21 @@ func main() {
 	b := bench{}
 	flag.StringVar(&b.dir, "dir", "", "directory with coracle, nothing and busybox.tar")
 	flag.StringVar(&b.home, "home", "", "an empty directory of the user's")
+	flag.StringVar(&b.names, "names", "", "the address of a name server that was started for the measurement")
+	who := flag.String("user", "", "who runs everything; only for root")
+	seconds := flag.Int("t", 3, "seconds of each measurement of the network")
 	flag.IntVar(&b.rounds, "n", 20, "rounds")
 	flag.Parse()
-	if err := b.run(flag.Args()); err != nil {
+	b.table = tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
+	err := b.become(*who)
+	switch {
+	case err != nil:
+	case flag.Arg(0) == "net":
+		err = b.network(*seconds)
+	default:
+		err = b.run(flag.Args())
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
 		os.Exit(1)
 	}
@@ -33,8 +48,28 @@ func main() {
 
 type bench struct {
 	dir, home string
+	names     string
 	rounds    int
+	user      *syscall.Credential
 	table     *tabwriter.Writer
+}
+
+// become has another user run all commands.
+func (b *bench) become(name string) error {
+	if name == "" {
+		return nil
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		return err
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		return err
+	}
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	b.user = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	return err
 }
 
 // variant is one way to do what a row measures.
@@ -58,7 +93,6 @@ func (b *bench) run(only []string) error {
 	if have("podman") {
 		defer b.command("podman", "rm", "-f", "-t", "0", "box").Run()
 	}
-	b.table = tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(b.table, "row\tprogram\tmedian\tfastest\tcoracle is")
 	for _, r := range b.rows() {
 		if len(only) > 0 && !slices.Contains(only, r.name) {
@@ -79,6 +113,7 @@ func (b *bench) run(only []string) error {
 func (b *bench) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = b.home
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: b.user}
 	cmd.Env = append(os.Environ(), "HOME="+b.home, "CORACLE_ROOT="+filepath.Join(b.home, "root"), "XDG_RUNTIME_DIR=", "XDG_DATA_HOME="+filepath.Join(b.home, "data"))
 	return cmd
 }
