@@ -150,74 +150,65 @@ func (r *Loop) handle(e *end, events uint32) {
 }
 
 const (
-	pumpAtOnce = 4 // reads, until others have their turn
-	bulk       = 3 // reads that fill the buffer, until splice(2) is worth a pipe
+	bulk       = 3 // reads in a row that fill the buffer, until splice(2) is worth a pipe
 	smallPiece = bufferSize / 4
 )
 
 // pump carries what comes from e: through a buffer, which is cheap for little,
-// or within the kernel.
+// or within the kernel. It does so once: others have their turn then, and epoll
+// tells of what is left.
 func (r *Loop) pump(e *end) {
-	for range pumpAtOnce {
-		if e.pipe != nil {
-			if !r.splice(e) {
-				return
-			}
-			continue
-		}
-		n, err := readNow(e.fd, r.buf)
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err == unix.EAGAIN:
-			return
-		case err != nil:
-			r.drop(e, true)
-			return
-		case n == 0:
-			r.finish(e)
-			return
-		}
-		e.left = r.buf[:n]
-		if !r.flush(e) {
-			return
-		}
-		if n < len(r.buf) {
-			e.full = 0
-			return
-		}
+	if e.pipe != nil {
+		r.splice(e)
+		return
+	}
+	n, err := readNow(e.fd, r.buf)
+	switch {
+	case err == unix.EINTR, err == unix.EAGAIN:
+		return
+	case err != nil:
+		r.drop(e, true)
+		return
+	case n == 0:
+		r.finish(e)
+		return
+	}
+	e.left = r.buf[:n]
+	switch {
+	case !r.flush(e):
+	case n < len(r.buf):
+		e.full = 0
+	default:
 		if e.full++; e.full >= bulk {
 			e.full, e.pipe = 0, r.pipes.take()
 		}
 	}
 }
 
-// splice moves data in the kernel, and reports whether there may be more.
-func (r *Loop) splice(e *end) bool {
+// splice moves data in the kernel.
+func (r *Loop) splice(e *end) {
 	n, err := unix.Splice(e.fd, nil, e.pipe.w, nil, pipeSize, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
 	switch {
-	case err == unix.EINTR:
-		return true
-	case err == unix.EAGAIN:
-		return false
+	case err == unix.EINTR, err == unix.EAGAIN:
+		return
 	case err != nil:
 		r.drop(e, true)
-		return false
+		return
 	case n == 0:
 		r.finish(e)
-		return false
+		return
 	}
 	e.piped = int(n)
-	if !r.flush(e) {
-		return false
-	}
-	if n >= smallPiece {
+	switch {
+	case !r.flush(e):
+	case n >= smallPiece:
 		e.full = 0
-	} else if e.full++; e.full >= bulk { // no bulk transfer any more
-		r.pipes.give(e.pipe)
-		e.full, e.pipe = 0, nil
+	default:
+		if e.full++; e.full >= bulk { // no bulk transfer any more
+			r.pipes.give(e.pipe)
+			e.full, e.pipe = 0, nil
+		}
 	}
-	return true
 }
 
 // flush writes what waits to the other end. It reports whether all of it went,
