@@ -238,7 +238,9 @@ func (n *netBench) questions() {
 // memory is what the engine has in memory for a container that sleeps. Only root
 // may see which of the pages are shared with others (Pss, proc(5)).
 func (n *netBench) memory() {
-	report := func(what string, kib int) { fmt.Fprintf(n.table, "idle container\t%s\t%.1f MiB\n", what, float64(kib)/1024) }
+	report := func(what string, kib int) {
+		fmt.Fprintf(n.table, "idle container\t%s\t%.1f MiB\n", what, float64(kib)/1024)
+	}
 	if data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", n.one)); err == nil {
 		report("Pss of its supervisor, beside two others", kibibytes(data, "Pss: %d kB"))
 		report("of that, anonymous", kibibytes(data, "Pss_Anon: %d kB"))
