@@ -26,122 +26,6 @@ func (e *env) networks() (slirp.Networks, error) {
 	return slirp.NewNetworks(d), nil
 }
 
-func networkCreateCommand(e *env) *cli.Command {
-	return &cli.Command{
-		Name: "create", Usage: "Create a network", ArgsUsage: "NETWORK",
-		Flags: []cli.Flag{
-			text("driver", short("d"), "Driver to manage the Network: bridge"),
-			values("gateway", nil, "IPv4 or IPv6 Gateway for the subnet"),
-			flag("internal", nil, "Restrict external access to the network"),
-			values("label", nil, "Set metadata on a network"),
-			values("subnet", nil, "Subnet in CIDR format that represents a network segment"),
-			text("ip-range", nil, "Allocate container ip from a sub-range"),
-			flag("ipv6", nil, "Enable IPv6 networking"),
-			values("aux-address", nil, "Auxiliary IPv4 or IPv6 addresses that no container gets: NAME=IP"),
-			values("opt", short("o"), "Driver specific options: none have an effect"),
-			text("ipam-driver", nil, "IP Address Management Driver: default"),
-			flag("attachable", nil, "Accepted for scripts: every network is"),
-		},
-		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
-				return err
-			}
-			o, err := newNetwork(c)
-			if err != nil {
-				return err
-			}
-			if len(c.StringSlice("opt")) > 0 {
-				e.warn("--opt has no effect: there is one network driver, and it has no options")
-			}
-			nets, err := e.networks()
-			if err != nil {
-				return err
-			}
-			w, err := nets.Create(c.Context, o)
-			if err != nil {
-				return err
-			}
-			e.event(events.Network, "create", w.ID, w.Name)
-			fmt.Fprintln(e.stdout, w.ID)
-			return nil
-		},
-	}
-}
-
-func newNetwork(c *cli.Context) (slirp.NewNamed, error) {
-	o := slirp.NewNamed{Name: c.Args().First(), Internal: c.Bool("internal")}
-	var err error
-	if d := c.String("driver"); d != "" && d != sandbox.NetBridge {
-		return o, fmt.Errorf("could not find plugin %s in v1 plugin registry: plugin %q not found", d, d)
-	}
-	if o.Labels, err = labels(c, nil); err != nil {
-		return o, err
-	}
-	if d := c.String("ipam-driver"); d != "" && d != "default" {
-		return o, fmt.Errorf("could not find plugin %s in v1 plugin registry: plugin %q not found", d, d)
-	}
-	o.IPv6 = c.Bool("ipv6")
-	return o, setPools(c, &o)
-}
-
-// setPools takes the subnets, one of each family, and what belongs to them.
-func setPools(c *cli.Context, o *slirp.NewNamed) (err error) {
-	for _, s := range c.StringSlice("subnet") {
-		p, err := netip.ParsePrefix(s)
-		if err != nil {
-			return fmt.Errorf("invalid subnet %s: invalid CIDR block notation", s)
-		}
-		if p != p.Masked() {
-			return fmt.Errorf("invalid subnet %s: it should be %s", s, p.Masked())
-		}
-		to := &o.Subnet
-		if p.Addr().Is6() {
-			to = &o.Subnet6
-		}
-		if to.IsValid() {
-			return fmt.Errorf("invalid subnet %s: a network has one subnet of each family", s)
-		}
-		*to = p
-	}
-	if len(c.StringSlice("subnet")) == 0 && (len(c.StringSlice("gateway")) > 0 || c.String("ip-range") != "") {
-		return errors.New("every ip-range or gateway must have a corresponding subnet")
-	}
-	for _, s := range c.StringSlice("gateway") {
-		a, err := netip.ParseAddr(s)
-		if err != nil {
-			return fmt.Errorf("invalid gateway %s: invalid IP address", s)
-		}
-		to, of := &o.Gateway, o.Subnet
-		if a.Is6() {
-			to, of = &o.Gateway6, o.Subnet6
-		}
-		if !of.IsValid() || !of.Contains(a) {
-			return fmt.Errorf("no matching subnet for gateway %s", s)
-		}
-		*to = a
-	}
-	if s := c.String("ip-range"); s != "" {
-		if o.Range, err = netip.ParsePrefix(s); err != nil {
-			return fmt.Errorf("invalid ip-range %s: invalid CIDR block notation", s)
-		}
-		if !o.Subnet.IsValid() || !o.Subnet.Contains(o.Range.Addr()) {
-			return fmt.Errorf("no matching subnet for range %s", s)
-		}
-	}
-	for _, s := range c.StringSlice("aux-address") {
-		_, ip, _ := strings.Cut(s, "=")
-		a, err := netip.ParseAddr(ip)
-		if err != nil {
-			return fmt.Errorf("invalid aux-address %s: invalid IP address", s)
-		}
-		if !o.Subnet.Contains(a) && !o.Subnet6.Contains(a) {
-			return fmt.Errorf("no matching subnet for aux-address %s", s)
-		}
-		o.Reserved = append(o.Reserved, a)
-	}
-	return nil
-}
-
 // predefined are the networks that are always there.
 var predefined = []string{sandbox.NetBridge, sandbox.NetHost, sandbox.NetNone}
 
@@ -161,9 +45,18 @@ func networkListCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			f, err := parseFilters(c.StringSlice("filter"), "name", "id", "label", "driver", "type")
+			f, err := parseFilters(c.StringSlice("filter"), "name", "id", "label", "driver", "type", "scope", "dangling")
 			if err != nil {
 				return err
+			}
+			used := map[string]bool{}
+			if len(f["dangling"]) > 0 {
+				if used, err = e.usedNetworks(); err != nil {
+					return err
+				}
+			}
+			dangling := func(w slirp.Named) bool {
+				return f.any("dangling", func(v string) bool { return !used[w.Name] == (v == "true" || v == "1") })
 			}
 			var rows []row
 			for _, name := range predefined {
@@ -172,7 +65,7 @@ func networkListCommand(e *env) *cli.Command {
 					driver = name
 				}
 				r := row{"ID": predefinedID(name), "Name": name, "Driver": driver, "Scope": "local", "Labels": "", "Internal": "false"}
-				if matchNetwork(f, r, nil, "builtin") {
+				if matchNetwork(f, r, nil, "builtin") && len(f["dangling"]) == 0 {
 					rows = append(rows, r)
 				}
 			}
@@ -181,7 +74,7 @@ func networkListCommand(e *env) *cli.Command {
 					"ID": w.ID, "Name": w.Name, "Driver": "bridge", "Scope": "local", "Labels": labelText(w.Labels),
 					"Internal": fmt.Sprint(w.Internal), "CreatedAt": dockerTime(w.Created),
 				}
-				if matchNetwork(f, r, w.Labels, "custom") {
+				if matchNetwork(f, r, w.Labels, "custom") && dangling(w) {
 					rows = append(rows, r)
 				}
 			}
@@ -199,7 +92,7 @@ func predefinedID(name string) string {
 func matchNetwork(f filters, r row, l map[string]string, kind string) bool {
 	return f.labels(l) && f.any("name", func(s string) bool { return strings.Contains(r["Name"], s) }) &&
 		f.any("id", func(s string) bool { return strings.HasPrefix(r["ID"], s) }) &&
-		f.any("driver", func(s string) bool { return s == r["Driver"] }) && f.any("type", func(s string) bool { return s == kind })
+		f.any("driver", func(s string) bool { return s == r["Driver"] }) && f.any("scope", func(s string) bool { return s == r["Scope"] }) && f.any("type", func(s string) bool { return s == kind })
 }
 
 func (e *env) printNetworks(c *cli.Context, rows []row) error {
@@ -332,7 +225,27 @@ func networkPruneCommand(e *env) *cli.Command {
 	}
 }
 
-// pruneNetworks removes the networks that no container, running or not, names.
+// usedNetworks are those that a container, running or not, names.
+func (e *env) usedNetworks() (map[string]bool, error) {
+	cs, err := e.containers()
+	if err != nil {
+		return nil, err
+	}
+	list, err := cs.List()
+	if err != nil {
+		return nil, err
+	}
+	used := map[string]bool{}
+	for _, ctr := range list {
+		used[ctr.Net.Mode] = true
+		for _, end := range ctr.Net.More {
+			used[end.Network] = true
+		}
+	}
+	return used, nil
+}
+
+// pruneNetworks removes the networks that no container names.
 func (e *env) pruneNetworks(c *cli.Context) error {
 	nets, err := e.networks()
 	if err != nil {
@@ -342,20 +255,9 @@ func (e *env) pruneNetworks(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	cs, err := e.containers()
+	used, err := e.usedNetworks()
 	if err != nil {
 		return err
-	}
-	ctrs, err := cs.List()
-	if err != nil {
-		return err
-	}
-	used := map[string]bool{}
-	for _, ctr := range ctrs {
-		used[ctr.Net.Mode] = true
-		for _, end := range ctr.Net.More {
-			used[end.Network] = true
-		}
 	}
 	var gone []string
 	for _, w := range list {

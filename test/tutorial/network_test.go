@@ -122,6 +122,10 @@ func TestConnect(t *testing.T) {
 		eventually(t, "front reaches "+name, func() bool { return ask("on-front", name) == "this is back" })
 	}
 	contains(t, u.ok("ps", "--format", "{{.Names}} {{.Networks}}"), "on-back back,front", "both front,back")
+	u.ok("network", "create", "idle")
+	if got := u.ok("network", "ls", "--format", "{{.Name}}", "-f", "dangling=true"); got != "idle" {
+		t.Errorf("networks that nobody uses: %q", got)
+	}
 	u.ok("network", "disconnect", "front", "on-back")
 	if got := ask("on-front", "on-back"); got != "" {
 		t.Errorf("after disconnect: %q", got)

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+)
+
+func restartCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "restart", Usage: "Restart one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]", Flags: stopFlags(),
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+				return err
+			}
+			sig, timeout, err := stopOptions(c)
+			if err != nil {
+				return err
+			}
+			return e.inOrder(c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+				if err := cs.Stop(c.Context, ctr, sig, timeout); err != nil {
+					return err
+				}
+				again, err := cs.Load(ctr.ID)
+				if err != nil {
+					return err
+				}
+				if err := startDetached(cs, again); err != nil {
+					return err
+				}
+				cs.Event(&again.Record, "restart", nil)
+				return nil
+			})
+		},
+	}
+}
+
+// inOrder is onContainers, but those that share another's network come after
+// all others.
+func (e *env) inOrder(args []string, f func(*container.Store, *container.Container) error) error {
+	var first, last []string
+	for _, a := range args {
+		if _, ctr, err := e.container(a); err == nil && ctr.Net.OnNetworkOf() != "" {
+			last = append(last, a)
+		} else {
+			first = append(first, a)
+		}
+	}
+	err := e.onContainers(first, f)
+	if len(last) == 0 {
+		return err
+	}
+	return errors.Join(err, e.onContainers(last, f))
+}
+
+func startDetached(cs *container.Store, ctr *container.Container) error {
+	if ctr.State.IsRunning() {
+		return nil
+	}
+	ses, err := cs.Launch(ctr, nil, nil, nil)
+	if err != nil {
+		return err
+	}
+	return ses.Close()
+}
+
+func startCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "start", Usage: "Start one or more stopped containers", ArgsUsage: "CONTAINER [CONTAINER...]",
+		Flags: []cli.Flag{
+			flag("attach", short("a"), "Attach STDOUT/STDERR and forward signals"),
+			flag("interactive", short("i"), "Attach container's STDIN"),
+			text("detach-keys", nil, "Override the key sequence for detaching a container"),
+			flag("boot", nil, "Start what its restart policy wants to run after the host was started: for units and cron's @reboot"),
+		},
+		Action: func(c *cli.Context) error {
+			if c.Bool("boot") {
+				return e.startAfterBoot(c)
+			}
+			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+				return err
+			}
+			if c.Bool("attach") || c.Bool("interactive") {
+				return e.startAttached(c)
+			}
+			return e.inOrder(c.Args().Slice(), startDetached)
+		},
+	}
+}
+
+// startAfterBoot is what a daemon would do when it starts.
+func (e *env) startAfterBoot(c *cli.Context) error {
+	if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+		return err
+	}
+	cs, err := e.containers()
+	if err != nil {
+		return err
+	}
+	list, bad := cs.List()
+	if bad != nil {
+		e.say(bad) // the good ones are started all the same
+	}
+	var names []string
+	for _, ctr := range list {
+		if ctr.WantedAfterBoot() {
+			names = append(names, ctr.Name)
+		}
+	}
+	return e.inOrder(names, startDetached)
+}
+
+func (e *env) startAttached(c *cli.Context) error {
+	if c.Args().Len() > 1 {
+		return cliErrorf("you cannot start and attach multiple containers at once")
+	}
+	keys, err := e.detachKeys(c)
+	if err != nil {
+		return err
+	}
+	cs, ctr, err := e.container(c.Args().First())
+	if err != nil {
+		return err
+	}
+	a := e.attachment(ctr)
+	a.Stdin = a.Stdin && c.Bool("interactive")
+	if ctr.State.IsRunning() {
+		ses, err := cs.Attach(ctr, a, e.outputs(a))
+		if err != nil {
+			return err
+		}
+		code, err := e.converse(ses, a, keys, true)
+		return errors.Join(err, exit(code))
+	}
+	code, err := e.runAttached(cs, ctr, nil, keys, true, a)
+	if err != nil {
+		var se *container.StartError
+		if errors.As(err, &se) {
+			return &exitError{se.Code, err}
+		}
+		return err
+	}
+	return exit(code)
+}
