@@ -61,7 +61,7 @@ func (b *bench) network(seconds int) (err error) {
 	n.peers()
 	fmt.Fprintln(b.table, "row\tway\tmedian\tlowest to highest\t")
 	n.memory()
-	for range b.rounds {
+	for range max(b.rounds, 1) {
 		for _, s := range n.series {
 			if s.failed != "" {
 				continue

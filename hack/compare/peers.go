@@ -41,9 +41,13 @@ func (n *netBench) peers() {
 
 // peerSpeed adds the throughput of a command's network, both ways.
 func (n *netBench) peerSpeed(name string, in []string, host string) {
-	for way, flag := range map[string][]string{"out": nil, "in": {"-R"}} {
+	for _, reverse := range []bool{false, true} {
+		way, args := "out", []string{"-c", host, "-p", n.ports["iperf"]}
+		if reverse {
+			way, args = "in", append(args, "-R")
+		}
 		n.add("iperf3, other networks", name+", "+way, []string{"%.1f Gbit/s"}, func() ([]float64, error) {
-			values, err := n.cost(in, nil, append([]string{"-c", host, "-p", n.ports["iperf"]}, flag...)...)
+			values, err := n.cost(in, nil, args...)
 			if err != nil {
 				return nil, err
 			}
