@@ -5,7 +5,6 @@ package slirp
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -46,17 +45,21 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 	n.pending.done(id)
 	ep.SocketOptions().SetDelayOption(false)
 	ep.SocketOptions().SetKeepAlive(true)
-	guest := gonet.NewTCPConn(&wq, ep)
+	guest := &guestConn{gonet.NewTCPConn(&wq, ep), ep, &wq}
 	defer guest.Close()
 	stop := context.AfterFunc(n.closing(), func() { host.Close() })
 	defer stop()
 	var both sync.WaitGroup
-	both.Add(1)
-	go func() {
-		defer both.Done()
-		carry(host, guest, func() { cut(host); ep.Abort() })
-	}()
-	carry(guest, host, func() { ep.Abort(); cut(host) })
+	both.Go(func() {
+		if err := carry(host, guest, guest.giveTo); err != nil {
+			cut(host)
+			ep.Abort()
+		}
+	})
+	if err := carry(guest, host, guest.takeFrom); err != nil {
+		ep.Abort()
+		cut(host)
+	}
 	both.Wait()
 }
 
@@ -81,49 +84,6 @@ func (n *Network) dialTCP(dst netip.AddrPort) (*net.TCPConn, error) {
 		return nil, err
 	}
 	return c.(*net.TCPConn), nil
-}
-
-// halfCloser is what both of our kinds of connection can do.
-type halfCloser interface {
-	io.ReadWriter
-	CloseWrite() error
-}
-
-const smallBuffer, largeBuffer = 16 << 10, 256 << 10
-
-var (
-	smallBuffers = sync.Pool{New: func() any { b := make([]byte, smallBuffer); return &b }}
-	largeBuffers = sync.Pool{New: func() any { b := make([]byte, largeBuffer); return &b }}
-)
-
-// carry copies until the end of from, and then says so to to. A connection
-// that was cut is cut on the other side too, by abort. Buffers grow with the
-// traffic: thousands of idle connections are cheap, and busy ones fast.
-func carry(to, from halfCloser, abort func()) {
-	small := smallBuffers.Get().(*[]byte)
-	defer smallBuffers.Put(small)
-	buf := *small
-	for {
-		k, err := from.Read(buf)
-		if k > 0 {
-			if _, werr := to.Write(buf[:k]); werr != nil {
-				abort()
-				return
-			}
-		}
-		switch {
-		case err == io.EOF:
-			_ = to.CloseWrite()
-			return
-		case err != nil:
-			abort()
-			return
-		case k == smallBuffer && len(buf) == smallBuffer:
-			large := largeBuffers.Get().(*[]byte)
-			defer largeBuffers.Put(large)
-			buf = *large
-		}
-	}
 }
 
 // closing is a context that ends when the network is closed.
