@@ -15,6 +15,7 @@ import (
 // anywhere.
 var stopsAtArgument = map[string]bool{
 	"run": true, "create": true, "exec": true, "top": true, "commit": true, "tag": true,
+	"network create": false, "volume create": false, // share the name, not the rule
 }
 
 // usageError is a mistake in the command line, with the command it was made
@@ -192,7 +193,11 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 		return out, nil
 	}
 	cmd.Flags = quicken(cmd.Flags)
-	tail, err := settle(cmd, path, cmd.Flags, rest, !stopsAtArgument[cmd.Name])
+	stops, named := stopsAtArgument[path]
+	if !named {
+		stops = stopsAtArgument[cmd.Name]
+	}
+	tail, err := settle(cmd, path, cmd.Flags, rest, !stops)
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,9 @@ func TestArrange(t *testing.T) {
 		{"exec -it box sh -x", "exec --interactive=true --tty=true -- box sh -x"},
 		{"logs --tail 5 -f box", "logs --tail=5 --follow=true -- box"},
 		{"stop -- -odd", "stop -- -odd"},
+		{"container create x --tty", "container create -- x --tty"},
+		{"network create app --internal", "network create --internal=true -- app"},
+		{"volume create data --label a=b", "volume create --label=a=b -- data"},
 	} {
 		e := testEnv()
 		got, err := arrange(e.app(), strings.Fields(tt.in))
