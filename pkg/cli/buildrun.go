@@ -46,14 +46,14 @@ func (r *buildRunner) Run(ctx context.Context, s dockerfile.Step) error {
 	if err := os.Mkdir(rootfs, 0o755); err != nil {
 		return fmt.Errorf("run command: %w", err)
 	}
-	mode := s.Network
-	if mode == "" || mode == "default" {
-		mode = sandbox.NetBridge
+	net := sandbox.Network{Mode: s.Network, AddHosts: s.AddHosts}
+	if s.Network == "" || s.Network == "default" {
+		net.Networks = []sandbox.Endpoint{{Network: sandbox.NetBridge}}
 	}
 	box, err := sandbox.Open(sandbox.Config{
 		Rootfs:   overlay.Rootfs{Lowers: s.Lowers, Upper: s.Upper, Work: s.Work, Target: rootfs, Volatile: true},
 		Hostname: "buildkitsandbox", Files: dir,
-		Network: sandbox.Network{Mode: mode, AddHosts: s.AddHosts},
+		Network: net,
 	})
 	defer unix.Unmount(rootfs, unix.MNT_DETACH)
 	if err != nil {

@@ -280,18 +280,21 @@ func networkSettings(c *container.Container) obj {
 		list, _ := ports[key].([]obj)
 		ports[key] = append(list, obj{"HostIp": p.HostIP.String(), "HostPort": portText(p.HostPort)})
 	}
-	first := endpoint(c, c.State.Place)
+	settings := obj{"Ports": ports}
+	maps.Copy(settings, endpoint(c, slirp.Place{}))
 	all := obj{}
-	if c.Net.OnNetworkOf() == "" {
-		all[c.Net.Mode] = first
+	if !c.Net.Own() && c.Net.OnNetworkOf() == "" {
+		all[c.Net.Mode] = endpoint(c, slirp.Place{})
 	}
-	for _, e := range c.Net.More {
+	for i, e := range c.Net.Networks {
 		end := endpoint(c, c.State.Networks[e.Network])
-		end["Aliases"] = e.Aliases
+		if i == 0 {
+			maps.Copy(settings, end)
+		}
+		end["Aliases"], end["GwPriority"] = e.Aliases, e.Priority
 		all[e.Network] = end
 	}
-	settings := obj{"Ports": ports, "Networks": all}
-	maps.Copy(settings, first)
+	settings["Networks"] = all
 	return settings
 }
 

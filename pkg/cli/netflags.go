@@ -309,6 +309,10 @@ func (p *netPlace) takeFlags(c *cli.Context) error {
 	return nil
 }
 
+func (p netPlace) endpoint(network string) container.Endpoint {
+	return container.Endpoint{Network: network, Aliases: p.aliases, IP: p.ip, IP6: p.ip6, Priority: p.gwPriority}
+}
+
 // userDefined reports whether the network has a name that somebody gave it.
 func (p netPlace) userDefined() bool {
 	switch p.name {
@@ -345,10 +349,11 @@ func (e *env) setNetworks(c *cli.Context, n *container.Net) error {
 			return err
 		}
 		if i == 0 {
-			n.Mode, n.Aliases, n.IP, n.IP6 = name, p.aliases, p.ip, p.ip6
-			continue
+			n.Mode = name
 		}
-		n.More = append(n.More, container.Endpoint{Network: name, Aliases: p.aliases, IP: p.ip, IP6: p.ip6})
+		if p.name == sandbox.NetBridge || p.userDefined() {
+			n.Networks = append(n.Networks, p.endpoint(name))
+		}
 	}
 	return nil
 }
@@ -394,9 +399,6 @@ func (e *env) checkPlace(p netPlace) error {
 	}
 	if len(p.driverOpts) > 0 {
 		e.warn("driver-opt has no effect: there is one network driver, and it has no options")
-	}
-	if p.gwPriority != 0 {
-		e.warn("gw-priority has no effect: the way out leads through the first network")
 	}
 	return nil
 }

@@ -237,8 +237,7 @@ func (e *env) usedNetworks() (map[string]bool, error) {
 	}
 	used := map[string]bool{}
 	for _, ctr := range list {
-		used[ctr.Net.Mode] = true
-		for _, end := range ctr.Net.More {
+		for _, end := range ctr.Net.Networks {
 			used[end.Network] = true
 		}
 	}
@@ -281,30 +280,25 @@ func networkConnectCommand(e *env) *cli.Command {
 		Name: "connect", Usage: "Connect a container to a network", ArgsUsage: "NETWORK CONTAINER",
 		Flags: []cli.Flag{
 			values("alias", nil, "Add network-scoped alias for the container"),
+			values("driver-opt", nil, "driver options for the network"),
+			&cli.IntFlag{Name: "gw-priority", Usage: "Highest gw-priority provides the default gateway. Accepts positive and negative values"},
 			text("ip", nil, "IPv4 address (e.g., \"172.30.100.104\")"), text("ip6", nil, "IPv6 address (e.g., \"2001:db8::33\")"),
+			values("link-local-ip", nil, "Add a link-local address for the container"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 2, 2); err != nil {
 				return err
 			}
-			end := container.Endpoint{Aliases: c.StringSlice("alias")}
-			for _, f := range []struct {
-				flag string
-				six  bool
-				to   *netip.Addr
-			}{{"ip", false, &end.IP}, {"ip6", true, &end.IP6}} {
-				v := c.String(f.flag)
-				if v == "" {
-					continue
-				}
-				var err error
-				if *f.to, err = parseIP(v, f.six); err != nil {
-					return badFlag(f.flag, v, err)
-				}
+			p := netPlace{name: c.Args().First(), aliases: c.StringSlice("alias"), driverOpts: c.StringSlice("driver-opt"), gwPriority: c.Int("gw-priority")}
+			if err := p.takeFlags(c); err != nil {
+				return err
 			}
 			return e.onNetwork(c, func(cs *container.Store, ctr *container.Container, network string) error {
-				end.Network = network
-				return cs.Connect(c.Context, ctr, end)
+				p.name = network
+				if err := e.checkPlace(p); err != nil {
+					return err
+				}
+				return cs.Connect(c.Context, ctr, p.endpoint(network))
 			})
 		},
 	}
@@ -327,17 +321,27 @@ func networkDisconnectCommand(e *env) *cli.Command {
 
 // onNetwork finds the network and the container that two arguments name.
 func (e *env) onNetwork(c *cli.Context, f func(*container.Store, *container.Container, string) error) error {
-	nets, err := e.networks()
-	if err != nil {
-		return err
-	}
-	w, err := nets.Lookup(c.Args().First())
-	if err != nil {
-		return err
+	network := c.Args().First()
+	switch network {
+	case sandbox.NetBridge:
+	case sandbox.NetHost:
+		return errors.New("container cannot be disconnected from host network or connected to host network")
+	case sandbox.NetNone:
+		return errors.New("container cannot be connected to multiple networks with one of the networks in private (none) mode")
+	default:
+		nets, err := e.networks()
+		if err != nil {
+			return err
+		}
+		w, err := nets.Lookup(network)
+		if err != nil {
+			return err
+		}
+		network = w.Name
 	}
 	cs, ctr, err := e.container(c.Args().Get(1))
 	if err != nil {
 		return err
 	}
-	return f(cs, ctr, w.Name)
+	return f(cs, ctr, network)
 }

@@ -224,8 +224,11 @@ func hostText(ip netip.Addr) string {
 
 // networksOf are the names of a container's networks.
 func networksOf(c *container.Container) []string {
-	list := []string{c.Net.Mode}
-	for _, e := range c.Net.More {
+	if !c.Net.Own() {
+		return []string{c.Net.Mode}
+	}
+	var list []string
+	for _, e := range c.Net.Networks {
 		list = append(list, e.Network)
 	}
 	return list

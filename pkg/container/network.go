@@ -11,16 +11,20 @@ import (
 	"coracle/pkg/state"
 )
 
+// Own reports whether a container has a network namespace that may be connected:
+// it need not be on any network now.
+func (n Net) Own() bool { return n.Mode != "host" && n.Mode != "none" && n.OnNetworkOf() == "" }
+
 // Connect puts a container on another network, now if it runs and whenever it
 // starts.
 func (s *Store) Connect(ctx context.Context, c *Container, e Endpoint) error {
-	if c.Net.Mode == e.Network || slices.ContainsFunc(c.Net.More, func(o Endpoint) bool { return o.Network == e.Network }) {
+	if c.Net.On(e.Network) >= 0 {
 		return fmt.Errorf("endpoint with name %s already exists in network %s", c.Name, e.Network)
 	}
 	if c.Net.OnNetworkOf() != "" {
 		return errors.New("container sharing network namespace with another container or host cannot be connected to any other network")
 	}
-	if c.Net.Mode == "host" || c.Net.Mode == "none" {
+	if !c.Net.Own() {
 		return fmt.Errorf("container cannot be connected to multiple networks with one of the networks in %s mode", c.Net.Mode)
 	}
 	if c.State.IsRunning() {
@@ -28,20 +32,17 @@ func (s *Store) Connect(ctx context.Context, c *Container, e Endpoint) error {
 			return err
 		}
 	}
-	if err := s.editNet(ctx, c, func(n *Net) { n.More = append(slices.Clip(n.More), e) }); err != nil {
+	if err := s.editNet(ctx, c, func(n *Net) { n.Networks = append(slices.Clip(n.Networks), e) }); err != nil {
 		return err
 	}
 	s.networkEvent(c.ID, "connect", e.Network)
 	return nil
 }
 
-// Disconnect takes a container off a network that it was connected to.
+// Disconnect takes a container off a network.
 func (s *Store) Disconnect(ctx context.Context, c *Container, network string) error {
-	i := slices.IndexFunc(c.Net.More, func(o Endpoint) bool { return o.Network == network })
+	i := c.Net.On(network)
 	if i < 0 {
-		if c.Net.Mode == network {
-			return fmt.Errorf("container %s was started on network %s: create it on another network instead", c.Name, network)
-		}
 		return fmt.Errorf("container %s is not connected to network %s", c.ID, network)
 	}
 	if c.State.IsRunning() {
@@ -49,7 +50,7 @@ func (s *Store) Disconnect(ctx context.Context, c *Container, network string) er
 			return err
 		}
 	}
-	if err := s.editNet(ctx, c, func(n *Net) { n.More = slices.Delete(slices.Clone(n.More), i, i+1) }); err != nil {
+	if err := s.editNet(ctx, c, func(n *Net) { n.Networks = slices.Delete(slices.Clone(n.Networks), i, i+1) }); err != nil {
 		return err
 	}
 	s.networkEvent(c.ID, "disconnect", network)

@@ -4,6 +4,7 @@ package container
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"coracle/pkg/cgroup"
@@ -13,7 +14,7 @@ import (
 
 // recordVersion is raised when a record of today cannot be read by the code of
 // yesterday.
-const recordVersion = 1
+const recordVersion = 2
 
 // Record is what was asked for: everything needed to start the container
 // again, so that starting opens neither the image store nor any other file.
@@ -68,21 +69,20 @@ func (p Process) Args() []string {
 	return append(append([]string(nil), p.Entrypoint...), p.Cmd...)
 }
 
-// Endpoint is a place on a network with a name, as it was asked for.
+// Endpoint is a place on a network, as it was asked for.
 type Endpoint struct {
-	Network string     `json:"network"`
-	Aliases []string   `json:"aliases,omitempty"`
-	IP      netip.Addr `json:"ip,omitzero"`
-	IP6     netip.Addr `json:"ip6,omitzero"`
+	Network  string     `json:"network"`
+	Aliases  []string   `json:"aliases,omitempty"`
+	IP       netip.Addr `json:"ip,omitzero"`
+	IP6      netip.Addr `json:"ip6,omitzero"`
+	Priority int        `json:"priority,omitempty"` // of the way out
 }
 
 // Net is how a container is connected.
 type Net struct {
-	Mode       string           `json:"mode"` // bridge, host, none, or the name of a network
-	Aliases    []string         `json:"aliases,omitempty"`
-	IP         netip.Addr       `json:"ip,omitzero"`
-	IP6        netip.Addr       `json:"ip6,omitzero"`
-	More       []Endpoint       `json:"more,omitempty"` // other networks with a name
+	// Mode is what was asked for first: host, none, container:ID, or a network.
+	Mode       string           `json:"mode"`
+	Networks   []Endpoint       `json:"networks,omitempty"` // where it is
 	Publish    []slirp.PortSpec `json:"publish,omitempty"`
 	Exposed    []string         `json:"exposed,omitempty"` // 80/tcp
 	PublishAll bool             `json:"publishAll,omitempty"`
@@ -90,6 +90,11 @@ type Net struct {
 	DNS        []string         `json:"dns,omitempty"`
 	DNSSearch  []string         `json:"dnsSearch,omitempty"`
 	DNSOptions []string         `json:"dnsOptions,omitempty"`
+}
+
+// On is the index of the place on a network, or -1.
+func (n Net) On(network string) int {
+	return slices.IndexFunc(n.Networks, func(e Endpoint) bool { return e.Network == network })
 }
 
 // Limits bound what the container may use.
@@ -179,8 +184,7 @@ type State struct {
 	Health     *Health       `json:"health,omitempty"` // nil without checks, and while nothing runs
 	Cgroup     string        `json:"cgroup,omitempty"` // directory of the container's cgroup, while it runs
 	Ports      []slirp.Port  `json:"ports,omitempty"`  // what is listened on
-	Place      slirp.Place   `json:"place,omitzero"`   // on the first network
-	// Networks are the places on the others.
+	// Networks are the places on networks, by name.
 	Networks map[string]slirp.Place `json:"networks,omitempty"`
 }
 

@@ -85,9 +85,10 @@ func hostInterfaces(t testing.TB) {
 
 // box is a container's network.
 type box struct {
-	t   testing.TB
-	ns  *os.File
-	net *Network
+	t     testing.TB
+	ns    *os.File
+	net   *Network
+	ports *Ports
 }
 
 func newBox(t testing.TB, change func(*Config)) *box {
@@ -104,8 +105,10 @@ func newBox(t testing.TB, change func(*Config)) *box {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { n.Close(); ns.Close() })
-	return &box{t, ns, n}
+	ports := NewPorts(ns)
+	ports.Lead(n)
+	t.Cleanup(func() { ports.Close(); n.Close(); ns.Close() })
+	return &box{t, ns, n, ports}
 }
 
 // dial connects from inside.

@@ -25,15 +25,14 @@ type handedSocket struct {
 	used   bool
 }
 
-// Hand gives the network sockets to publish ports with, before the first
-// PublishSpec: those that listen for TCP, and those of UDP that are bound and
+// Hand gives sockets to publish ports with, before the first Publish: those that listen for TCP, and those of UDP that are bound and
 // not connected. The files stay the caller's. Others are passed over.
-func (n *Network) Hand(files []*os.File) {
-	n.ports.mu.Lock()
-	defer n.ports.mu.Unlock()
+func (d *Ports) Hand(files []*os.File) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, f := range files {
 		if h := openHanded(f); h != nil {
-			n.ports.handed = append(n.ports.handed, h)
+			d.handed = append(d.handed, h)
 		}
 	}
 }
@@ -92,20 +91,20 @@ func control(file *os.File, f func(fd int) error) error {
 
 // serve takes a socket over that was handed over.
 //
-// Preconditions: n.ports.mu is held.
-func (n *Network) serve(socket io.Closer, containerPort uint16) (io.Closer, error) {
+// Preconditions: d.mu is held.
+func (d *Ports) serve(socket io.Closer, containerPort uint16) (io.Closer, error) {
 	if l, ok := socket.(*net.TCPListener); ok {
-		return n.serveTCP(l, containerPort)
+		return d.serveTCP(l, containerPort)
 	}
-	return n.serveUDP(socket.(*net.UDPConn), containerPort), nil
+	return d.serveUDP(socket.(*net.UDPConn), containerPort), nil
 }
 
 // Unserved is the error of a socket that was handed over and that no published
 // port has taken: whoever connects to it would wait for ever.
-func (n *Network) Unserved() error {
-	n.ports.mu.Lock()
-	defer n.ports.mu.Unlock()
-	for _, h := range n.ports.handed {
+func (d *Ports) Unserved() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, h := range d.handed {
 		if !h.used {
 			at := h.addr.String()
 			if h.addr.Addr().IsUnspecified() {
@@ -123,7 +122,7 @@ func (n *Network) Unserved() error {
 // handedAt finds the socket of an address.
 //
 // Preconditions: d.mu is held.
-func (d *portDriver) handedAt(proto string, at netip.AddrPort) *handedSocket {
+func (d *Ports) handedAt(proto string, at netip.AddrPort) *handedSocket {
 	for _, h := range d.handed {
 		if h.proto == proto && (h.addr == at || h.dual && at == netip.AddrPortFrom(netip.IPv4Unspecified(), h.addr.Port())) {
 			return h

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -123,7 +124,8 @@ type Network struct {
 	outer   outerPorts
 	dns     dnsMemory
 
-	ports portDriver
+	visited atomic.Pointer[Ports] // whose visitors are led here
+	wayOut  atomic.Bool           // the container's default route leads here
 }
 
 const nicID tcpip.NICID = 1
@@ -134,6 +136,7 @@ const nicID tcpip.NICID = 1
 func Start(netns *os.File, cfg Config) (*Network, error) {
 	n := &Network{cfg: cfg, netns: netns, wire: wire{stack: -1, peers: -1}, done: make(chan struct{})}
 	n.flows.max, n.flows.idle = maxFlows, flowIdle
+	n.wayOut.Store(!cfg.NoDefaultRoute)
 	var err error
 	if n.wire, err = newWire(netns, cfg); err != nil {
 		return nil, fmt.Errorf("connect network: %w", err)
@@ -196,7 +199,7 @@ func (n *Network) startStack() error {
 		return err
 	}
 	s.SetTransportProtocolHandler(tcp.ProtocolNumber, n.pending.forward(tcp.NewForwarder(s, 1<<20, 2*maxPending, n.acceptTCP)))
-	s.SetTransportProtocolHandler(udp.ProtocolNumber, n.ports.answers(udp.NewForwarder(s, n.acceptUDP).HandlePacket))
+	s.SetTransportProtocolHandler(udp.ProtocolNumber, n.answers(udp.NewForwarder(s, n.acceptUDP).HandlePacket))
 	s.SetTransportProtocolHandler(icmp.ProtocolNumber4, n.acceptEcho4)
 	s.SetTransportProtocolHandler(icmp.ProtocolNumber6, n.acceptEcho6)
 	return nil
@@ -246,13 +249,9 @@ func (n *Network) addresses() error {
 	return nil
 }
 
-// Unpublish frees the published ports.
-func (n *Network) Unpublish() error { return n.ports.close() }
-
 // Close disconnects the namespace and ends every connection. It may be called
 // again.
-func (n *Network) Close() error {
-	err := n.ports.close()
+func (n *Network) Close() {
 	select {
 	case <-n.done:
 	default:
@@ -271,7 +270,6 @@ func (n *Network) Close() error {
 	n.links.Wait()
 	n.wire.close()
 	n.wire = wire{stack: -1, peers: -1}
-	return err
 }
 
 // addrOf makes netstack's address ours.

@@ -19,12 +19,18 @@ import (
 	"coracle/pkg/slirp/relay"
 )
 
-// portDriver publishes the ports of one container.
-type portDriver struct {
+// Ports publishes the ports of one container. They stay when the container
+// changes its networks: visitors are led to its address on one of them.
+type Ports struct {
+	netns *os.File
+
 	mu     sync.Mutex
+	leads  *Network // nil: every visitor is turned away
 	loops  []*relay.Loop
+	tcp    []*relay.Server
 	open   []io.Closer           // relay.Port and udpPort
 	udp    map[uint16]*udpServer // by the container's port
+	links  sync.WaitGroup
 	handed []*handedSocket
 }
 
@@ -32,15 +38,54 @@ type portDriver struct {
 // is one for two processors: the others have work too.
 const maxLoops = 4
 
-// start begins to carry when the first port is published.
-func (d *portDriver) start(n *Network) error {
+// NewPorts publishes ports of the container that netns belongs to. Nothing runs
+// before the first is published. The file stays the caller's, for as long as
+// ports are open.
+func NewPorts(netns *os.File) *Ports {
+	return &Ports{netns: netns, udp: map[uint16]*udpServer{}}
+}
+
+// Lead has visitors led to the container's address on a network, or nowhere with
+// nil. Connections that were made are not touched.
+func (d *Ports) Lead(n *Network) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.udp == nil {
-		d.udp = map[uint16]*udpServer{}
+	if d.leads != nil {
+		d.leads.visited.Store(nil)
 	}
+	d.leads = n
+	if n != nil {
+		n.visited.Store(d)
+	}
+	for _, s := range d.tcp {
+		s.Lead(d.target())
+	}
+	for _, s := range d.udp {
+		s.lead(n)
+	}
+}
+
+// target is where a network leads visitors over TCP.
+//
+// Preconditions: d.mu is held.
+func (d *Ports) target() (t relay.Target) {
+	if d.leads == nil {
+		return t
+	}
+	c := d.leads.cfg
+	t.Addr, t.Gateway = c.Address.Addr(), c.Gateway
+	if c.Address6.IsValid() {
+		t.Addr6, t.Gateway6 = c.Address6.Addr(), c.Gateway6
+	}
+	return t
+}
+
+// start begins to carry when the first port is published.
+func (d *Ports) start() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for len(d.loops) < min(maxLoops, max(1, runtime.NumCPU()/2)) {
-		r, err := relay.New(n.netns)
+		r, err := relay.New(d.netns)
 		if err != nil {
 			return err
 		}
@@ -49,7 +94,10 @@ func (d *portDriver) start(n *Network) error {
 	return nil
 }
 
-func (d *portDriver) close() error {
+// Close frees the ports and ends the connections of visitors. It may be called
+// again.
+func (d *Ports) Close() error {
+	d.Lead(nil)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var errs []error
@@ -61,26 +109,28 @@ func (d *portDriver) close() error {
 			errs = append(errs, h.socket.Close())
 		}
 	}
-	d.open, d.udp, d.handed = nil, nil, nil
+	d.open, d.handed = nil, nil
+	clear(d.udp)
 	for _, r := range d.loops {
 		r.Close()
 	}
 	d.loops = nil
+	d.links.Wait()
 	return errors.Join(errs...)
 }
 
-// PublishSpec listens on the host for what spec asks for, and returns what is
+// Publish listens on the host for what spec asks for, and returns what is
 // listened on: one port for every host address.
-func (n *Network) PublishSpec(spec PortSpec) ([]Port, error) {
-	if err := n.ports.start(n); err != nil {
+func (d *Ports) Publish(spec PortSpec) ([]Port, error) {
+	if err := d.start(); err != nil {
 		return nil, fmt.Errorf("publish port: %w", err)
 	}
 	first, last := spec.HostPort, max(spec.HostPort, spec.HostPortEnd)
 	if first == 0 {
-		return n.publishFree(spec)
+		return d.publishFree(spec)
 	}
 	for p := int(first); ; p++ {
-		ports, err := n.publishAt(spec, uint16(p))
+		ports, err := d.publishAt(spec, uint16(p))
 		if err == nil || p >= int(last) || !errors.Is(err, unix.EADDRINUSE) {
 			return ports, err
 		}
@@ -91,13 +141,13 @@ func (n *Network) PublishSpec(spec PortSpec) ([]Port, error) {
 // that was just found.
 const freeTries = 16
 
-func (n *Network) publishFree(spec PortSpec) (ports []Port, err error) {
+func (d *Ports) publishFree(spec PortSpec) (ports []Port, err error) {
 	for range freeTries {
 		free, err := freePort(spec.Proto, spec.hostIPs()[0])
 		if err != nil {
 			return nil, fmt.Errorf("find free port: %w", err)
 		}
-		if ports, err = n.publishAt(spec, free); err == nil || !errors.Is(err, unix.EADDRINUSE) {
+		if ports, err = d.publishAt(spec, free); err == nil || !errors.Is(err, unix.EADDRINUSE) {
 			return ports, err
 		}
 	}
@@ -137,11 +187,11 @@ func (s PortSpec) hostIPs() []netip.Addr {
 }
 
 // publishAt listens at one port of every address, or of none.
-func (n *Network) publishAt(spec PortSpec, hostPort uint16) ([]Port, error) {
+func (d *Ports) publishAt(spec PortSpec, hostPort uint16) ([]Port, error) {
 	var ports []Port
 	var undo []func()
 	for _, ip := range spec.hostIPs() {
-		stop, err := n.publishOne(netip.AddrPortFrom(ip, hostPort), spec)
+		stop, err := d.publishOne(netip.AddrPortFrom(ip, hostPort), spec)
 		if err != nil {
 			if len(ports) > 0 && (errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EAFNOSUPPORT)) {
 				continue // IPv6 is compiled in but switched off
@@ -160,7 +210,7 @@ func (n *Network) publishAt(spec PortSpec, hostPort uint16) ([]Port, error) {
 	return ports, nil
 }
 
-func (n *Network) listenTCP(at netip.AddrPort, containerPort uint16) (io.Closer, error) {
+func (d *Ports) listenTCP(at netip.AddrPort, containerPort uint16) (io.Closer, error) {
 	network := "tcp4"
 	if at.Addr().Is6() {
 		network = "tcp6"
@@ -169,23 +219,27 @@ func (n *Network) listenTCP(at netip.AddrPort, containerPort uint16) (io.Closer,
 	if err != nil {
 		return nil, err
 	}
-	return n.serveTCP(l, containerPort)
+	return d.serveTCP(l, containerPort)
 }
 
 // serveTCP takes a listener over.
-func (n *Network) serveTCP(l *net.TCPListener, containerPort uint16) (io.Closer, error) {
-	s := relay.Server{Addr: netip.AddrPortFrom(n.cfg.Address.Addr(), containerPort), Gateway: n.cfg.Gateway}
-	if n.cfg.Address6.IsValid() {
-		s.Addr6, s.Gateway6 = netip.AddrPortFrom(n.cfg.Address6.Addr(), containerPort), n.cfg.Gateway6
+//
+// Preconditions: d.mu is held.
+func (d *Ports) serveTCP(l *net.TCPListener, containerPort uint16) (io.Closer, error) {
+	s := relay.NewServer(containerPort, d.target())
+	p, err := relay.Listen(l, d.loops, s)
+	if err != nil {
+		return nil, err
 	}
-	return relay.Listen(l, n.ports.loops, s)
+	d.tcp = append(d.tcp, s)
+	return p, nil
 }
 
 // publishOne listens at one address and returns how to stop that.
-func (n *Network) publishOne(at netip.AddrPort, spec PortSpec) (stop func(), err error) {
-	n.ports.mu.Lock()
-	defer n.ports.mu.Unlock()
-	h := n.ports.handedAt(spec.Proto, at)
+func (d *Ports) publishOne(at netip.AddrPort, spec PortSpec) (stop func(), err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	h := d.handedAt(spec.Proto, at)
 	if h != nil && h.used && h.dual {
 		return func() {}, nil // IPv4 and IPv6 by one socket
 	}
@@ -193,16 +247,16 @@ func (n *Network) publishOne(at netip.AddrPort, spec PortSpec) (stop func(), err
 	switch {
 	case h != nil && !h.used:
 		h.used = true
-		p, err = n.serve(h.socket, spec.ContainerPort)
+		p, err = d.serve(h.socket, spec.ContainerPort)
 	case spec.Proto == "tcp":
-		p, err = n.listenTCP(at, spec.ContainerPort)
+		p, err = d.listenTCP(at, spec.ContainerPort)
 	default:
-		p, err = n.listenUDP(at, spec.ContainerPort)
+		p, err = d.listenUDP(at, spec.ContainerPort)
 	}
 	if err != nil {
 		return nil, err
 	}
-	n.ports.open = append(n.ports.open, p)
+	d.open = append(d.open, p)
 	return func() { _ = p.Close() }, nil
 }
 

@@ -33,7 +33,7 @@ func TestPublishedTCP(t *testing.T) {
 		seen <- host
 		digest(c)
 	})
-	ports, err := b.net.PublishSpec(PortSpec{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"})
+	ports, err := b.ports.Publish(PortSpec{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,12 +85,12 @@ func TestPublishedHalfClose(t *testing.T) {
 		c.Close()
 	})
 	for i := range uint16(2) {
-		if _, err := b.net.PublishSpec(PortSpec{HostPort: 8080 + i, ContainerPort: 8000 + i, Proto: "tcp"}); err != nil {
+		if _, err := b.ports.Publish(PortSpec{HostPort: 8080 + i, ContainerPort: 8000 + i, Proto: "tcp"}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	halfClose(t, "splice", data, heard)
-	for _, l := range b.net.ports.loops {
+	for _, l := range b.ports.loops {
 		l.LimitPipes(0) // as if there were no descriptors to spare
 	}
 	halfClose(t, "buffer", data, heard)
@@ -150,12 +150,12 @@ func TestHandedSocketServesItsPort(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.net.Hand([]*os.File{f, os.Stdin}) // what is no socket is passed over
+		b.ports.Hand([]*os.File{f, os.Stdin}) // what is no socket is passed over
 		f.Close()
 		l.Close()
 	}
 	for port, host := range map[uint16]netip.Addr{80: netip.IPv4Unspecified(), 81: {}, 82: netip.MustParseAddr(hostAddr)} {
-		_, err := b.net.PublishSpec(PortSpec{HostIP: host, HostPort: port, ContainerPort: 8000, Proto: "tcp"})
+		_, err := b.ports.Publish(PortSpec{HostIP: host, HostPort: port, ContainerPort: 8000, Proto: "tcp"})
 		if err != nil {
 			t.Errorf("port %d: %v", port, err)
 			continue
@@ -183,15 +183,15 @@ func TestPublishedTCPOverIPv6(t *testing.T) {
 		digest(c)
 	})
 	// Several loops carry the connections of one port.
-	if err := b.net.ports.start(b.net); err != nil {
+	if err := b.ports.start(); err != nil {
 		t.Fatal(err)
 	}
 	second, err := relay.New(b.net.netns)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.net.ports.loops = append(b.net.ports.loops, second)
-	if _, err := b.net.PublishSpec(PortSpec{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"}); err != nil {
+	b.ports.loops = append(b.ports.loops, second)
+	if _, err := b.ports.Publish(PortSpec{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"}); err != nil {
 		t.Fatal(err)
 	}
 	data := make([]byte, 1<<20)
@@ -224,7 +224,7 @@ func TestPublishedBothWays(t *testing.T) {
 		_, _ = io.Copy(struct{ io.Writer }{c}, struct{ io.Reader }{c})
 		_ = c.(*net.TCPConn).CloseWrite()
 	})
-	if _, err := b.net.PublishSpec(PortSpec{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"}); err != nil {
+	if _, err := b.ports.Publish(PortSpec{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"}); err != nil {
 		t.Fatal(err)
 	}
 	data := make([]byte, 8<<20)
@@ -320,11 +320,11 @@ func TestPublishedUDP(t *testing.T) {
 	b := newBox(t, nil)
 	// A server that waits on every address answers from the right one too.
 	go echoName(b.listenUDP("0.0.0.0:5000"))
-	ports, err := b.net.PublishSpec(PortSpec{HostPort: 5353, ContainerPort: 5000, Proto: "udp"})
+	ports, err := b.ports.Publish(PortSpec{HostPort: 5353, ContainerPort: 5000, Proto: "udp"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.net.PublishSpec(PortSpec{HostPort: 5353, ContainerPort: 5000, Proto: "udp"}); err == nil || !errors.Is(err, unix.EADDRINUSE) {
+	if _, err := b.ports.Publish(PortSpec{HostPort: 5353, ContainerPort: 5000, Proto: "udp"}); err == nil || !errors.Is(err, unix.EADDRINUSE) {
 		t.Errorf("a port that is taken: %v", err)
 	}
 	large := strings.Repeat("x", 60000)
@@ -356,7 +356,7 @@ func TestPublishedUDPOverIPv6(t *testing.T) {
 	go echoName(c.(*net.UDPConn))
 	go echoName(b.listenUDP("0.0.0.0:5001")) // for IPv4 alone
 	for _, s := range []PortSpec{{HostPort: 5353, ContainerPort: 5000, Proto: "udp"}, {HostPort: 5354, ContainerPort: 5001, Proto: "udp"}} {
-		if _, err := b.net.PublishSpec(s); err != nil {
+		if _, err := b.ports.Publish(s); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -379,7 +379,7 @@ func TestPublishedUDPKeepsVisitorsApart(t *testing.T) {
 	b := newBox(t, nil)
 	go echoName(b.listenUDP("0.0.0.0:5000"))
 	for _, port := range []uint16{6000, 6001} {
-		if _, err := b.net.PublishSpec(PortSpec{HostPort: port, ContainerPort: 5000, Proto: "udp"}); err != nil {
+		if _, err := b.ports.Publish(PortSpec{HostPort: port, ContainerPort: 5000, Proto: "udp"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -412,10 +412,10 @@ func TestHandedUDPSocketServesItsPort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.net.Hand([]*os.File{f})
+	b.ports.Hand([]*os.File{f})
 	f.Close()
 	c.Close()
-	if _, err := b.net.PublishSpec(PortSpec{HostPort: 53, ContainerPort: 5000, Proto: "udp"}); err != nil {
+	if _, err := b.ports.Publish(PortSpec{HostPort: 53, ContainerPort: 5000, Proto: "udp"}); err != nil {
 		t.Fatal(err)
 	}
 	for addr, want := range map[string]string{hostAddr: hostAddr, "::1": "10.0.2.2"} {
@@ -440,28 +440,27 @@ func TestHandedSocketOfNoPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	b.net.Hand([]*os.File{f})
-	if _, err := b.net.PublishSpec(PortSpec{HostPort: 8080, ContainerPort: 80, Proto: "tcp"}); err != nil {
+	b.ports.Hand([]*os.File{f})
+	if _, err := b.ports.Publish(PortSpec{HostPort: 8080, ContainerPort: 80, Proto: "tcp"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.net.Unserved(); err == nil || !strings.Contains(err.Error(), hostAddr+":80") {
+	if err := b.ports.Unserved(); err == nil || !strings.Contains(err.Error(), hostAddr+":80") {
 		t.Errorf("a socket of no published port: %v", err)
 	}
 }
 
 func TestVisitorsOfUDP(t *testing.T) {
-	s := &udpServer{
-		port: 53, max: 4, listens6: func() bool { return false },
-		cfg:   &Config{Gateway: netip.MustParseAddr("10.0.2.2"), Address: netip.MustParsePrefix("10.0.2.100/24")},
-		paths: map[udpPath]*udpVisitor{}, byName: map[netip.AddrPort]*udpVisitor{},
-	}
+	n := &Network{cfg: Config{Gateway: netip.MustParseAddr("10.0.2.2"), Address: netip.MustParsePrefix("10.0.2.100/24")}}
+	n.wayOut.Store(true)
+	s := &udpServer{port: 53, max: 4}
+	s.lead(n)
 	one, two := &udpPort{}, &udpPort{}
 	now := time.Unix(1000, 0)
 	enter := func(p *udpPort, visitor, want string) udpPath {
 		t.Helper()
 		path := udpPath{port: p, visitor: netip.MustParseAddrPort(visitor)}
-		got, ok := s.enter(path, now)
-		if !ok || got.String() != want {
+		got, on := s.enter(path, now)
+		if on != n || got.String() != want {
 			t.Errorf("visitor %s is %s, want %s", visitor, got, want)
 		}
 		return path
@@ -482,5 +481,9 @@ func TestVisitorsOfUDP(t *testing.T) {
 	}
 	if len(s.paths) > 4 || len(s.byName) != len(s.paths) {
 		t.Errorf("%d visitors, %d names", len(s.paths), len(s.byName))
+	}
+	s.lead(nil)
+	if name, on := s.enter(first, now); on != nil {
+		t.Errorf("without a network a visitor is led somewhere, as %s", name)
 	}
 }

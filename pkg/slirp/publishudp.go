@@ -29,7 +29,6 @@ import (
 // put on the container's wire in the visitor's name, and what the server there
 // sends to the visitor comes back over the wire, as to anybody.
 type udpPort struct {
-	n      *Network
 	conn   *net.UDPConn
 	server *udpServer
 }
@@ -38,12 +37,10 @@ type udpPort struct {
 // any port of the host.
 type udpServer struct {
 	port uint16
-	cfg  *Config
 	max  int
-	// listens6 looks whether the server listens for IPv6.
-	listens6 func() bool
 
 	mu     sync.Mutex
+	on     *Network // where the server is; nil: nowhere
 	paths  map[udpPath]*udpVisitor
 	byName map[netip.AddrPort]*udpVisitor
 }
@@ -62,7 +59,7 @@ type udpVisitor struct {
 	used time.Time
 }
 
-func (n *Network) listenUDP(at netip.AddrPort, containerPort uint16) (*udpPort, error) {
+func (d *Ports) listenUDP(at netip.AddrPort, containerPort uint16) (*udpPort, error) {
 	network := "udp4"
 	if at.Addr().Is6() {
 		network = "udp6"
@@ -71,22 +68,20 @@ func (n *Network) listenUDP(at netip.AddrPort, containerPort uint16) (*udpPort, 
 	if err != nil {
 		return nil, err
 	}
-	return n.serveUDP(c, containerPort), nil
+	return d.serveUDP(c, containerPort), nil
 }
 
 // serveUDP takes a socket over.
 //
-// Preconditions: n.ports.mu is held.
-func (n *Network) serveUDP(c *net.UDPConn, containerPort uint16) *udpPort {
-	server := n.ports.udp[containerPort]
+// Preconditions: d.mu is held.
+func (d *Ports) serveUDP(c *net.UDPConn, containerPort uint16) *udpPort {
+	server := d.udp[containerPort]
 	if server == nil {
-		server = &udpServer{
-			port: containerPort, cfg: &n.cfg, max: maxFlows, listens6: func() bool { return n.listens6(containerPort) },
-			paths: map[udpPath]*udpVisitor{}, byName: map[netip.AddrPort]*udpVisitor{},
-		}
-		n.ports.udp[containerPort] = server
+		server = &udpServer{port: containerPort, max: maxFlows}
+		server.lead(d.leads)
+		d.udp[containerPort] = server
 	}
-	p := &udpPort{n: n, conn: c, server: server}
+	p := &udpPort{conn: c, server: server}
 	// Which of the host's addresses a datagram was for: the answer has to come
 	// from there (ip(7), ipv6(7)).
 	if raw, err := c.SyscallConn(); err == nil {
@@ -96,7 +91,7 @@ func (n *Network) serveUDP(c *net.UDPConn, containerPort uint16) *udpPort {
 		})
 	}
 	_ = c.SetReadBuffer(4 << 20)
-	n.links.Go(p.inbound)
+	d.links.Go(p.inbound)
 	return p
 }
 
@@ -130,12 +125,12 @@ func (p *udpPort) inbound() {
 		}
 		if rerr == nil {
 			path := udpPath{port: p, visitor: sockaddr.AddrPort(from), local: localOf(oob[:oobn])}
-			if name, ok := p.server.enter(path, time.Now()); ok {
-				to := p.n.cfg.Address
+			if name, on := p.server.enter(path, time.Now()); on != nil {
+				to := on.cfg.Address
 				if name.Addr().Is6() {
-					to = p.n.cfg.Address6
+					to = on.cfg.Address6
 				}
-				p.n.sendUDP(name, netip.AddrPortFrom(to.Addr(), p.server.port), (*buf)[:k])
+				on.sendUDP(name, netip.AddrPortFrom(to.Addr(), p.server.port), (*buf)[:k])
 			}
 		}
 		datagrams.Put(buf)
@@ -159,28 +154,35 @@ func localOf(oob []byte) netip.Addr {
 	return netip.Addr{}
 }
 
-// enter finds out in whose name a datagram is passed on.
-func (s *udpServer) enter(path udpPath, now time.Time) (netip.AddrPort, bool) {
-	if !path.visitor.IsValid() {
-		return netip.AddrPort{}, false
-	}
+// lead has visitors led to a network, where nobody knows them yet.
+func (s *udpServer) lead(n *Network) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.on, s.paths, s.byName = n, map[udpPath]*udpVisitor{}, map[netip.AddrPort]*udpVisitor{}
+}
+
+// enter finds out in whose name a datagram is passed on, and where.
+func (s *udpServer) enter(path udpPath, now time.Time) (netip.AddrPort, *Network) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !path.visitor.IsValid() || s.on == nil {
+		return netip.AddrPort{}, nil
+	}
 	if v := s.paths[path]; v != nil {
 		v.used = now
-		return v.name, true
+		return v.name, s.on
 	}
 	if len(s.paths) >= s.max {
 		s.makeRoom(now)
 	}
-	six := path.visitor.Addr().Is6() && s.cfg.Address6.IsValid() && s.listens6()
+	six := path.visitor.Addr().Is6() && s.on.cfg.Address6.IsValid() && s.on.listens6(s.port)
 	name, ok := s.name(path.visitor, six)
 	if !ok {
-		return name, false
+		return name, nil
 	}
 	v := &udpVisitor{path: path, name: name, used: now}
 	s.paths[path], s.byName[name] = v, v
-	return name, true
+	return name, s.on
 }
 
 // makeRoom forgets who has been silent, or else anybody: a flood from made-up
@@ -207,12 +209,12 @@ func (s *udpServer) forget(v *udpVisitor) {
 // else the gateway's, with a port that nobody else has. With six it is one of
 // IPv6.
 func (s *udpServer) name(visitor netip.AddrPort, six bool) (netip.AddrPort, bool) {
-	own, gateway := s.cfg.Address, s.cfg.Gateway
+	own, gateway := s.on.cfg.Address, s.on.cfg.Gateway
 	if six {
-		own, gateway = s.cfg.Address6, s.cfg.Gateway6
+		own, gateway = s.on.cfg.Address6, s.on.cfg.Gateway6
 	}
 	ip := visitor.Addr()
-	if ip.Is6() == six && ip.IsGlobalUnicast() && !s.cfg.NoDefaultRoute && !own.Contains(ip) && s.byName[visitor] == nil {
+	if ip.Is6() == six && ip.IsGlobalUnicast() && s.on.wayOut.Load() && !own.Contains(ip) && s.byName[visitor] == nil {
 		return visitor, true
 	}
 	const first, ports = 1024, 1<<16 - 1024
@@ -259,8 +261,12 @@ func (s *udpServer) path(name netip.AddrPort, now time.Time) (udpPath, bool) {
 
 // answers takes datagrams from the container that answer a visitor; next gets
 // the others.
-func (d *portDriver) answers(next func(stack.TransportEndpointID, *stack.PacketBuffer) bool) func(stack.TransportEndpointID, *stack.PacketBuffer) bool {
+func (n *Network) answers(next func(stack.TransportEndpointID, *stack.PacketBuffer) bool) func(stack.TransportEndpointID, *stack.PacketBuffer) bool {
 	return func(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
+		d := n.visited.Load()
+		if d == nil {
+			return next(id, pkt)
+		}
 		d.mu.Lock()
 		server := d.udp[id.RemotePort]
 		d.mu.Unlock()

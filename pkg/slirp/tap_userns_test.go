@@ -45,7 +45,7 @@ func TestTap(t *testing.T) {
 	go accept(b.listen("0.0.0.0:8000"), digest)
 	go echoName(b.listenUDP("0.0.0.0:5000"))
 	for _, s := range []PortSpec{{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"}, {HostPort: 5353, ContainerPort: 5000, Proto: "udp"}} {
-		if _, err := b.net.PublishSpec(s); err != nil {
+		if _, err := b.ports.Publish(s); err != nil {
 			t.Fatal(err)
 		}
 	}

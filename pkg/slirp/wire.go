@@ -203,15 +203,8 @@ func configureInterface(c Config) error {
 		return err
 	}
 	neighbours := []netip.Addr{c.Gateway, c.DNS}
-	var routes []netlink.Route
-	if !c.NoDefaultRoute {
-		routes = append(routes, netlink.Route{LinkIndex: link.Attrs().Index, Gw: c.Gateway.AsSlice()})
-	}
 	if c.Address6.IsValid() {
 		neighbours = append(neighbours, c.Gateway6)
-		if !c.NoDefaultRoute {
-			routes = append(routes, netlink.Route{LinkIndex: link.Attrs().Index, Gw: c.Gateway6.AsSlice()})
-		}
 	}
 	for _, a := range neighbours {
 		if err := netlink.NeighSet(&netlink.Neigh{
@@ -220,15 +213,67 @@ func configureInterface(c Config) error {
 			return fmt.Errorf("add neighbour %s: %w", a, err)
 		}
 	}
-	for i := range routes {
-		if err := netlink.RouteAdd(&routes[i]); err != nil {
-			return fmt.Errorf("add route: %w", err)
+	if !c.NoDefaultRoute {
+		if err := addDefaultRoutes(link, c); err != nil {
+			return err
 		}
 	}
 	if c.Address6.IsValid() {
 		return settle(c.Address6.Addr())
 	}
 	return nil
+}
+
+// defaultRoutes are the container's ways out.
+func defaultRoutes(link netlink.Link, c Config) []netlink.Route {
+	routes := []netlink.Route{{LinkIndex: link.Attrs().Index, Gw: c.Gateway.AsSlice()}}
+	if c.Address6.IsValid() {
+		routes = append(routes, netlink.Route{LinkIndex: link.Attrs().Index, Gw: c.Gateway6.AsSlice()})
+	}
+	return routes
+}
+
+func addDefaultRoutes(link netlink.Link, c Config) error {
+	for _, r := range defaultRoutes(link, c) {
+		if err := netlink.RouteReplace(&r); err != nil {
+			return fmt.Errorf("add route: %w", err)
+		}
+	}
+	return nil
+}
+
+// TakeWayOut makes this network the container's way out, or takes that from it:
+// there is one at a time, and none on an internal network.
+func (n *Network) TakeWayOut(take bool) error {
+	if n.wayOut.Swap(take) == take {
+		return nil
+	}
+	_, err := inNetNS(n.netns, func() (none struct{}, err error) {
+		link, err := netlink.LinkByName(n.cfg.Interface)
+		switch {
+		case err != nil:
+			return none, fmt.Errorf("find %s: %w", n.cfg.Interface, err)
+		case take:
+			return none, addDefaultRoutes(link, n.cfg)
+		}
+		for _, r := range defaultRoutes(link, n.cfg) {
+			_ = netlink.RouteDel(&r) // the container may have done so itself
+		}
+		return none, nil
+	})
+	return err
+}
+
+// Disconnect takes the container off the network: it closes it, and the interface
+// is gone. Close leaves that to the end of the namespace.
+func (n *Network) Disconnect() {
+	_, _ = inNetNS(n.netns, func() (none struct{}, err error) {
+		if link, err := netlink.LinkByName(n.cfg.Interface); err == nil {
+			_ = netlink.LinkDel(link)
+		}
+		return none, nil
+	})
+	n.Close()
 }
 
 func ipNet(p netip.Prefix) *net.IPNet {

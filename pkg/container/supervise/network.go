@@ -16,8 +16,8 @@ import (
 
 func (s *supervisor) endpoint(e container.Endpoint) sandbox.Endpoint {
 	return sandbox.Endpoint{
-		Network: e.Network,
-		Member:  slirp.Member{Container: s.id, Name: s.c.Name, Aliases: e.Aliases, Addr: e.IP, Addr6: e.IP6},
+		Network: e.Network, Priority: e.Priority,
+		Member: slirp.Member{Container: s.id, Name: s.c.Name, Aliases: e.Aliases, Addr: e.IP, Addr6: e.IP6},
 	}
 }
 
@@ -90,15 +90,13 @@ func (s *supervisor) network(o opening) sandbox.Network {
 		}
 		return sandbox.Network{Mode: mode, NetNS: o.netns}
 	}
-	var more []sandbox.Endpoint
-	for _, e := range n.More {
-		more = append(more, s.endpoint(e))
+	var on []sandbox.Endpoint
+	for _, e := range n.Networks {
+		on = append(on, s.endpoint(e))
 	}
 	return sandbox.Network{
-		Mode: n.Mode, Ports: n.Publish, Listening: o.listening, AddHosts: n.AddHosts,
+		Mode: n.Mode, Networks: on, Ports: n.Publish, Listening: o.listening, AddHosts: n.AddHosts,
 		DNS: n.DNS, DNSSearch: n.DNSSearch, DNSOptions: n.DNSOptions,
-		Named:  slirp.NewNetworks(s.store.Dirs()),
-		Member: slirp.Member{Container: s.id, Name: s.c.Name, Aliases: n.Aliases, Addr: n.IP, Addr6: n.IP6},
-		More:   more,
+		Named: slirp.NewNetworks(s.store.Dirs()),
 	}
 }

@@ -207,8 +207,7 @@ func (s *supervisor) open(o opening) error {
 		return err
 	}
 	trace.Mark("opened the box")
-	s.state.Place, s.state.Networks = s.box.Place(), s.box.Attachments()
-	s.state.Ports = s.box.Ports()
+	s.state.Networks, s.state.Ports = s.box.Places(), s.box.Published()
 	s.ctl, err = container.ListenIn(s.store.Dirs().ContainerRun(s.id))
 	return err
 }

@@ -6,32 +6,47 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
 
-// Server is where the visitors of a port are led to.
-type Server struct {
-	// Addr is in the container, and not its loopback: a server must not take a
-	// visitor for somebody there (CVE-2021-20199). Gateway is the visitor that a
-	// visitor from the host itself is.
-	Addr    netip.AddrPort
-	Gateway netip.Addr
+// Target is the container's address on a network.
+type Target struct {
+	// Addr is not the container's loopback: a server must not take a visitor for
+	// somebody there (CVE-2021-20199). Gateway is the visitor that a visitor from
+	// the host itself is. Without an address, visitors are turned away.
+	Addr, Gateway netip.Addr
 	// The same over IPv6, or invalid.
-	Addr6    netip.AddrPort
-	Gateway6 netip.Addr
+	Addr6, Gateway6 netip.Addr
 }
+
+// Server is where the visitors of a port are led to. That may change.
+type Server struct {
+	port uint16
+	at   atomic.Pointer[Target]
+}
+
+// NewServer is a server at a port of the container.
+func NewServer(port uint16, t Target) *Server {
+	s := &Server{port: port}
+	s.Lead(t)
+	return s
+}
+
+// Lead has visitors who come from now on led to t.
+func (s *Server) Lead(t Target) { s.at.Store(&t) }
 
 // Port is a socket that listens on the host, and whose connections the loops join
 // to a server in the container.
 type Port struct {
 	fd     int
 	loops  []*Loop
-	server Server
+	server *Server
 }
 
 // Listen takes a listener over.
-func Listen(l *net.TCPListener, loops []*Loop, s Server) (*Port, error) {
+func Listen(l *net.TCPListener, loops []*Loop, s *Server) (*Port, error) {
 	defer l.Close()
 	raw, err := l.SyscallConn()
 	if err != nil {
@@ -76,14 +91,19 @@ func (p *Port) attempts(from netip.AddrPort, transparent bool) []attempt {
 		}
 		return attempt{dst: dst, name: netip.AddrPortFrom(ip, from.Port())}
 	}
+	t := p.server.at.Load()
+	if !t.Addr.IsValid() {
+		return nil
+	}
 	var list []attempt
-	if transparent && from.Addr().Is6() && p.server.Addr6.IsValid() {
-		list = append(list, named(p.server.Addr6, p.server.Gateway6))
+	four := netip.AddrPortFrom(t.Addr, p.server.port)
+	if transparent && from.Addr().Is6() && t.Addr6.IsValid() {
+		list = append(list, named(netip.AddrPortFrom(t.Addr6, p.server.port), t.Gateway6))
 	}
 	if transparent {
-		list = append(list, named(p.server.Addr, p.server.Gateway))
+		list = append(list, named(four, t.Gateway))
 	}
-	return append(list, attempt{dst: p.server.Addr})
+	return append(list, attempt{dst: four})
 }
 
 // Close ends the listener and all connections.
