@@ -309,7 +309,7 @@ func endpoint(c *container.Container, p slirp.Place) obj {
 		return o
 	}
 	o["IPAddress"], o["IPPrefixLen"], o["Gateway"] = p.Address.Addr().String(), p.Address.Bits(), p.Gateway.String()
-	o["MacAddress"] = slirp.MACOf(p.Address.Addr()).String()
+	o["MacAddress"] = p.MAC.String()
 	if p.Address6.IsValid() {
 		o["GlobalIPv6Address"], o["GlobalIPv6PrefixLen"], o["IPv6Gateway"] = p.Address6.Addr().String(), p.Address6.Bits(), p.Gateway6.String()
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -143,7 +142,7 @@ type netPlace struct {
 	name       string
 	aliases    []string
 	ip, ip6    netip.Addr
-	mac        string
+	mac        slirp.MAC
 	linkLocal  []string
 	driverOpts []string
 	gwPriority int
@@ -196,8 +195,7 @@ func (p *netPlace) set(key, val string) (err error) {
 	case "ip6":
 		p.ip6, err = parseIP(val, true)
 	case "mac-address":
-		p.mac = val
-		err = checkMAC(val)
+		p.mac, err = slirp.ParseMAC(val)
 	case "link-local-ip":
 		p.linkLocal = append(p.linkLocal, val)
 		_, err = netip.ParseAddr(val)
@@ -228,13 +226,6 @@ func parseIP(v string, six bool) (netip.Addr, error) {
 		return a, fmt.Errorf("invalid IPv4 address: %s", v)
 	}
 	return a, nil
-}
-
-func checkMAC(v string) error {
-	if _, err := net.ParseMAC(v); err != nil {
-		return fmt.Errorf("%s is not a valid mac address", v)
-	}
-	return nil
 }
 
 // places reads --network, and gives the flags that stand beside it to the
@@ -271,11 +262,12 @@ func (p *netPlace) takeFlags(c *cli.Context) error {
 		p.aliases = list
 	}
 	if v := c.String("mac-address"); v != "" {
-		if p.mac != "" {
+		if !p.mac.IsZero() {
 			return conflict("mac-address", "MAC address")
 		}
-		if p.mac = v; checkMAC(v) != nil {
-			return &cliError{checkMAC(v).Error()}
+		var err error
+		if p.mac, err = slirp.ParseMAC(v); err != nil {
+			return &cliError{err.Error()}
 		}
 	}
 	if list := c.StringSlice("link-local-ip"); len(list) > 0 {
@@ -310,7 +302,7 @@ func (p *netPlace) takeFlags(c *cli.Context) error {
 }
 
 func (p netPlace) endpoint(network string) container.Endpoint {
-	return container.Endpoint{Network: network, Aliases: p.aliases, IP: p.ip, IP6: p.ip6, Priority: p.gwPriority}
+	return container.Endpoint{Network: network, Aliases: p.aliases, IP: p.ip, IP6: p.ip6, MAC: p.mac, Priority: p.gwPriority}
 }
 
 // userDefined reports whether the network has a name that somebody gave it.
@@ -388,11 +380,8 @@ func (e *env) checkPlace(p netPlace) error {
 		return errors.New("network-scoped aliases are only supported for user-defined networks")
 	case !p.userDefined() && (p.ip.IsValid() || p.ip6.IsValid()):
 		return errors.New("invalid config for network: user specified IP address is supported on user defined networks only")
-	case (p.name == sandbox.NetHost || strings.HasPrefix(p.name, "container:")) && p.mac != "":
+	case (p.name == sandbox.NetHost || strings.HasPrefix(p.name, "container:")) && !p.mac.IsZero():
 		return cliErrorf("conflicting options: mac-address and the network mode")
-	}
-	if p.mac != "" {
-		e.warn("--mac-address has no effect: a container's hardware address follows from its IP address")
 	}
 	if len(p.linkLocal) > 0 {
 		e.warn("--link-local-ip has no effect: the network carries no link-local traffic")

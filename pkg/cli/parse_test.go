@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
+	"coracle/pkg/slirp"
 )
 
 // wants compares an error with the words it should have; none for none.
@@ -47,7 +48,7 @@ func TestParseNetwork(t *testing.T) {
 		"name=front":             {name: "front"},
 		"name=n,alias=a,Alias=b": {name: "n", aliases: []string{"a", "b"}},
 		"name=n,ip=10.0.0.5,ip6=fd00::5,mac-address=02:42:ac:11:00:02,link-local-ip=169.254.0.1,driver-opt=a=b,gw-priority=3": {
-			name: "n", ip: netip.MustParseAddr("10.0.0.5"), ip6: netip.MustParseAddr("fd00::5"), mac: "02:42:ac:11:00:02",
+			name: "n", ip: netip.MustParseAddr("10.0.0.5"), ip6: netip.MustParseAddr("fd00::5"), mac: slirp.MAC{2, 0x42, 0xac, 0x11, 0, 2},
 			linkLocal: []string{"169.254.0.1"}, driverOpts: []string{"a=b"}, gwPriority: 3},
 	} {
 		if got, err := parsePlace(v); err != nil || !reflect.DeepEqual(got, want) {
@@ -57,7 +58,8 @@ func TestParseNetwork(t *testing.T) {
 	for v, want := range map[string]string{
 		"alias=a": "network name/id is not specified", "name=n,foo=b": "invalid field key foo", "name=n,foo": "invalid field foo",
 		"name=n,ip=x": "invalid IP address: x", "name=n,ip=fd00::5": "invalid IPv4 address: fd00::5", "name=n,ip6=10.0.0.5": "invalid IPv6 address: 10.0.0.5",
-		"name=n,mac-address=x": "x is not a valid mac address", "name=n,driver-opt=x": "invalid key value pair format in driver options",
+		"name=n,mac-address=x": "x is not a valid mac address", "name=n,mac-address=01:00:5e:00:00:01": "is not a valid mac address", "name=n,mac-address=0:0:0:0:0:0": "is not a valid mac address",
+		"name=n,driver-opt=x":  "invalid key value pair format in driver options",
 		"name=n,gw-priority=x": "invalid gw-priority",
 	} {
 		_, err := parsePlace(v)

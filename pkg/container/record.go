@@ -75,6 +75,7 @@ type Endpoint struct {
 	Aliases  []string   `json:"aliases,omitempty"`
 	IP       netip.Addr `json:"ip,omitzero"`
 	IP6      netip.Addr `json:"ip6,omitzero"`
+	MAC      slirp.MAC  `json:"mac,omitzero"`
 	Priority int        `json:"priority,omitempty"` // of the way out
 }
 

@@ -56,7 +56,8 @@ func noise(t *testing.T) error {
 			frame[k] = byte(r.Uint32())
 		}
 		if i%8 != 0 { // most of them are nearly right
-			copy(frame, hardwareAddr(netip.MustParseAddr("10.0.2.2")))
+			gateway := macOf(netip.MustParseAddr("10.0.2.2"))
+			copy(frame, gateway[:])
 			kind := [][2]byte{{8, 0}, {8, 0}, {8, 6}, {0x86, 0xdd}}[r.IntN(4)]
 			frame[12], frame[13] = kind[0], kind[1]
 		}

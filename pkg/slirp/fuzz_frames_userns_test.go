@@ -90,8 +90,9 @@ func (r *rogue) receive(until time.Time) []byte {
 // ether puts the gateway's hardware address before a packet. Only
 // ICMP's checksums are looked at.
 func ether(c Config, kind uint16, packet []byte) []byte {
-	f := append([]byte(nil), hardwareAddr(c.Gateway)...)
-	f = append(f, hardwareAddr(c.Address.Addr())...)
+	gateway := macOf(c.Gateway)
+	f := append([]byte(nil), gateway[:]...)
+	f = append(f, c.MAC[:]...)
 	return append(binary.BigEndian.AppendUint16(f, kind), packet...)
 }
 

@@ -47,7 +47,7 @@ func newWiring(t testing.TB) *wiring {
 	}
 	s := newPeerSwitch(fds[0], list[0])
 	v := &wiring{one: list[0], two: list[1], wire: os.NewFile(uintptr(fds[1]), "wire")}
-	if v.toOne, err = v.two.dial(v.one.Self.Addr); err != nil {
+	if v.toOne, err = v.two.dial(v.one.Self.MAC); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -65,8 +65,8 @@ func (v *wiring) frame(from, to *Membership) []byte {
 	v.number++
 	f := make([]byte, vnetHeader+etherHeader+20)
 	ether := f[vnetHeader:]
-	copy(ether, hardwareAddr(to.Self.Addr))
-	copy(ether[6:], hardwareAddr(from.Self.Addr))
+	copy(ether, to.Self.MAC[:])
+	copy(ether[6:], from.Self.MAC[:])
 	ether[12], ether[etherHeader] = 0x08, 0x45
 	copy(ether[etherHeader+12:], from.Self.Addr.AsSlice())
 	copy(ether[etherHeader+16:], to.Self.Addr.AsSlice())
@@ -104,7 +104,7 @@ func (v *wiring) out(t *testing.T, frame []byte) {
 		if isDiscovery(ether) {
 			answer = header.ICMPv6(ether[etherHeader+header.IPv6MinimumSize:]).Type() == header.ICMPv6NeighborAdvert
 		}
-		if !answer || !bytes.Equal(from, hardwareAddr(v.two.Self.Addr)) && !bytes.Equal(from, hardwareAddr(v.one.Network.Gateway)) {
+		if !answer || !bytes.Equal(from, v.two.Self.MAC[:]) && MAC(from) != macOf(v.one.Network.Gateway) {
 			t.Fatalf("the container hears %x", buf[:n])
 		}
 	}
@@ -114,7 +114,7 @@ func (v *wiring) out(t *testing.T, frame []byte) {
 // own name.
 func (v *wiring) own(arrived, sent []byte) bool {
 	ether := arrived[vnetHeader:]
-	if !bytes.Equal(ether[6:12], hardwareAddr(v.one.Self.Addr)) {
+	if !bytes.Equal(ether[6:12], v.one.Self.MAC[:]) {
 		return false
 	}
 	if etherType(ether) == unix.ETH_P_IPV6 {
@@ -133,8 +133,8 @@ func (v *wiring) frame6(kind header.ICMPv6Type, body []byte) []byte {
 		PayloadLength: uint16(4 + len(body)), TransportProtocol: header.ICMPv6ProtocolNumber, HopLimit: discoveryHops,
 		SrcAddr: tcpip.AddrFromSlice(v.one.Self.Addr6.AsSlice()), DstAddr: tcpip.AddrFromSlice(v.two.Self.Addr6.AsSlice()),
 	})
-	f := append(make([]byte, vnetHeader), hardwareAddr(v.two.Self.Addr)...)
-	f = append(append(f, hardwareAddr(v.one.Self.Addr)...), 0x86, 0xdd)
+	f := append(make([]byte, vnetHeader), v.two.Self.MAC[:]...)
+	f = append(append(f, v.one.Self.MAC[:]...), 0x86, 0xdd)
 	return append(append(append(f, ip...), byte(kind), 0, 0, 0), body...)
 }
 

@@ -63,8 +63,12 @@ func (n Networks) Join(ctx context.Context, w Named, self Member) (*Membership, 
 // assign gives a member the addresses that it asks for, or such that are free.
 func (w Named) assign(members []Member, self Member) (Member, error) {
 	taken := map[netip.Addr]bool{w.Gateway: true, w.Gateway6: true}
+	stations := map[MAC]bool{macOf(w.Gateway): true}
 	for _, m := range members {
-		taken[m.Addr], taken[m.Addr6] = true, true
+		taken[m.Addr], taken[m.Addr6], stations[m.MAC] = true, true, true
+	}
+	if stations[self.MAC] {
+		return self, fmt.Errorf("mac address %s is already in use on network %s", self.MAC, w.Name)
 	}
 	if a := self.Addr6; a.IsValid() {
 		switch {
@@ -76,22 +80,27 @@ func (w Named) assign(members []Member, self Member) (Member, error) {
 			return self, errors.New("Address already in use")
 		}
 	}
-	// number6 completes a member with an IPv4 address.
-	number6 := func(a netip.Addr) bool {
-		six := self.Addr6
+	// complete gives a member with an IPv4 address the others.
+	complete := func(a netip.Addr) bool {
+		mac, six := self.MAC, self.Addr6
+		if mac.IsZero() {
+			if mac = macOf(a); stations[mac] {
+				return false
+			}
+		}
 		if w.Subnet6.IsValid() && !six.IsValid() {
 			if six = w.numbered6(a); taken[six] {
 				return false
 			}
 		}
-		self.Addr, self.Addr6 = a, six
+		self.Addr, self.Addr6, self.MAC = a, six, mac
 		return true
 	}
 	if want := self.Addr; want.IsValid() {
 		switch {
 		case !w.Subnet.Contains(want) || want == w.Subnet.Addr() || want == lastOf(w.Subnet):
 			return self, fmt.Errorf("invalid address %s: it does not belong to subnet %s of network %s", want, w.Subnet, w.Name)
-		case taken[want] || !number6(want):
+		case taken[want] || !complete(want):
 			return self, errors.New("Address already in use")
 		}
 		return self, nil
@@ -104,7 +113,7 @@ func (w Named) assign(members []Member, self Member) (Member, error) {
 		pool = w.Subnet
 	}
 	for a := pool.Addr(); pool.Contains(a); a = a.Next() {
-		if !taken[a] && a != w.Subnet.Addr() && a != lastOf(w.Subnet) && number6(a) {
+		if !taken[a] && a != w.Subnet.Addr() && a != lastOf(w.Subnet) && complete(a) {
 			return self, nil
 		}
 	}
@@ -182,44 +191,47 @@ func (m *Membership) members() []Member {
 	return m.known
 }
 
-// knows reports whether another member has the address.
-func (m *Membership) knows(a netip.Addr) bool {
-	return a != m.Self.Addr && slices.ContainsFunc(m.members(), func(o Member) bool { return o.Addr == a })
+// other finds another member by its hardware address.
+func (m *Membership) other(mac MAC) (Member, bool) {
+	return m.find(func(o Member) bool { return o.MAC == mac })
 }
 
-// at6 finds another member by its IPv6 address.
-func (m *Membership) at6(a netip.Addr) (Member, bool) {
+// at finds another member by one of its addresses.
+func (m *Membership) at(a netip.Addr) (Member, bool) {
+	return m.find(func(o Member) bool { return o.Addr == a || o.Addr6 == a })
+}
+
+func (m *Membership) find(is func(Member) bool) (Member, bool) {
 	for _, o := range m.members() {
-		if o.Addr6 == a && o.Addr != m.Self.Addr {
+		if o.Addr != m.Self.Addr && is(o) {
 			return o, true
 		}
 	}
 	return Member{}, false
 }
 
-// others are the addresses of the other members.
-func (m *Membership) others() []netip.Addr {
-	var list []netip.Addr
+// others are the hardware addresses of the other members.
+func (m *Membership) others() []MAC {
+	var list []MAC
 	for _, o := range m.members() {
 		if o.Addr != m.Self.Addr {
-			list = append(list, o.Addr)
+			list = append(list, o.MAC)
 		}
 	}
 	return list
 }
 
 // dial connects to the socket of another member.
-func (m *Membership) dial(a netip.Addr) (*net.UnixConn, error) {
-	for _, o := range m.members() {
-		if o.Addr == a {
-			c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: m.socket(o), Net: "unixgram"})
-			if err == nil {
-				_ = c.SetWriteBuffer(4 << 20)
-			}
-			return c, err
-		}
+func (m *Membership) dial(mac MAC) (*net.UnixConn, error) {
+	o, ok := m.other(mac)
+	if !ok {
+		return nil, fmt.Errorf("no member at %s", mac)
 	}
-	return nil, fmt.Errorf("no member at %s", a)
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: m.socket(o), Net: "unixgram"})
+	if err == nil {
+		_ = c.SetWriteBuffer(4 << 20)
+	}
+	return c, err
 }
 
 // listens reports whether a member's supervisor is there: the record of one
@@ -255,7 +267,7 @@ func (m *Membership) lookup(name string) (found []Member) {
 func NamedConfig(m *Membership) Config {
 	c := DefaultConfig()
 	c.Address = netip.PrefixFrom(m.Self.Addr, m.Network.Subnet.Bits())
-	c.Gateway, c.DNS = m.Network.Gateway, m.Network.Gateway
+	c.Gateway, c.DNS, c.MAC = m.Network.Gateway, m.Network.Gateway, m.Self.MAC
 	c.Address6, c.Gateway6 = netip.Prefix{}, m.Network.Gateway6
 	if m.Self.Addr6.IsValid() {
 		c.Address6 = netip.PrefixFrom(m.Self.Addr6, m.Network.Subnet6.Bits())

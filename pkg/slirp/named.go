@@ -44,6 +44,7 @@ type Member struct {
 	Aliases   []string   `json:"aliases,omitempty"`
 	Addr      netip.Addr `json:"addr"`
 	Addr6     netip.Addr `json:"addr6,omitzero"`
+	MAC       MAC        `json:"mac,omitzero"` // before it has joined: zero for any
 }
 
 // Networks is the set of networks with names. Each is a directory: network.json,

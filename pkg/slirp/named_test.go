@@ -119,7 +119,8 @@ func TestJoinAndAnswer(t *testing.T) {
 	sw := &peerSwitch{member: one}
 	frame := func(mac, ip netip.Addr, kind byte) []byte {
 		f := make([]byte, etherHeader+20)
-		copy(f[6:12], hardwareAddr(mac))
+		from := macOf(mac)
+		copy(f[6:12], from[:])
 		f[12], f[13] = 0x08, kind
 		a := ip.As4()
 		copy(f[etherHeader+12:], a[:])

@@ -3,7 +3,6 @@
 package slirp
 
 import (
-	"net"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -31,24 +30,28 @@ func (s *peerSwitch) answerARP(ether []byte) {
 		return
 	}
 	asked := netip.AddrFrom4([4]byte(arp[24:28]))
-	if asked != s.member.Network.Gateway && !s.member.knows(asked) {
+	var mac MAC
+	if asked == s.member.Network.Gateway {
+		mac = macOf(asked)
+	} else if o, ok := s.member.at(asked); ok {
+		mac = o.MAC
+	} else {
 		return
 	}
-	mac := hardwareAddr(asked)
 	body := make([]byte, arpLength)
 	copy(body[0:6], arp[0:6]) // Ethernet, IPv4, and their lengths
 	body[7] = 2               // reply
-	copy(body[8:14], mac)
+	copy(body[8:14], mac[:])
 	copy(body[14:18], arp[24:28])
 	copy(body[18:24], arp[8:14])
 	copy(body[24:28], arp[14:18])
-	s.reply(arp[8:14], mac, unix.ETH_P_ARP, body)
+	s.reply(MAC(arp[8:14]), mac, unix.ETH_P_ARP, body)
 }
 
 // reply writes a frame to the container.
-func (s *peerSwitch) reply(to, from net.HardwareAddr, kind uint16, body []byte) {
+func (s *peerSwitch) reply(to, from MAC, kind uint16, body []byte) {
 	frame := make([]byte, vnetHeader, vnetHeader+etherHeader+len(body))
-	frame = append(append(frame, to...), from...)
+	frame = append(append(frame, to[:]...), from[:]...)
 	frame = append(frame, byte(kind>>8), byte(kind))
 	_, _ = s.wire.Write(append(frame, body...))
 }
@@ -78,15 +81,15 @@ func (s *peerSwitch) answerSolicitation(ether []byte) {
 	}
 	target := header.NDPNeighborSolicit(msg.MessageBody()).TargetAddress()
 	asked := addrOf(target)
-	var mac net.HardwareAddr
+	var mac MAC
 	if asked == s.member.Network.Gateway6 {
-		mac = hardwareAddr(s.member.Network.Gateway)
-	} else if o, ok := s.member.at6(asked); ok {
-		mac = hardwareAddr(o.Addr)
+		mac = macOf(s.member.Network.Gateway)
+	} else if o, ok := s.member.at(asked); ok {
+		mac = o.MAC
 	} else {
 		return
 	}
-	options := header.NDPOptionsSerializer{header.NDPTargetLinkLayerAddressOption(tcpip.LinkAddress(mac))}
+	options := header.NDPOptionsSerializer{header.NDPTargetLinkLayerAddressOption(tcpip.LinkAddress(mac[:]))}
 	length := header.ICMPv6NeighborAdvertMinimumSize + options.Length()
 	body := make([]byte, header.IPv6MinimumSize+length)
 	header.IPv6(body).Encode(&header.IPv6Fields{
@@ -100,5 +103,5 @@ func (s *peerSwitch) answerSolicitation(ether []byte) {
 	advert.SetTargetAddress(target)
 	advert.Options().Serialize(options)
 	answer.SetChecksum(header.ICMPv6Checksum(header.ICMPv6ChecksumParams{Header: answer, Src: target, Dst: ip.SourceAddress()}))
-	s.reply(ether[6:12], mac, unix.ETH_P_IPV6, body)
+	s.reply(MAC(ether[6:12]), mac, unix.ETH_P_IPV6, body)
 }

@@ -31,6 +31,7 @@ type Config struct {
 	Gateway, DNS netip.Addr
 	Address6     netip.Prefix // invalid where the host has no IPv6
 	Gateway6     netip.Addr
+	MAC          MAC // the container's
 	MTU          int
 	// HostLoopback makes the gateway's address lead to the host's loopback.
 	HostLoopback bool
@@ -60,6 +61,7 @@ func DefaultConfig() Config {
 		MTU:        65520,
 		ResolvConf: "/etc/resolv.conf",
 	}
+	c.MAC = macOf(c.Address.Addr())
 	if hostHasIPv6() {
 		c.Address6 = netip.MustParsePrefix("fd00:c0:2::64/64")
 		c.Gateway6 = netip.MustParseAddr("fd00:c0:2::2")
@@ -102,11 +104,12 @@ type Place struct {
 	Gateway  netip.Addr   `json:"gateway"`
 	Address6 netip.Prefix `json:"address6,omitzero"`
 	Gateway6 netip.Addr   `json:"gateway6,omitzero"`
+	MAC      MAC          `json:"mac,omitzero"`
 }
 
 // Place is the container's, or zero for no network.
 func (c Config) Place() Place {
-	return Place{Address: c.Address, Gateway: c.Gateway, Address6: c.Address6, Gateway6: c.Gateway6}
+	return Place{Address: c.Address, Gateway: c.Gateway, Address6: c.Address6, Gateway6: c.Gateway6, MAC: c.MAC}
 }
 
 // Network is a connected namespace.
@@ -185,8 +188,9 @@ func (n *Network) startStack() error {
 	// options, such as the SYN-ACK, leave without any checksum, and the kernel
 	// drops them. A GSOMaxSize without GVisorGSOEnabled selects host GSO, which
 	// writes the virtio_net_hdr that the socket expects.
+	gateway := macOf(n.cfg.Gateway)
 	link, err := fdbased.New(&fdbased.Options{
-		FDs: []int{n.wire.stack}, MTU: uint32(n.cfg.MTU), EthernetHeader: true, Address: tcpip.LinkAddress(hardwareAddr(n.cfg.Gateway)),
+		FDs: []int{n.wire.stack}, MTU: uint32(n.cfg.MTU), EthernetHeader: true, Address: tcpip.LinkAddress(gateway[:]),
 		PacketDispatchMode: fdbased.RecvMMsg, GSOMaxSize: 65535, RXChecksumOffload: true,
 	})
 	if err != nil {
@@ -242,7 +246,7 @@ func (n *Network) addresses() error {
 		if a.Is6() {
 			proto = ipv6.ProtocolNumber
 		}
-		if err := s.AddStaticNeighbor(nicID, proto, tcpip.AddrFromSlice(a.AsSlice()), tcpip.LinkAddress(hardwareAddr(n.cfg.Address.Addr()))); err != nil {
+		if err := s.AddStaticNeighbor(nicID, proto, tcpip.AddrFromSlice(a.AsSlice()), tcpip.LinkAddress(n.cfg.MAC[:])); err != nil {
 			return tcpError(err)
 		}
 	}

@@ -3,7 +3,6 @@
 package slirp
 
 import (
-	"bytes"
 	"errors"
 	"net"
 	"net/netip"
@@ -32,7 +31,7 @@ type peerSwitch struct {
 	loops  sync.WaitGroup
 
 	mu    sync.Mutex
-	peers map[netip.Addr]*peer
+	peers map[MAC]*peer
 }
 
 // peer is another member, with a queue of its own: a slow one holds up nobody
@@ -56,7 +55,7 @@ func newPeerSwitch(fd int, m *Membership) *peerSwitch {
 	if err != nil {
 		own = -1 // reading fails, and with it the loop
 	}
-	s := &peerSwitch{wire: os.NewFile(uintptr(own), "wire"), member: m, done: make(chan struct{}), peers: map[netip.Addr]*peer{}}
+	s := &peerSwitch{wire: os.NewFile(uintptr(own), "wire"), member: m, done: make(chan struct{}), peers: map[MAC]*peer{}}
 	s.loops.Go(s.outbound)
 	s.loops.Go(s.inbound)
 	return s
@@ -89,9 +88,7 @@ func (s *peerSwitch) outbound() {
 			s.answerSolicitation(ether)
 		case !s.genuine(ether):
 		case ether[0]&1 == 0: // unicast
-			if dst, ok := addressOf(ether[:6]); ok {
-				s.send(dst, frame)
-			}
+			s.send(MAC(ether[:6]), frame)
 		default: // broadcast and multicast are for all
 			for _, dst := range s.member.others() {
 				s.send(dst, frame)
@@ -104,7 +101,7 @@ func (s *peerSwitch) outbound() {
 // NET_RAW could write other addresses into it.
 func (s *peerSwitch) genuine(ether []byte) bool {
 	own := s.member.Self
-	if !bytes.Equal(ether[6:12], hardwareAddr(own.Addr)) {
+	if MAC(ether[6:12]) != own.MAC {
 		return false
 	}
 	packet := ether[etherHeader:]
@@ -124,21 +121,13 @@ func (s *peerSwitch) genuine(ether []byte) bool {
 	return false
 }
 
-// addressOf is the inverse of hardwareAddr.
-func addressOf(mac []byte) (netip.Addr, bool) {
-	if mac[0] != 0x02 || mac[1] != 0x42 {
-		return netip.Addr{}, false
-	}
-	return netip.AddrFrom4([4]byte(mac[2:6])), true
-}
-
 // send queues a frame for a member. When the queue is full the frame is lost,
 // as on any network.
-func (s *peerSwitch) send(dst netip.Addr, frame []byte) {
+func (s *peerSwitch) send(dst MAC, frame []byte) {
 	s.mu.Lock()
 	p := s.peers[dst]
 	if p == nil {
-		if !s.member.knows(dst) {
+		if _, ok := s.member.other(dst); !ok {
 			s.mu.Unlock()
 			return
 		}
@@ -156,7 +145,7 @@ func (s *peerSwitch) send(dst netip.Addr, frame []byte) {
 }
 
 // deliver sends the queue of one peer, until it is gone.
-func (s *peerSwitch) deliver(dst netip.Addr, p *peer) {
+func (s *peerSwitch) deliver(dst MAC, p *peer) {
 	defer func() {
 		s.mu.Lock()
 		delete(s.peers, dst)

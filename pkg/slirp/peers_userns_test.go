@@ -106,8 +106,7 @@ func TestMembersCannotLie(t *testing.T) {
 	one, two := members(t, nil)
 	reach(t, one, two)
 	gateway6, own6 := one.net.cfg.Gateway6, one.net.cfg.Address6.Addr()
-	own := hardwareAddr(one.net.cfg.Address.Addr())
-	to := hardwareAddr(two.net.cfg.Address.Addr())
+	own, to := one.net.cfg.MAC, two.net.cfg.MAC
 	advert := func(src netip.Addr) []byte { // that the gateway is here
 		ip := header.IPv6(make([]byte, header.IPv6MinimumSize+32))
 		dst := two.net.cfg.Address6.Addr()
@@ -117,9 +116,9 @@ func TestMembersCannotLie(t *testing.T) {
 		na := header.NDPNeighborAdvert(msg.MessageBody())
 		na.SetOverrideFlag(true)
 		na.SetTargetAddress(tcpipAddr(gateway6))
-		copy(na[20:], append([]byte{2, 1}, own...))
+		copy(na[20:], append([]byte{2, 1}, own[:]...))
 		msg.SetChecksum(header.ICMPv6Checksum(header.ICMPv6ChecksumParams{Header: msg, Src: tcpipAddr(src), Dst: tcpipAddr(dst)}))
-		frame := append(append([]byte{}, to...), own...)
+		frame := append(append([]byte{}, to[:]...), own[:]...)
 		return append(append(frame, 0x86, 0xdd), ip...)
 	}
 	hopByHop := func(src netip.Addr) []byte { // behind another header

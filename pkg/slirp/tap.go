@@ -3,10 +3,8 @@
 package slirp
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"sync"
 
@@ -35,7 +33,7 @@ func newTapWire(netns *os.File, c Config) (w wire, err error) {
 		}
 		link, err := netlink.LinkByName(c.Interface)
 		if err == nil {
-			err = errors.Join(netlink.LinkSetHardwareAddr(link, hardwareAddr(c.Address.Addr())), netlink.LinkSetMTU(link, c.MTU))
+			err = errors.Join(netlink.LinkSetHardwareAddr(link, c.MAC[:]), netlink.LinkSetMTU(link, c.MTU))
 		}
 		if err == nil {
 			err = configureInterface(c)
@@ -57,7 +55,7 @@ func newTapWire(netns *os.File, c Config) (w wire, err error) {
 		w.close()
 		return wire{stack: -1, peers: -1}, err
 	}
-	w.tap.carry(hardwareAddr(c.Gateway))
+	w.tap.carry(macOf(c.Gateway))
 	return w, nil
 }
 
@@ -101,7 +99,7 @@ func framePair() (theirs int, ours *os.File, err error) {
 
 // carry moves frames until the device is closed. What the container sends waits
 // for the stack to take it; the device's queue is behind it.
-func (t *tapWire) carry(gateway net.HardwareAddr) {
+func (t *tapWire) carry(gateway MAC) {
 	t.loops.Go(func() {
 		buf := make([]byte, maxFrame)
 		for {
@@ -110,7 +108,7 @@ func (t *tapWire) carry(gateway net.HardwareAddr) {
 				return
 			}
 			to := t.stack
-			if t.peers != nil && n >= vnetHeader+etherHeader && !bytes.Equal(buf[vnetHeader:vnetHeader+6], gateway) {
+			if t.peers != nil && n >= vnetHeader+etherHeader && MAC(buf[vnetHeader:vnetHeader+6]) != gateway {
 				to = t.peers
 			}
 			if _, err := to.Write(buf[:n]); err != nil {

@@ -15,16 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hardwareAddr is the hardware address of whoever has the IPv4 address: locally
-// administered, and known to everybody on the network without asking.
-func hardwareAddr(a netip.Addr) net.HardwareAddr {
-	b := a.As4()
-	return net.HardwareAddr{0x02, 0x42, b[0], b[1], b[2], b[3]}
-}
-
-// MACOf is the hardware address of the member that has an IPv4 address.
-func MACOf(a netip.Addr) net.HardwareAddr { return hardwareAddr(a) }
-
 // wire is the end of the pair that is not the container's.
 type wire struct {
 	stack int      // packet socket: frames for the gateway, or all of them
@@ -71,9 +61,10 @@ func newVethWire(netns *os.File, c Config) (w wire, err error) {
 			return none, os.NewSyscallError("unshare", err)
 		}
 		attrs := netlink.NewLinkAttrs()
-		attrs.Name, attrs.MTU, attrs.HardwareAddr = "wire", c.MTU, hardwareAddr(c.Gateway)
+		gateway := macOf(c.Gateway)
+		attrs.Name, attrs.MTU, attrs.HardwareAddr = "wire", c.MTU, gateway[:]
 		err := netlink.LinkAdd(&netlink.Veth{
-			LinkAttrs: attrs, PeerName: c.Interface, PeerHardwareAddr: hardwareAddr(c.Address.Addr()), PeerMTU: uint32(c.MTU),
+			LinkAttrs: attrs, PeerName: c.Interface, PeerHardwareAddr: c.MAC[:], PeerMTU: uint32(c.MTU),
 			PeerNamespace: netlink.NsFd(int(netns.Fd())),
 		})
 		if err != nil {
@@ -122,10 +113,10 @@ func openWire(index int, c Config) (w wire, err error) {
 		w.stack, err = packetSocket(index, nil)
 		return w, err
 	}
-	if w.stack, err = packetSocket(index, addressedTo(hardwareAddr(c.Gateway), true)); err != nil {
+	if w.stack, err = packetSocket(index, addressedTo(macOf(c.Gateway), true)); err != nil {
 		return w, err
 	}
-	if w.peers, err = packetSocket(index, addressedTo(hardwareAddr(c.Gateway), false)); err != nil {
+	if w.peers, err = packetSocket(index, addressedTo(macOf(c.Gateway), false)); err != nil {
 		w.close()
 	}
 	return w, err
@@ -133,14 +124,14 @@ func openWire(index int, c Config) (w wire, err error) {
 
 // addressedTo is a classic BPF program that takes frames to a hardware address,
 // or all but those.
-func addressedTo(mac net.HardwareAddr, want bool) []unix.SockFilter {
+func addressedTo(mac MAC, want bool) []unix.SockFilter {
 	yes, no := uint32(1<<18), uint32(0)
 	if !want {
 		yes, no = no, yes
 	}
 	return []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: binary.BigEndian.Uint32(mac), Jt: 0, Jf: 3},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: binary.BigEndian.Uint32(mac[:]), Jt: 0, Jf: 3},
 		{Code: unix.BPF_LD | unix.BPF_H | unix.BPF_ABS, K: 4},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(binary.BigEndian.Uint16(mac[4:])), Jt: 0, Jf: 1},
 		{Code: unix.BPF_RET | unix.BPF_K, K: yes},
@@ -206,9 +197,10 @@ func configureInterface(c Config) error {
 	if c.Address6.IsValid() {
 		neighbours = append(neighbours, c.Gateway6)
 	}
+	gateway := macOf(c.Gateway)
 	for _, a := range neighbours {
 		if err := netlink.NeighSet(&netlink.Neigh{
-			LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT, IP: a.AsSlice(), HardwareAddr: hardwareAddr(c.Gateway),
+			LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT, IP: a.AsSlice(), HardwareAddr: gateway[:],
 		}); err != nil {
 			return fmt.Errorf("add neighbour %s: %w", a, err)
 		}

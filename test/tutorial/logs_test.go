@@ -118,7 +118,7 @@ func TestRefusedFlags(t *testing.T) {
 		u.fails(125, tt.words, append(append([]string{"run", "--rm"}, strings.Fields(tt.args)...), "busybox", "true")...)
 	}
 	for args, words := range map[string]string{
-		"--runtime runc": "--runtime runc has no effect", "--mac-address 02:42:ac:11:00:02": "--mac-address has no effect",
+		"--runtime runc": "--runtime runc has no effect", "--link-local-ip 169.254.7.7": "--link-local-ip has no effect",
 		"--device /dev/null:/dev/nil:r": "the permissions have no effect", "--ipc shareable": "--ipc shareable is private here",
 		"--network host -p 80:80": "Published ports are discarded when using host network mode", "--log-opt mode=non-blocking": "have no effect",
 	} {

@@ -115,3 +115,35 @@ func TestChangedFilesStay(t *testing.T) {
 		t.Errorf("the name server of a network that was left: %s", got)
 	}
 }
+
+// TestHardwareAddress gives containers the hardware addresses that they ask for.
+func TestHardwareAddress(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	t.Cleanup(func() { u.result("network", "prune", "-f") })
+	const address = "/sys/class/net/eth0/address"
+	if got := u.ok("run", "--rm", "--mac-address", "02-42-AC-11-00-99", "busybox", "cat", address); got != "02:42:ac:11:00:99" {
+		t.Errorf("on the default network: %s", got)
+	}
+	u.ok("network", "create", "app")
+	one, two := "92:d0:c6:0a:29:33", "92:d0:c6:0a:29:34"
+	u.ok("run", "-d", "--name", "one", "--network", "app", "--mac-address", one, "busybox", "sh", "-c", "while :; do echo one | nc -l -p 80; done")
+	u.ok("run", "-d", "--name", "two", "--network", "name=app,mac-address="+two, "busybox", "sleep", "1000")
+	u.ok("run", "-d", "--name", "three", "--network", "app", "busybox", "sleep", "1000")
+	for _, name := range []string{"two", "three"} {
+		eventually(t, name+" reaches one", func() bool { return u.ok("exec", name, "sh", "-c", "nc -w 2 one 80 </dev/null") == "one" })
+		contains(t, u.ok("exec", name, "cat", "/proc/net/arp"), one)
+	}
+	for name, want := range map[string]string{"one": one, "two": two} {
+		if got := u.ok("inspect", "-f", "{{.NetworkSettings.Networks.app.MacAddress}}", name); got != want {
+			t.Errorf("inspect says %s, want %s", got, want)
+		}
+	}
+	contains(t, u.ok("network", "inspect", "app"), one, two)
+	u.fails(125, []string{"mac address " + one + " is already in use on network app"}, "run", "--rm", "--network", "app", "--mac-address", one, "busybox", "true")
+	u.fails(125, []string{"01:00:5e:00:00:01 is not a valid mac address"}, "run", "--rm", "--mac-address", "01:00:5e:00:00:01", "busybox", "true")
+	u.ok("restart", "-t", "0", "one")
+	if got := u.ok("exec", "one", "cat", address); got != one {
+		t.Errorf("after a restart: %s", got)
+	}
+}

@@ -67,6 +67,9 @@ func (b *Box) join(e Endpoint) (*link, error) {
 	l := &link{name: e.Network, priority: e.Priority}
 	if e.Network == NetBridge {
 		l.cfg = slirp.DefaultConfig()
+		if mac := e.Member.MAC; !mac.IsZero() {
+			l.cfg.MAC = mac
+		}
 	} else {
 		w, err := b.cfg.Network.Named.Lookup(e.Network)
 		if err != nil {

@@ -17,7 +17,7 @@ import (
 func (s *supervisor) endpoint(e container.Endpoint) sandbox.Endpoint {
 	return sandbox.Endpoint{
 		Network: e.Network, Priority: e.Priority,
-		Member: slirp.Member{Container: s.id, Name: s.c.Name, Aliases: e.Aliases, Addr: e.IP, Addr6: e.IP6},
+		Member: slirp.Member{Container: s.id, Name: s.c.Name, Aliases: e.Aliases, Addr: e.IP, Addr6: e.IP6, MAC: e.MAC},
 	}
 }
 
