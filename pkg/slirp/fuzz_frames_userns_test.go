@@ -51,7 +51,7 @@ func newRogue(t testing.TB, change func(*Config)) *rogue {
 				return struct{}{}, err
 			}
 		}
-		r.fd, err = packetSocket(link.Attrs().Index, nil)
+		r.fd, err = packetSocket(link.Attrs().Index, all, nil)
 		return struct{}{}, err
 	})
 	if err != nil {

@@ -45,7 +45,7 @@ func newWiring(t testing.TB) *wiring {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newPeerSwitch(fds[0], list[0])
+	s := newPeerSwitch(fds[0], -1, list[0])
 	v := &wiring{one: list[0], two: list[1], wire: os.NewFile(uintptr(fds[1]), "wire")}
 	if v.toOne, err = v.two.dial(v.one.Self.MAC); err != nil {
 		t.Fatal(err)

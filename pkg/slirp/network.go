@@ -137,7 +137,7 @@ const nicID tcpip.NICID = 1
 // calling process, which must be root in the user namespace that owns netns,
 // carries the traffic until Close.
 func Start(netns *os.File, cfg Config) (*Network, error) {
-	n := &Network{cfg: cfg, netns: netns, wire: wire{stack: -1, peers: -1}, done: make(chan struct{})}
+	n := &Network{cfg: cfg, netns: netns, wire: noWire, done: make(chan struct{})}
 	n.flows.max, n.flows.idle = maxFlows, flowIdle
 	n.wayOut.Store(!cfg.NoDefaultRoute)
 	var err error
@@ -145,7 +145,7 @@ func Start(netns *os.File, cfg Config) (*Network, error) {
 		return nil, fmt.Errorf("connect network: %w", err)
 	}
 	if cfg.Member != nil {
-		n.peers = newPeerSwitch(n.wire.peers, cfg.Member)
+		n.peers = newPeerSwitch(n.wire.peers, n.wire.entry, cfg.Member)
 		if cfg.Names != nil {
 			cfg.Names.add(cfg.Member)
 		}
@@ -273,7 +273,7 @@ func (n *Network) Close() {
 	}
 	n.links.Wait()
 	n.wire.close()
-	n.wire = wire{stack: -1, peers: -1}
+	n.wire = noWire
 }
 
 // addrOf makes netstack's address ours.

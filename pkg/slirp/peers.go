@@ -17,15 +17,19 @@ import (
 // Frames between members of a network go from supervisor to supervisor, each
 // as one datagram: the virtio_net_hdr that the packet socket gave, and the
 // frame. No process is shared: every supervisor is one port of the switch.
+//
+// A supervisor gives others a socket by which they put frames on its container's
+// wire themselves: then it has no part in what its container receives.
 const (
 	vnetHeader  = 10 // struct virtio_net_hdr
 	etherHeader = 14
 	maxFrame    = vnetHeader + etherHeader + 65535
 )
 
-// peerSwitch carries frames between a wire and the sockets of other members.
+// peerSwitch carries frames between a wire and other members.
 type peerSwitch struct {
 	wire   *os.File // the packet socket for other members' frames
+	entry  int      // what others are given; -1: nothing
 	member *Membership
 	done   chan struct{}
 	loops  sync.WaitGroup
@@ -34,10 +38,12 @@ type peerSwitch struct {
 	peers map[MAC]*peer
 }
 
-// peer is another member, with a queue of its own: a slow one holds up nobody
-// else.
+// peer is another member. Until its wire is known, and when it gives none, frames
+// wait in a queue of its own: a slow one holds up nobody else.
 type peer struct {
 	queue chan []byte
+	used  bool
+	wire  int // its packet socket; -1: there is none
 }
 
 const (
@@ -45,17 +51,20 @@ const (
 	// peerWait is how long a datagram waits for a reader: a socket takes eleven
 	// of them at a time (net.unix.max_dgram_qlen).
 	peerWait = 200 * time.Millisecond
+	// peerIdle is how long a peer that nothing is sent to stays known.
+	peerIdle = time.Minute
 )
 
 var frames = sync.Pool{New: func() any { b := make([]byte, maxFrame); return &b }}
 
-// newPeerSwitch starts to carry; fd stays the caller's to close after close.
-func newPeerSwitch(fd int, m *Membership) *peerSwitch {
+// newPeerSwitch starts to carry; fd and entry stay the caller's to close after
+// close.
+func newPeerSwitch(fd, entry int, m *Membership) *peerSwitch {
 	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		own = -1 // reading fails, and with it the loop
 	}
-	s := &peerSwitch{wire: os.NewFile(uintptr(own), "wire"), member: m, done: make(chan struct{}), peers: map[MAC]*peer{}}
+	s := &peerSwitch{wire: os.NewFile(uintptr(own), "wire"), entry: entry, member: m, done: make(chan struct{}), peers: map[MAC]*peer{}}
 	s.loops.Go(s.outbound)
 	s.loops.Go(s.inbound)
 	return s
@@ -121,21 +130,28 @@ func (s *peerSwitch) genuine(ether []byte) bool {
 	return false
 }
 
-// send queues a frame for a member. When the queue is full the frame is lost,
-// as on any network.
+// send puts a frame on a member's wire, or in its queue. When that is full the
+// frame is lost, as on any network.
 func (s *peerSwitch) send(dst MAC, frame []byte) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	p := s.peers[dst]
-	if p == nil {
-		if _, ok := s.member.other(dst); !ok {
-			s.mu.Unlock()
+	if p != nil && p.wire >= 0 {
+		if p.used = true; put(p.wire, frame) {
 			return
 		}
-		p = &peer{queue: make(chan []byte, queueLength)}
+		s.forget(dst, p) // somebody else may be there now
+		p = nil
+	}
+	if p == nil {
+		if _, ok := s.member.other(dst); !ok {
+			return
+		}
+		p = &peer{queue: make(chan []byte, queueLength), wire: -1}
 		s.peers[dst] = p
 		s.loops.Go(func() { s.deliver(dst, p) })
 	}
-	s.mu.Unlock()
+	p.used = true
 	buf := frames.Get().(*[]byte)
 	select {
 	case p.queue <- append((*buf)[:0], frame...):
@@ -144,11 +160,38 @@ func (s *peerSwitch) send(dst MAC, frame []byte) {
 	}
 }
 
-// deliver sends the queue of one peer, until it is gone.
+// put writes a frame to a wire. It reports whether the wire is still there: what
+// the kernel does not take is lost.
+func put(wire int, frame []byte) bool {
+	for {
+		switch _, err := unix.Write(wire, frame); err {
+		case unix.EINTR:
+		case unix.ENXIO, unix.ENODEV, unix.ENETDOWN, unix.EBADF:
+			return false
+		default:
+			return true
+		}
+	}
+}
+
+// forget lets go of a peer.
+//
+// Preconditions: s.mu is held.
+func (s *peerSwitch) forget(dst MAC, p *peer) {
+	if s.peers[dst] == p {
+		delete(s.peers, dst)
+	}
+	if p.wire >= 0 {
+		unix.Close(p.wire)
+		p.wire = -1
+	}
+}
+
+// deliver finds a peer's wire, or else sends its queue, until it is gone.
 func (s *peerSwitch) deliver(dst MAC, p *peer) {
 	defer func() {
 		s.mu.Lock()
-		delete(s.peers, dst)
+		s.forget(dst, p)
 		s.mu.Unlock()
 	}()
 	conn, err := s.member.dial(dst)
@@ -156,7 +199,19 @@ func (s *peerSwitch) deliver(dst MAC, p *peer) {
 		return
 	}
 	defer conn.Close()
-	idle := time.NewTimer(time.Minute)
+	if wire := askForWire(conn); wire >= 0 {
+		s.mu.Lock()
+		for len(p.queue) > 0 {
+			frame := <-p.queue
+			put(wire, frame)
+			whole := frame[:cap(frame)]
+			frames.Put(&whole)
+		}
+		p.wire = wire
+		s.mu.Unlock()
+		conn.Close()
+	}
+	idle := time.NewTicker(peerIdle)
 	defer idle.Stop()
 	for {
 		select {
@@ -168,9 +223,14 @@ func (s *peerSwitch) deliver(dst MAC, p *peer) {
 			if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 				return // it has left, or is another process now
 			}
-			idle.Reset(time.Minute)
 		case <-idle.C:
-			return
+			s.mu.Lock()
+			used := p.used && s.peers[dst] == p
+			p.used = false
+			s.mu.Unlock()
+			if !used {
+				return
+			}
 		case <-s.done:
 			return
 		}
@@ -179,15 +239,17 @@ func (s *peerSwitch) deliver(dst MAC, p *peer) {
 
 // inbound writes what other members send to the container.
 func (s *peerSwitch) inbound() {
-	buf := make([]byte, maxFrame)
+	buf, oob := make([]byte, maxFrame), make([]byte, unix.CmsgSpace(4))
 	for {
-		n, err := s.member.conn.Read(buf)
-		if errors.Is(err, net.ErrClosed) {
+		n, oobn, _, _, err := s.member.conn.ReadMsgUnix(buf, oob)
+		switch {
+		case errors.Is(err, net.ErrClosed):
 			return
+		case err != nil:
+		case oobn > 0:
+			s.giveWire(oob[:oobn])
+		case n >= vnetHeader+etherHeader:
+			_, _ = s.wire.Write(buf[:n]) // a frame that the container does not take is lost
 		}
-		if err != nil || n < vnetHeader+etherHeader {
-			continue
-		}
-		_, _ = s.wire.Write(buf[:n]) // a frame that the container does not take is lost
 	}
 }

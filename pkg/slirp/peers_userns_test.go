@@ -4,6 +4,7 @@ package slirp
 
 import (
 	"crypto/rand"
+	"errors"
 	"net"
 	"net/netip"
 	"testing"
@@ -20,6 +21,13 @@ import (
 // members puts two boxes on a network with both families.
 func members(t *testing.T, change func(*Config)) (one, two *box) {
 	t.Helper()
+	join := joiner(t, change)
+	return join("one"), join("two")
+}
+
+// joiner makes such a network, and boxes on it.
+func joiner(t *testing.T, change func(*Config)) func(id string) *box {
+	t.Helper()
 	nets := NewNetworks(state.Dirs{Root: t.TempDir()})
 	w, err := nets.Create(t.Context(), NewNamed{
 		Name: "n", Subnet: netip.MustParsePrefix("172.30.0.0/24"), Subnet6: netip.MustParsePrefix("fd12:3456::/64"),
@@ -27,7 +35,8 @@ func members(t *testing.T, change func(*Config)) (one, two *box) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	join := func(id string) *box {
+	return func(id string) *box {
+		t.Helper()
 		m, err := nets.Join(t.Context(), w, Member{Container: id, Name: id})
 		if err != nil {
 			t.Fatal(err)
@@ -40,7 +49,6 @@ func members(t *testing.T, change func(*Config)) (one, two *box) {
 			}
 		})
 	}
-	return join("one"), join("two")
 }
 
 // reach exchanges data with a server in two, over both families.
@@ -97,6 +105,60 @@ func TestMembersReachEachOther(t *testing.T) {
 	}
 }
 
+// TestMemberComesBack has a member leave and another one take its addresses.
+func TestMemberComesBack(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	join := joiner(t, nil)
+	one, two := join("one"), join("two")
+	reach(t, one, two)
+	before := two.net.cfg.Address
+	if err := two.net.cfg.Member.Leave(); err != nil {
+		t.Fatal(err)
+	}
+	two.net.Disconnect()
+	if two = join("three"); two.net.cfg.Address != before {
+		t.Fatalf("%s, not %s", two.net.cfg.Address, before)
+	}
+	reach(t, one, two)
+}
+
+// TestEntryHearsNothing has a member try to listen at the socket by which it
+// puts frames on another's wire.
+func TestEntryHearsNothing(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	join := joiner(t, nil)
+	one, two, three := join("one"), join("two"), join("three")
+	conn, err := one.net.cfg.Member.dial(two.net.cfg.MAC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fd := askForWire(conn)
+	if fd < 0 {
+		t.Fatal("a member gives no wire")
+	}
+	defer unix.Close(fd)
+	var name unix.Sockaddr
+	if name, err = unix.Getsockname(fd); err == nil {
+		err = unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: name.(*unix.SockaddrLinklayer).Ifindex})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0); !errors.Is(err, unix.EPERM) {
+		t.Errorf("the filter can be removed: %v", err)
+	}
+	reach(t, three, two)
+	reach(t, two, three)
+	if n, _, err := unix.Recvfrom(fd, make([]byte, 1), 0); err != unix.EAGAIN {
+		t.Errorf("%d bytes of another's frames are heard, %v", n, err)
+	}
+}
+
 // TestMembersCannotLie has one member tell another, by neighbour discovery and
 // in packets, that it is somebody else.
 func TestMembersCannotLie(t *testing.T) {
@@ -140,7 +202,7 @@ func TestMembersCannotLie(t *testing.T) {
 		if err != nil {
 			return -1, err
 		}
-		return packetSocket(link.Attrs().Index, nil)
+		return packetSocket(link.Attrs().Index, all, nil)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +214,7 @@ func TestMembersCannotLie(t *testing.T) {
 			if err != nil {
 				return struct{}{}, err
 			}
-			fd, err := packetSocket(link.Attrs().Index, nil)
+			fd, err := packetSocket(link.Attrs().Index, all, nil)
 			if err != nil {
 				return struct{}{}, err
 			}

@@ -25,7 +25,7 @@ type tapWire struct {
 
 // newTapWire makes the interface of c in the container's namespace.
 func newTapWire(netns *os.File, c Config) (w wire, err error) {
-	w = wire{stack: -1, peers: -1}
+	w = noWire
 	device, err := inNetNS(netns, func() (*os.File, error) {
 		f, err := openTap(c.Interface)
 		if err != nil {
@@ -53,7 +53,7 @@ func newTapWire(netns *os.File, c Config) (w wire, err error) {
 	}
 	if err != nil {
 		w.close()
-		return wire{stack: -1, peers: -1}, err
+		return noWire, err
 	}
 	w.tap.carry(macOf(c.Gateway))
 	return w, nil

@@ -19,11 +19,14 @@ import (
 type wire struct {
 	stack int      // packet socket: frames for the gateway, or all of them
 	peers int      // packet socket: frames for other members of the network, or -1
-	tap   *tapWire // what is behind the two without veth, or nil
+	entry int      // packet socket by which other members send; -1: there is none
+	tap   *tapWire // what is behind the first two without veth, or nil
 }
 
+var noWire = wire{stack: -1, peers: -1, entry: -1}
+
 func (w wire) close() {
-	for _, fd := range []int{w.stack, w.peers} {
+	for _, fd := range []int{w.stack, w.peers, w.entry} {
 		if fd >= 0 {
 			unix.Close(fd)
 		}
@@ -55,10 +58,9 @@ func newWire(netns *os.File, c Config) (wire, error) {
 // in a namespace of its own. The pair and the namespace live as long as the
 // sockets and netns do.
 func newVethWire(netns *os.File, c Config) (w wire, err error) {
-	none := wire{stack: -1, peers: -1}
 	w, err = onThread(func() (wire, error) {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			return none, os.NewSyscallError("unshare", err)
+			return noWire, os.NewSyscallError("unshare", err)
 		}
 		attrs := netlink.NewLinkAttrs()
 		gateway := macOf(c.Gateway)
@@ -68,7 +70,7 @@ func newVethWire(netns *os.File, c Config) (w wire, err error) {
 			PeerNamespace: netlink.NsFd(int(netns.Fd())),
 		})
 		if err != nil {
-			return none, noVeth(err)
+			return noWire, noVeth(err)
 		}
 		// This end has no addresses, and the kernel no opinion on what passes.
 		_ = os.WriteFile("/proc/sys/net/ipv6/conf/wire/disable_ipv6", []byte("1"), 0)
@@ -77,16 +79,16 @@ func newVethWire(netns *os.File, c Config) (w wire, err error) {
 			err = errors.Join(netlink.LinkSetARPOff(link), netlink.LinkSetUp(link))
 		}
 		if err != nil {
-			return none, fmt.Errorf("set up wire: %w", err)
+			return noWire, fmt.Errorf("set up wire: %w", err)
 		}
 		return openWire(link.Attrs().Index, c)
 	})
 	if err != nil {
-		return none, err
+		return noWire, err
 	}
 	if _, err := inNetNS(netns, func() (struct{}, error) { return struct{}{}, configureInterface(c) }); err != nil {
 		w.close()
-		return none, fmt.Errorf("set up %s: %w", c.Interface, err)
+		return noWire, fmt.Errorf("set up %s: %w", c.Interface, err)
 	}
 	return w, nil
 }
@@ -105,22 +107,35 @@ func settle(a netip.Addr) error {
 }
 
 // openWire opens one socket for everything, or with other members on the
-// network one for the gateway's frames and one for the rest: the kernel sorts
-// them.
+// network one for the gateway's frames and one for the rest, which the kernel
+// sorts, and one for the others to send by.
 func openWire(index int, c Config) (w wire, err error) {
-	w = wire{stack: -1, peers: -1}
+	w = noWire
 	if c.Member == nil {
-		w.stack, err = packetSocket(index, nil)
+		w.stack, err = packetSocket(index, all, nil)
 		return w, err
 	}
-	if w.stack, err = packetSocket(index, addressedTo(macOf(c.Gateway), true)); err != nil {
-		return w, err
+	if w.stack, err = packetSocket(index, all, addressedTo(macOf(c.Gateway), true)); err == nil {
+		w.peers, err = packetSocket(index, all, addressedTo(macOf(c.Gateway), false))
 	}
-	if w.peers, err = packetSocket(index, addressedTo(macOf(c.Gateway), false)); err != nil {
+	if err == nil {
+		w.entry, err = packetSocket(index, nothing, []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 0}})
+	}
+	if err == nil { // whoever holds it hears nothing, whatever is done to it
+		err = os.NewSyscallError("SO_LOCK_FILTER", unix.SetsockoptInt(w.entry, unix.SOL_SOCKET, unix.SO_LOCK_FILTER, 1))
+	}
+	if err != nil {
 		w.close()
+		return noWire, err
 	}
-	return w, err
+	return w, nil
 }
+
+// What a packet socket receives.
+const (
+	nothing = 0
+	all     = unix.ETH_P_ALL>>8 | unix.ETH_P_ALL&0xff<<8 // htons
+)
 
 // addressedTo is a classic BPF program that takes frames to a hardware address,
 // or all but those.
@@ -139,11 +154,10 @@ func addressedTo(mac MAC, want bool) []unix.SockFilter {
 	}
 }
 
-// packetSocket opens the packet socket. Frames carry a virtio_net_hdr
+// packetSocket opens a packet socket. Frames carry a virtio_net_hdr
 // (packet(7), PACKET_VNET_HDR): segments of up to 64 KiB pass whole and without
 // payload checksums in either direction.
-func packetSocket(index int, filter []unix.SockFilter) (int, error) {
-	const all = unix.ETH_P_ALL>>8 | unix.ETH_P_ALL&0xff<<8 // htons
+func packetSocket(index int, protocol uint16, filter []unix.SockFilter) (int, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
@@ -157,7 +171,7 @@ func packetSocket(index int, filter []unix.SockFilter) (int, error) {
 	}
 	err = errors.Join(
 		os.NewSyscallError("PACKET_VNET_HDR", unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1)),
-		os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: index})),
+		os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: protocol, Ifindex: index})),
 	)
 	if err != nil {
 		unix.Close(fd)

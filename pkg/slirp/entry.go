@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package slirp
+
+import (
+	"cmp"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A member asks for another's wire by a datagram of one byte with a socket for
+// the answer, which is one byte with the wire, or without when there is none.
+var wireRequest = []byte{'W'}
+
+// askForWire returns a packet socket that puts frames on the wire of the member
+// that conn leads to; it is the caller's to close. Without one it returns -1.
+func askForWire(conn *net.UnixConn) int {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return -1
+	}
+	ours := os.NewFile(uintptr(pair[0]), "answer")
+	defer ours.Close()
+	err = ask(conn, pair[1])
+	unix.Close(pair[1])
+	if err != nil {
+		return -1
+	}
+	raw, err := ours.SyscallConn()
+	if err != nil {
+		return -1
+	}
+	_ = ours.SetReadDeadline(time.Now().Add(peerWait))
+	buf, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
+	var oobn int
+	var rerr error
+	err = raw.Read(func(fd uintptr) bool {
+		_, oobn, _, _, rerr = unix.Recvmsg(int(fd), buf, oob, unix.MSG_CMSG_CLOEXEC)
+		return rerr != unix.EAGAIN
+	})
+	if err != nil || rerr != nil {
+		return -1
+	}
+	return rightIn(oob[:oobn])
+}
+
+// ask sends a request. UnixConn.WriteMsgUnix refuses connected sockets.
+func ask(conn *net.UnixConn, answer int) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	_ = conn.SetWriteDeadline(time.Now().Add(peerWait))
+	var serr error
+	err = raw.Write(func(fd uintptr) bool {
+		serr = unix.Sendmsg(int(fd), wireRequest, unix.UnixRights(answer), nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		return serr != unix.EAGAIN
+	})
+	return cmp.Or(err, serr)
+}
+
+// giveWire answers a request.
+func (s *peerSwitch) giveWire(oob []byte) {
+	to := rightIn(oob)
+	if to < 0 {
+		return
+	}
+	defer unix.Close(to)
+	var rights []byte
+	if s.entry >= 0 {
+		rights = unix.UnixRights(s.entry)
+	}
+	_ = unix.Sendmsg(to, wireRequest, rights, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+}
+
+// rightIn is the descriptor in a control message, or -1.
+func rightIn(oob []byte) int {
+	list, err := unix.ParseSocketControlMessage(oob)
+	if err != nil || len(list) != 1 {
+		return -1
+	}
+	fds, err := unix.ParseUnixRights(&list[0])
+	if err != nil || len(fds) != 1 {
+		return -1
+	}
+	return fds[0]
+}
