@@ -17,7 +17,6 @@ import (
 	"coracle/pkg/container/logfile"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
-	"coracle/pkg/slirp"
 )
 
 func inspectFlags() []cli.Flag {
@@ -151,7 +150,7 @@ func inspectContainer(cs *container.Store, c *container.Container) obj {
 		}},
 		"Mounts":          mountPoints(cs, c),
 		"Config":          containerConfig(c),
-		"NetworkSettings": networkSettings(c),
+		"NetworkSettings": networkSettings(cs, c),
 	}
 	if s.Health != nil {
 		o["State"].(obj)["Health"] = s.Health
@@ -268,52 +267,6 @@ func mountPoints(cs *container.Store, c *container.Container) []obj {
 		list = append(list, o)
 	}
 	return list
-}
-
-func networkSettings(c *container.Container) obj {
-	ports := obj{}
-	for _, p := range c.Net.Exposed {
-		ports[p] = nil
-	}
-	for _, p := range c.State.Ports {
-		key := fmt.Sprintf("%d/%s", p.ContainerPort, p.Proto)
-		list, _ := ports[key].([]obj)
-		ports[key] = append(list, obj{"HostIp": p.HostIP.String(), "HostPort": portText(p.HostPort)})
-	}
-	settings := obj{"Ports": ports}
-	maps.Copy(settings, endpoint(c, slirp.Place{}))
-	all := obj{}
-	if !c.Net.Own() && c.Net.OnNetworkOf() == "" {
-		all[c.Net.Mode] = endpoint(c, slirp.Place{})
-	}
-	for i, e := range c.Net.Networks {
-		end := endpoint(c, c.State.Networks[e.Network])
-		if i == 0 {
-			maps.Copy(settings, end)
-		}
-		end["Aliases"], end["GwPriority"] = e.Aliases, e.Priority
-		all[e.Network] = end
-	}
-	settings["Networks"] = all
-	return settings
-}
-
-// endpoint is a place on a network under Docker's names; nothing is there while
-// the container does not run.
-func endpoint(c *container.Container, p slirp.Place) obj {
-	o := obj{
-		"IPAddress": "", "IPPrefixLen": 0, "Gateway": "", "MacAddress": "",
-		"GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0, "IPv6Gateway": "",
-	}
-	if !c.State.IsRunning() || !p.Address.IsValid() {
-		return o
-	}
-	o["IPAddress"], o["IPPrefixLen"], o["Gateway"] = p.Address.Addr().String(), p.Address.Bits(), p.Gateway.String()
-	o["MacAddress"] = p.MAC.String()
-	if p.Address6.IsValid() {
-		o["GlobalIPv6Address"], o["GlobalIPv6PrefixLen"], o["IPv6Gateway"] = p.Address6.Addr().String(), p.Address6.Bits(), p.Gateway6.String()
-	}
-	return o
 }
 
 // inspectImage is Docker's view of an image.

@@ -158,7 +158,7 @@ func inspectNetwork(ctx context.Context, nets slirp.Networks, arg string) (obj, 
 		if m.Addr6.IsValid() {
 			six = netip.PrefixFrom(m.Addr6, w.Subnet6.Bits()).String()
 		}
-		on[m.Container] = obj{"Name": m.Name, "EndpointID": "", "MacAddress": m.MAC.String(), "IPv4Address": netip.PrefixFrom(m.Addr, w.Subnet.Bits()).String(), "IPv6Address": six}
+		on[m.Container] = obj{"Name": m.Name, "EndpointID": endpointID(m.Container, w.Name), "MacAddress": m.MAC.String(), "IPv4Address": netip.PrefixFrom(m.Addr, w.Subnet.Bits()).String(), "IPv6Address": six}
 	}
 	pool := obj{"Subnet": w.Subnet.String(), "Gateway": w.Gateway.String()}
 	if w.Range.IsValid() {
