@@ -21,7 +21,25 @@ func TestBothWaysAtOnce(t *testing.T) {
 	if !onHost(t) {
 		return
 	}
-	b := newBox(t, nil)
+	carriers(t, bothWaysAtOnce)
+}
+
+// carriers runs a test with the connections in the kernel, and in the stack.
+func carriers(t *testing.T, f func(*testing.T, *box)) {
+	t.Run("kernel", func(t *testing.T) {
+		b := newBox(t, nil)
+		if b.net.wire.kernel == nil {
+			t.Skip("this kernel does not take connections over")
+		}
+		f(t, b)
+		if len(b.net.wire.kernel.loops) == 0 {
+			t.Error("no connection was in the kernel")
+		}
+	})
+	t.Run("stack", func(t *testing.T) { f(t, newBox(t, func(c *Config) { c.stackTCP = true })) })
+}
+
+func bothWaysAtOnce(t *testing.T, b *box) {
 	c, err := b.dial("tcp", listenHost(t, func(c net.Conn) { defer c.Close(); io.Copy(c, c) }), 5*time.Second)
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +86,10 @@ func TestResetAmidData(t *testing.T) {
 	if !onHost(t) {
 		return
 	}
-	b := newBox(t, nil)
+	carriers(t, resetAmidData)
+}
+
+func resetAmidData(t *testing.T, b *box) {
 	cutAfter := func(c net.Conn, n int64) {
 		io.CopyN(io.Discard, c, n)
 		c.(*net.TCPConn).SetLinger(0)

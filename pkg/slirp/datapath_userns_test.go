@@ -178,7 +178,10 @@ func TestTCPOut(t *testing.T) {
 	if !onHost(t) {
 		return
 	}
-	b := newBox(t, nil)
+	carriers(t, tcpOut)
+}
+
+func tcpOut(t *testing.T, b *box) {
 	data := make([]byte, 8<<20)
 	rand.Read(data)
 	c, err := b.dial("tcp", listenHost(t, digest), 5*time.Second)
@@ -216,7 +219,10 @@ func TestResetIsCarried(t *testing.T) {
 	if !onHost(t) {
 		return
 	}
-	b := newBox(t, nil)
+	carriers(t, resetIsCarried)
+}
+
+func resetIsCarried(t *testing.T, b *box) {
 	result, got := make(chan error, 1), make(chan struct{})
 	addr := listenHost(t, func(c net.Conn) {
 		defer c.Close()

@@ -47,7 +47,9 @@ type Config struct {
 	Member *Membership
 	Names  *Names
 
-	tap bool // does without veth, as on a kernel that has none
+	// For tests: does without veth, or without the kernel's TCP, as where there
+	// is none.
+	tap, stackTCP bool
 }
 
 // DefaultConfig is the plan of the default network, with the addresses that

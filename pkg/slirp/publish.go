@@ -34,9 +34,9 @@ type Ports struct {
 	handed []*handedSocket
 }
 
-// maxLoops bounds the loops that carry the connections of one container. There
-// is one for two processors: the others have work too.
-const maxLoops = 4
+// loopCount is how many loops carry the connections of one container: one for two
+// processors, for the others have work too, and not many.
+func loopCount() int { return min(4, max(1, runtime.NumCPU()/2)) }
 
 // NewPorts publishes ports of the container that netns belongs to. Nothing runs
 // before the first is published. The file stays the caller's, for as long as
@@ -84,7 +84,7 @@ func (d *Ports) target() (t relay.Target) {
 func (d *Ports) start() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for len(d.loops) < min(maxLoops, max(1, runtime.NumCPU()/2)) {
+	for len(d.loops) < loopCount() {
 		r, err := relay.New(d.netns)
 		if err != nil {
 			return err

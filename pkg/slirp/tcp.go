@@ -31,6 +31,12 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 		n.refuse(r, err)
 		return
 	}
+	if n.adopts(addrOf(id.LocalAddress)) {
+		_ = n.adopt(conn, id, n.pending.get(id)) // without a descriptor, for one, the container tries again
+		r.Complete(false)
+		n.pending.done(id)
+		return
+	}
 	defer conn.Close()
 	host := &hostConn{TCPConn: conn}
 	var wq waiter.Queue

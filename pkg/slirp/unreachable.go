@@ -19,12 +19,12 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 )
 
-// pendingSYNs holds the beginning of every connection request that waits for
-// the host's side: an ICMP error quotes it, and the container's kernel looks at
-// the sequence number in the quotation.
+// pendingSYNs holds every connection request that waits for the host's side: an
+// ICMP error quotes its beginning, and the container's kernel looks at the
+// sequence number in the quotation.
 type pendingSYNs struct {
 	mu   sync.Mutex
-	open map[stack.TransportEndpointID][]byte
+	open map[stack.TransportEndpointID]request
 }
 
 // forward hands requests on to f, each one once. It sees only packets that
@@ -32,7 +32,8 @@ type pendingSYNs struct {
 func (p *pendingSYNs) forward(f *tcp.Forwarder) func(stack.TransportEndpointID, *stack.PacketBuffer) bool {
 	return func(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
 		h := header.TCP(pkt.TransportHeader().Slice())
-		if len(h) < header.TCPMinimumSize || h.Flags()&(header.TCPFlagSyn|header.TCPFlagAck) != header.TCPFlagSyn {
+		if len(h) < header.TCPMinimumSize || int(h.DataOffset()) < header.TCPMinimumSize || int(h.DataOffset()) > len(h) ||
+			h.Flags()&(header.TCPFlagSyn|header.TCPFlagAck) != header.TCPFlagSyn {
 			return f.HandlePacket(id, pkt)
 		}
 		const quoted = 8 // of what is behind the IP header, RFC 792
@@ -43,9 +44,12 @@ func (p *pendingSYNs) forward(f *tcp.Forwarder) func(stack.TransportEndpointID, 
 			return true // it comes again
 		}
 		if p.open == nil {
-			p.open = map[stack.TransportEndpointID][]byte{}
+			p.open = map[stack.TransportEndpointID]request{}
 		}
-		p.open[id] = append(bytes.Clone(pkt.NetworkHeader().Slice()), h[:quoted]...)
+		p.open[id] = request{
+			quoted: append(bytes.Clone(pkt.NetworkHeader().Slice()), h[:quoted]...),
+			seq:    h.SequenceNumber(), window: h.WindowSize(), opts: header.ParseSynOptions(h.Options(), false),
+		}
 		p.mu.Unlock()
 		taken := f.HandlePacket(id, pkt)
 		if !taken {
@@ -55,13 +59,18 @@ func (p *pendingSYNs) forward(f *tcp.Forwarder) func(stack.TransportEndpointID, 
 	}
 }
 
-// done forgets a request and returns its beginning.
-func (p *pendingSYNs) done(id stack.TransportEndpointID) []byte {
+// get returns a request that waits.
+func (p *pendingSYNs) get(id stack.TransportEndpointID) request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	b := p.open[id]
+	return p.open[id]
+}
+
+// done forgets a request.
+func (p *pendingSYNs) done(id stack.TransportEndpointID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	delete(p.open, id)
-	return b
 }
 
 // refuse tells the container why there is no connection: what the host's
@@ -86,9 +95,10 @@ func (n *Network) refuse(r *tcp.ForwarderRequest, err error) {
 		return
 	}
 	r.Complete(false)
-	if quoted := n.pending.done(id); quoted != nil {
+	if quoted := n.pending.get(id).quoted; quoted != nil {
 		n.sendUnreachable(id, v4, v6, quoted)
 	}
+	n.pending.done(id)
 }
 
 // refuseDatagram tells the container that nobody takes its datagrams, by an ICMP

@@ -3,7 +3,6 @@
 package slirp
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -21,6 +20,8 @@ type wire struct {
 	peers int      // packet socket: frames for other members of the network, or -1
 	entry int      // packet socket by which other members send; -1: there is none
 	tap   *tapWire // what is behind the first two without veth, or nil
+	// kernel carries the data of TCP; nil: the stack does.
+	kernel *kernelTCP
 }
 
 var noWire = wire{stack: -1, peers: -1, entry: -1}
@@ -33,6 +34,9 @@ func (w wire) close() {
 	}
 	if w.tap != nil {
 		w.tap.close()
+	}
+	if w.kernel != nil {
+		w.kernel.close()
 	}
 }
 
@@ -73,7 +77,7 @@ func newVethWire(netns *os.File, c Config) (w wire, err error) {
 			return noWire, noVeth(err)
 		}
 		// This end has no addresses, and the kernel no opinion on what passes.
-		_ = os.WriteFile("/proc/sys/net/ipv6/conf/wire/disable_ipv6", []byte("1"), 0)
+		quietIPv6("wire", c.Address6.IsValid())
 		link, err := netlink.LinkByName("wire")
 		if err == nil {
 			err = errors.Join(netlink.LinkSetARPOff(link), netlink.LinkSetUp(link))
@@ -81,7 +85,11 @@ func newVethWire(netns *os.File, c Config) (w wire, err error) {
 		if err != nil {
 			return noWire, fmt.Errorf("set up wire: %w", err)
 		}
-		return openWire(link.Attrs().Index, c)
+		kernel, err := newKernelTCP(link, c)
+		if err != nil {
+			quietIPv6("wire", false) // the stack does it all
+		}
+		return openWire(link.Attrs().Index, c, kernel)
 	})
 	if err != nil {
 		return noWire, err
@@ -91,6 +99,19 @@ func newVethWire(netns *os.File, c Config) (w wire, err error) {
 		return noWire, fmt.Errorf("set up %s: %w", c.Interface, err)
 	}
 	return w, nil
+}
+
+// quietIPv6 keeps an interface of the current thread's namespace from having
+// addresses and saying anything of its own, or from IPv6 altogether.
+func quietIPv6(name string, on bool) {
+	settings := map[string]string{"disable_ipv6": "1"}
+	if on {
+		const none = "1" // IN6_ADDR_GEN_MODE_NONE
+		settings = map[string]string{"addr_gen_mode": none, "accept_ra": "0", "router_solicitations": "0"}
+	}
+	for key, value := range settings {
+		_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/"+key, []byte(value), 0)
+	}
 }
 
 // settle waits, not for long, until packets to an IPv6 address are taken in: the
@@ -109,20 +130,25 @@ func settle(a netip.Addr) error {
 // openWire opens one socket for everything, or with other members on the
 // network one for the gateway's frames and one for the rest, which the kernel
 // sorts, and one for the others to send by.
-func openWire(index int, c Config) (w wire, err error) {
+func openWire(index int, c Config, kernel *kernelTCP) (w wire, err error) {
 	w = noWire
-	if c.Member == nil {
-		w.stack, err = packetSocket(index, all, nil)
-		return w, err
+	w.kernel = kernel
+	var toStack []filterStep
+	if c.Member != nil {
+		toStack = addressed(macOf(c.Gateway), true)
 	}
-	if w.stack, err = packetSocket(index, all, addressedTo(macOf(c.Gateway), true)); err == nil {
-		w.peers, err = packetSocket(index, all, addressedTo(macOf(c.Gateway), false))
+	if kernel != nil {
+		toStack = append(toStack, requestsAlone(c)...)
 	}
-	if err == nil {
-		w.entry, err = packetSocket(index, nothing, []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 0}})
-	}
-	if err == nil { // whoever holds it hears nothing, whatever is done to it
-		err = os.NewSyscallError("SO_LOCK_FILTER", unix.SetsockoptInt(w.entry, unix.SOL_SOCKET, unix.SO_LOCK_FILTER, 1))
+	w.stack, err = packetSocket(index, all, compile(toStack))
+	if err == nil && c.Member != nil {
+		w.peers, err = packetSocket(index, all, compile(addressed(macOf(c.Gateway), false)))
+		if err == nil {
+			w.entry, err = packetSocket(index, nothing, []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 0}})
+		}
+		if err == nil { // whoever holds it hears nothing, whatever is done to it
+			err = os.NewSyscallError("SO_LOCK_FILTER", unix.SetsockoptInt(w.entry, unix.SOL_SOCKET, unix.SO_LOCK_FILTER, 1))
+		}
 	}
 	if err != nil {
 		w.close()
@@ -136,23 +162,6 @@ const (
 	nothing = 0
 	all     = unix.ETH_P_ALL>>8 | unix.ETH_P_ALL&0xff<<8 // htons
 )
-
-// addressedTo is a classic BPF program that takes frames to a hardware address,
-// or all but those.
-func addressedTo(mac MAC, want bool) []unix.SockFilter {
-	yes, no := uint32(1<<18), uint32(0)
-	if !want {
-		yes, no = no, yes
-	}
-	return []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: binary.BigEndian.Uint32(mac[:]), Jt: 0, Jf: 3},
-		{Code: unix.BPF_LD | unix.BPF_H | unix.BPF_ABS, K: 4},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(binary.BigEndian.Uint16(mac[4:])), Jt: 0, Jf: 1},
-		{Code: unix.BPF_RET | unix.BPF_K, K: yes},
-		{Code: unix.BPF_RET | unix.BPF_K, K: no},
-	}
-}
 
 // packetSocket opens a packet socket. Frames carry a virtio_net_hdr
 // (packet(7), PACKET_VNET_HDR): segments of up to 64 KiB pass whole and without

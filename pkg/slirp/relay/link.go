@@ -4,6 +4,7 @@ package relay
 
 import (
 	"net/netip"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,6 +50,26 @@ func (r *Loop) join(p *Port, fd int, from netip.AddrPort) {
 		r.watch(visitor)
 		r.watch(server)
 	}
+}
+
+// Carry carries between a socket and the one that other makes on the loop's
+// thread. Neither blocks, and both are the loop's then; with an error, fd is the
+// caller's.
+func (r *Loop) Carry(fd int, other func() (int, error)) error {
+	err := os.ErrClosed
+	r.do(func() {
+		var to int
+		if to, err = other(); err != nil {
+			return
+		}
+		a, b := &end{fd: fd}, &end{fd: to}
+		a.other, b.other = b, a
+		r.keep(a)
+		r.keep(b)
+		r.watch(a)
+		r.watch(b)
+	})
+	return err
 }
 
 func (r *Loop) keep(e *end) {

@@ -4,6 +4,7 @@ package relay
 
 import (
 	"encoding/binary"
+	"errors"
 	"os"
 	"runtime"
 	"sync"
@@ -39,14 +40,23 @@ const bufferSize = 64 << 10
 // buffers hold what waits to be taken.
 var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
 
-// New starts a loop in a network namespace.
-func New(ns *os.File) (*Loop, error) {
+// New starts a loop in a container's network namespace, for the visitors of its
+// ports.
+func New(ns *os.File) (*Loop, error) { return start(ns, routeMarked) }
+
+// NewCarrier starts a loop in a network namespace for connections that others
+// make.
+func NewCarrier(ns *os.File) (*Loop, error) {
+	return start(ns, func() error { return errors.New("no visitors") })
+}
+
+func start(ns *os.File, route func() error) (*Loop, error) {
 	r := &Loop{epoll: -1, bell: -1, ports: map[int]*Port{}, buf: make([]byte, bufferSize), done: make(chan struct{})}
 	ready := make(chan error, 1)
 	go func() {
 		defer close(r.done)
 		runtime.LockOSThread() // and never unlocked: the thread ends here
-		err := r.open(ns)
+		err := r.open(ns, route)
 		ready <- err
 		if err == nil {
 			r.run()
@@ -56,11 +66,11 @@ func New(ns *os.File) (*Loop, error) {
 	return r, <-ready
 }
 
-func (r *Loop) open(ns *os.File) (err error) {
+func (r *Loop) open(ns *os.File, route func() error) (err error) {
 	if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
 		return os.NewSyscallError("setns", err)
 	}
-	r.transparent = routeMarked() == nil
+	r.transparent = route() == nil
 	if r.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return os.NewSyscallError("epoll_create1", err)
 	}
