@@ -49,6 +49,7 @@ func (n Networks) Join(ctx context.Context, w Named, self Member) (*Membership, 
 	if self, err = w.assign(members, self); err != nil {
 		return nil, err
 	}
+	self.Joined = time.Now().UTC()
 	m := &Membership{Network: w, Self: self}
 	if m.dir, err = os.OpenFile(n.members(w.Name), unix.O_PATH|unix.O_DIRECTORY, 0); err != nil {
 		return nil, fmt.Errorf("join network %s: %w", w.Name, err)

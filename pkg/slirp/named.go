@@ -45,6 +45,7 @@ type Member struct {
 	Addr      netip.Addr `json:"addr"`
 	Addr6     netip.Addr `json:"addr6,omitzero"`
 	MAC       MAC        `json:"mac,omitzero"` // before it has joined: zero for any
+	Joined    time.Time  `json:"joined"`
 }
 
 // Networks is the set of networks with names. Each is a directory: network.json,

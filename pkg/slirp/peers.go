@@ -41,9 +41,11 @@ type peerSwitch struct {
 // peer is another member. Until its wire is known, and when it gives none, frames
 // wait in a queue of its own: a slow one holds up nobody else.
 type peer struct {
-	queue chan []byte
-	used  bool
-	wire  int // its packet socket; -1: there is none
+	joined time.Time // which of those who had the address one after the other
+	seen   time.Time // when that was known last
+	queue  chan []byte
+	used   bool
+	wire   int // its packet socket; -1: there is none
 }
 
 const (
@@ -51,6 +53,10 @@ const (
 	// peerWait is how long a datagram waits for a reader: a socket takes eleven
 	// of them at a time (net.unix.max_dgram_qlen).
 	peerWait = 200 * time.Millisecond
+	// peerSure is how long a peer is taken for the one it was. The wire of one that
+	// was killed may be there for minutes: connections that its kernel has not
+	// ended yet hold the namespace.
+	peerSure = 20 * time.Millisecond
 	// peerIdle is how long a peer that nothing is sent to stays known.
 	peerIdle = time.Minute
 )
@@ -135,19 +141,20 @@ func (s *peerSwitch) genuine(ether []byte) bool {
 func (s *peerSwitch) send(dst MAC, frame []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.peers[dst]
+	p, now := s.peers[dst], time.Now()
 	if p != nil && p.wire >= 0 {
-		if p.used = true; put(p.wire, frame) {
+		if p.used = true; s.same(dst, p, now) && put(p.wire, frame) {
 			return
 		}
 		s.forget(dst, p) // somebody else may be there now
 		p = nil
 	}
 	if p == nil {
-		if _, ok := s.member.other(dst); !ok {
+		o, ok := s.member.other(dst)
+		if !ok {
 			return
 		}
-		p = &peer{queue: make(chan []byte, queueLength), wire: -1}
+		p = &peer{joined: o.Joined, seen: now, queue: make(chan []byte, queueLength), wire: -1}
 		s.peers[dst] = p
 		s.loops.Go(func() { s.deliver(dst, p) })
 	}
@@ -158,6 +165,16 @@ func (s *peerSwitch) send(dst MAC, frame []byte) {
 	default:
 		frames.Put(buf)
 	}
+}
+
+// same reports whether a peer is still the one at its address.
+func (s *peerSwitch) same(dst MAC, p *peer, now time.Time) bool {
+	if now.Sub(p.seen) < peerSure {
+		return true
+	}
+	p.seen = now
+	o, ok := s.member.other(dst)
+	return ok && o.Joined.Equal(p.joined)
 }
 
 // put writes a frame to a wire. It reports whether the wire is still there: what

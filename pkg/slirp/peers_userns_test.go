@@ -117,11 +117,25 @@ func TestMemberComesBack(t *testing.T) {
 	if err := two.net.cfg.Member.Leave(); err != nil {
 		t.Fatal(err)
 	}
-	two.net.Disconnect()
-	if two = join("three"); two.net.cfg.Address != before {
-		t.Fatalf("%s, not %s", two.net.cfg.Address, before)
+	// The wire is still there, as that of a supervisor that was killed may be.
+	three := join("three")
+	if three.net.cfg.Address != before {
+		t.Fatalf("%s, not %s", three.net.cfg.Address, before)
 	}
-	reach(t, one, two)
+	go accept(three.listen("0.0.0.0:90"), digest)
+	c, err := one.dial("tcp", netip.AddrPortFrom(before.Addr(), 90).String(), 5*time.Second)
+	if err == nil {
+		err = exchange(c, []byte("hello"))
+	}
+	if err != nil {
+		t.Errorf("the new one: %v", err)
+	}
+	// Now it is gone with its member.
+	if err := three.net.cfg.Member.Leave(); err != nil {
+		t.Fatal(err)
+	}
+	three.net.Disconnect()
+	reach(t, one, join("four"))
 }
 
 // TestEntryHearsNothing has a member try to listen at the socket by which it

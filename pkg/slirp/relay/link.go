@@ -15,7 +15,10 @@ import (
 type end struct {
 	fd    int
 	other *end
-	port  *Port
+	port  *Port // nil: the connection is not a visitor's
+	// inside is whether whom it is connected to ends with the loop: the kernel need
+	// not wait for their last word, for minutes, with their namespace.
+	inside bool
 
 	watched bool
 	events  uint32 // that epoll watches for
@@ -52,8 +55,8 @@ func (r *Loop) join(p *Port, fd int, from netip.AddrPort) {
 	}
 }
 
-// Carry carries between a socket and the one that other makes on the loop's
-// thread. Neither blocks, and both are the loop's then; with an error, fd is the
+// Carry carries between a socket and one into the container, which other makes on
+// the loop's thread. Neither blocks, and both are the loop's then; with an error, fd is the
 // caller's.
 func (r *Loop) Carry(fd int, other func() (int, error)) error {
 	err := os.ErrClosed
@@ -62,7 +65,7 @@ func (r *Loop) Carry(fd int, other func() (int, error)) error {
 		if to, err = other(); err != nil {
 			return
 		}
-		a, b := &end{fd: fd}, &end{fd: to}
+		a, b := &end{fd: fd}, &end{fd: to, inside: true}
 		a.other, b.other = b, a
 		r.keep(a)
 		r.keep(b)

@@ -106,7 +106,11 @@ func (r *Loop) Close() {
 
 func (r *Loop) closeAll() {
 	for _, e := range r.ends {
-		if e != nil {
+		switch {
+		case e == nil:
+		case e.inside:
+			reset(e.fd)
+		default:
 			unix.Close(e.fd)
 		}
 	}
