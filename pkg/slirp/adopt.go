@@ -29,9 +29,12 @@ type request struct {
 	opts   header.TCPSynOptions
 }
 
-// adopts reports whether the kernel carries connections to an address.
-func (n *Network) adopts(dst netip.Addr) bool {
-	return n.wire.kernel != nil && dst != n.cfg.Gateway && dst != n.cfg.DNS && dst != n.cfg.Gateway6
+// adopts reports whether the kernel carries a connection, as requestsAlone says
+// it.
+func (n *Network) adopts(id stack.TransportEndpointID) bool {
+	src, dst := addrOf(id.RemoteAddress), addrOf(id.LocalAddress)
+	return n.wire.kernel != nil && (src == n.cfg.Address.Addr() || src == n.cfg.Address6.Addr()) &&
+		dst != n.cfg.Gateway && dst != n.cfg.DNS && dst != n.cfg.Gateway6
 }
 
 // windowScale is what our side's windows are counted in (RFC 7323): 2^8 bytes.

@@ -9,9 +9,11 @@ import (
 	"io"
 	randv2 "math/rand/v2"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -126,5 +128,33 @@ func resetAmidData(t *testing.T, b *box) {
 	cutAfter(c, 4<<20)
 	if err := <-heard; !broken(err) {
 		t.Errorf("writing to a container that cuts: %v", err)
+	}
+}
+
+// A container may have given itself another address.
+func TestOtherSourceAddress(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	b := newBox(t, withIPv6)
+	addr := listenHost(t, digest)
+	for _, source := range []string{"10.0.2.101", "10.0.2.100"} {
+		c, err := inNetNS(b.ns, func() (net.Conn, error) {
+			link, err := netlink.LinkByName("eth0")
+			if err == nil {
+				err = netlink.AddrReplace(link, &netlink.Addr{IPNet: ipNet(netip.MustParsePrefix(source + "/24"))})
+			}
+			if err != nil {
+				return nil, err
+			}
+			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}, Timeout: 5 * time.Second}
+			return d.Dial("tcp", addr)
+		})
+		if err == nil {
+			err = exchange(c, bytes.Repeat([]byte("hello"), 100000))
+		}
+		if err != nil {
+			t.Errorf("from %s: %v", source, err)
+		}
 	}
 }

@@ -7,14 +7,18 @@
 //	 container's netns        private netns           this process, in the host's netns
 //	┌──────────────────┐     ┌───────────────┐      ┌────────────────────────────────────┐
 //	│ eth0 10.0.2.100 ─┼─veth┼─ wire ◄───────┼──────┼─ AF_PACKET ── gVisor TCP/IP stack   │
-//	│                  │     │               │      │    10.0.2.2 gateway │ 10.0.2.3 DNS   │
-//	└──────────────────┘     └───────────────┘      │    TCP, UDP, echo ──► host's sockets│
-//	        ▲                                       │    published UDP ◄── visitors       │
+//	│                  │     │    │          │      │    10.0.2.2 gateway │ 10.0.2.3 DNS   │
+//	└──────────────────┘     │    ▼          │      │    UDP, echo ──► host's sockets     │
+//	        ▲                │  the kernel's │      │    published UDP ◄── visitors       │
+//	        │                │  TCP sockets ─┼──────┼── relay ──► host's sockets          │
+//	        │                └───────────────┘      │                                    │
 //	        └── sockets made in the container's ────┼── relay ◄── published TCP ports     │
 //	            netns                               └────────────────────────────────────┘
 //
 // The wire's end is in a network namespace of its own, where the container
-// cannot see it. Published TCP ports do not pass the stack: see package relay.
+// cannot see it. Of TCP, the stack answers requests for connections: their data
+// is carried by the kernel (kerneltcp.go) or, where that cannot be, by the stack
+// too (carry.go). Published TCP ports do not pass the stack: see package relay.
 //
 // What may be reached is decided before any socket is opened: see policy.go.
 package slirp

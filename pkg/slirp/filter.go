@@ -69,8 +69,9 @@ func addressed(mac MAC, to bool) []filterStep {
 	return []filterStep{{code: loadWord, k: 0}, first, {code: loadHalf, k: 4}, last}
 }
 
-// requestsAlone are the steps that leave out what the kernel carries: of TCP to
-// others than the stack itself, requests for a connection pass.
+// requestsAlone are the steps that leave out what the kernel carries: of TCP from
+// the container's addresses to others than the stack's own, requests for a
+// connection pass.
 func requestsAlone(c Config) []filterStep {
 	const ip = etherHeader
 	steps := []filterStep{
@@ -81,6 +82,8 @@ func requestsAlone(c Config) []filterStep {
 		{code: ifEqual, k: tcpNumber, not: takeFrame},
 		{code: loadHalf, k: ip + 6},
 		{code: ifAnySet, k: 0x1fff, yes: takeFrame}, // a later fragment
+		{code: loadWord, k: ip + 12},
+		{code: ifEqual, k: wordOf(c.Address.Addr(), 0), not: takeFrame},
 		{code: loadWord, k: ip + 16},
 		{code: ifEqual, k: wordOf(c.Gateway, 0), yes: takeFrame},
 		{code: ifEqual, k: wordOf(c.DNS, 0), yes: takeFrame},
@@ -90,7 +93,10 @@ func requestsAlone(c Config) []filterStep {
 		{label: "six", code: loadByte, k: ip + 6},
 		{code: ifEqual, k: tcpNumber, not: takeFrame},
 	}
-	if c.Gateway6.IsValid() {
+	if c.Address6.IsValid() {
+		for i := range 4 {
+			steps = append(steps, filterStep{code: loadWord, k: uint32(ip + 8 + 4*i)}, filterStep{code: ifEqual, k: wordOf(c.Address6.Addr(), i), not: takeFrame})
+		}
 		for i := range 4 {
 			other := filterStep{code: ifEqual, k: wordOf(c.Gateway6, i), not: "flags"}
 			if i == 3 {

@@ -31,7 +31,7 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 		n.refuse(r, err)
 		return
 	}
-	if n.adopts(addrOf(id.LocalAddress)) {
+	if n.adopts(id) {
 		_ = n.adopt(conn, id, n.pending.get(id)) // without a descriptor, for one, the container tries again
 		r.Complete(false)
 		n.pending.done(id)

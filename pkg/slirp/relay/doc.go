@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package relay carries the connections of published TCP ports from the host into
-// a container.
+// Package relay carries TCP connections between sockets of the host and sockets
+// into a container: those of visitors of published ports, which it makes, and
+// those that the container made, which others hand over (Loop.Carry).
 //
 //	visitor ──► Port, on the host ──► Loop ──► socket made in the container's ──► server
 //	                                           namespace, in the visitor's name
@@ -13,6 +14,6 @@
 // A goroutine for each direction would cost twice the system calls for a small
 // message, and a switch between threads for a new connection.
 //
-// All of a connection belongs to the loop that has accepted it: there are no
-// locks. The kernel chooses one of the loops that watch a port.
+// All of a connection belongs to one loop, and there are no locks. The kernel
+// chooses one of the loops that watch a port.
 package relay
