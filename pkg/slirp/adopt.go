@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -60,7 +61,7 @@ func (n *Network) adopt(conn *net.TCPConn, id stack.TransportEndpointID, r reque
 		return err
 	}
 	isn := rand.Uint32()
-	err = loop.Carry(host, func() (int, error) {
+	err = loop.Carry(host, mostAdopted()/loopCount(), func() (int, error) {
 		fd, err := n.establish(id, r, isn)
 		if err == nil {
 			n.sendSynAck(id, r, isn) // before anything that the socket says
@@ -72,6 +73,15 @@ func (n *Network) adopt(conn *net.TCPConn, id stack.TransportEndpointID, r reque
 	}
 	return err
 }
+
+// mostAdopted is how many connections the kernel carries at a time: their sockets,
+// two each, take three quarters of the descriptors, and the rest is for everything
+// else that the process does. Requests beyond are not heard.
+var mostAdopted = sync.OnceValue(func() int {
+	var l unix.Rlimit
+	_ = unix.Getrlimit(unix.RLIMIT_NOFILE, &l)
+	return int(min(l.Cur/8*3, 1<<20))
+})
 
 // From linux/tcp.h.
 const (
@@ -119,6 +129,8 @@ func repairing(local netip.Addr) (int, error) {
 	}
 	for _, o := range [][3]int{
 		{level, transparent, 1}, {unix.SOL_SOCKET, unix.SO_MARK, adoptedMark}, {unix.SOL_TCP, unix.TCP_NODELAY, 1}, {unix.SOL_TCP, unix.TCP_REPAIR, 1},
+		// Whoever is gone without a word is noticed.
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1}, {unix.SOL_TCP, unix.TCP_KEEPIDLE, 300}, {unix.SOL_TCP, unix.TCP_KEEPINTVL, 15},
 	} {
 		if err := unix.SetsockoptInt(fd, o[0], o[1], o[2]); err != nil {
 			unix.Close(fd)

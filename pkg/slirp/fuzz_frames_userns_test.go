@@ -109,6 +109,10 @@ func (r *rogue) ipv4(dst netip.Addr, proto byte, payload []byte) []byte {
 		icmp.SetChecksum(0)
 		icmp.SetChecksum(^checksum.Checksum(icmp, 0))
 	}
+	if tcp := header.TCP(packet[len(h):]); proto == unix.IPPROTO_TCP && len(tcp) >= header.TCPMinimumSize {
+		tcp.SetChecksum(0)
+		tcp.SetChecksum(^checksum.Checksum(tcp, header.PseudoHeaderChecksum(header.TCPProtocolNumber, ip.SourceAddress(), ip.DestinationAddress(), uint16(len(tcp)))))
+	}
 	return ether(r.net.cfg, unix.ETH_P_IP, packet)
 }
 
@@ -165,12 +169,25 @@ func (r *rogue) until(request []byte, proto byte, right func([]byte) bool) bool 
 		next := time.Now().Add(500 * time.Millisecond)
 		for f := r.receive(next); f != nil; f = r.receive(next) {
 			ip := header.IPv4(f[etherHeader:])
+			r.resetAgain(ip)
 			if len(ip) > header.IPv4MinimumSize && f[12] == 8 && f[13] == 0 && ip[9] == proto && right(ip[header.IPv4MinimumSize:]) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// resetAgain ends the connection when somebody asks whether it was meant: a reset
+// with another number than the next one is challenged (RFC 5961).
+func (r *rogue) resetAgain(ip header.IPv4) {
+	if len(ip) < header.IPv4MinimumSize+header.TCPMinimumSize || ip[9] != unix.IPPROTO_TCP {
+		return
+	}
+	if tcp := header.TCP(ip[header.IPv4MinimumSize:]); tcp.DestinationPort() == r.conn.from && tcp.Flags()&(syn|rst|ack) == ack {
+		r.conn.seq = tcp.AckNumber()
+		r.send(nil, r.segment(rst, 0, nil))
+	}
 }
 
 // answered reports whether the gateway answers an echo request: all that was
@@ -241,6 +258,8 @@ func FuzzFrames(f *testing.F) {
 		}
 		r.play(data)
 		r.send(nil, r.segment(rst|ack, 0, nil))
+		r.conn.seq-- // said before: the answer tells the number of the right reset
+		r.send(nil, r.segment(ack, 0, []byte{0}))
 		if !r.answered() {
 			t.Fatal("the gateway does not answer any more")
 		}

@@ -56,17 +56,22 @@ func (r *Loop) join(p *Port, fd int, from netip.AddrPort) {
 }
 
 // Carry carries between a socket and one into the container, which other makes on
-// the loop's thread. Neither blocks, and both are the loop's then; with an error, fd is the
-// caller's.
-func (r *Loop) Carry(fd int, other func() (int, error)) error {
+// the loop's thread. Neither blocks, and both are the loop's then; with an error,
+// fd is the caller's. There may be most connections at a time, then it is EMFILE.
+func (r *Loop) Carry(fd int, most int, other func() (int, error)) error {
 	err := os.ErrClosed
 	r.do(func() {
+		if r.carried >= most {
+			err = unix.EMFILE
+			return
+		}
 		var to int
 		if to, err = other(); err != nil {
 			return
 		}
 		a, b := &end{fd: fd}, &end{fd: to, inside: true}
 		a.other, b.other = b, a
+		r.carried++
 		r.keep(a)
 		r.keep(b)
 		r.watch(a)
@@ -318,6 +323,9 @@ func (r *Loop) release(e *end) {
 	}
 	r.ends[e.fd] = nil
 	unix.Close(e.fd)
+	if e.inside {
+		r.carried--
+	}
 	e.fd, e.watched, e.events = -1, false, 0
 	if e.rest != nil {
 		buffers.Put(e.rest)

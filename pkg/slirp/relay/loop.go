@@ -24,6 +24,7 @@ type Loop struct {
 	ends        []*end        // by descriptor
 	buf         []byte        // for what is read, until it is written
 	pipes       pipePool
+	carried     int           // connections that were handed over
 	wait        time.Duration // until accepting goes on, after a failure
 	resume      time.Time
 	stopped     bool
