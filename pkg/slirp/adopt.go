@@ -85,7 +85,8 @@ var mostAdopted = sync.OnceValue(func() int {
 
 // From linux/tcp.h.
 const (
-	repairOff        = -1 // without a window probe, Linux 4.19
+	repairOff        = 0
+	repairOffSilent  = -1 // without a window probe, Linux 4.19
 	recvQueue        = 1
 	sendQueue        = 2
 	tcpRepairWindow  = 29
@@ -109,11 +110,41 @@ func (n *Network) establish(id stack.TransportEndpointID, r request, isn uint32)
 	if err != nil {
 		return -1, err
 	}
-	if err := r.restore(fd, local, netip.AddrPortFrom(addrOf(id.RemoteAddress), id.RemotePort), isn); err != nil {
+	err = r.restore(fd, local, netip.AddrPortFrom(addrOf(id.RemoteAddress), id.RemotePort), isn)
+	if err == nil {
+		err = repaired(fd)
+	}
+	if err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
 	return fd, nil
+}
+
+// tryRepair does with a connection that nobody has asked for what establish does,
+// short of saying anything.
+func tryRepair(container netip.Addr) error {
+	local := netip.AddrFrom4([4]byte{192, 0, 2, 1}) // RFC 5737, RFC 3849: of nobody
+	if container.Is6() {
+		local = netip.MustParseAddr("2001:db8::1")
+	}
+	fd, err := repairing(local)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd) // under repair: in silence
+	r := request{window: firstWindow, opts: header.TCPSynOptions{MSS: header.TCPDefaultMSS, WS: windowScale, SACKPermitted: true}}
+	return r.restore(fd, netip.AddrPortFrom(local, 9), netip.AddrPortFrom(container, 9), 0)
+}
+
+// repaired ends the repair. Before Linux 4.19 that is told to the other side, by a
+// packet that means nothing.
+func repaired(fd int) error {
+	err := unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_REPAIR, repairOffSilent)
+	if err == unix.EINVAL || err == unix.EPERM {
+		err = unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_REPAIR, repairOff)
+	}
+	return os.NewSyscallError("TCP_REPAIR", err)
 }
 
 // repairing is a socket that may be put into any state, and that has any address
@@ -140,7 +171,8 @@ func repairing(local netip.Addr) (int, error) {
 	return fd, nil
 }
 
-// restore gives a socket the state that it has when the handshake is over.
+// restore gives a socket the state that it has when the handshake is over; it stays
+// under repair.
 func (r request) restore(fd int, local, remote netip.AddrPort, isn uint32) error {
 	for _, o := range [][2]int{
 		{unix.TCP_REPAIR_QUEUE, sendQueue}, {unix.TCP_QUEUE_SEQ, int(int32(isn + 1))},
@@ -168,7 +200,6 @@ func (r request) restore(fd int, local, remote netip.AddrPort, isn uint32) error
 	return errors.Join(
 		setsockopt(fd, unix.TCP_REPAIR_OPTIONS, unsafe.Pointer(&opts[0]), uintptr(len(opts))*unsafe.Sizeof(opts[0])),
 		setsockopt(fd, tcpRepairWindow, unsafe.Pointer(&w), unsafe.Sizeof(w)),
-		os.NewSyscallError("TCP_REPAIR", unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_REPAIR, repairOff)),
 	)
 }
 

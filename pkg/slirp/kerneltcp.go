@@ -53,11 +53,6 @@ func newKernelTCP(wire netlink.Link, c Config) (*kernelTCP, error) {
 			return nil, err
 		}
 	}
-	probe, err := repairing(c.Address.Addr())
-	if err != nil {
-		return nil, err
-	}
-	unix.Close(probe)
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
 		return nil, err
@@ -65,11 +60,13 @@ func newKernelTCP(wire netlink.Link, c Config) (*kernelTCP, error) {
 	if err := netlink.LinkSetUp(lo); err != nil {
 		return nil, err
 	}
-	if err := routeAdopted(lo, wire, c.MAC, c.Address.Addr(), c.Gateway, c.DNS); err != nil {
-		return nil, err
-	}
-	if c.Address6.IsValid() {
-		if err := routeAdopted(lo, wire, c.MAC, c.Address6.Addr(), c.Gateway6); err != nil {
+	stacks := [][]netip.Addr{{c.Gateway, c.DNS}, {c.Gateway6}}
+	for i, a := range c.Addresses() {
+		err := routeAdopted(lo, wire, c.MAC, a, stacks[i]...)
+		if err == nil {
+			err = tryRepair(a)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
