@@ -175,7 +175,8 @@ func (e *env) talk(ses *container.Session, a *container.Attach, keys []byte, sig
 	defer restore()
 	stop := make(chan struct{})
 	defer close(stop)
-	go forwardSignals(ses, e.stdout, sigs, stop)
+	insisted := make(chan struct{})
+	go forwardSignals(ses, e.stdout, sigs, stop, insisted)
 	detached := make(chan struct{})
 	var once sync.Once
 	if a.Stdin && ses.Stdin != nil {
@@ -207,15 +208,24 @@ func (e *env) talk(ses *container.Session, a *container.Attach, keys []byte, sig
 		return 0, nil
 	case s := <-quit:
 		return killedBy(s), nil
+	case <-insisted:
+		restore()
+		fmt.Fprintf(e.stderr, "\ngot %d SIGTERM/SIGINTs, forcefully exiting\n", insistence)
+		return 1, nil
 	case r := <-ended:
 		return r.code, r.err
 	}
 }
 
+// insistence is how many requests to end make this command leave a process that
+// does not.
+const insistence = 3
+
 // forwardSignals passes on what this process is sent; a changed window is the
-// terminal's, not the process's.
-func forwardSignals(ses *container.Session, out *os.File, sigs chan os.Signal, stop chan struct{}) {
-	for {
+// terminal's, not the process's. It closes insisted when somebody wants an end in
+// any case.
+func forwardSignals(ses *container.Session, out *os.File, sigs chan os.Signal, stop, insisted chan struct{}) {
+	for asked := 0; ; {
 		select {
 		case <-stop:
 			return
@@ -228,6 +238,11 @@ func forwardSignals(ses *container.Session, out *os.File, sigs chan os.Signal, s
 			}
 			if n, ok := s.(syscall.Signal); ok {
 				_ = ses.Signal(n)
+			}
+			if s == unix.SIGINT || s == unix.SIGTERM {
+				if asked++; asked == insistence {
+					close(insisted)
+				}
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -195,4 +196,37 @@ func TestLimits(t *testing.T) {
 		u.fails(125, []string{tt.words}, "run", tt.flag, tt.value, "busybox", "true")
 	}
 	u.fails(1, []string{"you must provide one or more flags when using this command"}, "update", "hungry")
+}
+
+// TestThirdRequestToEnd leaves a program that will not end, and that goes on.
+func TestThirdRequestToEnd(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	fg := u.command("run", "--name", "stubborn", "busybox", "sh", "-c", "trap 'echo no' INT TERM; echo ready; while :; do sleep 0.1; done")
+	out, err := fg.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	fg.Stderr = &said
+	if err := fg.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGINT} {
+		if !lines.Scan() {
+			t.Fatalf("the container says nothing: %s", said.String())
+		}
+		if err := fg.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = fg.Wait()
+	if fg.ProcessState.ExitCode() != 1 || !strings.Contains(said.String(), "got 3 SIGTERM/SIGINTs, forcefully exiting") {
+		t.Errorf("run ends with %v: %s", err, said.String())
+	}
+	if got := u.ok("inspect", "-f", "{{.State.Running}}", "stubborn"); got != "true" {
+		t.Errorf("running: %s", got)
+	}
+	u.ok("rm", "-f", "stubborn")
 }
