@@ -97,6 +97,9 @@ func (e *env) filterContainers(list []*container.Container, f filters, all bool)
 			*to = other.Created
 		}
 	}
+	if err := e.networkNames(f); err != nil {
+		return nil, err
+	}
 	keep := func(c *container.Container) bool {
 		return (all || c.State.IsRunning()) && f.labels(c.Labels) && keepState(c, f) && keepNet(c, f) &&
 			f.any("id", func(v string) bool { return strings.HasPrefix(c.ID, v) }) &&
@@ -108,6 +111,28 @@ func (e *env) filterContainers(list []*container.Container, f filters, all bool)
 			(before.IsZero() || c.Created.Before(before)) && (since.IsZero() || c.Created.After(since))
 	}
 	return slices.DeleteFunc(list, func(c *container.Container) bool { return !keep(c) }), nil
+}
+
+// networkNames puts the names of networks in a filter for their IDs.
+func (e *env) networkNames(f filters) error {
+	if len(f["network"]) == 0 {
+		return nil
+	}
+	nets, err := e.networks()
+	if err != nil {
+		return err
+	}
+	for i, v := range f["network"] {
+		for _, name := range predefined {
+			if len(v) > 0 && strings.HasPrefix(predefinedID(name), v) {
+				f["network"][i] = name
+			}
+		}
+		if w, err := nets.Lookup(v); err == nil {
+			f["network"][i] = w.Name
+		}
+	}
+	return nil
 }
 
 func keepState(c *container.Container, f filters) bool {

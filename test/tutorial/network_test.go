@@ -122,6 +122,12 @@ func TestConnect(t *testing.T) {
 		eventually(t, "front reaches "+name, func() bool { return ask("on-front", name) == "this is back" })
 	}
 	contains(t, u.ok("ps", "--format", "{{.Names}} {{.Networks}}"), "on-back back,front", "both front,back")
+	id := u.ok("network", "inspect", "-f", "{{.Id}}", "front")
+	for _, v := range []string{"front", id, id[:12]} {
+		if got := strings.Fields(u.ok("ps", "--format", "{{.Names}}", "-f", "network="+v)); len(got) != 3 {
+			t.Errorf("on network %s: %v", v, got)
+		}
+	}
 	u.ok("network", "create", "idle")
 	if got := u.ok("network", "ls", "--format", "{{.Name}}", "-f", "dangling=true"); got != "idle" {
 		t.Errorf("networks that nobody uses: %q", got)
