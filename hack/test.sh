@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs all tests as an unprivileged user; called as root it makes one,
 # coracle-test, and another one without subordinate ids, coracle-single.
-# Arguments are regular expressions of packages: hack/test.sh pkg/slirp
+# An argument is a part of the packages' paths: hack/test.sh pkg/slirp
 set -eu
 cd "$(dirname "$0")/.."
 . hack/common.sh
@@ -24,6 +24,8 @@ need ping iputils-ping || true
 need dig bind9-dnsutils || true
 need busybox busybox-static || true
 
+# What the tests find must not hang on the caller's: some distributions give 0002.
+umask 022
 work=$(mktemp -d)
 cleanup() {
 	[ -z "${group:-}" ] || rmdir "$group"/*/ "$group" 2>/dev/null || true
