@@ -281,7 +281,7 @@ func (b *baseImages) Resolve(ctx context.Context, name, platform string, pull bo
 		b.mu.Unlock()
 		var missing *oci.NotFoundError
 		if err == nil {
-			det, err := overlay.LoadImage(b.st.Dirs(), img.ID)
+			det, err := b.e.details(img.ID)
 			if err != nil || platform == "" || dockerfile.ForPlatform(det, platform) {
 				return det, err
 			}

@@ -57,7 +57,7 @@ func commitCommand(e *env) *cli.Command {
 var mountedOn = []string{"dev", "proc", "sys", "etc/hosts", "etc/hostname", "etc/resolv.conf", "etc"}
 
 func (e *env) runCommit(c *cli.Context, st *overlay.Store, ctr *container.Container, names []string) error {
-	det, err := overlay.LoadImage(st.Dirs(), ctr.ImageID)
+	det, err := e.details(ctr.ImageID)
 	if err != nil {
 		return fmt.Errorf("the image of container %s is gone: %w", ctr.Name, err)
 	}

@@ -158,6 +158,20 @@ func (e *env) remakeIndex() error {
 	return st.Reindex(context.Background())
 }
 
+// details are those of an image that is in the index. Where their file is lost
+// or damaged, it is made again.
+func (e *env) details(id string) (overlay.Details, error) {
+	det, err := overlay.LoadImage(e.dirs, id)
+	var damaged *overlay.DamagedError
+	if err == nil || errors.As(err, &damaged) {
+		return det, err
+	}
+	if err := e.remakeIndex(); err != nil {
+		return det, fmt.Errorf("rebuild image index: %w", err)
+	}
+	return overlay.LoadImage(e.dirs, id)
+}
+
 // image finds one image.
 func (e *env) image(arg string) (overlay.Image, string, error) {
 	ix, err := e.index()

@@ -60,6 +60,9 @@ func (e *env) runImages(c *cli.Context) error {
 	}
 	var rows []row
 	for _, img := range images {
+		if img.Damaged != "" {
+			fmt.Fprintln(e.stderr, "WARNING: "+(&overlay.DamagedError{ID: img.ID, Reason: img.Damaged}).Error())
+		}
 		rows = append(rows, imageRows(img, f, c.Bool("all") || len(f["dangling"]) > 0, c.Bool("no-trunc"))...)
 	}
 	if len(rows) == 0 && c.Args().First() == "ls" {
@@ -200,8 +203,10 @@ func rmiCommand(e *env, name string, aliases ...string) *cli.Command {
 				failed := false
 				for _, a := range c.Args().Slice() {
 					if err := e.removeImage(c.Context, st, a, c.Bool("force")); err != nil {
+						// As in Docker, what is not there needs no force to be gone.
+						var missing *oci.NotFoundError
+						failed = failed || !c.Bool("force") || !errors.As(err, &missing)
 						e.say(err)
-						failed = true
 					}
 				}
 				if failed {
@@ -341,7 +346,7 @@ func (e *env) runHistory(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	d, err := overlay.LoadImage(e.dirs, img.ID)
+	d, err := e.details(img.ID)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,6 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/container/logfile"
 	"coracle/pkg/oci"
-	"coracle/pkg/overlay"
 )
 
 func inspectFlags() []cli.Flag {
@@ -275,7 +274,7 @@ func (e *env) inspectImage(arg string) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := overlay.LoadImage(e.dirs, img.ID)
+	d, err := e.details(img.ID)
 	if err != nil {
 		return nil, err
 	}

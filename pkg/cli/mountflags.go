@@ -10,7 +10,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
-	"coracle/pkg/overlay"
 )
 
 // setMounts takes what is to be mounted, and makes the volumes.
@@ -97,7 +96,7 @@ func (e *env) setImage(m *container.Mount) error {
 	if err != nil {
 		return err
 	}
-	d, err := overlay.LoadImage(e.dirs, img.ID)
+	d, err := e.details(img.ID)
 	if err != nil {
 		return err
 	}

@@ -113,6 +113,7 @@ func (e *env) pruneImages(c *cli.Context, st *overlay.Store, f filters) error {
 	}
 	var lines []string
 	var freed int64
+	var failed error
 	for _, img := range ix.Images {
 		if len(img.Names) > 0 && !c.Bool("all") && !slices.Contains(f["dangling"], "false") || e.imageConflict(img.ID, img) != nil {
 			continue
@@ -123,7 +124,9 @@ func (e *env) pruneImages(c *cli.Context, st *overlay.Store, f filters) error {
 		sizes := layerSizes(st, img.ID)
 		layers, err := st.DeleteImage(c.Context, img.ID, func() error { return e.imageConflict(img.ID, img) })
 		if err != nil {
-			return err
+			failed = err // the others need not stay for it
+			e.say(err)
+			continue
 		}
 		for _, n := range img.Names {
 			lines = append(lines, "untagged: "+oci.Familiar(n))
@@ -140,6 +143,9 @@ func (e *env) pruneImages(c *cli.Context, st *overlay.Store, f filters) error {
 		fmt.Fprintf(e.stdout, "Deleted Images:\n%s\n\n", strings.Join(lines, "\n"))
 	}
 	fmt.Fprintf(e.stdout, "Total reclaimed space: %s\n", size(freed))
+	if failed != nil {
+		return exit(1)
+	}
 	return nil
 }
 

@@ -131,16 +131,12 @@ func (e *env) create(c *cli.Context, id string) (*container.Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, img, err := e.resolveForRun(c.Context, d, c.Args().First(), c.String("platform"), c.String("pull"), c.Bool("quiet"))
+	lock, det, err := e.resolveForRun(c.Context, d, c.Args().First(), c.String("platform"), c.String("pull"), c.Bool("quiet"))
 	if err != nil {
 		return nil, err
 	}
 	defer lock.Release()
 	trace.Mark("found the image")
-	det, err := overlay.LoadImage(d, img.ID)
-	if err != nil {
-		return nil, err
-	}
 	r, err := e.record(c, id, det, c.Args().Tail())
 	if err != nil {
 		return nil, err
@@ -161,14 +157,28 @@ func (e *env) create(c *cli.Context, id string) (*container.Container, error) {
 	return cs.Load(r.ID)
 }
 
+// lookupDetails finds the image that arg means.
+func lookupDetails(d state.Dirs, arg string) (overlay.Details, error) {
+	ix, err := overlay.ReadIndex(d)
+	if err != nil {
+		return overlay.Details{}, err
+	}
+	img, _, err := oci.Lookup(ix, arg)
+	if err != nil {
+		return overlay.Details{}, err
+	}
+	return overlay.LoadImage(d, img.ID)
+}
+
 // resolveForRun finds the image and returns with the image lock held.
-func (e *env) resolveForRun(ctx context.Context, d state.Dirs, arg, platform, pull string, quiet bool) (*state.Lock, overlay.Image, error) {
-	var none overlay.Image
+func (e *env) resolveForRun(ctx context.Context, d state.Dirs, arg, platform, pull string, quiet bool) (*state.Lock, overlay.Details, error) {
+	var none overlay.Details
 	switch pull {
 	case "always", "missing", "never", "":
 	default:
 		return nil, none, cliErrorf("invalid pull option: '%s': must be one of \"always\", \"missing\" or \"never\"", pull)
 	}
+	mended := false
 	for tried := false; ; tried = true {
 		if pull == "always" && !tried {
 			if err := e.pullForRun(arg, platform, quiet); err != nil {
@@ -183,16 +193,20 @@ func (e *env) resolveForRun(ctx context.Context, d state.Dirs, arg, platform, pu
 		if err != nil {
 			return nil, none, err
 		}
-		ix, err := overlay.ReadIndex(d)
+		det, err := lookupDetails(d, arg)
 		if err == nil {
-			img, _, lerr := oci.Lookup(ix, arg)
-			if lerr == nil {
-				return lock, img, nil
-			}
-			err = lerr
+			return lock, det, nil
 		}
 		lock.Release()
 		var missing *oci.NotFoundError
+		if !mended && !errors.As(err, &missing) {
+			mended = true
+			if img, _, lerr := e.image(arg); lerr == nil {
+				if _, err = e.details(img.ID); err == nil {
+					continue
+				}
+			}
+		}
 		if !errors.As(err, &missing) || tried || pull == "never" {
 			return nil, none, err
 		}

@@ -31,6 +31,34 @@ type Image struct {
 	Variant      string    `json:"variant,omitempty"`
 	// Labels are kept here for the filters of lists.
 	Labels map[string]string `json:"labels,omitempty"`
+	// Damaged says what is wrong with an image that cannot be used any more,
+	// only listed and removed; pulling or loading it again mends it.
+	Damaged string `json:"damaged,omitempty"`
+}
+
+// DamagedError is an image whose files are not what they were.
+type DamagedError struct{ ID, Reason string }
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("image %.12s is damaged: %s", e.ID, e.Reason)
+}
+
+// Hint says how to go on.
+func (e *DamagedError) Hint() string {
+	return fmt.Sprintf("pull or load the image again, or remove it with rmi -f %.12s", e.ID)
+}
+
+// boundTime is t in UTC, within the years that JSON and the library's records
+// can hold: 0 to 9999 (RFC 3339). A zone can lead out of them.
+func boundTime(t time.Time) time.Time {
+	u := t.UTC()
+	switch {
+	case u.Year() < 0:
+		return time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)
+	case u.Year() > 9999:
+		return time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	}
+	return u
 }
 
 // Details are what it takes to run an image.
@@ -91,7 +119,7 @@ func (s *Store) CreateImage(ctx context.Context, n NewImage) (Image, error) {
 		}
 	} else if err != nil {
 		return Image{}, fmt.Errorf("create image: %w", err)
-	} else if err := s.addDigests(id, n.RepoDigests); err != nil {
+	} else if err := errors.Join(s.mendImage(id, n), s.addDigests(id, n.RepoDigests)); err != nil {
 		return Image{}, fmt.Errorf("create image: %w", err)
 	}
 	for _, name := range n.Names {
@@ -130,7 +158,7 @@ func (s *Store) addImage(id string, n NewImage) error {
 		{Key: "sha256:" + id, Data: n.Config, Digest: digest.Digest("sha256:" + id)},
 	}}
 	if c.Created != nil {
-		o.CreationDate = *c.Created
+		o.CreationDate = boundTime(*c.Created)
 	}
 	if n.Manifest != nil {
 		o.Digest = digest.FromBytes(n.Manifest)
@@ -138,6 +166,15 @@ func (s *Store) addImage(id string, n NewImage) error {
 	}
 	_, err = s.lib.CreateImage(id, nil, string(n.Layers[len(n.Layers)-1]), string(text), o)
 	return err
+}
+
+// mendImage writes the configuration of an image that is there again, should it
+// have been damaged.
+func (s *Store) mendImage(id string, n NewImage) error {
+	if _, err := s.Config(id); err == nil {
+		return nil
+	}
+	return s.lib.SetImageBigData(id, "sha256:"+id, n.Config, nil)
 }
 
 func (s *Store) addDigests(id string, digests []string) error {
@@ -254,50 +291,75 @@ func (s *Store) Manifest(id string) []byte {
 	return data
 }
 
-// details reads everything of one image from the library.
-func (s *Store) details(img *storage.Image) (Details, error) {
-	var d Details
-	config, err := s.lib.ImageBigData(img.ID, "sha256:"+img.ID)
+// details is everything of one image. What is wrong with one whose files are
+// damaged is part of it: no image may keep the others from being listed.
+func (s *Store) details(img *storage.Image) Details {
+	var m meta
+	_ = json.Unmarshal([]byte(img.Metadata), &m) // without it no digests and no size
+	d := Details{Manifest: img.Digest, Image: Image{
+		ID: img.ID, Names: slices.Clone(img.Names), RepoDigests: m.RepoDigests, Size: max(m.Size, 0),
+	}}
+	slices.Sort(d.Names)
+	if err := errors.Join(s.describe(&d), s.stack(&d, LayerID(img.TopLayer))); err != nil {
+		d.Damaged = strings.ReplaceAll(err.Error(), "\n", "; ")
+		d.Config, d.Layers, d.LayerDirs = nil, nil, nil
+	}
+	return d
+}
+
+// describe reads the configuration.
+func (s *Store) describe(d *Details) error {
+	config, err := s.Config(d.ID)
 	if err != nil {
-		return d, fmt.Errorf("read configuration: %w", err)
+		return err
 	}
 	var c ocispec.Image
 	if err := json.Unmarshal(config, &c); err != nil {
-		return d, fmt.Errorf("decode configuration: %w", err)
+		return fmt.Errorf("decode configuration: %w", err)
 	}
-	var m meta
-	_ = json.Unmarshal([]byte(img.Metadata), &m)
-	d.Image = Image{
-		ID: img.ID, Names: slices.Clone(img.Names), RepoDigests: m.RepoDigests, Created: img.Created.UTC(), Size: m.Size,
-		OS: c.OS, Architecture: c.Architecture, Variant: c.Variant, Labels: c.Config.Labels,
+	d.OS, d.Architecture, d.Variant, d.Labels, d.Config = c.OS, c.Architecture, c.Variant, c.Config.Labels, config
+	if c.Created != nil {
+		d.Created = boundTime(*c.Created)
 	}
-	slices.Sort(d.Names)
-	if c.Created == nil {
-		d.Created = time.Time{}
-	}
-	d.Config, d.Manifest = config, img.Digest
-	for id := LayerID(img.TopLayer); id != ""; {
+	return nil
+}
+
+// stack lists the layers from the top one down.
+func (s *Store) stack(d *Details, top LayerID) error {
+	for id := top; id != ""; {
 		l, err := s.lib.Layer(string(id))
 		if err != nil {
-			return d, fmt.Errorf("look up layer %.12s: %w", id, err)
+			return fmt.Errorf("look up layer %.12s: %w", id, err)
+		}
+		if _, err := os.Lstat(s.diffDir(id)); err != nil {
+			return fmt.Errorf("layer %.12s is lost", id)
 		}
 		d.Layers = append(d.Layers, id)
 		d.LayerDirs = append(d.LayerDirs, s.diffDir(id))
 		id = LayerID(l.Parent)
 	}
+	if len(d.Layers) == 0 {
+		return errors.New("no layers")
+	}
 	slices.Reverse(d.Layers)
 	slices.Reverse(d.LayerDirs)
-	return d, nil
+	return nil
 }
 
 // LoadImage reads the details of one image; it needs no user namespace.
 func LoadImage(d state.Dirs, id string) (Details, error) {
 	var det Details
-	if len(id) != 64 || strings.Trim(id, "0123456789abcdef") != "" {
+	if !isID(id) {
 		return det, fmt.Errorf("load image %q: not an ID", id)
 	}
 	if err := state.ReadJSON(d.ImageDetails(id), &det); err != nil {
 		return det, fmt.Errorf("load image %.12s: %w", id, err)
+	}
+	switch {
+	case det.Damaged != "":
+		return det, &DamagedError{id, det.Damaged}
+	case det.ID != id || len(det.Layers) == 0 || len(det.Layers) != len(det.LayerDirs):
+		return det, fmt.Errorf("load image %.12s: %s is damaged", id, d.ImageDetails(id))
 	}
 	return det, nil
 }
@@ -307,10 +369,10 @@ func LoadImage(d state.Dirs, id string) (Details, error) {
 func (s *Store) Config(id string) ([]byte, error) {
 	data, err := s.lib.ImageBigData(id, "sha256:"+id)
 	if err != nil {
-		return nil, fmt.Errorf("read configuration of image %.12s: %w", id, err)
+		return nil, fmt.Errorf("read configuration: %w", err)
 	}
 	if digest.FromBytes(data).Encoded() != id {
-		return nil, fmt.Errorf("read configuration of image %.12s: it is damaged", id)
+		return nil, errors.New("its configuration is not what it was")
 	}
 	return data, nil
 }

@@ -3,12 +3,16 @@
 package overlay
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"coracle/pkg/state"
@@ -56,12 +60,20 @@ func ReadIndex(d state.Dirs) (*Index, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && now == stamp{}:
 		return &Index{}, nil
-	case err != nil || ix.Stamp != now:
+	case err != nil || ix.Stamp != now || !ix.sound():
 		// Damaged or old: it can be made again either way.
 		return nil, ErrStaleIndex
 	}
 	return &ix, nil
 }
+
+// sound reports whether the images have IDs: what else may be in the index, its
+// readers take from there.
+func (ix *Index) sound() bool {
+	return !slices.ContainsFunc(ix.Images, func(img Image) bool { return !isID(img.ID) })
+}
+
+func isID(s string) bool { return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == "" }
 
 // Reindex writes the index again.
 func (s *Store) Reindex(ctx context.Context) error {
@@ -88,17 +100,10 @@ func (s *Store) reindexLocked() error {
 	}
 	ix := Index{Stamp: now}
 	for i := range images {
-		d, err := s.details(&images[i])
-		if err != nil {
-			return fmt.Errorf("write image index: image %.12s: %w", images[i].ID, err)
-		}
+		d := s.details(&images[i])
 		ix.Images = append(ix.Images, d.Image)
-		var old Details
-		if state.ReadJSON(s.dirs.ImageDetails(d.ID), &old) == nil && slices.Equal(old.Names, d.Names) && slices.Equal(old.RepoDigests, d.RepoDigests) {
-			continue
-		}
-		if err := state.WriteJSON(s.dirs.ImageDetails(d.ID), d, 0o600); err != nil {
-			return explain(fmt.Errorf("write image index: %w", err))
+		if err := s.writeDetails(d); err != nil {
+			return explain(fmt.Errorf("write image index: image %.12s: %w", d.ID, err))
 		}
 	}
 	slices.SortStableFunc(ix.Images, func(a, b Image) int { return b.Created.Compare(a.Created) })
@@ -106,6 +111,19 @@ func (s *Store) reindexLocked() error {
 		return explain(fmt.Errorf("write image index: %w", err))
 	}
 	return nil
+}
+
+// writeDetails writes the details of an image, if they are others than before.
+func (s *Store) writeDetails(d Details) error {
+	data, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	path := s.dirs.ImageDetails(d.ID)
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+		return nil
+	}
+	return state.WriteFile(path, data, 0o600)
 }
 
 // Find returns the image that has the canonical name.

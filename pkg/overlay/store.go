@@ -3,7 +3,9 @@
 package overlay
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -54,11 +56,8 @@ func Open(d state.Dirs, o Options) (*Store, error) {
 			return nil, err
 		}
 	}
-	if _, err := os.Stat(d.StorageConf()); errors.Is(err, os.ErrNotExist) {
-		conf := fmt.Sprintf("# The library's settings are passed by coracle; this file only keeps it from the host's.\n[storage]\ndriver = \"overlay\"\ngraphroot = %q\nrunroot = %q\n", d.Storage(), d.StorageRun())
-		if err := state.WriteFile(d.StorageConf(), []byte(conf), 0o600); err != nil {
-			return nil, fmt.Errorf("open store: %w", err)
-		}
+	if err := writeStorageConf(d); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
 	}
 	opts := types.StoreOptions{
 		GraphRoot:       d.Storage(),
@@ -85,6 +84,24 @@ func Open(d state.Dirs, o Options) (*Store, error) {
 		}
 	}
 	return s, nil
+}
+
+// writeStorageConf writes the file that keeps the library from the host's
+// settings; ours are passed by arguments. One that is damaged is replaced.
+func writeStorageConf(d state.Dirs) error {
+	graph, err := json.Marshal(d.Storage()) // TOML's strings have JSON's escapes
+	if err != nil {
+		return err
+	}
+	run, err := json.Marshal(d.StorageRun())
+	if err != nil {
+		return err
+	}
+	conf := fmt.Appendf(nil, "# The library's settings are passed by coracle; this file only keeps it from the host's.\n[storage]\ndriver = \"overlay\"\ngraphroot = %s\nrunroot = %s\n", graph, run)
+	if old, err := os.ReadFile(d.StorageConf()); err == nil && bytes.Equal(old, conf) {
+		return nil
+	}
+	return state.WriteFile(d.StorageConf(), conf, 0o600)
 }
 
 // openLibrary keeps the library from making a run directory of its own, in a
