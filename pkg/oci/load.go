@@ -144,17 +144,18 @@ func (l *loader) layoutPlans() ([]plan, error) {
 		anyName = anyName || d.Annotations[annotationName]+d.Annotations[annotationTag] != ""
 	}
 	if !anyName && len(entries) > 1 {
-		one, err := choose(entries, l.platform)
+		list, err := choose(entries, l.platform)
 		if err != nil {
 			return nil, err
 		}
-		entries = []ocispec.Descriptor{one}
+		p, err := l.first(list, 0)
+		return []plan{p}, err
 	}
 	var plans []plan
 	byDigest := map[digest.Digest]int{}
 	for _, d := range entries {
-		if d.Platform != nil && d.Platform.OS == "unknown" {
-			continue // an attestation
+		if isAttestation(d) {
+			continue
 		}
 		if i, again := byDigest[d.Digest]; again {
 			plans[i].names = append(plans[i].names, layoutNames(d)...)
@@ -191,31 +192,59 @@ func isFullName(s string) bool {
 }
 
 func (l *loader) layoutPlan(d ocispec.Descriptor) (plan, error) {
-	p := plan{names: layoutNames(d)}
-	for depth := 0; ; depth++ {
-		data, err := l.a.readBlob(d, maxManifestFile)
-		if err != nil {
-			return p, err
+	p, err := l.resolve(d, 0)
+	p.names = layoutNames(d)
+	return p, err
+}
+
+// resolve follows indexes to the manifest for the platform.
+func (l *loader) resolve(d ocispec.Descriptor, depth int) (plan, error) {
+	var p plan
+	data, err := l.a.readBlob(d, maxManifestFile)
+	if err != nil {
+		return p, err
+	}
+	doc, err := parseDocument(data, d.MediaType)
+	if err != nil {
+		return p, err
+	}
+	if doc.Manifests == nil {
+		p.manifest = data
+		for _, layer := range doc.Layers {
+			p.layers = append(p.layers, func() (io.Reader, error) { return l.a.blob(layer) })
 		}
-		doc, err := parseDocument(data, d.MediaType)
-		if err != nil {
-			return p, err
-		}
-		if doc.Manifests == nil {
-			p.manifest = data
-			for _, layer := range doc.Layers {
-				p.layers = append(p.layers, func() (io.Reader, error) { return l.a.blob(layer) })
+		p.config, err = l.a.readBlob(doc.Config, maxConfig)
+		return p, err
+	}
+	if depth == maxDepth {
+		return p, errors.New("too many indexes within one another")
+	}
+	list, err := choose(doc.Manifests, l.platform)
+	if err != nil {
+		return p, err
+	}
+	return l.first(list, depth)
+}
+
+// first is the first entry of an index that is an image for the platform.
+func (l *loader) first(list []ocispec.Descriptor, depth int) (plan, error) {
+	var first error
+	for _, d := range list {
+		p, err := l.resolve(d, depth+1)
+		if err == nil {
+			var c ocispec.Image
+			if c, err = parseImage(p.config); err == nil && (len(list) == 1 || suits(l.platform, c.Platform) > 0) {
+				return p, nil
 			}
-			p.config, err = l.a.readBlob(doc.Config, maxConfig)
-			return p, err
 		}
-		if depth == 2 {
-			return p, errors.New("too many indexes within one another")
-		}
-		if d, err = choose(doc.Manifests, l.platform); err != nil {
-			return p, err
+		if first == nil {
+			first = err
 		}
 	}
+	if first == nil {
+		first = &NoMatchError{Platform: l.platform}
+	}
+	return plan{}, first
 }
 
 const maxManifestFile = 4 << 20

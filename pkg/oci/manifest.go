@@ -36,6 +36,16 @@ type document struct {
 
 func isIndexType(t string) bool { return t == registry.DockerIndex || t == ocispec.MediaTypeImageIndex }
 
+// isLayerType reports whether a media type is one that a manifest of ours may
+// name again.
+func isLayerType(t string) bool {
+	switch t {
+	case registry.DockerLayer, ocispec.MediaTypeImageLayer, ocispec.MediaTypeImageLayerGzip, ocispec.MediaTypeImageLayerZstd:
+		return true
+	}
+	return false
+}
+
 // schema1Error is an image in a form that ended in 2019.
 type schema1Error struct{}
 
@@ -198,20 +208,29 @@ func (e *NoMatchError) Hint() string {
 	return "the image exists for " + strings.Join(e.Have, ", ")
 }
 
-// choose picks the image for a platform from an index. Entries that are not
-// images, such as the attestations of a build, have an unknown platform.
-func choose(list []ocispec.Descriptor, want ocispec.Platform) (ocispec.Descriptor, error) {
+// maxUnnamed is how many entries of an index without a platform are looked at.
+const maxUnnamed = 16
+
+// isAttestation tells what BuildKit puts beside images: statements about them.
+func isAttestation(d ocispec.Descriptor) bool {
+	return d.Annotations["vnd.docker.reference.type"] == "attestation-manifest" ||
+		d.Platform != nil && d.Platform.OS == "unknown"
+}
+
+// choose picks from an index what may be the image for a platform: the entry
+// that suits it best, or else those that have no platform, whose configurations
+// say the rest.
+func choose(list []ocispec.Descriptor, want ocispec.Platform) ([]ocispec.Descriptor, error) {
 	var best ocispec.Descriptor
+	var unnamed []ocispec.Descriptor
 	score := 0
 	missing := &NoMatchError{Platform: want}
 	for _, d := range list {
-		if d.Platform == nil {
-			if len(list) == 1 {
-				return d, nil // nothing to choose, and the configuration says the rest
-			}
+		if isAttestation(d) {
 			continue
 		}
-		if d.Platform.OS == "unknown" || d.Platform.OS == "" {
+		if d.Platform == nil || d.Platform.OS == "" {
+			unnamed = append(unnamed, d)
 			continue
 		}
 		if s := suits(want, *d.Platform); s > score {
@@ -219,8 +238,11 @@ func choose(list []ocispec.Descriptor, want ocispec.Platform) (ocispec.Descripto
 		}
 		missing.Have = append(missing.Have, platformString(*d.Platform))
 	}
-	if score == 0 {
-		return best, missing
+	switch {
+	case score > 0:
+		return []ocispec.Descriptor{best}, nil
+	case len(unnamed) > 0:
+		return unnamed[:min(len(unnamed), maxUnnamed)], nil
 	}
-	return best, nil
+	return nil, missing
 }

@@ -51,8 +51,8 @@ func TestChoose(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || got.Digest != digest.FromString(c.got) {
-			t.Errorf("%s of %s: got %v, %v", c.want, c.list, got.Platform, err)
+		if err != nil || len(got) != 1 || got[0].Digest != digest.FromString(c.got) {
+			t.Errorf("%s of %s: got %v, %v", c.want, c.list, got, err)
 		}
 	}
 	_, err := choose(index("linux/amd64"), ocispec.Platform{OS: "linux", Architecture: "arm64"})

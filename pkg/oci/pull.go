@@ -71,11 +71,7 @@ func (p *puller) pull() (Pulled, error) {
 		return Pulled{}, err
 	}
 	out := Pulled{Digest: top.Digest}
-	m, raw, err := p.choose(top)
-	if err != nil {
-		return out, err
-	}
-	config, err := p.config(m)
+	m, raw, config, err := p.resolve(top, 0)
 	if err != nil {
 		return out, err
 	}
@@ -104,24 +100,42 @@ func (p *puller) find(id string) (overlay.Image, bool) {
 	return det.Image, err == nil
 }
 
-// choose follows an index to the manifest for the platform.
-func (p *puller) choose(m registry.Manifest) (*document, []byte, error) {
-	for depth := 0; ; depth++ {
-		doc, err := parseDocument(m.Body, m.MediaType)
-		if err != nil || doc.Manifests == nil {
-			return doc, m.Body, err
-		}
-		if depth == maxDepth {
-			return nil, nil, errors.New("too many indexes within one another")
-		}
-		desc, err := choose(doc.Manifests, p.platform)
+// resolve follows an index to the manifest for the platform, and reads the
+// configuration that goes with it.
+func (p *puller) resolve(m registry.Manifest, depth int) (*document, []byte, pulledConfig, error) {
+	doc, err := parseDocument(m.Body, m.MediaType)
+	if err != nil {
+		return nil, nil, pulledConfig{}, err
+	}
+	if doc.Manifests == nil {
+		config, err := p.config(doc)
+		return doc, m.Body, config, err
+	}
+	if depth == maxDepth {
+		return nil, nil, pulledConfig{}, errors.New("too many indexes within one another")
+	}
+	list, err := choose(doc.Manifests, p.platform)
+	if err != nil {
+		return nil, nil, pulledConfig{}, err
+	}
+	var first error
+	for _, desc := range list {
+		entry, err := p.repo.Manifest(p.ctx, desc.Digest.String())
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, pulledConfig{}, err
 		}
-		if m, err = p.repo.Manifest(p.ctx, desc.Digest.String()); err != nil {
-			return nil, nil, err
+		doc, raw, config, err := p.resolve(entry, depth+1)
+		if err == nil && (len(list) == 1 || suits(p.platform, config.Platform) > 0) {
+			return doc, raw, config, nil
+		}
+		if first == nil {
+			first = err
 		}
 	}
+	if first == nil {
+		first = &NoMatchError{Platform: p.platform}
+	}
+	return nil, nil, pulledConfig{}, first
 }
 
 // maxDepth is how many indexes may stand within one another.
@@ -174,8 +188,9 @@ func (p *puller) layers(m *document, diffIDs []digest.Digest) (chain []overlay.L
 	for i, desc := range m.Layers {
 		status := StatusPulling
 		if i < have {
+			// That the manifest calls it by this digest proves nothing: only
+			// what has been fetched and unpacked is remembered for a push.
 			status = StatusExists
-			_ = p.st.AddBlob(chain[i], overlay.Blob{Digest: desc.Digest, Size: desc.Size, MediaType: desc.MediaType})
 		}
 		p.o.Events(Event{Layer: short(desc.Digest), Status: status})
 	}
@@ -241,7 +256,11 @@ func (p *puller) stage(ctx context.Context, desc ocispec.Descriptor, diffID dige
 }
 
 func (p *puller) commit(s *overlay.Staged, parent overlay.LayerID, desc ocispec.Descriptor) error {
-	_, err := p.st.Commit(s, parent, &overlay.Blob{Digest: desc.Digest, Size: desc.Size, MediaType: desc.MediaType})
+	var blob *overlay.Blob
+	if isLayerType(desc.MediaType) {
+		blob = &overlay.Blob{Digest: desc.Digest, Size: desc.Size, MediaType: desc.MediaType}
+	}
+	_, err := p.st.Commit(s, parent, blob)
 	if err == nil {
 		p.o.Events(Event{Layer: short(desc.Digest), Status: StatusPulled})
 	}

@@ -80,7 +80,7 @@ func (r *Repository) connect(ctx context.Context, i int) (*connection, error) {
 		return c, nil
 	}
 	e := r.endpoints[i]
-	reg, rt, err := r.c.authenticate(ctx, e.host, e.insecure, func(reg name.Registry) []string {
+	reg, rt, err := r.c.authenticate(ctx, e, func(reg name.Registry) []string {
 		repo := reg.Repo(e.path)
 		scopes := []string{repo.Scope(map[string]string{Pull: transport.PullScope, Push: transport.PushScope}[r.action])}
 		for _, path := range r.from {
@@ -100,21 +100,19 @@ func (r *Repository) connect(ctx context.Context, i int) (*connection, error) {
 	return c, nil
 }
 
-// authenticate makes the transport that shows our credentials to host, and to
-// nobody else. The scheme of requests is replaced by what the host speaks.
-func (c *Client) authenticate(ctx context.Context, host string, insecure bool, scopes func(name.Registry) []string, auth authn.Authenticator) (name.Registry, http.RoundTripper, error) {
+// authenticate makes the transport that shows our credentials to the registry
+// at e, and to nobody else. The scheme of requests is replaced by what the host
+// speaks.
+func (c *Client) authenticate(ctx context.Context, e endpoint, scopes func(name.Registry) []string, auth authn.Authenticator) (name.Registry, http.RoundTripper, error) {
+	host := e.host
 	if host == "docker.io" {
 		host = name.DefaultRegistry
 	}
-	var opts []name.Option
-	if insecure {
-		opts = append(opts, name.Insecure)
-	}
-	reg, err := name.NewRegistry(host, opts...)
+	reg, err := name.NewRegistry(host)
 	if err != nil {
 		return reg, nil, fmt.Errorf("registry %s: %w", host, err)
 	}
-	inner, err := newHTTP(host, insecure)
+	inner, err := newHTTP(reg.RegistryStr(), e.insecure, e.named)
 	if err != nil {
 		return reg, nil, err
 	}
@@ -123,11 +121,16 @@ func (c *Client) authenticate(ctx context.Context, host string, insecure bool, s
 			return reg, nil, fmt.Errorf("look up credentials for %s: %w", host, err)
 		}
 	}
-	rt, err := transport.NewWithContext(ctx, reg, auth, transport.NewUserAgent(inner, c.userAgent), scopes(reg))
+	s := &session{plain: &patience{transport.NewUserAgent(inner, c.userAgent)}, reg: reg, auth: auth, scopes: scopes(reg)}
+	resp, err := ping(ctx, s.plain, reg.RegistryStr(), e.insecure)
 	if err != nil {
 		return reg, nil, explain(host, err)
 	}
-	return reg, rt, nil
+	s.late = resp.StatusCode == http.StatusUnauthorized
+	if s.open, err = s.shake(ctx, resp); err != nil {
+		return reg, nil, explain(host, err)
+	}
+	return reg, s, nil
 }
 
 // Error is a registry's refusal or failure.

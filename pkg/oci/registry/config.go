@@ -86,7 +86,8 @@ func ReadConfig(file string) (Config, error) {
 type endpoint struct {
 	host     string // with port
 	path     string // of the repository there
-	insecure bool
+	insecure bool   // it may speak plain HTTP
+	named    bool   // the user called it insecure
 }
 
 // ErrBlocked says that the configuration forbids a registry.
@@ -144,7 +145,7 @@ func covers(prefix, name string) bool {
 
 func newEndpoint(name string, insecure bool) endpoint {
 	host, path, _ := strings.Cut(name, "/")
-	return endpoint{host: host, path: path, insecure: insecure || isLoopback(host)}
+	return endpoint{host: host, path: path, insecure: insecure || isLoopback(host), named: insecure}
 }
 
 // isLoopback reports whether a host, with or without a port, is this machine:

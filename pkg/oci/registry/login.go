@@ -37,7 +37,7 @@ func (c *Client) Login(ctx context.Context, server, user, password string) error
 	}
 	e := list[len(list)-1]
 	auth := authn.FromConfig(authn.AuthConfig{Username: user, Password: password})
-	reg, rt, err := c.authenticate(ctx, e.host, e.insecure, func(name.Registry) []string { return nil }, auth)
+	reg, rt, err := c.authenticate(ctx, e, func(name.Registry) []string { return nil }, auth)
 	if err != nil {
 		return loginError(e.host, err)
 	}

@@ -238,7 +238,7 @@ func TestTokenServerElsewhereGetsNoCredentials(t *testing.T) {
 }
 
 func TestPlainHTTPIsForInsecureRegistries(t *testing.T) {
-	g := &plainGuard{inner: http.DefaultTransport, host: "registry.invalid"}
+	g := &guard{inner: &http.Transport{}, host: "registry.invalid"}
 	for _, url := range []string{"http://registry.invalid/v2/", "http://10.0.0.1:5000/v2/", "http://elsewhere.invalid/blob"} {
 		req, err := http.NewRequest(http.MethodGet, url, nil)
 		if err != nil {

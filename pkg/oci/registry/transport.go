@@ -7,8 +7,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,14 +17,18 @@ import (
 
 // newHTTP is the transport to one registry host, with the certificates that
 // are trusted for it.
-func newHTTP(host string, insecure bool) (http.RoundTripper, error) {
-	conf, err := tlsConfig(host, insecure)
+//
+// insecure lets it speak plain HTTP; named says that the user called it
+// insecure, so that its certificate is not checked either.
+func newHTTP(host string, insecure, named bool) (http.RoundTripper, error) {
+	conf, err := tlsConfig(host, named)
 	if err != nil {
 		return nil, err
 	}
-	t := &http.Transport{
+	g := &guard{host: host, insecure: insecure, own: map[netip.Addr]bool{}}
+	g.inner = &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 20 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:           g.dial,
 		TLSClientConfig:       conf,
 		TLSHandshakeTimeout:   20 * time.Second,
 		ResponseHeaderTimeout: stallTime,
@@ -36,22 +40,7 @@ func newHTTP(host string, insecure bool) (http.RoundTripper, error) {
 		MaxResponseHeaderBytes: 1 << 20,
 		DisableCompression:     true,
 	}
-	return &plainGuard{inner: t, host: host, insecure: insecure}, nil
-}
-
-// plainGuard refuses plain HTTP, also behind a redirect, but to a registry
-// that may be insecure.
-type plainGuard struct {
-	inner    http.RoundTripper
-	host     string
-	insecure bool
-}
-
-func (g *plainGuard) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Scheme != "https" && !(g.insecure && r.URL.Host == g.host) && !isLoopback(r.URL.Host) {
-		return nil, &plainError{r.URL.Host}
-	}
-	return g.inner.RoundTrip(r)
+	return g, nil
 }
 
 type plainError struct{ host string }
@@ -74,13 +63,10 @@ func certDirs() []string {
 	}
 }
 
-func tlsConfig(host string, insecure bool) (*tls.Config, error) {
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
+func tlsConfig(host string, unchecked bool) (*tls.Config, error) {
 	// A host on this machine may speak plain HTTP; a certificate that it does
 	// show is checked all the same, unless the user named it insecure.
-	if insecure && !isLoopback(host) {
-		conf.InsecureSkipVerify = true
-	}
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: unchecked}
 	var extra []string
 	for _, dir := range certDirs() {
 		files, _ := filepath.Glob(filepath.Join(dir, host, "*.crt"))
