@@ -222,13 +222,6 @@ func TestL8_OddEntries(t *testing.T) {
 	if got := show(t, s, id); got != want {
 		t.Errorf("the layer:\n%s\nwant:\n%s", got, want)
 	}
-	// The stream of such a layer could not be made again, as in other engines.
-	for _, kind := range []byte{tar.TypeReg, tar.TypeDir, tar.TypeSymlink} {
-		_, err := s.StageTar(t.Context(), bytes.NewReader(archive(entry{name: "twice", text: "one"}, entry{name: "twice", kind: kind, link: "x"})))
-		if err == nil || err.Error() != "stage layer: duplicates of file paths not supported" {
-			t.Errorf("a name twice: %v", err)
-		}
-	}
 	if _, err := s.StageTar(t.Context(), bytes.NewReader(archive(entry{name: strings.Repeat("n", 300)}))); err == nil {
 		t.Error("a name of 300 bytes was taken")
 	}

@@ -3,7 +3,7 @@
 package overlay
 
 import (
-	"bufio"
+	"archive/tar"
 	"context"
 	"errors"
 	"fmt"
@@ -14,8 +14,6 @@ import (
 	_ "crypto/sha256" // the only digest algorithm of layers
 	"github.com/opencontainers/go-digest"
 
-	"github.com/vbatts/tar-split/tar/asm"
-	tarstorage "github.com/vbatts/tar-split/tar/storage"
 	"go.podman.io/storage"
 	graphdriver "go.podman.io/storage/drivers"
 	"go.podman.io/storage/pkg/archive"
@@ -24,8 +22,9 @@ import (
 
 // Staged is a layer that is complete but not in the store yet.
 type Staged struct {
-	s   *Store
-	out *graphdriver.DriverWithDifferOutput
+	s    *Store
+	out  *graphdriver.DriverWithDifferOutput
+	made []string // see tarDiffer
 }
 
 // DiffID is the digest of the layer's uncompressed tar stream.
@@ -51,7 +50,17 @@ func (st *Staged) Discard() error {
 // at once. The stream is hostile: nothing of it lands outside of the layer,
 // device nodes are left out.
 func (s *Store) StageTar(ctx context.Context, r io.Reader) (*Staged, error) {
-	return s.stage(&tarDiffer{ctx: ctx, r: r, single: s.single})
+	scratch, err := s.Scratch()
+	if err != nil {
+		return nil, err
+	}
+	d := &tarDiffer{ctx: ctx, r: r, scratch: scratch, single: s.single}
+	st, err := s.stage(d)
+	if err != nil {
+		return nil, err
+	}
+	st.made = d.made
+	return st, nil
 }
 
 func (s *Store) stage(d graphdriver.Differ) (*Staged, error) {
@@ -89,101 +98,44 @@ func (g *gated) ApplyDiff(dest string, o *archive.TarOptions, d *graphdriver.Dif
 
 // tarDiffer is a graphdriver.Differ that extracts a stream in this process.
 type tarDiffer struct {
-	ctx    context.Context
-	r      io.Reader
-	single bool
+	ctx     context.Context
+	r       io.Reader
+	scratch string
+	single  bool
+	made    []string // directories that the archive has no entries for
 }
 
 func (d *tarDiffer) Close() error { return nil }
 
-// ApplyDiff extracts into dest and, in the same pass, hashes the stream and
-// records its headers and padding, so that the very same bytes can be made
-// again for a push.
-func (d *tarDiffer) ApplyDiff(dest string, o *archive.TarOptions, _ *graphdriver.DifferOptions) (graphdriver.DriverWithDifferOutput, error) {
+// ApplyDiff extracts into dest and, in the same pass, digests the stream and
+// records it, so that the very same bytes can be made again for a push.
+func (d *tarDiffer) ApplyDiff(dest string, _ *archive.TarOptions, _ *graphdriver.DifferOptions) (graphdriver.DriverWithDifferOutput, error) {
 	var out graphdriver.DriverWithDifferOutput
-	rec, err := newRecorder(&contextReader{d.ctx, d.r})
+	rec, err := newRecorder(d.ctx, d.r, d.scratch)
 	if err != nil {
 		return out, err
 	}
-	o.InUserNS = true
-	o.IgnoreChownErrors = d.single
-	o.WhiteoutFormat = archive.OverlayWhiteoutFormat
-	watch := &attributeWatch{r: rec}
-	err = archive.Unpack(watch, dest, o)
-	if err == nil && watch.seen {
-		err = stripAttributes(dest)
+	if d.made, err = unpack(d.ctx, rec, dest, d.single); err != nil {
+		return out, errors.Join(err, rec.discard())
 	}
-	if err == nil {
-		// Padding behind the end marker belongs to the stream.
-		_, err = io.Copy(io.Discard, rec)
-	}
-	// Of a stream that was given up the recording has nothing to say.
-	if ferr := rec.finish(); err == nil {
-		err = ferr
-	}
+	return recorded(rec, dest)
+}
+
+// recorded is what the library is told of a layer whose files are in dest.
+func recorded(rec *recorder, dest string) (graphdriver.DriverWithDifferOutput, error) {
+	var out graphdriver.DriverWithDifferOutput
+	split, err := rec.finish()
 	if err != nil {
-		rec.split.Close()
 		return out, err
 	}
-	out.UncompressedDigest, out.Size, out.TarSplit = rec.sum.Digest(), rec.size, rec.split
-	if st, err := os.Stat(dest); err == nil {
-		mode := st.Mode()
-		out.RootDirMode = &mode
+	st, err := os.Stat(dest)
+	if err != nil {
+		return out, errors.Join(err, split.Close())
 	}
+	mode := st.Mode()
+	out.RootDirMode = &mode
+	out.UncompressedDigest, out.Size, out.TarSplit = rec.in.sum.Digest(), rec.in.size, split
 	return out, nil
-}
-
-// recorder hashes a tar stream and records it for tar-split on the way.
-type recorder struct {
-	io.Reader
-	sum   digest.Digester
-	size  int64
-	split *os.File // in memory: it is small, and thrown away on failure
-	buf   *bufio.Writer
-	done  <-chan error
-	pipe  io.Closer
-}
-
-func newRecorder(r io.Reader) (*recorder, error) {
-	fd, err := unix.MemfdCreate("tar-split", unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, os.NewSyscallError("memfd_create", err)
-	}
-	rec := &recorder{sum: digest.SHA256.Digester(), split: os.NewFile(uintptr(fd), "tar-split")}
-	rec.buf = bufio.NewWriterSize(rec.split, 256<<10)
-	count := io.TeeReader(r, &counter{rec})
-	in, done, err := asm.NewInputTarStreamWithDone(count, tarstorage.NewJSONPacker(rec.buf), tarstorage.NewDiscardFilePutter())
-	if err != nil {
-		rec.split.Close()
-		return nil, err
-	}
-	rec.Reader, rec.done, rec.pipe = in, done, in
-	return rec, nil
-}
-
-type counter struct{ rec *recorder }
-
-func (c *counter) Write(p []byte) (int, error) {
-	c.rec.size += int64(len(p))
-	return c.rec.sum.Hash().Write(p)
-}
-
-// finish waits for the recording side, which runs beside the reader.
-func (rec *recorder) finish() error {
-	cerr := rec.pipe.Close()
-	return errors.Join(<-rec.done, cerr, rec.buf.Flush())
-}
-
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }
 
 // Blob is a compressed form of a layer that some registry holds.
@@ -198,20 +150,35 @@ type Blob struct {
 func (s *Store) Commit(st *Staged, parent LayerID, blob *Blob) (LayerID, error) {
 	id := ChainID(parent, st.DiffID())
 	defer st.Discard()
-	if s.HasLayer(id) {
-		if blob != nil {
-			return id, s.AddBlob(id, *blob)
+	if !s.HasLayer(id) {
+		if err := s.add(st, id, parent); err != nil {
+			return "", err
 		}
-		return id, nil
+	}
+	if blob != nil {
+		return id, s.AddBlob(id, *blob)
+	}
+	return id, nil
+}
+
+func (s *Store) add(st *Staged, id, parent LayerID) error {
+	if err := s.inherit(st, parent); err != nil {
+		return fmt.Errorf("commit layer %.12s: %w", id, err)
 	}
 	// Before a record says that the layer is complete, its files are.
 	if s.unsynced.Swap(false) {
 		if err := s.Sync(); err != nil {
-			return "", fmt.Errorf("commit layer: %w", err)
+			return fmt.Errorf("commit layer: %w", err)
 		}
 	}
-	if blob != nil {
-		st.out.CompressedDigest = blob.Digest
+	if _, err := s.lib.Layer(string(id)); err == nil {
+		if s.HasLayer(id) { // another command was quicker
+			return nil
+		}
+		if err := s.mendLayer(st, id, parent); err != nil {
+			return explain(fmt.Errorf("mend layer %.12s: %w", id, err))
+		}
+		return nil
 	}
 	out := st.out
 	st.out = nil
@@ -220,17 +187,10 @@ func (s *Store) Commit(st *Staged, parent LayerID, blob *Blob) (LayerID, error) 
 		DiffOptions: &graphdriver.ApplyDiffWithDifferOpts{},
 	})
 	_ = os.Remove(filepath.Dir(out.Target)) // the library leaves it behind, empty
-	if err != nil {
-		if s.HasLayer(id) { // another command was quicker
-			err = nil
-		} else {
-			return "", explain(fmt.Errorf("commit layer %.12s: %w", id, err))
-		}
+	if err != nil && !s.HasLayer(id) {
+		return explain(fmt.Errorf("commit layer %.12s: %w", id, err))
 	}
-	if blob != nil {
-		return id, s.AddBlob(id, *blob)
-	}
-	return id, err
+	return nil
 }
 
 // Dir is an empty directory pair that becomes a layer.
@@ -266,7 +226,11 @@ func (d *Dir) Discard() error {
 // it: the stream that a registry would get is made once, to know its digest,
 // and the directory itself becomes the layer. Upper is moved.
 func (s *Store) StageDir(ctx context.Context, d *Dir, lowers []string) (*Staged, error) {
-	st, err := s.stage(&dirDiffer{ctx: ctx, dir: d, lowers: lowers})
+	scratch, err := s.Scratch()
+	if err != nil {
+		return nil, err
+	}
+	st, err := s.stage(&dirDiffer{ctx: ctx, dir: d, lowers: lowers, scratch: scratch})
 	if err != nil {
 		return nil, err
 	}
@@ -286,9 +250,10 @@ func (s *Store) StageUpper(ctx context.Context, upper string, lowers, skip []str
 
 // dirDiffer is a graphdriver.Differ that takes over a directory.
 type dirDiffer struct {
-	ctx    context.Context
-	dir    *Dir
-	lowers []string
+	ctx     context.Context
+	dir     *Dir
+	lowers  []string
+	scratch string
 }
 
 func (d *dirDiffer) Close() error { return nil }
@@ -297,26 +262,36 @@ func (d *dirDiffer) ApplyDiff(dest string, _ *archive.TarOptions, _ *graphdriver
 	var out graphdriver.DriverWithDifferOutput
 	pr, pw := io.Pipe()
 	go func() { pw.CloseWithError(writeLayer(d.ctx, pw, d.dir.Upper, d.lowers, nil)) }()
-	rec, err := newRecorder(pr)
+	defer pr.Close()
+	rec, err := newRecorder(d.ctx, pr, d.scratch)
 	if err != nil {
-		pr.CloseWithError(err)
 		return out, err
 	}
-	_, err = io.Copy(io.Discard, rec)
-	if err := errors.Join(err, rec.finish()); err != nil {
-		rec.split.Close()
-		return out, err
+	if err := recordOnly(rec); err != nil {
+		return out, errors.Join(err, rec.discard())
 	}
-	st, err := os.Stat(d.dir.Upper)
-	if err == nil {
-		err = errors.Join(os.Remove(dest), os.Rename(d.dir.Upper, dest))
+	if err := errors.Join(os.Remove(dest), os.Rename(d.dir.Upper, dest)); err != nil {
+		return out, errors.Join(err, rec.discard())
 	}
-	if err != nil {
-		rec.split.Close()
-		return out, err
+	return recorded(rec, dest)
+}
+
+// recordOnly notes the contents of files that are in their places already.
+func recordOnly(rec *recorder) error {
+	for tr := tar.NewReader(rec); ; {
+		h, err := tr.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if h.Typeflag != tar.TypeReg || h.Size == 0 {
+			continue
+		}
+		copy := func() error { _, err := io.Copy(io.Discard, tr); return err }
+		if _, err := rec.content(h.Name, h.Size, copy); err != nil {
+			return err
+		}
 	}
-	mode := st.Mode()
-	out.RootDirMode = &mode
-	out.UncompressedDigest, out.Size, out.TarSplit = rec.sum.Digest(), rec.size, rec.split
-	return out, nil
 }

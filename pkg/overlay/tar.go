@@ -13,7 +13,6 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/vbatts/tar-split/tar/asm"
-	tarstorage "github.com/vbatts/tar-split/tar/storage"
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/state"
@@ -22,7 +21,7 @@ import (
 // OpenTar returns the layer's tar stream, byte for byte the one it was made
 // from. No lock is held while it is read.
 func (s *Store) OpenTar(id LayerID) (io.ReadCloser, error) {
-	split, err := os.Open(filepath.Join(s.dirs.Storage(), "overlay-layers", string(id)+".tar-split.gz"))
+	split, err := os.Open(s.splitPath(id))
 	if err != nil {
 		return nil, fmt.Errorf("open layer %.12s: %w", id, err)
 	}
@@ -39,10 +38,15 @@ func (s *Store) OpenTar(id LayerID) (io.ReadCloser, error) {
 	get := &fileGetter{dir: os.NewFile(uintptr(dir), s.diffDir(id))}
 	pr, pw := io.Pipe()
 	go func() {
-		err := asm.WriteOutputTarStream(get, tarstorage.NewJSONUnpacker(unzip), pw)
+		err := asm.WriteOutputTarStream(get, &recordReader{json.NewDecoder(unzip)}, pw)
 		pw.CloseWithError(errors.Join(err, get.dir.Close(), split.Close()))
 	}()
 	return pr, nil
+}
+
+// splitPath is where the library keeps the record of a layer's stream.
+func (s *Store) splitPath(id LayerID) string {
+	return filepath.Join(s.dirs.Storage(), "overlay-layers", string(id)+".tar-split.gz")
 }
 
 // fileGetter opens a layer's files for tar-split. Links are resolved inside

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package overlay
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+
+	"github.com/klauspost/compress/gzip"
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/state"
+)
+
+// mendLayer gives a layer whose files are lost new ones, as the library has its
+// record yet, and other layers may stand on it.
+func (s *Store) mendLayer(st *Staged, id, parent LayerID) error {
+	dir := filepath.Dir(s.diffDir(id))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := os.Rename(st.Path(), s.diffDir(id)); err != nil {
+		return err
+	}
+	if _, err := st.out.TarSplit.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	zip := gzip.NewWriter(&b)
+	if _, err := io.Copy(zip, st.out.TarSplit); err != nil {
+		return err
+	}
+	if err := errors.Join(zip.Close(), state.WriteFile(s.splitPath(id), b.Bytes(), 0o600)); err != nil {
+		return err
+	}
+	return s.mendNames(dir, id, parent)
+}
+
+// mendNames writes the files by which the library's driver finds a layer from
+// those above it: a short name, and those of the layers below.
+func (s *Store) mendNames(dir string, id, parent LayerID) error {
+	if _, err := os.Lstat(filepath.Join(dir, "link")); err == nil {
+		return nil
+	}
+	if parent != "" {
+		up := filepath.Dir(s.diffDir(parent))
+		short, err := os.ReadFile(filepath.Join(up, "link"))
+		if err != nil {
+			return err
+		}
+		lower, err := os.ReadFile(filepath.Join(up, "lower"))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		text := "l/" + string(short)
+		if len(lower) > 0 {
+			text += ":" + string(lower)
+		}
+		if err := state.WriteFile(filepath.Join(dir, "lower"), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	short := fmt.Sprintf("M%.25s", id)
+	err := os.Symlink(path.Join("..", string(id), "diff"), filepath.Join(s.dirs.Storage(), "overlay", "l", short))
+	if err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return state.WriteFile(filepath.Join(dir, "link"), []byte(short), 0o644)
+}
+
+// inherit gives the directories that an archive has no entries for what they
+// have in the layers below: a file in tmp/ does not make /tmp another
+// directory.
+func (s *Store) inherit(st *Staged, parent LayerID) error {
+	if parent == "" || len(st.made) == 0 {
+		return nil
+	}
+	lowers, err := s.Lowers(parent)
+	if err != nil {
+		return err
+	}
+	l := &layerWriter{lowers: lowers}
+	for _, name := range st.made {
+		low, ok := l.lowerDir(name)
+		if !ok || l.hidden(st.Path(), name) {
+			continue
+		}
+		dir := filepath.Join(st.Path(), name)
+		if !s.single {
+			if err := os.Lchown(dir, int(low.Uid), int(low.Gid)); err != nil {
+				return err
+			}
+		}
+		if err := unix.Chmod(dir, low.Mode&0o7777); err != nil {
+			return &os.PathError{Op: "chmod", Path: dir, Err: err}
+		}
+		if err := unix.UtimesNanoAt(unix.AT_FDCWD, dir, []unix.Timespec{low.Atim, low.Mtim}, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return &os.PathError{Op: "set times", Path: dir, Err: err}
+		}
+	}
+	return nil
+}
+
+// lowerDir finds a directory below to which no link leads.
+func (l *layerWriter) lowerDir(name string) (st *unix.Stat_t, ok bool) {
+	for i := range len(name) + 1 {
+		if i < len(name) && name[i] != '/' {
+			continue
+		}
+		if st, ok = l.lower(name[:i]); !ok || st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			return nil, false
+		}
+	}
+	return st, ok
+}
