@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -38,7 +37,7 @@ var ErrStaleIndex = errors.New("image index is stale")
 
 func libraryStamp(d state.Dirs) (stamp, error) {
 	var st syscall.Stat_t
-	err := syscall.Stat(filepath.Join(d.Storage(), "overlay-images", "images.json"), &st)
+	err := syscall.Stat(imageList(d), &st)
 	if errors.Is(err, fs.ErrNotExist) {
 		return stamp{}, nil
 	}

@@ -35,7 +35,7 @@ func (s *Store) mendLayer(st *Staged, id, parent LayerID) error {
 	if _, err := io.Copy(zip, st.out.TarSplit); err != nil {
 		return err
 	}
-	if err := errors.Join(zip.Close(), state.WriteFile(s.splitPath(id), b.Bytes(), 0o600)); err != nil {
+	if err := errors.Join(zip.Close(), state.WriteFile(splitPath(s.dirs, id), b.Bytes(), 0o600)); err != nil {
 		return err
 	}
 	return s.mendNames(dir, id, parent)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -162,8 +163,28 @@ func mountByString(r Rootfs) error {
 	return nil
 }
 
-// explainMount names the file systems that cannot hold an upper layer.
+// lostLayer is a layer whose directory is not there any more.
+func lostLayer(r Rootfs, err error) error {
+	if !errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	for _, dir := range r.Lowers {
+		if _, serr := os.Lstat(dir); errors.Is(serr, unix.ENOENT) {
+			return &hostError{
+				fmt.Errorf("mount root file system: layer %.12s of the image is lost", filepath.Base(filepath.Dir(dir))),
+				"pull or load the image again, or remove it with rmi -f",
+			}
+		}
+	}
+	return nil
+}
+
+// explainMount names what is lost, and the file systems that cannot hold an
+// upper layer.
 func explainMount(r Rootfs, err error) error {
+	if lost := lostLayer(r, err); lost != nil {
+		return lost
+	}
 	if r.Upper == "" || !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EPERM) {
 		return explain(err)
 	}

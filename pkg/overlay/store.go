@@ -59,6 +59,9 @@ func Open(d state.Dirs, o Options) (*Store, error) {
 	if err := writeStorageConf(d); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
+	if err := rescueLists(d); err != nil {
+		return nil, explain(fmt.Errorf("open store: %w", err))
+	}
 	opts := types.StoreOptions{
 		GraphRoot:       d.Storage(),
 		RunRoot:         d.StorageRun(),

@@ -21,7 +21,7 @@ import (
 // OpenTar returns the layer's tar stream, byte for byte the one it was made
 // from. No lock is held while it is read.
 func (s *Store) OpenTar(id LayerID) (io.ReadCloser, error) {
-	split, err := os.Open(s.splitPath(id))
+	split, err := os.Open(splitPath(s.dirs, id))
 	if err != nil {
 		return nil, fmt.Errorf("open layer %.12s: %w", id, err)
 	}
@@ -45,8 +45,8 @@ func (s *Store) OpenTar(id LayerID) (io.ReadCloser, error) {
 }
 
 // splitPath is where the library keeps the record of a layer's stream.
-func (s *Store) splitPath(id LayerID) string {
-	return filepath.Join(s.dirs.Storage(), "overlay-layers", string(id)+".tar-split.gz")
+func splitPath(d state.Dirs, id LayerID) string {
+	return filepath.Join(d.Storage(), "overlay-layers", string(id)+".tar-split.gz")
 }
 
 // fileGetter opens a layer's files for tar-split. Links are resolved inside
