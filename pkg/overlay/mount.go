@@ -63,8 +63,14 @@ func mountOverlay(r Rootfs) error {
 	if err := unix.FsconfigSetString(fs, "source", "overlay"); err != nil {
 		return os.NewSyscallError("fsconfig source", err)
 	}
+	var open descriptors
+	defer open.close()
 	for _, dir := range lowers {
-		if err := unix.FsconfigSetString(fs, "lowerdir+", dir); err != nil {
+		name, err := open.plain(dir)
+		if err != nil {
+			return err
+		}
+		if err := unix.FsconfigSetString(fs, "lowerdir+", name); err != nil {
 			if errors.Is(err, unix.EINVAL) {
 				return errOldKernel
 			}
@@ -72,11 +78,14 @@ func mountOverlay(r Rootfs) error {
 		}
 	}
 	if r.Upper != "" {
-		if err := unix.FsconfigSetString(fs, "upperdir", r.Upper); err != nil {
-			return &os.PathError{Op: "set upper layer", Path: r.Upper, Err: err}
-		}
-		if err := unix.FsconfigSetString(fs, "workdir", r.Work); err != nil {
-			return &os.PathError{Op: "set work directory", Path: r.Work, Err: err}
+		for _, o := range [][2]string{{"upperdir", r.Upper}, {"workdir", r.Work}} {
+			name, err := open.plain(o[1])
+			if err != nil {
+				return err
+			}
+			if err := unix.FsconfigSetString(fs, o[0], name); err != nil {
+				return &os.PathError{Op: "set " + o[0], Path: o[1], Err: err}
+			}
 		}
 	}
 	flags := []string{"userxattr"}
@@ -118,30 +127,48 @@ func bindReadOnly(source, target string) error {
 	return nil
 }
 
+// descriptors gives directories the short names of their descriptors.
+type descriptors []int
+
+func (d *descriptors) name(dir string) (string, error) {
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", &os.PathError{Op: "open layer", Path: dir, Err: err}
+	}
+	*d = append(*d, fd)
+	return "/proc/self/fd/" + strconv.Itoa(fd), nil
+}
+
+// plain is a name for dir in which overlayfs takes nothing for a separator.
+func (d *descriptors) plain(dir string) (string, error) {
+	if !hasSeparator(dir) {
+		return dir, nil
+	}
+	return d.name(dir)
+}
+
+func (d *descriptors) close() {
+	for _, fd := range *d {
+		unix.Close(fd)
+	}
+}
+
+// hasSeparator reports whether a path has characters that mean something in
+// overlayfs's options.
+func hasSeparator(path string) bool { return strings.ContainsAny(path, `:,\`) }
+
 // mountByString is for kernels before 6.5. The string is cut at a page, so the
 // directories go by the short names of their descriptors, which also keeps
 // colons and commas in paths from being taken for separators.
 func mountByString(r Rootfs) error {
-	var open []*os.File
-	defer func() {
-		for _, f := range open {
-			f.Close()
-		}
-	}()
-	name := func(dir string) (string, error) {
-		fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return "", &os.PathError{Op: "open layer", Path: dir, Err: err}
-		}
-		open = append(open, os.NewFile(uintptr(fd), dir))
-		return "/proc/self/fd/" + strconv.Itoa(fd), nil
-	}
+	var open descriptors
+	defer open.close()
 	var names []string
 	for _, dir := range append(slices.Clone(r.Lowers), r.Upper, r.Work) {
 		if dir == "" {
 			continue
 		}
-		n, err := name(dir)
+		n, err := open.name(dir)
 		if err != nil {
 			return err
 		}

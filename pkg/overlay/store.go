@@ -62,6 +62,9 @@ func Open(d state.Dirs, o Options) (*Store, error) {
 	if err := rescueLists(d); err != nil {
 		return nil, explain(fmt.Errorf("open store: %w", err))
 	}
+	if err := prepareDriver(d); err != nil {
+		return nil, err
+	}
 	opts := types.StoreOptions{
 		GraphRoot:       d.Storage(),
 		RunRoot:         d.StorageRun(),
@@ -105,6 +108,47 @@ func writeStorageConf(d state.Dirs) error {
 		return nil
 	}
 	return state.WriteFile(d.StorageConf(), conf, 0o600)
+}
+
+// prepareDriver answers what the library's driver would try out by mounts whose
+// options it writes without any care for colons, commas and backslashes, and
+// would remember until the next boot should it fail once.
+func prepareDriver(d state.Dirs) error {
+	var st unix.Statfs_t
+	if unix.Statfs(d.Root, &st) == nil && st.Type == unix.OVERLAYFS_SUPER_MAGIC {
+		return onOverlay(d.Root)
+	}
+	run := filepath.Join(d.StorageRun(), "overlay")
+	if err := os.Remove(filepath.Join(run, "overlay-false")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("open store: %w", err)
+	}
+	if !hasSeparator(d.Storage()) {
+		return nil
+	}
+	if err := os.MkdirAll(run, 0o700); err != nil {
+		return fmt.Errorf("open store: %w", err)
+	}
+	for _, answer := range []string{"overlay-true", "metacopy()-false", "native-diff()-true"} {
+		if err := state.WriteVolatile(filepath.Join(run, answer), nil, 0o600); err != nil {
+			return fmt.Errorf("open store: %w", err)
+		}
+	}
+	return nil
+}
+
+// onOverlay says what to do about a store that overlayfs cannot hold: it makes
+// no whiteouts on itself (mknod of a device 0/0 is EPERM there).
+func onOverlay(root string) error {
+	err := fmt.Errorf("open store: %s is on overlayfs, as inside of a container, which cannot hold the layers of images", root)
+	hint := "choose a directory on another file system with --root or CORACLE_ROOT: a volume, or a tmpfs"
+	for _, dir := range []string{os.Getenv("XDG_RUNTIME_DIR"), "/var/tmp", "/tmp", "/dev/shm"} {
+		var st unix.Statfs_t
+		if dir != "" && unix.Statfs(dir, &st) == nil && st.Type != unix.OVERLAYFS_SUPER_MAGIC && unix.Access(dir, unix.W_OK) == nil {
+			hint += "; here --root " + filepath.Join(dir, "coracle-store") + " would do"
+			break
+		}
+	}
+	return &hostError{err, hint}
 }
 
 // openLibrary keeps the library from making a run directory of its own, in a
