@@ -394,7 +394,7 @@ func importCommand(e *env) *cli.Command {
 			if err := e.needArgs(c, commandPath(c), 1, 2); err != nil {
 				return err
 			}
-			return e.inside(func(st *overlay.Store) error { return e.runImport(c, st) })
+			return e.transfer(c, func(st *overlay.Store) error { return e.runImport(c, st) })
 		},
 	}
 }

@@ -33,7 +33,7 @@ func pullCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return e.inside(func(st *overlay.Store) error { return e.runPull(c, st, ref) })
+			return e.transfer(c, func(st *overlay.Store) error { return e.runPull(c, st, ref) })
 		},
 	}
 }
@@ -139,7 +139,7 @@ func pullForRunCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return e.inside(func(st *overlay.Store) error {
+			return e.transfer(c, func(st *overlay.Store) error {
 				reg, err := e.registry()
 				if err != nil {
 					return err

@@ -33,7 +33,7 @@ func pushCommand(e *env) *cli.Command {
 			if ref.Digest() != "" {
 				return cliErrorf("cannot push a digest reference")
 			}
-			return e.inside(func(st *overlay.Store) error { return e.runPush(c, st, ref) })
+			return e.transfer(c, func(st *overlay.Store) error { return e.runPush(c, st, ref) })
 		},
 	}
 }

@@ -4,12 +4,14 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"coracle/pkg/cli/progress"
 	"coracle/pkg/oci"
@@ -30,7 +32,7 @@ func saveCommand(e *env) *cli.Command {
 			if c.String("output") == "" && isTerminal(e.stdout) {
 				return cliErrorf("cowardly refusing to save to a terminal. Use the -o flag or redirect")
 			}
-			return e.inside(func(st *overlay.Store) error { return e.runSave(c, st) })
+			return e.transfer(c, func(st *overlay.Store) error { return e.runSave(c, st) })
 		},
 	}
 }
@@ -62,19 +64,43 @@ func saveFile(ctx context.Context, st *overlay.Store, name string, images []oci.
 		defer f.Close()
 		return oci.Save(ctx, st, f, images)
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".coracle-save-")
+	f, err := unnamed(filepath.Dir(name))
 	if err != nil {
 		return &cliError{"failed to save image: " + err.Error()}
 	}
-	defer os.Remove(f.Name())
-	err = oci.Save(ctx, st, f, images)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
+	defer f.Close()
+	if err := oci.Save(ctx, st, f, images); err != nil {
+		if f.Name() != "" {
+			os.Remove(f.Name())
+		}
 		return err
 	}
-	return os.Rename(f.Name(), name)
+	return nameIt(f, name)
+}
+
+// unnamed is a new file in dir that is gone if nobody names it, even when we are
+// killed; where the file system has no such files, one with a name.
+func unnamed(dir string) (*os.File, error) {
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return os.CreateTemp(dir, ".coracle-save-")
+	}
+	return os.NewFile(uintptr(fd), ""), nil
+}
+
+// nameIt gives f the place of whatever has the name.
+func nameIt(f *os.File, name string) error {
+	part := f.Name()
+	if part == "" {
+		part = filepath.Join(filepath.Dir(name), fmt.Sprintf(".coracle-save-%d", os.Getpid()))
+		if err := unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.AT_FDCWD, part, unix.AT_SYMLINK_FOLLOW); err != nil {
+			return &os.LinkError{Op: "link", Old: "saved image", New: part, Err: err}
+		}
+	}
+	if err := os.Rename(part, name); err != nil {
+		return errors.Join(err, os.Remove(part))
+	}
+	return nil
 }
 
 // imagesToSave finds what the arguments mean. A repository without a tag means
@@ -131,7 +157,7 @@ func loadCommand(e *env) *cli.Command {
 			if c.String("input") == "" && isTerminal(e.stdin) {
 				return cliErrorf("requested load from stdin, but stdin is empty")
 			}
-			return e.inside(func(st *overlay.Store) error { return e.runLoad(c, st) })
+			return e.transfer(c, func(st *overlay.Store) error { return e.runLoad(c, st) })
 		},
 	}
 }

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/overlay"
+)
+
+// lastWords is how long a command that was told to end may take to tidy up.
+const lastWords = 2 * time.Second
+
+// within runs f, and gives it up some time after ctx has ended: a read from a
+// pipe that says nothing, or a write into one that takes nothing, ends with the
+// process and not before.
+func within(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(lastWords):
+		return ctx.Err()
+	}
+}
+
+// transfer is inside, for what reads or writes as others let it.
+func (e *env) transfer(c *cli.Context, f func(*overlay.Store) error) error {
+	return e.inside(func(st *overlay.Store) error {
+		return within(c.Context, func() error { return f(st) })
+	})
+}
