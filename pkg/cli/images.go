@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -132,11 +133,32 @@ func imageRows(img overlay.Image, f filters, all, whole bool) []row {
 		}
 		rows = append(rows, r)
 	}
-	if len(img.Names) == 0 && all && len(f["reference"]) == 0 {
+	for _, d := range digestOnly(img) {
+		repo, dig := oci.SplitName(d)
+		if !f.any("reference", func(p string) bool { return matchReference(p, repo, "<none>") }) {
+			continue
+		}
+		r := maps.Clone(base)
+		r["Repository"], r["Tag"], r["Digest"] = repo, "<none>", dig
+		rows = append(rows, r)
+	}
+	if len(img.Names)+len(img.RepoDigests) == 0 && all && len(f["reference"]) == 0 {
 		base["Repository"], base["Tag"] = "<none>", "<none>"
 		rows = append(rows, base)
 	}
 	return rows
+}
+
+// digestOnly are the digests of repositories in which an image has no tag.
+func digestOnly(img overlay.Image) []string {
+	return slices.DeleteFunc(slices.Clone(img.RepoDigests), func(d string) bool {
+		repo, _ := oci.SplitName(d)
+		return hasRepository(img.Names, repo)
+	})
+}
+
+func hasRepository(names []string, repo string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { r, _ := oci.SplitName(n); return r == repo })
 }
 
 // matchReference compares a pattern with a repository, or with both parts.
@@ -225,12 +247,9 @@ func (e *env) removeImage(ctx context.Context, st *overlay.Store, arg string, fo
 	if err != nil {
 		return err
 	}
-	if name != "" && len(img.Names) > 1 && slices.Contains(img.Names, name) {
-		if err := st.Untag(ctx, img.ID, name); err != nil {
-			return err
-		}
-		e.untagged(img.ID, name)
-		return nil
+	lost, last := references(img, name)
+	if name != "" && !last {
+		return e.untag(ctx, st, img.ID, lost)
 	}
 	if name == "" && !force && moreThanOneRepository(img) {
 		return fmt.Errorf("conflict: unable to delete %s (must be forced) - image is referenced in multiple repositories", img.ID[:12])
@@ -241,11 +260,7 @@ func (e *env) removeImage(ctx context.Context, st *overlay.Store, arg string, fo
 	}
 	if running == "" && stopped != "" && force && name != "" {
 		// Docker keeps the image for the stopped container, without a name.
-		if err := st.Untag(ctx, img.ID, name); err != nil {
-			return err
-		}
-		e.untagged(img.ID, name)
-		return nil
+		return e.untag(ctx, st, img.ID, lost)
 	}
 	layers, err := st.DeleteImage(ctx, img.ID, func() error { return e.imageConflict(arg, img) })
 	if err != nil {
@@ -261,6 +276,32 @@ func (e *env) removeImage(ctx context.Context, st *overlay.Store, arg string, fo
 	e.event(events.Image, "delete", "sha256:"+img.ID, "sha256:"+img.ID)
 	for _, l := range layers {
 		fmt.Fprintln(e.stdout, "Deleted: sha256:"+string(l))
+	}
+	return nil
+}
+
+// references are what an image loses with a name: with the last tag of a
+// repository go its digests there. last reports whether nothing remains.
+func references(img overlay.Image, name string) (lost []string, last bool) {
+	names := slices.DeleteFunc(slices.Clone(img.Names), func(n string) bool { return n == name })
+	lost = []string{name}
+	repo, _ := oci.SplitName(name)
+	tagged := slices.Contains(img.Names, name)
+	for _, d := range img.RepoDigests {
+		if r, _ := oci.SplitName(d); d != name && tagged && r == repo && !hasRepository(names, repo) {
+			lost = append(lost, d)
+		}
+	}
+	return lost, len(lost) >= len(img.Names)+len(img.RepoDigests)
+}
+
+// untag takes names and digests from an image that stays.
+func (e *env) untag(ctx context.Context, st *overlay.Store, id string, names []string) error {
+	for _, n := range names {
+		if err := st.Untag(ctx, id, n); err != nil {
+			return err
+		}
+		e.untagged(id, n)
 	}
 	return nil
 }

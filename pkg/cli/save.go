@@ -70,13 +70,16 @@ func saveFile(ctx context.Context, st *overlay.Store, name string, images []oci.
 	}
 	defer f.Close()
 	if err := oci.Save(ctx, st, f, images); err != nil {
-		if f.Name() != "" {
+		if f.Name() != namelessFile {
 			os.Remove(f.Name())
 		}
 		return err
 	}
 	return nameIt(f, name)
 }
+
+// namelessFile is what errors call a file without a name.
+const namelessFile = "the archive"
 
 // unnamed is a new file in dir that is gone if nobody names it, even when we are
 // killed; where the file system has no such files, one with a name.
@@ -85,13 +88,13 @@ func unnamed(dir string) (*os.File, error) {
 	if err != nil {
 		return os.CreateTemp(dir, ".coracle-save-")
 	}
-	return os.NewFile(uintptr(fd), ""), nil
+	return os.NewFile(uintptr(fd), namelessFile), nil
 }
 
 // nameIt gives f the place of whatever has the name.
 func nameIt(f *os.File, name string) error {
 	part := f.Name()
-	if part == "" {
+	if part == namelessFile {
 		part = filepath.Join(filepath.Dir(name), fmt.Sprintf(".coracle-save-%d", os.Getpid()))
 		if err := unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.AT_FDCWD, part, unix.AT_SYMLINK_FOLLOW); err != nil {
 			return &os.LinkError{Op: "link", Old: "saved image", New: part, Err: err}

@@ -200,6 +200,23 @@ func (s *Store) addDigests(id string, digests []string) error {
 	return s.lib.SetMetadata(id, string(text))
 }
 
+func (s *Store) dropDigest(id, repoDigest string) error {
+	img, err := s.lib.Image(id)
+	if err != nil {
+		return err
+	}
+	var m meta
+	if err := json.Unmarshal([]byte(img.Metadata), &m); err != nil {
+		return err
+	}
+	m.RepoDigests = slices.DeleteFunc(m.RepoDigests, func(d string) bool { return d == repoDigest })
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return s.lib.SetMetadata(id, string(text))
+}
+
 // AddRepoDigest remembers under which digest a registry knows an image.
 func (s *Store) AddRepoDigest(ctx context.Context, id, repoDigest string) error {
 	lock, err := s.lockImages(ctx)
@@ -242,14 +259,20 @@ func (s *Store) Tag(ctx context.Context, id, name string) error {
 	return s.reindexLocked()
 }
 
-// Untag takes a canonical name from the image that has it.
+// Untag takes a canonical name, or a digest in a repository, from the image that
+// has it.
 func (s *Store) Untag(ctx context.Context, id, name string) error {
 	lock, err := s.lockImages(ctx)
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
-	if err := s.lib.RemoveNames(id, []string{name}); err != nil {
+	if strings.Contains(name, "@") {
+		err = s.dropDigest(id, name)
+	} else {
+		err = s.lib.RemoveNames(id, []string{name})
+	}
+	if err != nil {
 		return fmt.Errorf("untag %s: %w", name, err)
 	}
 	return s.reindexLocked()
