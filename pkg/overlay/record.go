@@ -106,7 +106,8 @@ func (rec *recorder) content(name string, size int64, copy func() error) (int, e
 	binary.BigEndian.PutUint64(sum[:], rec.crc)
 	e := tarstorage.Entry{Type: tarstorage.FileType, Size: size, Payload: sum[:]}
 	e.SetName(name)
-	return rec.pos, rec.add(e)
+	at := rec.pos
+	return at, rec.add(e)
 }
 
 // save keeps the content that was noted at pos: its file is about to go.

@@ -8,8 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"path"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -26,13 +30,15 @@ type unpacker struct {
 	tr     *tar.Reader
 	fill   *Filler
 	root   *os.File
+	top    string // its path, without links
 	single bool
 
 	dir     string // whose descriptor parent is
 	parent  int    // -1: none yet
+	real    string // the same without links
 	stale   bool   // dir may be another directory by now
 	late    []lateTimes
-	made    []string
+	made    map[string]bool // directories that had to be there
 	skipped map[string]bool // devices, which cannot be made
 	content map[uint64]int  // by inode: where the recorder has it
 }
@@ -53,13 +59,16 @@ func unpack(ctx context.Context, rec *recorder, dest string, single bool) (made 
 	defer root.Close()
 	u := &unpacker{
 		rec: rec, tr: tar.NewReader(rec), fill: NewFiller(ctx), root: root, single: single, parent: -1,
-		skipped: map[string]bool{}, content: map[uint64]int{},
+		made: map[string]bool{}, skipped: map[string]bool{}, content: map[uint64]int{},
 	}
 	defer u.forget()
+	if u.top, err = os.Readlink("/proc/self/fd/" + strconv.Itoa(int(root.Fd()))); err != nil {
+		return nil, err
+	}
 	for {
 		h, err := u.tr.Next()
 		if err == io.EOF {
-			return u.made, u.setTimes()
+			return slices.Sorted(maps.Keys(u.made)), u.setTimes()
 		}
 		if err != nil {
 			return nil, err
@@ -240,7 +249,7 @@ func (u *unpacker) write(h *tar.Header, f *os.File, base string) error {
 	if h.Size == 0 || IsSparse(h) {
 		return u.fill.Fill(f, u.tr, h)
 	}
-	pos, err := u.rec.content(path.Join(u.dir, base), h.Size, func() error { return u.fill.Fill(f, u.tr, h) })
+	pos, err := u.rec.content(path.Join(u.real, base), h.Size, func() error { return u.fill.Fill(f, u.tr, h) })
 	if err != nil {
 		return err
 	}
@@ -317,22 +326,48 @@ func (u *unpacker) whiteout(dir, base string) error {
 	if opaque {
 		return setOpaque(fd, ".")
 	}
+	if isOpaque(below(fd, ".")) {
+		return nil // nothing of below is seen there
+	}
 	var st unix.Stat_t
 	switch err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); {
 	case errors.Is(err, unix.ENOENT):
-		if err := unix.Mknodat(fd, name, unix.S_IFCHR, 0); err != nil {
-			return &os.PathError{Op: "make whiteout", Path: path.Join(dir, name), Err: err}
-		}
-		return nil
+		return makeWhiteout(fd, name)
 	case err != nil:
 		return &os.PathError{Op: "lstat", Path: path.Join(dir, name), Err: err}
 	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
-		return setOpaque(fd, name)
+		if err := setOpaque(fd, name); err != nil {
+			return err
+		}
+		if u.made[path.Join(dir, name)] && unix.Unlinkat(fd, name, unix.AT_REMOVEDIR) == nil {
+			return makeWhiteout(fd, name) // it was there for other whiteouts only
+		}
 	}
 	return nil
 }
 
+func makeWhiteout(fd int, name string) error {
+	if err := unix.Mknodat(fd, name, unix.S_IFCHR, 0); err != nil {
+		return &os.PathError{Op: "make whiteout", Path: name, Err: err}
+	}
+	return nil
+}
+
+// setOpaque hides all that is below a directory. The whiteouts in it go: where
+// nothing is merged, overlayfs shows their names.
 func setOpaque(fd int, base string) error {
+	if isOpaque(below(fd, base)) {
+		return nil
+	}
+	err := filepath.WalkDir(below(fd, base)+"/.", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.Type()&fs.ModeCharDevice == 0 {
+			return err
+		}
+		return os.Remove(p) // there are no other devices
+	})
+	if err != nil {
+		return err
+	}
 	if err := unix.Setxattr(below(fd, base), opaqueXattr, []byte{'y'}, 0); err != nil {
 		return &os.PathError{Op: "make opaque", Path: base, Err: err}
 	}
@@ -356,6 +391,12 @@ func (u *unpacker) open(dir string) (int, error) {
 	}
 	u.forget()
 	u.dir, u.parent, u.stale = dir, fd, false
+	// Where links have led: other entries may take their places.
+	at, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	if err != nil {
+		return -1, err
+	}
+	u.real = strings.TrimPrefix(strings.TrimPrefix(at, u.top), "/")
 	return fd, nil
 }
 
@@ -397,7 +438,7 @@ func (u *unpacker) makeAll(dir string) error {
 		done = path.Join(done, base)
 		switch merr := unix.Mkdirat(fd, base, 0o755); {
 		case merr == nil:
-			u.made = append(u.made, done)
+			u.made[done] = true
 			err = unix.Fchmodat(fd, base, 0o755, 0) // whatever the umask is
 		case !errors.Is(merr, unix.EEXIST):
 			err = merr
