@@ -293,6 +293,9 @@ func (s *Store) DeleteImage(ctx context.Context, id string, check func() error) 
 		}
 	}
 	layers, err := s.lib.DeleteImage(id, true)
+	if _, gone := s.lib.Image(id); errors.Is(err, storage.ErrLayerUnknown) && errors.Is(gone, storage.ErrImageUnknown) {
+		err = nil // a damaged one: it had no layers to delete any more
+	}
 	if err != nil {
 		return nil, fmt.Errorf("delete image %.12s: %w", id, err)
 	}

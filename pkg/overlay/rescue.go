@@ -44,7 +44,7 @@ func containerList(d state.Dirs) string {
 // rescueLists writes the library's lists again that cannot be read. What was
 // there stays beside it, with another name.
 func rescueLists(d state.Dirs) error {
-	if sound(imageList(d), &[]storage.Image{}) && sound(layerList(d), &[]storage.Layer{}) && sound(containerList(d), &[]storage.Container{}) {
+	if sound[storage.Image](imageList(d)) && sound[storage.Layer](layerList(d)) && sound[storage.Container](containerList(d)) {
 		return nil
 	}
 	lock, err := state.Acquire(context.Background(), d.ImageLock(), state.Exclusive)
@@ -52,29 +52,30 @@ func rescueLists(d state.Dirs) error {
 		return err
 	}
 	defer lock.Release()
-	if !sound(layerList(d), &[]storage.Layer{}) {
+	if !sound[storage.Layer](layerList(d)) {
 		if err := replaceList(layerList(d), layersOf(d)); err != nil {
 			return err
 		}
 	}
-	if !sound(imageList(d), &[]storage.Image{}) {
+	if !sound[storage.Image](imageList(d)) {
 		if err := replaceList(imageList(d), imagesOf(d)); err != nil {
 			return err
 		}
 	}
-	if !sound(containerList(d), &[]storage.Container{}) { // we have none there
+	if !sound[storage.Container](containerList(d)) { // we have none there
 		return replaceList(containerList(d), []storage.Container{})
 	}
 	return nil
 }
 
 // sound reports whether a list can be read. One that is not there is empty.
-func sound(path string, list any) bool {
+func sound[T any](path string) bool {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return errors.Is(err, os.ErrNotExist)
 	}
-	return json.Unmarshal(data, list) == nil
+	var list []T
+	return json.Unmarshal(data, &list) == nil && list != nil
 }
 
 func replaceList(path string, list any) error {

@@ -8,17 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
-	securejoin "github.com/cyphar/filepath-securejoin"
 	"golang.org/x/sys/unix"
 )
 
@@ -305,157 +301,6 @@ func (u *unpacker) link(h *tar.Header, fd int, base string) error {
 	return setTimes(fd, base, times(h))
 }
 
-// whiteout hides what is below. What the layer itself has of that name, before
-// or after, stays.
-func (u *unpacker) whiteout(dir, base string) error {
-	name := strings.TrimPrefix(base, whiteoutPrefix)
-	opaque := base == whiteoutOpaque
-	if strings.HasPrefix(name, whiteoutPrefix) && !opaque {
-		return nil // notes of aufs
-	}
-	if name == "" || name == "." || name == ".." {
-		return fmt.Errorf("invalid whiteout path %q", path.Join(dir, base))
-	}
-	fd, err := u.open(dir)
-	if errors.Is(err, unix.ENOTDIR) {
-		return nil // its directory is hidden as a whole
-	}
-	if err != nil {
-		return err
-	}
-	if opaque {
-		return setOpaque(fd, ".")
-	}
-	if isOpaque(below(fd, ".")) {
-		return nil // nothing of below is seen there
-	}
-	var st unix.Stat_t
-	switch err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); {
-	case errors.Is(err, unix.ENOENT):
-		return makeWhiteout(fd, name)
-	case err != nil:
-		return &os.PathError{Op: "lstat", Path: path.Join(dir, name), Err: err}
-	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
-		if err := setOpaque(fd, name); err != nil {
-			return err
-		}
-		if u.made[path.Join(dir, name)] && unix.Unlinkat(fd, name, unix.AT_REMOVEDIR) == nil {
-			return makeWhiteout(fd, name) // it was there for other whiteouts only
-		}
-	}
-	return nil
-}
-
-func makeWhiteout(fd int, name string) error {
-	if err := unix.Mknodat(fd, name, unix.S_IFCHR, 0); err != nil {
-		return &os.PathError{Op: "make whiteout", Path: name, Err: err}
-	}
-	return nil
-}
-
-// setOpaque hides all that is below a directory. The whiteouts in it go: where
-// nothing is merged, overlayfs shows their names.
-func setOpaque(fd int, base string) error {
-	if isOpaque(below(fd, base)) {
-		return nil
-	}
-	err := filepath.WalkDir(below(fd, base)+"/.", func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.Type()&fs.ModeCharDevice == 0 {
-			return err
-		}
-		return os.Remove(p) // there are no other devices
-	})
-	if err != nil {
-		return err
-	}
-	if err := unix.Setxattr(below(fd, base), opaqueXattr, []byte{'y'}, 0); err != nil {
-		return &os.PathError{Op: "make opaque", Path: base, Err: err}
-	}
-	return nil
-}
-
-// open returns the descriptor of a directory, making what is missing. It is
-// good until the next call.
-func (u *unpacker) open(dir string) (int, error) {
-	if u.parent >= 0 && u.dir == dir && !u.stale {
-		return u.parent, nil
-	}
-	fd, err := u.openIn(dir)
-	if errors.Is(err, unix.ENOENT) {
-		if err = u.makeAll(dir); err == nil {
-			fd, err = u.openIn(dir)
-		}
-	}
-	if err != nil {
-		return -1, &os.PathError{Op: "open", Path: dir, Err: err}
-	}
-	u.forget()
-	u.dir, u.parent, u.stale = dir, fd, false
-	// Where links have led: other entries may take their places.
-	at, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
-	if err != nil {
-		return -1, err
-	}
-	u.real = strings.TrimPrefix(strings.TrimPrefix(at, u.top), "/")
-	return fd, nil
-}
-
-func (u *unpacker) forget() {
-	if u.parent >= 0 {
-		unix.Close(u.parent)
-		u.parent = -1
-	}
-}
-
-func (u *unpacker) openIn(dir string) (int, error) {
-	how := unix.OpenHow{
-		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-	}
-	if dir == "" {
-		dir = "."
-	}
-	for try := 0; ; try++ {
-		fd, err := unix.Openat2(int(u.root.Fd()), dir, &how)
-		if err == nil || try > 100 || err != unix.EAGAIN && err != unix.EINTR {
-			return fd, err
-		}
-	}
-}
-
-// makeAll makes the directories of a path; links that lead to nothing yet are
-// followed, inside of the layer.
-func (u *unpacker) makeAll(dir string) error {
-	plain, err := securejoin.SecureJoin(u.root.Name(), dir)
-	if err != nil {
-		return err
-	}
-	plain = strings.TrimPrefix(strings.TrimPrefix(plain, path.Clean(u.root.Name())), "/")
-	fd, err := u.openIn("")
-	for done := ""; err == nil && plain != ""; {
-		var base string
-		base, plain, _ = strings.Cut(plain, "/")
-		done = path.Join(done, base)
-		switch merr := unix.Mkdirat(fd, base, 0o755); {
-		case merr == nil:
-			u.made[done] = true
-			err = unix.Fchmodat(fd, base, 0o755, 0) // whatever the umask is
-		case !errors.Is(merr, unix.EEXIST):
-			err = merr
-		}
-		if err == nil {
-			var next int
-			next, err = unix.Openat(fd, base, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-			unix.Close(fd)
-			fd = next
-		}
-	}
-	if fd >= 0 {
-		unix.Close(fd)
-	}
-	return err
-}
-
 func (u *unpacker) setTimes() error {
 	for _, l := range u.late {
 		dir, base := path.Split(l.name)
@@ -476,78 +321,4 @@ func (u *unpacker) setTimes() error {
 		}
 	}
 	return nil
-}
-
-func times(h *tar.Header) [2]unix.Timespec {
-	at, mt := h.AccessTime, h.ModTime
-	if at.Before(mt) {
-		at = mt
-	}
-	return [2]unix.Timespec{{Sec: at.Unix(), Nsec: int64(at.Nanosecond())}, {Sec: mt.Unix(), Nsec: int64(mt.Nanosecond())}}
-}
-
-func setTimes(fd int, base string, t [2]unix.Timespec) error {
-	if err := unix.UtimesNanoAt(fd, base, t[:], unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return &os.PathError{Op: "set times", Path: base, Err: err}
-	}
-	return nil
-}
-
-func permissions(h *tar.Header) uint32 { return uint32(h.Mode) & 0o7777 }
-
-// chown gives base to its owner, where owners can be kept.
-func (u *unpacker) chown(h *tar.Header, fd int, base string) error {
-	if u.single {
-		return nil
-	}
-	return owned(h, unix.Fchownat(fd, base, h.Uid, h.Gid, unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH))
-}
-
-// owned explains what is wrong with an owner, in Docker's words.
-func owned(h *tar.Header, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("failed to Lchown %q for UID %d, GID %d (try increasing the number of subordinate IDs in /etc/subuid and /etc/subgid): lchown: %w", h.Name, h.Uid, h.Gid, err)
-}
-
-const maxID = 1<<32 - 2
-
-// attributes gives an open file its owner, mode and extended attributes, in
-// this order: a new owner takes set-id bits and capabilities away.
-func (u *unpacker) attributes(h *tar.Header, fd int) error {
-	if !u.single {
-		if h.Uid < 0 || h.Gid < 0 || h.Uid > maxID || h.Gid > maxID {
-			return owned(h, syscall.EINVAL)
-		}
-		if err := owned(h, unix.Fchown(fd, h.Uid, h.Gid)); err != nil {
-			return err
-		}
-	}
-	if err := unix.Fchmod(fd, permissions(h)); err != nil {
-		return &os.PathError{Op: "chmod", Path: h.Name, Err: err}
-	}
-	for key, value := range h.PAXRecords {
-		attr, ok := strings.CutPrefix(key, "SCHILY.xattr.")
-		if !ok || isPrivate(attr) {
-			continue
-		}
-		err := unix.Fsetxattr(fd, attr, []byte(value), 0)
-		if err != nil && !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, unix.EPERM) {
-			return &os.PathError{Op: "set attribute " + attr, Path: h.Name, Err: err}
-		}
-	}
-	return nil
-}
-
-// isPrivate tells the attributes in which overlayfs and the storage library
-// keep their own notes about files: of a layer's making, they would show files
-// of other places, or hide what is below.
-func isPrivate(attr string) bool {
-	for _, p := range []string{"user.overlay.", "trusted.overlay.", "user.containers."} {
-		if strings.HasPrefix(attr, p) {
-			return true
-		}
-	}
-	return false
 }

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package overlay
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+func times(h *tar.Header) [2]unix.Timespec {
+	at, mt := h.AccessTime, h.ModTime
+	if at.Before(mt) {
+		at = mt
+	}
+	return [2]unix.Timespec{{Sec: at.Unix(), Nsec: int64(at.Nanosecond())}, {Sec: mt.Unix(), Nsec: int64(mt.Nanosecond())}}
+}
+
+func setTimes(fd int, base string, t [2]unix.Timespec) error {
+	if err := unix.UtimesNanoAt(fd, base, t[:], unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return &os.PathError{Op: "set times", Path: base, Err: err}
+	}
+	return nil
+}
+
+func permissions(h *tar.Header) uint32 { return uint32(h.Mode) & 0o7777 }
+
+// chown gives base to its owner, where owners can be kept.
+func (u *unpacker) chown(h *tar.Header, fd int, base string) error {
+	if u.single {
+		return nil
+	}
+	return owned(h, unix.Fchownat(fd, base, h.Uid, h.Gid, unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH))
+}
+
+// owned explains what is wrong with an owner, in Docker's words.
+func owned(h *tar.Header, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("failed to Lchown %q for UID %d, GID %d (try increasing the number of subordinate IDs in /etc/subuid and /etc/subgid): lchown: %w", h.Name, h.Uid, h.Gid, err)
+}
+
+const maxID = 1<<32 - 2
+
+// attributes gives an open file its owner, mode and extended attributes, in
+// this order: a new owner takes set-id bits and capabilities away.
+func (u *unpacker) attributes(h *tar.Header, fd int) error {
+	if !u.single {
+		if h.Uid < 0 || h.Gid < 0 || h.Uid > maxID || h.Gid > maxID {
+			return owned(h, syscall.EINVAL)
+		}
+		if err := owned(h, unix.Fchown(fd, h.Uid, h.Gid)); err != nil {
+			return err
+		}
+	}
+	if err := unix.Fchmod(fd, permissions(h)); err != nil {
+		return &os.PathError{Op: "chmod", Path: h.Name, Err: err}
+	}
+	for key, value := range h.PAXRecords {
+		attr, ok := strings.CutPrefix(key, "SCHILY.xattr.")
+		if !ok || isPrivate(attr) {
+			continue
+		}
+		err := unix.Fsetxattr(fd, attr, []byte(value), 0)
+		if err != nil && !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, unix.EPERM) {
+			return &os.PathError{Op: "set attribute " + attr, Path: h.Name, Err: err}
+		}
+	}
+	return nil
+}
+
+// isPrivate tells the attributes in which overlayfs and the storage library
+// keep their own notes about files: of a layer's making, they would show files
+// of other places, or hide what is below.
+func isPrivate(attr string) bool {
+	for _, p := range []string{"user.overlay.", "trusted.overlay.", "user.containers."} {
+		if strings.HasPrefix(attr, p) {
+			return true
+		}
+	}
+	return false
+}
