@@ -8,9 +8,12 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/net/publicsuffix"
 )
 
 // A registry says where its tokens, its blobs and its uploads are. guard keeps
@@ -48,7 +51,40 @@ func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		r = r.WithContext(context.WithValue(r.Context(), proxied{}, true))
 	}
+	if !sameSite(r.URL.Host, g.host) {
+		var err error
+		if r, err = withoutCredentials(r); err != nil {
+			return nil, err
+		}
+	}
 	return g.inner.RoundTrip(r)
+}
+
+// sameSite reports whether two hosts are of one owner: below one registered
+// domain, as auth.docker.io and index.docker.io are.
+func sameSite(a, b string) bool {
+	a, b = hostOf(a), hostOf(b)
+	if a == b {
+		return true
+	}
+	x, xerr := publicsuffix.EffectiveTLDPlusOne(a)
+	y, yerr := publicsuffix.EffectiveTLDPlusOne(b)
+	_, ip := netip.ParseAddr(a)
+	return xerr == nil && yerr == nil && ip != nil && x == y
+}
+
+// withoutCredentials is a request as a stranger may see it. A bearer token that
+// it carries is the stranger's own; a refresh token is ours.
+func withoutCredentials(r *http.Request) (*http.Request, error) {
+	if r.Method == http.MethodPost && r.Header.Get("Content-Type") == "application/x-www-form-urlencoded" {
+		return nil, fmt.Errorf("token server %s is not the registry's: it gets no credentials", r.URL.Host)
+	}
+	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "basic") {
+		r = r.Clone(r.Context())
+		r.Header.Del("Authorization")
+	}
+	return r, nil
 }
 
 // sameHost compares hosts, whatever their ports.

@@ -105,6 +105,56 @@ func TestWhereARegistryMayLead(t *testing.T) {
 	}
 }
 
+// Whoever the registry names for tokens, blobs or uploads: only hosts of its own
+// domain see what we are known by.
+func TestStrangersSeeNoCredentials(t *testing.T) {
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Header.Get("Authorization"))
+	}))
+	defer srv.Close()
+	inner := srv.Client().Transport.(*http.Transport).Clone()
+	inner.TLSClientConfig.InsecureSkipVerify = true
+	inner.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, srv.Listener.Addr().String())
+	}
+	for _, c := range []struct {
+		host, to, header, want string
+	}{
+		{"index.docker.io", "index.docker.io", "Basic x", "Basic x"}, {"index.docker.io", "auth.docker.io", "Basic x", "Basic x"},
+		{"index.docker.io", "auth.docker.io.evil.example", "Basic x", ""}, {"index.docker.io", "elsewhere.example", "basic x", ""},
+		{"a.github.io", "b.github.io", "Basic x", ""}, {"10.0.0.1", "11.0.0.1", "Basic x", ""}, {"r.example:5000", "r.example", "Basic x", "Basic x"},
+		{"r.example", "stranger.test", "Bearer of.the.stranger", "Bearer of.the.stranger"},
+	} {
+		g := &guard{inner: inner, host: c.host, own: map[netip.Addr]bool{}}
+		req, err := http.NewRequest(http.MethodGet, "https://"+c.to+"/token", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", c.header)
+		resp, err := g.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if string(got) != c.want {
+			t.Errorf("%s, asked for %s, sees %q", c.to, c.host, got)
+		}
+		if want := req.Header.Get("Authorization"); want != c.header {
+			t.Errorf("the caller's request has changed: %q", want)
+		}
+	}
+	g := &guard{inner: inner, host: "r.example", own: map[netip.Addr]bool{}}
+	req, err := http.NewRequest(http.MethodPost, "https://stranger.test/token", strings.NewReader("refresh_token=secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if _, err := g.RoundTrip(req); err == nil {
+		t.Error("A REFRESH TOKEN WAS SENT TO A STRANGER")
+	}
+}
+
 // bearer wants a token for what passes the filter, which its own /token gives.
 func bearer(wanted func(*http.Request) bool, f http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
