@@ -31,7 +31,7 @@ func given(t *testing.T, args ...string) (c *cli.Context) {
 	t.Helper()
 	app := (&env{program: "coracle"}).app()
 	findCommand(app.Commands, "run").Action = func(got *cli.Context) error { c = got; return nil }
-	line, err := arrange(app, append(append([]string{"run"}, args...), "image"))
+	line, _, err := arrange(app, append(append([]string{"run"}, args...), "image"))
 	if err == nil {
 		err = app.Run(append([]string{"coracle"}, line...))
 	}

@@ -12,15 +12,12 @@ import (
 
 // unsupported are Docker's commands that coracle does not have, and why.
 var unsupported = []struct{ group, name, why string }{
-	{"", "buildx", "the builder of `build` has no other instances"},
 	{"", "checkpoint", "restoring a process needs root"},
 	{"", "compose", "not there yet"},
 	{"", "config", "it is a cluster's"},
-	{"", "context", "there is no daemon to connect to"},
-	{"", "manifest", "not there yet"},
 	{"", "node", "it is a cluster's"},
 	{"", "plugin", "there is no daemon to extend"},
-	{"", "search", "not there yet"},
+	{"", "search", "registries say what they have by `pull` alone; look on the registry's web page"},
 	{"", "secret", "it is a cluster's; `build --secret` works"},
 	{"", "service", "it is a cluster's"},
 	{"", "stack", "it is a cluster's"},
