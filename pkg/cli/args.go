@@ -100,6 +100,9 @@ func (s *settler) set(f cli.Flag, name, value string) error {
 		}
 		return s.wrong(fmt.Sprintf("invalid argument %q for %q flag: %v", value, shown, err))
 	}
+	if why := absence(f); why != "" && value != "" && value != "false" {
+		return s.wrong("--" + names[0] + " is not supported: " + why)
+	}
 	if isBool(f) {
 		on, _ := strconv.ParseBool(value) // checked
 		value = strconv.FormatBool(on)

@@ -29,7 +29,8 @@ func commitCommand(e *env) *cli.Command {
 			text("author", short("a"), "Author (e.g., \"John Hannibal Smith <hannibal@a-team.com>\")"),
 			values("change", short("c"), "Apply Dockerfile instruction to the created image"),
 			text("message", short("m"), "Commit message"),
-			flag("pause", short("p"), "Accepted for scripts: a container is not paused"),
+			flag("no-pause", nil, "Accepted for scripts: a container is not paused"),
+			&cli.BoolFlag{Name: "pause", Aliases: short("p"), Usage: "Accepted for scripts: a container is not paused", Value: true, Hidden: true},
 		},
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 1, 2); err != nil {

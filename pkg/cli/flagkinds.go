@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/container"
 	"coracle/pkg/oci"
 	"coracle/pkg/slirp"
 )
@@ -60,6 +62,8 @@ func namedKind(name string) (kind, bool) {
 		return kind{"decimal", func(v string) error { _, err := parseCPUs(v); return err }}, true
 	case "blkio-weight":
 		return kind{"uint16", func(v string) error { _, err := strconv.ParseUint(v, 0, 16); return err }}, true
+	case "cpu-count", "cpu-percent", "cpu-rt-period", "cpu-rt-runtime":
+		return kind{"int", checkInt}, true
 	case "io-maxiops":
 		return kind{"uint", func(v string) error { _, err := strconv.ParseUint(v, 0, 64); return err }}, true
 	case "blkio-weight-device":
@@ -72,6 +76,8 @@ func namedKind(name string) (kind, bool) {
 		return kind{"list", checkDeviceRule}, true
 	case "filter":
 		return kind{"filter", checkFilter}, true
+	case "gpus":
+		return kind{"gpu-request", checkGPUs}, true
 	case "umask":
 		return kind{"umask", checkUmask}, true
 	case "ulimit":
@@ -160,7 +166,7 @@ func pairKind(name string) (kind, bool) {
 	case "annotation", "opt", "aux-address", "ipam-opt":
 		return kind{"map", nil}, true
 	case "mount":
-		return kind{"mount", nil}, true
+		return kind{"mount", container.CheckMount}, true
 	}
 	return kind{}, false
 }
@@ -202,6 +208,30 @@ func checkFilter(v string) error {
 func checkUmask(v string) error {
 	if n, err := strconv.ParseUint(v, 8, 32); v != "" && (err != nil || n > 0o777) {
 		return fmt.Errorf("invalid umask %q: must be an octal number between 0000 and 0777", v)
+	}
+	return nil
+}
+
+// checkGPUs takes all, a number, or fields.
+func checkGPUs(v string) error {
+	fields, err := csv.NewReader(strings.NewReader(v)).Read()
+	if err != nil {
+		return err
+	}
+	for _, f := range fields {
+		key, count, has := strings.Cut(f, "=")
+		switch {
+		case !has:
+			count = key
+		case key == "count":
+		case key == "driver", key == "device", key == "capabilities", key == "options":
+			continue
+		default:
+			return fmt.Errorf("unexpected key '%s' in '%s'", key, f)
+		}
+		if _, err := strconv.Atoi(count); err != nil && count != "all" {
+			return fmt.Errorf(`invalid count (%s): value must be either "all" or an integer: %w`, count, errors.Unwrap(err))
+		}
 	}
 	return nil
 }

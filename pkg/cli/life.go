@@ -121,10 +121,10 @@ func killCommand(e *env) *cli.Command {
 func rmCommand(e *env, aliases ...string) *cli.Command {
 	return &cli.Command{
 		Name: "rm", Aliases: aliases, Usage: "Remove one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]",
-		Flags: []cli.Flag{
+		Flags: append(absent("links were replaced by names on networks", flag("link", short("l"), "")),
 			flag("force", short("f"), "Force the removal of a running container (uses SIGKILL)"),
 			flag("volumes", short("v"), "Remove anonymous volumes associated with the container"),
-		},
+		),
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
 				return err

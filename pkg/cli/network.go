@@ -283,13 +283,13 @@ func (e *env) pruneNetworks(c *cli.Context, f filters) (pruned, error) {
 func networkConnectCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "connect", Usage: "Connect a container to a network", ArgsUsage: "NETWORK CONTAINER",
-		Flags: []cli.Flag{
+		Flags: append(absent("links were replaced by names on networks", values("link", nil, "")),
 			values("alias", nil, "Add network-scoped alias for the container"),
 			values("driver-opt", nil, "driver options for the network"),
 			&cli.IntFlag{Name: "gw-priority", Usage: "Highest gw-priority provides the default gateway. Accepts positive and negative values"},
 			text("ip", nil, "IPv4 address (e.g., \"172.30.100.104\")"), text("ip6", nil, "IPv6 address (e.g., \"2001:db8::33\")"),
 			values("link-local-ip", nil, "Add a link-local address for the container"),
-		},
+		),
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 2, 2); err != nil {
 				return err

@@ -30,6 +30,9 @@ func saveCommand(e *env) *cli.Command {
 			if c.String("output") == "" && isTerminal(e.stdout) {
 				return cliErrorf("cowardly refusing to save to a terminal. Use the -o flag or redirect")
 			}
+			if err := e.platformCheck(c, c.Args().Slice()...); err != nil {
+				return err
+			}
 			return e.inside(func(st *overlay.Store) error { return e.runSave(c, st) })
 		},
 	}

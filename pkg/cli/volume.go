@@ -50,9 +50,9 @@ func volumeCreateCommand(e *env) *cli.Command {
 func volumeListCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "ls", Aliases: []string{"list"}, Usage: "List volumes",
-		Flags: []cli.Flag{
+		Flags: append(absent("it is a cluster's", flag("cluster", nil, "")),
 			values("filter", short("f"), "Provide filter values"), text("format", nil, "Format output"), flag("quiet", short("q"), "Only display volume names"),
-		},
+		),
 		Action: func(c *cli.Context) error {
 			cs, err := e.containers()
 			if err != nil {
