@@ -17,6 +17,7 @@ import (
 
 	"coracle/pkg/cli/progress"
 	"coracle/pkg/dockerfile"
+	"coracle/pkg/events"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 	"coracle/pkg/slirp"
@@ -229,6 +230,8 @@ func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options) 
 	for _, w := range res.Warnings {
 		fmt.Fprintln(e.stderr, "[Warning] "+w)
 	}
+	e.event(events.Image, "build", "sha256:"+res.Image.ID, "sha256:"+res.Image.ID)
+	e.tagged(res.Image.ID, o.Names)
 	if file := c.String("iidfile"); file != "" {
 		if err := os.WriteFile(file, []byte("sha256:"+res.Image.ID), 0o644); err != nil {
 			return fmt.Errorf("write image ID file: %w", err)

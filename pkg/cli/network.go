@@ -64,7 +64,7 @@ func networkListCommand(e *env) *cli.Command {
 				if driver == "" {
 					driver = name
 				}
-				r := row{"ID": predefinedID(name), "Name": name, "Driver": driver, "Scope": "local", "Labels": "", "Internal": "false"}
+				r := row{"ID": container.PredefinedNetworkID(name), "Name": name, "Driver": driver, "Scope": "local", "Labels": "", "Internal": "false"}
 				if matchNetwork(f, r, nil, "builtin") && len(f["dangling"]) == 0 {
 					rows = append(rows, r)
 				}
@@ -81,12 +81,6 @@ func networkListCommand(e *env) *cli.Command {
 			return e.printNetworks(c, rows)
 		},
 	}
-}
-
-// predefinedID is the same on every host: a network that nobody made has no ID
-// of its own.
-func predefinedID(name string) string {
-	return (fmt.Sprintf("%x", name) + strings.Repeat("0", 64))[:64]
 }
 
 func matchNetwork(f filters, r row, l map[string]string, kind string) bool {
@@ -141,7 +135,7 @@ func networkInspectCommand(e *env) *cli.Command {
 func inspectNetwork(ctx context.Context, nets slirp.Networks, arg string) (obj, error) {
 	for _, name := range predefined {
 		if arg == name {
-			return obj{"Name": name, "Id": predefinedID(name), "Scope": "local", "Driver": name, "Internal": false, "Containers": obj{}, "Options": obj{}, "Labels": obj{}}, nil
+			return obj{"Name": name, "Id": container.PredefinedNetworkID(name), "Scope": "local", "Driver": name, "Internal": false, "Containers": obj{}, "Options": obj{}, "Labels": obj{}}, nil
 		}
 	}
 	w, err := nets.Lookup(arg)
@@ -277,6 +271,7 @@ func (e *env) pruneNetworks(c *cli.Context, f filters) (pruned, error) {
 		e.event(events.Network, "destroy", w.ID, w.Name)
 		p.lines = append(p.lines, w.Name)
 	}
+	e.pruneEvent(events.Network, 0)
 	return p, nil
 }
 

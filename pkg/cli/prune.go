@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -68,6 +69,11 @@ func (e *env) pruneAll(c *cli.Context, f filters, prune func(*cli.Context, filte
 	return nil
 }
 
+// pruneEvent writes down that a kind of thing was pruned.
+func (e *env) pruneEvent(kind string, freed int64) {
+	_ = events.Append(e.dirs.Root, events.New(kind, "prune", "", map[string]string{"reclaimed": strconv.FormatInt(freed, 10)}))
+}
+
 func (e *env) pruneContainers(c *cli.Context, f filters) (pruned, error) {
 	p := pruned{heading: "Deleted Containers:"}
 	cs, err := e.containers()
@@ -98,6 +104,7 @@ func (e *env) pruneContainers(c *cli.Context, f filters) (pruned, error) {
 		p.freed += sizes[ctr.ID]
 		p.lines = append(p.lines, ctr.ID)
 	}
+	e.pruneEvent(events.Container, p.freed)
 	return p, e.sweepTrash(cs)
 }
 
@@ -163,6 +170,7 @@ func (e *env) pruneImages(c *cli.Context, st *overlay.Store, f filters) (pruned,
 			p.freed += sizes[l]
 		}
 	}
+	e.pruneEvent(events.Image, p.freed)
 	return p, st.Sweep()
 }
 

@@ -52,7 +52,8 @@ func (e *env) commandTable(options bool) {
 	fmt.Fprintf(e.stdout, "| `%s …` | %s | %s |\n", "coracle", names(app.Commands), unsupportedNames())
 	for _, c := range app.Commands {
 		if len(c.Subcommands) > 0 && !c.Hidden {
-			fmt.Fprintf(e.stdout, "| `%s …` | %s | |\n", c.Name, names(c.Subcommands))
+			line := fmt.Sprintf("| `%s …` | %s | %s", c.Name, names(c.Subcommands), refusedNames(c.Subcommands))
+			fmt.Fprintln(e.stdout, strings.TrimRight(line, " ")+" |")
 		}
 	}
 }
@@ -61,6 +62,19 @@ func names(cmds []*cli.Command) string {
 	var list []string
 	for _, c := range cmds {
 		if !c.Hidden && len(c.Subcommands) == 0 {
+			list = append(list, "`"+c.Name+"`")
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, " ")
+}
+
+// refusedNames are the commands of a group that are known in order to be
+// refused.
+func refusedNames(cmds []*cli.Command) string {
+	var list []string
+	for _, c := range cmds {
+		if c.Hidden {
 			list = append(list, "`"+c.Name+"`")
 		}
 	}

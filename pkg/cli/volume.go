@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
+	"coracle/pkg/events"
 	"coracle/pkg/overlay"
 )
 
@@ -188,5 +189,6 @@ func (e *env) pruneVolumes(_ *cli.Context, f filters) (pruned, error) {
 		p.lines = append(p.lines, v.Name)
 		p.freed += n
 	}
+	e.pruneEvent(events.Volume, p.freed)
 	return p, e.sweepTrash(cs)
 }
