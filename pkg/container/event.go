@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"coracle/pkg/container/sandbox"
 	"coracle/pkg/events"
 	"coracle/pkg/slirp"
 )
@@ -27,10 +26,10 @@ func (s *Store) Event(r *Record, action string, more map[string]string) {
 func (s *Store) networkEvent(id, action, network string) {
 	actor, kind := PredefinedNetworkID(network), "bridge"
 	switch network {
-	case sandbox.NetBridge:
-	case sandbox.NetHost:
+	case "bridge":
+	case "host":
 		kind = "host"
-	case sandbox.NetNone:
+	case "none":
 		kind = "null"
 	default:
 		actor = network
