@@ -139,6 +139,7 @@ func hiddenCommands(e *env) []*cli.Command {
 		}},
 		{Name: "__reindex", Hidden: true, Action: func(*cli.Context) error { return e.reindex() }},
 		{Name: "__sizes", Hidden: true, Action: func(*cli.Context) error { return e.printSizes() }},
+		{Name: "__fill", Hidden: true, Action: func(c *cli.Context) error { return e.fill(c.Context, c.Args().First()) }},
 		{Name: "__sweep", Hidden: true, Action: func(*cli.Context) error { return e.sweep() }},
 	}
 }
