@@ -50,8 +50,11 @@ func askedMounts(c *cli.Context) (asked []container.Mount, anonymous []string, e
 				continue
 			}
 			m, err := kind.parse(v)
+			if err != nil && kind.flag == "mount" { // which Docker's client reads by itself
+				err = &cliError{err.Error()}
+			}
 			if err != nil {
-				return nil, nil, &cliError{err.Error()}
+				return nil, nil, err
 			}
 			if err := m.CheckSource(); err != nil {
 				return nil, nil, err

@@ -106,6 +106,10 @@ func copyContent(dir string, from *os.File) error {
 
 // moveContent ends a fill. What is in the volume already stays as it is.
 func moveContent(data, full string) error {
+	info, err := os.Lstat(full) // before a move changes its times
+	if err != nil {
+		return err
+	}
 	entries, err := os.ReadDir(full)
 	if err != nil {
 		return err
@@ -115,10 +119,6 @@ func moveContent(data, full string) error {
 		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return &os.PathError{Op: "move", Path: e.Name(), Err: err}
 		}
-	}
-	info, err := os.Lstat(full)
-	if err != nil {
-		return err
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		if err := os.Lchown(data, int(st.Uid), int(st.Gid)); err != nil {

@@ -82,6 +82,9 @@ func (p *packer) single(f *os.File, as string, info fs.FileInfo) error {
 		}
 		return p.header(as, link, info, nil)
 	case info.Mode().IsRegular():
+		if made, err := isKernels(f); err != nil || made {
+			return errors.Join(err, errKernel)
+		}
 		in, err := os.Open(inroot.Path(f))
 		if err != nil {
 			return err
@@ -93,6 +96,9 @@ func (p *packer) single(f *os.File, as string, info fs.FileInfo) error {
 }
 
 func (p *packer) tree(dir *os.File, as string) error {
+	if made, err := isKernels(dir); err != nil || made {
+		return errors.Join(err, errKernel)
+	}
 	root, err := os.OpenRoot(inroot.Path(dir))
 	if err != nil {
 		return err
@@ -146,11 +152,7 @@ func (p *packer) entry(root *os.Root, name, to string, info fs.FileInfo) error {
 			return err
 		}
 		if info.IsDir() {
-			attrs, err := xattr.ReadFile(in)
-			if err != nil {
-				return err
-			}
-			return p.header(to, "", info, attrs)
+			return p.dir(in, name, to, info)
 		}
 		if !info.Mode().IsRegular() {
 			return nil // it is something else by now
@@ -158,6 +160,38 @@ func (p *packer) entry(root *os.Root, name, to string, info fs.FileInfo) error {
 		return p.file(in, to, info)
 	}
 	return p.header(to, "", info, nil)
+}
+
+func (p *packer) dir(in *os.File, name, to string, info fs.FileInfo) error {
+	attrs, err := xattr.ReadFile(in)
+	if err != nil {
+		return err
+	}
+	if err := p.header(to, "", info, attrs); err != nil {
+		return err
+	}
+	if made, err := isKernels(in); err != nil || !made {
+		return err
+	}
+	p.left.add(name, errKernel.Error())
+	return fs.SkipDir
+}
+
+var errKernel = errors.New("its content is made by the kernel while it is read")
+
+// isKernels reports whether what f has is no content of its own: files of such
+// systems do not say how long they are, and some never end.
+func isKernels(f *os.File) (bool, error) {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {
+		return false, os.NewSyscallError("fstatfs", err)
+	}
+	switch st.Type {
+	case unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.CGROUP2_SUPER_MAGIC, unix.CGROUP_SUPER_MAGIC, unix.DEVPTS_SUPER_MAGIC,
+		unix.DEBUGFS_MAGIC, unix.TRACEFS_MAGIC, unix.SECURITYFS_MAGIC, unix.BPF_FS_MAGIC:
+		return true, nil
+	}
+	return false, nil
 }
 
 // again reports under which name a file was written before.
@@ -183,7 +217,9 @@ func (p *packer) file(in *os.File, as string, info fs.FileInfo) error {
 	if err := p.header(as, "", info, attrs); err != nil {
 		return err
 	}
-	_, err = io.CopyN(p.tw, in, info.Size())
+	if _, err = io.CopyN(p.tw, in, info.Size()); err == io.EOF {
+		return fmt.Errorf("%s became shorter while it was read", as)
+	}
 	return err
 }
 
