@@ -65,7 +65,7 @@ func (e *env) app() *cli.App {
 		pruneImagesCommand(e), pullCommand(e), pushCommand(e), rmiCommand(e, "rm", "remove", "rmi"), saveCommand(e), tagCommand(e),
 	}
 	volume := []*cli.Command{
-		volumeCreateCommand(e), volumeInspectCommand(e), volumeListCommand(e), volumePruneCommand(e), volumeRemoveCommand(e),
+		volumeCreateCommand(e), volumeInspectCommand(e), volumeListCommand(e), volumePruneCommand(e), volumeRemoveCommand(e), volumeUpdateCommand(e),
 	}
 	network := []*cli.Command{
 		networkConnectCommand(e), networkCreateCommand(e), networkDisconnectCommand(e), networkInspectCommand(e), networkListCommand(e), networkPruneCommand(e), networkRemoveCommand(e),

@@ -30,6 +30,7 @@ func commitCommand(e *env) *cli.Command {
 			values("change", short("c"), "Apply Dockerfile instruction to the created image"),
 			text("message", short("m"), "Commit message"),
 			flag("pause", short("p"), "Accepted for scripts: a container is not paused"),
+			flag("no-pause", nil, "Accepted for scripts: a container is not paused"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 1, 2); err != nil {

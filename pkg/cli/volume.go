@@ -184,6 +184,16 @@ func (f filters) boolean(key string) (*bool, error) {
 	return is, nil
 }
 
+// volumeUpdateCommand answers for what only volumes of a swarm have.
+func volumeUpdateCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "update", Hidden: true, SkipFlagParsing: true,
+		Action: func(*cli.Context) error {
+			return &exitError{125, cliErrorf("%s: '%s volume update' is not supported: it is for the volumes of a cluster", e.program, e.program)}
+		},
+	}
+}
+
 func volumeInspectCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Display detailed information on one or more volumes", ArgsUsage: "VOLUME [VOLUME...]", Flags: inspectFlags()[:1],

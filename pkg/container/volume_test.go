@@ -46,6 +46,10 @@ func TestVolumeStaysWhileItIsHeld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if l, err := state.TryAcquire(s.volumesLock(), state.Exclusive); !errors.Is(err, state.ErrLocked) {
+		l.Release()
+		t.Fatalf("what removals take is free: %v", err)
+	}
 	removed := make(chan error, 1)
 	go func() { removed <- s.RemoveVolume("vol") }()
 	// While somebody else waits for the volumes, they are still there for us.
