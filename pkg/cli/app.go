@@ -66,7 +66,7 @@ func (e *env) app() *cli.App {
 		pruneImagesCommand(e), pullCommand(e), pushCommand(e), rmiCommand(e, "rm", "remove", "rmi"), saveCommand(e), tagCommand(e),
 	}
 	volume := []*cli.Command{
-		volumeCreateCommand(e), volumeInspectCommand(e), volumeListCommand(e), volumePruneCommand(e), volumeRemoveCommand(e),
+		volumeCreateCommand(e), volumeInspectCommand(e), volumeListCommand(e), volumePruneCommand(e), volumeRemoveCommand(e), volumeUpdateCommand(e),
 	}
 	network := []*cli.Command{
 		networkConnectCommand(e), networkCreateCommand(e), networkDisconnectCommand(e), networkInspectCommand(e), networkListCommand(e), networkPruneCommand(e), networkRemoveCommand(e),
@@ -126,6 +126,7 @@ func hiddenCommands(e *env) []*cli.Command {
 		}},
 		{Name: "__reindex", Hidden: true, Action: func(*cli.Context) error { return e.reindex() }},
 		{Name: "__sizes", Hidden: true, Action: func(*cli.Context) error { return e.printSizes() }},
+		{Name: "__fill", Hidden: true, Action: func(c *cli.Context) error { return e.fill(c.Context, c.Args().First()) }},
 		{Name: "__sweep", Hidden: true, Action: func(*cli.Context) error { return e.sweep() }},
 	}
 }

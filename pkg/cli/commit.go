@@ -134,7 +134,7 @@ func (e *env) runExport(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	files, err := cs.OpenFiles(c.Context, ctr, ns.Inside())
+	files, err := cs.OpenFiles(c.Context, ctr, ns.Inside(), true)
 	if errors.Is(err, container.ErrNeedsUserNS) && !ns.Inside() {
 		return e.again()
 	}
@@ -147,9 +147,15 @@ func (e *env) runExport(c *cli.Context) error {
 		if out, err = os.Create(name); err != nil {
 			return &cliError{"failed to export container: " + err.Error()}
 		}
-		defer out.Close()
 	}
 	cs.Event(&ctr.Record, "export", nil)
 	// What is mounted is not the container's.
-	return files.Out(out, container.CopyOptions{Path: "/", Bare: true})
+	left, err := files.Out(out, container.CopyOptions{Path: "/", Bare: true})
+	if out != e.stdout {
+		err = errors.Join(err, out.Close())
+	}
+	for _, line := range left {
+		fmt.Fprintln(e.stderr, "WARNING: not exported: "+line)
+	}
+	return err
 }

@@ -15,31 +15,30 @@ import (
 //
 // Preconditions: as for Diff.
 func (s *Store) Size(c *Container) (int64, error) {
-	n, err := treeSize(filepath.Join(c.dir, "upper"))
+	sum, err := sizeOf(filepath.Join(c.dir, "upper"))
 	if err != nil {
 		return 0, fmt.Errorf("measure container %s: %w", short(c.ID), err)
 	}
-	return n, nil
+	return sum, nil
 }
 
-// VolumeSize is what the files of volume name hold, in bytes.
+// VolumeSize is what a volume's own directory holds, counted like [Store.Size].
 //
 // Preconditions: as for Diff.
 func (s *Store) VolumeSize(name string) (int64, error) {
-	n, err := treeSize(s.DataDir(name))
+	sum, err := sizeOf(s.DataDir(name))
 	if err != nil {
 		return 0, fmt.Errorf("measure volume %s: %w", name, err)
 	}
-	return n, nil
+	return sum, nil
 }
 
-// treeSize sums up the files below dir. What goes away meanwhile is not
-// counted: whose files they are may be running.
-func treeSize(dir string) (int64, error) {
+// sizeOf sums up the files below dir, which somebody may be writing.
+func sizeOf(dir string) (int64, error) {
 	type inode struct{ dev, ino uint64 }
 	seen := map[inode]bool{}
 	var sum int64
-	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}

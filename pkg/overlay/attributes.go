@@ -4,7 +4,6 @@ package overlay
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -12,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/xattr"
 )
 
 // privatePrefix is where overlayfs keeps its own notes about files: a redirect
@@ -58,7 +59,7 @@ func stripAttributes(dir string) error {
 		if !d.IsDir() && !d.Type().IsRegular() {
 			return nil // nothing else has attributes of users
 		}
-		names, err := attributeNames(path)
+		names, err := xattr.Names(path)
 		if err != nil {
 			return err
 		}
@@ -72,23 +73,6 @@ func stripAttributes(dir string) error {
 		}
 		return nil
 	})
-}
-
-func attributeNames(path string) ([]string, error) {
-	for size := 1024; ; size *= 4 {
-		buf := make([]byte, size)
-		n, err := unix.Llistxattr(path, buf)
-		if errors.Is(err, unix.ERANGE) && size < 1<<20 {
-			continue
-		}
-		if errors.Is(err, unix.ENOTSUP) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list attributes of %s: %w", path, err)
-		}
-		return strings.Split(strings.TrimSuffix(string(buf[:n]), "\x00"), "\x00"), nil
-	}
 }
 
 func attributeIs(path, name, value string) bool {

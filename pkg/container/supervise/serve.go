@@ -77,9 +77,9 @@ func (s *supervisor) talk(conn *container.Conn) {
 	case container.OpStat:
 		answer = s.statPath(conn, req.Copy)
 	case container.OpCopyOut, container.OpCopyIn:
-		err := s.copyFiles(req, files)
+		left, err := s.copyFiles(req, files)
 		container.CloseFiles(files) // the other end waits for that
-		files, answer = nil, reply(conn, err)
+		files, answer = nil, copied(conn, left, err)
 	case container.OpPause:
 		answer = reply(conn, s.pause())
 	case container.OpUnpause:
