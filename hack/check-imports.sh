@@ -7,6 +7,9 @@ set -eu
 cd "$(dirname "$0")/.."
 order='
 0 coracle/pkg/trace
+0 coracle/pkg/inroot
+0 coracle/pkg/mount
+0 coracle/pkg/xattr
 1 coracle/pkg/state
 1 coracle/pkg/ids
 2 coracle/pkg/events

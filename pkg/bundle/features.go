@@ -6,7 +6,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 
-	"coracle/pkg/ns/child"
+	"coracle/pkg/mount"
 	"coracle/pkg/oci/spec"
 )
 
@@ -27,7 +27,7 @@ func Features() (*features.Features, error) {
 	return &features.Features{
 		OCIVersionMin: "1.0.0", OCIVersionMax: specs.Version,
 		Hooks:        []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"},
-		MountOptions: child.MountOptions(),
+		MountOptions: mount.Options(),
 		Linux: &features.Linux{
 			Namespaces: kinds, Capabilities: caps.Bounding,
 			Cgroup: &features.Cgroup{V1: &no, V2: &no, Systemd: &no, SystemdUser: &no, Rdma: &no},

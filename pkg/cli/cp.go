@@ -11,12 +11,14 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
 	"coracle/pkg/container/transfer"
 	"coracle/pkg/ns"
+	"coracle/pkg/oci"
 )
 
 func cpCommand(e *env) *cli.Command {
@@ -66,7 +68,7 @@ func (e *env) runCopy(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	files, err := cs.OpenFiles(c.Context, ctr, ns.Inside())
+	files, err := cs.OpenFiles(c.Context, ctr, ns.Inside(), false)
 	if errors.Is(err, container.ErrNeedsUserNS) && !ns.Inside() {
 		return e.again()
 	}
@@ -74,8 +76,12 @@ func (e *env) runCopy(c *cli.Context) error {
 		return err
 	}
 	defer files.Close()
-	k := copier{e: e, files: files, follow: c.Bool("follow-link"), owners: c.Bool("archive")}
-	said := ctr.Name + ":" + dst
+	k := &copier{e: e, files: files, name: fromCtr + toCtr, follow: c.Bool("follow-link"), owners: c.Bool("archive")}
+	if k.host, err = os.Open("/"); err != nil {
+		return err
+	}
+	defer k.host.Close()
+	said := k.name + ":" + dst
 	if fromCtr != "" {
 		said, err = dst, k.out(src, dst)
 	} else {
@@ -83,15 +89,37 @@ func (e *env) runCopy(c *cli.Context) error {
 	}
 	var missing *transfer.NotFoundError
 	if errors.As(err, &missing) {
-		return fmt.Errorf("Could not find the file %s in container %s", missing.Path, fromCtr+toCtr)
+		return fmt.Errorf("Could not find the file %s in container %s", missing.Path, k.name)
 	}
 	if err != nil {
 		return err
 	}
-	if !c.Bool("quiet") && src != "-" && dst != "-" {
-		fmt.Fprintf(e.stderr, "Successfully copied to %s\n", said)
+	action := "extract-to-dir"
+	if fromCtr != "" {
+		action = "archive-path"
+	}
+	cs.Event(&ctr.Record, action, nil)
+	k.sayLeft()
+	if k.isLoud(c) && src != "-" && dst != "-" {
+		fmt.Fprintf(e.stderr, "Successfully copied %s to %s\n", size(k.copied.n), said)
 	}
 	return nil
+}
+
+// isLoud reports whether to tell of the success: as with Docker at a terminal,
+// or when that was asked for.
+func (k *copier) isLoud(c *cli.Context) bool {
+	if c.IsSet("quiet") {
+		return !c.Bool("quiet")
+	}
+	return isTerminal(k.e.stdout)
+}
+
+// sayLeft tells what was not copied.
+func (k *copier) sayLeft() {
+	for _, line := range k.left {
+		fmt.Fprintln(k.e.stderr, "WARNING: not copied: "+line)
+	}
 }
 
 // copier copies between a container and here, where "here" is a root like
@@ -99,22 +127,27 @@ func (e *env) runCopy(c *cli.Context) error {
 type copier struct {
 	e              *env
 	files          *container.Files
+	name           string   // of the container, as it was typed
+	host           *os.File // the root directory
 	follow, owners bool
+
+	copied counter
+	left   []string
 }
 
 // place decides, as cp does, into which directory something is copied and
-// under which name. to is what there is at dst, or nil.
+// under which name. to is what there is at dst, or nil. The texts are Docker's.
 func place(src transfer.Info, contents bool, dst string, to *transfer.Info) (dir, as string, err error) {
 	slash := strings.HasSuffix(dst, "/") || strings.HasSuffix(dst, "/.")
 	switch {
 	case to != nil && to.Mode.IsDir() && src.Mode.IsDir() && contents:
 		return dst, "", nil
 	case to != nil && to.Mode.IsDir():
-		return dst, src.Name, nil
+		return dst, strings.TrimPrefix(src.Name, "/"), nil
 	case to != nil && src.Mode.IsDir():
-		return "", "", errors.New("cannot copy directory")
+		return "", "", cliErrorf("cannot copy directory")
 	case to == nil && slash && !src.Mode.IsDir():
-		return "", "", errors.New("destination directory must exist")
+		return "", "", cliErrorf("no such directory")
 	}
 	return path.Dir(path.Clean(dst)), path.Base(path.Clean(dst)), nil
 }
@@ -123,25 +156,67 @@ func place(src transfer.Info, contents bool, dst string, to *transfer.Info) (dir
 // the directory.
 func contentsOnly(src string) bool { return strings.HasSuffix(src, "/.") || src == "." }
 
+// maxLinks is how many links are followed one after the other.
+const maxLinks = 255
+
+// destination finds what there is at dst, or nil. Of a link it is what the link
+// leads to, and so is dst then: also when that is not there yet.
+func destination(dst string, stat func(string) (transfer.Info, error)) (string, *transfer.Info, error) {
+	for range maxLinks {
+		info, err := stat(dst)
+		var missing *transfer.NotFoundError
+		if errors.As(err, &missing) {
+			return dst, nil, nil
+		}
+		if err != nil {
+			return "", nil, err
+		}
+		if info.Mode&fs.ModeSymlink == 0 {
+			return dst, &info, nil
+		}
+		if path.IsAbs(info.Link) {
+			dst = info.Link
+		} else {
+			dst = path.Join(path.Dir(dst), info.Link)
+		}
+	}
+	return "", nil, fmt.Errorf("%s: too many links", dst)
+}
+
+// checkKind refuses to copy to what is neither a directory nor a file.
+func checkKind(to *transfer.Info, where string) error {
+	switch {
+	case to == nil:
+	case to.Mode&fs.ModeDevice != 0:
+		return cliErrorf("%s must be a directory or a regular file: got a device", where)
+	case to.Mode&(fs.ModeIrregular|fs.ModeNamedPipe|fs.ModeSocket) != 0:
+		return cliErrorf("%s must be a directory or a regular file: got an irregular file", where)
+	}
+	return nil
+}
+
 func (k *copier) out(src, dst string) error {
-	info, err := k.files.Stat(src, k.follow || contentsOnly(src))
+	follow := k.follow || contentsOnly(src)
+	info, err := k.files.Stat(src, follow)
 	if err != nil {
 		return err
 	}
 	if dst == "-" {
-		return k.files.Out(k.e.stdout, container.CopyOptions{Path: src, As: info.Name, Follow: k.follow})
+		if isTerminal(k.e.stdout) {
+			return cliErrorf("refusing to copy to a terminal: redirect the output")
+		}
+		k.left, err = k.files.Out(k.e.stdout, container.CopyOptions{Path: src, As: strings.TrimPrefix(info.Name, "/"), Follow: follow})
+		return err
 	}
 	abs, err := absoluteWithSlash(dst)
 	if err != nil {
 		return err
 	}
-	host, err := os.Open("/")
+	abs, to, err := destination(abs, func(p string) (transfer.Info, error) { return transfer.Stat(k.host, p, false) })
 	if err != nil {
 		return err
 	}
-	defer host.Close()
-	to, err := statOrNil(func() (transfer.Info, error) { return transfer.Stat(host, abs, true) })
-	if err != nil {
+	if err := checkKind(to, fmt.Sprintf("invalid output path: %q", dst)); err != nil {
 		return err
 	}
 	dir, as, err := place(info, contentsOnly(src), abs, to)
@@ -149,110 +224,156 @@ func (k *copier) out(src, dst string) error {
 		return err
 	}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("invalid output path: directory %q does not exist", dir)
+		return cliErrorf("invalid output path: directory %q does not exist", path.Dir(path.Clean(dst)))
 	}
 	return k.pipe(
-		func(w *os.File) error {
-			return k.files.Out(w, container.CopyOptions{Path: src, As: as, Follow: k.follow || contentsOnly(src)})
+		func(w *os.File) ([]string, error) {
+			return k.files.Out(w, container.CopyOptions{Path: src, As: as, Follow: follow})
 		},
-		func(r io.Reader) error { return transfer.In(r, host, dir, false) },
+		func(r *os.File) ([]string, error) {
+			return transfer.In(io.TeeReader(r, &k.copied), k.host, dir, transfer.InOptions{Host: true})
+		},
 	)
 }
 
 func (k *copier) in(src, dst string) error {
-	to, err := statOrNil(func() (transfer.Info, error) { return k.files.Stat(dst, true) })
+	end := trailing(dst)
+	dst, to, err := destination(path.Join("/", dst)+end, func(p string) (transfer.Info, error) { return k.files.Stat(p, false) })
 	if err != nil {
 		return err
 	}
+	if err := checkKind(to, fmt.Sprintf("destination \"%s:%s\"", k.name, dst)); err != nil {
+		return err
+	}
 	if src == "-" {
-		if to == nil || !to.Mode.IsDir() {
-			return fmt.Errorf("destination %q must be a directory", dst)
-		}
-		return k.files.In(k.e.stdin, container.CopyOptions{Path: dst, Owners: true})
+		return k.stream(dst, to)
 	}
 	abs, err := absoluteWithSlash(src)
 	if err != nil {
 		return err
 	}
-	host, err := os.Open("/")
-	if err != nil {
-		return err
-	}
-	defer host.Close()
 	follow := k.follow || contentsOnly(src)
-	info, err := transfer.Stat(host, abs, follow)
+	info, err := transfer.Stat(k.host, abs, follow)
 	var missing *transfer.NotFoundError
-	if errors.As(err, &missing) {
-		return cliErrorf("lstat %s: no such file or directory", src)
+	switch {
+	case errors.As(err, &missing):
+		return cliErrorf("lstat %s: no such file or directory", strings.TrimSuffix(abs, "/."))
+	case err != nil:
+		return err
+	case info.Mode&fs.ModeDevice != 0:
+		return cliErrorf("cannot copy %s: it is a device", src)
 	}
+	dir, as, err := place(info, contentsOnly(src), dst, to)
 	if err != nil {
 		return err
 	}
-	dir, as, err := place(info, contentsOnly(src), path.Join("/", dst)+trailing(dst), to)
+	owners, err := ownersHere()
 	if err != nil {
 		return err
 	}
 	return k.pipe(
-		func(w *os.File) error { return transfer.Out(w, host, abs, as, follow) },
-		func(r io.Reader) error {
-			file, ok := r.(*os.File)
-			if !ok {
-				return errors.New("copy: not a pipe")
-			}
-			return k.files.In(file, container.CopyOptions{Path: dir, Owners: k.owners})
+		func(w *os.File) ([]string, error) {
+			return transfer.Out(io.MultiWriter(w, &k.copied), k.host, transfer.OutOptions{Path: abs, As: as, Follow: follow, Owner: owners})
+		},
+		func(r *os.File) ([]string, error) {
+			return k.files.In(r, container.CopyOptions{Path: dir, Owners: k.owners})
 		},
 	)
 }
 
+// stream unpacks what comes in, which may be compressed.
+func (k *copier) stream(dst string, to *transfer.Info) error {
+	if to == nil || !to.Mode.IsDir() {
+		return cliErrorf("destination \"%s:%s\" must be a directory", k.name, dst)
+	}
+	plain, err := oci.Decompress(k.e.stdin)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	return k.pipe(
+		func(w *os.File) ([]string, error) {
+			_, err := io.Copy(w, plain)
+			if errors.Is(err, syscall.EPIPE) {
+				err = nil // the reader says why it has ended
+			}
+			return nil, err
+		},
+		func(r *os.File) ([]string, error) {
+			return k.files.In(r, container.CopyOptions{Path: dst, Owners: true})
+		},
+	)
+}
+
+// trailing is the end of a path that says that it is a directory.
 func trailing(p string) string {
-	if strings.HasSuffix(p, "/") {
+	switch {
+	case strings.HasSuffix(p, "/."):
+		return "/."
+	case strings.HasSuffix(p, "/") && path.Clean(p) != "/":
 		return "/"
 	}
 	return ""
 }
 
-// absoluteWithSlash keeps the slash at the end, which says something.
+// absoluteWithSlash keeps the end that says something.
 func absoluteWithSlash(p string) (string, error) {
 	abs, err := filepath.Abs(p)
 	if err != nil {
 		return "", err
 	}
-	if strings.HasSuffix(p, "/.") {
-		return abs + "/.", nil
-	}
 	return abs + trailing(p), nil
 }
 
-func statOrNil(f func() (transfer.Info, error)) (*transfer.Info, error) {
-	info, err := f()
-	var missing *transfer.NotFoundError
-	if errors.As(err, &missing) {
-		return nil, nil
-	}
+// counter counts what is written to it.
+type counter struct{ n int64 }
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.n += int64(len(p))
+	return len(p), nil
+}
+
+// ownersHere tells whose files here are, by the numbers that they have outside
+// of a user namespace.
+func ownersHere() (func(uid, gid int) (int, int), error) {
+	maps, err := ns.CurrentMaps()
 	if err != nil {
 		return nil, err
 	}
-	return &info, nil
+	outside := func(maps []ns.IDMap, id int) int {
+		for _, m := range maps {
+			if id >= m.ContainerID && id < m.ContainerID+m.Size {
+				return m.HostID + id - m.ContainerID
+			}
+		}
+		return id
+	}
+	return func(uid, gid int) (int, int) { return outside(maps.UID, uid), outside(maps.GID, gid) }, nil
 }
 
-// pipe runs the two ends of a copy. The writer's error counts first: the
-// reader only sees the stream end.
-func (k *copier) pipe(write func(*os.File) error, read func(io.Reader) error) error {
+// pipe runs the two ends of a copy. The writer's error counts first, unless it
+// is only that nobody read: the reader only sees the stream end.
+func (k *copier) pipe(write, read func(*os.File) ([]string, error)) error {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return err
 	}
-	wrote := make(chan error, 1)
-	go func() {
-		err := write(w)
-		w.Close()
-		wrote <- err
-	}()
-	rerr := read(r)
-	_, _ = io.Copy(io.Discard, r) // the writer is not to hang on what nobody reads
-	r.Close()
-	if err := <-wrote; err != nil {
-		return err
+	type result struct {
+		left []string
+		err  error
 	}
-	return rerr
+	wrote := make(chan result, 1)
+	go func() {
+		left, err := write(w)
+		w.Close()
+		wrote <- result{left, err}
+	}()
+	left, rerr := read(r)
+	r.Close() // the writer is not to hang on what nobody reads
+	out := <-wrote
+	k.left = append(out.left, left...)
+	if rerr != nil && (out.err == nil || errors.Is(out.err, syscall.EPIPE) || strings.Contains(out.err.Error(), "broken pipe")) {
+		return rerr
+	}
+	return out.err
 }

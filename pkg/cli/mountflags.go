@@ -12,45 +12,22 @@ import (
 	"coracle/pkg/container"
 )
 
-// setMounts takes what is to be mounted, and makes the volumes.
+// setMounts takes what is to be mounted. Volumes are made by makeVolumes, once
+// nothing else can be wrong with the command line.
 func (e *env) setMounts(c *cli.Context, r *container.Record, declared []string) error {
-	var asked []container.Mount
-	for _, kind := range []struct {
-		flag  string
-		parse func(string) (container.Mount, error)
-	}{{"volume", container.ParseVolume}, {"mount", container.ParseMount}, {"tmpfs", container.ParseTmpfs}} {
-		for _, v := range c.StringSlice(kind.flag) {
-			m, err := kind.parse(v)
-			if err != nil {
-				return &cliError{err.Error()}
-			}
-			if err := m.CheckSource(); err != nil {
-				return err
-			}
-			asked = append(asked, m)
-		}
-	}
-	from, err := e.volumesFrom(c.StringSlice("volumes-from"), asked)
+	asked, anonymous, err := askedMounts(c)
 	if err != nil {
 		return err
 	}
-	if r.Mounts, err = container.MergeMounts(append(asked, from...), declared); err != nil {
+	from, err := e.volumesFrom(c.StringSlice("volumes-from"))
+	if err != nil {
 		return err
 	}
-	cs, err := e.containers()
-	if err != nil {
+	if r.Mounts, err = container.MergeMounts(asked, from, append(anonymous, declared...)); err != nil {
 		return err
 	}
 	for i := range r.Mounts {
-		m := &r.Mounts[i]
-		switch m.Type {
-		case container.MountVolume:
-			v, err := cs.EnsureVolume(c.Context, m.Name, m.Labels)
-			if err != nil {
-				return err
-			}
-			m.Name, m.Labels = v.Name, nil
-		case container.MountImage:
+		if m := &r.Mounts[i]; m.Type == container.MountImage {
 			if err := e.setImage(m); err != nil {
 				return err
 			}
@@ -59,11 +36,68 @@ func (e *env) setMounts(c *cli.Context, r *container.Record, declared []string) 
 	return nil
 }
 
-func (e *env) volumesFrom(args []string, asked []container.Mount) ([]container.Mount, error) {
-	have := map[string]bool{}
-	for _, m := range asked {
-		have[m.Target] = true
+// askedMounts reads the flags. As with Docker a -v without a source counts like
+// a VOLUME of the image, and one that is given twice counts once.
+func askedMounts(c *cli.Context) (asked []container.Mount, anonymous []string, err error) {
+	for _, kind := range []struct {
+		flag  string
+		parse func(string) (container.Mount, error)
+	}{{"volume", container.ParseVolume}, {"mount", container.ParseMount}, {"tmpfs", container.ParseTmpfs}} {
+		given := c.StringSlice(kind.flag)
+		for i, v := range given {
+			if kind.flag != "mount" && slices.Contains(given[:i], v) {
+				continue
+			}
+			m, err := kind.parse(v)
+			if err != nil && kind.flag == "mount" { // which Docker's client reads by itself
+				err = &cliError{err.Error()}
+			}
+			if err != nil {
+				return nil, nil, err
+			}
+			if err := m.CheckSource(); err != nil {
+				return nil, nil, err
+			}
+			if kind.flag == "volume" && m.Type == container.MountVolume && m.Name == "" {
+				anonymous = append(anonymous, m.Target)
+				continue
+			}
+			asked = append(asked, m)
+		}
 	}
+	return asked, anonymous, nil
+}
+
+// makeVolumes makes the volumes of a record that are not there yet, and
+// returns how to take them back.
+//
+// Preconditions: the volumes are held.
+func makeVolumes(cs *container.Store, r *container.Record) (undo func(), err error) {
+	var made []string
+	undo = func() {
+		for _, name := range made {
+			_ = cs.RemoveVolume(name)
+		}
+	}
+	for i := range r.Mounts {
+		m := &r.Mounts[i]
+		if m.Type != container.MountVolume {
+			continue
+		}
+		v, isNew, err := cs.EnsureVolume(m.Name, m.Labels, m.Options)
+		if err != nil {
+			return undo, err
+		}
+		if isNew {
+			made = append(made, v.Name)
+		}
+		m.Name, m.Labels, m.Options = v.Name, nil, nil
+	}
+	return undo, nil
+}
+
+// volumesFrom takes the volumes and binds of other containers.
+func (e *env) volumesFrom(args []string) ([]container.Mount, error) {
 	var all []container.Mount
 	for _, a := range args {
 		name, mode, _ := strings.Cut(a, ":")
@@ -71,19 +105,22 @@ func (e *env) volumesFrom(args []string, asked []container.Mount) ([]container.M
 		if err != nil {
 			return nil, err
 		}
-		if mode != "" && mode != "ro" && mode != "rw" && mode != "z" && mode != "Z" {
-			return nil, fmt.Errorf("invalid mode: %s", mode)
+		if name == "" {
+			return nil, fmt.Errorf("invalid volumes-from specification: '%s'", a)
+		}
+		readOnly, err := container.ParseFromMode(mode)
+		if err != nil {
+			return nil, err
 		}
 		other, err := cs.Lookup(name)
 		if err != nil {
 			return nil, err
 		}
 		for _, m := range other.Mounts {
-			if m.Type == container.MountTmpfs || have[m.Target] {
+			if m.Type == container.MountTmpfs {
 				continue
 			}
-			have[m.Target] = true
-			m.ReadOnly = m.ReadOnly || mode == "ro"
+			m.ReadOnly = m.ReadOnly || readOnly
 			all = append(all, m)
 		}
 	}

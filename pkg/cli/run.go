@@ -48,6 +48,13 @@ func createCommand(e *env) *cli.Command {
 			if err != nil {
 				return e.createError("create", err)
 			}
+			cs, err := e.containers()
+			if err == nil {
+				err = e.fillVolumes(c.Context, cs, ctr)
+			}
+			if err != nil {
+				return e.createError("create", err)
+			}
 			fmt.Fprintln(e.stdout, ctr.ID)
 			return nil
 		},
@@ -115,6 +122,7 @@ func (e *env) abandon(ctx context.Context, cs *container.Store, ctr *container.C
 	now, err := cs.Load(ctr.ID)
 	if err == nil && now.State.Status == container.Created {
 		_ = cs.Remove(ctx, now)
+		_ = cs.RemoveAnonymousVolumes(now)
 	}
 }
 
@@ -145,7 +153,7 @@ func (e *env) create(c *cli.Context, id string) (*container.Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cs.Create(c.Context, r); err != nil {
+	if err := createWithVolumes(c.Context, cs, r); err != nil {
 		return nil, err
 	}
 	e.warnLimits(c, r.Limits.Cgroup)
@@ -168,6 +176,51 @@ func lookupDetails(d state.Dirs, arg string) (overlay.Details, error) {
 		return overlay.Details{}, err
 	}
 	return overlay.LoadImage(d, img.ID)
+}
+
+// createWithVolumes makes the container and the volumes that it asks for, which
+// nobody removes in between; or none of them.
+func createWithVolumes(ctx context.Context, cs *container.Store, r *container.Record) error {
+	if !slices.ContainsFunc(r.Mounts, func(m container.Mount) bool { return m.Type == container.MountVolume }) {
+		return cs.Create(ctx, r)
+	}
+	lock, err := cs.HoldVolumes(ctx)
+	if err != nil {
+		return err
+	}
+	undo, err := makeVolumes(cs, r)
+	if err == nil {
+		err = cs.Create(ctx, r)
+	}
+	lock.Release()
+	if err != nil {
+		undo()
+	}
+	return err
+}
+
+// fillVolumes gives the new volumes of a container that is not started yet
+// what the image has for them.
+func (e *env) fillVolumes(ctx context.Context, cs *container.Store, ctr *container.Container) error {
+	if !cs.NeedsFill(ctr) {
+		return nil
+	}
+	if err := e.enter(e.stderr, "__fill", ctr.ID); err != nil {
+		_ = cs.Remove(ctx, ctr)
+		_ = cs.RemoveAnonymousVolumes(ctr)
+		_ = e.sweepTrash(cs)
+		return &exitError{code: 125}
+	}
+	return nil
+}
+
+// fill is fillVolumes inside the user namespace.
+func (e *env) fill(ctx context.Context, id string) error {
+	cs, ctr, err := e.container(id)
+	if err != nil {
+		return err
+	}
+	return cs.FillVolumes(ctx, ctr)
 }
 
 // resolveForRun finds the image and returns with the image lock held.

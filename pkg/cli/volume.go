@@ -5,21 +5,32 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
+	"coracle/pkg/events"
+	"coracle/pkg/overlay"
 )
 
 func inspectVolume(cs *container.Store, v container.Volume) obj {
-	return obj{"CreatedAt": stamp(v.Created), "Driver": "local", "Labels": v.Labels, "Mountpoint": cs.DataDir(v.Name), "Name": v.Name, "Options": nil, "Scope": "local"}
+	o := obj{"CreatedAt": stamp(v.Created), "Driver": "local", "Labels": v.Labels, "Mountpoint": cs.DataDir(v.Name), "Name": v.Name, "Options": nil, "Scope": "local"}
+	if len(v.Options) > 0 {
+		o["Options"] = v.Options
+	}
+	return o
 }
 
 func volumeCreateCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "create", Usage: "Create a volume", ArgsUsage: "[VOLUME]",
-		Flags: []cli.Flag{text("driver", short("d"), "Specify volume driver name"), values("label", nil, "Set metadata for a volume")},
+		Flags: []cli.Flag{
+			text("driver", short("d"), "Specify volume driver name"), values("label", nil, "Set metadata for a volume"),
+			values("opt", short("o"), "Set driver specific options: type, device and o, as for mount(8)"),
+		},
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 0, 1); err != nil {
 				return err
@@ -31,64 +42,155 @@ func volumeCreateCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			cs, err := e.containers()
-			if err != nil {
-				return err
-			}
-			v, err := cs.EnsureVolume(c.Context, c.Args().First(), l)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintln(e.stdout, v.Name)
-			return nil
+			return e.createVolume(c, l)
 		},
 	}
+}
+
+func (e *env) createVolume(c *cli.Context, labels map[string]string) error {
+	var options map[string]string
+	for _, kv := range c.StringSlice("opt") {
+		k, v, ok := strings.Cut(kv, "=")
+		if !ok || k == "" {
+			return &exitError{125, cliErrorf("invalid argument %q for \"-o, --opt\" flag: invalid option: %q, want name=value", kv, kv)}
+		}
+		if options == nil {
+			options = map[string]string{}
+		}
+		options[k] = v
+	}
+	cs, err := e.containers()
+	if err != nil {
+		return err
+	}
+	lock, err := cs.HoldVolumes(c.Context)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	v, _, err := cs.EnsureVolume(c.Args().First(), labels, options)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(e.stdout, v.Name)
+	return nil
 }
 
 func volumeListCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "ls", Aliases: []string{"list"}, Usage: "List volumes",
-		Flags: []cli.Flag{
+		Flags: append(absent("it is a cluster's", flag("cluster", nil, "")),
 			values("filter", short("f"), "Provide filter values"), text("format", nil, "Format output"), flag("quiet", short("q"), "Only display volume names"),
-		},
+		),
 		Action: func(c *cli.Context) error {
-			cs, err := e.containers()
-			if err != nil {
+			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
-			f, err := parseFilters(c.StringSlice("filter"), "name", "label", "dangling", "driver")
-			if err != nil {
-				return err
-			}
-			list, err := cs.Volumes()
-			if err != nil {
-				return err
-			}
-			var rows []row
-			for _, v := range list {
-				if !f.labels(v.Labels) || !f.any("name", func(s string) bool { return strings.Contains(v.Name, s) }) {
-					continue
-				}
-				if len(f["dangling"]) > 0 {
-					users, err := cs.VolumeUsers(v.Name)
-					if err != nil {
-						return err
-					}
-					if (len(users) == 0) != (f["dangling"][0] == "true" || f["dangling"][0] == "1") {
-						continue
-					}
-				}
-				if c.Bool("quiet") {
-					fmt.Fprintln(e.stdout, v.Name)
-					continue
-				}
-				rows = append(rows, row{"Driver": "local", "Name": v.Name, "Scope": "local", "Mountpoint": cs.DataDir(v.Name), "Labels": labelText(v.Labels)})
-			}
-			if c.Bool("quiet") {
-				return nil
-			}
-			cols := []column{{"DRIVER", "Driver"}, {"VOLUME NAME", "Name"}}
-			return e.list(e.format(c, "volumesFormat"), cols, append(cols, column{"SCOPE", "Scope"}, column{"MOUNTPOINT", "Mountpoint"}, column{"LABELS", "Labels"}), rows)
+			return e.listVolumes(c)
+		},
+	}
+}
+
+func (e *env) listVolumes(c *cli.Context) error {
+	cs, err := e.containers()
+	if err != nil {
+		return err
+	}
+	f, err := parseFilters(c.StringSlice("filter"), "name", "label", "dangling", "driver")
+	if err != nil {
+		return err
+	}
+	list, err := filteredVolumes(cs, f)
+	if err != nil {
+		return err
+	}
+	var rows []row
+	for _, v := range list {
+		if c.Bool("quiet") {
+			fmt.Fprintln(e.stdout, v.Name)
+			continue
+		}
+		rows = append(rows, volumeRow(cs, v))
+	}
+	if !c.Bool("quiet") {
+		cols := []column{{"DRIVER", "Driver"}, {"VOLUME NAME", "Name"}}
+		every := append(cols, column{"SCOPE", "Scope"}, column{"MOUNTPOINT", "Mountpoint"}, column{"LABELS", "Labels"})
+		if err := e.list(e.format(c, "volumesFormat"), cols, every, rows); err != nil {
+			return err
+		}
+	}
+	for _, v := range list {
+		if v.Damaged != nil {
+			e.say(v.Damaged)
+		}
+	}
+	return nil
+}
+
+func volumeRow(cs *container.Store, v container.Volume) row {
+	driver := "local"
+	if v.Damaged != nil {
+		driver = "damaged"
+	}
+	return row{
+		"Driver": driver, "Name": clean(v.Name), "Scope": "local", "Mountpoint": cs.DataDir(v.Name), "Labels": labelText(v.Labels),
+		"Availability": "N/A", "Group": "N/A", "Links": "N/A", "Size": "N/A", "Status": "N/A",
+	}
+}
+
+// filteredVolumes are those that volume ls shows.
+func filteredVolumes(cs *container.Store, f filters) ([]container.Volume, error) {
+	dangling, err := f.boolean("dangling")
+	if err != nil {
+		return nil, err
+	}
+	list, err := cs.Volumes()
+	if err != nil {
+		return nil, err
+	}
+	users, err := cs.AllVolumeUsers()
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(list, func(v container.Volume) bool {
+		switch {
+		case !f.labels(v.Labels), !f.matches("name", v.Name), !f.any("driver", func(d string) bool { return d == "local" }):
+			return true
+		case dangling != nil:
+			return (len(users(v.Name)) == 0) != *dangling
+		}
+		return false
+	}), nil
+}
+
+// matches reports whether one of the values of key is have, or a regular
+// expression that some of have matches, as Docker's names of volumes do.
+func (f filters) matches(key, have string) bool {
+	return f.any(key, func(want string) bool {
+		matched, err := regexp.MatchString(want, have)
+		return want == have || err == nil && matched
+	})
+}
+
+// boolean is the value of a key that is true or false; nil when it was not given.
+func (f filters) boolean(key string) (*bool, error) {
+	var is *bool
+	for _, v := range f[key] {
+		yes := v == "true" || v == "1"
+		if !yes && v != "false" && v != "0" || is != nil && *is != yes {
+			return nil, fmt.Errorf("invalid filter '%s=%v'", key, f[key])
+		}
+		is = &yes
+	}
+	return is, nil
+}
+
+// volumeUpdateCommand answers for what only volumes of a swarm have.
+func volumeUpdateCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "update", Hidden: true, SkipFlagParsing: true,
+		Action: func(*cli.Context) error {
+			return &exitError{125, cliErrorf("%s: '%s volume update' is not supported: it is for the volumes of a cluster", e.program, e.program)}
 		},
 	}
 }
@@ -128,42 +230,69 @@ func volumeRemoveCommand(e *env) *cli.Command {
 func volumePruneCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove unused local volumes",
-		Flags: []cli.Flag{flag("all", short("a"), "Remove all unused volumes, not just anonymous ones"), flag("force", short("f"), "Do not prompt for confirmation")},
+		Flags: []cli.Flag{
+			flag("all", short("a"), "Remove all unused volumes, not just anonymous ones"),
+			values("filter", nil, "Provide filter values (e.g. \"label=<label>\")"), flag("force", short("f"), "Do not prompt for confirmation"),
+		},
 		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+				return err
+			}
+			f, err := parseFilters(c.StringSlice("filter"), "all", "label", "label!")
+			if err != nil {
+				return err
+			}
 			what := "anonymous local volumes"
 			if c.Bool("all") {
-				what = "local volumes"
+				if len(f["all"]) > 0 {
+					return cliErrorf("conflicting options: cannot specify both --all and --filter all=1")
+				}
+				f["all"], what = []string{"true"}, "local volumes"
 			}
-			if !c.Bool("force") && !e.confirm("WARNING! This will remove "+what+" not used by at least one container.") {
-				return nil
-			}
-			cs, err := e.containers()
-			if err != nil {
+			if ok, err := e.agreed(c, "WARNING! This will remove "+what+" not used by at least one container."); !ok || err != nil {
 				return err
 			}
-			list, err := cs.Volumes()
-			if err != nil {
-				return err
-			}
-			var gone []string
-			for _, v := range list {
-				users, err := cs.VolumeUsers(v.Name)
-				if err != nil {
-					return err
-				}
-				if len(users) > 0 || !v.Anonymous && !c.Bool("all") {
-					continue
-				}
-				if err := cs.RemoveVolume(v.Name); err != nil && !errors.Is(err, container.ErrNeedsUserNS) {
-					return err
-				}
-				gone = append(gone, v.Name)
-			}
-			if len(gone) > 0 {
-				fmt.Fprintf(e.stdout, "Deleted Volumes:\n%s\n\n", strings.Join(gone, "\n"))
-			}
-			fmt.Fprintln(e.stdout, "Total reclaimed space: 0B")
-			return e.sweepTrash(cs)
+			return e.insideForced(func(*overlay.Store) error { return e.pruneAll(c, f, e.pruneVolumes) })
 		},
 	}
+}
+
+// pruneVolumes removes the volumes that no container names: the anonymous
+// ones, or with the filter all every one. Inside the user namespace, where it
+// can measure them.
+func (e *env) pruneVolumes(_ *cli.Context, f filters) (pruned, error) {
+	p := pruned{heading: "Deleted Volumes:"}
+	cs, err := e.containers()
+	if err != nil {
+		return p, err
+	}
+	list, err := cs.Volumes()
+	if err != nil {
+		return p, err
+	}
+	users, err := cs.AllVolumeUsers()
+	if err != nil {
+		return p, err
+	}
+	all, err := f.boolean("all")
+	if err != nil {
+		return p, err
+	}
+	every := all != nil && *all
+	for _, v := range list {
+		if ok, err := f.matchesPrune(v.Labels, v.Created); err != nil {
+			return p, err
+		} else if !ok || v.Damaged != nil || len(users(v.Name)) > 0 || !v.Anonymous && !every {
+			continue
+		}
+		n, _ := cs.VolumeSize(v.Name) // it goes, whatever it holds
+		if err := cs.RemoveVolume(v.Name); err != nil && !errors.Is(err, container.ErrNeedsUserNS) {
+			e.say(err) // a container has taken it meanwhile, perhaps
+			continue
+		}
+		p.lines = append(p.lines, v.Name)
+		p.freed += n
+	}
+	e.pruneEvent(events.Volume, p.freed)
+	return p, e.sweepTrash(cs)
 }

@@ -6,8 +6,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
-	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -22,21 +23,28 @@ type CopyOptions struct {
 	As     string `json:"as,omitempty"`
 	Follow bool   `json:"follow,omitempty"`
 	Owners bool   `json:"owners,omitempty"`
-	Bare   bool   `json:"bare,omitempty"` // without what is mounted in the container
+	Bare   bool   `json:"bare,omitempty"` // without what is mounted in the container, for which see OpenFiles
+}
+
+// OutOptions are the options of a copy out of the container.
+func (o CopyOptions) OutOptions() transfer.OutOptions {
+	return transfer.OutOptions{Path: o.Path, As: o.As, Follow: o.Follow}
 }
 
 // Files are the files of one container, running or not.
 type Files struct {
-	s    *Store
-	c    *Container
-	root *os.File // of a container that does not run
-	done func()
+	s      *Store
+	c      *Container
+	root   *os.File // of a container that does not run
+	target string   // where that is mounted
+	done   func()
 }
 
-// OpenFiles opens the files of a container. One that does not run is mounted,
-// for which the process must be root in the user namespace; without that, and
-// to be called again there, the error is ErrNeedsUserNS.
-func (s *Store) OpenFiles(ctx context.Context, c *Container, inside bool) (*Files, error) {
+// OpenFiles opens the files of a container, with what is mounted in it unless
+// bare is set. One that does not run is mounted, for which the process must be
+// root in the user namespace; without that, and to be called again there, the
+// error is ErrNeedsUserNS.
+func (s *Store) OpenFiles(ctx context.Context, c *Container, inside, bare bool) (*Files, error) {
 	f := &Files{s: s, c: c, done: func() {}}
 	if c.State.IsRunning() {
 		return f, nil
@@ -48,23 +56,33 @@ func (s *Store) OpenFiles(ctx context.Context, c *Container, inside bool) (*File
 	if err != nil {
 		return nil, fmt.Errorf("open files: %w", err)
 	}
-	target := filepath.Join(c.dir, "rootfs")
-	lowers := slices.Clone(c.LayerDirs)
-	slices.Reverse(lowers)
-	err = overlay.MountRootfs(overlay.Rootfs{Lowers: lowers, Upper: filepath.Join(c.dir, "upper"), Work: filepath.Join(c.dir, "work"), Target: target})
-	if err == nil {
-		f.root, err = os.Open(target)
-	}
-	if err != nil {
+	f.target = filepath.Join(c.dir, "rootfs")
+	f.done = func() {
+		if f.root != nil {
+			f.root.Close()
+		}
+		_ = unix.Unmount(f.target, unix.MNT_DETACH)
 		lock.Release()
+	}
+	if err := f.mount(bare); err != nil {
+		f.done()
 		return nil, err
 	}
-	f.done = func() {
-		f.root.Close()
-		_ = unix.Unmount(target, unix.MNT_DETACH)
-		lock.Release()
-	}
 	return f, nil
+}
+
+func (f *Files) mount(bare bool) error {
+	c := f.c
+	err := overlay.MountRootfs(overlay.Rootfs{
+		Lowers: topmostFirst(c.LayerDirs), Upper: filepath.Join(c.dir, "upper"), Work: filepath.Join(c.dir, "work"), Target: f.target,
+	})
+	if err != nil {
+		return err
+	}
+	if f.root, err = os.Open(f.target); err != nil || bare {
+		return err
+	}
+	return f.s.attachAll(c, f.root)
 }
 
 // Close lets the container go.
@@ -86,39 +104,58 @@ func (f *Files) Stat(path string, follow bool) (transfer.Info, error) {
 }
 
 // Out writes a file or directory to w, see [transfer.Out].
-func (f *Files) Out(w *os.File, o CopyOptions) error {
+func (f *Files) Out(w *os.File, o CopyOptions) (left []string, err error) {
 	if f.root != nil {
-		return transfer.Out(w, f.root, o.Path, o.As, o.Follow)
+		return transfer.Out(w, f.root, o.OutOptions())
 	}
 	return f.s.callFiles(f.c, Request{Op: OpCopyOut, Copy: &o}, w)
 }
 
 // In unpacks r into a directory inside, see [transfer.In].
-func (f *Files) In(r *os.File, o CopyOptions) error {
-	if f.root != nil {
-		return transfer.In(r, f.root, o.Path, o.Owners)
+func (f *Files) In(r *os.File, o CopyOptions) (left []string, err error) {
+	if f.root == nil {
+		return f.s.callFiles(f.c, Request{Op: OpCopyIn, Copy: &o}, r)
 	}
-	return f.s.callFiles(f.c, Request{Op: OpCopyIn, Copy: &o}, r)
+	if err := f.checkTmpfs(o.Path); err != nil {
+		return nil, err
+	}
+	return transfer.In(r, f.root, o.Path, transfer.InOptions{Owners: o.Owners})
+}
+
+// checkTmpfs refuses what the container would never see: a tmpfs is empty
+// whenever it starts.
+func (f *Files) checkTmpfs(dir string) error {
+	dir = path.Clean("/" + dir)
+	for _, asked := range f.c.Mounts {
+		m, err := f.s.MountOf(asked)
+		if err == nil && m.Type == MountTmpfs && (dir == m.Target || strings.HasPrefix(dir, m.Target+"/")) {
+			return fmt.Errorf("%s is a tmpfs, which is empty until the container runs", m.Target)
+		}
+	}
+	return nil
 }
 
 // callFiles is call with a descriptor.
-func (s *Store) callFiles(c *Container, req Request, file *os.File) error {
+func (s *Store) callFiles(c *Container, req Request, file *os.File) (left []string, err error) {
 	conn, err := s.dial(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer conn.Close()
 	if err := conn.Send(req, file); err != nil {
-		return fmt.Errorf("talk to supervisor: %w", ended(err))
+		return nil, fmt.Errorf("talk to supervisor: %w", ended(err))
 	}
 	var r Reply
 	files, err := conn.Recv(&r)
 	CloseFiles(files)
 	if err != nil {
-		return fmt.Errorf("talk to supervisor: %w", ended(err))
+		return nil, fmt.Errorf("talk to supervisor: %w", ended(err))
+	}
+	if r.Missing != "" {
+		return nil, &transfer.NotFoundError{Path: r.Missing}
 	}
 	if r.Event == EventError {
-		return &StartError{Code: r.Code, Message: r.Error, hint: r.Hint}
+		return nil, &StartError{Code: r.Code, Message: r.Error, hint: r.Hint}
 	}
-	return nil
+	return r.Left, nil
 }

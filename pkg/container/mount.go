@@ -34,42 +34,54 @@ type Mount struct {
 	Subpath      string   `json:"subpath,omitempty"`      // of a volume or an image
 	Recursive    string   `json:"recursive,omitempty"`    // of a bind: "", disabled, writable or readonly
 	TmpfsOptions []string `json:"tmpfsOptions,omitempty"` // of tmpfs(5)
-	// Labels are given to the volume when it is made.
-	Labels map[string]string `json:"labels,omitempty"`
+	// Labels and Options are given to the volume when it is made.
+	Labels  map[string]string `json:"labels,omitempty"`
+	Options map[string]string `json:"options,omitempty"`
 	// LayerDirs are those of the image named by Source, base first.
 	LayerDirs []string `json:"layerDirs,omitempty"`
+	// Given is the third field of -v, as it was typed.
+	Given string `json:"given,omitempty"`
+
+	// Of a bind mount that a volume's options ask for: the volume, and options
+	// of the mount.
+	volume string
+	flags  []string
 }
 
 // Mode is the -v form of the mount's options.
 func (m Mount) Mode() string {
-	if m.ReadOnly {
+	if m.Given == "" && m.ReadOnly {
 		return "ro"
 	}
-	return ""
+	return m.Given
 }
 
-// ParseVolume reads the value of -v: [SOURCE:]TARGET[:OPTIONS]. A source that
-// begins with / . or ~ is a path, anything else names a volume.
+// ParseVolume reads the value of -v: [SOURCE:]TARGET[:OPTIONS], with options
+// only where there is a source. A source that begins with / . or ~ is a path,
+// anything else names a volume.
 func ParseVolume(spec string) (Mount, error) {
+	if spec == "" {
+		return Mount{}, errors.New("invalid empty volume spec")
+	}
+	invalid := fmt.Errorf("invalid volume specification: '%s'", spec)
 	parts := strings.Split(spec, ":")
 	m := Mount{Type: MountVolume}
-	var options string
-	switch {
-	case spec == "":
-		return Mount{}, errors.New("invalid empty volume spec")
-	case len(parts) > 3:
-		return Mount{}, fmt.Errorf("invalid volume specification: '%s'", spec)
-	case len(parts) == 1:
+	switch len(parts) {
+	case 1:
 		m.Target = parts[0]
-	case len(parts) == 2 && isVolumeOptions(parts[1]):
-		m.Target, options = parts[0], parts[1]
-	case len(parts) == 2:
-		m.Name, m.Target = parts[0], parts[1]
+		return m, m.checkTarget()
+	case 2:
+		if validMode(parts[1]) {
+			return Mount{}, invalid
+		}
+	case 3:
+		m.Given = parts[2]
 	default:
-		m.Name, m.Target, options = parts[0], parts[1], parts[2]
+		return Mount{}, invalid
 	}
-	if len(parts) > 1 && m.Target != parts[0] && m.Name == "" {
-		return Mount{}, fmt.Errorf("invalid volume specification: '%s'", spec)
+	m.Name, m.Target = parts[0], parts[1]
+	if m.Name == "" || m.Target == "" {
+		return Mount{}, invalid
 	}
 	if strings.HasPrefix(m.Name, "/") || strings.HasPrefix(m.Name, ".") || strings.HasPrefix(m.Name, "~") {
 		src, err := filepath.Abs(m.Name)
@@ -78,33 +90,72 @@ func ParseVolume(spec string) (Mount, error) {
 		}
 		m.Type, m.Source, m.Name, m.CreateSource = MountBind, src, "", true
 	}
-	if err := m.setOptions(options); err != nil {
-		return Mount{}, fmt.Errorf("invalid volume specification: '%s': %w", spec, err)
+	if !validMode(m.Given) && m.Given != "" {
+		return Mount{}, fmt.Errorf("invalid mode: %s", m.Given)
+	}
+	if err := m.setMode(); err != nil {
+		return Mount{}, fmt.Errorf("%w: invalid mount config for type %q: %w", invalid, m.Type, err)
 	}
 	return m, m.checkTarget()
 }
 
-func isVolumeOptions(s string) bool {
-	return !strings.HasPrefix(s, "/") && slices.Contains([]string{"ro", "rw", "z", "Z", "nocopy"}, strings.Split(s, ",")[0])
+// modeKinds are the words of the third field of -v. Of each kind there may be
+// one. What only means something to SELinux, or to other systems, changes
+// nothing.
+var modeKinds = [][]string{
+	{"rw", "ro"},
+	{"private", "rprivate", "slave", "rslave", "shared", "rshared"},
+	{"z", "Z"},
+	{"nocopy"},
+	{"consistent", "cached", "delegated", "default"},
 }
 
-// setOptions takes the third field of -v. What only means something to SELinux
-// or to other systems is accepted.
-func (m *Mount) setOptions(options string) error {
-	for _, o := range strings.Split(options, ",") {
-		switch o {
-		case "ro", "readonly":
+// validMode reports whether Docker takes the field.
+func validMode(mode string) bool {
+	words := strings.Split(mode, ",")
+	known := 0
+	for _, kind := range modeKinds {
+		n := 0
+		for _, w := range words {
+			if slices.Contains(kind, w) {
+				n++
+			}
+		}
+		if n > 1 {
+			return false
+		}
+		known += n
+	}
+	return known == len(words)
+}
+
+// ParseFromMode reads what may stand behind the name in --volumes-from: whether
+// to write, and words for SELinux.
+func ParseFromMode(mode string) (readOnly bool, err error) {
+	words := strings.Split(mode, ",")
+	other := func(w string) bool { return !slices.Contains([]string{"ro", "rw", "z", "Z"}, w) }
+	if mode != "" && (!validMode(mode) || slices.ContainsFunc(words, other)) {
+		return false, fmt.Errorf("invalid mode: %s", mode)
+	}
+	return slices.Contains(words, "ro"), nil
+}
+
+// setMode does what the third field of -v says.
+func (m *Mount) setMode() error {
+	for _, o := range strings.Split(m.Given, ",") {
+		switch {
+		case o == "ro":
 			m.ReadOnly = true
-		case "nocopy":
+		case o == "nocopy":
+			if m.Type != MountVolume {
+				return errors.New("field VolumeOptions must not be specified")
+			}
 			m.NoCopy = true
-		case "private", "rprivate", "slave", "rslave", "shared", "rshared":
+		case slices.Contains(propagations, o):
 			if m.Type != MountBind {
-				return fmt.Errorf("invalid mode: %s", o)
+				return errors.New("field BindOptions must not be specified")
 			}
 			m.Propagation = o
-		case "", "rw", "z", "Z", "U", "consistent", "cached", "delegated", "default", "rbind", "bind":
-		default:
-			return fmt.Errorf("invalid mode: %s", o)
 		}
 	}
 	return nil
@@ -151,9 +202,10 @@ var (
 	}
 )
 
-// MergeMounts puts what was asked for over what the image declares, and
-// refuses two mounts at one place.
-func MergeMounts(asked []Mount, declared []string) ([]Mount, error) {
+// MergeMounts puts what was asked for over what comes from other containers,
+// and both over the anonymous volumes at the places declared. It refuses two
+// mounts that were asked for at one place.
+func MergeMounts(asked, from []Mount, declared []string) ([]Mount, error) {
 	seen := map[string]bool{}
 	for _, m := range asked {
 		if seen[m.Target] {
@@ -162,6 +214,12 @@ func MergeMounts(asked []Mount, declared []string) ([]Mount, error) {
 		seen[m.Target] = true
 	}
 	all := slices.Clone(asked)
+	for _, m := range from {
+		if !seen[m.Target] {
+			seen[m.Target] = true
+			all = append(all, m)
+		}
+	}
 	slices.Sort(declared)
 	for _, target := range declared {
 		m := Mount{Type: MountVolume, Target: target}

@@ -14,12 +14,11 @@ func TestParseVolume(t *testing.T) {
 	wd, _ := os.Getwd()
 	for spec, want := range map[string]Mount{
 		"/data":              {Type: MountVolume, Target: "/data"},
-		"/data:ro":           {Type: MountVolume, Target: "/data", ReadOnly: true},
 		"cache:/var/cache/":  {Type: MountVolume, Name: "cache", Target: "/var/cache"},
-		"cache:/c:nocopy,ro": {Type: MountVolume, Name: "cache", Target: "/c", NoCopy: true, ReadOnly: true},
-		"/srv/../etc:/e:ro":  {Type: MountBind, Source: "/etc", Target: "/e", ReadOnly: true, CreateSource: true},
+		"cache:/c:nocopy,ro": {Type: MountVolume, Name: "cache", Target: "/c", NoCopy: true, ReadOnly: true, Given: "nocopy,ro"},
+		"/srv/../etc:/e:ro":  {Type: MountBind, Source: "/etc", Target: "/e", ReadOnly: true, CreateSource: true, Given: "ro"},
 		"./x:/x":             {Type: MountBind, Source: filepath.Join(wd, "x"), Target: "/x", CreateSource: true},
-		"/a:/b:z,rslave":     {Type: MountBind, Source: "/a", Target: "/b", Propagation: "rslave", CreateSource: true},
+		"/a:/b:z,rslave":     {Type: MountBind, Source: "/a", Target: "/b", Propagation: "rslave", CreateSource: true, Given: "z,rslave"},
 	} {
 		got, err := ParseVolume(spec)
 		if err != nil || !reflect.DeepEqual(got, want) {
@@ -32,7 +31,14 @@ func TestParseVolume(t *testing.T) {
 		":/x":           "invalid volume specification: ':/x'",
 		"name:relative": "mount path must be absolute",
 		"/a:/":          "destination can't be '/'",
-		"v:/x:rshared":  "invalid mode: rshared",
+		"/data:ro":      "invalid volume specification: '/data:ro'",
+		"v:/x:rshared":  "invalid volume specification: 'v:/x:rshared': invalid mount config for type \"volume\": field BindOptions must not be specified",
+		"/a:/x:nocopy":  "invalid mount config for type \"bind\": field VolumeOptions must not be specified",
+		"/a:/x:U":       "invalid mode: U",
+		"/a:/x:ro,rw":   "invalid mode: ro,rw",
+		"/a:/x:z,Z":     "invalid mode: z,Z",
+		"/a:/x:ro,":     "invalid mode: ro,",
+		"v:":            "invalid volume specification: 'v:'",
 	} {
 		if _, err := ParseVolume(spec); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v; want %q", spec, err, want)
@@ -82,19 +88,20 @@ func FuzzParseVolume(f *testing.F) {
 
 func TestMergeMountsKeepsWhatWasAskedFor(t *testing.T) {
 	got, err := MergeMounts([]Mount{{Type: MountBind, Source: "/s", Target: "/data/sub"}, {Type: MountTmpfs, Target: "/cache"}},
-		[]string{"/data", "/cache/", "/../../canary", "relative", "/"})
+		[]Mount{{Type: MountVolume, Name: "others", Target: "/from"}, {Type: MountVolume, Name: "others", Target: "/cache"}},
+		[]string{"/from", "/data", "/cache/", "/../../canary", "relative", "/"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var targets []string
 	for _, m := range got {
-		targets = append(targets, m.Type+" "+m.Target)
+		targets = append(targets, strings.TrimSpace(m.Type+" "+m.Target+" "+m.Name))
 	}
-	want := []string{"tmpfs /cache", "volume /canary", "volume /data", "bind /data/sub"}
+	want := []string{"tmpfs /cache", "volume /from others", "volume /canary", "volume /data", "bind /data/sub"}
 	if !reflect.DeepEqual(targets, want) {
 		t.Errorf("mounts %q, want %q", targets, want)
 	}
-	if _, err := MergeMounts([]Mount{{Target: "/x"}, {Target: "/x"}}, nil); err == nil {
+	if _, err := MergeMounts([]Mount{{Target: "/x"}, {Target: "/x"}}, nil, nil); err == nil {
 		t.Error("two mounts at one place are allowed")
 	}
 }

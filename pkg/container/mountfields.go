@@ -23,6 +23,12 @@ func ParseMount(spec string) (Mount, error) {
 	return m, m.checkTarget()
 }
 
+// CheckMount is what the parser of flags says of a value of --mount.
+func CheckMount(spec string) error {
+	_, err := parseMountFields(spec)
+	return err
+}
+
 func parseMountFields(spec string) (Mount, error) {
 	spec = strings.TrimSpace(spec)
 	if spec == "" {
@@ -133,7 +139,11 @@ func (p *mountParser) volumeField(key, val string) (known bool, err error) {
 			err = fmt.Errorf("error looking up volume plugin %s: plugin %q not found", val, val)
 		}
 	case "volume-opt":
-		err = fmt.Errorf("volume-opt is not supported: to mount a file system takes root")
+		if p.m.Options == nil {
+			p.m.Options = map[string]string{}
+		}
+		k, v, _ := strings.Cut(val, "=")
+		p.m.Options[k] = v
 	default:
 		return false, nil
 	}

@@ -15,12 +15,31 @@ import (
 //
 // Preconditions: as for Diff.
 func (s *Store) Size(c *Container) (int64, error) {
-	upper := filepath.Join(c.dir, "upper")
+	sum, err := sizeOf(filepath.Join(c.dir, "upper"))
+	if err != nil {
+		return 0, fmt.Errorf("measure container %s: %w", short(c.ID), err)
+	}
+	return sum, nil
+}
+
+// VolumeSize is what a volume's own directory holds, counted like [Store.Size].
+//
+// Preconditions: as for Diff.
+func (s *Store) VolumeSize(name string) (int64, error) {
+	sum, err := sizeOf(s.DataDir(name))
+	if err != nil {
+		return 0, fmt.Errorf("measure volume %s: %w", name, err)
+	}
+	return sum, nil
+}
+
+// sizeOf sums up the files below dir, which somebody may be writing.
+func sizeOf(dir string) (int64, error) {
 	type inode struct{ dev, ino uint64 }
 	seen := map[inode]bool{}
 	var sum int64
-	err := filepath.WalkDir(upper, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) { // the container may be running
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		if err != nil || d.IsDir() {
@@ -43,8 +62,5 @@ func (s *Store) Size(c *Container) (int64, error) {
 		sum += info.Size()
 		return nil
 	})
-	if err != nil {
-		return 0, fmt.Errorf("measure container %s: %w", short(c.ID), err)
-	}
-	return sum, nil
+	return sum, err
 }

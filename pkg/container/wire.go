@@ -119,6 +119,9 @@ type Reply struct {
 	Error string         `json:"error,omitempty"`
 	Hint  string         `json:"hint,omitempty"`
 	Info  *transfer.Info `json:"info,omitempty"` // stat: nil when there is nothing
+	Left  []string       `json:"left,omitempty"` // copy: what was left out
+	// Missing is, in an error of a copy, a path that leads to nothing.
+	Missing string `json:"missing,omitempty"`
 	// Shared answers share, with the user namespace and the network's.
 	Shared *SharedNet `json:"shared,omitempty"`
 }

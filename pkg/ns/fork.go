@@ -20,8 +20,9 @@ type stage struct {
 	flags  uintptr // namespaces to clone into
 	joins  []join  // namespaces to join first, in this order
 	opened []*os.File
-	maps   *Maps    // of the user namespace that is cloned into
-	extra  *os.File // the descriptor after the sync socket
+	maps   *Maps      // of the user namespace that is cloned into
+	extra  *os.File   // the descriptor after the sync socket
+	trees  []*os.File // those after it
 	cgroup int
 	stdio  [3]*os.File
 }
@@ -108,7 +109,23 @@ func (s *stage) files(sync, exe *os.File) []*os.File {
 	if s.extra != nil {
 		files = append(files, s.extra)
 	}
+	files = append(files, s.trees...)
 	return append(files, exe)
+}
+
+// take lets the stage have mounts, and returns the descriptors that they will
+// be there.
+func (s *stage) take(trees map[string]*os.File) map[string]int {
+	first := SyncFD + 1
+	if s.extra != nil {
+		first++
+	}
+	at := map[string]int{}
+	for dest, f := range trees {
+		at[dest] = first + len(s.trees)
+		s.trees = append(s.trees, f)
+	}
+	return at
 }
 
 // program is the path by which a stage is executed once it has its descriptors.

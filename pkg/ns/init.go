@@ -25,8 +25,12 @@ type InitOptions struct {
 	NetNS                 *os.File
 	Stdin, Stdout, Stderr *os.File // nil with a terminal
 	CgroupFD              int      // directory of a cgroup2 to be born in; -1: none
-	Reap                  bool     // keep a pid 1 beside the program, see Config
-	CloseAbstract         bool     // see Config; processes that join later are kept from them too
+	// Trees are detached mounts, by the destination in the spec that they are
+	// for: what the spec has as their source is only said in errors. They stay
+	// the caller's.
+	Trees         map[string]*os.File
+	Reap          bool // keep a pid 1 beside the program, see Config
+	CloseAbstract bool // see Config; processes that join later are kept from them too
 
 	// Maps are those of a user namespace that is made with the others; nil
 	// stays in the caller's.
@@ -95,7 +99,7 @@ func StartInit(o InitOptions) (*Init, error) {
 	cfg := Config{
 		Spec: o.Spec, Filter: i.filter, Notifies: i.notifies, NewNetNS: st.flags&unix.CLONE_NEWNET != 0, Single: i.single,
 		BindRoot: o.BindRoot, Pause: o.Mounted != nil, BecomeRoot: o.Maps != nil && o.Maps.Has(0, 0), Joined: st.joinsUser(), Reap: o.Reap,
-		CloseAbstract: o.CloseAbstract,
+		CloseAbstract: o.CloseAbstract, Trees: st.take(o.Trees),
 	}
 	if err := i.launch(st, cfg, o.Mounted); err != nil {
 		return nil, err

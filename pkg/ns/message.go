@@ -54,6 +54,8 @@ type Config struct {
 	Joined     bool `json:"joined,omitempty"`   // the user namespace was there before: its maps are to be looked at
 	BindRoot   bool `json:"bindRoot,omitempty"` // the root is a plain directory
 	Pause      bool `json:"pause,omitempty"`    // answer before pivot_root and wait for a Resume
+	// Trees are, by destination, descriptors of the mounts to attach there.
+	Trees map[string]int `json:"trees,omitempty"`
 }
 
 // Resume lets a stage that has paused go on.

@@ -4,7 +4,6 @@ package overlay
 
 import (
 	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,11 +12,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/xattr"
 )
 
 // Names of the OCI image format for what a layer takes away.
@@ -228,7 +228,14 @@ func (l *layerWriter) newHeader(path, name, link string, info fs.FileInfo, st *s
 	if st.Mode&syscall.S_IFMT == syscall.S_IFCHR || st.Mode&syscall.S_IFMT == syscall.S_IFBLK {
 		hdr.Devmajor, hdr.Devminor = int64(unix.Major(st.Rdev)), int64(unix.Minor(st.Rdev))
 	}
-	return hdr, l.xattrs(path, hdr)
+	if info.Mode().IsRegular() || info.IsDir() {
+		attrs, err := xattr.Read(path)
+		if err != nil {
+			return nil, err
+		}
+		xattr.ToHeader(hdr, attrs)
+	}
+	return hdr, nil
 }
 
 // plainInfo hides the system's record from archive/tar, which would look up
@@ -236,30 +243,3 @@ func (l *layerWriter) newHeader(path, name, link string, info fs.FileInfo, st *s
 type plainInfo struct{ fs.FileInfo }
 
 func (plainInfo) Sys() any { return nil }
-
-// xattrs adds the extended attributes that mean something elsewhere.
-func (l *layerWriter) xattrs(path string, hdr *tar.Header) error {
-	n, err := unix.Llistxattr(path, l.buf)
-	if errors.Is(err, unix.ENOTSUP) || n == 0 {
-		return nil
-	}
-	if err != nil {
-		return &os.PathError{Op: "llistxattr", Path: path, Err: err}
-	}
-	for _, key := range strings.Split(string(bytes.TrimRight(l.buf[:n], "\x00")), "\x00") {
-		if key != "security.capability" && !strings.HasPrefix(key, "user.") ||
-			strings.HasPrefix(key, "user.overlay.") || strings.HasPrefix(key, "user.containers.") {
-			continue
-		}
-		value := make([]byte, 64<<10)
-		m, err := unix.Lgetxattr(path, key, value)
-		if err != nil {
-			continue
-		}
-		if hdr.PAXRecords == nil {
-			hdr.PAXRecords = map[string]string{}
-		}
-		hdr.PAXRecords["SCHILY.xattr."+key] = string(value[:m])
-	}
-	return nil
-}

@@ -78,6 +78,78 @@ func TestV1_V2_CopyStaysInside(t *testing.T) {
 	}
 }
 
+// TestV9_SubpathBecomesALink mounts a directory of a volume while somebody on
+// the volume exchanges it with a link to the host. What is mounted is what was
+// looked up.
+func TestV9_SubpathBecomesALink(t *testing.T) {
+	need(t)
+	dir, check := canary(t)
+	ok(t, "volume", "create", "flipped")
+	defer try(t, "volume", "rm", "-f", "flipped")
+	data := filepath.Join(world.home, "root", "volumes", "flipped", "data")
+	if err := os.MkdirAll(filepath.Join(data, "a", "b"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(data, "a", "b", "own"), []byte("the volume's own\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Dir(dir), filepath.Join(data, "link")); err != nil {
+		t.Fatal(err)
+	}
+	// The link's way: a/b of the canary's parent, so that there is one.
+	if err := os.MkdirAll(filepath.Join(filepath.Dir(dir), "b"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(dir), "b", "own"), []byte("the canary's secret\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	flip(t, filepath.Join(data, "a"), filepath.Join(data, "link"))
+	var own, refused, seen int
+	for range rounds() {
+		if text, _ := os.ReadFile(filepath.Join(data, "a", "b", "own")); strings.Contains(string(text), "canary") {
+			seen++ // who looks by name is led astray
+		}
+		r := try(t, "run", "--rm", "--network", "none", "--mount", "type=volume,src=flipped,dst=/m,volume-subpath=a/b", "box", "cat", "/m/own")
+		switch {
+		case strings.Contains(r.out, "canary"):
+			t.Fatal("THE HOST'S DIRECTORY WAS MOUNTED")
+		case strings.Contains(r.out, "volume's own"):
+			own++
+		case strings.Contains(r.err, "cannot access path"):
+			refused++
+		default:
+			t.Fatalf("code %d: %s%s", r.code, r.out, r.err)
+		}
+	}
+	check()
+	t.Logf("%d mounted, %d refused; by name the host was seen %d times", own, refused, seen)
+	if own == 0 || refused == 0 || seen == 0 {
+		t.Errorf("the attack did not take place: %d mounted, %d refused, %d seen", own, refused, seen)
+	}
+}
+
+// TestV10_CopyUpStaysInside fills a volume from an image whose directory is a
+// link out of it, and streams into a container go through its own links alone.
+func TestV10_CopyUpStaysInside(t *testing.T) {
+	need(t)
+	dir, check := canary(t)
+	r := image(t, file{name: "link", kind: tar.TypeSymlink, link: dir}, file{name: "up", kind: tar.TypeSymlink, link: "../../../../../.." + dir})
+	for _, target := range []string{"/link", "/up"} {
+		id := strings.TrimSpace(ok(t, "create", "-v", target, r, "true"))
+		if out := ok(t, "run", "--rm", "--volumes-from", id, "box", "sh", "-c", "ls -A "+target); strings.Contains(out, "secret") {
+			t.Errorf("%s: the host's files are in the volume: %s", target, out)
+		}
+		var stream bytes.Buffer
+		writeTar(&stream, []file{{name: strings.TrimPrefix(target, "/") + "/secret", text: "evil"}})
+		// The path of the link is made inside the container; nothing is refused.
+		if res := world.run(&stream, "cp", "-", id+":/"); res.code != 0 {
+			t.Errorf("%s: cp: %s", target, res.err)
+		}
+		ok(t, "rm", "-fv", id)
+	}
+	check()
+}
+
 func TestV3_VolumesOfAnImage(t *testing.T) {
 	need(t)
 	dir, check := canary(t)

@@ -152,9 +152,14 @@ func holds(path string, content []byte) bool {
 	return err == nil && bytes.Equal(now, content)
 }
 
-// Stdio is what the process in a box reads and writes. All nil with a
-// terminal.
-type Stdio struct{ In, Out, Err *os.File }
+// Stdio is what the process in a box reads and writes, all nil with a
+// terminal, and what else it is born with.
+type Stdio struct {
+	In, Out, Err *os.File
+	// Trees are detached mounts, by the destination of the mount in the
+	// options that shows them. They stay the caller's.
+	Trees map[string]*os.File
+}
 
 // Start sets a process up and leaves it right before its execve. The options'
 // Rootfs, Hostname and network fields are the box's; its files are mounted
@@ -186,7 +191,7 @@ func (b *Box) Start(o spec.Options, adjust func(*specs.Process) error, io Stdio)
 			return nil, nil, err
 		}
 	}
-	init, err := ns.StartInit(ns.InitOptions{Spec: s, NetNS: b.netns, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD(), Reap: b.cfg.Reap, CloseAbstract: o.HostNet})
+	init, err := ns.StartInit(ns.InitOptions{Spec: s, NetNS: b.netns, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD(), Reap: b.cfg.Reap, CloseAbstract: o.HostNet, Trees: io.Trees})
 	if err != nil {
 		return nil, nil, err
 	}

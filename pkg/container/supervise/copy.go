@@ -44,21 +44,34 @@ func (s *supervisor) statPath(conn *container.Conn, o *container.CopyOptions) er
 }
 
 // copyFiles copies to or from the pipe that came with the request.
-func (s *supervisor) copyFiles(req container.Request, files []*os.File) error {
+func (s *supervisor) copyFiles(req container.Request, files []*os.File) (left []string, err error) {
 	if req.Copy == nil || len(files) != 1 {
-		return errors.New("copy: want options and one descriptor")
+		return nil, errors.New("copy: want options and one descriptor")
 	}
-	root, err := s.root()
-	if req.Copy.Bare && err == nil {
-		root.Close()
+	var root *os.File
+	if req.Copy.Bare {
 		root, err = os.Open(s.box.Rootfs())
+	} else {
+		root, err = s.root()
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer root.Close()
 	if req.Op == container.OpCopyOut {
-		return transfer.Out(files[0], root, req.Copy.Path, req.Copy.As, req.Copy.Follow)
+		return transfer.Out(files[0], root, req.Copy.OutOptions())
 	}
-	return transfer.In(files[0], root, req.Copy.Path, req.Copy.Owners)
+	return transfer.In(files[0], root, req.Copy.Path, transfer.InOptions{Owners: req.Copy.Owners})
+}
+
+// copied answers a request to copy.
+func copied(conn *container.Conn, left []string, err error) error {
+	var missing *transfer.NotFoundError
+	switch {
+	case errors.As(err, &missing):
+		return conn.Send(container.Reply{Event: container.EventError, Code: 1, Missing: missing.Path})
+	case err != nil:
+		return reply(conn, err)
+	}
+	return conn.Send(container.Reply{Event: container.EventDone, Left: left})
 }

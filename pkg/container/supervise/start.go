@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/container"
@@ -18,7 +19,12 @@ import (
 
 // start sets the first process up and leaves it right before its execve.
 func (s *supervisor) start() error {
-	o, err := s.options()
+	mounts, err := s.prepareMounts()
+	if err != nil {
+		return err
+	}
+	defer mounts.close()
+	o, err := s.options(mounts.list)
 	if err != nil {
 		return err
 	}
@@ -27,7 +33,7 @@ func (s *supervisor) start() error {
 	if err != nil {
 		return err
 	}
-	init, sp, err := s.box.Start(o, s.limitOtherwise, sandbox.Stdio{In: io.childIn, Out: io.childOut, Err: io.childErr})
+	init, sp, err := s.box.Start(o, s.limitOtherwise, sandbox.Stdio{In: io.childIn, Out: io.childOut, Err: io.childErr, Trees: mounts.trees})
 	io.closeChildEnds()
 	if err != nil {
 		io.close()
@@ -82,13 +88,9 @@ func execError(err error) error {
 }
 
 // options turns the record into what package spec needs.
-func (s *supervisor) options() (spec.Options, error) {
+func (s *supervisor) options(mounts []specs.Mount) (spec.Options, error) {
 	p, l, f := s.c.Process, s.c.Limits, s.c.Safety
 	user, home, err := spec.ResolveUser(s.box.Rootfs(), p.User, p.GroupAdd)
-	if err != nil {
-		return spec.Options{}, err
-	}
-	mounts, err := s.mounts()
 	if err != nil {
 		return spec.Options{}, err
 	}

@@ -82,7 +82,7 @@ type supervisor struct {
 	oomKills  uint64             // of the cgroup, when the last process ended
 	stopped   bool               // somebody asked for the end: the restart policy does not apply
 
-	imageDirs []string // where images are mounted
+	filled bool // new volumes have their content
 
 	cancel     chan struct{} // closed when stopped is set
 	ended      chan struct{} // closed when the container is down for good
@@ -307,6 +307,7 @@ func (s *supervisor) end() {
 		st.Cgroup, st.Health, st.Stopped = "", nil, s.stopped
 		st.FinishedAt = time.Now().UTC()
 	})
+	s.left()
 	if s.stopped {
 		s.event("stop", nil)
 	}
@@ -323,14 +324,13 @@ func (s *supervisor) end() {
 func (s *supervisor) dispose() {
 	_ = os.RemoveAll(s.store.Dirs().ContainerRun(s.id))
 	// The mount would keep the directory busy for a remove in this namespace.
-	for _, dir := range append(s.imageDirs, filepath.Join(s.c.Dir(), "rootfs")) {
-		_ = syscall.Unmount(dir, syscall.MNT_DETACH)
-	}
+	_ = syscall.Unmount(filepath.Join(s.c.Dir(), "rootfs"), syscall.MNT_DETACH)
 	if s.c.Life.AutoRemove {
 		if c, err := s.store.Load(s.id); err == nil { // it may have been renamed
 			s.c = c
 		}
 		err := s.store.RemoveLocked(s.id, s.c.Name)
+		s.lock.Release() // the volumes' comes before a container's
 		if err == nil {
 			err = s.store.RemoveAnonymousVolumes(s.c)
 		}

@@ -54,21 +54,21 @@ func TestOut(t *testing.T) {
 		want     string
 	}{
 		{"/d", "d", false, "d/ d/f d/l d/sub/"},
-		{"/d", "", false, "f l sub/"},
+		{"/d", "", false, "./ f l sub/"},
 		{"/d/f", "x", false, "x"},
 		{"/abs/f", "f", false, "f"}, // an absolute link means the root's own
 		{"/d/l", "l", false, "l"},
 		{"/escape", "e", false, "e"}, // the link itself
 	} {
 		var out bytes.Buffer
-		if err := Out(&out, root, tt.path, tt.as, tt.follow); err != nil || names(t, out.Bytes()) != tt.want {
+		if _, err := Out(&out, root, OutOptions{Path: tt.path, As: tt.as, Follow: tt.follow}); err != nil || names(t, out.Bytes()) != tt.want {
 			t.Errorf("%s as %q: %q %v, want %q", tt.path, tt.as, names(t, out.Bytes()), err, tt.want)
 		}
 	}
 	for _, path := range []string{"/escape/secret", "/up", "/../outside/secret", "/nosuch"} {
 		var out bytes.Buffer
 		var missing *NotFoundError
-		if err := Out(&out, root, path, "x", true); !errors.As(err, &missing) {
+		if _, err := Out(&out, root, OutOptions{Path: path, As: "x", Follow: true}); !errors.As(err, &missing) {
 			t.Errorf("%s: %v %q", path, err, out.String())
 		}
 	}
@@ -98,25 +98,36 @@ func TestIn(t *testing.T) {
 		return &b
 	}
 	file := func(name string) tar.Header { return tar.Header{Name: name, Typeflag: tar.TypeReg, Linkname: "evil"} }
-	if err := In(stream(file("f"), tar.Header{Name: "new/", Typeflag: tar.TypeDir}, file("new/g")), root, "/abs", false); err != nil {
+	if _, err := In(stream(file("f"), tar.Header{Name: "new/", Typeflag: tar.TypeDir}, file("new/g")), root, "/abs", InOptions{}); err != nil {
 		t.Error(err)
 	}
 	if text, err := os.ReadFile(filepath.Join(dir, "d", "new", "g")); err != nil || string(text) != "evil" {
 		t.Errorf("%q %v", text, err)
 	}
 	for what, b := range map[string]*bytes.Buffer{
-		"up":             stream(file("../secret")),
-		"absolute":       stream(file("/secret")),
-		"through a link": stream(tar.Header{Name: "x", Typeflag: tar.TypeSymlink, Linkname: outside}, file("x/secret")),
-		"file over dir":  stream(file("sub")),
-		"dir over file":  stream(tar.Header{Name: "f/", Typeflag: tar.TypeDir}),
+		"up":            stream(file("../secret")),
+		"link up":       stream(tar.Header{Name: "x", Typeflag: tar.TypeLink, Linkname: "../outside/secret"}),
+		"file over dir": stream(file("sub")),
+		"dir over file": stream(tar.Header{Name: "f/", Typeflag: tar.TypeDir}),
 	} {
-		if err := In(b, root, "/d", false); err == nil {
+		if _, err := In(b, root, "/d", InOptions{}); err == nil {
 			t.Errorf("%s: no error", what)
 		}
 	}
-	if err := In(stream(file("secret")), root, "/escape", false); err == nil {
-		t.Error("a directory outside was written to")
+	for what, o := range map[string]InOptions{"in a container": {}, "on the host": {Host: true}} {
+		// Inside a container the link leads to the container's own directory of
+		// that name; out of a directory of the host nothing leads.
+		link := tar.Header{Name: "x", Typeflag: tar.TypeSymlink, Linkname: outside}
+		_, err := In(stream(link, file("x/secret"), file("/secret")), root, "/d", o)
+		if (err == nil) == o.Host {
+			t.Errorf("%s: through a link: %v", what, err)
+		}
+		if text, err := os.ReadFile(filepath.Join(dir, outside, "secret")); !o.Host && (err != nil || string(text) != "evil") {
+			t.Errorf("%s: %q %v", what, text, err)
+		}
+	}
+	if _, err := In(stream(file("secret")), root, "/escape", InOptions{}); err != nil {
+		t.Error(err)
 	}
 	if text, _ := os.ReadFile(filepath.Join(outside, "secret")); string(text) != "secret" {
 		t.Errorf("THE SECRET IS NOW %q", text)

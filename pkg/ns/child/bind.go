@@ -3,25 +3,30 @@
 package child
 
 import (
-	"errors"
 	"os"
-	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
+
+	"coracle/pkg/mount"
 )
 
-// bind attaches a tree of the host.
+// bind attaches a tree of the host. It is looked up once: what decides whether
+// the target is a file or a directory is what is mounted.
 func (r *rootfs) bind(m specs.Mount, target string) error {
-	var st unix.Stat_t
-	if err := unix.Stat(m.Source, &st); err != nil {
-		return &os.PathError{Op: "stat", Path: m.Source, Err: err}
+	tree, err := r.source(m)
+	if err != nil {
+		return err
 	}
-	make := r.mkfile
-	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		make = r.mkdirAll
+	defer tree.Close()
+	info, err := tree.Stat()
+	if err != nil {
+		return err
 	}
-	to, err := make(target)
+	place := r.mkfile
+	if info.IsDir() {
+		place = r.mkdirAll
+	}
+	to, err := place(target)
 	if err != nil {
 		return err
 	}
@@ -29,49 +34,21 @@ func (r *rootfs) bind(m specs.Mount, target string) error {
 	if err := checkTarget(to, target, m.Source); err != nil {
 		return err
 	}
-	return r.attachTree(m.Source, m.Options, to)
+	return attachTree(tree, m.Options, to)
 }
 
-func (r *rootfs) attachTree(source string, options []string, to *os.File) error {
-	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
-	var top uint64 // for the mount itself, not for those below it
-	attr := unix.MountAttr{Propagation: unix.MS_PRIVATE}
-	for _, o := range options {
-		switch {
-		case o == "rbind":
-			flags |= unix.AT_RECURSIVE
-		case o == "ro-top":
-			top |= unix.MOUNT_ATTR_RDONLY
-		case propagation[o] != 0:
-			attr.Propagation = propagation[o]
-		case strings.HasPrefix(o, "r") && mountAttr[o[1:]] != 0: // rro: as of podman's and Docker's recursive ones
-			attr.Attr_set |= mountAttr[o[1:]]
-		default:
-			attr.Attr_set |= mountAttr[o]
-		}
+// source is the detached mount that came with the configuration, or one of
+// what the spec names.
+func (r *rootfs) source(m specs.Mount) (*os.File, error) {
+	if fd, ok := r.trees[m.Destination]; ok {
+		return os.NewFile(uintptr(fd), m.Source), nil
 	}
-	if attr.Attr_set&unix.MOUNT_ATTR__ATIME != 0 {
-		attr.Attr_clr |= unix.MOUNT_ATTR__ATIME
+	return mount.ClonePath(m.Source, mount.Recursive(m.Options))
+}
+
+func attachTree(tree *os.File, options []string, to *os.File) error {
+	if err := mount.Set(tree, options); err != nil {
+		return err
 	}
-	tree, err := unix.OpenTree(unix.AT_FDCWD, source, flags)
-	if err != nil {
-		return &os.PathError{Op: "open_tree", Path: source, Err: err}
-	}
-	defer unix.Close(tree)
-	err = unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE&flags, &attr)
-	if errors.Is(err, unix.EPERM) && attr.Attr_clr != 0 {
-		// How access times are kept is locked on mounts that came with a more
-		// privileged namespace; it stays as it is.
-		attr.Attr_set, attr.Attr_clr = attr.Attr_set&^unix.MOUNT_ATTR__ATIME, 0
-		err = unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE&flags, &attr)
-	}
-	if err != nil {
-		return &os.PathError{Op: "mount_setattr", Path: source, Err: err}
-	}
-	if top != 0 {
-		if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: top}); err != nil {
-			return &os.PathError{Op: "mount_setattr", Path: source, Err: err}
-		}
-	}
-	return moveTo(tree, to)
+	return mount.Attach(tree, to)
 }

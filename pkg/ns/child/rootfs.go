@@ -5,14 +5,15 @@ package child
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path"
-	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/inroot"
+	"coracle/pkg/mount"
 )
 
 // initSteps build the container's world.
@@ -32,7 +33,7 @@ func (s *setup) initSteps() []step {
 	if len(s.linux().MaskedPaths) > 0 {
 		steps = append(steps, step{"open null device", s.openNull})
 	}
-	r := &rootfs{path: s.Spec.Root.Path, single: &s.Single, linux: s.linux()}
+	r := &rootfs{path: s.Spec.Root.Path, trees: s.Trees, single: &s.Single, linux: s.linux()}
 	steps = append(steps, step{"open root file system", r.open})
 	if s.BindRoot {
 		steps = append(steps, step{"mount root file system", r.bindRoot})
@@ -89,7 +90,8 @@ func hasNamespace(l *specs.Linux, t specs.LinuxNamespaceType) bool {
 // rootfs is the new root while it is built.
 type rootfs struct {
 	path   string
-	single *bool // known when the first step is done
+	trees  map[string]int // by destination: descriptors of detached mounts
+	single *bool          // known when the first step is done
 	linux  *specs.Linux
 	dir    *os.File // O_PATH
 }
@@ -104,69 +106,19 @@ func (r *rootfs) open() error {
 }
 
 // resolve opens what target names inside the root; no link, no ".." and no
-// mount leads out of it (openat2(2)).
-func (r *rootfs) resolve(target string, flags uint64) (*os.File, error) {
-	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
-	fd, err := unix.Openat2(int(r.dir.Fd()), target, &how)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: target, Err: err}
-	}
-	return os.NewFile(uintptr(fd), target), nil
+// mount leads out of it.
+func (r *rootfs) resolve(target string, flags int) (*os.File, error) {
+	return inroot.Root(r.dir).Open(target, flags, 0)
 }
 
 // mkdirAll resolves a directory inside the root and makes what is missing of
 // it, 0755 and owned by root.
-func (r *rootfs) mkdirAll(target string) (*os.File, error) { return r.make(target, true, 0) }
+func (r *rootfs) mkdirAll(target string) (*os.File, error) {
+	return inroot.Root(r.dir).MkdirAll(target)
+}
 
 // mkfile resolves a file inside the root, or makes an empty one.
-func (r *rootfs) mkfile(target string) (*os.File, error) { return r.make(target, false, 0) }
-
-// maxLinks is how many links to nothing are followed one after the other.
-const maxLinks = 8
-
-// make resolves target and makes it where it is missing. Links that lead to
-// nothing are followed, as /etc/resolv.conf is one in images of systemd.
-func (r *rootfs) make(target string, dir bool, links int) (*os.File, error) {
-	flags := uint64(unix.O_PATH)
-	if dir {
-		flags |= unix.O_DIRECTORY
-	}
-	f, err := r.resolve(target, flags)
-	if !errors.Is(err, unix.ENOENT) || target == "/" {
-		return f, err
-	}
-	parent, err := r.make(path.Dir(target), true, links)
-	if err != nil {
-		return nil, err
-	}
-	defer parent.Close()
-	err = makeAt(parent, path.Base(target), dir)
-	if errors.Is(err, unix.EEXIST) && links < maxLinks {
-		buf := make([]byte, unix.PathMax)
-		if n, lerr := unix.Readlinkat(int(parent.Fd()), path.Base(target), buf); lerr == nil {
-			link := string(buf[:n])
-			if !path.IsAbs(link) {
-				link = path.Join(path.Dir(target), link)
-			}
-			return r.make(path.Clean("/"+link), dir, links+1)
-		}
-	}
-	if err != nil && !errors.Is(err, unix.EEXIST) {
-		return nil, &os.PathError{Op: "create", Path: target, Err: err}
-	}
-	return r.resolve(target, flags)
-}
-
-func makeAt(parent *os.File, name string, dir bool) error {
-	if dir {
-		return unix.Mkdirat(int(parent.Fd()), name, 0o755)
-	}
-	fd, err := unix.Openat(int(parent.Fd()), name, unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
-	if err != nil {
-		return err
-	}
-	return unix.Close(fd)
-}
+func (r *rootfs) mkfile(target string) (*os.File, error) { return inroot.Root(r.dir).MakeFile(target) }
 
 // makeCwd makes the working directory of the process when the image has none.
 func (r *rootfs) makeCwd(cwd string) error {
@@ -234,7 +186,12 @@ func (r *rootfs) kernelFS(m specs.Mount, target string) error {
 	if m.Type == "sysfs" && errors.Is(err, unix.EPERM) {
 		// Refused where the network namespace is the host's, or where the
 		// host's own /sys is partly covered: then the host's, read-only.
-		return r.attachTree("/sys", []string{"rbind", "ro", "nosuid", "nodev", "noexec"}, dir)
+		sys, err := mount.ClonePath("/sys", true)
+		if err != nil {
+			return err
+		}
+		defer sys.Close()
+		return attachTree(sys, []string{"rbind", "ro", "nosuid", "nodev", "noexec"}, dir)
 	}
 	if m.Type == "proc" && errors.Is(err, unix.EPERM) {
 		return fmt.Errorf("the host's /proc is partly covered, as inside another container: %w", err)
@@ -259,29 +216,6 @@ func (r *rootfs) cgroup(m specs.Mount, target string) error {
 	return r.newMount("tmpfs", "tmpfs", []string{"ro", "nosuid", "nodev", "noexec", "mode=755", "size=0"}, dir)
 }
 
-// mountAttr are the mount options that belong to the mount, not to the file
-// system.
-var mountAttr = map[string]uint64{
-	"ro": unix.MOUNT_ATTR_RDONLY, "nosuid": unix.MOUNT_ATTR_NOSUID, "nodev": unix.MOUNT_ATTR_NODEV,
-	"noexec": unix.MOUNT_ATTR_NOEXEC, "noatime": unix.MOUNT_ATTR_NOATIME, "strictatime": unix.MOUNT_ATTR_STRICTATIME,
-	"nodiratime": unix.MOUNT_ATTR_NODIRATIME, "nosymfollow": unix.MOUNT_ATTR_NOSYMFOLLOW,
-	"relatime": 0, "rw": 0, "suid": 0, "dev": 0, "exec": 0,
-}
-
-var propagation = map[string]uint64{
-	"private": unix.MS_PRIVATE, "rprivate": unix.MS_PRIVATE, "slave": unix.MS_SLAVE, "rslave": unix.MS_SLAVE,
-	"shared": unix.MS_SHARED, "rshared": unix.MS_SHARED,
-}
-
-// MountOptions are the names of the options that belong to the mount.
-func MountOptions() []string {
-	names := []string{"bind", "rbind"}
-	names = slices.AppendSeq(names, maps.Keys(mountAttr))
-	names = slices.AppendSeq(names, maps.Keys(propagation))
-	slices.Sort(names)
-	return names
-}
-
 // newMount makes a file system and attaches it to dir. Its source is only what
 // mount tables show.
 func (r *rootfs) newMount(fstype, source string, options []string, dir *os.File) error {
@@ -303,11 +237,11 @@ func (r *rootfs) newMount(fstype, source string, options []string, dir *os.File)
 			copied = true
 			continue
 		}
-		if a, ok := mountAttr[o]; ok {
+		if a, ok := mount.Attribute(o); ok {
 			attrs |= a
 			continue
 		}
-		if _, ok := propagation[o]; ok {
+		if _, ok := mount.Propagation(o); ok {
 			continue // a new mount is private
 		}
 		if err := r.configure(fs, o); err != nil {

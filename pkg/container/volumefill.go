@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/container/transfer"
+	"coracle/pkg/inroot"
+	"coracle/pkg/overlay"
+	"coracle/pkg/state"
+)
+
+// FillVolume gives an empty volume what root, a container's root file system,
+// has where the volume is mounted. It is all there or not at all: the content
+// is prepared beside the volume's directory, and moved in when it is complete;
+// a move that was cut off is finished by the next container that mounts the
+// volume.
+//
+//	volumes/NAME/fill.tmp/   being prepared
+//	volumes/NAME/fill/       complete, on its way to data/
+//
+// Preconditions: root in the user namespace; the volume has a user.
+func (s *Store) FillVolume(ctx context.Context, m Mount, root *os.File) error {
+	if m.Type != MountVolume || m.NoCopy || m.Subpath != "" {
+		return nil
+	}
+	real, err := s.MountOf(m)
+	if err != nil || real.Type == MountTmpfs {
+		return err
+	}
+	data, full := s.DataDir(m.Name), s.fillDir(m.Name)
+	if real.Type == MountBind {
+		data = real.Source
+	}
+	if !isEmptyDir(data) && !exists(full) {
+		return nil
+	}
+	lock, err := state.Acquire(ctx, filepath.Join(s.volumeDir(m.Name), "lock"), state.Exclusive)
+	if err == nil {
+		defer lock.Release()
+		err = s.fillLocked(data, full, real.Type == MountBind, m.Target, root)
+	}
+	if err != nil {
+		return fmt.Errorf("fill volume %s: %w", m.Name, err)
+	}
+	return nil
+}
+
+func (s *Store) fillDir(name string) string { return filepath.Join(s.volumeDir(name), "fill") }
+
+func (s *Store) fillLocked(data, full string, elsewhere bool, target string, root *os.File) error {
+	if exists(full) {
+		return moveContent(data, full)
+	}
+	if !isEmptyDir(data) {
+		return nil
+	}
+	// The image is hostile: target is resolved inside its root file system.
+	from, err := inroot.Root(root).Open(target, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	if elsewhere { // on another file system, perhaps
+		return copyContent(data, from)
+	}
+	tmp := full + ".tmp"
+	if err := os.RemoveAll(tmp); err != nil {
+		return err
+	}
+	if err := os.Mkdir(tmp, 0o700); err != nil {
+		return err
+	}
+	if err := copyContent(tmp, from); err != nil {
+		return errors.Join(err, os.RemoveAll(tmp))
+	}
+	if err := os.Rename(tmp, full); err != nil {
+		return err
+	}
+	return moveContent(data, full)
+}
+
+func copyContent(dir string, from *os.File) error {
+	to, err := os.OpenFile(dir, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	_, err = transfer.Copy(to, from)
+	return err
+}
+
+// moveContent ends a fill. What is in the volume already stays as it is.
+func moveContent(data, full string) error {
+	info, err := os.Lstat(full) // before a move changes its times
+	if err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(full)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		err := unix.Renameat2(unix.AT_FDCWD, filepath.Join(full, e.Name()), unix.AT_FDCWD, filepath.Join(data, e.Name()), unix.RENAME_NOREPLACE)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return &os.PathError{Op: "move", Path: e.Name(), Err: err}
+		}
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		if err := os.Lchown(data, int(st.Uid), int(st.Gid)); err != nil {
+			return err
+		}
+	}
+	err = errors.Join(os.Chmod(data, info.Mode()), os.Chtimes(data, info.ModTime(), info.ModTime()))
+	return errors.Join(err, os.RemoveAll(full))
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// isEmptyDir reports whether dir can be read and has nothing in it.
+func isEmptyDir(dir string) bool {
+	f, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	_, err = f.Readdirnames(1)
+	return err == io.EOF
+}
+
+// NeedsFill reports whether [Store.FillVolumes] has something to do.
+func (s *Store) NeedsFill(c *Container) bool {
+	for _, m := range c.Mounts {
+		if m.Type != MountVolume || m.NoCopy || m.Subpath != "" {
+			continue
+		}
+		real, err := s.MountOf(m)
+		if err != nil || real.Type == MountTmpfs {
+			continue
+		}
+		data := s.DataDir(m.Name)
+		if real.Type == MountBind {
+			data = real.Source
+		}
+		if exists(s.fillDir(m.Name)) || isEmptyDir(data) && c.mayHaveContent(m.Target) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayHaveContent is false where the image surely has nothing at target: links
+// on the way may lead anywhere.
+func (c *Container) mayHaveContent(target string) bool {
+	elems := strings.Split(strings.Trim(target, "/"), "/")
+	for _, layer := range c.LayerDirs {
+		path := layer
+		for i, elem := range elems {
+			path = filepath.Join(path, elem)
+			info, err := os.Lstat(path)
+			if err != nil {
+				if errors.Is(err, fs.ErrPermission) {
+					return true
+				}
+				break
+			}
+			if !info.IsDir() && info.Mode()&fs.ModeSymlink == 0 {
+				break
+			}
+			if info.Mode()&fs.ModeSymlink != 0 || i == len(elems)-1 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// FillVolumes does for a container that was created what its first start would
+// do: its new volumes have their content from now on.
+//
+// Preconditions: root in the user namespace.
+func (s *Store) FillVolumes(ctx context.Context, c *Container) error {
+	lock, err := state.Acquire(ctx, s.LockPath(c.ID), state.Exclusive)
+	if err != nil {
+		return fmt.Errorf("fill volumes: %w", err)
+	}
+	defer lock.Release()
+	target := filepath.Join(c.dir, "rootfs")
+	if err := overlay.MountRootfs(overlay.Rootfs{Lowers: topmostFirst(c.LayerDirs), Target: target}); err != nil {
+		return err
+	}
+	defer func() { _ = unix.Unmount(target, unix.MNT_DETACH) }()
+	root, err := os.OpenFile(target, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, m := range c.Mounts {
+		if err := s.FillVolume(ctx, m, root); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xattr
+
+import (
+	"archive/tar"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Capability is where a program's capabilities are, see capabilities(7). Inside
+// a user namespace the kernel shows and takes them in the form without an id.
+const Capability = "security.capability"
+
+// Kept reports whether the attribute goes along with a copied file.
+func Kept(name string) bool {
+	return name == Capability || strings.HasPrefix(name, "user.") &&
+		!strings.HasPrefix(name, "user.overlay.") && !strings.HasPrefix(name, "user.containers.")
+}
+
+// maxSize bounds names and values alike: XATTR_LIST_MAX and XATTR_SIZE_MAX.
+const maxSize = 64 << 10
+
+// Names lists all attributes of what path leads to without following a link
+// at its end.
+func Names(path string) ([]string, error) {
+	return names(path, unix.Llistxattr)
+}
+
+func names(path string, list func(string, []byte) (int, error)) ([]string, error) {
+	buf := make([]byte, 1024)
+	n, err := list(path, buf)
+	if errors.Is(err, unix.ERANGE) {
+		buf = make([]byte, maxSize)
+		n, err = list(path, buf)
+	}
+	if errors.Is(err, unix.ENOTSUP) || err == nil && n == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &os.PathError{Op: "list attributes of", Path: path, Err: err}
+	}
+	return strings.Split(strings.TrimSuffix(string(buf[:n]), "\x00"), "\x00"), nil
+}
+
+// Read returns the attributes of path that are kept; nil when there are none.
+// A link at the end of path is not followed.
+func Read(path string) (map[string]string, error) {
+	return read(path, unix.Llistxattr, unix.Lgetxattr)
+}
+
+// ReadFile is Read of an open file, which may be one opened with O_PATH.
+func ReadFile(f *os.File) (map[string]string, error) {
+	return read(fdPath(f), unix.Listxattr, unix.Getxattr)
+}
+
+func read(path string, list func(string, []byte) (int, error), get func(string, string, []byte) (int, error)) (map[string]string, error) {
+	all, err := names(path, list)
+	if err != nil {
+		return nil, err
+	}
+	var kept map[string]string
+	for _, name := range all {
+		if !Kept(name) {
+			continue
+		}
+		value := make([]byte, maxSize)
+		n, err := get(path, name, value)
+		if err != nil {
+			continue // it was removed meanwhile, or may not be read
+		}
+		if kept == nil {
+			kept = map[string]string{}
+		}
+		kept[name] = string(value[:n])
+	}
+	return kept, nil
+}
+
+// WriteFile gives attributes to an open file, which may be one opened with
+// O_PATH.
+func WriteFile(f *os.File, attrs map[string]string) error {
+	for name, value := range attrs {
+		if err := unix.Setxattr(fdPath(f), name, []byte(value), 0); err != nil {
+			return &os.PathError{Op: "set " + name + " of", Path: f.Name(), Err: err}
+		}
+	}
+	return nil
+}
+
+// tarPrefix is where archives have attributes, among the records of PAX.
+const tarPrefix = "SCHILY.xattr."
+
+// ToHeader puts attributes into the header of an archive's entry.
+func ToHeader(h *tar.Header, attrs map[string]string) {
+	for name, value := range attrs {
+		if h.PAXRecords == nil {
+			h.PAXRecords = map[string]string{}
+		}
+		h.PAXRecords[tarPrefix+name] = value
+	}
+}
+
+// FromHeader returns the attributes of an archive's entry that are kept.
+func FromHeader(h *tar.Header) map[string]string {
+	var attrs map[string]string
+	for key, value := range h.PAXRecords {
+		name, ok := strings.CutPrefix(key, tarPrefix)
+		if !ok || !Kept(name) {
+			continue
+		}
+		if attrs == nil {
+			attrs = map[string]string{}
+		}
+		attrs[name] = value
+	}
+	return attrs
+}
+
+func fdPath(f *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(f.Fd())) }
