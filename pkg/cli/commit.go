@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -139,9 +138,9 @@ func (e *env) runExport(c *cli.Context) error {
 		return err
 	}
 	defer files.Close()
-	out := e.stdout
+	out := e.stdout.File
 	if name := c.String("output"); name != "" {
-		if out, err = os.Create(name); err != nil {
+		if out, err = e.createFile(name); err != nil {
 			return &cliError{"failed to export container: " + err.Error()}
 		}
 		defer out.Close()

@@ -129,7 +129,7 @@ func (k *copier) out(src, dst string) error {
 		return err
 	}
 	if dst == "-" {
-		return k.files.Out(k.e.stdout, container.CopyOptions{Path: src, As: info.Name, Follow: k.follow})
+		return k.files.Out(k.e.stdout.File, container.CopyOptions{Path: src, As: info.Name, Follow: k.follow})
 	}
 	abs, err := absoluteWithSlash(dst)
 	if err != nil {

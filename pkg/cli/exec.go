@@ -106,7 +106,7 @@ func (e *env) talkExec(es *container.ExecSession, o container.ExecOptions, keys 
 		go copyOut(&out, e.stderr, es.Stderr)
 	}
 	defer signal.Stop(sigs)
-	go forwardSignals(&es.Session, e.stdout, sigs, stop, make(chan struct{}))
+	go forwardSignals(&es.Session, e.stdout.File, sigs, stop, make(chan struct{}))
 	if o.Stdin && es.Stdin != nil {
 		go func() {
 			if copyInput(es.Stdin, e.stdin, o.Tty, keys) {

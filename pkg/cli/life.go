@@ -177,7 +177,7 @@ func (e *env) sweepTrash(cs *container.Store) error {
 	if !cs.HasTrash() {
 		return nil
 	}
-	return e.enter(e.stdout, "__sweep")
+	return e.enter(e.stdout.File, "__sweep")
 }
 
 func (e *env) sweep() error {

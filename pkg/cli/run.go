@@ -154,7 +154,7 @@ func (e *env) create(c *cli.Context, id string) (*container.Container, error) {
 	}
 	e.warnLimits(c, r.Limits.Cgroup)
 	if file := c.String("cidfile"); file != "" {
-		if err := state.WriteVolatile(file, []byte(r.ID), 0o644); err != nil {
+		if err := state.WriteVolatile(file, []byte(r.ID), e.fileMode()); err != nil {
 			return nil, fmt.Errorf("write container ID file: %w", err)
 		}
 	}

@@ -44,7 +44,12 @@ func (s *Store) EnsureVolume(ctx context.Context, name string, labels map[string
 	if err == nil || !errors.As(err, &missing) {
 		return have, err
 	}
-	tmp, err := os.MkdirTemp(s.dirs.Tmp(), "volume-")
+	staging, err := s.stage(context.Background())
+	if err != nil {
+		return Volume{}, fmt.Errorf("create volume %s: %w", v.Name, err)
+	}
+	defer staging.Release()
+	tmp, err := os.MkdirTemp(s.dirs.Tmp(), volumePrefix)
 	if err != nil {
 		return Volume{}, fmt.Errorf("create volume %s: %w", v.Name, err)
 	}
@@ -133,7 +138,7 @@ func (s *Store) RemoveVolume(name string) error {
 	if len(users) > 0 {
 		return fmt.Errorf("remove %s: volume is in use - %v", name, users)
 	}
-	trash := filepath.Join(s.dirs.Tmp(), "trash-"+NewID())
+	trash := filepath.Join(s.dirs.Tmp(), trashPrefix+NewID())
 	if err := os.Rename(filepath.Join(s.dirs.Volumes(), name), trash); err != nil {
 		return fmt.Errorf("remove volume %s: %w", name, err)
 	}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"io"
+	"os"
+	"sync"
+)
+
+// output is the standard output. It remembers that something of it was lost, so
+// that no command ends with 0 after that, whoever wrote.
+type output struct {
+	*os.File
+	mu  sync.Mutex
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.File.Write(p)
+	if err != nil {
+		o.lose(err)
+	}
+	return n, err
+}
+
+// WriteString is Write: the file's own would pass it by, as would its ReadFrom.
+func (o *output) WriteString(s string) (int, error) { return o.Write([]byte(s)) }
+
+// ReadFrom is for io.Copy.
+func (o *output) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(struct{ io.Writer }{o}, r)
+}
+
+// lose notes the first failure.
+func (o *output) lose(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		o.err = err
+	}
+}
+
+// lost is that failure, or nil.
+func (o *output) lost() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
+}
+
+// createFile makes a file that the user has named, as the user's umask says.
+func (e *env) createFile(name string) (*os.File, error) {
+	return os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, e.fileMode())
+}
+
+// fileMode is the mode of a file that the user has named.
+func (e *env) fileMode() os.FileMode { return os.FileMode(0o666 &^ e.umask) }
