@@ -72,7 +72,11 @@ func (s *Store) Launch(c *Container, v *Supervisor, a *Attach, out []*os.File) (
 		return nil, NewStartError(125, err)
 	}
 	ses := &Session{Conn: v.conn, Tty: c.Process.Tty}
-	listening := handedOver()
+	listening, err := c.listening()
+	if err != nil {
+		ses.Close()
+		return nil, NewStartError(125, err)
+	}
 	defer CloseFiles(listening)
 	req := Request{Op: OpStart, Attach: a, Maps: &v.maps, Cgroup: tree, Listen: len(listening)}
 	files := append(slices.Clip(out), listening...)
