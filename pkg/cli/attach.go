@@ -61,7 +61,7 @@ func (e *env) runAttach(c *cli.Context) error {
 	}
 	code, err := e.converse(ses, a, keys, c.Bool("sig-proxy"))
 	if err != nil {
-		return err
+		return lostOutput(1, err)
 	}
 	return exit(code)
 }

@@ -55,7 +55,8 @@ func (e *env) prefix() string {
 // message is how an error is shown.
 func (e *env) message(err error) string {
 	var own *cliError
-	if errors.As(err, &own) {
+	var lost *container.OutputError
+	if errors.As(err, &own) || errors.As(err, &lost) {
 		return err.Error()
 	}
 	return e.prefix() + err.Error()
@@ -87,6 +88,7 @@ func (e *env) report(err error) int {
 	case errors.As(err, &code) && code.err == nil:
 		return code.code
 	}
+	e.dieOfPipe(err)
 	e.say(err)
 	if code != nil {
 		return code.code

@@ -9,7 +9,6 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -108,14 +107,13 @@ func (o *ociCommands) carry(console *os.File) func() {
 	}
 	resize(o.stdout.File, pty)
 	restore := makeRaw(o.stdin)
-	var out sync.WaitGroup
-	out.Add(1)
-	go copyOut(&out, o.stdout.File, pty)
+	out := copies{lost: make(chan error, 1)}
+	out.copy(o.stdout.File, "/dev/stdout", pty)
 	go copyInput(pty, o.stdin, false, nil)
 	return func() {
 		// What was left behind may hold the terminal open for ever.
 		left := time.AfterFunc(time.Second, func() { _ = pty.SetReadDeadline(time.Unix(1, 0)) })
-		out.Wait()
+		out.wait.Wait()
 		left.Stop()
 		restore()
 	}

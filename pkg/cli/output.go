@@ -3,9 +3,14 @@
 package cli
 
 import (
+	"errors"
 	"io"
 	"os"
 	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/container"
 )
 
 // output is the standard output. It remembers that something of it was lost, so
@@ -46,6 +51,34 @@ func (o *output) lost() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.err
+}
+
+// lostOutput is the error of a command that has lost output of a container. Its
+// code is never 0.
+func lostOutput(code int, err error) error {
+	var lost *container.OutputError
+	if !errors.As(err, &lost) {
+		return err
+	}
+	if code == 0 {
+		code = 1
+	}
+	return &exitError{code, err}
+}
+
+// dieOfPipe ends this program as one that writes to a pipe without a reader is
+// ended: by SIGPIPE, as docker's is. It returns when the caller has that signal
+// ignored.
+func (e *env) dieOfPipe(err error) {
+	var lost *container.OutputError
+	if !errors.As(err, &lost) || !errors.Is(err, unix.EPIPE) {
+		return
+	}
+	f := e.stdout.File
+	if lost.Stream == "/dev/stderr" {
+		f = e.stderr
+	}
+	_, _ = f.Write([]byte{'\n'}) // Go sends the signal for 1 and 2 (os/signal)
 }
 
 // createFile makes a file that the user has named, as the user's umask says.

@@ -101,7 +101,11 @@ func (e *env) runRun(c *cli.Context) error {
 		return nil
 	}
 	code, err := e.runAttached(cs, ctr, supervisor, keys, c.Bool("sig-proxy"), nil)
-	if err != nil {
+	var lost *container.OutputError
+	switch {
+	case errors.As(err, &lost):
+		return lostOutput(125, err)
+	case err != nil:
 		e.abandon(c.Context, cs, ctr)
 		return e.runError("run", err)
 	}

@@ -128,13 +128,15 @@ func (c *Container) askScope(pid int) (string, error) {
 // begin sends a request that attaches, and reads replies up to the one that
 // says the process runs.
 func (ses *Session) begin(req Request, out []*os.File) error {
-	if err := ses.Send(req, out...); err != nil {
-		return NewStartError(125, fmt.Errorf("talk to supervisor: %w", err))
-	}
+	// One that has died has said why before.
+	sent := ses.Send(req, out...)
 	for {
 		var r Reply
-		files, err := ses.Recv(&r)
-		if err != nil {
+		files, err := ses.answer(&r)
+		switch {
+		case err != nil && sent != nil:
+			return NewStartError(125, fmt.Errorf("talk to supervisor: %w", sent))
+		case err != nil:
 			return NewStartError(125, fmt.Errorf("start container: %w", ended(err)))
 		}
 		switch r.Event {
@@ -177,6 +179,8 @@ func (ses *Session) Exit() (int, error) {
 		switch r.Event {
 		case EventExit:
 			return r.Code, nil
+		case EventLost:
+			return 125, &OutputError{Stream: r.Stream, Err: syscall.Errno(r.Code)}
 		case EventError:
 			return 125, &StartError{Code: r.Code, Message: r.Error, hint: r.Hint}
 		}
@@ -311,7 +315,7 @@ func (es *ExecSession) start(o ExecOptions) error {
 	}
 	for {
 		var r Reply
-		files, err := es.Recv(&r)
+		files, err := es.answer(&r)
 		if err != nil {
 			return fmt.Errorf("exec: %w", ended(err))
 		}
@@ -381,8 +385,13 @@ func (s *Store) call(c *Container, req Request) (Reply, error) {
 	if err := conn.Send(req); err != nil {
 		return Reply{}, fmt.Errorf("talk to supervisor: %w", ended(err))
 	}
+	answer := conn.answer
+	switch req.Op {
+	case OpWait, OpStop, OpCopyIn, OpCopyOut: // these end when the container or the copy does
+		answer = conn.Recv
+	}
 	var r Reply
-	files, err := conn.Recv(&r)
+	files, err := answer(&r)
 	CloseFiles(files)
 	if err != nil {
 		return Reply{}, fmt.Errorf("talk to supervisor: %w", ended(err))
