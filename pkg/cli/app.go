@@ -35,6 +35,10 @@ func Main(ctx context.Context, call Call) int {
 		state.SettleHome()
 	}
 	trace.Mark("program started")
+	if err := ns.CheckRoom(); err != nil {
+		e.say(err)
+		return 125
+	}
 	code := e.report(e.run(ctx))
 	trace.Mark("command done")
 	if e.store != nil {

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/cgroup"
+	"coracle/pkg/ns"
 	"coracle/pkg/trace"
 )
 
@@ -30,8 +31,11 @@ type notRunningError struct{ id string }
 func (e *notRunningError) Error() string        { return "container " + e.id + " is not running" }
 func (e *notRunningError) Is(target error) bool { return target == ErrNotRunning }
 
-// errLost says that the supervisor died in the middle of a conversation.
-var errLost = errors.New("supervisor lost")
+// lostError says that the supervisor died in the middle of a conversation.
+type lostError struct{}
+
+func (*lostError) Error() string { return "supervisor lost" }
+func (*lostError) Hint() string  { return ns.SmallLimits() }
 
 // socketName is the control socket in the container's run-time directory.
 const socketName = "ctl.sock"
@@ -161,7 +165,7 @@ func (ses *Session) begin(req Request, out []*os.File) error {
 
 func ended(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
-		return errLost
+		return &lostError{}
 	}
 	return err
 }

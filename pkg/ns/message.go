@@ -105,6 +105,12 @@ type setupError struct {
 func (e *setupError) Error() string { return e.message }
 func (e *setupError) Unwrap() error { return e.errno }
 
+// Hint is not empty when somebody else's filter may be the cause: this process
+// is below the same.
+func (e *setupError) Hint() string {
+	return hintOf(explainFilter(e.errno))
+}
+
 const maxMessage = 16 << 20
 
 // WriteMessage sends v with a length before it, and at most one descriptor.

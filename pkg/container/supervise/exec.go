@@ -138,21 +138,21 @@ func (s *supervisor) execProcess(first *specs.Process, o *container.ExecOptions)
 		}
 		proc.Cwd = o.Cwd
 	}
-	env := append([]string(nil), proc.Env...)
+	p := s.c.Process
+	p.Tty = o.Tty
+	home := homeIn(first.Env)
 	if o.User != "" {
-		user, home, err := spec.ResolveUser(s.box.Rootfs(), o.User, nil)
+		user, userHome, err := spec.ResolveUser(s.box.Rootfs(), o.User, p.GroupAdd)
 		if err != nil {
 			return nil, err
 		}
+		home = userHome
 		if err := spec.CheckUser(s.maps, user); err != nil {
 			return nil, err
 		}
 		proc.User = specs.User{UID: user.UID, GID: user.GID, AdditionalGids: user.AdditionalGIDs}
-		env = setEnv(env, "HOME="+home)
 	}
-	if o.Tty {
-		env = setEnv(env, "TERM=xterm")
-	}
+	env := environment(p, home)
 	for _, kv := range o.Env {
 		env = setEnv(env, kv)
 	}
@@ -165,6 +165,16 @@ func (s *supervisor) execProcess(first *specs.Process, o *container.ExecOptions)
 		proc.Capabilities = all
 	}
 	return &proc, nil
+}
+
+// homeIn is the HOME of an environment, or "/".
+func homeIn(env []string) string {
+	for _, kv := range env {
+		if home, ok := strings.CutPrefix(kv, "HOME="); ok {
+			return home
+		}
+	}
+	return "/"
 }
 
 // setEnv puts name=value in place of an entry of the same name, or at the end.
