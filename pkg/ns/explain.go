@@ -152,7 +152,7 @@ func explainFilter(err error) error {
 }
 
 const filterHint = "a seccomp filter around this process keeps it from that, such as the one of a container or of a unit with SystemCallFilter=; " +
-	"the container around it needs: --security-opt seccomp=unconfined"
+	"the container around it needs: --security-opt seccomp=unconfined --security-opt systempaths=unconfined"
 
 // filtered reports whether a seccomp filter is on this process (proc_pid_status(5)).
 func filtered() bool {
