@@ -31,8 +31,9 @@ func (s *supervisor) exec(conn *container.Conn, o *container.ExecOptions) {
 		_ = conn.Send(container.Reply{Event: container.EventError, Code: se.Code, Error: se.Message, Hint: se.Hint()})
 		return
 	}
-	s.event("exec_create: "+strings.Join(o.Args, " "), nil)
-	s.event("exec_start: "+strings.Join(o.Args, " "), nil)
+	id := map[string]string{"execID": container.NewID()}
+	s.event("exec_create: "+strings.Join(o.Args, " "), id)
+	s.event("exec_start: "+strings.Join(o.Args, " "), id)
 	_ = conn.Send(container.Reply{Event: container.EventStarted, Pid: p.HostPid})
 	go func() { // signals of an attached client
 		for {
@@ -54,7 +55,8 @@ func (s *supervisor) exec(conn *container.Conn, o *container.ExecOptions) {
 	if p.Console != nil {
 		p.Console.Close()
 	}
-	s.event("exec_die", map[string]string{"exitCode": strconv.Itoa(exitCode(status, err))})
+	id["exitCode"] = strconv.Itoa(exitCode(status, err))
+	s.event("exec_die", id)
 	_ = conn.Send(container.Reply{Event: container.EventExit, Code: exitCode(status, err)})
 }
 

@@ -163,6 +163,7 @@ func (s *supervisor) attach(conn *container.Conn, a *container.Attach, files []*
 	io := s.io
 	s.mu.Unlock()
 	in := io.attach(k, a != nil && a.Stdin)
+	s.event("attach", nil)
 	ready := container.Reply{Event: container.EventAttached}
 	var err error
 	if in != nil {
@@ -179,6 +180,9 @@ func (s *supervisor) attach(conn *container.Conn, a *container.Attach, files []*
 	}
 	if err == nil {
 		err = conn.Send(container.Reply{Event: container.EventStarted})
+	}
+	if a != nil && a.Rows > 0 && io.tty {
+		s.event("resize", map[string]string{"height": strconv.Itoa(int(a.Rows)), "width": strconv.Itoa(int(a.Cols))})
 	}
 	left := make(chan bool, 1)
 	go func() { left <- s.listen(conn) }()
