@@ -45,7 +45,7 @@ func (e *env) pruneContainers(c *cli.Context, f filters) error {
 	if err != nil {
 		return err
 	}
-	list, bad := cs.List()
+	list, bad := cs.ListAll()
 	if bad != nil {
 		e.say(bad)
 	}

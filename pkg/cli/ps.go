@@ -56,9 +56,10 @@ func (e *env) runPs(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	list, bad := cs.List()
+	list, bad := cs.ListAll()
 	if bad != nil {
 		e.say(bad) // the good ones are shown all the same
+		list = append(list, cs.Damaged(bad)...)
 	}
 	last := c.Int("last")
 	if c.Bool("latest") {

@@ -147,11 +147,20 @@ func (s *Store) IDs() ([]string, error) {
 	return slices.DeleteFunc(names, func(n string) bool { return len(n) != 64 || !isHex(n) }), nil
 }
 
-// List returns all containers, newest first. One that disappears while the
+// List returns all containers that can be read, newest first; see ListAll.
+func (s *Store) List() ([]*Container, error) {
+	list, err := s.ListAll()
+	if len(s.Damaged(err)) > 0 {
+		err = nil
+	}
+	return list, err
+}
+
+// ListAll returns all containers, newest first. One that disappears while the
 // list is read is left out, as is one with --rm whose supervisor was killed: that
 // is removed now. One whose record is damaged is reported in the error, beside
 // the list of the good ones.
-func (s *Store) List() ([]*Container, error) {
+func (s *Store) ListAll() ([]*Container, error) {
 	ids, err := s.IDs()
 	if err != nil {
 		return nil, err
