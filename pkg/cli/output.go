@@ -5,6 +5,7 @@ package cli
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"sync"
 
@@ -83,7 +84,14 @@ func (e *env) dieOfPipe(err error) {
 
 // createFile makes a file that the user has named, as the user's umask says.
 func (e *env) createFile(name string) (*os.File, error) {
-	return os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, e.fileMode())
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return os.OpenFile(name, os.O_RDWR|os.O_TRUNC, 0)
+	}
+	if err == nil {
+		err = f.Chmod(e.fileMode()) // the umask of this process is another one
+	}
+	return f, err
 }
 
 // fileMode is the mode of a file that the user has named.
