@@ -48,6 +48,7 @@ type Session struct {
 	// closes it.
 	Stdin *os.File
 	Tty   bool
+	lost  *OutputError // came before the word that the process runs
 }
 
 // Launch asks the supervisor of a container to start the first process. v is
@@ -150,6 +151,8 @@ func (ses *Session) begin(req Request, out []*os.File) error {
 				files = files[1:]
 			}
 			CloseFiles(files)
+		case EventLost: // the process was faster than the word that it runs
+			ses.lost = r.lost()
 		case EventStarted:
 			return nil
 		case EventError:
@@ -173,6 +176,9 @@ func ended(err error) error {
 // Exit waits for the end of the process the session is attached to and
 // returns its exit code. All its output has been written by then.
 func (ses *Session) Exit() (int, error) {
+	if ses.lost != nil {
+		return 125, ses.lost
+	}
 	for {
 		var r Reply
 		files, err := ses.Recv(&r)
@@ -184,7 +190,7 @@ func (ses *Session) Exit() (int, error) {
 		case EventExit:
 			return r.Code, nil
 		case EventLost:
-			return 125, &OutputError{Stream: r.Stream, Err: syscall.Errno(r.Code)}
+			return 125, r.lost()
 		case EventError:
 			return 125, &StartError{Code: r.Code, Message: r.Error, hint: r.Hint}
 		}

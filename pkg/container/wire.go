@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -128,6 +129,10 @@ type Reply struct {
 	Info   *transfer.Info `json:"info,omitempty"` // stat: nil when there is nothing
 	// Shared answers share, with the user namespace and the network's.
 	Shared *SharedNet `json:"shared,omitempty"`
+}
+
+func (r *Reply) lost() *OutputError {
+	return &OutputError{Stream: r.Stream, Err: syscall.Errno(r.Code)}
 }
 
 // StartError is why a container, or a process in it, did not start. Code is

@@ -4,13 +4,9 @@ package tutorial
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-
-	"coracle/pkg/container"
-	"coracle/pkg/state"
 )
 
 // TestForegroundOfRestarted stays with the first process of a container only: who
@@ -69,15 +65,9 @@ func TestKilledSupervisor(t *testing.T) {
 	u := newUser(t)
 	u.image("busybox.tar", "busybox")
 	kill := func(name string) {
-		id := u.ok("inspect", "-f", "{{.Id}}", name)
-		var st container.State
-		if err := state.ReadJSON(filepath.Join(u.home, "root", "containers", id, "state.json"), &st); err != nil {
+		if err := syscall.Kill(u.supervisor(u.ok("inspect", "-f", "{{.Id}}", name)), syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		if err := syscall.Kill(st.Supervisor.Pid, syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, "the supervisor is gone", func() bool { return !st.Supervisor.Alive() })
 	}
 	run := []string{"run", "-d", "--rm", "--name", "web", "--network", "none", "-v", "/data", "busybox", "sh", "-c", "touch /data/x; chown 1000 /data/x; sleep 1000"}
 	u.ok(run...)
@@ -104,7 +94,7 @@ func TestDamagedIsListed(t *testing.T) {
 	for _, file := range []string{"record.json", "state.json"} {
 		for _, text := range []string{"", "[]", "garbage", `"`, `{"version":2,"created":"99999-01-01T00:00:00Z","startedAt":"99999-01-01T00:00:00Z"}`} {
 			id := u.ok("create", "--name", "bad", "busybox", "true")
-			if err := os.WriteFile(filepath.Join(u.home, "root", "containers", id, file), []byte(text), 0o600); err != nil {
+			if err := os.WriteFile(u.containerFile(id, file), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			r := u.result("ps", "-a", "--format", "{{.ID}} {{.Names}} {{.State}}")
