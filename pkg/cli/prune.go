@@ -45,7 +45,7 @@ func (e *env) pruneContainers(c *cli.Context, f filters) error {
 	if err != nil {
 		return err
 	}
-	list, bad := cs.ListAll()
+	list, bad := cs.List()
 	if bad != nil {
 		e.say(bad)
 	}

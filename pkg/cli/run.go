@@ -135,6 +135,9 @@ func (e *env) create(c *cli.Context, id string) (*container.Container, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cs, err := e.containers(); err == nil {
+		cs.ReclaimName(strings.TrimPrefix(c.String("name"), "/"))
+	}
 	lock, img, err := e.resolveForRun(c.Context, d, c.Args().First(), c.String("platform"), c.String("pull"), c.Bool("quiet"))
 	if err != nil {
 		return nil, err

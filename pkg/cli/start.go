@@ -101,7 +101,7 @@ func (e *env) startAfterBoot(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	list, bad := cs.ListAll()
+	list, bad := cs.List()
 	if bad != nil {
 		e.say(bad) // the good ones are started all the same
 	}

@@ -31,25 +31,6 @@ func (e *DamagedError) Hint() string {
 	return "the container is lost, its files are in its directory still; remove it with: rm -f " + short(e.ID)
 }
 
-// Damaged returns what can be shown of the containers that an error of ListAll is
-// about: they are dead, in Docker's word for it.
-func (s *Store) Damaged(bad error) []*Container {
-	var list []*Container
-	var one *DamagedError
-	if many, ok := bad.(interface{ Unwrap() []error }); ok {
-		for _, err := range many.Unwrap() {
-			list = append(list, s.Damaged(err)...)
-		}
-	} else if errors.As(bad, &one) {
-		c := &Container{Record: Record{ID: one.ID, Name: s.nameOf(one.ID)}, State: State{Status: Dead, Error: one.Error()}, dir: s.dirs.Container(one.ID)}
-		if st, err := os.Lstat(c.dir); err == nil {
-			c.Created = st.ModTime().UTC()
-		}
-		list = append(list, c)
-	}
-	return list
-}
-
 // damagedWait is how long the supervisor of a damaged container is waited for.
 const damagedWait = 2 * time.Second
 

@@ -79,35 +79,44 @@ func (c *Container) orphaned() bool {
 	return c.Life.AutoRemove && c.State.Status == Exited
 }
 
-// reclaim removes a container that --rm would have removed, and reports whether
-// it did.
-func (s *Store) reclaim(c *Container) bool {
-	if !c.orphaned() {
-		return false
+// lostInPowerCut reports whether a container that cannot be read had --rm, and
+// nobody is at work on it.
+func (s *Store) lostInPowerCut(id string) bool {
+	_, err := os.Lstat(filepath.Join(s.dirs.Container(id), volatileName))
+	return err == nil && s.unlocked(id)
+}
+
+// Reclaim removes orphans, as their supervisors would have.
+//
+// Preconditions: the caller holds no lock.
+func (s *Store) Reclaim(orphans []*Container) {
+	for _, c := range orphans {
+		s.reclaim(c)
 	}
+}
+
+// ReclaimName is Reclaim of the container that has a name, if it is an orphan.
+//
+// Preconditions: as for Reclaim.
+func (s *Store) ReclaimName(name string) {
+	c, err := s.nameOwner(name)
+	var damaged *DamagedError
+	switch {
+	case err == nil && c.orphaned():
+		s.reclaim(c)
+	case errors.As(err, &damaged) && s.lostInPowerCut(damaged.ID):
+		s.reclaim(s.dead(damaged.ID, err))
+	}
+}
+
+func (s *Store) reclaim(c *Container) {
 	lock, err := state.TryAcquire(s.LockPath(c.ID), state.Exclusive)
 	if err != nil {
-		return false // its supervisor has not quite ended
+		return // its supervisor has not quite ended
 	}
 	defer lock.Release()
 	err = s.RemoveLocked(c.ID, c.Name)
-	if err != nil && !errors.Is(err, ErrNeedsUserNS) {
-		return false
+	if err == nil || errors.Is(err, ErrNeedsUserNS) {
+		_ = s.RemoveAnonymousVolumes(c)
 	}
-	_ = s.RemoveAnonymousVolumes(c)
-	return true
-}
-
-// reclaimDamaged is reclaim for one whose record did not survive a power cut.
-func (s *Store) reclaimDamaged(id string) bool {
-	if _, err := os.Lstat(filepath.Join(s.dirs.Container(id), volatileName)); err != nil {
-		return false
-	}
-	lock, err := state.TryAcquire(s.LockPath(id), state.Exclusive)
-	if err != nil {
-		return false
-	}
-	defer lock.Release()
-	err = s.RemoveLocked(id, s.nameOf(id))
-	return err == nil || errors.Is(err, ErrNeedsUserNS)
 }

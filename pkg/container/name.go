@@ -55,30 +55,22 @@ func (s *Store) nameOwner(name string) (c *Container, err error) {
 	return c, err
 }
 
-// checkFreeLocked reports whether a container may take name. One with --rm whose
-// supervisor was killed is removed for it, as it would have been.
+// checkFreeLocked reports whether a container may take name.
 //
 // Preconditions: the names lock is held.
 func (s *Store) checkFreeLocked(name string) error {
-	for reclaimed := false; ; reclaimed = true {
-		c, err := s.nameOwner(name)
-		var gone *NotFoundError
-		var damaged *DamagedError
-		switch {
-		case errors.As(err, &gone):
-			return nil
-		case errors.As(err, &damaged):
-			if !reclaimed && s.reclaimDamaged(damaged.ID) {
-				continue
-			}
-			return &NameTakenError{Name: name, ID: damaged.ID}
-		case err != nil:
-			return err
-		case !reclaimed && s.reclaim(c):
-			continue
-		}
-		return &NameTakenError{Name: name, ID: c.ID}
+	c, err := s.nameOwner(name)
+	var gone *NotFoundError
+	var damaged *DamagedError
+	switch {
+	case errors.As(err, &gone):
+		return nil
+	case errors.As(err, &damaged):
+		return &NameTakenError{Name: name, ID: damaged.ID}
+	case err != nil:
+		return err
 	}
+	return &NameTakenError{Name: name, ID: c.ID}
 }
 
 // chooseNameLocked checks r.Name, or fills it.

@@ -147,44 +147,6 @@ func (s *Store) IDs() ([]string, error) {
 	return slices.DeleteFunc(names, func(n string) bool { return len(n) != 64 || !isHex(n) }), nil
 }
 
-// List returns all containers that can be read, newest first; see ListAll.
-func (s *Store) List() ([]*Container, error) {
-	list, err := s.ListAll()
-	if len(s.Damaged(err)) > 0 {
-		err = nil
-	}
-	return list, err
-}
-
-// ListAll returns all containers, newest first. One that disappears while the
-// list is read is left out, as is one with --rm whose supervisor was killed: that
-// is removed now. One whose record is damaged is reported in the error, beside
-// the list of the good ones.
-func (s *Store) ListAll() ([]*Container, error) {
-	ids, err := s.IDs()
-	if err != nil {
-		return nil, err
-	}
-	var list []*Container
-	var bad []error
-	for _, id := range ids {
-		c, err := s.Load(id)
-		var gone *NotFoundError
-		switch {
-		case errors.As(err, &gone):
-		case err != nil:
-			if !s.reclaimDamaged(id) {
-				bad = append(bad, err)
-			}
-		case s.reclaim(c):
-		default:
-			list = append(list, c)
-		}
-	}
-	slices.SortFunc(list, func(a, b *Container) int { return b.Created.Compare(a.Created) })
-	return list, errors.Join(bad...)
-}
-
 // WriteState replaces the state of a container. Only its supervisor calls it.
 func (s *Store) WriteState(id string, st State, durable bool) error {
 	data, err := json.Marshal(st)

@@ -101,7 +101,7 @@ func TestDamagedRecordDoesNotHideTheOthers(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(s.Dirs().Container(bad.ID), recordName), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		list, err := s.ListAll()
+		list, err := s.List()
 		if len(list) != 1 || list[0].ID != good.ID {
 			t.Errorf("record %q: list has %d containers", text, len(list))
 		}

@@ -109,7 +109,7 @@ func (s *Store) Volumes() ([]Volume, error) {
 
 // VolumeUsers returns the IDs of the containers that mount volume name.
 func (s *Store) VolumeUsers(name string) ([]string, error) {
-	list, err := s.ListAll() // who cannot be read may be one
+	list, err := s.List() // who cannot be read may be one
 	if err != nil {
 		return nil, err
 	}
