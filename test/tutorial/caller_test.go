@@ -30,7 +30,7 @@ func TestUmaskOfCaller(t *testing.T) {
 			u := newUser(t)
 			u.image("busybox.tar", "busybox")
 			u.write("c/Dockerfile", "FROM busybox\nRUN mkdir /made && echo a >/made/f\nWORKDIR /work/dir\n")
-			r := u.shell("umask " + umask + `; $C build -q -t made c && $C run -d --name one -v vol:/vol --health-cmd 'umask >/probe' --health-interval 50ms made sleep 1000 &&
+			r := u.shell("umask " + umask + `; $C build -q -t made c && $C run -d --name one -v vol:/vol --health-cmd 'umask >>/probe' --health-interval 50ms made sleep 1000 &&
 				$C exec one sh -c 'umask; stat -c "%a %n" / /made /made/f /work /work/dir /vol /etc/hosts /etc/resolv.conf /etc/hostname' && $C export -o files.tar one`)
 			if r.code != 0 {
 				t.Fatal(r.out, r.err)
