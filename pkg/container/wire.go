@@ -57,6 +57,7 @@ const (
 	OpUnpause    = "unpause"
 	OpShare      = "share"  // hands the user namespace and the network namespace over, for a container on the same network
 	OpUpdate     = "update" // limits and the restart policy, which the record has already
+	OpRename     = "rename" // its networks are to know the record's name
 	OpDetach     = "detach" // leave the session this connection attached to
 )
 

@@ -146,3 +146,22 @@ func TestExecIsOfTheContainer(t *testing.T) {
 	}
 	u.ok("rm", "-f", "one")
 }
+
+// TestRenamedIsFound gives a container that runs another name: the others on its
+// network find it by that.
+func TestRenamedIsFound(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	u.ok("network", "create", "lan")
+	u.ok("run", "-d", "--name", "first", "--network", "lan", "busybox", "sleep", "1000")
+	u.ok("run", "-d", "--name", "other", "--network", "lan", "busybox", "sleep", "1000")
+	finds := func(name string) func() bool {
+		return func() bool { return u.result("exec", "other", "nslookup", "-type=a", name).code == 0 }
+	}
+	eventually(t, "first is found", finds("first"))
+	u.ok("rename", "first", "second")
+	eventually(t, "second is found", finds("second"))
+	eventually(t, "first is not", func() bool { return !finds("first")() })
+	u.ok("rm", "-f", "second", "other")
+	u.ok("network", "rm", "lan")
+}

@@ -86,6 +86,8 @@ func (s *supervisor) talk(conn *container.Conn) {
 		answer = reply(conn, s.unpause())
 	case container.OpUpdate:
 		answer = reply(conn, s.update())
+	case container.OpRename:
+		answer = reply(conn, s.rename())
 	case container.OpShare:
 		answer = s.share(conn)
 	case container.OpConnect:
