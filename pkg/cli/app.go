@@ -31,6 +31,7 @@ func Main(ctx context.Context, call Call) int {
 		var stop context.CancelFunc
 		ctx, stop = signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 		defer stop()
+		signal.Ignore(unix.SIGPIPE) // which does not end the init of a pid namespace
 	} else {
 		state.SettleHome()
 	}
@@ -47,7 +48,9 @@ func Main(ctx context.Context, call Call) int {
 		}
 	}
 	if err := e.stdout.lost(); err != nil && code == 0 {
-		code = e.report(&cliError{err.Error()})
+		if code = codeOfPipe(err); code == 0 {
+			code = e.report(&cliError{err.Error()})
+		}
 	}
 	if ctx.Err() != nil {
 		return 128 + int(unix.SIGINT)

@@ -83,6 +83,8 @@ func (e *env) report(err error) int {
 	case errors.As(err, &help):
 		fmt.Fprint(e.stdout, e.usage(help.cmd, help.path))
 		return 0
+	case codeOfPipe(err) != 0:
+		return codeOfPipe(err)
 	case errors.As(err, &usage):
 		return e.reportUsage(usage)
 	case errors.As(err, &code) && code.err == nil:

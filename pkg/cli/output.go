@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/container"
+	"coracle/pkg/ns"
 )
 
 // output is the standard output. It remembers that something of it was lost, so
@@ -80,6 +81,16 @@ func (e *env) dieOfPipe(err error) {
 		f = e.stderr
 	}
 	_, _ = f.Write([]byte{'\n'}) // Go sends the signal for 1 and 2 (os/signal)
+}
+
+// codeOfPipe is the exit code of a stage that wrote to a standard output which
+// nobody reads any more, as if SIGPIPE had ended it; 0 for everything else.
+func codeOfPipe(err error) int {
+	var path *fs.PathError
+	if ns.Inside() && errors.Is(err, unix.EPIPE) && errors.As(err, &path) && path.Path == os.Stdout.Name() {
+		return 128 + int(unix.SIGPIPE)
+	}
+	return 0
 }
 
 // createFile makes a file that the user has named, as the user's umask says.

@@ -172,6 +172,10 @@ func TestLostOutput(t *testing.T) {
 		}
 		u.result("rm", "-f", "once")
 	}
+	// This is the init of a pid namespace, which no signal ends.
+	if r := u.shell("{ $C save busybox; echo $? >code; } | head -c 10 >/dev/null; cat code"); strings.TrimSpace(r.out) != "141" || r.err != "" {
+		t.Errorf("save: exit code %s%s, want 141", r.out, r.err)
+	}
 	u.ok("rm", "-f", "noisy", "quiet")
 }
 
