@@ -309,7 +309,7 @@ func (e *env) imageUsers(id string) (running, stopped string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	list, err := cs.List()
+	list, err := cs.Readable()
 	if err != nil {
 		return "", "", err
 	}

@@ -49,7 +49,7 @@ func (e *env) info() (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := cs.List()
+	list, err := cs.Readable()
 	if err != nil {
 		return nil, err
 	}

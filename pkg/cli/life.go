@@ -181,7 +181,7 @@ func (e *env) sweepTrash(cs *container.Store) error {
 	if ns.Inside() {
 		return cs.SweepTrash()
 	}
-	return e.enter(e.stdout, "__sweep")
+	return e.enter(e.stdout.File, "__sweep")
 }
 
 func (e *env) sweep() error {

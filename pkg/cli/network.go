@@ -231,7 +231,7 @@ func (e *env) usedNetworks() (map[string]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := cs.List()
+	list, err := cs.Readable()
 	if err != nil {
 		return nil, err
 	}

@@ -56,10 +56,15 @@ func (e *env) runPs(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	list, bad := cs.List()
-	if bad != nil {
-		e.say(bad) // the good ones are shown all the same
+	all, err := cs.ListAll()
+	if err != nil {
+		return err
 	}
+	if all.Bad != nil {
+		e.say(all.Bad) // the good ones are shown all the same
+	}
+	cs.Reclaim(all.Orphans)
+	list := append(all.Containers, all.Dead...)
 	last := c.Int("last")
 	if c.Bool("latest") {
 		last = 1

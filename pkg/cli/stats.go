@@ -104,7 +104,7 @@ func sample(cs *container.Store, args []string, all bool) ([]measured, error) {
 		}
 	}
 	if len(args) == 0 {
-		every, err := cs.List()
+		every, err := cs.Readable()
 		if err != nil {
 			return nil, err
 		}

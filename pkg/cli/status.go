@@ -30,6 +30,8 @@ func statusText(s container.State) string {
 		return fmt.Sprintf("Restarting (%d) %s", s.ExitCode, ago(s.FinishedAt))
 	case container.Exited:
 		return fmt.Sprintf("Exited (%d) %s", s.ExitCode, ago(s.FinishedAt))
+	case container.Dead:
+		return "Dead"
 	}
 	return "Created"
 }

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"coracle/pkg/state"
 )
 
 // Own reports whether a container has a network namespace that may be connected:
@@ -61,22 +59,11 @@ func (s *Store) Disconnect(ctx context.Context, c *Container, network string) er
 	return nil
 }
 
-// editNet replaces the record with one whose network is changed. The lock of
-// the names guards records against two changes at once.
+// editNet changes what the record says about networks.
 func (s *Store) editNet(ctx context.Context, c *Container, edit func(*Net)) error {
-	lock, err := state.Acquire(ctx, s.namesLock(), state.Exclusive)
-	if err != nil {
-		return fmt.Errorf("change container: %w", err)
-	}
-	defer lock.Release()
-	now, err := s.Load(c.ID)
-	if err != nil {
-		return err
-	}
-	r := now.Record
-	edit(&r.Net)
-	if err := s.writeRecord(c.dir, &r); err != nil {
-		return fmt.Errorf("change container: %w", err)
-	}
-	return nil
+	_, err := s.Edit(ctx, c.ID, func(r *Record) error {
+		edit(&r.Net)
+		return nil
+	})
+	return err
 }

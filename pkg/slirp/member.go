@@ -154,6 +154,13 @@ func (m *Membership) register(dir string) error {
 	return err
 }
 
+// Rename has the others find the container by another name.
+func (m *Membership) Rename(name string) error {
+	self := m.Self
+	self.Name = name
+	return state.WriteJSON(fmt.Sprintf("/proc/self/fd/%d/%s.json", m.dir.Fd(), self.Container), self, 0o600)
+}
+
 // socket is the path of a member's socket, short whatever the root is: sun_path
 // has 108 bytes.
 func (m *Membership) socket(o Member) string {

@@ -58,8 +58,8 @@ const defaultShmSize = 64 << 20
 
 // unmappedError is a user that the host has no id for.
 type unmappedError struct {
-	user   User
-	single bool
+	user User
+	maps ns.Maps
 }
 
 func (e *unmappedError) Error() string {
@@ -67,17 +67,13 @@ func (e *unmappedError) Error() string {
 }
 
 func (e *unmappedError) Hint() string {
-	who := "more subordinate ids"
-	if e.single {
-		who = "subordinate ids"
-	}
-	return "the host's administrator can give you " + who + ": usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER; or run as root of the container: --user 0"
+	return e.maps.Remedy() + "; or run as root of the container: --user 0"
 }
 
 // CheckUser reports a user or group that has no id in the user namespace.
 func CheckUser(m ns.Maps, u User) error {
 	if len(m.UID) > 0 && !m.Has(u.UID, u.GID) {
-		return &unmappedError{u, m.Single()}
+		return &unmappedError{u, m}
 	}
 	return nil
 }
