@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
@@ -124,6 +125,7 @@ type builder struct {
 	file    *file
 	meta    []instructions.ArgCommand // before the first FROM
 	metaVar lookup                    // and their values
+	epoch   *time.Time                // the SOURCE_DATE_EPOCH, or nil
 	context *tree
 	sums    *sums
 	jobs    []*job

@@ -84,7 +84,7 @@ func (b *builder) firstBuilt(config digest.Digest) time.Time {
 	if !b.o.NoCache && state.ReadJSON(b.recordPath(key), &r) == nil && !r.Created.IsZero() {
 		return r.Created
 	}
-	r.Created = now()
+	r.Created = time.Now().UTC()
 	_ = b.keep(key, r) // a memory: without it the next image is a new one
 	return r.Created
 }

@@ -65,7 +65,7 @@ func parsed(t *testing.T, text string, o Options) *builder {
 // files.
 func configured(t *testing.T, b *builder) *stage {
 	t.Helper()
-	s := &stage{args: newArgScope(b)}
+	s := &stage{args: newArgScope()}
 	for _, cmd := range b.file.stages[len(b.file.stages)-1].Commands {
 		if err := b.command(s, cmd); err != nil {
 			t.Fatal(err)

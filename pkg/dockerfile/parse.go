@@ -52,6 +52,9 @@ func (b *builder) load() error {
 	if b.metaVar, err = b.metaArgs(); err != nil {
 		return err
 	}
+	if b.epoch, err = b.sourceDateEpoch(); err != nil {
+		return err
+	}
 	return b.openContext()
 }
 
@@ -238,7 +241,7 @@ func parseTrigger(text string) (instructions.Command, error) {
 // Configure applies instructions that only change the configuration, such as
 // those of import --change.
 func Configure(image *Image, changes []string) error {
-	s := &stage{image: image.DockerOCIImage, args: newArgScope(nil)}
+	s := &stage{image: image.DockerOCIImage, args: newArgScope()}
 	s.args.adopt(s.image.Config.Env)
 	for _, text := range changes {
 		cmd, err := parseTrigger(text)

@@ -15,6 +15,7 @@ import (
 	"coracle/pkg/overlay"
 )
 
+// defaultPath is the PATH of images that have none.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // run is RUN.
@@ -79,16 +80,14 @@ func (b *builder) runEnv(s *stage) []string {
 			env = setEnv(env, k, v)
 		}
 	}
-	for _, a := range s.args.values() {
-		k, v, _ := strings.Cut(a, "=")
-		env = setEnv(env, k, v)
-	}
 	for _, e := range s.image.Config.Env {
-		k, v, _ := strings.Cut(e, "=")
-		env = setEnv(env, k, v)
+		k, _, _ := strings.Cut(e, "=")
+		env = setEnv(env, k, s.args.vars[k])
 	}
-	if !slices.ContainsFunc(env, func(e string) bool { return strings.HasPrefix(e, "PATH=") }) {
-		env = append(env, "PATH="+defaultPath)
+	for _, k := range s.args.args {
+		if v, ok := s.args.vars[k]; ok {
+			env = setEnv(env, k, v)
+		}
 	}
 	return env
 }

@@ -30,6 +30,7 @@ type stage struct {
 	step     int
 	steps    int
 	history  []ocispec.History
+	below    int // entries of the history that are the base image's
 	sawCmd   bool
 }
 
@@ -43,7 +44,7 @@ func (s *stage) parent() overlay.LayerID {
 // stage carries out one stage.
 func (b *builder) stage(i int) (*stage, error) {
 	src := b.file.stages[i]
-	s := &stage{index: i, args: newArgScope(b), steps: countSteps(src.Commands)}
+	s := &stage{index: i, args: newArgScope(), steps: countSteps(src.Commands)}
 	if len(b.file.stages) > 1 {
 		if s.name = src.Name; s.name == "" {
 			s.name = fmt.Sprintf("stage-%d", i)
@@ -105,9 +106,14 @@ func (b *builder) from(s *stage, src instructions.Stage) error {
 		s.inherit(from)
 	} else if name == "scratch" {
 		p := parsePlatform(s.platform)
+		s.image.Config.WorkingDir = "/"
 		s.image.OS, s.image.Architecture, s.image.Variant = p.os, p.arch, p.variant
 	} else if err := b.fromImage(s, name); err != nil {
 		return err
+	}
+	if _, ok := s.args.vars["PATH"]; !ok {
+		s.image.Config.Env = setEnv(s.image.Config.Env, "PATH", defaultPath)
+		s.args.vars["PATH"] = defaultPath
 	}
 	return b.triggers(s)
 }
@@ -121,7 +127,7 @@ func (b *builder) fromImage(s *stage, name string) error {
 	if err := json.Unmarshal(det.Config, &s.image); err != nil {
 		return fmt.Errorf("decode configuration of %s: %w", name, err)
 	}
-	s.layers, s.history = slices.Clone(det.Layers), slices.Clone(s.image.History)
+	s.layers, s.history, s.below = slices.Clone(det.Layers), slices.Clone(s.image.History), len(s.image.History)
 	s.args.adopt(s.image.Config.Env)
 	for _, text := range s.image.Config.OnBuild {
 		if cmd, err := parseTrigger(text); err == nil {
@@ -156,7 +162,7 @@ func (s *stage) inherit(base *stage) {
 	s.image.Config.Labels = maps.Clone(base.image.Config.Labels)
 	s.image.Config.ExposedPorts = maps.Clone(base.image.Config.ExposedPorts)
 	s.image.Config.Volumes = maps.Clone(base.image.Config.Volumes)
-	s.layers, s.history = slices.Clone(base.layers), slices.Clone(base.history)
+	s.layers, s.history, s.below = slices.Clone(base.layers), slices.Clone(base.history), base.below
 	s.args.inherit(base.args)
 	s.platform = base.platform
 }
@@ -198,7 +204,7 @@ func (b *builder) resolveOnce(name, platform string) (overlay.Details, error) {
 
 // addHistory tells of an instruction.
 func (s *stage) addHistory(createdBy string, empty bool) {
-	s.history = append(s.history, ocispec.History{CreatedBy: createdBy, Comment: "buildkit.dockerfile.v0", EmptyLayer: empty})
+	s.history = append(s.history, ocispec.History{CreatedBy: withoutCredentials(createdBy), Comment: "buildkit.dockerfile.v0", EmptyLayer: empty})
 }
 
 // command carries out one instruction.
@@ -206,7 +212,7 @@ func (b *builder) command(s *stage, cmd instructions.Command) error {
 	if err := b.ctx.Err(); err != nil {
 		return err
 	}
-	if ex, ok := cmd.(instructions.SupportsSingleWordExpansion); ok {
+	if ex, ok := cmd.(instructions.SupportsSingleWordExpansion); ok && !isArg(cmd) {
 		if err := ex.Expand(s.args.expand(b.file.escape)); err != nil {
 			return err
 		}
@@ -229,6 +235,13 @@ func (b *builder) command(s *stage, cmd instructions.Command) error {
 		return b.arg(s, c)
 	}
 	return configure(s, cmd, b.file.escape)
+}
+
+// isArg reports whether an instruction is an ARG, whose words are expanded only
+// if they are used.
+func isArg(cmd instructions.Command) bool {
+	_, ok := cmd.(*instructions.ArgCommand)
+	return ok
 }
 
 // errNotTheSame is said of a layer whose sources have changed while they were
