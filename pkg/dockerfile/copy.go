@@ -125,6 +125,9 @@ func (b *builder) transferFrom(s *stage, v *vertex, c transfer, p *plan, key []s
 	}
 	key = append(key, "from", top, strconv.FormatBool(c.parents), strconv.Itoa(len(c.exclude)))
 	key = append(append(key, c.exclude...), c.SourcePaths...)
+	for _, h := range c.SourceContents {
+		key = append(key, "<<", h.Path, h.Data)
+	}
 	return b.snapshot(s, v, newKey(s.parent(), key...), func(d *overlay.Dir, lowers []string) error {
 		t, err := b.layersTree(layers)
 		if err != nil {
@@ -135,6 +138,7 @@ func (b *builder) transferFrom(s *stage, v *vertex, c transfer, p *plan, key []s
 				return err
 			}
 		}
+		p.addContents(c)
 		return b.writePlan(p, d, lowers)
 	})
 }
@@ -180,10 +184,15 @@ func (b *builder) collect(p *plan, c transfer) error {
 			return err
 		}
 	}
+	p.addContents(c)
+	return nil
+}
+
+// addContents adds the here-documents.
+func (p *plan) addContents(c transfer) {
 	for _, h := range c.SourceContents {
 		p.items = append(p.items, item{target: path.Base(h.Path), data: []byte(h.Data)})
 	}
-	return nil
 }
 
 // addSource adds what one source stands for. With --parents, what follows
@@ -264,6 +273,12 @@ func (b *builder) sourceLayers(s *stage, from string) ([]overlay.LayerID, error)
 	}
 	if from == "scratch" {
 		return nil, nil
+	}
+	if b.file.stageOrNumber(from, len(b.file.stages)) >= 0 {
+		return nil, fmt.Errorf("cannot copy from stage %q, it needs to be defined before current stage %q", from, b.file.nameOf(s.index))
+	}
+	if n, err := strconv.Atoi(from); err == nil {
+		return nil, fmt.Errorf("invalid stage index %d", n)
 	}
 	det, err := b.resolve(from, s.platform)
 	return det.Layers, err

@@ -163,6 +163,14 @@ func (f *file) stageOrNumber(name string, limit int) int {
 	return -1
 }
 
+// nameOf is what a stage is called in messages.
+func (f *file) nameOf(i int) string {
+	if name := f.stages[i].Name; name != "" {
+		return name
+	}
+	return fmt.Sprintf("stage-%d", i)
+}
+
 func (f *file) target(name string) (int, error) {
 	if name == "" {
 		return len(f.stages) - 1, nil

@@ -61,6 +61,9 @@ func (b *builder) run(s *stage, c *instructions.RunCommand) error {
 		if errors.As(err, &exit) {
 			return fmt.Errorf("process %q did not complete successfully: %w", strings.Join(cmd.args, " "), err)
 		}
+		if err == nil && m.changed {
+			return errNotTheSame
+		}
 		return err
 	})
 	text := "RUN "
@@ -135,7 +138,7 @@ func (s *stage) command(c *instructions.RunCommand) (command, error) {
 		data = parser.ChompHeredocContent(data)
 	}
 	cmd := command{args: s.inShell(data), note: " (" + firstLine(f.Data) + ")"}
-	if strings.HasPrefix(f.Data, "#!") {
+	if strings.HasPrefix(data, "#!") {
 		cmd.script, cmd.args = data, []string{path.Join(scriptDir, path.Base(f.Name))}
 	}
 	return cmd, nil

@@ -46,9 +46,7 @@ func (b *builder) stage(i int) (*stage, error) {
 	src := b.file.stages[i]
 	s := &stage{index: i, args: newArgScope(), steps: countSteps(src.Commands)}
 	if len(b.file.stages) > 1 {
-		if s.name = src.Name; s.name == "" {
-			s.name = fmt.Sprintf("stage-%d", i)
-		}
+		s.name = b.file.nameOf(i)
 	}
 	if err := b.from(s, src); err != nil {
 		return nil, withLocation(err, src.Location)
