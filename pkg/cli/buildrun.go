@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
+	"github.com/docker/go-units"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -26,7 +27,10 @@ import (
 
 // buildRunner runs the commands of a build, each in a box of its own. They end
 // with this process, however it ends.
-type buildRunner struct{ st *overlay.Store }
+type buildRunner struct {
+	st      *overlay.Store
+	ulimits []units.Ulimit
+}
 
 // Run satisfies dockerfile.Runner.
 func (r *buildRunner) Run(ctx context.Context, s dockerfile.Step) error {
@@ -63,6 +67,9 @@ func (r *buildRunner) Run(ctx context.Context, s dockerfile.Step) error {
 	o, err := stepOptions(rootfs, s)
 	if err != nil {
 		return err
+	}
+	for _, u := range r.ulimits {
+		o.Rlimits = append(o.Rlimits, spec.Rlimit(u.Name, u.Soft, u.Hard))
 	}
 	stubs, err := newStubs(rootfs, o.Mounts)
 	if err != nil {

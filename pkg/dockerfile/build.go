@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/docker/go-units"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"coracle/pkg/overlay"
@@ -20,8 +21,8 @@ import (
 // Options say what to build.
 type Options struct {
 	ContextDir string    // empty without a context
-	Dockerfile string    // a path on the host; the name that is shown with Source
-	Source     io.Reader // of the Dockerfile, when it is not a file
+	Dockerfile string    // a path on the host; with an archive, in that
+	Source     io.Reader // the Dockerfile; without ContextDir it may be an archive, which is the context
 	Names      []string  // canonical names for the result
 
 	BuildArgs map[string]string
@@ -31,10 +32,28 @@ type Options struct {
 	Network   string   // for RUN: "", none, host
 	AddHosts  []string // for RUN
 	NoCache   bool
-	Pull      bool
-	Secrets   map[string][]byte // by ID
-	ShmSize   int64
+	// NoCacheFilter are names of stages that take nothing from the cache.
+	NoCacheFilter []string
+	// Contexts replace stages and images of their names, which are lower-case.
+	Contexts map[string]Context
+	Ulimits  []units.Ulimit // for RUN
+
+	Outputs      []Destination
+	NoImage      bool // nothing goes into the store but the cache
+	RewriteTimes bool // none in new layers is after SOURCE_DATE_EPOCH
+	Pull         bool
+	Secrets      map[string]Secret // by ID
+	ShmSize      int64
 }
+
+// Context is what a name stands for: one of the two.
+type Context struct {
+	Dir   string // on the host
+	Image string
+}
+
+// Secret reads a secret, when it is asked for.
+type Secret func(ctx context.Context) ([]byte, error)
 
 // Images finds base images.
 type Images interface {
@@ -101,7 +120,7 @@ func Build(ctx context.Context, st *overlay.Store, images Images, run Runner, o 
 		ctx: ctx, cancel: cancel, st: st, images: images, runner: run, o: o,
 		tell:  &teller{ctx: ctx, send: events},
 		slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
-		bases: map[string]*base{}, used: map[string]bool{},
+		bases: map[string]*base{}, contexts: map[string]*namedContext{}, used: map[string]bool{},
 	}
 	defer b.close()
 	res, err := b.build()
@@ -135,6 +154,7 @@ type builder struct {
 	failed   error   // the first failure, which canceled the others
 	mounts   []*tree // of images and stages that COPY --from reads
 	bases    map[string]*base
+	contexts map[string]*namedContext
 	used     map[string]bool // build arguments that something asked for
 	warnings []string
 }

@@ -264,6 +264,12 @@ func (b *builder) sourceLayers(s *stage, from string) ([]overlay.LayerID, error)
 	if strings.Contains(from, "$") {
 		return nil, fmt.Errorf("variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround")
 	}
+	if given, ok := b.named(from); ok && given.Image == "" {
+		return b.contextLayers(from, given.Dir)
+	} else if ok {
+		det, err := b.resolve(given.Image, s.platform)
+		return det.Layers, err
+	}
 	if i := b.file.stageOrNumber(from, s.index); i >= 0 {
 		other, err := b.wait(i)
 		if err != nil {

@@ -4,8 +4,13 @@ package dockerfile
 
 import (
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // epochArg is the build argument that says when a reproducible image is from,
@@ -41,4 +46,25 @@ func (b *builder) epochKey() string {
 		return ""
 	}
 	return strconv.FormatInt(b.epoch.Unix(), 10)
+}
+
+func (b *builder) rewritesTimes() bool { return b.o.RewriteTimes && b.epoch != nil }
+
+// clampTimes gives what is in a layer's directory and is younger than t the
+// time t, as BuildKit's rewrite-timestamp.
+func clampTimes(dir string, t time.Time) error {
+	ts, err := unix.TimeToTimespec(t)
+	if err != nil {
+		return err
+	}
+	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil || !info.ModTime().After(t) {
+			return err
+		}
+		return os.NewSyscallError("utimensat", unix.UtimesNanoAt(unix.AT_FDCWD, name, []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW))
+	})
 }

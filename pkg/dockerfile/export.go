@@ -16,6 +16,14 @@ import (
 
 // export records the image.
 func (b *builder) export(s *stage) (Result, error) {
+	for _, o := range b.o.Outputs {
+		if err := b.exportFiles(s.layers, o); err != nil {
+			return Result{}, err
+		}
+	}
+	if b.o.NoImage {
+		return Result{Warnings: b.allWarnings()}, nil
+	}
 	v := b.tell.start("exporting to image")
 	if err := b.atLeastOneLayer(s); err != nil {
 		return Result{}, v.fail(err)

@@ -28,12 +28,16 @@ func secretID(x *instructions.Mount) string {
 // secret shows a secret as a file, a variable, or both. The file is in memory.
 func (m *mounts) secret(x mount, target string) (sm StepMount, env []string, err error) {
 	id := secretID(x.Mount)
-	value, ok := m.b.o.Secrets[id]
+	read, ok := m.b.o.Secrets[id]
 	if !ok {
 		if x.Required {
 			err = fmt.Errorf("secret %s: not found", id)
 		}
 		return sm, nil, err
+	}
+	value, err := read(m.b.ctx)
+	if err != nil {
+		return sm, nil, fmt.Errorf("secret %s: %w", id, err)
 	}
 	if x.Env != nil {
 		name := *x.Env

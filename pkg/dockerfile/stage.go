@@ -32,6 +32,7 @@ type stage struct {
 	history  []ocispec.History
 	below    int // entries of the history that are the base image's
 	sawCmd   bool
+	noCache  bool // --no-cache-filter names it
 }
 
 func (s *stage) parent() overlay.LayerID {
@@ -45,11 +46,15 @@ func (s *stage) parent() overlay.LayerID {
 func (b *builder) stage(i int) (*stage, error) {
 	src := b.file.stages[i]
 	s := &stage{index: i, args: newArgScope(), steps: countSteps(src.Commands)}
+	s.noCache = src.Name != "" && slices.ContainsFunc(b.o.NoCacheFilter, func(n string) bool { return strings.EqualFold(n, src.Name) })
 	if len(b.file.stages) > 1 {
 		s.name = b.file.nameOf(i)
 	}
 	if err := b.from(s, src); err != nil {
 		return nil, withLocation(err, src.Location)
+	}
+	if _, replaced := b.named(src.Name); replaced {
+		return s, nil
 	}
 	for _, cmd := range src.Commands {
 		if err := b.command(s, cmd); err != nil {
@@ -96,16 +101,21 @@ func (b *builder) from(s *stage, src instructions.Stage) error {
 	if s.platform == "" {
 		s.platform = b.o.Platform
 	}
-	if base := b.file.stage(name, s.index); base >= 0 {
+	if given, ok := b.named(src.Name); ok { // of the stage: its instructions do not count
+		return b.fromContext(s, src.Name, given)
+	}
+	if given, ok := b.named(name); ok {
+		if err := b.fromContext(s, name, given); err != nil {
+			return err
+		}
+	} else if base := b.file.stage(name, s.index); base >= 0 {
 		from, err := b.wait(base)
 		if err != nil {
 			return err
 		}
 		s.inherit(from)
 	} else if name == "scratch" {
-		p := parsePlatform(s.platform)
-		s.image.Config.WorkingDir = "/"
-		s.image.OS, s.image.Architecture, s.image.Variant = p.os, p.arch, p.variant
+		s.empty()
 	} else if err := b.fromImage(s, name); err != nil {
 		return err
 	}
@@ -114,6 +124,26 @@ func (b *builder) from(s *stage, src instructions.Stage) error {
 		s.args.vars["PATH"] = defaultPath
 	}
 	return b.triggers(s)
+}
+
+// empty begins with nothing.
+func (s *stage) empty() {
+	p := parsePlatform(s.platform)
+	s.image.Config.WorkingDir = "/"
+	s.image.OS, s.image.Architecture, s.image.Variant = p.os, p.arch, p.variant
+}
+
+// fromContext begins with what --build-context gives for a name.
+func (b *builder) fromContext(s *stage, name string, c Context) (err error) {
+	if c.Image != "" {
+		return b.fromImage(s, c.Image)
+	}
+	s.empty()
+	if s.layers, err = b.contextLayers(name, c.Dir); err != nil {
+		return err
+	}
+	s.addHistory("[context "+name+"] load from client", false)
+	return nil
 }
 
 func (b *builder) fromImage(s *stage, name string) error {
@@ -251,7 +281,10 @@ var errNotTheSame = errors.New("the sources have changed meanwhile")
 //
 // Preconditions: every stage that f reads is there, for f runs with a slot.
 func (b *builder) snapshot(s *stage, v *vertex, key cacheKey, f func(d *overlay.Dir, lowers []string) error) error {
-	if id, ok := b.cached(key); ok {
+	if b.rewritesTimes() {
+		key = newKey("", string(key), "rewrite-timestamp", b.epochKey())
+	}
+	if id, ok := b.cached(key); ok && !s.noCache {
 		s.layers = append(s.layers, id)
 		v.cached()
 		return nil
@@ -275,6 +308,11 @@ func (b *builder) snapshot(s *stage, v *vertex, key cacheKey, f func(d *overlay.
 	keep := !errors.Is(err, errNotTheSame)
 	if err != nil && keep {
 		return v.fail(err)
+	}
+	if b.rewritesTimes() {
+		if err := clampTimes(d.Upper, *b.epoch); err != nil {
+			return v.fail(err)
+		}
 	}
 	id, err := b.commit(d, s.parent(), lowers)
 	if err == nil && keep {
