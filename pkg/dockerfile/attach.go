@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/dockerfile/files"
 )
 
 // attach shows what a path in root means at a path of our own. Links are
@@ -51,9 +53,9 @@ func cloneTree(root *os.Root, source string, readOnly bool) (tree int, isDir boo
 		return -1, false, err
 	}
 	defer top.Close()
-	fd, err := openIn(int(top.Fd()), inTree(source), unix.O_PATH)
+	fd, err := openIn(int(top.Fd()), files.InTree(source), unix.O_PATH)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
-		return -1, false, &notFoundError{name: inTree(source)}
+		return -1, false, &files.NotFoundError{Name: files.InTree(source)}
 	}
 	if err != nil {
 		return -1, false, &os.PathError{Op: "open", Path: source, Err: err}

@@ -14,6 +14,7 @@ import (
 	"github.com/docker/go-units"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
+	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
 )
@@ -121,6 +122,7 @@ func Build(ctx context.Context, st *overlay.Store, images Images, run Runner, o 
 		tell:  &teller{ctx: ctx, send: events},
 		slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		bases: map[string]*base{}, contexts: map[string]*namedContext{}, used: map[string]bool{},
+		layerTrees: map[overlay.LayerID]*files.Tree{},
 	}
 	defer b.close()
 	res, err := b.build()
@@ -145,14 +147,15 @@ type builder struct {
 	meta    []instructions.ArgCommand // before the first FROM
 	metaVar lookup                    // and their values
 	epoch   *time.Time                // the SOURCE_DATE_EPOCH, or nil
-	context *tree
-	sums    *sums
+	context *files.Tree
+	sums    *files.Sums
 	jobs    []*job
 	start   func(stage int)
 
 	mu       sync.Mutex
 	failed   error   // the first failure, which canceled the others
-	mounts   []*tree // of images and stages that COPY --from reads
+	trees      []*files.Tree // open: of images and stages that COPY --from reads, of downloads
+	layerTrees map[overlay.LayerID]*files.Tree
 	bases    map[string]*base
 	contexts map[string]*namedContext
 	used     map[string]bool // build arguments that something asked for
@@ -160,11 +163,11 @@ type builder struct {
 }
 
 func (b *builder) close() {
-	for _, t := range b.mounts {
-		t.close()
+	for _, t := range b.trees {
+		t.Close()
 	}
 	if b.context != nil {
-		b.context.close()
+		b.context.Close()
 	}
 }
 
@@ -182,10 +185,10 @@ func (b *builder) build() (Result, error) {
 	}
 	s, err := b.runStages(target, needed)
 	if err != nil {
-		b.sums.save(false)
+		b.sums.Save(false)
 		return Result{}, err
 	}
-	b.sums.save(true)
+	b.sums.Save(true)
 	return b.export(s)
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/state"
 )
 
@@ -28,9 +29,9 @@ func cacheName(x mount) string {
 		id = path.Clean(x.Target)
 	}
 	if x.from {
-		id = fmt.Sprintf("%s\nfrom %s %q", id, x.layers, inTree(x.Source))
+		id = fmt.Sprintf("%s\nfrom %s %q", id, x.layers, files.InTree(x.Source))
 	}
-	if inTree(x.Source) == "." && (x.UID != nil || x.GID != nil || x.Mode != nil) {
+	if files.InTree(x.Source) == "." && (x.UID != nil || x.GID != nil || x.Mode != nil) {
 		id = fmt.Sprintf("%s\nowner %d:%d %o", id, number(x.UID, 0), number(x.GID, 0), number(x.Mode, 0o755))
 	}
 	return digest.FromString(id).Encoded()
@@ -170,27 +171,27 @@ func (m *mounts) seed(x mount, temp, made string) error {
 	if err != nil {
 		return err
 	}
-	p := &plan{}
-	if err := p.addSource(t, x.Source, transfer{}); err != nil {
+	p := &files.Copy{}
+	if err := p.Add(t, x.Source, files.Options{}); err != nil {
 		return err
 	}
-	if len(p.items) == 0 || !p.items[0].info.IsDir() {
-		return fmt.Errorf("%s is not a directory", inTree(x.Source))
+	if !p.IsDir() {
+		return fmt.Errorf("%s is not a directory", files.InTree(x.Source))
 	}
 	return m.copyOut(p, temp)
 }
 
 // give sets the owner that uid= and gid= ask for.
 func give(file string, x mount) error {
-	var own owner
+	var own files.Owner
 	if x.UID != nil {
-		own.uid = int(*x.UID)
+		own.UID = int(*x.UID)
 	}
 	if x.GID != nil {
-		own.gid = int(*x.GID)
+		own.GID = int(*x.GID)
 	}
-	err := os.Chown(file, own.uid, own.gid)
-	if errors.Is(err, unix.EINVAL) && singleID() {
+	err := os.Chown(file, own.UID, own.GID)
+	if errors.Is(err, unix.EINVAL) && files.SingleID() {
 		return nil
 	}
 	return err

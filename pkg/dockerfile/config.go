@@ -8,11 +8,13 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 
+	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
 )
@@ -187,43 +189,28 @@ func (b *builder) workdir(s *stage, c *instructions.WorkdirCommand) error {
 		if err != nil {
 			return err
 		}
-		defer root.close()
+		defer root.Close()
 		return b.makeWorkdir(root, dir, user)
 	})
 	s.addHistory("WORKDIR "+dir, false)
 	return err
 }
 
-func (b *builder) makeWorkdir(root *target, dir, user string) error {
-	var own owner
+func (b *builder) makeWorkdir(root *files.Target, dir, user string) error {
+	var own files.Owner
 	if user != "" {
-		u, _, err := spec.ResolveUser(root.path, user, nil)
+		u, _, err := spec.ResolveUser(root.Path(), user, nil)
 		if err != nil {
 			return err
 		}
-		own = owner{int(u.UID), int(u.GID)}
+		own = files.Owner{UID: int(u.UID), GID: int(u.GID)}
 	}
-	made := root.missing(dir)
-	if err := root.mkdirAll(dir, own); err != nil {
+	var when time.Time
+	if b.epoch != nil {
+		when = *b.epoch
+	}
+	if _, err := root.MkdirAll(dir, 0o755, own, when); err != nil {
 		return fmt.Errorf("create working directory %s: %w", dir, err)
 	}
-	if b.epoch == nil {
-		return nil
-	}
-	for _, p := range made {
-		if err := root.in(p, func(fd int, base string) error { return setTime(fd, base, *b.epoch) }); err != nil {
-			return err
-		}
-	}
 	return nil
-}
-
-// missing are the directories that p takes and that are not there, the deepest
-// first.
-func (t *target) missing(p string) []string {
-	var list []string
-	for ; p != "/" && !t.isDir(p); p = path.Dir(p) {
-		list = append(list, t.followed(p))
-	}
-	return list
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/moby/patternmatcher"
 
+	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/overlay"
 )
 
@@ -47,29 +48,29 @@ func (b *builder) loadContext(name, dir string) ([]overlay.LayerID, error) {
 	if err != nil {
 		return nil, v.fail(fmt.Errorf("open build context %s: %w", name, err))
 	}
-	t, err := openTree(dir)
+	t, err := files.OpenTree(dir, nil)
 	if err != nil {
 		return nil, v.fail(fmt.Errorf("open build context %s: %w", name, err))
 	}
-	defer t.close()
-	patterns, err := readIgnore(t.root.OpenFile(".dockerignore", openFlags, 0))
+	defer t.Close()
+	patterns, err := readIgnore(t.Root().OpenFile(".dockerignore", openFlags, 0))
 	if err != nil {
 		return nil, v.fail(err)
 	}
-	if t.ignore, err = patternmatcher.New(patterns); err != nil {
+	if t.Ignore, err = patternmatcher.New(patterns); err != nil {
 		return nil, v.fail(fmt.Errorf("read .dockerignore: %w", err))
 	}
-	p := &plan{dest: "/", isDir: true}
-	if err := p.addSource(t, ".", transfer{}); err != nil {
+	p := &files.Copy{Verb: "context", Dest: "/", Warn: b.warn}
+	if err := p.Add(t, ".", files.Options{}); err != nil {
 		return nil, v.fail(err)
 	}
-	sum, err := p.digest(b.ctx, nil)
+	sum, err := p.Digest(b.ctx, nil)
 	if err != nil {
 		return nil, v.fail(err)
 	}
 	s := &stage{args: newArgScope()}
 	err = b.snapshot(s, v, newKey("", "context", sum), func(d *overlay.Dir, lowers []string) error {
-		return b.writePlan(p, d, lowers)
+		return b.write(p, transfer{}, d, lowers)
 	})
 	return s.layers, err
 }

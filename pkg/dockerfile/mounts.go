@@ -12,6 +12,7 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
+	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/overlay"
 )
 
@@ -33,7 +34,7 @@ type mount struct {
 	target  string            // absolute
 	from    bool              // of a stage or an image
 	layers  []overlay.LayerID // its
-	context *plan             // files of the context
+	context *files.Copy             // files of the context
 	cache   string            // the name of a cache's directory
 }
 
@@ -69,11 +70,11 @@ func (m *mounts) plan(list []*instructions.Mount) (string, error) {
 				x.from = true
 				break
 			}
-			x.context = &plan{}
-			if err := x.context.addSource(m.b.context, x.Source, transfer{}); err != nil {
+			x.context = &files.Copy{}
+			if err := x.context.Add(m.b.context, x.Source, files.Options{}); err != nil {
 				return "", err
 			}
-			sum, err := x.context.digest(m.b.ctx, m.b.sums)
+			sum, err := x.context.Digest(m.b.ctx, m.b.sums)
 			if err != nil {
 				return "", err
 			}
@@ -148,8 +149,8 @@ func (m *mounts) bind(x mount) (string, error) {
 	if x.from {
 		return m.bindLayers(x)
 	}
-	if x.ReadOnly && (m.b.context.ignore == nil || len(m.b.context.ignore.Patterns()) == 0) {
-		return m.attach(m.b.context.root, x.Source, true)
+	if x.ReadOnly && (m.b.context.Ignore == nil || len(m.b.context.Ignore.Patterns()) == 0) {
+		return m.attach(m.b.context.Root(), x.Source, true)
 	}
 	// A copy: what the command may write is thrown away, and what
 	// .dockerignore hides stays hidden.
@@ -162,16 +163,16 @@ func (m *mounts) bind(x mount) (string, error) {
 }
 
 // copyOut copies a single source to the name "source" in dir.
-func (m *mounts) copyOut(p *plan, dir string) error {
-	t, err := openTarget(dir)
+func (m *mounts) copyOut(p *files.Copy, dir string) error {
+	t, err := files.OpenTarget(dir, nil)
 	if err != nil {
 		return err
 	}
-	defer t.close()
+	defer t.Close()
 	copied := *p
-	copied.dest, copied.isDir = "/source", len(p.items) > 0 && p.items[0].info.IsDir()
-	err = copied.write(m.b.ctx, t)
-	if errors.Is(err, errNotTheSame) {
+	copied.Dest, copied.Itself = "/source", true
+	err = copied.Write(m.b.ctx, t)
+	if errors.Is(err, files.ErrChanged) {
 		m.changed, err = true, nil
 	}
 	return err
@@ -185,7 +186,7 @@ func (m *mounts) bindLayers(x mount) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return m.attach(t.root, x.Source, x.ReadOnly)
+		return m.attach(t.Root(), x.Source, x.ReadOnly)
 	}
 	d, err := m.b.st.NewDir()
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/overlay"
 )
 
@@ -45,26 +46,26 @@ func (b *builder) exportFiles(layers []overlay.LayerID, o Destination) error {
 	return nil
 }
 
-func (b *builder) writeDir(t *tree, dir string) error {
+func (b *builder) writeDir(t *files.Tree, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	to, err := openTarget(dir)
+	to, err := files.OpenTarget(dir, nil)
 	if err != nil {
 		return err
 	}
-	defer to.close()
-	p := &plan{dest: "/", isDir: true, chown: "0:0"} // root is the caller
-	if err := p.addSource(t, ".", transfer{}); err != nil {
+	defer to.Close()
+	p := &files.Copy{Verb: "output", Dest: "/", Chown: "0:0", Warn: b.warn} // root is the caller
+	if err := p.Add(t, ".", files.Options{}); err != nil {
 		return err
 	}
-	return p.write(b.ctx, to)
+	return p.Write(b.ctx, to)
 }
 
 // writeTar writes a tree as an archive: hard links once, no sockets.
-func writeTar(ctx context.Context, t *tree, w io.Writer) error {
+func writeTar(ctx context.Context, t *files.Tree, w io.Writer) error {
 	a := &tarTree{t: t, w: tar.NewWriter(w), links: map[uint64]string{}}
-	err := fs.WalkDir(t.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(t.Root().FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -80,7 +81,7 @@ func writeTar(ctx context.Context, t *tree, w io.Writer) error {
 }
 
 type tarTree struct {
-	t     *tree
+	t     *files.Tree
 	w     *tar.Writer
 	links map[uint64]string // inodes with several names, and the first
 }
@@ -92,7 +93,7 @@ func (a *tarTree) add(name string, d fs.DirEntry) error {
 	}
 	link := ""
 	if info.Mode()&fs.ModeSymlink != 0 {
-		if link, err = a.t.root.Readlink(name); err != nil {
+		if link, err = a.t.Root().Readlink(name); err != nil {
 			return err
 		}
 	}
@@ -118,7 +119,7 @@ func (a *tarTree) add(name string, d fs.DirEntry) error {
 }
 
 func (a *tarTree) file(name string, h *tar.Header) error {
-	f, err := a.t.root.OpenFile(name, openFlags, 0)
+	f, err := a.t.Root().OpenFile(name, openFlags, 0)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
+
+	"coracle/pkg/dockerfile/files"
 )
 
 // file is a parsed Dockerfile.
@@ -63,7 +65,7 @@ func (b *builder) openContext() error {
 		return nil
 	}
 	if b.context == nil {
-		t, err := openTree(b.o.ContextDir)
+		t, err := files.OpenTree(b.o.ContextDir, nil)
 		if err != nil {
 			return v.fail(fmt.Errorf("open build context: %w", err))
 		}
@@ -74,12 +76,12 @@ func (b *builder) openContext() error {
 	if err != nil {
 		return v.fail(err)
 	}
-	if t.ignore, err = patternmatcher.New(patterns); err != nil {
+	if t.Ignore, err = patternmatcher.New(patterns); err != nil {
 		return v.fail(fmt.Errorf("read .dockerignore: %w", err))
 	}
 	if b.o.ContextDir != "" { // what an archive had is gone after the build
-		b.sums = loadSums(b.st.Dirs().BuildCache(), t.path)
-		t.sums = b.sums
+		b.sums = files.LoadSums(b.st.Dirs().BuildCache(), t.Path())
+		t.Sums = b.sums
 	}
 	v.finish()
 	return nil
@@ -112,10 +114,10 @@ func (b *builder) openIgnoreFile() (*os.File, error) {
 	case b.o.Source == nil:
 		f, err = os.OpenFile(b.o.Dockerfile+".dockerignore", openFlags, 0)
 	case b.o.ContextDir == "":
-		f, err = b.context.root.OpenFile(inTree(b.o.Dockerfile+".dockerignore"), openFlags, 0)
+		f, err = b.context.Root().OpenFile(files.InTree(b.o.Dockerfile+".dockerignore"), openFlags, 0)
 	}
 	if errors.Is(err, os.ErrNotExist) {
-		f, err = b.context.root.OpenFile(".dockerignore", openFlags, 0)
+		f, err = b.context.Root().OpenFile(".dockerignore", openFlags, 0)
 	}
 	return f, err
 }

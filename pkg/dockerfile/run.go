@@ -12,6 +12,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
+	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/overlay"
 )
 
@@ -62,7 +63,7 @@ func (b *builder) run(s *stage, c *instructions.RunCommand) error {
 			return fmt.Errorf("process %q did not complete successfully: %w", strings.Join(cmd.args, " "), err)
 		}
 		if err == nil && m.changed {
-			return errNotTheSame
+			return files.ErrChanged
 		}
 		return err
 	})

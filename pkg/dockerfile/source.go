@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/oci"
 )
 
@@ -103,9 +104,9 @@ func (b *builder) openInContext() (*os.File, error) {
 	if b.o.Dockerfile == "" {
 		b.o.Dockerfile = "Dockerfile"
 	}
-	f, err := b.context.root.OpenFile(inTree(b.o.Dockerfile), openFlags, 0)
+	f, err := b.context.Root().OpenFile(files.InTree(b.o.Dockerfile), openFlags, 0)
 	if errors.Is(err, fs.ErrNotExist) && b.o.Dockerfile == "Dockerfile" {
-		if lower, lerr := b.context.root.OpenFile("dockerfile", openFlags, 0); lerr == nil {
+		if lower, lerr := b.context.Root().OpenFile("dockerfile", openFlags, 0); lerr == nil {
 			return lower, nil
 		}
 	}
@@ -136,42 +137,37 @@ func (b *builder) unpackContext(in io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("read build context: %w", err)
 	}
-	defer archive.close()
-	info, err := archive.root.Lstat("data")
+	defer archive.Close()
+	to, err := files.OpenTarget(dir, nil)
 	if err != nil {
 		return err
 	}
-	to, err := openTarget(dir)
-	if err != nil {
-		return err
-	}
-	defer to.close()
-	p := &plan{dest: "/", isDir: true, chown: "0:0", items: []item{{tree: archive, name: "data", info: info, unpack: true}}}
-	if err := p.write(b.ctx, to); err != nil {
+	defer to.Close()
+	p := &files.Copy{Verb: "context", Dest: "/", Chown: "0:0", Warn: b.warn}
+	if err := errors.Join(p.AddArchive(archive, "data"), p.Write(b.ctx, to)); err != nil {
 		return fmt.Errorf("unpack build context: %w", err)
 	}
-	b.context, err = openTree(dir)
+	b.context, err = files.OpenTree(dir, nil)
 	return err
 }
 
 // spool keeps a stream in a file, "data", in a tree of its own.
-func (b *builder) spool(in io.Reader) (*tree, error) {
+func (b *builder) spool(in io.Reader) (*files.Tree, error) {
 	dir, err := b.tempDir("spool-")
 	if err != nil {
 		return nil, err
 	}
-	t, err := openTree(dir)
+	t, err := files.OpenTree(dir, func() { _ = os.RemoveAll(dir) })
 	if err != nil {
 		return nil, err
 	}
-	t.after = func() { _ = os.RemoveAll(dir) }
-	f, err := t.root.OpenFile("data", os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := t.Root().OpenFile("data", os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err == nil {
 		_, err = io.Copy(f, in)
 		err = errors.Join(err, f.Close())
 	}
 	if err != nil {
-		t.close()
+		t.Close()
 		return nil, err
 	}
 	return t, nil

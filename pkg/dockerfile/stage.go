@@ -16,6 +16,7 @@ import (
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/overlay"
 )
 
@@ -272,10 +273,6 @@ func isArg(cmd instructions.Command) bool {
 	return ok
 }
 
-// errNotTheSame is said of a layer whose sources have changed while they were
-// copied: good enough for this build, not for a later one.
-var errNotTheSame = errors.New("the sources have changed meanwhile")
-
 // snapshot makes a layer of what f writes, or takes the one that the cache has
 // under key.
 //
@@ -305,7 +302,7 @@ func (b *builder) snapshot(s *stage, v *vertex, key cacheKey, f func(d *overlay.
 	}
 	defer d.Discard()
 	err = f(d, lowers)
-	keep := !errors.Is(err, errNotTheSame)
+	keep := !errors.Is(err, files.ErrChanged) // good enough for this build, not for a later one
 	if err != nil && keep {
 		return v.fail(err)
 	}

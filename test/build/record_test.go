@@ -4,6 +4,7 @@ package build
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,6 +38,10 @@ var buildctlOptions = map[string]string{"--build-arg": "build-arg:", "--target":
 func record(t *testing.T, client string, c testCase) ([]section, error) {
 	t.Helper()
 	out := t.TempDir()
+	// The daemon would only update what it has of the last context.
+	if text, err := exec.Command(client, "prune", "--all").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("prune: %w\n%s", err, text)
+	}
 	text, err := runBuild(t, testCase{c.name, c.path, append([]section(nil), c.sections...)}, func(dir string, more []string) *exec.Cmd {
 		args := []string{
 			"build", "--no-cache", "--progress=plain", "--frontend=dockerfile.v0", "--local=context=" + dir, "--local=dockerfile=" + dir,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dockerfile
+package files
 
 import (
 	"crypto/sha256"
@@ -19,13 +19,13 @@ import (
 	"coracle/pkg/state"
 )
 
-// sums remembers the digests of a context's files from build to build, so that
+// Sums remembers the digests of a context's files from build to build, so that
 // a file which has not changed is not read again. A nil one knows nothing.
 //
 // That a file has not changed is told by its inode, size and times, as git and
 // make do. A change within the resolution of the file system's clock would go
 // unseen; so a digest is only kept when the file was at rest for a while.
-type sums struct {
+type Sums struct {
 	path string
 	mu   sync.Mutex
 	old  map[string]fileSum
@@ -61,19 +61,19 @@ func (f fileSum) atRest(now time.Time) bool {
 	return now.Sub(time.Unix(0, max(f.Mtime, f.Ctime))) >= restTime
 }
 
-// loadSums reads what is known of the files below context. Losing it costs time
+// LoadSums reads what is known of the files below context. Losing it costs time
 // only.
-func loadSums(dir, context string) *sums {
-	s := &sums{path: filepath.Join(dir, digest.FromString(context).Encoded()+".sums"), seen: map[string]fileSum{}}
+func LoadSums(dir, context string) *Sums {
+	s := &Sums{path: filepath.Join(dir, digest.FromString(context).Encoded()+".sums"), seen: map[string]fileSum{}}
 	if state.ReadJSON(s.path, &s.old) != nil {
 		s.old = nil
 	}
 	return s
 }
 
-// save keeps what is known. After a complete build that is what the build has
+// Save keeps what is known. After a complete build that is what the build has
 // seen; one that failed may not have come to all files.
-func (s *sums) save(complete bool) {
+func (s *Sums) Save(complete bool) {
 	if s == nil {
 		return
 	}
@@ -93,11 +93,11 @@ func (s *sums) save(complete bool) {
 	}
 }
 
-// sum is the digest of a regular file.
-func (s *sums) sum(it item) (string, error) {
+// sum is the digest of a regular file, with its extended attributes.
+func (s *Sums) sum(t *Tree, it item) (string, error) {
 	now, ok := newFileSum(it.info)
-	if s == nil || !ok || it.tree.sums != s {
-		sum, _, err := readSum(it)
+	if s == nil || !ok || t.Sums != s {
+		sum, _, err := readSum(t, it)
 		return sum, err
 	}
 	s.mu.Lock()
@@ -111,7 +111,7 @@ func (s *sums) sum(it item) (string, error) {
 		s.keep(it.name, known)
 		return known.Sum, nil
 	}
-	sum, read, err := readSum(it)
+	sum, read, err := readSum(t, it)
 	if err != nil {
 		return "", err
 	}
@@ -124,7 +124,7 @@ func (s *sums) sum(it item) (string, error) {
 	return sum, nil
 }
 
-func (s *sums) keep(name string, f fileSum) {
+func (s *Sums) keep(name string, f fileSum) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seen[name] = f
@@ -132,8 +132,8 @@ func (s *sums) keep(name string, f fileSum) {
 
 // readSum reads a file. What it returns beside the digest has one only if the
 // file was the same before and after.
-func readSum(it item) (string, fileSum, error) {
-	f, err := it.tree.root.Open(it.name)
+func readSum(t *Tree, it item) (string, fileSum, error) {
+	f, err := t.openRegular(it.name)
 	if err != nil {
 		return "", fileSum{}, err
 	}
@@ -145,6 +145,13 @@ func readSum(it item) (string, fileSum, error) {
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
 		return "", fileSum{}, err
+	}
+	attrs, err := readAttributes(int(f.Fd()))
+	if err != nil {
+		return "", fileSum{}, err
+	}
+	if len(attrs) > 0 {
+		_, _ = io.WriteString(h, attributeText(attrs))
 	}
 	sum := hex.EncodeToString(h.Sum(nil))
 	after, err := f.Stat()
