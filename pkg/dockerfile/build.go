@@ -152,14 +152,14 @@ type builder struct {
 	jobs    []*job
 	start   func(stage int)
 
-	mu       sync.Mutex
-	failed   error   // the first failure, which canceled the others
+	mu         sync.Mutex
+	failed     error         // the first failure, which canceled the others
 	trees      []*files.Tree // open: of images and stages that COPY --from reads, of downloads
 	layerTrees map[overlay.LayerID]*files.Tree
-	bases    map[string]*base
-	contexts map[string]*namedContext
-	used     map[string]bool // build arguments that something asked for
-	warnings []string
+	bases      map[string]*base
+	contexts   map[string]*namedContext
+	used       map[string]bool // build arguments that something asked for
+	warnings   []string
 }
 
 func (b *builder) close() {

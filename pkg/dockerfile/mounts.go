@@ -34,7 +34,7 @@ type mount struct {
 	target  string            // absolute
 	from    bool              // of a stage or an image
 	layers  []overlay.LayerID // its
-	context *files.Copy             // files of the context
+	context *files.Copy       // files of the context
 	cache   string            // the name of a cache's directory
 }
 
