@@ -190,9 +190,9 @@ func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options, 
 	if err != nil {
 		return &cliError{err.Error()}
 	}
-	closeOutputs, err := e.applyOutputs(&o, out)
+	finish, err := e.applyOutputs(&o, out)
 	if err != nil {
-		return errors.Join(err, closeOutputs())
+		return errors.Join(err, finish(false))
 	}
 	for _, file := range []string{c.String("iidfile"), c.String("metadata-file")} {
 		if file != "" { // one of before says nothing of this build
@@ -201,8 +201,8 @@ func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options, 
 	}
 	res, err := dockerfile.Build(c.Context, st, &baseImages{e: e, st: st}, &buildRunner{st: st, ulimits: o.Ulimits}, o, show.Event)
 	show.Close()
-	if cerr := closeOutputs(); err == nil && cerr != nil {
-		return cerr
+	if ferr := finish(err == nil); err == nil && ferr != nil {
+		return ferr
 	}
 	if err != nil {
 		e.printBuildError(err, show)

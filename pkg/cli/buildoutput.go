@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -117,18 +118,46 @@ func (o *output) check() error {
 	return nil
 }
 
-// applyOutputs tells the build of its outputs. The file of an archive is made
-// here; close ends it.
-func (e *env) applyOutputs(o *dockerfile.Options, list []output) (closeAll func() error, err error) {
-	var open []*os.File
-	closeAll = func() error {
-		var err error
-		for _, f := range open {
-			if cerr := f.Close(); err == nil {
-				err = cerr
-			}
-		}
+// archiveFile is the file of an archive while it is written: beside its place,
+// so that a build that fails leaves no part.
+type archiveFile struct {
+	*os.File
+	dest string // where it goes to, or empty: it is there
+}
+
+func createArchive(dest string) (*archiveFile, error) {
+	if info, err := os.Stat(dest); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(dest, os.O_WRONLY, 0)
+		return &archiveFile{File: f}, err
+	}
+	f, err := os.CreateTemp(filepath.Dir(dest), ".coracle-build-")
+	return &archiveFile{f, dest}, err
+}
+
+func (a *archiveFile) finish(ok bool) error {
+	err := a.Close()
+	if a.dest == "" {
 		return err
+	}
+	if ok && err == nil {
+		err = errors.Join(os.Chmod(a.Name(), 0o644), os.Rename(a.Name(), a.dest))
+	}
+	if !ok || err != nil {
+		_ = os.Remove(a.Name())
+	}
+	return err
+}
+
+// applyOutputs tells the build of its outputs. finish ends the files that are
+// written to.
+func (e *env) applyOutputs(o *dockerfile.Options, list []output) (finish func(ok bool) error, err error) {
+	var files []*archiveFile
+	finish = func(ok bool) error {
+		var errs []error
+		for _, f := range files {
+			errs = append(errs, f.finish(ok))
+		}
+		return errors.Join(errs...)
 	}
 	o.NoImage = len(list) > 0
 	for _, out := range list {
@@ -138,23 +167,25 @@ func (e *env) applyOutputs(o *dockerfile.Options, list []output) (closeAll func(
 		case "local":
 			dir, err := filepath.Abs(out.dest)
 			if err != nil {
-				return closeAll, err
+				return finish, err
 			}
 			o.Outputs = append(o.Outputs, dockerfile.Destination{Dir: dir})
 		case "tar":
-			f := e.stdout
-			if out.dest != "-" {
-				if f, err = os.Create(out.dest); err != nil {
-					return closeAll, err
-				}
-				open = append(open, f)
+			if out.dest == "-" {
+				o.Outputs = append(o.Outputs, dockerfile.Destination{Tar: e.stdout})
+				continue
 			}
+			f, err := createArchive(out.dest)
+			if err != nil {
+				return finish, err
+			}
+			files = append(files, f)
 			o.Outputs = append(o.Outputs, dockerfile.Destination{Tar: f})
 		case "image", "docker", "oci":
 			o.NoImage = false
 		}
 	}
-	return closeAll, nil
+	return finish, nil
 }
 
 // writeOutputs sends an image where it is to go besides the store.

@@ -129,15 +129,18 @@ func startsArchive(in *bufio.Reader) bool {
 // unpackContext unpacks the archive that is the context. Owners do not count
 // in a context.
 func (b *builder) unpackContext(in io.Reader) error {
-	dir, err := b.tempDir("context-")
-	if err != nil {
-		return err
-	}
 	archive, err := b.spool(in)
 	if err != nil {
 		return fmt.Errorf("read build context: %w", err)
 	}
 	defer archive.Close()
+	dir, err := b.tempDir("context-")
+	if err != nil {
+		return err
+	}
+	if b.context, err = files.OpenTree(dir, func() { _ = os.RemoveAll(dir) }); err != nil {
+		return err
+	}
 	to, err := files.OpenTarget(dir, nil)
 	if err != nil {
 		return err
@@ -147,8 +150,7 @@ func (b *builder) unpackContext(in io.Reader) error {
 	if err := errors.Join(p.AddArchive(archive, "data"), p.Write(b.ctx, to)); err != nil {
 		return fmt.Errorf("unpack build context: %w", err)
 	}
-	b.context, err = files.OpenTree(dir, nil)
-	return err
+	return nil
 }
 
 // spool keeps a stream in a file, "data", in a tree of its own.
