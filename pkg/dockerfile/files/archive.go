@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/oci"
+	"coracle/pkg/overlay"
 )
 
 // isArchive reports whether a file is a tar archive, compressed or not.
@@ -54,16 +55,18 @@ func (w *writer) unpack(ctx context.Context, s *source) error {
 		return err
 	}
 	defer root.Close()
-	x := extractor{w: w, t: root}
+	x := extractor{w: w, t: root, fill: overlay.NewFiller(ctx), skipped: map[string]bool{}}
 	return errors.Join(x.extract(ctx, f), unchanged(s.info, f))
 }
 
 // extractor unpacks an archive. Its names, its links, and the links that the
 // image has on the way stay inside of the destination, which is its root.
 type extractor struct {
-	w    *writer
-	t    *Target
-	dirs []late
+	w       *writer
+	t       *Target
+	fill    *overlay.Filler
+	dirs    []late
+	skipped map[string]bool // devices, which have no links either
 }
 
 func (x *extractor) extract(ctx context.Context, r io.Reader) error {
@@ -103,10 +106,7 @@ func (x *extractor) entry(tr *tar.Reader, h *tar.Header, p string) error {
 		return err
 	}
 	n := newFile{about: x.about(h), link: h.Linkname}
-	n.fill = func(f *os.File) error {
-		_, err := io.Copy(f, tr)
-		return err
-	}
+	n.fill = func(f *os.File) error { return x.fill.Fill(f, tr, h) }
 	switch h.Typeflag {
 	case tar.TypeDir:
 		return x.dir(p, n.about)
@@ -117,11 +117,9 @@ func (x *extractor) entry(tr *tar.Reader, h *tar.Header, p string) error {
 	case tar.TypeFifo:
 		n.mode |= unix.S_IFIFO
 	case tar.TypeLink:
-		if err := x.t.link(path.Clean("/"+h.Linkname), p); err != nil {
-			return err
-		}
-		return x.t.in(p, n.set)
+		return x.link(path.Clean("/"+h.Linkname), p, n.about)
 	case tar.TypeBlock, tar.TypeChar:
+		x.skipped[p] = true
 		x.w.warn(fmt.Sprintf("%s: %s is a device and was left out: %v", x.w.c.Verb, h.Name, errNoDevices))
 		return nil
 	default:
@@ -143,6 +141,17 @@ func (x *extractor) parents(p string) error {
 		return &os.PathError{Op: "open", Path: p, Err: cause(err)}
 	}
 	return unix.Close(fd)
+}
+
+// link makes a hard link, whose entry says anew what the file has.
+func (x *extractor) link(from, p string, a about) error {
+	if x.skipped[from] {
+		return nil
+	}
+	if err := x.t.link(from, p); err != nil {
+		return err
+	}
+	return x.t.in(p, a.set)
 }
 
 // clear removes what is in the way of an entry: everything, unless both are

@@ -180,7 +180,7 @@ func (c *Copy) Digest(ctx context.Context, known *Sums) (string, error) {
 			if err := ctx.Err(); err != nil {
 				return "", err
 			}
-			if err := describe(sum, s.tree, it, known); err != nil {
+			if err := describe(ctx, sum, s.tree, it, known); err != nil {
 				return "", fmt.Errorf("failed to compute cache key: %w", err)
 			}
 		}
@@ -188,7 +188,7 @@ func (c *Copy) Digest(ctx context.Context, known *Sums) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-func describe(w io.Writer, t *Tree, it item, known *Sums) error {
+func describe(ctx context.Context, w io.Writer, t *Tree, it item, known *Sums) error {
 	fmt.Fprintf(w, "%q %v %t %q ", it.rel, it.info.Mode(), it.parent, it.hard)
 	text := ""
 	var err error
@@ -196,7 +196,7 @@ func describe(w io.Writer, t *Tree, it item, known *Sums) error {
 	case it.info.Mode()&fs.ModeSymlink != 0:
 		text, err = t.root.Readlink(it.name)
 	case it.info.Mode().IsRegular():
-		text, err = known.sum(t, it)
+		text, err = known.sum(ctx, t, it)
 	case it.info.IsDir():
 		text, err = attributesOf(t, it.name)
 	}

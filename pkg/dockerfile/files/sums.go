@@ -3,6 +3,7 @@
 package files
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -94,10 +95,10 @@ func (s *Sums) Save(complete bool) {
 }
 
 // sum is the digest of a regular file, with its extended attributes.
-func (s *Sums) sum(t *Tree, it item) (string, error) {
+func (s *Sums) sum(ctx context.Context, t *Tree, it item) (string, error) {
 	now, ok := newFileSum(it.info)
 	if s == nil || !ok || t.Sums != s {
-		sum, _, err := readSum(t, it)
+		sum, _, err := readSum(ctx, t, it)
 		return sum, err
 	}
 	s.mu.Lock()
@@ -111,7 +112,7 @@ func (s *Sums) sum(t *Tree, it item) (string, error) {
 		s.keep(it.name, known)
 		return known.Sum, nil
 	}
-	sum, read, err := readSum(t, it)
+	sum, read, err := readSum(ctx, t, it)
 	if err != nil {
 		return "", err
 	}
@@ -132,7 +133,7 @@ func (s *Sums) keep(name string, f fileSum) {
 
 // readSum reads a file. What it returns beside the digest has one only if the
 // file was the same before and after.
-func readSum(t *Tree, it item) (string, fileSum, error) {
+func readSum(ctx context.Context, t *Tree, it item) (string, fileSum, error) {
 	f, err := t.openRegular(it.name)
 	if err != nil {
 		return "", fileSum{}, err
@@ -143,7 +144,7 @@ func readSum(t *Tree, it item) (string, fileSum, error) {
 		return "", fileSum{}, err
 	}
 	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
+	if _, err := io.Copy(h, &canceledReader{ctx, f}); err != nil {
 		return "", fileSum{}, err
 	}
 	attrs, err := readAttributes(int(f.Fd()))

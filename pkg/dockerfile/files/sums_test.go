@@ -74,7 +74,7 @@ func summed(t *testing.T, tr *Tree, cache string) (sum string, read int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum, err = s.sum(tr, item{name: "a", info: info})
+	sum, err = s.sum(t.Context(), tr, item{name: "a", info: info})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -88,7 +88,7 @@ func (w *writer) source(ctx context.Context, s *source) error {
 	} else {
 		w.written[real] = true
 	}
-	return w.file(s, item{name: s.name, info: s.info}, real)
+	return w.file(ctx, s, item{name: s.name, info: s.info}, real)
 }
 
 // mkdirAll makes directories that are nobody's copies.
@@ -131,7 +131,7 @@ func (w *writer) dir(ctx context.Context, s *source, real string) error {
 		case it.hard != "" && w.written[path.Join(real, it.hard)]:
 			err = w.t.link(path.Join(real, it.hard), name)
 		default:
-			if err = w.file(s, it, name); err == nil && it.info.Mode().IsRegular() {
+			if err = w.file(ctx, s, it, name); err == nil && it.info.Mode().IsRegular() {
 				w.written[name] = true
 			}
 		}
@@ -187,7 +187,7 @@ func (w *writer) subdir(s *source, it item, name string) error {
 }
 
 // file makes a copy of what is no directory.
-func (w *writer) file(s *source, it item, name string) error {
+func (w *writer) file(ctx context.Context, s *source, it item, name string) error {
 	if w.isReserved(strings.TrimPrefix(name, "/")) {
 		return nil
 	}
@@ -212,7 +212,7 @@ func (w *writer) file(s *source, it item, name string) error {
 			return err
 		}
 		n.fill = func(f *os.File) error {
-			if err := copyContent(f, in); err != nil || s.tree.Owners {
+			if err := copyContent(ctx, f, in); err != nil || s.tree.Owners {
 				return err
 			}
 			return unchanged(it.info, in)
