@@ -14,11 +14,10 @@
 //	env.go      ARG, ENV and expansion
 //	config.go   the instructions that only change the configuration
 //	run.go      RUN; mounts.go, its --mount
-//	copy.go     COPY and ADD: what is copied, and its digest
-//	tree.go     where files are taken from; fetch.go, from URLs
-//	write.go    the copies; target.go, the files; archive.go, ADD of archives
+//	copy.go     COPY and ADD, which package files carries out
+//	tree.go     the files of layers, to be read and to be written on
 //	export.go   the image
-//	cache.go    the build cache; sums.go, digests of the context's files
+//	cache.go    the build cache
 //	event.go    what the user is told of
 //	error.go    failures, with the lines of the Dockerfile they come from
 //
