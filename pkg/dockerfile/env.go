@@ -92,7 +92,7 @@ func (b *builder) use(arg string) {
 func (b *builder) allWarnings() []string {
 	var unused []string
 	for _, k := range slices.Sorted(maps.Keys(b.o.BuildArgs)) {
-		if !b.used[k] && !slices.Contains(proxyArgs, k) {
+		if !b.used[k] && !slices.Contains(proxyArgs, k) && !strings.HasPrefix(k, "BUILDKIT_") { // the last are for BuildKit itself
 			unused = append(unused, k)
 		}
 	}

@@ -80,7 +80,11 @@ func (b *builder) run(s *stage, c *instructions.RunCommand) error {
 func (b *builder) runEnv(s *stage) []string {
 	var env []string
 	for _, k := range proxyArgs {
-		if v, ok := b.o.BuildArgs[k]; ok {
+		v, ok := b.o.BuildArgs[k]
+		if !ok { // programs read one or the other
+			v, ok = b.o.BuildArgs[otherCase(k)]
+		}
+		if ok {
 			env = setEnv(env, k, v)
 		}
 	}
@@ -94,6 +98,13 @@ func (b *builder) runEnv(s *stage) []string {
 		}
 	}
 	return env
+}
+
+func otherCase(name string) string {
+	if upper := strings.ToUpper(name); upper != name {
+		return upper
+	}
+	return strings.ToLower(name)
 }
 
 func withoutProxies(env []string) []string {
