@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 order='
 0 coracle/pkg/trace
 1 coracle/pkg/state
+1 coracle/pkg/ids
 2 coracle/pkg/events
 2 coracle/pkg/ns/seccomp
 3 coracle/pkg/ns

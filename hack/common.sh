@@ -92,6 +92,9 @@ python_rootfs() {
 	cp "$pk_root/usr/share/base-passwd/passwd.master" "$pk_root/etc/passwd"
 	cp "$pk_root/usr/share/base-passwd/group.master" "$pk_root/etc/group"
 	ln -sf python3 "$pk_root/usr/bin/python"
+	# What the scripts of ca-certificates would make, which pip asks for.
+	mkdir -p "$pk_root/etc/ssl/certs"
+	cat "$pk_root"/usr/share/ca-certificates/*/*.crt >"$pk_root/etc/ssl/certs/ca-certificates.crt"
 	# What is installed already need not come from an index that may be out of reach.
 	printf '[global]\nbreak-system-packages = true\ndisable-pip-version-check = true\nroot-user-action = ignore\n' >"$pk_root/etc/pip.conf"
 	chmod 1777 "$pk_root/tmp"

@@ -56,14 +56,13 @@ finish() {
 }
 trap finish EXIT
 
-# wait_for URL: until somebody answers, 10 seconds at most.
+# wait_for URL: until somebody answers, a minute at most.
 wait_for() {
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do
 		curl -s -o /dev/null "$1" && return
 		sleep 0.1
 	done
-	printf '(no answer from %s)\n' "$1"
-	failed=1
+	die "no answer from $1"
 }
 
 printf '\n# Base image\n'
@@ -93,7 +92,7 @@ run curl -s http://localhost:4000/name
 run curl -s http://localhost:4000/status
 echo "(Ctrl+C)"
 kill -INT $app
-wait $app || true
+wait $app || [ $? = 130 ] || die "the app ended with exit code $?"
 printf '\n# In the background\n'
 run coracle run -d -p 4000:5000 friendlyhello
 wait_for http://localhost:4000/

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs all tests as an unprivileged user; called as root it makes one,
 # coracle-test, and another one without subordinate ids, coracle-single.
-# Arguments are regular expressions of packages: hack/test.sh pkg/slirp
+# An argument is a part of the packages' paths: hack/test.sh pkg/slirp
 set -eu
 cd "$(dirname "$0")/.."
 . hack/common.sh

@@ -14,6 +14,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"coracle/pkg/ns"
+	"coracle/pkg/ns/seccomp"
 )
 
 // load reads the bundle's config.json, and returns it with paths that are
@@ -192,6 +193,9 @@ func unsupported(s *specs.Spec) error {
 	l := s.Linux
 	if l.Seccomp != nil && (l.Seccomp.ListenerPath != "" || l.Seccomp.ListenerMetadata != "") {
 		return errors.New("linux.seccomp.listenerPath: not supported")
+	}
+	if l.Seccomp != nil && seccomp.Notifies(l.Seccomp) {
+		return errors.New("linux.seccomp: SCMP_ACT_NOTIFY: not supported")
 	}
 	switch l.RootfsPropagation {
 	case "", "private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable":

@@ -7,12 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"slices"
 	"strings"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/events"
@@ -32,6 +30,7 @@ func imagesCommand(e *env, name string, aliases ...string) *cli.Command {
 			text("format", nil, "Format output: table, json, or a Go template"),
 			flag("no-trunc", nil, "Don't truncate output"),
 			flag("quiet", short("q"), "Only show image IDs"),
+			flag("tree", nil, "List multi-platform images as a tree (EXPERIMENTAL)"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 0, 1); err != nil {
@@ -57,6 +56,9 @@ func (e *env) runImages(c *cli.Context) error {
 	images, err := filterImages(ix, f)
 	if err != nil {
 		return err
+	}
+	if c.Bool("tree") {
+		return e.imageTree(c, images, f)
 	}
 	var rows []row
 	for _, img := range images {
@@ -191,7 +193,8 @@ func tagCommand(e *env) *cli.Command {
 func rmiCommand(e *env, name string, aliases ...string) *cli.Command {
 	return &cli.Command{
 		Name: name, Aliases: aliases, Usage: "Remove one or more images", ArgsUsage: "IMAGE [IMAGE...]",
-		Flags: []cli.Flag{flag("force", short("f"), "Force removal of the image"), flag("no-prune", nil, "Do not delete untagged parents")},
+		Flags: []cli.Flag{flag("force", short("f"), "Force removal of the image"), flag("no-prune", nil, "Do not delete untagged parents"),
+			values("platform", nil, "Remove only the given platform variant: an image here has one")},
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
 				return err
@@ -199,7 +202,7 @@ func rmiCommand(e *env, name string, aliases ...string) *cli.Command {
 			return e.inside(func(st *overlay.Store) error {
 				failed := false
 				for _, a := range c.Args().Slice() {
-					if err := e.removeImage(c.Context, st, a, c.Bool("force")); err != nil {
+					if err := e.removeImage(c.Context, st, a, c.StringSlice("platform"), c.Bool("force")); err != nil {
 						e.say(err)
 						failed = true
 					}
@@ -215,9 +218,12 @@ func rmiCommand(e *env, name string, aliases ...string) *cli.Command {
 
 // removeImage takes one name away, or the whole image when it was the last,
 // or when it was asked for by ID.
-func (e *env) removeImage(ctx context.Context, st *overlay.Store, arg string, force bool) error {
+func (e *env) removeImage(ctx context.Context, st *overlay.Store, arg string, platforms []string, force bool) error {
 	img, name, err := e.image(arg)
 	if err != nil {
+		return err
+	}
+	if err := checkPlatforms(arg, platforms, img); err != nil {
 		return err
 	}
 	if name != "" && len(img.Names) > 1 && slices.Contains(img.Names, name) {
@@ -326,6 +332,7 @@ func historyCommand(e *env) *cli.Command {
 		Flags: []cli.Flag{
 			text("format", nil, "Format output"), &cli.BoolFlag{Name: "human", Aliases: short("H"), Value: true, Usage: "Print sizes and dates in human readable format"},
 			flag("no-trunc", nil, "Don't truncate output"), flag("quiet", short("q"), "Only show image IDs"),
+			text("platform", nil, "Show history for the given platform: an image here has one"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
@@ -339,6 +346,9 @@ func historyCommand(e *env) *cli.Command {
 func (e *env) runHistory(c *cli.Context) error {
 	img, _, err := e.image(c.Args().First())
 	if err != nil {
+		return err
+	}
+	if err := checkPlatforms(c.Args().First(), givenPlatform(c), img); err != nil {
 		return err
 	}
 	d, err := overlay.LoadImage(e.dirs, img.ID)
@@ -376,50 +386,6 @@ func (e *env) runHistory(c *cli.Context) error {
 	}
 	cols := []column{{"IMAGE", "ID"}, {"CREATED", "CreatedSince"}, {"CREATED BY", "CreatedBy"}, {"SIZE", "Size"}, {"COMMENT", "Comment"}}
 	return e.list(c.String("format"), cols, append(cols, column{"CREATED AT", "CreatedAt"}), rows)
-}
-
-func importCommand(e *env) *cli.Command {
-	return &cli.Command{
-		Name: "import", Usage: "Import the contents from a tarball to create a filesystem image", ArgsUsage: "file|- [REPOSITORY[:TAG]]",
-		Flags: []cli.Flag{
-			values("change", short("c"), "Apply Dockerfile instruction to the created image"),
-			text("message", short("m"), "Set commit message for imported image"), text("platform", nil, "Set platform if server is multi-platform capable"),
-		},
-		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, 2); err != nil {
-				return err
-			}
-			return e.inside(func(st *overlay.Store) error { return e.runImport(c, st) })
-		},
-	}
-}
-
-func (e *env) runImport(c *cli.Context, st *overlay.Store) error {
-	in := e.stdin
-	if name := c.Args().First(); name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return &cliError{err.Error()}
-		}
-		defer f.Close()
-		in = f
-	}
-	o := oci.ImportOptions{Message: c.String("message")}
-	if name := c.Args().Get(1); name != "" {
-		ref, err := oci.ParseRef(name)
-		if err != nil {
-			return err
-		}
-		o.Names = []string{ref.Name()}
-	}
-	o.Configure = func(conf *ocispec.ImageConfig) error { return applyChanges(conf, c.StringSlice("change")) }
-	img, err := oci.Import(c.Context, st, in, o)
-	if err != nil {
-		return err
-	}
-	e.event(events.Image, "import", "sha256:"+img.ID, c.Args().Get(1))
-	fmt.Fprintln(e.stdout, "sha256:"+img.ID)
-	return nil
 }
 
 func (e *env) reindex() error {

@@ -43,8 +43,14 @@ func inspectContainerCommand(e *env) *cli.Command {
 
 func inspectImageCommand(e *env) *cli.Command {
 	return &cli.Command{
-		Name: "inspect", Usage: "Display detailed information on one or more images", ArgsUsage: "IMAGE [IMAGE...]", Flags: inspectFlags()[:1],
-		Action: func(c *cli.Context) error { return e.runInspect(c, "image") },
+		Name: "inspect", Usage: "Display detailed information on one or more images", ArgsUsage: "IMAGE [IMAGE...]",
+		Flags: append(inspectFlags()[:1], text("platform", nil, "Inspect a specific platform of the multi-platform image: an image here has one")),
+		Action: func(c *cli.Context) error {
+			if err := e.platformCheck(c, c.Args().Slice()...); err != nil {
+				return err
+			}
+			return e.runInspect(c, "image")
+		},
 	}
 }
 

@@ -55,7 +55,7 @@ func networkSettings(cs *container.Store, c *container.Container) obj {
 func networkID(cs *container.Store, name string) string {
 	switch name {
 	case sandbox.NetBridge, sandbox.NetHost, sandbox.NetNone:
-		return predefinedID(name)
+		return container.PredefinedNetworkID(name)
 	}
 	w, err := slirp.NewNetworks(cs.Dirs()).Lookup(name)
 	if err != nil {

@@ -124,7 +124,7 @@ func (e *env) networkNames(f filters) error {
 	}
 	for i, v := range f["network"] {
 		for _, name := range predefined {
-			if len(v) > 0 && strings.HasPrefix(predefinedID(name), v) {
+			if len(v) > 0 && strings.HasPrefix(container.PredefinedNetworkID(name), v) {
 				f["network"][i] = name
 			}
 		}

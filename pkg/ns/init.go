@@ -45,10 +45,16 @@ type Init struct {
 	Process *os.Process
 	HostPid int      // as the host's /proc shows it
 	Console *os.File // master of the process's terminal, the caller's to close
-	sync    *os.File
-	single  bool
-	filter  []byte
-	foreign bool // started by another process, perhaps in another user namespace
+	// Listener is where the calls arrive that the filter hands over
+	// (seccomp_unotify(2)), the caller's to serve and to close; nil when it
+	// hands over none.
+	Listener *os.File
+
+	sync     *os.File
+	single   bool
+	filter   []byte
+	notifies bool
+	foreign  bool // started by another process, perhaps in another user namespace
 
 	closeAbstract bool
 }
@@ -68,6 +74,7 @@ func StartInit(o InitOptions) (*Init, error) {
 		if i.filter, err = compile(o.Spec.Linux.Seccomp); err != nil {
 			return nil, err
 		}
+		i.notifies = seccomp.Notifies(o.Spec.Linux.Seccomp)
 		trace.Mark("compiled the seccomp filter")
 	}
 	st := stage{
@@ -86,7 +93,7 @@ func StartInit(o InitOptions) (*Init, error) {
 	// stage itself, once it is in its own.
 	st.flags &^= unix.CLONE_NEWCGROUP
 	cfg := Config{
-		Spec: o.Spec, Filter: i.filter, NewNetNS: st.flags&unix.CLONE_NEWNET != 0, Single: i.single,
+		Spec: o.Spec, Filter: i.filter, Notifies: i.notifies, NewNetNS: st.flags&unix.CLONE_NEWNET != 0, Single: i.single,
 		BindRoot: o.BindRoot, Pause: o.Mounted != nil, BecomeRoot: o.Maps != nil && o.Maps.Has(0, 0), Joined: st.joinsUser(), Reap: o.Reap,
 		CloseAbstract: o.CloseAbstract,
 	}
@@ -141,7 +148,7 @@ func Exec(first *Init, o ExecOptions) (*Init, error) {
 	defer target.Close()
 	s := *o.Spec
 	s.Process = o.Process
-	i := &Init{single: first.single, filter: first.filter}
+	i := &Init{single: first.single, filter: first.filter, notifies: first.notifies}
 	// The mount and cgroup namespaces are for the stage to join: its binary is
 	// still to be found in ours, nothing of the container's file system may be
 	// executed with our capabilities, and from inside the container's cgroup
@@ -153,7 +160,7 @@ func Exec(first *Init, o ExecOptions) (*Init, error) {
 	err = i.launch(stage{
 		name: StageExec, joins: []join{{fd: pidfd, kinds: kinds}}, extra: target, cgroup: o.CgroupFD,
 		stdio: [3]*os.File{o.Stdin, o.Stdout, o.Stderr},
-	}, Config{Spec: &s, Filter: i.filter, Single: i.single, CloseAbstract: first.closeAbstract}, nil)
+	}, Config{Spec: &s, Filter: i.filter, Notifies: i.notifies, Single: i.single, CloseAbstract: first.closeAbstract}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -198,8 +205,10 @@ func (i *Init) launch(s stage, cfg Config, mounted func(int) ([]byte, error)) (e
 // Abandon kills and reaps a process that is not to run.
 func (i *Init) Abandon() {
 	i.sync.Close()
-	if i.Console != nil {
-		i.Console.Close()
+	for _, f := range []*os.File{i.Console, i.Listener} {
+		if f != nil {
+			f.Close()
+		}
 	}
 	_ = i.Process.Kill()
 	_, _ = i.Process.Wait()
@@ -239,15 +248,19 @@ func withoutProfile(s *specs.Spec) *specs.Spec {
 
 func (i *Init) answer() (Answer, error) {
 	var a Answer
-	console, err := ReadMessage(i.sync, &a)
+	file, err := ReadMessage(i.sync, &a)
 	if errors.Is(err, io.EOF) {
 		return a, errors.New("set up container: the process died")
 	}
 	if err != nil {
 		return a, fmt.Errorf("set up container: %w", err)
 	}
+	if a.Listener {
+		i.Listener = file
+		return i.answer()
+	}
 	trace.Report(StageInit, a.Trace)
-	i.Console, i.HostPid = console, a.HostPid
+	i.Console, i.HostPid = file, a.HostPid
 	return a, a.err()
 }
 

@@ -36,6 +36,9 @@ type Config struct {
 	Spec *specs.Spec `json:"spec"`
 	// Filter is the compiled seccomp program, sock_filter by sock_filter.
 	Filter []byte `json:"filter,omitempty"`
+	// Notifies says that the filter hands calls to a listener, which the stage
+	// sends before its answer.
+	Notifies bool `json:"notifies,omitempty"`
 	// NewNetNS says that the stage is the first in its network namespace.
 	NewNetNS bool `json:"newNetNS,omitempty"`
 	Single   bool `json:"single,omitempty"` // the user namespace has a single id
@@ -65,6 +68,9 @@ type Answer struct {
 	Error   string `json:"error,omitempty"`
 	Errno   int    `json:"errno,omitempty"`
 	Exec    bool   `json:"exec,omitempty"`
+	// Listener says that the descriptor with this message is the filter's
+	// listener, and that the answer is still to come.
+	Listener bool `json:"listener,omitempty"`
 	// Trace is what was done when, if Config asks for it.
 	Trace []trace.Moment `json:"trace,omitempty"`
 }

@@ -4,6 +4,7 @@ package isolation
 
 import (
 	"errors"
+	"runtime/debug"
 	"syscall"
 	"unsafe"
 
@@ -30,9 +31,17 @@ func otherCalls() []probeCall {
 
 // int80 makes a system call of i386: a function of machine code takes number
 // and two arguments where Go passes them (rax, rbx, rcx) and returns in rax.
-// i386 wants them in eax, ebx, ecx: they are there already.
+// i386 wants them in eax, ebx, ecx: they are there already. A kernel without
+// IA-32 (CONFIG_IA32_EMULATION, ia32_emulation=0) has no gate for the
+// interrupt: the processor faults, and the error is noGate.
 func int80(nr, a, b uintptr) func() error {
-	return func() error {
+	return func() (err error) {
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+		defer func() {
+			if recover() != nil {
+				err = errors.New(noGate)
+			}
+		}()
 		code := []byte{0xcd, 0x80, 0x48, 0x98, 0xc3} // int 0x80; cdqe; ret
 		mem, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 		if err != nil {

@@ -65,7 +65,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"tag", "nosuch", "x"}, 1, []string{"No such image: nosuch:latest"}},
 		{[]string{"push", dead + "/nosuch"}, 1, []string{"An image does not exist locally with the tag: " + dead + "/nosuch"}},
 		{[]string{"nosuch"}, 1, []string{"unknown command: coracle nosuch"}},
-		{[]string{"build"}, 1, []string{"requires exactly 1 argument"}},
+		{[]string{"build"}, 1, []string{"requires 1 argument"}},
 		{[]string{"build", "/nosuch"}, 1, []string{`path "/nosuch" not found`}},
 		{[]string{"run", "-p", "99999:1", "busybox", "true"}, 125, []string{"invalid hostPort: 99999"}},
 		{[]string{"run", "-v", "a:/b:nosuch", "busybox", "true"}, 125, []string{"invalid mode: nosuch"}},

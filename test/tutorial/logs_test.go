@@ -106,7 +106,6 @@ func TestRefusedFlags(t *testing.T) {
 		{"--runtime kata", []string{"unknown or invalid runtime name: kata"}},
 		{"--device-read-bps /dev/nosuch:1mb", []string{"stat /dev/nosuch: no such file or directory"}},
 		{"--device-write-iops /dev/null:5", []string{"/dev/null is not a block device"}},
-		{"--device-cgroup-rule c:1:1:rwm", []string{"--device-cgroup-rule is not supported: only root"}},
 		{"--device vendor.com/gpu=all", []string{"unresolvable CDI devices vendor.com/gpu=all"}},
 		{"--device /dev/nosuch", []string{`error gathering device information while adding custom device "/dev/nosuch": no such file or directory`}},
 		{"--pid container:x", []string{"--pid container:x is not supported"}},
@@ -117,6 +116,7 @@ func TestRefusedFlags(t *testing.T) {
 	} {
 		u.fails(125, tt.words, append(append([]string{"run", "--rm"}, strings.Fields(tt.args)...), "busybox", "true")...)
 	}
+	u.fails(125, []string{"--device-cgroup-rule is not supported: only root"}, "run", "--rm", "--device-cgroup-rule", "c 1:1 rwm", "busybox", "true")
 	for args, words := range map[string]string{
 		"--runtime runc": "--runtime runc has no effect", "--link-local-ip 169.254.7.7": "--link-local-ip has no effect",
 		"--device /dev/null:/dev/nil:r": "the permissions have no effect", "--ipc shareable": "--ipc shareable is private here",

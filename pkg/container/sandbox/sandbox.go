@@ -14,6 +14,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"coracle/pkg/cgroup"
+	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
@@ -43,7 +44,8 @@ type Box struct {
 	ports     *slirp.Ports // nil without networks
 	published []slirp.Port
 
-	mu         sync.Mutex // of what follows
+	identities *ids.Keeper // of processes with a single id
+	mu         sync.Mutex  // of what follows
 	names      slirp.Names
 	links      []*link
 	lead       *link // has the way out and the visitors; nil: there is none
@@ -55,7 +57,7 @@ type Box struct {
 // network. The error leaves nothing behind but the mount, which ends with the
 // process's mount namespace.
 func Open(cfg Config) (*Box, error) {
-	b := &Box{cfg: cfg, written: map[string][]byte{}}
+	b := &Box{cfg: cfg, identities: ids.NewKeeper(), written: map[string][]byte{}}
 	var err error
 	if b.hosts, err = slirp.ParseAddHosts(cfg.Network.AddHosts); err != nil {
 		return nil, err
@@ -161,7 +163,7 @@ type Stdio struct{ In, Out, Err *os.File }
 // process.
 func (b *Box) Start(o spec.Options, adjust func(*specs.Process) error, io Stdio) (*ns.Init, *specs.Spec, error) {
 	o.Rootfs, o.Hostname = b.cfg.Rootfs.Target, b.cfg.Hostname
-	o.HostNet = b.cfg.Network.Mode == NetHost
+	o.HostNet, o.Identities = b.cfg.Network.Mode == NetHost, true
 	taken := map[string]bool{}
 	for _, m := range o.Mounts {
 		taken[m.Destination] = true
@@ -188,6 +190,7 @@ func (b *Box) Start(o spec.Options, adjust func(*specs.Process) error, io Stdio)
 	if err != nil {
 		return nil, nil, err
 	}
+	b.serveIdentities(init)
 	return init, s, nil
 }
 
@@ -201,7 +204,20 @@ func (b *Box) cgroupFD() int {
 // Exec sets a process up in the box beside its first, and leaves it right
 // before its execve.
 func (b *Box) Exec(first *ns.Init, s *specs.Spec, p *specs.Process, io Stdio) (*ns.Init, error) {
-	return ns.Exec(first, ns.ExecOptions{Spec: s, Process: p, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD()})
+	i, err := ns.Exec(first, ns.ExecOptions{Spec: s, Process: p, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD()})
+	if err == nil {
+		b.serveIdentities(i)
+	}
+	return i, err
+}
+
+// serveIdentities answers the calls about identities of a process and its
+// descendants until they have ended, where its filter hands them over.
+func (b *Box) serveIdentities(i *ns.Init) {
+	if i.Listener == nil {
+		return
+	}
+	go func() { _ = b.identities.Serve(i.Listener) }()
 }
 
 // Close disconnects the box. What runs in it is the caller's to end first.

@@ -12,6 +12,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/ns"
 )
 
 // processSteps turn this process into the container's.
@@ -201,12 +203,21 @@ func (s *setup) loadFilter() error {
 		return nil
 	}
 	size := int(unsafe.Sizeof(unix.SockFilter{}))
+	var flags uintptr
+	if s.Notifies {
+		flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+	}
 	prog := unix.SockFprog{Len: uint16(len(s.Filter) / size), Filter: (*unix.SockFilter)(unsafe.Pointer(&s.Filter[0]))}
-	_, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&prog)))
+	fd, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&prog)))
 	if e != 0 {
 		return os.NewSyscallError("seccomp", e)
 	}
-	return nil
+	if !s.Notifies {
+		return nil
+	}
+	listener := os.NewFile(fd, "seccomp listener")
+	defer listener.Close()
+	return ns.WriteMessage(s.sync, ns.Answer{Listener: true}, listener)
 }
 
 // setCapabilities drops what is left. With the fake-root filter of a single

@@ -289,6 +289,8 @@ func action(a specs.LinuxSeccompAction, errno *uint) (uint32, error) {
 		return unix.SECCOMP_RET_TRACE | code&0xffff, nil
 	case specs.ActTrap:
 		return unix.SECCOMP_RET_TRAP, nil
+	case specs.ActNotify:
+		return unix.SECCOMP_RET_USER_NOTIF, nil
 	case specs.ActLog:
 		return unix.SECCOMP_RET_LOG, nil
 	case specs.ActKill, specs.ActKillThread:
@@ -297,4 +299,10 @@ func action(a specs.LinuxSeccompAction, errno *uint) (uint32, error) {
 		return unix.SECCOMP_RET_KILL_PROCESS, nil
 	}
 	return 0, fmt.Errorf("action %q is not supported", a)
+}
+
+// Notifies reports whether a profile hands calls to a listener.
+func Notifies(p *specs.LinuxSeccomp) bool {
+	return slices.ContainsFunc(p.Syscalls, func(sc specs.LinuxSyscall) bool { return sc.Action == specs.ActNotify }) ||
+		p.DefaultAction == specs.ActNotify
 }

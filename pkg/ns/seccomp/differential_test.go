@@ -312,7 +312,7 @@ func TestCompileErrors(t *testing.T) {
 	}{
 		{&specs.LinuxSeccomp{}, `action "" is not supported`},
 		{&specs.LinuxSeccomp{DefaultAction: "SCMP_ACT_FLY"}, `action "SCMP_ACT_FLY" is not supported`},
-		{&specs.LinuxSeccomp{DefaultAction: specs.ActNotify}, `action "SCMP_ACT_NOTIFY" is not supported`},
+		{&specs.LinuxSeccomp{DefaultAction: "SCMP_ACT_"}, `action "SCMP_ACT_" is not supported`},
 		{rule(specs.LinuxSeccompArg{Index: 6, Op: specs.OpEqualTo}), "argument 6 of [read]: there are only 6"},
 		{rule(specs.LinuxSeccompArg{Index: 1, Op: "SCMP_CMP_LIKE"}), `operator "SCMP_CMP_LIKE" is not known`},
 	} {

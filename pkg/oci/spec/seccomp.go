@@ -3,11 +3,16 @@
 package spec
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	mobyseccomp "github.com/moby/profiles/seccomp"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/ids"
+	"coracle/pkg/ns/seccomp"
 )
 
 // profile returns the system call policy: Docker's, evaluated for the
@@ -23,7 +28,9 @@ func profile(o Options, s *specs.Spec) (*specs.LinuxSeccomp, error) {
 			harden(p)
 		}
 	default:
-		p, err = mobyseccomp.LoadProfile(o.Seccomp, s)
+		if p, err = mobyseccomp.LoadProfile(o.Seccomp, s); err == nil && seccomp.Notifies(p) {
+			err = errors.New("SCMP_ACT_NOTIFY is not supported: there is no agent to listen")
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("seccomp profile: %w", err)
@@ -32,7 +39,7 @@ func profile(o Options, s *specs.Spec) (*specs.LinuxSeccomp, error) {
 		if p == nil {
 			p = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow}
 		}
-		fakeRoot(p)
+		fakeRoot(p, o.Identities)
 	}
 	return p, nil
 }
@@ -88,32 +95,59 @@ next:
 
 // fakeRoot lets programs that change owners and users work with a single id:
 // the calls do nothing and succeed, as charliecloud does it. What they would
-// have changed is not there to be changed.
-func fakeRoot(p *specs.LinuxSeccomp) {
-	zero := uint(0)
-	names := []string{
-		"chown", "chown32", "fchown", "fchown32", "lchown", "lchown32", "fchownat",
-		"setuid", "setuid32", "setgid", "setgid32", "setreuid", "setreuid32", "setregid", "setregid32",
-		"setresuid", "setresuid32", "setresgid", "setresgid32", "setfsuid", "setfsuid32", "setfsgid", "setfsgid32",
-		"setgroups", "setgroups32", "capset",
+// have changed is not there to be changed. Where somebody listens, calls about
+// identities are handed over: a program may want to see that it has changed.
+func fakeRoot(p *specs.LinuxSeccomp, listened bool) {
+	done := []string{"chown", "chown32", "fchown", "fchown32", "lchown", "lchown32", "fchownat", "capset"}
+	rules := devicesDone()
+	if listened {
+		rules = append(rules, identitiesHanded()...)
+	} else {
+		done = append(done, ids.SetCalls()...)
 	}
-	for i := range p.Syscalls {
-		if len(p.Syscalls[i].Args) == 0 {
-			p.Syscalls[i].Names = without(p.Syscalls[i].Names, append(names, "mknod", "mknodat")...)
+	rules = append(rules, specs.LinuxSyscall{Names: done, Action: specs.ActErrno, ErrnoRet: new(uint)})
+	var mentioned, rest []string
+	for _, r := range rules {
+		mentioned = append(mentioned, r.Names...)
+		if len(r.Args) > 0 {
+			rest = append(rest, r.Names...)
 		}
 	}
-	rules := []specs.LinuxSyscall{{Names: names, Action: specs.ActErrno, ErrnoRet: &zero}}
-	for _, kind := range []uint64{unix.S_IFCHR, unix.S_IFBLK} {
-		for name, mode := range map[string]uint{"mknod": 1, "mknodat": 2} {
-			rules = append(rules, specs.LinuxSyscall{
-				Names: []string{name}, Action: specs.ActErrno, ErrnoRet: &zero,
-				Args: []specs.LinuxSeccompArg{{Index: mode, Op: specs.OpMaskedEqual, Value: unix.S_IFMT, ValueTwo: kind}},
-			})
+	// What is allowed without conditions would beat our conditions.
+	for i := range p.Syscalls {
+		if len(p.Syscalls[i].Args) == 0 {
+			p.Syscalls[i].Names = without(p.Syscalls[i].Names, mentioned...)
 		}
 	}
 	p.Syscalls = append(rules, p.Syscalls...)
 	p.Syscalls = append(p.Syscalls, specs.LinuxSyscall{
-		Names: []string{"mknod", "mknodat"}, Action: specs.ActAllow,
+		Names: slices.Compact(rest), Action: specs.ActAllow,
 		Args: []specs.LinuxSeccompArg{{Index: 0, Op: specs.OpGreaterEqual, Value: 0}},
 	})
+}
+
+// devicesDone pretends that devices are made.
+func devicesDone() []specs.LinuxSyscall {
+	var rules []specs.LinuxSyscall
+	for _, kind := range []uint64{unix.S_IFCHR, unix.S_IFBLK} {
+		for i, name := range []string{"mknod", "mknodat"} { // the mode is the second argument, or the third
+			rules = append(rules, specs.LinuxSyscall{
+				Names: []string{name}, Action: specs.ActErrno, ErrnoRet: new(uint),
+				Args: []specs.LinuxSeccompArg{{Index: uint(i + 1), Op: specs.OpMaskedEqual, Value: unix.S_IFMT, ValueTwo: kind}},
+			})
+		}
+	}
+	return rules
+}
+
+// identitiesHanded hands the calls that package ids answers to its Keeper.
+func identitiesHanded() []specs.LinuxSyscall {
+	rules := []specs.LinuxSyscall{{Names: slices.Concat(ids.SetCalls(), ids.GetCalls()), Action: specs.ActNotify}}
+	for _, option := range ids.KeepOptions() {
+		rules = append(rules, specs.LinuxSyscall{
+			Names: []string{"prctl"}, Action: specs.ActNotify,
+			Args: []specs.LinuxSeccompArg{{Index: 0, Op: specs.OpEqualTo, Value: option}},
+		})
+	}
+	return rules
 }

@@ -43,6 +43,9 @@ type Options struct {
 	Umask                              *uint32
 	Annotations                        map[string]string
 	Maps                               ns.Maps
+	// Identities says that somebody answers the calls about identities that the
+	// filter of a single id hands over (package ids).
+	Identities bool
 }
 
 // User is a resolved user, see ResolveUser.

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/events"
+	"coracle/pkg/oci"
+	"coracle/pkg/overlay"
+)
+
+func importCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "import", Usage: "Import the contents from a tarball to create a filesystem image", ArgsUsage: "file|- [REPOSITORY[:TAG]]",
+		Flags: []cli.Flag{
+			values("change", short("c"), "Apply Dockerfile instruction to the created image"),
+			text("message", short("m"), "Set commit message for imported image"), text("platform", nil, "Set platform if server is multi-platform capable"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, 2); err != nil {
+				return err
+			}
+			return e.inside(func(st *overlay.Store) error { return e.runImport(c, st) })
+		},
+	}
+}
+
+func (e *env) runImport(c *cli.Context, st *overlay.Store) error {
+	in := e.stdin
+	if name := c.Args().First(); name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return &cliError{err.Error()}
+		}
+		defer f.Close()
+		in = f
+	}
+	o := oci.ImportOptions{Message: c.String("message")}
+	if name := c.Args().Get(1); name != "" {
+		ref, err := oci.ParseRef(name)
+		if err != nil {
+			return err
+		}
+		o.Names = []string{ref.Name()}
+	}
+	o.Configure = func(conf *ocispec.ImageConfig) error { return applyChanges(conf, c.StringSlice("change")) }
+	img, err := oci.Import(c.Context, st, in, o)
+	if err != nil {
+		return err
+	}
+	e.event(events.Image, "import", "sha256:"+img.ID, c.Args().Get(1))
+	fmt.Fprintln(e.stdout, "sha256:"+img.ID)
+	return nil
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ids
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// request is struct seccomp_notif of linux/seccomp.h.
+type request struct {
+	id    uint64
+	pid   uint32
+	flags uint32
+	nr    int32
+	arch  uint32
+	ip    uint64
+	args  [6]uint64
+}
+
+// response is struct seccomp_notif_resp.
+type response struct {
+	id    uint64
+	val   int64
+	error int32 // negative
+	flags uint32
+}
+
+// Serve answers the calls that arrive at listener, the descriptor that seccomp(2)
+// gave for a filter, until no process is left that has the filter. It closes the
+// listener.
+func (k *Keeper) Serve(listener *os.File) error {
+	defer listener.Close()
+	if err := unix.SetNonblock(int(listener.Fd()), true); err != nil {
+		return os.NewSyscallError("fcntl", err)
+	}
+	file := os.NewFile(uintptr(dup(listener)), "seccomp listener")
+	if file == nil {
+		return errors.New("duplicate seccomp listener")
+	}
+	defer file.Close()
+	conn, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	for {
+		var req request
+		var got error
+		err := conn.Read(func(fd uintptr) bool {
+			var ready bool
+			ready, got = receive(fd, &req)
+			return ready
+		})
+		switch {
+		case err != nil:
+			return fmt.Errorf("wait for system calls: %w", err)
+		case errors.Is(got, errGone):
+			return nil
+		case got != nil:
+			continue // it was killed, or a signal interrupted its call, which it will repeat
+		}
+		k.respond(conn, req)
+	}
+}
+
+// dup duplicates a file for the runtime's poller, which takes a descriptor only
+// when it is new to it.
+func dup(f *os.File) int {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return -1
+	}
+	return fd
+}
+
+var errGone = errors.New("no process has the filter any more")
+
+// receive reads a request. It does not wait: before Linux 6.6 the ioctl ignores
+// O_NONBLOCK, so poll(2) is asked first; this process is the only reader.
+func receive(fd uintptr, req *request) (ready bool, err error) {
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	if _, err := unix.Poll(p, 0); err != nil {
+		return !errors.Is(err, unix.EINTR), err
+	}
+	switch {
+	case p[0].Revents&unix.POLLIN != 0:
+		*req = request{} // the kernel wants zeros
+		if _, _, e := unix.Syscall(unix.SYS_IOCTL, fd, unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(req))); e != 0 {
+			return true, e
+		}
+		return true, nil
+	case p[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0:
+		return true, errGone
+	}
+	return false, nil
+}
+
+// respond answers a request. A process that is gone by now needs no answer.
+func (k *Keeper) respond(conn interface {
+	Control(func(fd uintptr)) error
+}, req request) {
+	_ = conn.Control(func(fd uintptr) {
+		resp := k.answer(req, func() bool {
+			_, _, e := unix.Syscall(unix.SYS_IOCTL, fd, unix.SECCOMP_IOCTL_NOTIF_ID_VALID, uintptr(unsafe.Pointer(&req.id)))
+			return e == 0
+		})
+		_, _, _ = unix.Syscall(unix.SYS_IOCTL, fd, unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&resp)))
+	})
+}
