@@ -24,8 +24,9 @@ order='
 6 coracle/pkg/oci/registry
 6 coracle/pkg/oci/spec
 7 coracle/pkg/oci
+8 coracle/pkg/dockerfile/files
 8 coracle/pkg/bundle
-8 coracle/pkg/dockerfile
+9 coracle/pkg/dockerfile
 8 coracle/pkg/container/logfile
 8 coracle/pkg/container/transfer
 9 coracle/pkg/container

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package overlay
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// MaxSparse is how many bytes, holes counted, the sparse files of one archive
+// may have together: a few hundred bytes can ask for any number.
+const MaxSparse = 32 << 30
+
+// IsSparse reports whether an entry has holes, in any of GNU tar's forms.
+func IsSparse(h *tar.Header) bool {
+	if h.Typeflag == tar.TypeGNUSparse {
+		return true
+	}
+	for k := range h.PAXRecords {
+		if strings.HasPrefix(k, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
+}
+
+// Filler writes the contents of an archive's files. Holes stay holes.
+type Filler struct {
+	ctx    context.Context
+	buf    []byte
+	sparse int64 // bytes of sparse files so far
+}
+
+// NewFiller makes one for the files of one archive.
+func NewFiller(ctx context.Context) *Filler { return &Filler{ctx: ctx, buf: make([]byte, 256<<10)} }
+
+// Fill copies the content of the entry h from r to f, which is empty.
+func (w *Filler) Fill(f *os.File, r io.Reader, h *tar.Header) error {
+	sparse := IsSparse(h)
+	if sparse {
+		if h.Size > MaxSparse-w.sparse {
+			return fmt.Errorf("%.200q: sparse files with more than %d GiB in one archive are not taken", h.Name, MaxSparse>>30)
+		}
+		w.sparse += h.Size
+	}
+	hole := false
+	for {
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
+		n, err := r.Read(w.buf)
+		if n > 0 {
+			var werr error
+			if hole = sparse && isZero(w.buf[:n]); hole {
+				_, werr = f.Seek(int64(n), io.SeekCurrent)
+			} else {
+				_, werr = f.Write(w.buf[:n])
+			}
+			if werr != nil {
+				return werr
+			}
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if hole {
+		return f.Truncate(h.Size)
+	}
+	return nil
+}
+
+func isZero(p []byte) bool {
+	var zeros [4096]byte
+	for len(p) > len(zeros) {
+		if !bytes.Equal(p[:len(zeros)], zeros[:]) {
+			return false
+		}
+		p = p[len(zeros):]
+	}
+	return bytes.Equal(p, zeros[:len(p)])
+}
