@@ -45,6 +45,10 @@ func networkListCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
+			for _, d := range nets.Damaged() {
+				e.say(d)
+				list = append(list, d.Network())
+			}
 			f, err := parseFilters(c.StringSlice("filter"), "name", "id", "label", "driver", "type", "scope", "dangling")
 			if err != nil {
 				return err
@@ -193,6 +197,10 @@ func networkRemoveCommand(e *env) *cli.Command {
 				if errors.As(err, &missing) && c.Bool("force") {
 					return nil
 				}
+				var damaged *slirp.DamagedNetworkError
+				if errors.As(err, &damaged) {
+					w, err = damaged.Network(), nil
+				}
 				if err != nil {
 					return err
 				}
@@ -225,18 +233,21 @@ func networkPruneCommand(e *env) *cli.Command {
 	}
 }
 
-// usedNetworks are those that a container, running or not, names.
+// usedNetworks are those that a running container names.
 func (e *env) usedNetworks() (map[string]bool, error) {
 	cs, err := e.containers()
 	if err != nil {
 		return nil, err
 	}
-	list, err := cs.List()
-	if err != nil {
-		return nil, err
+	list, bad := cs.List()
+	if bad != nil {
+		e.say(bad)
 	}
 	used := map[string]bool{}
 	for _, ctr := range list {
+		if !ctr.State.IsRunning() {
+			continue // as in Docker: it is on no network before it is started
+		}
 		for _, end := range ctr.Net.Networks {
 			used[end.Network] = true
 		}
@@ -244,7 +255,7 @@ func (e *env) usedNetworks() (map[string]bool, error) {
 	return used, nil
 }
 
-// pruneNetworks removes the networks that no container names.
+// pruneNetworks removes the networks that nobody is on.
 func (e *env) pruneNetworks(c *cli.Context, f filters) (pruned, error) {
 	p := pruned{heading: "Deleted Networks:"}
 	nets, err := e.networks()
@@ -265,7 +276,12 @@ func (e *env) pruneNetworks(c *cli.Context, f filters) (pruned, error) {
 		} else if used[w.Name] || !ok {
 			continue
 		}
-		if err := nets.Remove(c.Context, w); err != nil {
+		err := nets.Remove(c.Context, w)
+		var inUse *slirp.NetworkInUseError
+		if errors.As(err, &inUse) {
+			continue // by a container that has just started
+		}
+		if err != nil {
 			return p, err
 		}
 		e.event(events.Network, "destroy", w.ID, w.Name)

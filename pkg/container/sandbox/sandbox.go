@@ -134,12 +134,22 @@ func (b *Box) writeFiles() error {
 				continue
 			}
 		}
-		if err := os.WriteFile(path, content, 0o644); err != nil {
+		if err := writeFor(path, content); err != nil {
 			return fmt.Errorf("write %s: %w", file, err)
 		}
 		b.written[file] = content
 	}
 	return nil
+}
+
+// writeFor writes a file that everybody in the box may read, whatever the umask.
+func writeFor(path string, content []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Chmod(0o644), f.Close())
 }
 
 // holds reports whether a file is as it was written: it may be anything now.
@@ -168,12 +178,13 @@ func (b *Box) Start(o spec.Options, adjust func(*specs.Process) error, io Stdio)
 	for _, m := range o.Mounts {
 		taken[m.Destination] = true
 	}
+	options := []string{"bind", "rprivate"}
+	if o.ReadOnlyRootfs {
+		options = append(options, "ro")
+	}
 	for _, f := range boxFiles {
 		if dest := "/etc/" + f; !taken[dest] {
-			o.Mounts = append(o.Mounts, specs.Mount{
-				Destination: dest, Type: "bind", Source: filepath.Join(b.cfg.Files, f),
-				Options: []string{"bind", "rprivate"},
-			})
+			o.Mounts = append(o.Mounts, specs.Mount{Destination: dest, Type: "bind", Source: filepath.Join(b.cfg.Files, f), Options: options})
 		}
 	}
 	s, err := spec.New(o)
