@@ -48,7 +48,7 @@ func (w Named) check() error {
 		return fmt.Errorf("invalid name %q", w.Name)
 	case !networkID().MatchString(w.ID):
 		return fmt.Errorf("invalid ID %q", w.ID)
-	case w.Created.Year() < 0 || w.Created.Year() > 9999:
+	case w.Created.UTC().Year() < 0 || w.Created.UTC().Year() > 9999:
 		return errors.New("invalid time of creation")
 	case !inside(w.Subnet, w.Gateway) || !w.Gateway.Is4() || w.Subnet.Bits() > 29:
 		return fmt.Errorf("invalid subnet %s with gateway %s", w.Subnet, w.Gateway)
