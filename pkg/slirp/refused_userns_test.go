@@ -52,3 +52,69 @@ func TestVisitorsAreTurnedAway(t *testing.T) {
 		_ = b.ports.Close()
 	}
 }
+
+// TestVisitorGivesUp has a visitor go while the server does not answer yet: nothing
+// is left of the visit.
+func TestVisitorGivesUp(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	b := newBox(t, nil)
+	// A server whose queue is full: requests for connections are not heard.
+	server, err := inNetNS(b.ns, func() (int, error) {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err == nil {
+			err = errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Port: 8003}), unix.Listen(fd, 0))
+		}
+		return fd, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(server)
+	for { // until it is
+		c, err := b.dial("tcp", "127.0.0.1:8003", 300*time.Millisecond)
+		if err != nil {
+			break
+		}
+		defer c.Close()
+	}
+	if _, err := b.ports.Publish(PortSpec{HostPort: 8083, ContainerPort: 8003, Proto: "tcp"}); err != nil {
+		t.Fatal(err)
+	}
+	open := func() int {
+		list, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	const visitors = 20
+	before := open()
+	var visits []net.Conn
+	for range visitors {
+		c, err := net.Dial("tcp", "127.0.0.1:8083")
+		if err != nil {
+			t.Fatal(err)
+		}
+		visits = append(visits, c)
+	}
+	// Each has a socket of its own, one that was accepted, and one to the server.
+	until(t, "they are being connected", func() bool { return open() >= before+3*visitors })
+	for _, c := range visits {
+		_ = c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+	}
+	until(t, "nothing is left of them", func() bool { return open() <= before })
+}
+
+// until asks until f says yes, ten seconds at most: a connection attempt is given up
+// after 130.
+func until(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !f(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}

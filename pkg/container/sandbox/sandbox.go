@@ -123,9 +123,15 @@ func (b *Box) writeFiles() error {
 	if b.cfg.Domainname != "" {
 		name += "." + b.cfg.Domainname
 	}
+	hosts := slirp.HostsFile(name, own, at.HostEntries(b.hosts))
+	if n.Mode == NetHost && len(b.hosts) == 0 { // as in Docker: who is on the host's network knows its names
+		if text, err := os.ReadFile("/etc/hosts"); err == nil {
+			hosts = text
+		}
+	}
 	for file, content := range map[string][]byte{
 		"resolv.conf": resolv,
-		"hosts":       slirp.HostsFile(name, own, at.HostEntries(b.hosts)),
+		"hosts":       hosts,
 		"hostname":    []byte(b.cfg.Hostname + "\n"),
 	} {
 		path := filepath.Join(b.cfg.Files, file)
