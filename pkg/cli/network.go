@@ -53,14 +53,14 @@ func networkListCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
+			if err := f.checkNetworks(); err != nil {
+				return err
+			}
 			used := map[string]bool{}
 			if len(f["dangling"]) > 0 {
 				if used, err = e.usedNetworks(); err != nil {
 					return err
 				}
-			}
-			dangling := func(w slirp.Named) bool {
-				return f.any("dangling", func(v string) bool { return !used[w.Name] == (v == "true" || v == "1") })
 			}
 			var rows []row
 			for _, name := range predefined {
@@ -69,7 +69,7 @@ func networkListCommand(e *env) *cli.Command {
 					driver = name
 				}
 				r := row{"ID": container.PredefinedNetworkID(name), "Name": name, "Driver": driver, "Scope": "local", "Labels": "", "Internal": "false"}
-				if matchNetwork(f, r, nil, "builtin") && len(f["dangling"]) == 0 {
+				if matchNetwork(f, r, nil, "builtin") && f.dangling(true) {
 					rows = append(rows, r)
 				}
 			}
@@ -78,7 +78,7 @@ func networkListCommand(e *env) *cli.Command {
 					"ID": w.ID, "Name": w.Name, "Driver": "bridge", "Scope": "local", "Labels": labelText(w.Labels),
 					"Internal": fmt.Sprint(w.Internal), "CreatedAt": dockerTime(w.Created),
 				}
-				if matchNetwork(f, r, w.Labels, "custom") && dangling(w) {
+				if matchNetwork(f, r, w.Labels, "custom") && f.dangling(used[w.Name]) {
 					rows = append(rows, r)
 				}
 			}
@@ -88,8 +88,7 @@ func networkListCommand(e *env) *cli.Command {
 }
 
 func matchNetwork(f filters, r row, l map[string]string, kind string) bool {
-	return f.labels(l) && f.any("name", func(s string) bool { return strings.Contains(r["Name"], s) }) &&
-		f.any("id", func(s string) bool { return strings.HasPrefix(r["ID"], s) }) &&
+	return f.labels(l) && f.like("name", r["Name"]) && f.like("id", r["ID"]) &&
 		f.any("driver", func(s string) bool { return s == r["Driver"] }) && f.any("scope", func(s string) bool { return s == r["Scope"] }) && f.any("type", func(s string) bool { return s == kind })
 }
 
