@@ -118,3 +118,30 @@ func until(t *testing.T, what string, f func() bool) {
 		}
 	}
 }
+
+// TestResetRightAfterStart resets the first connections of networks that have only
+// just come up: a reset that is lost does not come again.
+func TestResetRightAfterStart(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	addr := listenHost(t, func(c net.Conn) {
+		_, _ = io.ReadFull(c, make([]byte, 1))
+		_ = c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+	})
+	for i := range 20 {
+		b := newBox(t, nil)
+		c, err := b.dial("tcp", addr, 5*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = c.Write([]byte("x"))
+		_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if _, err = c.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
+			t.Fatalf("the network number %d: %v", i+1, err)
+		}
+		c.Close()
+		b.net.Close()
+	}
+}
