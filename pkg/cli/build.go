@@ -177,7 +177,7 @@ func exists(file string) bool {
 	return err == nil
 }
 
-func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options, out []output) error {
+func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options, out []buildOutput) error {
 	// What a build writes does not depend on the caller's mask.
 	unix.Umask(0o022)
 	mode := c.String("progress")

@@ -17,8 +17,8 @@ import (
 	"coracle/pkg/overlay"
 )
 
-// output is one --output: TYPE with a destination.
-type output struct {
+// buildOutput is one --output: TYPE with a destination.
+type buildOutput struct {
 	kind    string // image, docker, oci, local, tar, cacheonly
 	dest    string // "-" is standard output
 	push    bool
@@ -27,8 +27,8 @@ type output struct {
 }
 
 // buildOutputs reads --output, --push and what of them concerns the build.
-func (e *env) buildOutputs(c *cli.Context) ([]output, error) {
-	var list []output
+func (e *env) buildOutputs(c *cli.Context) ([]buildOutput, error) {
+	var list []buildOutput
 	for _, v := range c.StringSlice("output") {
 		o, err := e.parseOutput(v)
 		if err != nil {
@@ -40,19 +40,19 @@ func (e *env) buildOutputs(c *cli.Context) ([]output, error) {
 		list = append(list, o)
 	}
 	if c.Bool("push") {
-		list = append(list, output{kind: "image", push: true})
+		list = append(list, buildOutput{kind: "image", push: true})
 	}
 	return list, nil
 }
 
-func (e *env) parseOutput(v string) (output, error) {
+func (e *env) parseOutput(v string) (buildOutput, error) {
 	if v == "-" {
-		return output{kind: "tar", dest: "-"}, nil
+		return buildOutput{kind: "tar", dest: "-"}, nil
 	}
 	if !strings.Contains(v, "=") {
-		return output{kind: "local", dest: v}, nil
+		return buildOutput{kind: "local", dest: v}, nil
 	}
-	var o output
+	var o buildOutput
 	for _, field := range strings.Split(v, ",") {
 		key, val, ok := strings.Cut(field, "=")
 		if !ok {
@@ -65,7 +65,7 @@ func (e *env) parseOutput(v string) (output, error) {
 	return o, o.check()
 }
 
-func (e *env) outputField(o *output, key, val string) error {
+func (e *env) outputField(o *buildOutput, key, val string) error {
 	switch key {
 	case "type":
 		o.kind = val
@@ -93,7 +93,7 @@ func (e *env) outputField(o *output, key, val string) error {
 	return nil
 }
 
-func (o *output) check() error {
+func (o *buildOutput) check() error {
 	switch o.kind {
 	case "":
 		return cliErrorf("type is required for output")
@@ -150,7 +150,7 @@ func (a *archiveFile) finish(ok bool) error {
 
 // applyOutputs tells the build of its outputs. finish ends the files that are
 // written to.
-func (e *env) applyOutputs(o *dockerfile.Options, list []output) (finish func(ok bool) error, err error) {
+func (e *env) applyOutputs(o *dockerfile.Options, list []buildOutput) (finish func(ok bool) error, err error) {
 	var files []*archiveFile
 	finish = func(ok bool) error {
 		var errs []error
@@ -189,7 +189,7 @@ func (e *env) applyOutputs(o *dockerfile.Options, list []output) (finish func(ok
 }
 
 // writeOutputs sends an image where it is to go besides the store.
-func (e *env) writeOutputs(c *cli.Context, st *overlay.Store, o dockerfile.Options, res dockerfile.Result, list []output) error {
+func (e *env) writeOutputs(c *cli.Context, st *overlay.Store, o dockerfile.Options, res dockerfile.Result, list []buildOutput) error {
 	for _, out := range list {
 		if out.kind == "docker" || out.kind == "oci" {
 			images := []oci.SaveImage{{ID: res.Image.ID, Names: o.Names}}
@@ -239,7 +239,7 @@ func (e *env) pushBuilt(c *cli.Context, st *overlay.Store, names []string) error
 }
 
 // toStdout reports whether standard output is a result's.
-func toStdout(list []output) bool {
+func toStdout(list []buildOutput) bool {
 	for _, o := range list {
 		if o.dest == "-" {
 			return true

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -45,8 +44,15 @@ func networkListCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
+			for _, d := range nets.Damaged() {
+				e.say(d)
+				list = append(list, d.Network())
+			}
 			f, err := parseFilters(c.StringSlice("filter"), "name", "id", "label", "driver", "type", "scope", "dangling")
 			if err != nil {
+				return err
+			}
+			if err := f.checkNetworks(); err != nil {
 				return err
 			}
 			used := map[string]bool{}
@@ -55,9 +61,6 @@ func networkListCommand(e *env) *cli.Command {
 					return err
 				}
 			}
-			dangling := func(w slirp.Named) bool {
-				return f.any("dangling", func(v string) bool { return !used[w.Name] == (v == "true" || v == "1") })
-			}
 			var rows []row
 			for _, name := range predefined {
 				driver := map[string]string{sandbox.NetNone: "null"}[name]
@@ -65,7 +68,7 @@ func networkListCommand(e *env) *cli.Command {
 					driver = name
 				}
 				r := row{"ID": container.PredefinedNetworkID(name), "Name": name, "Driver": driver, "Scope": "local", "Labels": "", "Internal": "false"}
-				if matchNetwork(f, r, nil, "builtin") && len(f["dangling"]) == 0 {
+				if matchNetwork(f, r, nil, "builtin") && f.dangling(true) {
 					rows = append(rows, r)
 				}
 			}
@@ -74,7 +77,7 @@ func networkListCommand(e *env) *cli.Command {
 					"ID": w.ID, "Name": w.Name, "Driver": "bridge", "Scope": "local", "Labels": labelText(w.Labels),
 					"Internal": fmt.Sprint(w.Internal), "CreatedAt": dockerTime(w.Created),
 				}
-				if matchNetwork(f, r, w.Labels, "custom") && dangling(w) {
+				if matchNetwork(f, r, w.Labels, "custom") && f.dangling(used[w.Name]) {
 					rows = append(rows, r)
 				}
 			}
@@ -84,8 +87,7 @@ func networkListCommand(e *env) *cli.Command {
 }
 
 func matchNetwork(f filters, r row, l map[string]string, kind string) bool {
-	return f.labels(l) && f.any("name", func(s string) bool { return strings.Contains(r["Name"], s) }) &&
-		f.any("id", func(s string) bool { return strings.HasPrefix(r["ID"], s) }) &&
+	return f.labels(l) && f.like("name", r["Name"]) && f.like("id", r["ID"]) &&
 		f.any("driver", func(s string) bool { return s == r["Driver"] }) && f.any("scope", func(s string) bool { return s == r["Scope"] }) && f.any("type", func(s string) bool { return s == kind })
 }
 
@@ -193,6 +195,10 @@ func networkRemoveCommand(e *env) *cli.Command {
 				if errors.As(err, &missing) && c.Bool("force") {
 					return nil
 				}
+				var damaged *slirp.DamagedNetworkError
+				if errors.As(err, &damaged) {
+					w, err = damaged.Network(), nil
+				}
 				if err != nil {
 					return err
 				}
@@ -225,7 +231,7 @@ func networkPruneCommand(e *env) *cli.Command {
 	}
 }
 
-// usedNetworks are those that a container, running or not, names.
+// usedNetworks are those that a running container names.
 func (e *env) usedNetworks() (map[string]bool, error) {
 	cs, err := e.containers()
 	if err != nil {
@@ -237,6 +243,9 @@ func (e *env) usedNetworks() (map[string]bool, error) {
 	}
 	used := map[string]bool{}
 	for _, ctr := range list {
+		if !ctr.State.IsRunning() {
+			continue // as in Docker: it is on no network before it is started
+		}
 		for _, end := range ctr.Net.Networks {
 			used[end.Network] = true
 		}
@@ -244,7 +253,7 @@ func (e *env) usedNetworks() (map[string]bool, error) {
 	return used, nil
 }
 
-// pruneNetworks removes the networks that no container names.
+// pruneNetworks removes the networks that nobody is on.
 func (e *env) pruneNetworks(c *cli.Context, f filters) (pruned, error) {
 	p := pruned{heading: "Deleted Networks:"}
 	nets, err := e.networks()
@@ -265,7 +274,12 @@ func (e *env) pruneNetworks(c *cli.Context, f filters) (pruned, error) {
 		} else if used[w.Name] || !ok {
 			continue
 		}
-		if err := nets.Remove(c.Context, w); err != nil {
+		err := nets.Remove(c.Context, w)
+		var inUse *slirp.NetworkInUseError
+		if errors.As(err, &inUse) {
+			continue // by a container that has just started
+		}
+		if err != nil {
 			return p, err
 		}
 		e.event(events.Network, "destroy", w.ID, w.Name)

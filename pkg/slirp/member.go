@@ -42,7 +42,7 @@ func (n Networks) Join(ctx context.Context, w Named, self Member) (*Membership, 
 		return nil, err
 	}
 	defer l.Release()
-	members, err := n.sweep(w.Name)
+	members, _, err := n.sweep(w.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +189,7 @@ func (m *Membership) members() []Member {
 	if err != nil || info.ModTime().Equal(m.read) {
 		return m.known
 	}
-	if list, err := readMembers(path); err == nil {
+	if list, _, err := readMembers(path); err == nil {
 		m.known = list
 		// Changes within the clock's step would go unseen.
 		if m.read = info.ModTime(); time.Since(m.read) < 20*time.Millisecond {

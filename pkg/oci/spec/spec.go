@@ -181,11 +181,11 @@ func maskedPaths() []string {
 
 var readonlyPaths = []string{"/proc/asound", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
 
-// defaultCapabilities are the eleven that podman leaves a container; Docker's
-// other three (AUDIT_WRITE, MKNOD, NET_RAW) are asked for by name.
+// defaultCapabilities are Docker's without AUDIT_WRITE and MKNOD, with which a user
+// namespace can do nothing; they are asked for by name.
 var defaultCapabilities = []string{
 	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_NET_BIND_SERVICE",
-	"CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
+	"CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
 }
 
 // allCapabilities are those of Linux 6, in the order of their numbers.
