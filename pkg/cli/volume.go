@@ -7,13 +7,24 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/moby/moby/api/types/volume"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/formatter"
 	"coracle/pkg/container"
+	"coracle/pkg/docker"
 )
 
-func inspectVolume(cs *container.Store, v container.Volume) obj {
-	return obj{"CreatedAt": stamp(v.Created), "Driver": "local", "Labels": v.Labels, "Mountpoint": cs.DataDir(v.Name), "Name": v.Name, "Options": nil, "Scope": "local"}
+func (e *env) inspectVolume(name string) (*volume.Volume, error) {
+	cs, err := e.containers()
+	if err != nil {
+		return nil, err
+	}
+	v, err := cs.LoadVolume(name)
+	if err != nil {
+		return nil, err
+	}
+	return docker.Volume(v, cs.DataDir(v.Name)), nil
 }
 
 func volumeCreateCommand(e *env) *cli.Command {
@@ -64,7 +75,7 @@ func volumeListCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			var rows []row
+			var rows []*formatter.VolumeContext
 			for _, v := range list {
 				if !f.labels(v.Labels) || !f.any("name", func(s string) bool { return strings.Contains(v.Name, s) }) {
 					continue
@@ -78,17 +89,10 @@ func volumeListCommand(e *env) *cli.Command {
 						continue
 					}
 				}
-				if c.Bool("quiet") {
-					fmt.Fprintln(e.stdout, v.Name)
-					continue
-				}
-				rows = append(rows, row{"Driver": "local", "Name": v.Name, "Scope": "local", "Mountpoint": cs.DataDir(v.Name), "Labels": labelText(v.Labels)})
+				rows = append(rows, formatter.VolumeRow(docker.Volume(v, cs.DataDir(v.Name))))
 			}
-			if c.Bool("quiet") {
-				return nil
-			}
-			cols := []column{{"DRIVER", "Driver"}, {"VOLUME NAME", "Name"}}
-			return e.list(e.format(c, "volumesFormat"), cols, append(cols, column{"SCOPE", "Scope"}, column{"MOUNTPOINT", "Mountpoint"}, column{"LABELS", "Labels"}), rows)
+			l := formatter.Volumes()
+			return printList(e, l, e.listFormat(c, l, "volumesFormat"), rows)
 		},
 	}
 }
