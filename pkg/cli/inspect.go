@@ -58,14 +58,14 @@ var (
 
 func (e *env) inspectAny(c *cli.Context) error {
 	kind := c.String("type")
-	all := slices.Sorted(slices.Values(slices.Concat(inspectTypes, swarmTypes)))
+	all := `"` + strings.Join(slices.Sorted(slices.Values(slices.Concat(inspectTypes, swarmTypes))), `", "`) + `"`
 	switch {
 	case c.IsSet("type") && kind == "":
-		return cliErrorf("type is empty: must be one of %q", strings.Join(all, `", "`))
+		return cliErrorf("type is empty: must be one of %s", all)
 	case slices.Contains(swarmTypes, kind):
 		return fmt.Errorf("--type %s is not supported: there is no swarm, and there are no plugins", kind)
 	case kind != "" && !slices.Contains(inspectTypes, kind):
-		return cliErrorf("unknown type: %q: must be one of \"%s\"", kind, strings.Join(all, `", "`))
+		return cliErrorf("unknown type: %q: must be one of %s", kind, all)
 	}
 	return e.runInspect(c, kind)
 }

@@ -63,7 +63,7 @@ func networkListCommand(e *env) *cli.Command {
 			}
 			for _, name := range docker.Predefined() {
 				if len(f["dangling"]) == 0 {
-					add(docker.PredefinedNetwork(name, bridge, began), "builtin")
+					add(docker.PredefinedNetwork(name, bridge, began, nil), "builtin")
 				}
 			}
 			for _, w := range list {
@@ -111,7 +111,12 @@ func (e *env) inspectNetwork(ctx context.Context, arg string) (*docker.Network, 
 	}
 	for _, name := range docker.Predefined() {
 		if arg == name || arg == docker.PredefinedID(name) {
-			return docker.PredefinedNetwork(name, slirp.DefaultConfig(), e.began()), nil
+			cs, err := e.containers()
+			if err != nil {
+				return nil, err
+			}
+			list, _ := cs.List() // a damaged one does not run
+			return docker.PredefinedNetwork(name, slirp.DefaultConfig(), e.began(), list), nil
 		}
 	}
 	w, err := nets.Lookup(arg)

@@ -20,6 +20,9 @@ import (
 // Runtime is the name of the one runtime.
 const Runtime = "coracle"
 
+// defaultShm is the size of /dev/shm in bytes, unless it was asked for.
+const defaultShm = 64 << 20
+
 // Config is what belongs to a container wherever it runs, and to an image. Ports
 // are texts (80/tcp): an image may have written anything.
 type Config struct {
@@ -57,6 +60,9 @@ func containerConfig(c *container.Container) *Config {
 	for _, port := range c.Net.Exposed {
 		put(&conf.ExposedPorts, port, struct{}{})
 	}
+	for _, p := range c.Net.Publish {
+		put(&conf.ExposedPorts, portKey(p.ContainerPort, p.Proto), struct{}{})
+	}
 	for _, m := range c.Mounts {
 		if m.Type == container.MountVolume && isAnonymous(m.Name) {
 			put(&conf.Volumes, m.Target, struct{}{})
@@ -88,6 +94,9 @@ func hostConfig(c *container.Container) *HostConfig {
 	}
 	if l.OomScoreAdj != nil {
 		conf.OomScoreAdj = *l.OomScoreAdj
+	}
+	if conf.ShmSize == 0 {
+		conf.ShmSize = defaultShm
 	}
 	if c.Life.Init {
 		conf.Init = &c.Life.Init

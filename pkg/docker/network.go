@@ -254,12 +254,23 @@ func PredefinedID(name string) string {
 	return (hex.EncodeToString([]byte(name)) + strings.Repeat("0", 64))[:64]
 }
 
-// PredefinedNetwork is the answer about one of them. On bridge every container
-// is alone, at the place that all have; created is when the engine began.
-func PredefinedNetwork(name string, bridge slirp.Config, created time.Time) *Network {
+// PredefinedNetwork is the answer about one of them; those of all that run may be
+// on it. On bridge every container is alone, at the place that all have; created
+// is when the engine began.
+func PredefinedNetwork(name string, bridge slirp.Config, created time.Time, all []*container.Container) *Network {
 	n := &Network{
 		Name: name, ID: PredefinedID(name), Created: created, Scope: localScope, Driver: name, EnableIPv4: true,
 		IPAM: IPAM{Driver: "default", Config: []Pool{}}, Containers: map[string]Member{}, Options: map[string]string{}, Labels: map[string]string{},
+	}
+	for _, c := range all {
+		if c.State.IsRunning() && slices.Contains(NetworkNames(c), name) {
+			p := c.State.Networks[name]
+			m := Member{Name: c.Name, EndpointID: EndpointID(c.ID, name), IPv4Address: prefixText(p.Address), IPv6Address: prefixText(p.Address6)}
+			if !p.MAC.IsZero() {
+				m.MacAddress = p.MAC.String()
+			}
+			n.Containers[c.ID] = m
+		}
 	}
 	switch name {
 	case noNetwork:

@@ -103,7 +103,9 @@ func Container(s docker.Summary, short bool, now time.Time) *ContainerContext {
 		if short {
 			name = ellipsis(name, 15)
 		}
-		mounts = append(mounts, name)
+		if name != "" {
+			mounts = append(mounts, name)
+		}
 		if m.Driver == docker.VolumeDriver {
 			volumes++
 		}
