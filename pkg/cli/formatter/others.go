@@ -157,3 +157,48 @@ func StatsRow(u Use, short bool) *statsContext {
 }
 
 func percent(share float64) string { return strconv.FormatFloat(100*share, 'f', 2, 64) + "%" }
+
+// DiskUsage is the list of what there is on the disk, by kind.
+func DiskUsage() List {
+	return List{
+		heads: Heads{"Type": "TYPE", "TotalCount": "TOTAL", "Active": "ACTIVE", "Size": "SIZE", "Reclaimable": "RECLAIMABLE"},
+		table: "{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}",
+		raw:   "type: {{.Type}}\ntotal: {{.TotalCount}}\nactive: {{.Active}}\nsize: {{.Size}}\nreclaimable: {{.Reclaimable}}\n",
+	}
+}
+
+// DiskUsageContext is one kind of things on the disk.
+type DiskUsageContext struct {
+	Active      string
+	Reclaimable string
+	Size        string
+	TotalCount  string
+	Type        string
+}
+
+// BuildCache is the list of what builds have kept.
+func BuildCache() List {
+	return List{
+		heads: Heads{
+			"ID": "CACHE ID", "Parent": "PARENT", "CacheType": "CACHE TYPE", "Description": "DESCRIPTION", "InUse": "IN USE", "Shared": "SHARED", "Size": "SIZE",
+			"CreatedAt": "CREATED AT", "CreatedSince": "CREATED", "LastUsedAt": "LAST USED AT", "LastUsedSince": "LAST USED", "UsageCount": "USAGE",
+		},
+		table: "{{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t{{.UsageCount}}\t{{.Shared}}", quiet: "{{.ID}}",
+	}
+}
+
+// BuildCacheContext is one thing that builds have kept.
+type BuildCacheContext struct {
+	CacheType     string
+	CreatedAt     string
+	CreatedSince  string
+	Description   string
+	ID            string
+	InUse         string
+	LastUsedAt    string
+	LastUsedSince string
+	Parent        string
+	Shared        string
+	Size          string
+	UsageCount    string
+}
