@@ -73,7 +73,7 @@ func (e *env) runImages(c *cli.Context) error {
 	format := e.listFormat(c, list, "imagesFormat")
 	rows, now := []*formatter.ImageContext{}, time.Now()
 	for _, s := range shown {
-		all := formatter.ImageRows(s, digests || strings.Contains(format, "{{.Digest}}"), !c.Bool("no-trunc"), now)
+		all := formatter.ImageRows(s, digests || strings.Contains(format, ".Digest"), !c.Bool("no-trunc"), now)
 		if format == list.Format("", true) { // an image with two names is one image
 			all = all[:1]
 		}
@@ -112,7 +112,12 @@ func filterImages(ix *overlay.Index, f filters) ([]overlay.Image, error) {
 	}
 	return slices.DeleteFunc(keep, func(img overlay.Image) bool {
 		return !f.labels(img.Labels) ||
-			!f.any("dangling", func(v string) bool { return dangling(img) == (v == "true" || v == "1") })
+			!f.any("dangling", func(v string) bool {
+				if v == "true" || v == "1" {
+					return len(img.Names) == 0 // it may have a digest
+				}
+				return !dangling(img)
+			})
 	}), nil
 }
 

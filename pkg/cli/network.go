@@ -109,8 +109,10 @@ func (e *env) inspectNetwork(ctx context.Context, arg string) (*docker.Network, 
 	if err != nil {
 		return nil, err
 	}
+	w, err := nets.Lookup(arg)
+	var missing *slirp.NetworkNotFoundError
 	for _, name := range docker.Predefined() {
-		if arg == name || arg == docker.PredefinedID(name) {
+		if arg == name || errors.As(err, &missing) && arg != "" && strings.HasPrefix(docker.PredefinedID(name), arg) {
 			cs, err := e.containers()
 			if err != nil {
 				return nil, err
@@ -119,7 +121,6 @@ func (e *env) inspectNetwork(ctx context.Context, arg string) (*docker.Network, 
 			return docker.PredefinedNetwork(name, slirp.DefaultConfig(), e.began(), list), nil
 		}
 	}
-	w, err := nets.Lookup(arg)
 	if err != nil {
 		return nil, err
 	}

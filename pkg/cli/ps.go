@@ -58,12 +58,13 @@ func (e *env) runPs(c *cli.Context) error {
 	if last > 0 {
 		list = list[:min(last, len(list))]
 	}
-	format := e.listFormat(c, formatter.Containers(c.Bool("size")), "psFormat")
-	if c.IsSet("format") {
-		if c.Bool("quiet") {
-			fmt.Fprintln(e.stderr, "WARNING: Ignoring custom format, because both --format and --quiet are set.")
-		}
-		if err := formatter.Check(c.String("format"), &formatter.ContainerContext{}); err != nil {
+	columns := formatter.Containers(c.Bool("size"))
+	format := e.listFormat(c, columns, "psFormat")
+	if c.String("format") != "" && c.Bool("quiet") {
+		fmt.Fprintln(e.stderr, "WARNING: Ignoring custom format, because both --format and --quiet are set.")
+	}
+	if format != columns.Format("", c.Bool("quiet")) { // a mistake in it is one without containers, too
+		if err := formatter.Check(format, &formatter.ContainerContext{}); err != nil {
 			return formatError(err)
 		}
 	}
@@ -80,5 +81,5 @@ func (e *env) runPs(c *cli.Context) error {
 		s.SizeRw, s.SizeRootFs = sizes[ctr.ID].own, sizes[ctr.ID].all
 		rows[i] = formatter.Container(s, !c.Bool("no-trunc"), now)
 	}
-	return printList(e, formatter.Containers(c.Bool("size")), format, rows)
+	return printList(e, columns, format, rows)
 }

@@ -104,7 +104,7 @@ func networkSettings(c *container.Container, at Places) *NetworkSettings {
 			IPv6Gateway: a.IPv6Gateway, GlobalIPv6Address: a.GlobalIPv6Address, GlobalIPv6PrefixLen: a.GlobalIPv6PrefixLen,
 		}
 		if e.Network != bridgeNetwork && c.Net.Own() {
-			end.DNSNames = append(append([]string{c.Name}, e.Aliases...), c.ID[:12])
+			end.DNSNames = append(append([]string{c.Name}, e.Aliases...), c.ID[:min(12, len(c.ID))])
 		}
 		s.Networks[e.Network] = end
 	}

@@ -72,6 +72,10 @@ type Info struct {
 	ServerErrors []string    `json:",omitempty"`
 	ClientInfo   *ClientInfo `json:",omitempty"`
 	ClientErrors []string    `json:",omitempty"`
+
+	// For templates alone, which had them until API 1.50: filters of bridges of
+	// the host, and limits that kernels no longer have.
+	BridgeNfIptables, BridgeNfIP6tables, KernelMemory, KernelMemoryTCP bool `json:"-"`
 }
 
 // ClientInfo is the client's part of [Info].

@@ -20,9 +20,9 @@ const (
 
 // Images is the list of images.
 func Images(digests bool) List {
-	column := ""
+	column, also := "", ""
 	if digests {
-		column = "{{.Digest}}\t"
+		column, also = "{{.Digest}}\t", "{{.Digest}}"
 	}
 	raw := "repository: {{.Repository}}\ntag: {{.Tag}}\n"
 	if digests {
@@ -34,7 +34,7 @@ func Images(digests bool) List {
 			"Size": "SIZE", "VirtualSize": "SIZE", "Containers": "CONTAINERS", "SharedSize": "SHARED SIZE", "UniqueSize": "UNIQUE SIZE",
 		},
 		table: "{{.Repository}}\t{{.Tag}}\t" + column + "{{.ID}}\t" + sinceOrNA + "\t{{.Size}}",
-		quiet: "{{.ID}}", rawQuiet: "image_id: {{.ID}}",
+		quiet: "{{.ID}}", rawQuiet: "image_id: {{.ID}}", also: also,
 		raw: raw + "image_id: {{.ID}}\ncreated_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n",
 	}
 }

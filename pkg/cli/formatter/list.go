@@ -25,7 +25,8 @@ func (Heads) Label(name string) string {
 type List struct {
 	heads                       Heads
 	table, quiet, raw, rawQuiet string
-	quietWins                   bool // -q is stronger than a format
+	quietWins                   bool   // -q is stronger than a format
+	also                        string // what every table ends with
 }
 
 // Format is the template for what was asked for; "" is a table.
@@ -43,6 +44,8 @@ func (l List) Format(asked string, quiet bool) string {
 		return l.raw
 	case quiet && l.quietWins:
 		return l.quiet
+	case strings.HasPrefix(asked, TableKey) && !strings.Contains(asked, l.also):
+		return asked + "\t" + l.also
 	}
 	return asked
 }

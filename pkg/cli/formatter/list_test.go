@@ -98,7 +98,8 @@ func TestQuietAndRaw(t *testing.T) {
 		{Containers(false), "", true, "{{.ID}}", ""}, {Containers(false), "{{.Names}}", true, "{{.ID}}", ""}, {Containers(true), "raw", true, "container_id: {{.ID}}", ""},
 		{Containers(false), "raw", false, "", "container_id: {{.ID}}\nimage: {{.Image}}\n"},
 		{Images(false), "{{.Tag}}", true, "{{.Tag}}", ""}, {Images(false), "table", true, "{{.ID}}", ""}, {Images(true), "raw", false, "", "repository: {{.Repository}}\ntag: {{.Tag}}\ndigest:"},
-		{Volumes(), "", true, "{{.Name}}", ""}, {Networks(), "raw", true, "network_id: {{.ID}}", ""}, {History(true), "", true, "{{.ID}}", ""},
+		{Images(true), "table {{.ID}}", false, "table {{.ID}}\t{{.Digest}}", ""}, {Images(true), "table {{.Digest}}", false, "table {{.Digest}}", ""},
+		{Images(false), "table {{.ID}}", false, "table {{.ID}}", ""}, {Volumes(), "", true, "{{.Name}}", ""}, {Networks(), "raw", true, "network_id: {{.ID}}", ""}, {History(true), "", true, "{{.ID}}", ""},
 		{Stats(), "raw", false, "raw", ""}, {Networks(), "json", false, "json", ""},
 	} {
 		got := c.l.Format(c.asked, c.quiet)
