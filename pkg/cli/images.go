@@ -87,13 +87,14 @@ func dangling(img overlay.Image) bool { return len(img.Names) == 0 && len(img.Re
 // keepNames leaves the names that the filter for references is about, and
 // reports whether there are any.
 func keepNames(s *image.Summary, f filters) bool {
-	keep := func(names []string, sep string) []string {
-		return slices.DeleteFunc(names, func(name string) bool {
-			i := strings.LastIndex(name, sep)
-			return i < 0 || !f.any("reference", func(p string) bool { return matchReference(p, name[:i], name[i+1:]) })
-		})
+	matches := func(repo, tag string) bool {
+		return f.any("reference", func(p string) bool { return matchReference(p, repo, tag) })
 	}
-	s.RepoTags, s.RepoDigests = keep(s.RepoTags, ":"), keep(s.RepoDigests, "@")
+	s.RepoTags = slices.DeleteFunc(s.RepoTags, func(name string) bool { return !matches(oci.SplitName(name)) })
+	s.RepoDigests = slices.DeleteFunc(s.RepoDigests, func(name string) bool {
+		repo, _ := oci.SplitName(name)
+		return !matches(repo, "<none>") && !slices.ContainsFunc(s.RepoTags, func(tag string) bool { r, _ := oci.SplitName(tag); return r == repo })
+	})
 	return len(s.RepoTags)+len(s.RepoDigests) > 0
 }
 

@@ -177,6 +177,7 @@ func TestStatusText(t *testing.T) {
 	now := time.Date(2020, 1, 10, 0, 0, 0, 0, time.UTC)
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	for want, s := range map[string]container.State{
+		"Dead":                                {Status: dead},
 		"Created":                             {Status: container.Created},
 		"Up 5 minutes":                        {Status: container.Running, StartedAt: ago(5 * time.Minute)},
 		"Up About an hour (Paused)":           {Status: container.Paused, StartedAt: ago(time.Hour)},

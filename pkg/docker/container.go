@@ -96,7 +96,7 @@ func Stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 func containerState(s container.State) *moby.State {
 	st := &moby.State{
 		Status: moby.ContainerState(s.Status), Running: s.IsRunning(), Paused: s.Status == container.Paused,
-		Restarting: s.Status == container.Restarting, OOMKilled: s.OOMKilled, Pid: s.Pid, ExitCode: s.ExitCode, Error: s.Error,
+		Restarting: s.Status == container.Restarting, OOMKilled: s.OOMKilled, Dead: s.Status == dead, Pid: s.Pid, ExitCode: s.ExitCode, Error: s.Error,
 		StartedAt: Stamp(s.StartedAt), FinishedAt: Stamp(s.FinishedAt),
 	}
 	if s.Health == nil {

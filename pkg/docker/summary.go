@@ -84,6 +84,9 @@ func PortSummaries(c *container.Container) []moby.PortSummary {
 	return all
 }
 
+// dead is Docker's word for a container that can only be removed.
+const dead container.Status = "dead"
+
 // StatusText is the state of a container as a sentence.
 func StatusText(s container.State, now time.Time) string {
 	ago := func(t time.Time) string { return units.HumanDuration(now.Sub(t)) }
@@ -102,6 +105,8 @@ func StatusText(s container.State, now time.Time) string {
 		return up
 	case container.Restarting:
 		return fmt.Sprintf("Restarting (%d) %s ago", s.ExitCode, ago(s.FinishedAt))
+	case dead:
+		return "Dead"
 	case container.Exited:
 		return fmt.Sprintf("Exited (%d) %s ago", s.ExitCode, ago(s.FinishedAt))
 	}
