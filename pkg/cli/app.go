@@ -45,7 +45,8 @@ func Main(ctx context.Context, argv0 string, args []string) int {
 
 func (e *env) run(ctx context.Context) error {
 	app := e.app()
-	args, err := arrange(app, e.args)
+	args, notes, err := arrange(app, e.args)
+	e.note(notes)
 	if err != nil {
 		return err
 	}
@@ -76,21 +77,15 @@ func (e *env) app() *cli.App {
 		DisableSliceFlagSeparator: true,
 		Writer:                    e.stdout, ErrWriter: e.stderr,
 		ExitErrHandler: func(*cli.Context, error) {}, // report does it
-		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return &usageError{nil, "", err.Error(), 125} },
-		Flags: []cli.Flag{
-			text("root", nil, "Where images, containers and volumes are kept"),
-			text("config", nil, "Location of the client's config files"),
-			flag("debug", short("D"), "Enable debug mode"),
-			text("log-level", short("l"), "Accepted for scripts; coracle has no log of its own"),
-			flag("version", short("v"), "Print version information and quit"),
-		},
-		Before: e.before,
+		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return &usageError{message: err.Error(), code: 125} },
+		Flags:          programFlags(),
+		Before:         e.before,
 		Action: func(c *cli.Context) error {
 			if c.Bool("version") {
-				fmt.Fprintf(e.stdout, "%s version %s\n", e.program, Version)
-				return nil
+				_, err := fmt.Fprintln(e.stdout, e.versionLine())
+				return err
 			}
-			return &helpRequest{}
+			return &helpRequest{bare: true}
 		},
 		Commands: append([]*cli.Command{
 			runCommand(e), execCommand(e), psCommand(e, "ps"), buildCommand(e), pullCommand(e), pushCommand(e),
@@ -99,8 +94,9 @@ func (e *env) app() *cli.App {
 			{Name: "image", Usage: "Manage images", Subcommands: image},
 			{Name: "network", Usage: "Manage networks", Subcommands: network},
 			{Name: "volume", Usage: "Manage volumes", Subcommands: volume},
-			{Name: "system", Usage: "Manage coracle", Subcommands: []*cli.Command{eventsCommand(e), infoCommand(e)}},
-			{Name: "builder", Usage: "Manage builds", Subcommands: []*cli.Command{buildCommand(e), pruneBuilderCommand(e)}},
+			{Name: "system", Usage: "Manage coracle", Subcommands: []*cli.Command{dfCommand(e), eventsCommand(e), infoCommand(e), pruneSystemCommand(e), dialStdioCommand(e)}},
+			{Name: "builder", Usage: "Manage builds", Subcommands: []*cli.Command{buildCommand(e), buildCacheCommand(e), pruneBuilderCommand(e)}},
+			buildxCommand(e), contextCommand(e), manifestCommand(e), helpCommand(e), completionCommand(e),
 			attachCommand(e), commitCommand(e), cpCommand(e), createCommand(e), diffCommand(e), eventsCommand(e), exportCommand(e), historyCommand(e), importCommand(e), inspectCommand(e), killCommand(e),
 			logsCommand(e), portCommand(e), renameCommand(e), restartCommand(e), rmCommand(e), rmiCommand(e, "rmi"),
 			loadCommand(e), saveCommand(e), startCommand(e), stopCommand(e), tagCommand(e), statsCommand(e), topCommand(e), waitCommand(e), pauseCommand(e),
@@ -120,19 +116,10 @@ func hideHelp(cmds []*cli.Command) {
 	}
 }
 
-// before takes the program's own flags.
-func (e *env) before(c *cli.Context) error {
-	e.root = c.String("root")
-	if dir := c.String("config"); dir != "" {
-		return os.Setenv("DOCKER_CONFIG", dir)
-	}
-	return nil
-}
-
 // hiddenCommands are what coracle asks of itself.
 func hiddenCommands(e *env) []*cli.Command {
 	return []*cli.Command{
-		pullForRunCommand(e), ociCommand(e),
+		pullForRunCommand(e), ociCommand(e), completeCommand(e),
 		{Name: "__commands", Hidden: true, Flags: []cli.Flag{flag("options", nil, "")}, Action: func(c *cli.Context) error {
 			e.commandTable(c.Bool("options"))
 			return nil

@@ -5,6 +5,7 @@ package cli
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -26,14 +27,18 @@ type usageError struct {
 	path    string       // run, container run
 	message string
 	code    int
+	see     bool // Docker says See for Run where arguments are missing
 }
 
 func (e *usageError) Error() string { return e.message }
 
-// helpRequest is --help, which is no mistake.
+// helpRequest is --help, which is no mistake. A group without its command asks
+// for help too, on standard error.
 type helpRequest struct {
-	cmd  *cli.Command
-	path string
+	cmd   *cli.Command
+	path  string
+	bare  bool
+	notes []string // to say before
 }
 
 func (e *helpRequest) Error() string { return "help requested" }
@@ -42,7 +47,7 @@ func (e *helpRequest) Error() string { return "help requested" }
 // surprise: every flag as --name=value, then --, then the arguments. It knows
 // Docker's syntax, which the flag package does not: -it, -p8080:80, flags after
 // arguments, --flag value, and -- to end the flags (urfave/cli issue 976).
-func settle(cmd *cli.Command, path string, flags []cli.Flag, args []string, anywhere bool) ([]string, error) {
+func (a *arranger) settle(cmd *cli.Command, path string, flags []cli.Flag, args []string, anywhere bool) ([]string, error) {
 	if cmd != nil && cmd.SkipFlagParsing {
 		return args, nil
 	}
@@ -70,6 +75,7 @@ func settle(cmd *cli.Command, path string, flags []cli.Flag, args []string, anyw
 			return nil, err
 		}
 	}
+	a.notes = append(a.notes, s.notes...)
 	return append(append(s.out, "--"), s.rest...), nil
 }
 
@@ -78,6 +84,45 @@ type settler struct {
 	path      string
 	flags     []cli.Flag
 	out, rest []string
+	notes     []string // what Docker says of flags that it takes for old scripts
+}
+
+// set adds a flag with a value of its kind. As was how it was written: --name
+// or -n.
+func (s *settler) set(f cli.Flag, name, value string) error {
+	names := f.Names()
+	if err := s.check(f, value); err != nil {
+		shown := "--" + names[0]
+		for _, n := range names[1:] {
+			if len(n) == 1 {
+				shown = "-" + n + ", " + shown
+			}
+		}
+		return s.wrong(fmt.Sprintf("invalid argument %q for %q flag: %v", value, shown, err))
+	}
+	if why := absence(f); why != "" && value != "" && value != "false" {
+		return s.wrong("--" + names[0] + " is not supported: " + why)
+	}
+	if isBool(f) {
+		on, _ := strconv.ParseBool(value) // checked
+		value = strconv.FormatBool(on)
+	}
+	command := ""
+	if s.cmd != nil {
+		command = s.cmd.Name
+	}
+	if note := deprecation(command, name); note != "" {
+		s.notes = append(s.notes, note)
+	}
+	s.out = append(s.out, "--"+names[0]+"="+value)
+	return nil
+}
+
+func (s *settler) check(f cli.Flag, value string) error {
+	if check := kindOf(f).check; check != nil {
+		return check(value)
+	}
+	return nil
 }
 
 func (s *settler) find(name string) cli.Flag {
@@ -101,23 +146,19 @@ func (s *settler) long(text string, args []string) ([]string, error) {
 	f := s.find(name)
 	switch {
 	case name == "help" && f == nil:
-		return nil, &helpRequest{s.cmd, s.path}
+		return nil, &helpRequest{cmd: s.cmd, path: s.path}
 	case f == nil || len(name) == 1:
 		return nil, s.wrong("unknown flag: --" + name)
 	case isBool(f) && !has:
 		value = "true"
 	case isBool(f):
-		if value != "true" && value != "false" && value != "1" && value != "0" {
-			return nil, s.wrong(fmt.Sprintf("invalid argument %q for \"--%s\" flag: strconv.ParseBool: parsing %q: invalid syntax", value, name, value))
-		}
 	case !has:
 		if len(args) == 0 {
 			return nil, s.wrong("flag needs an argument: --" + name)
 		}
 		value, args = args[0], args[1:]
 	}
-	s.out = append(s.out, "--"+f.Names()[0]+"="+value)
-	return args, nil
+	return args, s.set(f, name, value)
 }
 
 // short reads a cluster: -it, -d, and a value glued to its flag or behind it.
@@ -127,16 +168,17 @@ func (s *settler) short(text string, args []string) ([]string, error) {
 		f := s.find(name)
 		if f == nil {
 			if name == "h" {
-				return nil, &helpRequest{s.cmd, s.path}
+				return nil, &helpRequest{cmd: s.cmd, path: s.path, notes: []string{"Flag shorthand -h has been deprecated, use --help"}}
 			}
 			return nil, s.wrong(fmt.Sprintf("unknown shorthand flag: '%s' in -%s", name, text))
 		}
 		if isBool(f) {
 			if rest, ok := strings.CutPrefix(text[i+1:], "="); ok {
-				s.out = append(s.out, "--"+f.Names()[0]+"="+rest)
-				return args, nil
+				return args, s.set(f, name, rest)
 			}
-			s.out = append(s.out, "--"+f.Names()[0]+"=true")
+			if err := s.set(f, name, "true"); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		value := strings.TrimPrefix(text[i+1:], "=")
@@ -146,68 +188,84 @@ func (s *settler) short(text string, args []string) ([]string, error) {
 			}
 			value, args = args[0], args[1:]
 		}
-		s.out = append(s.out, "--"+f.Names()[0]+"="+value)
-		return args, nil
+		return args, s.set(f, name, value)
 	}
 	return args, nil
 }
 
 func (s *settler) wrong(message string) error {
-	return &usageError{s.cmd, s.path, message, 125}
+	return &usageError{cmd: s.cmd, path: s.path, message: message, code: 125}
 }
 
-// arrange settles a whole command line: the program's flags, the command
+// arranger settles a whole command line: the program's flags, the command
 // words, and the command's flags and arguments.
-func arrange(app *cli.App, args []string) ([]string, error) {
-	head, err := settle(nil, "", app.Flags, args, false)
+type arranger struct {
+	app   *cli.App
+	cmd   *cli.Command // the one found so far; nil: the program itself
+	path  string       // its words
+	notes []string     // what there is to say about flags
+}
+
+func arrange(app *cli.App, args []string) ([]string, []string, error) {
+	a := arranger{app: app}
+	out, rest, err := a.words(args)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	switch {
+	case a.cmd == nil && len(rest) > 0:
+		return nil, nil, &usageError{message: "unknown command: " + app.Name + " " + rest[0], code: 1}
+	case a.cmd == nil:
+		return out, a.notes, nil
+	}
+	cmd := a.cmd
+	cmd.Flags = quicken(cmd.Flags)
+	stops, named := stopsAtArgument[a.path]
+	if !named {
+		stops = stopsAtArgument[cmd.Name]
+	}
+	tail, err := a.settle(cmd, a.path, cmd.Flags, rest, !stops)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(cmd.Subcommands) > 0 {
+		if len(tail) > 1 {
+			return nil, nil, &usageError{cmd: cmd, path: a.path, message: "unknown command: " + app.Name + " " + a.path + " " + tail[1], code: 1}
+		}
+		return nil, nil, &helpRequest{cmd: cmd, path: a.path, bare: true}
+	}
+	return append(out, tail...), a.notes, nil
+}
+
+// words finds the command. It returns the program's flags and the command's
+// words, settled, and what follows them.
+func (a *arranger) words(args []string) (out, rest []string, err error) {
+	head, err := a.settle(nil, "", a.app.Flags, args, false)
+	if err != nil {
+		return nil, nil, err
 	}
 	split := slices.Index(head, "--") // settle puts it there
-	out, rest := head[:split:split], head[split+1:]
-	cmds, path := app.Commands, ""
-	var cmd *cli.Command
-	for len(rest) > 0 {
+	out, rest = head[:split:split], head[split+1:]
+	for cmds := a.app.Commands; len(rest) > 0; {
 		next := findCommand(cmds, rest[0])
 		if next == nil {
 			break
 		}
-		cmd, path = next, strings.TrimSpace(path+" "+rest[0])
+		a.cmd, a.path = next, strings.TrimSpace(a.path+" "+rest[0])
 		out = append(out, rest[0])
 		rest, cmds = rest[1:], next.Subcommands
 		if len(next.Subcommands) == 0 {
 			break
 		}
 		if len(next.Flags) > 0 { // of the group: before its command
-			if head, err = settle(cmd, path, cmd.Flags, rest, false); err != nil {
-				return nil, err
+			if head, err = a.settle(next, a.path, next.Flags, rest, false); err != nil {
+				return nil, nil, err
 			}
 			split = slices.Index(head, "--")
 			out, rest = append(out, head[:split]...), head[split+1:]
 		}
 	}
-	switch {
-	case cmd == nil && len(rest) > 0:
-		return nil, &usageError{nil, "", "unknown command: " + app.Name + " " + rest[0], 1}
-	case cmd == nil:
-		return out, nil
-	}
-	cmd.Flags = quicken(cmd.Flags)
-	stops, named := stopsAtArgument[path]
-	if !named {
-		stops = stopsAtArgument[cmd.Name]
-	}
-	tail, err := settle(cmd, path, cmd.Flags, rest, !stops)
-	if err != nil {
-		return nil, err
-	}
-	if len(cmd.Subcommands) > 0 {
-		if len(tail) > 1 {
-			return nil, &usageError{cmd, path, "unknown command: " + app.Name + " " + path + " " + tail[1], 1}
-		}
-		return nil, &helpRequest{cmd, path}
-	}
-	return append(out, tail...), nil
+	return out, rest, nil
 }
 
 func findCommand(cmds []*cli.Command, name string) *cli.Command {

@@ -6,12 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/docker/go-units"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -19,10 +17,10 @@ import (
 
 	"coracle/pkg/cli/progress"
 	"coracle/pkg/dockerfile"
+	"coracle/pkg/events"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 	"coracle/pkg/slirp"
-	"coracle/pkg/state"
 )
 
 func buildCommand(e *env) *cli.Command {
@@ -232,6 +230,8 @@ func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options) 
 	for _, w := range res.Warnings {
 		fmt.Fprintln(e.stderr, "[Warning] "+w)
 	}
+	e.event(events.Image, "build", "sha256:"+res.Image.ID, "sha256:"+res.Image.ID)
+	e.tagged(res.Image.ID, o.Names)
 	if file := c.String("iidfile"); file != "" {
 		if err := os.WriteFile(file, []byte("sha256:"+res.Image.ID), 0o644); err != nil {
 			return fmt.Errorf("write image ID file: %w", err)
@@ -300,75 +300,6 @@ func (b *baseImages) Resolve(ctx context.Context, name, platform string, pull bo
 		return overlay.Details{}, err
 	}
 	return overlay.LoadImage(b.st.Dirs(), got.Image.ID)
-}
-
-func pruneBuilderCommand(e *env) *cli.Command {
-	return &cli.Command{
-		Name: "prune", Usage: "Remove build cache",
-		Flags: []cli.Flag{
-			flag("all", short("a"), "Remove all unused build cache, not just dangling ones"),
-			flag("force", short("f"), "Do not prompt for confirmation"),
-		},
-		Action: func(c *cli.Context) error {
-			if !c.Bool("force") && !e.confirm("WARNING! This will remove all build cache.") {
-				return nil
-			}
-			return e.inside(func(st *overlay.Store) error { return e.pruneBuilder(c.Context, st) })
-		},
-	}
-}
-
-func (e *env) pruneBuilder(ctx context.Context, st *overlay.Store) error {
-	d := st.Dirs()
-	lock, err := dockerfile.LockCache(ctx, d, state.Exclusive)
-	if err != nil {
-		return err
-	}
-	defer lock.Release()
-	before, err := diskUsed(d.Storage())
-	if err != nil {
-		return err
-	}
-	if _, err := dockerfile.ClearCache(d.BuildCache()); err != nil {
-		return err
-	}
-	mounts, err := os.ReadDir(d.CacheMounts())
-	if err != nil {
-		return err
-	}
-	for _, m := range mounts {
-		if err := os.RemoveAll(filepath.Join(d.CacheMounts(), m.Name())); err != nil {
-			return err
-		}
-	}
-	if _, err := st.SweepLayers(ctx, nil); err != nil {
-		return err
-	}
-	after, err := diskUsed(d.Storage())
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(e.stdout, "Total:\t%s\n", size(max(before-after, 0)))
-	return nil
-}
-
-// diskUsed is the space that the files below dir take, in bytes.
-func diskUsed(dir string) (int64, error) {
-	var used int64
-	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		if st, ok := info.Sys().(*syscall.Stat_t); ok {
-			used += st.Blocks * 512 // stat(2): in units of 512 bytes
-		}
-		return nil
-	})
-	return used, err
 }
 
 // applyChanges carries out Dockerfile instructions on a configuration.

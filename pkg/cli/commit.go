@@ -29,7 +29,8 @@ func commitCommand(e *env) *cli.Command {
 			text("author", short("a"), "Author (e.g., \"John Hannibal Smith <hannibal@a-team.com>\")"),
 			values("change", short("c"), "Apply Dockerfile instruction to the created image"),
 			text("message", short("m"), "Commit message"),
-			flag("pause", short("p"), "Accepted for scripts: a container is not paused"),
+			flag("no-pause", nil, "Accepted for scripts: a container is not paused"),
+			&cli.BoolFlag{Name: "pause", Aliases: short("p"), Usage: "Accepted for scripts: a container is not paused", Value: true, Hidden: true},
 		},
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 1, 2); err != nil {
@@ -43,11 +44,11 @@ func commitCommand(e *env) *cli.Command {
 				}
 				names = []string{ref.Name()}
 			}
-			_, ctr, err := e.container(c.Args().First())
+			cs, ctr, err := e.container(c.Args().First())
 			if err != nil {
 				return err
 			}
-			return e.inside(func(st *overlay.Store) error { return e.runCommit(c, st, ctr, names) })
+			return e.inside(func(st *overlay.Store) error { return e.runCommit(c, st, cs, ctr, names) })
 		},
 	}
 }
@@ -56,7 +57,7 @@ func commitCommand(e *env) *cli.Command {
 // there.
 var mountedOn = []string{"dev", "proc", "sys", "etc/hosts", "etc/hostname", "etc/resolv.conf", "etc"}
 
-func (e *env) runCommit(c *cli.Context, st *overlay.Store, ctr *container.Container, names []string) error {
+func (e *env) runCommit(c *cli.Context, st *overlay.Store, cs *container.Store, ctr *container.Container, names []string) error {
 	det, err := overlay.LoadImage(st.Dirs(), ctr.ImageID)
 	if err != nil {
 		return fmt.Errorf("the image of container %s is gone: %w", ctr.Name, err)
@@ -94,6 +95,8 @@ func (e *env) runCommit(c *cli.Context, st *overlay.Store, ctr *container.Contai
 	if err != nil {
 		return err
 	}
+	cs.Event(&ctr.Record, "commit", map[string]string{"comment": c.String("message"), "imageID": "sha256:" + made.ID, "imageRef": c.Args().Get(1)})
+	e.tagged(made.ID, names)
 	fmt.Fprintln(e.stdout, "sha256:"+made.ID)
 	return nil
 }
@@ -146,6 +149,7 @@ func (e *env) runExport(c *cli.Context) error {
 		}
 		defer out.Close()
 	}
+	cs.Event(&ctr.Record, "export", nil)
 	// What is mounted is not the container's.
 	return files.Out(out, container.CopyOptions{Path: "/", Bare: true})
 }

@@ -88,6 +88,11 @@ func (e *env) runCopy(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	action := "extract-to-dir"
+	if fromCtr != "" {
+		action = "archive-path"
+	}
+	cs.Event(&ctr.Record, action, nil)
 	if !c.Bool("quiet") && src != "-" && dst != "-" {
 		fmt.Fprintf(e.stderr, "Successfully copied to %s\n", said)
 	}

@@ -184,20 +184,26 @@ func (e *env) needArgs(c *cli.Context, path string, least, most int) error {
 	if n >= least && (most < 0 || n <= most) {
 		return nil
 	}
-	bound, count := "at least", least
+	count := func(n int) string {
+		if n == 1 {
+			return "1 argument"
+		}
+		return fmt.Sprintf("%d arguments", n)
+	}
+	var needs string
 	switch {
-	case least == most && least == 0:
-		return &usageError{c.Command, path, fmt.Sprintf("'%s %s' accepts no arguments", e.program, path), 1}
+	case most == 0:
+		return &usageError{cmd: c.Command, path: path, message: fmt.Sprintf("'%s %s' accepts no arguments", e.program, path), code: 1}
+	case most < 0:
+		needs = "at least " + count(least)
 	case least == most:
-		bound = "exactly"
-	case n > most && most >= 0:
-		bound, count = "at most", most
+		needs = count(least)
+	case least == 0:
+		needs = "at most " + count(most)
+	default:
+		needs = fmt.Sprintf("at least %d and at most %s", least, count(most))
 	}
-	plural := "s"
-	if count == 1 {
-		plural = ""
-	}
-	return &usageError{c.Command, path, fmt.Sprintf("'%s %s' requires %s %d argument%s", e.program, path, bound, count, plural), 1}
+	return &usageError{cmd: c.Command, path: path, message: fmt.Sprintf("'%s %s' requires %s", e.program, path, needs), code: 1, see: most < 0}
 }
 
 // commandPath is how a command was called: "container stop".

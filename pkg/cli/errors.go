@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"coracle/pkg/container"
+	"coracle/pkg/ns"
 )
 
 // exitError ends the program with a code. Its cause, if any, has been printed
@@ -80,6 +81,11 @@ func (e *env) report(err error) int {
 	case err == nil:
 		return 0
 	case errors.As(err, &help):
+		e.note(help.notes)
+		if help.bare {
+			fmt.Fprint(e.stderr, e.usage(help.cmd, help.path))
+			return 0
+		}
 		fmt.Fprint(e.stdout, e.usage(help.cmd, help.path))
 		return 0
 	case errors.As(err, &usage):
@@ -101,13 +107,34 @@ func (e *env) say(err error) {
 	}
 }
 
+// note says what there is to say about the flags, once: not again inside the
+// user namespace.
+func (e *env) note(lines []string) {
+	if ns.Inside() {
+		return
+	}
+	for _, l := range lines {
+		fmt.Fprintln(e.stderr, l)
+	}
+}
+
+// reportUsage shows a mistake as Docker does: the parser of flags says it
+// plainly, and ends with 125.
 func (e *env) reportUsage(u *usageError) int {
 	where := strings.TrimSpace(e.program + " " + u.path)
-	fmt.Fprintf(e.stderr, "%s: %s\n\n", e.program, u.message)
-	if u.cmd != nil {
+	if u.code == 125 {
+		fmt.Fprintf(e.stderr, "%s\n\n", u.message)
+	} else {
+		fmt.Fprintf(e.stderr, "%s: %s\n\n", e.program, u.message)
+	}
+	if u.cmd != nil || u.code == 125 {
 		fmt.Fprintf(e.stderr, "Usage:  %s\n\n", e.usageLine(u.cmd, u.path))
 	}
-	fmt.Fprintf(e.stderr, "Run '%s --help' for more information\n", where)
+	verb := "Run"
+	if u.see {
+		verb = "See"
+	}
+	fmt.Fprintf(e.stderr, "%s '%s --help' for more information\n", verb, where)
 	return u.code
 }
 

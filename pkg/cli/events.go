@@ -17,11 +17,23 @@ import (
 
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/events"
+	"coracle/pkg/oci"
 )
 
 // event writes down what happened to an object that is not a container.
 func (e *env) event(kind, action, id, name string) {
-	_ = events.Append(e.dirs.Root, events.New(kind, action, id, map[string]string{"name": name}))
+	attributes := map[string]string{"name": name}
+	if kind == events.Network {
+		attributes["type"] = "bridge"
+	}
+	_ = events.Append(e.dirs.Root, events.New(kind, action, id, attributes))
+}
+
+// tagged writes down that an image has got names.
+func (e *env) tagged(id string, names []string) {
+	for _, n := range names {
+		e.event(events.Image, "tag", "sha256:"+id, oci.Familiar(n))
+	}
 }
 
 func eventsCommand(e *env) *cli.Command {
@@ -47,7 +59,8 @@ func (e *env) runEvents(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := parseFilters(c.StringSlice("filter"), "container", "daemon", "event", "image", "label", "network", "scope", "type", "volume")
+	f, err := parseFilters(c.StringSlice("filter"), "config", "container", "daemon", "event", "image", "label", "network", "node", "plugin", "scope",
+		"secret", "service", "type", "volume")
 	if err != nil {
 		return err
 	}
@@ -96,7 +109,8 @@ func eventMatches(f filters, ev events.Event) bool {
 		}) &&
 		f.any("volume", about(events.Volume, a.ID)) &&
 		f.any("network", about(events.Network, a.ID, a.Attributes["name"])) &&
-		f.any("daemon", func(string) bool { return false }) &&
+		// What there is only with a daemon, or in a cluster, has no events.
+		!slices.ContainsFunc([]string{"config", "daemon", "node", "plugin", "secret", "service"}, func(k string) bool { return len(f[k]) > 0 }) &&
 		f.labels(a.Attributes)
 }
 

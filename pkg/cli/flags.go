@@ -35,11 +35,46 @@ func quicken(flags []cli.Flag) []cli.Flag {
 	return quick
 }
 
+// absentFlag is one of Docker's that is known here in order to be refused by
+// name.
+type absentFlag struct {
+	cli.Flag
+	why string
+}
+
+// absent makes flags that are refused, and says so in their help.
+func absent(why string, flags ...cli.Flag) []cli.Flag {
+	list := make([]cli.Flag, len(flags))
+	for i, f := range flags {
+		switch f := f.(type) {
+		case *cli.StringFlag:
+			f.Usage = notSupported + ": " + why
+		case *cli.BoolFlag:
+			f.Usage = notSupported + ": " + why
+		case *cli.StringSliceFlag:
+			f.Usage = notSupported + ": " + why
+		}
+		list[i] = absentFlag{f, why}
+	}
+	return list
+}
+
+// absence is why a flag is refused, or nothing.
+func absence(f cli.Flag) string {
+	if q, ok := f.(quickFlag); ok {
+		f = q.Flag
+	}
+	a, _ := f.(absentFlag)
+	return a.why
+}
+
 func flagNames(f cli.Flag) []string {
 	with := func(name string, aliases []string) []string { return append([]string{name}, aliases...) }
 	switch f := f.(type) {
 	case quickFlag:
 		return f.names
+	case absentFlag:
+		return flagNames(f.Flag)
 	case quickList:
 		return f.names
 	case *cli.StringFlag:
@@ -60,7 +95,9 @@ func flagNames(f cli.Flag) []string {
 func plain(f cli.Flag) cli.Flag {
 	switch q := f.(type) {
 	case quickFlag:
-		return q.Flag
+		return plain(q.Flag)
+	case absentFlag:
+		return plain(q.Flag)
 	case quickList:
 		return q.StringSliceFlag
 	}

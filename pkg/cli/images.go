@@ -33,6 +33,7 @@ func imagesCommand(e *env, name string, aliases ...string) *cli.Command {
 			text("format", nil, "Format output: table, json, or a Go template"),
 			flag("no-trunc", nil, "Don't truncate output"),
 			flag("quiet", short("q"), "Only show image IDs"),
+			flag("tree", nil, "List multi-platform images as a tree (EXPERIMENTAL)"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 0, 1); err != nil {
@@ -58,6 +59,9 @@ func (e *env) runImages(c *cli.Context) error {
 	images, err := filterImages(ix, f)
 	if err != nil {
 		return err
+	}
+	if c.Bool("tree") {
+		return e.imageTree(c, images, f)
 	}
 	var shown []image.Summary
 	for _, img := range images {
@@ -167,7 +171,8 @@ func tagCommand(e *env) *cli.Command {
 func rmiCommand(e *env, name string, aliases ...string) *cli.Command {
 	return &cli.Command{
 		Name: name, Aliases: aliases, Usage: "Remove one or more images", ArgsUsage: "IMAGE [IMAGE...]",
-		Flags: []cli.Flag{flag("force", short("f"), "Force removal of the image"), flag("no-prune", nil, "Do not delete untagged parents")},
+		Flags: []cli.Flag{flag("force", short("f"), "Force removal of the image"), flag("no-prune", nil, "Do not delete untagged parents"),
+			values("platform", nil, "Remove only the given platform variant: an image here has one")},
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
 				return err
@@ -175,7 +180,7 @@ func rmiCommand(e *env, name string, aliases ...string) *cli.Command {
 			return e.inside(func(st *overlay.Store) error {
 				failed := false
 				for _, a := range c.Args().Slice() {
-					if err := e.removeImage(c.Context, st, a, c.Bool("force")); err != nil {
+					if err := e.removeImage(c.Context, st, a, c.StringSlice("platform"), c.Bool("force")); err != nil {
 						e.say(err)
 						failed = true
 					}
@@ -191,9 +196,12 @@ func rmiCommand(e *env, name string, aliases ...string) *cli.Command {
 
 // removeImage takes one name away, or the whole image when it was the last,
 // or when it was asked for by ID.
-func (e *env) removeImage(ctx context.Context, st *overlay.Store, arg string, force bool) error {
+func (e *env) removeImage(ctx context.Context, st *overlay.Store, arg string, platforms []string, force bool) error {
 	img, name, err := e.image(arg)
 	if err != nil {
+		return err
+	}
+	if err := checkPlatforms(arg, platforms, img); err != nil {
 		return err
 	}
 	if name != "" && len(img.Names) > 1 && slices.Contains(img.Names, name) {
@@ -302,6 +310,7 @@ func historyCommand(e *env) *cli.Command {
 		Flags: []cli.Flag{
 			text("format", nil, "Format output"), &cli.BoolFlag{Name: "human", Aliases: short("H"), Value: true, Usage: "Print sizes and dates in human readable format"},
 			flag("no-trunc", nil, "Don't truncate output"), flag("quiet", short("q"), "Only show image IDs"),
+			text("platform", nil, "Show history for the given platform: an image here has one"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
@@ -315,6 +324,9 @@ func historyCommand(e *env) *cli.Command {
 func (e *env) runHistory(c *cli.Context) error {
 	img, _, err := e.image(c.Args().First())
 	if err != nil {
+		return err
+	}
+	if err := checkPlatforms(c.Args().First(), givenPlatform(c), img); err != nil {
 		return err
 	}
 	d, err := overlay.LoadImage(e.dirs, img.ID)

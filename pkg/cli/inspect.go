@@ -44,8 +44,14 @@ func inspectContainerCommand(e *env) *cli.Command {
 
 func inspectImageCommand(e *env) *cli.Command {
 	return &cli.Command{
-		Name: "inspect", Usage: "Display detailed information on one or more images", ArgsUsage: "IMAGE [IMAGE...]", Flags: inspectFlags()[:1],
-		Action: func(c *cli.Context) error { return e.runInspect(c, "image") },
+		Name: "inspect", Usage: "Display detailed information on one or more images", ArgsUsage: "IMAGE [IMAGE...]",
+		Flags: append(inspectFlags()[:1], text("platform", nil, "Inspect a specific platform of the multi-platform image: an image here has one")),
+		Action: func(c *cli.Context) error {
+			if err := e.platformCheck(c, c.Args().Slice()...); err != nil {
+				return err
+			}
+			return e.runInspect(c, "image")
+		},
 	}
 }
 
@@ -75,13 +81,21 @@ func (e *env) runInspect(c *cli.Context, kind string) error {
 	if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
 		return err
 	}
-	out, err := formatter.NewInspector(c.String("format"))
+	return e.printAnswers(c.String("format"), c.Args().Slice(), func(arg string) (any, error) {
+		return e.find(c.Context, arg, kind, c.Bool("size"))
+	})
+}
+
+// printAnswers prints what find says of each argument, and then what it has not
+// found.
+func (e *env) printAnswers(format string, args []string, find func(arg string) (any, error)) error {
+	out, err := formatter.NewInspector(format)
 	if err != nil {
 		return formatError(err)
 	}
 	var bad []error
-	for _, a := range c.Args().Slice() {
-		answer, err := e.find(c.Context, a, kind, c.Bool("size"))
+	for _, a := range args {
+		answer, err := find(a)
 		if err == nil {
 			err = formatError(out.Add(answer))
 		}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -16,6 +15,7 @@ import (
 
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
+	"coracle/pkg/ns"
 )
 
 // onContainers does f for every named container, several at once, and reports
@@ -123,10 +123,10 @@ func killCommand(e *env) *cli.Command {
 func rmCommand(e *env, aliases ...string) *cli.Command {
 	return &cli.Command{
 		Name: "rm", Aliases: aliases, Usage: "Remove one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]",
-		Flags: []cli.Flag{
+		Flags: append(absent("links were replaced by names on networks", flag("link", short("l"), "")),
 			flag("force", short("f"), "Force the removal of a running container (uses SIGKILL)"),
 			flag("volumes", short("v"), "Remove anonymous volumes associated with the container"),
-		},
+		),
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
 				return err
@@ -180,6 +180,9 @@ func (e *env) sweepTrash(cs *container.Store) error {
 	if !cs.HasTrash() {
 		return nil
 	}
+	if ns.Inside() {
+		return cs.SweepTrash()
+	}
 	return e.enter(e.stdout, "__sweep")
 }
 
@@ -189,14 +192,6 @@ func (e *env) sweep() error {
 		return err
 	}
 	return cs.SweepTrash()
-}
-
-// confirm asks, and takes anything but y for a no.
-func (e *env) confirm(warning string) bool {
-	fmt.Fprintf(e.stdout, "%s\nAre you sure you want to continue? [y/N] ", warning)
-	var answer string
-	_, _ = fmt.Fscanln(e.stdin, &answer)
-	return strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes")
 }
 
 func renameCommand(e *env) *cli.Command {

@@ -18,7 +18,10 @@ import (
 
 // limitFlags are the limits that update can change too.
 func limitFlags() []cli.Flag {
-	return []cli.Flag{
+	hidden := text("kernel-memory", nil, "Kernel memory limit")
+	hidden.Hidden = true // the kernel has none any more, and Docker says so
+	return append(absent("real-time scheduling needs cgroup v1, and root", text("cpu-rt-period", nil, ""), text("cpu-rt-runtime", nil, "")),
+		hidden,
 		&cli.IntFlag{Name: "blkio-weight", Usage: "Block IO (relative weight), between 10 and 1000, or 0 to disable (default 0)"},
 		&cli.Int64Flag{Name: "cpu-period", Usage: "Limit CPU CFS (Completely Fair Scheduler) period"},
 		&cli.Int64Flag{Name: "cpu-quota", Usage: "Limit CPU CFS (Completely Fair Scheduler) quota"},
@@ -30,12 +33,13 @@ func limitFlags() []cli.Flag {
 		text("memory-reservation", nil, "Memory soft limit"),
 		text("memory-swap", nil, "Swap limit equal to memory plus swap: '-1' to enable unlimited swap"),
 		&cli.Int64Flag{Name: "pids-limit", Usage: "Tune container pids limit (set -1 for unlimited)"},
-	}
+	)
 }
 
 // createLimitFlags are the limits that only run and create set.
 func createLimitFlags() []cli.Flag {
-	return append(limitFlags(),
+	return append(append(limitFlags(), absent("it is for Windows", text("cpu-count", nil, ""), text("cpu-percent", nil, ""), text("io-maxbandwidth", nil, ""), text("io-maxiops", nil, ""))...),
+		values("blkio-weight-device", nil, "Block IO weight (relative device weight): discarded, with a warning"),
 		values("device-read-bps", nil, "Limit read rate (bytes per second) from a device"),
 		values("device-read-iops", nil, "Limit read rate (IO per second) from a device"),
 		values("device-write-bps", nil, "Limit write rate (bytes per second) to a device"),
@@ -193,6 +197,9 @@ func (e *env) warnLimits(c *cli.Context, l cgroup.Limits) {
 	}
 	if c.IsSet("memory-swappiness") && c.Int("memory-swappiness") >= 0 {
 		fmt.Fprintln(e.stderr, "WARNING: cgroup v2 has no memory swappiness. Memory swappiness discarded.")
+	}
+	if len(c.StringSlice("blkio-weight-device")) > 0 {
+		fmt.Fprintln(e.stderr, "WARNING: Your kernel does not support Block I/O weight_device or the cgroup is not mounted. Weight-device discarded.")
 	}
 	if c.Bool("oom-kill-disable") {
 		fmt.Fprintln(e.stderr, "WARNING: cgroup v2 cannot disable the OOM killer. OomKillDisable discarded.")

@@ -3,15 +3,11 @@
 package cli
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"coracle/pkg/oci/registry"
 )
@@ -98,35 +94,23 @@ func (e *env) askCredentials(user string) (string, string, error) {
 	if !isTerminal(e.stdin) {
 		return "", "", cliErrorf("error: cannot perform an interactive login from a non-TTY device")
 	}
+	var err error
 	if user == "" {
-		fmt.Fprint(e.stdout, "Username: ")
-		line, err := bufio.NewReader(oneByOne{e.stdin}).ReadString('\n')
-		if user = strings.TrimSpace(line); user == "" {
-			return "", "", errors.Join(cliErrorf("username is required"), ignoreEOF(err))
+		if user, err = e.ask("Username: ", false); err != nil {
+			return "", "", err
+		}
+		if user == "" {
+			return "", "", cliErrorf("username is required")
 		}
 	}
-	fmt.Fprint(e.stdout, "Password: ")
-	secret, err := term.ReadPassword(int(e.stdin.Fd()))
-	fmt.Fprintln(e.stdout)
+	secret, err := e.ask("Password: ", true)
 	if err != nil {
-		return "", "", fmt.Errorf("read password: %w", err)
+		return "", "", err
 	}
-	if len(secret) == 0 {
+	if secret == "" {
 		return "", "", cliErrorf("password is required")
 	}
-	return user, string(secret), nil
-}
-
-// oneByOne keeps a buffered reader from taking the password with the name.
-type oneByOne struct{ f *os.File }
-
-func (r oneByOne) Read(p []byte) (int, error) { return r.f.Read(p[:min(1, len(p))]) }
-
-func ignoreEOF(err error) error {
-	if err == io.EOF {
-		return nil
-	}
-	return err
+	return user, secret, nil
 }
 
 func logoutCommand(e *env) *cli.Command {

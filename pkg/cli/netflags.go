@@ -103,16 +103,6 @@ func setNames(c *cli.Context, n *container.Net) error {
 	if _, err := slirp.ParseAddHosts(n.AddHosts); err != nil {
 		return &cliError{err.Error()}
 	}
-	for _, v := range n.DNS {
-		if _, err := netip.ParseAddr(strings.TrimSpace(v)); err != nil {
-			return badFlag("dns", v, fmt.Errorf("IP address is not correctly formatted: %s", v))
-		}
-	}
-	for _, v := range n.DNSSearch {
-		if v = strings.Trim(v, " "); v != "." && !isDomain(v) {
-			return badFlag("dns-search", v, fmt.Errorf("%s is not a valid domain", v))
-		}
-	}
 	return nil
 }
 

@@ -169,10 +169,16 @@ func networkPruneCommand(e *env) *cli.Command {
 		Name: "prune", Usage: "Remove all unused networks",
 		Flags: []cli.Flag{flag("force", short("f"), "Do not prompt for confirmation"), values("filter", nil, "Provide filter values")},
 		Action: func(c *cli.Context) error {
-			if !c.Bool("force") && !e.confirm("WARNING! This will remove all custom networks not used by at least one container.") {
-				return nil
+			if ok, err := e.agreed(c, "WARNING! This will remove all custom networks not used by at least one container."); !ok || err != nil {
+				return err
 			}
-			return e.pruneNetworks(c)
+			f, err := parseFilters(c.StringSlice("filter"), "label", "label!", "until")
+			if err != nil {
+				return err
+			}
+			p, err := e.pruneNetworks(c, f)
+			p.show(e.stdout)
+			return err
 		},
 	}
 }
@@ -197,46 +203,46 @@ func (e *env) usedNetworks() (map[string]bool, error) {
 }
 
 // pruneNetworks removes the networks that no container names.
-func (e *env) pruneNetworks(c *cli.Context) error {
+func (e *env) pruneNetworks(c *cli.Context, f filters) (pruned, error) {
+	p := pruned{heading: "Deleted Networks:"}
 	nets, err := e.networks()
 	if err != nil {
-		return err
+		return p, err
 	}
 	list, err := nets.List()
 	if err != nil {
-		return err
+		return p, err
 	}
 	used, err := e.usedNetworks()
 	if err != nil {
-		return err
+		return p, err
 	}
-	var gone []string
 	for _, w := range list {
-		if used[w.Name] {
+		if ok, err := f.matchesPrune(w.Labels, w.Created); err != nil {
+			return p, err
+		} else if used[w.Name] || !ok {
 			continue
 		}
 		if err := nets.Remove(c.Context, w); err != nil {
-			return err
+			return p, err
 		}
 		e.event(events.Network, "destroy", w.ID, w.Name)
-		gone = append(gone, w.Name)
+		p.lines = append(p.lines, w.Name)
 	}
-	if len(gone) > 0 {
-		fmt.Fprintf(e.stdout, "Deleted Networks:\n%s\n\n", strings.Join(gone, "\n"))
-	}
-	return nil
+	e.pruneEvent(events.Network, 0)
+	return p, nil
 }
 
 func networkConnectCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "connect", Usage: "Connect a container to a network", ArgsUsage: "NETWORK CONTAINER",
-		Flags: []cli.Flag{
+		Flags: append(absent("links were replaced by names on networks", values("link", nil, "")),
 			values("alias", nil, "Add network-scoped alias for the container"),
 			values("driver-opt", nil, "driver options for the network"),
 			&cli.IntFlag{Name: "gw-priority", Usage: "Highest gw-priority provides the default gateway. Accepts positive and negative values"},
 			text("ip", nil, "IPv4 address (e.g., \"172.30.100.104\")"), text("ip6", nil, "IPv6 address (e.g., \"2001:db8::33\")"),
 			values("link-local-ip", nil, "Add a link-local address for the container"),
-		},
+		),
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 2, 2); err != nil {
 				return err

@@ -18,7 +18,7 @@ import (
 func networkCreateCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "create", Usage: "Create a network", ArgsUsage: "NETWORK",
-		Flags: []cli.Flag{
+		Flags: append(swarmNetworkFlags(),
 			text("driver", short("d"), "Driver to manage the Network: bridge"),
 			values("gateway", nil, "IPv4 or IPv6 Gateway for the subnet"),
 			flag("internal", nil, "Restrict external access to the network"),
@@ -29,8 +29,9 @@ func networkCreateCommand(e *env) *cli.Command {
 			values("aux-address", nil, "Auxiliary IPv4 or IPv6 addresses that no container gets: NAME=IP"),
 			values("opt", short("o"), "Driver specific options: none have an effect"),
 			text("ipam-driver", nil, "IP Address Management Driver: default"),
+			&cli.BoolFlag{Name: "ipv4", Value: true, Usage: "Enable IPv4 address assignment: always"},
 			flag("attachable", nil, "Accepted for scripts: every network is"),
-		},
+		),
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
 				return err
@@ -57,6 +58,13 @@ func networkCreateCommand(e *env) *cli.Command {
 	}
 }
 
+// swarmNetworkFlags are those of a cluster, and of other drivers.
+func swarmNetworkFlags() []cli.Flag {
+	return append(absent("it is a cluster's", text("config-from", nil, ""), flag("config-only", nil, ""), flag("ingress", nil, "")),
+		append(absent("there is one driver for addresses, and it has no options", values("ipam-opt", nil, "")),
+			&cli.StringFlag{Name: "scope", Usage: "Control the network's scope: local"})...)
+}
+
 func newNetwork(c *cli.Context) (slirp.NewNamed, error) {
 	o := slirp.NewNamed{Name: c.Args().First(), Internal: c.Bool("internal")}
 	var err error
@@ -68,6 +76,12 @@ func newNetwork(c *cli.Context) (slirp.NewNamed, error) {
 	}
 	if d := c.String("ipam-driver"); d != "" && d != "default" {
 		return o, fmt.Errorf("could not find plugin %s in v1 plugin registry: plugin %q not found", d, d)
+	}
+	if s := c.String("scope"); s != "" && s != "local" {
+		return o, fmt.Errorf("--scope %s is not supported: networks are of this host", s)
+	}
+	if !c.Bool("ipv4") {
+		return o, errors.New("--ipv4=false is not supported: every network has IPv4")
 	}
 	o.IPv6 = c.Bool("ipv6")
 	return o, setPools(c, &o)

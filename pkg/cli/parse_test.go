@@ -31,7 +31,7 @@ func given(t *testing.T, args ...string) (c *cli.Context) {
 	t.Helper()
 	app := (&env{program: "coracle"}).app()
 	findCommand(app.Commands, "run").Action = func(got *cli.Context) error { c = got; return nil }
-	line, err := arrange(app, append(append([]string{"run"}, args...), "image"))
+	line, _, err := arrange(app, append(append([]string{"run"}, args...), "image"))
 	if err == nil {
 		err = app.Run(append([]string{"coracle"}, line...))
 	}
@@ -80,8 +80,8 @@ func TestNetworkConflicts(t *testing.T) {
 		{"--network=name=n,alias=a --network-alias=b", "conflicting options: cannot specify both --network-alias and per-network alias"},
 		{"--network=name=n,ip=10.0.0.1 --ip=10.0.0.2", "conflicting options: cannot specify both --ip and per-network IPv4 address"},
 		{"--network=name=n,mac-address=02:42:ac:11:00:02 --mac-address=02:42:ac:11:00:02", "conflicting options: cannot specify both --mac-address and per-network MAC address"},
-		{"--ip=x", `invalid argument "x" for "--ip" flag: invalid IPv4 address`},
-		{"--ip6=x", `invalid argument "x" for "--ip6" flag: invalid IPv6 address`},
+		{"--ip=fd00::1", `invalid argument "fd00::1" for "--ip" flag: invalid IPv4 address`},
+		{"--ip6=10.0.0.1", `invalid argument "10.0.0.1" for "--ip6" flag: invalid IPv6 address`},
 		{"--ip=10.0.0.1", "user specified IP address is supported on user defined networks only"},
 		{"--network-alias=a", "network-scoped aliases are only supported for user-defined networks"},
 		{"--mac-address=x", "x is not a valid mac address"},
@@ -109,8 +109,6 @@ func TestNamespacesAndDNS(t *testing.T) {
 	}
 	for args, want := range map[string]string{
 		"--dns=1.1.1.1 --dns-search=. --dns-search=a.b-c.d": "",
-		"--dns=x":           `invalid argument "x" for "--dns" flag: IP address is not correctly formatted: x`,
-		"--dns-search=a..b": "a..b is not a valid domain",
 	} {
 		wants(t, args, setNames(given(t, strings.Fields(args)...), &container.Net{}), want)
 	}
@@ -119,14 +117,8 @@ func TestNamespacesAndDNS(t *testing.T) {
 func TestLimitsOfSizeAndNumber(t *testing.T) {
 	for args, want := range map[string]string{
 		"--shm-size=1g --ulimit=nofile=10:20 --ulimit=core=-1 --oom-score-adj=5 --sysctl=a.b=c": "",
-		"--shm-size=x":          `invalid argument "x" for "--shm-size" flag: invalid size: 'x'`,
-		"--shm-size=0":          "invalid size: '0'",
-		"--ulimit=nofile":       `invalid argument "nofile" for "--ulimit" flag: invalid ulimit argument: nofile`,
-		"--ulimit=foo=1":        "invalid ulimit type: foo",
-		"--ulimit=nofile=5:3":   "ulimit soft limit must be less than or equal to hard limit: 5 > 3",
-		"--ulimit=nofile=1:2:3": "too many limit value arguments",
-		"--oom-score-adj=1001":  "Invalid value 1001, range for oom score adj is [-1000, 1000]",
-		"--sysctl=x":            "invalid sysctl",
+		"--shm-size=0":         "invalid size: '0'",
+		"--oom-score-adj=1001": "Invalid value 1001, range for oom score adj is [-1000, 1000]",
 	} {
 		wants(t, args, setLimits(given(t, strings.Fields(args)...), &container.Record{}), want)
 	}

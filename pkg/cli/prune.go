@@ -4,12 +4,15 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
+	"coracle/pkg/events"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 )
@@ -32,18 +35,50 @@ func pruneContainersCommand(e *env) *cli.Command {
 			if err := f.checkPrune(); err != nil {
 				return err
 			}
-			if !c.Bool("force") && !e.confirm("WARNING! This will remove all stopped containers.") {
-				return nil
+			if ok, err := e.agreed(c, "WARNING! This will remove all stopped containers."); !ok || err != nil {
+				return err
 			}
-			return e.pruneContainers(c, f)
+			return e.pruneAll(c, f, e.pruneContainers)
 		},
 	}
 }
 
-func (e *env) pruneContainers(c *cli.Context, f filters) error {
-	cs, err := e.containers()
+// pruned is what a prune has removed: the lines that tell, below their
+// heading, and the space, in bytes.
+type pruned struct {
+	heading string
+	lines   []string
+	freed   int64
+}
+
+// show prints what was removed.
+func (p pruned) show(w io.Writer) {
+	if len(p.lines) > 0 {
+		fmt.Fprintf(w, "%s\n%s\n\n", p.heading, strings.Join(p.lines, "\n"))
+	}
+}
+
+// pruneAll does one prune and says what it did, and how much it freed.
+func (e *env) pruneAll(c *cli.Context, f filters, prune func(*cli.Context, filters) (pruned, error)) error {
+	p, err := prune(c, f)
+	p.show(e.stdout)
 	if err != nil {
 		return err
+	}
+	fmt.Fprintf(e.stdout, "Total reclaimed space: %s\n", size(p.freed))
+	return nil
+}
+
+// pruneEvent writes down that a kind of thing was pruned.
+func (e *env) pruneEvent(kind string, freed int64) {
+	_ = events.Append(e.dirs.Root, events.New(kind, "prune", "", map[string]string{"reclaimed": strconv.FormatInt(freed, 10)}))
+}
+
+func (e *env) pruneContainers(c *cli.Context, f filters) (pruned, error) {
+	p := pruned{heading: "Deleted Containers:"}
+	cs, err := e.containers()
+	if err != nil {
+		return p, err
 	}
 	list, bad := cs.List()
 	if bad != nil {
@@ -52,32 +87,25 @@ func (e *env) pruneContainers(c *cli.Context, f filters) error {
 	var stopped []*container.Container
 	for _, ctr := range list {
 		if ok, err := f.matchesPrune(ctr.Labels, ctr.Created); err != nil {
-			return err
+			return p, err
 		} else if ok && !ctr.State.IsRunning() {
 			stopped = append(stopped, ctr)
 		}
 	}
 	sizes, err := e.ownSizes(stopped)
 	if err != nil {
-		return err
+		return p, err
 	}
-	var freed int64
-	for i, ctr := range stopped {
+	for _, ctr := range stopped {
 		// Docker keeps the volumes: there is volume prune for them.
 		if err := removeContainer(c, cs, ctr, false, false); err != nil {
-			return err
+			return p, err
 		}
-		freed += sizes[ctr.ID]
-		if i == 0 {
-			fmt.Fprintln(e.stdout, "Deleted Containers:")
-		}
-		fmt.Fprintln(e.stdout, ctr.ID)
+		p.freed += sizes[ctr.ID]
+		p.lines = append(p.lines, ctr.ID)
 	}
-	if len(stopped) > 0 {
-		fmt.Fprintln(e.stdout)
-	}
-	fmt.Fprintf(e.stdout, "Total reclaimed space: %s\n", size(freed))
-	return e.sweepTrash(cs)
+	e.pruneEvent(events.Container, p.freed)
+	return p, e.sweepTrash(cs)
 }
 
 func pruneImagesCommand(e *env) *cli.Command {
@@ -97,22 +125,29 @@ func pruneImagesCommand(e *env) *cli.Command {
 			if c.Bool("all") {
 				warning = "WARNING! This will remove all images without at least one container associated to them."
 			}
-			if !c.Bool("force") && !e.confirm(warning) {
-				return nil
+			if ok, err := e.agreed(c, warning); !ok || err != nil {
+				return err
 			}
-			e.args = append(slices.DeleteFunc(slices.Clone(e.args), func(a string) bool { return a == "-f" || a == "--force" }), "--force")
-			return e.inside(func(st *overlay.Store) error { return e.pruneImages(c, st, f) })
+			return e.insideForced(func(st *overlay.Store) error {
+				return e.pruneAll(c, f, func(c *cli.Context, f filters) (pruned, error) { return e.pruneImages(c, st, f) })
+			})
 		},
 	}
 }
 
-func (e *env) pruneImages(c *cli.Context, st *overlay.Store, f filters) error {
+// insideForced is inside for a command that has been agreed to: it does not ask
+// again.
+func (e *env) insideForced(f func(*overlay.Store) error) error {
+	e.args = append(slices.DeleteFunc(slices.Clone(e.args), func(a string) bool { return a == "-f" || a == "--force" }), "--force")
+	return e.inside(f)
+}
+
+func (e *env) pruneImages(c *cli.Context, st *overlay.Store, f filters) (pruned, error) {
+	p := pruned{heading: "Deleted Images:"}
 	ix, err := e.index()
 	if err != nil {
-		return err
+		return p, err
 	}
-	var lines []string
-	var freed int64
 	for _, img := range ix.Images {
 		if len(img.Names) > 0 && !c.Bool("all") && !slices.Contains(f["dangling"], "false") || e.imageConflict(img.ID, img) != nil {
 			continue
@@ -123,24 +158,20 @@ func (e *env) pruneImages(c *cli.Context, st *overlay.Store, f filters) error {
 		sizes := layerSizes(st, img.ID)
 		layers, err := st.DeleteImage(c.Context, img.ID, func() error { return e.imageConflict(img.ID, img) })
 		if err != nil {
-			return err
+			return p, err
 		}
 		for _, n := range img.Names {
-			lines = append(lines, "untagged: "+oci.Familiar(n))
+			p.lines = append(p.lines, "untagged: "+oci.Familiar(n))
+			e.event(events.Image, "untag", "sha256:"+img.ID, oci.Familiar(n))
 		}
-		lines = append(lines, "deleted: sha256:"+img.ID)
+		p.lines = append(p.lines, "deleted: sha256:"+img.ID)
+		e.event(events.Image, "delete", "sha256:"+img.ID, "sha256:"+img.ID)
 		for _, l := range layers {
-			freed += sizes[l]
+			p.freed += sizes[l]
 		}
 	}
-	if err := st.Sweep(); err != nil {
-		return err
-	}
-	if len(lines) > 0 {
-		fmt.Fprintf(e.stdout, "Deleted Images:\n%s\n\n", strings.Join(lines, "\n"))
-	}
-	fmt.Fprintf(e.stdout, "Total reclaimed space: %s\n", size(freed))
-	return nil
+	e.pruneEvent(events.Image, p.freed)
+	return p, st.Sweep()
 }
 
 // layerSizes are the sizes of an image's layers, of which some are shared.

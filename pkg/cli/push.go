@@ -19,6 +19,7 @@ func pushCommand(e *env) *cli.Command {
 		Name: "push", Usage: "Upload an image to a registry", ArgsUsage: "NAME[:TAG]",
 		Flags: []cli.Flag{
 			flag("all-tags", short("a"), "Push all tags of an image to the repository"),
+			text("platform", nil, "Push the image of this platform only: an image here has one"),
 			flag("quiet", short("q"), "Suppress verbose output"),
 			&cli.BoolFlag{Name: "disable-content-trust", Usage: "Accepted for scripts", Value: true, Hidden: true},
 		},
@@ -32,6 +33,9 @@ func pushCommand(e *env) *cli.Command {
 			}
 			if ref.Digest() != "" {
 				return cliErrorf("cannot push a digest reference")
+			}
+			if err := e.platformCheck(c, c.Args().First()); err != nil {
+				return err
 			}
 			return e.inside(func(st *overlay.Store) error { return e.runPush(c, st, ref) })
 		},

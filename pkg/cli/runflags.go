@@ -133,7 +133,7 @@ func setLimits(c *cli.Context, r *container.Record) error {
 	for _, v := range c.StringSlice("ulimit") {
 		u, err := units.ParseUlimit(v)
 		if err != nil {
-			return &exitError{125, cliErrorf("invalid argument %q for \"--ulimit\" flag: %v", v, err)}
+			return err
 		}
 		l.Ulimits = append(l.Ulimits, container.Ulimit{Name: u.Name, Soft: u.Soft, Hard: u.Hard})
 	}

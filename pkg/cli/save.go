@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/progress"
+	"coracle/pkg/events"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 )
@@ -30,6 +31,9 @@ func saveCommand(e *env) *cli.Command {
 			if c.String("output") == "" && isTerminal(e.stdout) {
 				return cliErrorf("cowardly refusing to save to a terminal. Use the -o flag or redirect")
 			}
+			if err := e.platformCheck(c, c.Args().Slice()...); err != nil {
+				return err
+			}
 			return e.inside(func(st *overlay.Store) error { return e.runSave(c, st) })
 		},
 	}
@@ -40,6 +44,9 @@ func (e *env) runSave(c *cli.Context, st *overlay.Store) error {
 	images, err := e.imagesToSave(c.Args().Slice())
 	if err != nil {
 		return err
+	}
+	for _, img := range images {
+		e.event(events.Image, "save", "sha256:"+img.ID, "sha256:"+img.ID)
 	}
 	name := c.String("output")
 	if name == "" {
@@ -153,6 +160,8 @@ func (e *env) runLoad(c *cli.Context, st *overlay.Store) error {
 	}
 	loaded, err := oci.Load(ctx, st, in, o)
 	for _, l := range loaded {
+		e.event(events.Image, "load", "sha256:"+l.Image.ID, "sha256:"+l.Image.ID)
+		e.tagged(l.Image.ID, l.Names)
 		for _, n := range l.Names {
 			if old := l.Moved[n]; old != "" {
 				fmt.Fprintf(e.stdout, "The image %s already exists, renaming the old one with ID sha256:%s to empty string\n", oci.Familiar(n), old)

@@ -71,12 +71,12 @@ func startDetached(cs *container.Store, ctr *container.Container) error {
 func startCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "start", Usage: "Start one or more stopped containers", ArgsUsage: "CONTAINER [CONTAINER...]",
-		Flags: []cli.Flag{
+		Flags: append(absent("restoring a process needs root", text("checkpoint", nil, ""), text("checkpoint-dir", nil, "")),
 			flag("attach", short("a"), "Attach STDOUT/STDERR and forward signals"),
 			flag("interactive", short("i"), "Attach container's STDIN"),
 			text("detach-keys", nil, "Override the key sequence for detaching a container"),
 			flag("boot", nil, "Start what its restart policy wants to run after the host was started: for units and cron's @reboot"),
-		},
+		),
 		Action: func(c *cli.Context) error {
 			if c.Bool("boot") {
 				return e.startAfterBoot(c)

@@ -12,15 +12,12 @@ import (
 
 // unsupported are Docker's commands that coracle does not have, and why.
 var unsupported = []struct{ group, name, why string }{
-	{"", "buildx", "the builder of `build` has no other instances"},
 	{"", "checkpoint", "restoring a process needs root"},
 	{"", "compose", "not there yet"},
 	{"", "config", "it is a cluster's"},
-	{"", "context", "there is no daemon to connect to"},
-	{"", "manifest", "not there yet"},
 	{"", "node", "it is a cluster's"},
 	{"", "plugin", "there is no daemon to extend"},
-	{"", "search", "not there yet"},
+	{"", "search", "registries say what they have by `pull` alone; look on the registry's web page"},
 	{"", "secret", "it is a cluster's; `build --secret` works"},
 	{"", "service", "it is a cluster's"},
 	{"", "stack", "it is a cluster's"},
@@ -55,7 +52,8 @@ func (e *env) commandTable(options bool) {
 	fmt.Fprintf(e.stdout, "| `%s …` | %s | %s |\n", "coracle", names(app.Commands), unsupportedNames())
 	for _, c := range app.Commands {
 		if len(c.Subcommands) > 0 && !c.Hidden {
-			fmt.Fprintf(e.stdout, "| `%s …` | %s | |\n", c.Name, names(c.Subcommands))
+			line := fmt.Sprintf("| `%s …` | %s | %s", c.Name, names(c.Subcommands), refusedNames(c.Subcommands))
+			fmt.Fprintln(e.stdout, strings.TrimRight(line, " ")+" |")
 		}
 	}
 }
@@ -64,6 +62,19 @@ func names(cmds []*cli.Command) string {
 	var list []string
 	for _, c := range cmds {
 		if !c.Hidden && len(c.Subcommands) == 0 {
+			list = append(list, "`"+c.Name+"`")
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, " ")
+}
+
+// refusedNames are the commands of a group that are known in order to be
+// refused.
+func refusedNames(cmds []*cli.Command) string {
+	var list []string
+	for _, c := range cmds {
+		if c.Hidden {
 			list = append(list, "`"+c.Name+"`")
 		}
 	}

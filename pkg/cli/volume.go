@@ -5,6 +5,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/moby/moby/api/types/volume"
@@ -13,6 +14,8 @@ import (
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
+	"coracle/pkg/events"
+	"coracle/pkg/overlay"
 )
 
 func (e *env) inspectVolume(name string) (*volume.Volume, error) {
@@ -59,9 +62,9 @@ func volumeCreateCommand(e *env) *cli.Command {
 func volumeListCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "ls", Aliases: []string{"list"}, Usage: "List volumes",
-		Flags: []cli.Flag{
+		Flags: append(absent("it is a cluster's", flag("cluster", nil, "")),
 			values("filter", short("f"), "Provide filter values"), text("format", nil, "Format output"), flag("quiet", short("q"), "Only display volume names"),
-		},
+		),
 		Action: func(c *cli.Context) error {
 			cs, err := e.containers()
 			if err != nil {
@@ -132,42 +135,64 @@ func volumeRemoveCommand(e *env) *cli.Command {
 func volumePruneCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove unused local volumes",
-		Flags: []cli.Flag{flag("all", short("a"), "Remove all unused volumes, not just anonymous ones"), flag("force", short("f"), "Do not prompt for confirmation")},
+		Flags: []cli.Flag{
+			flag("all", short("a"), "Remove all unused volumes, not just anonymous ones"),
+			values("filter", nil, "Provide filter values (e.g. \"label=<label>\")"), flag("force", short("f"), "Do not prompt for confirmation"),
+		},
 		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+				return err
+			}
+			f, err := parseFilters(c.StringSlice("filter"), "all", "label", "label!")
+			if err != nil {
+				return err
+			}
 			what := "anonymous local volumes"
 			if c.Bool("all") {
-				what = "local volumes"
+				if len(f["all"]) > 0 {
+					return cliErrorf("conflicting options: cannot specify both --all and --filter all=1")
+				}
+				f["all"], what = []string{"true"}, "local volumes"
 			}
-			if !c.Bool("force") && !e.confirm("WARNING! This will remove "+what+" not used by at least one container.") {
-				return nil
-			}
-			cs, err := e.containers()
-			if err != nil {
+			if ok, err := e.agreed(c, "WARNING! This will remove "+what+" not used by at least one container."); !ok || err != nil {
 				return err
 			}
-			list, err := cs.Volumes()
-			if err != nil {
-				return err
-			}
-			var gone []string
-			for _, v := range list {
-				users, err := cs.VolumeUsers(v.Name)
-				if err != nil {
-					return err
-				}
-				if len(users) > 0 || !v.Anonymous && !c.Bool("all") {
-					continue
-				}
-				if err := cs.RemoveVolume(v.Name); err != nil && !errors.Is(err, container.ErrNeedsUserNS) {
-					return err
-				}
-				gone = append(gone, v.Name)
-			}
-			if len(gone) > 0 {
-				fmt.Fprintf(e.stdout, "Deleted Volumes:\n%s\n\n", strings.Join(gone, "\n"))
-			}
-			fmt.Fprintln(e.stdout, "Total reclaimed space: 0B")
-			return e.sweepTrash(cs)
+			return e.insideForced(func(*overlay.Store) error { return e.pruneAll(c, f, e.pruneVolumes) })
 		},
 	}
+}
+
+// pruneVolumes removes the volumes that no container names: the anonymous
+// ones, or with the filter all every one. Inside the user namespace, where it
+// can measure them.
+func (e *env) pruneVolumes(_ *cli.Context, f filters) (pruned, error) {
+	p := pruned{heading: "Deleted Volumes:"}
+	cs, err := e.containers()
+	if err != nil {
+		return p, err
+	}
+	list, err := cs.Volumes()
+	if err != nil {
+		return p, err
+	}
+	all := slices.ContainsFunc(f["all"], func(v string) bool { return v == "1" || v == "true" })
+	for _, v := range list {
+		users, err := cs.VolumeUsers(v.Name)
+		if err != nil {
+			return p, err
+		}
+		if ok, err := f.matchesPrune(v.Labels, v.Created); err != nil {
+			return p, err
+		} else if len(users) > 0 || !v.Anonymous && !all || !ok {
+			continue
+		}
+		n, _ := cs.VolumeSize(v.Name) // it goes, whatever it holds
+		if err := cs.RemoveVolume(v.Name); err != nil && !errors.Is(err, container.ErrNeedsUserNS) {
+			return p, err
+		}
+		p.lines = append(p.lines, v.Name)
+		p.freed += n
+	}
+	e.pruneEvent(events.Volume, p.freed)
+	return p, e.sweepTrash(cs)
 }

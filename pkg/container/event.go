@@ -3,9 +3,14 @@
 package container
 
 import (
+	"fmt"
 	"maps"
+	"strconv"
+	"strings"
 
+	"coracle/pkg/container/sandbox"
 	"coracle/pkg/events"
+	"coracle/pkg/slirp"
 )
 
 // Event writes down what happened to a container. A journal that cannot be
@@ -20,10 +25,70 @@ func (s *Store) Event(r *Record, action string, more map[string]string) {
 
 // networkEvent writes down that a container came to a network, or left it.
 func (s *Store) networkEvent(id, action, network string) {
-	_ = events.Append(s.dirs.Root, events.New(events.Network, action, network,
-		map[string]string{"container": id, "name": network, "type": "bridge"}))
+	actor, kind := PredefinedNetworkID(network), "bridge"
+	switch network {
+	case sandbox.NetBridge:
+	case sandbox.NetHost:
+		kind = "host"
+	case sandbox.NetNone:
+		kind = "null"
+	default:
+		actor = network
+		if w, err := slirp.NewNetworks(s.dirs).Lookup(network); err == nil {
+			actor = w.ID
+		}
+	}
+	_ = events.Append(s.dirs.Root, events.New(events.Network, action, actor, map[string]string{"container": id, "name": network, "type": kind}))
+}
+
+// PredefinedNetworkID is the ID of a network that nobody made: the same on
+// every host.
+func PredefinedNetworkID(name string) string {
+	return (fmt.Sprintf("%x", name) + strings.Repeat("0", 64))[:64]
 }
 
 func (s *Store) volumeEvent(name, action string) {
 	_ = events.Append(s.dirs.Root, events.New(events.Volume, action, name, map[string]string{"driver": "local"}))
+}
+
+// Arrive writes down that a container, which is about to run, has its volumes
+// and networks; [Store.Leave] that it has them no more.
+func (s *Store) Arrive(r *Record) {
+	for _, m := range r.Mounts {
+		if m.Type == MountVolume {
+			_ = events.Append(s.dirs.Root, events.New(events.Volume, "mount", m.Name, map[string]string{
+				"container": r.ID, "destination": m.Target, "driver": "local", "propagation": m.Propagation, "read/write": strconv.FormatBool(!m.ReadOnly),
+			}))
+		}
+	}
+	for _, n := range r.Net.names() {
+		s.networkEvent(r.ID, "connect", n)
+	}
+}
+
+// Leave is the end of [Store.Arrive].
+func (s *Store) Leave(r *Record) {
+	for _, n := range r.Net.names() {
+		s.networkEvent(r.ID, "disconnect", n)
+	}
+	for _, m := range r.Mounts {
+		if m.Type == MountVolume {
+			_ = events.Append(s.dirs.Root, events.New(events.Volume, "unmount", m.Name, map[string]string{"container": r.ID, "driver": "local"}))
+		}
+	}
+}
+
+// names are those of the networks that a container has endpoints on.
+func (n Net) names() []string {
+	switch {
+	case n.OnNetworkOf() != "":
+		return nil
+	case !n.Own():
+		return []string{n.Mode}
+	}
+	var list []string
+	for _, e := range n.Networks {
+		list = append(list, e.Network)
+	}
+	return list
 }

@@ -23,6 +23,12 @@ func ParseMount(spec string) (Mount, error) {
 	return m, m.checkTarget()
 }
 
+// CheckMount is what the parser of flags says of a value of --mount.
+func CheckMount(spec string) error {
+	_, err := parseMountFields(spec)
+	return err
+}
+
 func parseMountFields(spec string) (Mount, error) {
 	spec = strings.TrimSpace(spec)
 	if spec == "" {

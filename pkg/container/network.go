@@ -35,7 +35,9 @@ func (s *Store) Connect(ctx context.Context, c *Container, e Endpoint) error {
 	if err := s.editNet(ctx, c, func(n *Net) { n.Networks = append(slices.Clip(n.Networks), e) }); err != nil {
 		return err
 	}
-	s.networkEvent(c.ID, "connect", e.Network)
+	if c.State.IsRunning() { // else when it starts
+		s.networkEvent(c.ID, "connect", e.Network)
+	}
 	return nil
 }
 
@@ -53,7 +55,9 @@ func (s *Store) Disconnect(ctx context.Context, c *Container, network string) er
 	if err := s.editNet(ctx, c, func(n *Net) { n.Networks = slices.Delete(slices.Clone(n.Networks), i, i+1) }); err != nil {
 		return err
 	}
-	s.networkEvent(c.ID, "disconnect", network)
+	if c.State.IsRunning() {
+		s.networkEvent(c.ID, "disconnect", network)
+	}
 	return nil
 }
 

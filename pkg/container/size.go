@@ -15,12 +15,32 @@ import (
 //
 // Preconditions: as for Diff.
 func (s *Store) Size(c *Container) (int64, error) {
-	upper := filepath.Join(c.dir, "upper")
+	n, err := treeSize(filepath.Join(c.dir, "upper"))
+	if err != nil {
+		return 0, fmt.Errorf("measure container %s: %w", short(c.ID), err)
+	}
+	return n, nil
+}
+
+// VolumeSize is what the files of volume name hold, in bytes.
+//
+// Preconditions: as for Diff.
+func (s *Store) VolumeSize(name string) (int64, error) {
+	n, err := treeSize(s.DataDir(name))
+	if err != nil {
+		return 0, fmt.Errorf("measure volume %s: %w", name, err)
+	}
+	return n, nil
+}
+
+// treeSize sums up the files below dir. What goes away meanwhile is not
+// counted: whose files they are may be running.
+func treeSize(dir string) (int64, error) {
 	type inode struct{ dev, ino uint64 }
 	seen := map[inode]bool{}
 	var sum int64
-	err := filepath.WalkDir(upper, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) { // the container may be running
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		if err != nil || d.IsDir() {
@@ -43,8 +63,5 @@ func (s *Store) Size(c *Container) (int64, error) {
 		sum += info.Size()
 		return nil
 	})
-	if err != nil {
-		return 0, fmt.Errorf("measure container %s: %w", short(c.ID), err)
-	}
-	return sum, nil
+	return sum, err
 }

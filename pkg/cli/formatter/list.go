@@ -50,6 +50,12 @@ func (l List) Format(asked string, quiet bool) string {
 	return asked
 }
 
+// Columns is the same list with another table.
+func (l List) Columns(template string) List {
+	l.table = template
+	return l
+}
+
 // Extend adds fields to the table; a format of the user's own stays as it is.
 func (l List) Extend(fields string) List {
 	l.table += "\t" + fields

@@ -202,3 +202,21 @@ type BuildCacheContext struct {
 	Size          string
 	UsageCount    string
 }
+
+// Contexts is the list of contexts.
+func Contexts() List {
+	return List{
+		heads: Heads{"Name": "NAME", "Description": "DESCRIPTION", "DockerEndpoint": "DOCKER ENDPOINT", "Error": "ERROR"},
+		table: "{{.Name}}{{if .Current}} *{{end}}\t{{.Description}}\t{{.DockerEndpoint}}\t{{.Error}}", quiet: "{{.Name}}",
+	}
+}
+
+// ClientContext is one context. Current has no heading, so that the heading of
+// the names gets no star.
+type ClientContext struct {
+	Current        bool
+	Description    string
+	DockerEndpoint string
+	Error          string
+	Name           string
+}

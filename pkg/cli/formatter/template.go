@@ -5,8 +5,10 @@ package formatter
 import (
 	"strings"
 	"text/template"
+	"time"
 
 	"github.com/docker/cli/templates"
+	"github.com/docker/go-units"
 )
 
 // Values of --format that are not templates.
@@ -74,6 +76,14 @@ func ParseObject(format string) (*template.Template, error) {
 		format = jsonTemplate
 	}
 	return parse(format, 64)
+}
+
+// Ago is "5 minutes ago", N/A for no time.
+func Ago(t, now time.Time) string {
+	if t.IsZero() {
+		return unknown
+	}
+	return units.HumanDuration(now.Sub(t)) + " ago"
 }
 
 // ellipsis cuts s to n characters.

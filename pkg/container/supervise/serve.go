@@ -123,8 +123,10 @@ func (s *supervisor) serveBirth(conn *container.Conn, req container.Request, fil
 		if a := req.Attach; a != nil && s.io.pty != nil && a.Rows > 0 {
 			_ = unix.IoctlSetWinsize(int(s.io.pty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: a.Rows, Col: a.Cols})
 		}
+		s.arrived()
 		err := s.release()
 		if err != nil {
+			s.left()
 			var se *container.StartError
 			if errors.As(err, &se) {
 				s.recordFailure(se) // before anybody who was told can look
@@ -153,6 +155,7 @@ func (s *supervisor) attach(conn *container.Conn, a *container.Attach, files []*
 	io := s.io
 	s.mu.Unlock()
 	in := io.attach(k, a != nil && a.Stdin)
+	s.event("attach", nil)
 	ready := container.Reply{Event: container.EventAttached}
 	var err error
 	if in != nil {
@@ -181,6 +184,7 @@ func (s *supervisor) attach(conn *container.Conn, a *container.Attach, files []*
 		s.mu.Unlock()
 		io.detach(k)
 		if asked {
+			s.event("detach", nil)
 			_ = conn.Send(container.Reply{Event: container.EventDone})
 		}
 	}

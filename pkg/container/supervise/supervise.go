@@ -307,6 +307,7 @@ func (s *supervisor) end() {
 		st.Cgroup, st.Health, st.Stopped = "", nil, s.stopped
 		st.FinishedAt = time.Now().UTC()
 	})
+	s.left()
 	if s.stopped {
 		s.event("stop", nil)
 	}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/formatter"
+	"coracle/pkg/dockerfile"
+	"coracle/pkg/overlay"
+)
+
+func pruneBuilderCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "prune", Usage: "Remove build cache",
+		Flags: []cli.Flag{
+			flag("all", short("a"), "Remove all unused build cache, not just dangling ones"),
+			text("builder", nil, "Override the configured builder instance: default"),
+			values("filter", nil, "Provide filter values (e.g. \"until=24h\")"),
+			flag("force", short("f"), "Do not prompt for confirmation"),
+			text("keep-storage", []string{"reserved-space"}, "Amount of disk space to keep for cache"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+				return err
+			}
+			if err := e.checkBuilder(c.String("builder")); err != nil {
+				return err
+			}
+			choose, err := chooseCache(c.StringSlice("filter"))
+			if err != nil {
+				return err
+			}
+			var keep int64
+			if v := c.String("keep-storage"); v != "" {
+				keep, _ = units.RAMInBytes(v) // checked by its kind
+			}
+			warning := "WARNING! This will remove all dangling build cache."
+			if c.Bool("all") {
+				warning = "WARNING! This will remove all build cache."
+			}
+			if ok, err := e.agreed(c, warning); !ok || err != nil {
+				return err
+			}
+			return e.insideForced(func(st *overlay.Store) error {
+				freed, err := dockerfile.PruneCache(c.Context, st, choose, keep)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(e.stdout, "Total:\t%s\n", size(freed))
+				return err
+			})
+		},
+	}
+}
+
+// chooseCache reads the filters of BuildKit's cache into what chooses its
+// records; nil chooses all.
+func chooseCache(list []string) (func(dockerfile.CacheRecord) bool, error) {
+	f, err := parseFilters(list, "until", "unused-for", "id", "type", "shared", "private", "inuse")
+	if err != nil || len(f) == 0 {
+		return nil, err
+	}
+	f["until"] = append(f["until"], f["unused-for"]...)
+	before := time.Time{}
+	for _, v := range f["until"] {
+		if before, err = parseMoment(v); err != nil {
+			return nil, err
+		}
+	}
+	truth := func(key string, is bool) bool {
+		return f.any(key, func(v string) bool {
+			return v == "" && is || v == strconv.FormatBool(is) || v == "1" && is || v == "0" && !is
+		})
+	}
+	return func(r dockerfile.CacheRecord) bool {
+		return (before.IsZero() || r.Used.Before(before)) && truth("shared", r.Shared) && truth("private", !r.Shared) && truth("inuse", false) &&
+			f.any("id", func(v string) bool { return strings.HasPrefix(r.ID, v) }) &&
+			f.any("type", func(v string) bool { return v == r.Type })
+	}, nil
+}
+
+// buildCacheCommand is `builder du`, which is buildx's.
+func buildCacheCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "du", Usage: "Disk usage",
+		Flags: []cli.Flag{
+			text("builder", nil, "Override the configured builder instance: default"),
+			text("format", nil, "Format the output"), flag("verbose", nil, "Shows a more verbose output"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+				return err
+			}
+			if err := e.checkBuilder(c.String("builder")); err != nil {
+				return err
+			}
+			return e.inside(func(st *overlay.Store) error {
+				list, err := dockerfile.CacheUse(st)
+				if err != nil {
+					return err
+				}
+				return e.printBuildCache(c.String("format"), list)
+			})
+		},
+	}
+}
+
+func (e *env) printBuildCache(format string, list []dockerfile.CacheRecord) error {
+	if format != "" && format != "table" {
+		return printList(e, formatter.BuildCache(), format, cacheRows(list))
+	}
+	w := tabwriter.NewWriter(e.stdout, 1, 8, 1, '\t', 0)
+	fmt.Fprintln(w, "ID\tRECLAIMABLE\tSIZE\tLAST ACCESSED")
+	var shared, total int64
+	for _, r := range list {
+		name := r.ID[:min(len(r.ID), 25)]
+		if r.Shared {
+			name += "*"
+			shared += r.Size
+		}
+		total += r.Size
+		fmt.Fprintf(w, "%s\t%t\t%s\t%s\n", name, !r.Shared, size(r.Size), formatter.Ago(r.Used, time.Now()))
+	}
+	if shared > 0 {
+		fmt.Fprintf(w, "Shared:\t%s\nPrivate:\t%s\n", size(shared), size(total-shared))
+	}
+	fmt.Fprintf(w, "Reclaimable:\t%s\nTotal:\t%s\n", size(total-shared), size(total))
+	return w.Flush()
+}
+
+func cacheRows(list []dockerfile.CacheRecord) []*formatter.BuildCacheContext {
+	rows, now := []*formatter.BuildCacheContext{}, time.Now()
+	for _, r := range list {
+		rows = append(rows, &formatter.BuildCacheContext{
+			ID: r.ID[:min(len(r.ID), 12)], CacheType: r.Type, Size: size(r.Size), CreatedSince: formatter.Ago(r.Created, now), LastUsedSince: formatter.Ago(r.Used, now),
+			CreatedAt: r.Created.Local().String(), LastUsedAt: r.Used.Local().String(), UsageCount: "1", Shared: strconv.FormatBool(r.Shared), InUse: "false",
+		})
+	}
+	return rows
+}

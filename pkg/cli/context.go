@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/formatter"
+)
+
+// dockerSocket is where Docker's clients look for the engine of the host.
+const dockerSocket = "unix:///var/run/docker.sock"
+
+func contextCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "context", Usage: "Manage contexts", Subcommands: []*cli.Command{
+			contextListCommand(e), contextInspectCommand(e), contextShowCommand(e), contextUseCommand(e), contextRemoveCommand(e),
+			e.noContext("create", "CONTEXT"), e.noContext("export", "CONTEXT [FILE|-]"), e.noContext("import", "CONTEXT FILE|-"), e.noContext("update", "CONTEXT"),
+		},
+	}
+}
+
+// noContext is a command that only other engines would give a meaning.
+func (e *env) noContext(name, args string) *cli.Command {
+	return &cli.Command{
+		Name: name, Usage: "Not supported: there is one context", ArgsUsage: args, Hidden: true, SkipFlagParsing: true,
+		Action: func(*cli.Context) error {
+			return &exitError{125, cliErrorf("%s: '%s context %s' is not supported: there is one context, %s: this program on this host", e.program, e.program, name, defaultContext)}
+		},
+	}
+}
+
+func contextNotFound(name string) error {
+	return cliErrorf("context %q: context not found: there is one context, %s", name, defaultContext)
+}
+
+func contextListCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "ls", Aliases: []string{"list"}, Usage: "List contexts",
+		Flags: []cli.Flag{text("format", nil, "Format output: table, json, or a Go template"), flag("quiet", short("q"), "Only show context names")},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+				return err
+			}
+			l := formatter.Contexts()
+			return printList(e, l, e.listFormat(c, l, ""), []*formatter.ClientContext{
+				{Name: defaultContext, Current: true, Description: "coracle on this host, without a daemon", DockerEndpoint: dockerSocket},
+			})
+		},
+	}
+}
+
+func contextInspectCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "inspect", Usage: "Display detailed information on one or more contexts", ArgsUsage: "[CONTEXT] [CONTEXT...]",
+		Flags: []cli.Flag{text("format", short("f"), "Format output using a custom template")},
+		Action: func(c *cli.Context) error {
+			names := c.Args().Slice()
+			if len(names) == 0 {
+				names = []string{defaultContext}
+			}
+			return e.printAnswers(c.String("format"), names, func(name string) (any, error) {
+				if name != defaultContext {
+					return nil, contextNotFound(name)
+				}
+				return map[string]any{
+					"Name": name, "Metadata": map[string]any{}, "Endpoints": map[string]any{"docker": map[string]any{"Host": dockerSocket, "SkipTLSVerify": false}},
+					"TLSMaterial": map[string]any{}, "Storage": map[string]string{"MetadataPath": "<IN MEMORY>", "TLSPath": "<IN MEMORY>"},
+				}, nil
+			})
+		},
+	}
+}
+
+func contextShowCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "show", Usage: "Print the name of the current context",
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(e.stdout, defaultContext)
+			return err
+		},
+	}
+}
+
+func contextUseCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "use", Usage: "Set the current docker context", ArgsUsage: "CONTEXT",
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
+				return err
+			}
+			if n := c.Args().First(); n != defaultContext {
+				return contextNotFound(n)
+			}
+			fmt.Fprintf(e.stderr, "Current context is now %q\n", defaultContext)
+			_, err := fmt.Fprintln(e.stdout, defaultContext)
+			return err
+		},
+	}
+}
+
+func contextRemoveCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more contexts", ArgsUsage: "CONTEXT [CONTEXT...]",
+		Flags: []cli.Flag{flag("force", short("f"), "Force the removal of a context in use")},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+				return err
+			}
+			return e.each(c.Args().Slice(), func(name string) error {
+				switch {
+				case name == defaultContext:
+					return cliErrorf("context %q cannot be removed", name)
+				case c.Bool("force"):
+					return nil
+				}
+				return cliErrorf("context %q does not exist", name)
+			})
+		},
+	}
+}
+
+// checkBuilder refuses the name of any builder but the one there is.
+func (e *env) checkBuilder(name string) error {
+	if name == "" {
+		name = os.Getenv("BUILDX_BUILDER")
+	}
+	if name == "" || name == defaultContext {
+		return nil
+	}
+	return cliErrorf("ERROR: no builder %q found: there is one builder, %s", name, defaultContext)
+}

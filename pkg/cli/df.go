@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/moby/moby/api/types/volume"
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/formatter"
+	"coracle/pkg/container"
+	"coracle/pkg/docker"
+	"coracle/pkg/dockerfile"
+	"coracle/pkg/overlay"
+)
+
+func dfCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "df", Usage: "Show docker disk usage",
+		Flags: []cli.Flag{
+			text("format", nil, "Format output: table, json, or a Go template"),
+			flag("verbose", short("v"), "Show detailed information on space usage"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+				return err
+			}
+			return e.inside(func(st *overlay.Store) error {
+				u, err := e.measure(st)
+				if err != nil {
+					return err
+				}
+				if c.Bool("verbose") {
+					return e.printUseOfEach(u, c.String("format"))
+				}
+				l := formatter.DiskUsage()
+				return printList(e, l, l.Format(c.String("format"), false), u.rows())
+			})
+		},
+	}
+}
+
+// diskUse is what there is on the disk, with the size of each.
+type diskUse struct {
+	images     []imageUse
+	layers     int64 // of all images, each counted once
+	containers []*container.Container
+	own        map[string]int64 // their read-write layers, by ID
+	volumes    []volumeUse
+	cache      []dockerfile.CacheRecord
+}
+
+type imageUse struct {
+	overlay.Image
+	shared     int64 // bytes of layers that another image has, too
+	containers int
+}
+
+type volumeUse struct {
+	container.Volume
+	size  int64
+	links int // containers that name it
+}
+
+// measure looks at everything, inside the user namespace: files of other ids
+// can be read there. A damaged thing is told of and left out.
+func (e *env) measure(st *overlay.Store) (diskUse, error) {
+	var u diskUse
+	cs, err := e.containers()
+	if err != nil {
+		return u, err
+	}
+	var bad error
+	if u.containers, bad = cs.List(); bad != nil {
+		e.say(bad)
+	}
+	if u.own, err = e.ownSizes(u.containers); err != nil {
+		return u, err
+	}
+	if err := e.measureImages(st, &u); err != nil {
+		return u, err
+	}
+	volumes, err := cs.Volumes()
+	if err != nil {
+		return u, err
+	}
+	for _, v := range volumes {
+		n, err := cs.VolumeSize(v.Name)
+		if err != nil {
+			return u, err
+		}
+		users, err := cs.VolumeUsers(v.Name)
+		if err != nil {
+			return u, err
+		}
+		u.volumes = append(u.volumes, volumeUse{v, n, len(users)})
+	}
+	u.cache, err = dockerfile.CacheUse(st)
+	return u, err
+}
+
+func (e *env) measureImages(st *overlay.Store, u *diskUse) error {
+	ix, err := e.index()
+	if err != nil {
+		return err
+	}
+	layers, err := st.Usage()
+	if err != nil {
+		return err
+	}
+	shared := map[string]int64{}
+	for _, l := range layers {
+		if len(l.Images) > 0 {
+			u.layers += l.Size
+		}
+		if len(l.Images) > 1 {
+			for _, id := range l.Images {
+				shared[id] += l.Size
+			}
+		}
+	}
+	for _, img := range ix.Images {
+		use := imageUse{Image: img, shared: shared[img.ID]}
+		for _, c := range u.containers {
+			if usesImage(c, img.ID) {
+				use.containers++
+			}
+		}
+		u.images = append(u.images, use)
+	}
+	return nil
+}
+
+// rows are the lines of df: of every kind how many, how many of them in use,
+// how large, and what a prune would free.
+func (u diskUse) rows() []*formatter.DiskUsageContext {
+	line := func(kind string, total, active int, all, free int64) *formatter.DiskUsageContext {
+		freed := units.HumanSize(float64(free))
+		if all > 0 && kind != "Build Cache" {
+			freed += fmt.Sprintf(" (%d%%)", free*100/all)
+		}
+		return &formatter.DiskUsageContext{Type: kind, TotalCount: strconv.Itoa(total), Active: strconv.Itoa(active), Size: units.HumanSize(float64(all)), Reclaimable: freed}
+	}
+	active := 0
+	for _, img := range u.images {
+		if img.containers > 0 {
+			active++
+		}
+	}
+	var rows []*formatter.DiskUsageContext
+	free := u.layers
+	if active > 0 { // what is shared stays as long as one of them does
+		free = 0
+		for _, img := range u.images {
+			if img.containers == 0 {
+				free += img.Size - img.shared
+			}
+		}
+	}
+	rows = append(rows, line("Images", len(u.images), active, u.layers, free))
+	active, free = 0, 0
+	var all int64
+	for _, c := range u.containers {
+		n := u.own[c.ID]
+		if all += n; c.State.IsRunning() {
+			active++
+		} else {
+			free += n
+		}
+	}
+	rows = append(rows, line("Containers", len(u.containers), active, all, free))
+	active, all, free = 0, 0, 0
+	for _, v := range u.volumes {
+		if all += v.size; v.links > 0 {
+			active++
+		} else {
+			free += v.size
+		}
+	}
+	n := dockerfile.CacheSize(u.cache)
+	return append(rows, line("Local Volumes", len(u.volumes), active, all, free), line("Build Cache", len(u.cache), 0, n, n))
+}
+
+// usedThings are the rows of df -v, by kind.
+type usedThings struct {
+	Images     []*formatter.ImageContext
+	Containers []*formatter.ContainerContext
+	Volumes    []*formatter.VolumeContext
+	BuildCache []*formatter.BuildCacheContext
+}
+
+func (u diskUse) each(cs *container.Store) usedThings {
+	now := time.Now()
+	all := usedThings{[]*formatter.ImageContext{}, []*formatter.ContainerContext{}, []*formatter.VolumeContext{}, cacheRows(u.cache)}
+	for _, img := range u.images {
+		s := docker.ImageSummary(img.Image)
+		s.SharedSize, s.Containers = img.shared, int64(img.containers)
+		all.Images = append(all.Images, formatter.ImageRows(s, false, true, now)[0])
+	}
+	for _, c := range u.containers {
+		s := docker.Summarize(c, docker.Places{Volume: cs.DataDir}, now)
+		s.SizeRw = u.own[c.ID]
+		all.Containers = append(all.Containers, formatter.Container(s, true, now))
+	}
+	for _, v := range u.volumes {
+		answer := docker.Volume(v.Volume, cs.DataDir(v.Name))
+		answer.UsageData = &volume.UsageData{Size: v.size, RefCount: int64(v.links)}
+		all.Volumes = append(all.Volumes, formatter.VolumeRow(answer))
+	}
+	return all
+}
+
+func (e *env) printUseOfEach(u diskUse, format string) error {
+	cs, err := e.containers()
+	if err != nil {
+		return err
+	}
+	all := u.each(cs)
+	if format != "" && format != formatter.TableKey {
+		if strings.HasPrefix(format, formatter.TableKey) {
+			return cliErrorf("df -v has several tables: give a template without \"table\"")
+		}
+		return e.printObject(format, all)
+	}
+	fmt.Fprint(e.stdout, "Images space usage:\n\n")
+	l := formatter.Images(false).Columns("{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.SharedSize}}\t{{.UniqueSize}}\t{{.Containers}}")
+	if err := printList(e, l, l.Format("", false), all.Images); err != nil {
+		return err
+	}
+	fmt.Fprint(e.stdout, "\nContainers space usage:\n\n")
+	l = formatter.Containers(false).Columns("{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}")
+	if err := printList(e, l, l.Format("", false), all.Containers); err != nil {
+		return err
+	}
+	fmt.Fprint(e.stdout, "\nLocal Volumes space usage:\n\n")
+	l = formatter.Volumes().Columns("{{.Name}}\t{{.Links}}\t{{.Size}}")
+	if err := printList(e, l, l.Format("", false), all.Volumes); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "\nBuild cache usage: %s\n\n", units.HumanSize(float64(dockerfile.CacheSize(u.cache))))
+	l = formatter.BuildCache()
+	return printList(e, l, l.Format("", false), all.BuildCache)
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// defaultContext is the one context there is: this program, on this host.
+const defaultContext = "default"
+
+// programFlags are the program's own, which stand before the command.
+func programFlags() []cli.Flag {
+	return []cli.Flag{
+		text("root", nil, "Where images, containers and volumes are kept"),
+		text("config", nil, "Location of the client's config files"),
+		text("context", short("c"), "Name of the context: default"),
+		flag("debug", short("D"), "Enable debug mode"),
+		values("host", short("H"), "Daemon socket to connect to: only the default one, for there is no daemon"),
+		text("log-level", short("l"), "Set the logging level (\"debug\", \"info\", \"warn\", \"error\", \"fatal\"): coracle has no log of its own"),
+		flag("tls", nil, "Accepted for scripts: nothing is connected to"),
+		text("tlscacert", nil, "Accepted for scripts: nothing is connected to"),
+		text("tlscert", nil, "Accepted for scripts: nothing is connected to"),
+		text("tlskey", nil, "Accepted for scripts: nothing is connected to"),
+		flag("tlsverify", nil, "Accepted for scripts: nothing is connected to"),
+		flag("version", short("v"), "Print version information and quit"),
+	}
+}
+
+// before takes the program's own flags.
+func (e *env) before(c *cli.Context) error {
+	e.root = c.String("root")
+	switch l := c.String("log-level"); l {
+	case "", "trace", "debug", "info", "warn", "warning", "error", "fatal", "panic":
+	default:
+		return cliErrorf("Unable to parse logging level: %s", l)
+	}
+	if err := checkEngine(c); err != nil {
+		return err
+	}
+	if dir := c.String("config"); dir != "" {
+		return os.Setenv("DOCKER_CONFIG", dir)
+	}
+	return nil
+}
+
+// checkEngine refuses --host, --context and their variables where they name
+// another engine than this: what was meant for that must not happen here. As
+// in Docker, a flag counts before its variable, and a context before a host.
+func checkEngine(c *cli.Context) error {
+	hosts, named := c.StringSlice("host"), c.String("context")
+	switch {
+	case len(hosts) > 1:
+		return &usageError{message: fmt.Sprintf("invalid argument %q for \"-H, --host\" flag: specify only one -H", hosts[1]), code: 125}
+	case len(hosts) == 1 && named != "":
+		return cliErrorf("conflicting options: cannot specify both --host and --context")
+	case named != "":
+		return checkContext(named, "leave out --context, or say --context default")
+	case len(hosts) == 1:
+		return checkHost(hosts[0], "leave out -H")
+	case os.Getenv("DOCKER_HOST") != "":
+		return checkHost(os.Getenv("DOCKER_HOST"), "unset DOCKER_HOST")
+	}
+	return checkContext(os.Getenv("DOCKER_CONTEXT"), "unset DOCKER_CONTEXT")
+}
+
+func checkContext(name, remedy string) error {
+	if name == "" || name == defaultContext {
+		return nil
+	}
+	return &cliErrorWithHint{cliError{fmt.Sprintf("Failed to initialize: unable to resolve docker endpoint: context %q: context not found: there is one context, %s, and no daemon to connect to", name, defaultContext)}, remedy}
+}
+
+// checkHost takes the sockets where Docker's clients look for the engine of
+// this host: that is what this program is in the place of.
+func checkHost(host, remedy string) error {
+	host = strings.TrimSpace(host)
+	socket, ok := strings.CutPrefix(host, "unix://")
+	ours := []string{"", "/var/run/docker.sock", "/run/docker.sock"}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		ours = append(ours, path.Join(dir, "docker.sock"))
+	}
+	if host == "" || ok && slices.Contains(ours, socket) {
+		return nil
+	}
+	return &cliErrorWithHint{cliError{fmt.Sprintf("failed to connect to the docker API at %s: coracle is no client of another engine: it has no daemon, and works on this host only", host)}, remedy}
+}
+
+// cliErrorWithHint is a cliError that the user can do something about.
+type cliErrorWithHint struct {
+	cliError
+	remedy string
+}
+
+// Hint is what to do.
+func (e *cliErrorWithHint) Hint() string { return e.remedy }
+
+func (e *cliErrorWithHint) Unwrap() error { return &e.cliError }
+
+// versionLine is what -v prints, in the form that scripts take apart.
+func (e *env) versionLine() string {
+	name := e.program
+	if name == "docker" {
+		name = "Docker"
+	}
+	return fmt.Sprintf("%s version %s, build %s", name, Version, commitID())
+}
+
+// commitID is the commit that the program was built from, as far as the
+// toolchain knows.
+func commitID() string {
+	info, ok := debug.ReadBuildInfo()
+	if ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && len(s.Value) >= 7 {
+				return s.Value[:7]
+			}
+		}
+	}
+	return "unknown"
+}

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+	"coracle/pkg/oci"
+	"coracle/pkg/slirp"
+)
+
+// kind is what the values of a flag are: the word that help has for them, and
+// what refuses a text that is none, in the words of Docker's parser of flags
+// (docker/cli 29, package opts, and spf13/pflag). A nil check takes any text.
+type kind struct {
+	word  string
+	check func(value string) error
+}
+
+// kindOf returns the kind of a flag: that of its name, which Docker uses for
+// one kind of value in all commands, or else that of its Go type.
+func kindOf(f cli.Flag) kind {
+	f = plain(f)
+	switch f.(type) {
+	case *cli.BoolFlag:
+		return kind{"", checkBool}
+	case *cli.DurationFlag:
+		return kind{"duration", checkDuration}
+	}
+	if k, ok := namedKind(flagNames(f)[0]); ok {
+		return k
+	}
+	switch f.(type) {
+	case *cli.IntFlag, *cli.Int64Flag:
+		return kind{"int", checkInt}
+	case *cli.StringSliceFlag:
+		return kind{"list", nil}
+	}
+	return kind{"string", nil}
+}
+
+// namedKind is the kind of the flags of a name, of those that take text.
+func namedKind(name string) (kind, bool) {
+	switch name {
+	case "memory", "memory-reservation", "kernel-memory", "shm-size", "io-maxbandwidth", "keep-storage", "reserved-space", "max-used-space", "min-free-space":
+		return kind{"bytes", checkBytes}, true
+	case "memory-swap":
+		return kind{"bytes", checkSwap}, true
+	case "cpus":
+		return kind{"decimal", func(v string) error { _, err := parseCPUs(v); return err }}, true
+	case "blkio-weight":
+		return kind{"uint16", func(v string) error { _, err := strconv.ParseUint(v, 0, 16); return err }}, true
+	case "cpu-count", "cpu-percent", "cpu-rt-period", "cpu-rt-runtime":
+		return kind{"int", checkInt}, true
+	case "io-maxiops":
+		return kind{"uint", func(v string) error { _, err := strconv.ParseUint(v, 0, 64); return err }}, true
+	case "blkio-weight-device":
+		return kind{"list", checkWeight}, true
+	case "device-read-bps", "device-write-bps":
+		return kind{"list", func(v string) error { _, err := parseRate(v, "bps"); return err }}, true
+	case "device-read-iops", "device-write-iops":
+		return kind{"list", func(v string) error { _, err := parseRate(v, "iops"); return err }}, true
+	case "device-cgroup-rule":
+		return kind{"list", checkDeviceRule}, true
+	case "filter":
+		return kind{"filter", checkFilter}, true
+	case "gpus":
+		return kind{"gpu-request", checkGPUs}, true
+	case "umask":
+		return kind{"umask", checkUmask}, true
+	case "ulimit":
+		return kind{"ulimit", func(v string) error { _, err := units.ParseUlimit(v); return err }}, true
+	case "tag":
+		return kind{"list", checkTag}, true
+	case "attach":
+		return kind{"list", checkStream}, true
+	}
+	if k, ok := netKind(name); ok {
+		return k, true
+	}
+	return pairKind(name)
+}
+
+// netKind is namedKind of the flags about the network.
+func netKind(name string) (kind, bool) {
+	switch name {
+	case "ip", "ip6":
+		return kind{"ip", func(v string) error {
+			if _, err := netip.ParseAddr(strings.TrimSpace(v)); v != "" && err != nil {
+				return fmt.Errorf("failed to parse IP: %q", v)
+			}
+			return nil
+		}}, true
+	case "gateway":
+		return kind{"ipSlice", func(v string) error {
+			if _, err := netip.ParseAddr(strings.TrimSpace(v)); err != nil {
+				return fmt.Errorf("invalid string being converted to IP address: %s", v)
+			}
+			return nil
+		}}, true
+	case "ip-range":
+		return kind{"ipNetSlice", func(v string) error {
+			if _, _, err := net.ParseCIDR(strings.TrimSpace(v)); err != nil {
+				return fmt.Errorf("invalid string being converted to CIDR: %s", v)
+			}
+			return nil
+		}}, true
+	case "add-host":
+		return kind{"list", func(v string) error { _, err := slirp.ParseAddHosts([]string{v}); return err }}, true
+	case "dns":
+		return kind{"list", checkAddress}, true
+	case "dns-search":
+		return kind{"list", func(v string) error {
+			if v = strings.Trim(v, " "); v != "." && !isDomain(v) {
+				return fmt.Errorf("%s is not a valid domain", v)
+			}
+			return nil
+		}}, true
+	case "link":
+		return kind{"list", func(v string) error {
+			if v == "" {
+				return errors.New("empty string specified for links")
+			}
+			if strings.Count(v, ":") > 1 {
+				return errors.New("bad format for links: " + v)
+			}
+			return nil
+		}}, true
+	case "network":
+		return kind{"network", nil}, true
+	}
+	return kind{}, false
+}
+
+// pairKind is namedKind of the flags that take KEY=VALUE.
+func pairKind(name string) (kind, bool) {
+	switch name {
+	case "env", "build-arg":
+		return kind{"list", func(v string) error {
+			if k, _, _ := strings.Cut(v, "="); k == "" {
+				return errors.New("invalid environment variable: " + v)
+			}
+			return nil
+		}}, true
+	case "label":
+		return kind{"list", checkLabel}, true
+	case "sysctl":
+		return kind{"map", func(v string) error {
+			if k, _, ok := strings.Cut(v, "="); !ok || k == "" {
+				return fmt.Errorf("sysctl '%s' is not allowed", v)
+			}
+			return nil
+		}}, true
+	case "annotation", "opt", "aux-address", "ipam-opt":
+		return kind{"map", nil}, true
+	case "mount":
+		return kind{"mount", container.CheckMount}, true
+	}
+	return kind{}, false
+}
+
+func checkBool(v string) error {
+	_, err := strconv.ParseBool(v)
+	return err
+}
+
+func checkInt(v string) error {
+	_, err := strconv.ParseInt(v, 0, 64)
+	return err
+}
+
+func checkDuration(v string) error {
+	_, err := time.ParseDuration(v)
+	return err
+}
+
+func checkBytes(v string) error {
+	_, err := units.RAMInBytes(v)
+	return err
+}
+
+func checkSwap(v string) error {
+	if v == "-1" {
+		return nil
+	}
+	return checkBytes(v)
+}
+
+func checkFilter(v string) error {
+	if v != "" && !strings.Contains(v, "=") {
+		return errors.New("bad format of filter (expected name=value)")
+	}
+	return nil
+}
+
+func checkUmask(v string) error {
+	if n, err := strconv.ParseUint(v, 8, 32); v != "" && (err != nil || n > 0o777) {
+		return fmt.Errorf("invalid umask %q: must be an octal number between 0000 and 0777", v)
+	}
+	return nil
+}
+
+// checkGPUs takes all, a number, or fields.
+func checkGPUs(v string) error {
+	fields, err := csv.NewReader(strings.NewReader(v)).Read()
+	if err != nil {
+		return err
+	}
+	for _, f := range fields {
+		key, count, has := strings.Cut(f, "=")
+		switch {
+		case !has:
+			count = key
+		case key == "count":
+		case key == "driver", key == "device", key == "capabilities", key == "options":
+			continue
+		default:
+			return fmt.Errorf("unexpected key '%s' in '%s'", key, f)
+		}
+		if _, err := strconv.Atoi(count); err != nil && count != "all" {
+			return fmt.Errorf(`invalid count (%s): value must be either "all" or an integer: %w`, count, errors.Unwrap(err))
+		}
+	}
+	return nil
+}
+
+func checkTag(v string) error {
+	if ref, err := oci.ParseRef(v); err != nil || ref.Digest() != "" {
+		return oci.ErrInvalidReference
+	}
+	return nil
+}
+
+func checkStream(v string) error {
+	switch strings.ToLower(v) {
+	case "stdin", "stdout", "stderr":
+		return nil
+	}
+	return errors.New("valid streams are STDIN, STDOUT and STDERR")
+}
+
+func checkAddress(v string) error {
+	if _, err := netip.ParseAddr(strings.TrimSpace(v)); err != nil {
+		return fmt.Errorf("IP address is not correctly formatted: %s", v)
+	}
+	return nil
+}
+
+// checkLabel takes KEY and KEY=VALUE.
+func checkLabel(v string) error {
+	const space = " \t"
+	key, _, _ := strings.Cut(v, "=")
+	key = strings.TrimLeft(key, space)
+	switch {
+	case key == "":
+		return fmt.Errorf("invalid label '%s': empty name", v)
+	case strings.ContainsAny(key, space):
+		return fmt.Errorf("label '%s' contains whitespaces", key)
+	}
+	return nil
+}
+
+// checkWeight takes DEVICE:WEIGHT.
+func checkWeight(v string) error {
+	device, weight, ok := strings.Cut(v, ":")
+	switch {
+	case !ok || device == "":
+		return fmt.Errorf("bad format: %s", v)
+	case !strings.HasPrefix(device, "/dev/"):
+		return fmt.Errorf("bad format for device path: %s", v)
+	}
+	if n, err := strconv.ParseUint(weight, 10, 16); err != nil || n > 0 && (n < 10 || n > 1000) {
+		return fmt.Errorf("invalid weight for device: %s", v)
+	}
+	return nil
+}
+
+func checkDeviceRule(v string) error {
+	if !regexp.MustCompile(`^[acb] ([0-9]+|\*):([0-9]+|\*) [rwm]{1,3}$`).MatchString(v) {
+		return fmt.Errorf("invalid device cgroup format '%s'", v)
+	}
+	return nil
+}
+
+// deprecation is what Docker says of a flag that it takes for old scripts only,
+// or nothing.
+func deprecation(cmd, name string) string {
+	words := ""
+	switch name {
+	case "time":
+		words = "use --timeout instead"
+	case "pause":
+		words = "and enabled by default. Use --no-pause to disable pausing during commit."
+	case "kernel-memory":
+		words = "and no longer supported by the kernel"
+	case "disable-content-trust":
+		words = "support for docker content trust was removed"
+	}
+	if words == "" || name == "pause" && cmd != "commit" {
+		return ""
+	}
+	return "Flag --" + name + " has been deprecated, " + words
+}

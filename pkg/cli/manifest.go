@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/oci"
+	"coracle/pkg/oci/registry"
+)
+
+func manifestCommand(e *env) *cli.Command {
+	group := &cli.Command{Name: "manifest", Usage: "Manage Docker image manifests and manifest lists", Subcommands: []*cli.Command{manifestInspectCommand(e)}}
+	for _, name := range []string{"annotate", "create", "push", "rm"} {
+		group.Subcommands = append(group.Subcommands, &cli.Command{
+			Name: name, Usage: notSupported + ": lists of manifests are not made here", Hidden: true, SkipFlagParsing: true,
+			Action: func(*cli.Context) error {
+				return &exitError{125, cliErrorf("%s: '%s manifest %s' is not supported: lists of manifests are not made here, only read", e.program, e.program, name)}
+			},
+		})
+	}
+	return group
+}
+
+func manifestInspectCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "inspect", Usage: "Display an image manifest, or manifest list", ArgsUsage: "[MANIFEST_LIST] MANIFEST",
+		Flags: []cli.Flag{
+			flag("insecure", nil, notSupported+": registries.conf says which registries are"),
+			flag("verbose", short("v"), "Output additional info including layers and platform"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 1, 2); err != nil {
+				return err
+			}
+			if c.Bool("insecure") {
+				return &refusal{"insecure", "how a registry is spoken to is said in one place", "name the registry in registries.conf with insecure = true"}
+			}
+			if c.NArg() == 2 {
+				return cliErrorf("No such manifest: %s", c.Args().Get(1)) // there are no local lists
+			}
+			return e.inspectManifest(c)
+		},
+	}
+}
+
+func (e *env) inspectManifest(c *cli.Context) error {
+	ref, err := oci.ParseRef(c.Args().First())
+	if err != nil {
+		return err
+	}
+	reg, err := e.registry()
+	if err != nil {
+		return err
+	}
+	repo, err := reg.Repository(ref.Domain(), ref.Path(), registry.Pull)
+	if err != nil {
+		return err
+	}
+	want := ref.Digest()
+	if want == "" {
+		want = ref.Tag()
+	}
+	m, err := repo.Manifest(c.Context, want)
+	if err != nil {
+		return err
+	}
+	if !c.Bool("verbose") {
+		return e.printRaw(m.Body)
+	}
+	shown, err := e.verboseManifests(c, repo, ref, m)
+	if err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(shown, "", "\t")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "%s\n", data)
+	return err
+}
+
+// printRaw shows what a registry sent, indented: its text is its own, and is
+// kept from steering the terminal by the escapes of JSON.
+func (e *env) printRaw(body []byte) error {
+	var b bytes.Buffer
+	if err := json.Indent(&b, body, "", "\t"); err != nil {
+		return fmt.Errorf("parse manifest: %w", err)
+	}
+	_, err := fmt.Fprintf(e.stdout, "%s\n", b.String())
+	return err
+}
+
+// verboseManifests is an object for each image that the manifest names.
+func (e *env) verboseManifests(c *cli.Context, repo *registry.Repository, ref oci.Ref, m registry.Manifest) (any, error) {
+	var doc struct {
+		Manifests []struct {
+			MediaType string          `json:"mediaType"`
+			Digest    string          `json:"digest"`
+			Size      int64           `json:"size"`
+			Platform  json.RawMessage `json:"platform,omitempty"`
+		} `json:"manifests"`
+	}
+	if err := json.Unmarshal(m.Body, &doc); err != nil {
+		return nil, fmt.Errorf("parse manifest: %w", err)
+	}
+	one := func(m registry.Manifest, platform json.RawMessage) map[string]any {
+		d := map[string]any{"mediaType": m.MediaType, "digest": m.Digest.String(), "size": len(m.Body)}
+		if len(platform) > 0 {
+			d["platform"] = platform
+		}
+		key := "SchemaV2Manifest"
+		if m.MediaType != registry.DockerManifest {
+			key = "OCIManifest"
+		}
+		return map[string]any{"Ref": ref.Name(), "Descriptor": d, key: json.RawMessage(m.Body)}
+	}
+	if doc.Manifests == nil {
+		return one(m, nil), nil
+	}
+	list := []map[string]any{}
+	for _, d := range doc.Manifests {
+		each, err := repo.Manifest(c.Context, d.Digest)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, one(each, d.Platform))
+	}
+	return list, nil
+}
