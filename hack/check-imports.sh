@@ -32,7 +32,9 @@ order='
 9 coracle/pkg/container
 9 coracle/pkg/container/sandbox
 10 coracle/pkg/container/supervise
+10 coracle/pkg/docker
 11 coracle/pkg/cli/progress
+11 coracle/pkg/cli/formatter
 12 coracle/pkg/cli
 13 coracle
 '

@@ -36,10 +36,13 @@ type Image struct {
 // Details are what it takes to run an image.
 type Details struct {
 	Image
-	Layers    []LayerID       `json:"layers"`    // base first
-	LayerDirs []string        `json:"layerDirs"` // absolute, base first
-	Config    json.RawMessage `json:"config"`    // exactly the bytes whose digest the ID is
-	Manifest  digest.Digest   `json:"manifest,omitempty"`
+	Layers    []LayerID `json:"layers"`    // base first
+	LayerDirs []string  `json:"layerDirs"` // absolute, base first
+	// LayerSizes are those of the unpacked layers in bytes, base first; none in
+	// what was written before they were kept.
+	LayerSizes []int64         `json:"layerSizes,omitempty"`
+	Config     json.RawMessage `json:"config"` // exactly the bytes whose digest the ID is
+	Manifest   digest.Digest   `json:"manifest,omitempty"`
 }
 
 // OCI decodes the configuration.
@@ -283,10 +286,12 @@ func (s *Store) details(img *storage.Image) (Details, error) {
 		}
 		d.Layers = append(d.Layers, id)
 		d.LayerDirs = append(d.LayerDirs, s.diffDir(id))
+		d.LayerSizes = append(d.LayerSizes, max(l.UncompressedSize, 0))
 		id = LayerID(l.Parent)
 	}
 	slices.Reverse(d.Layers)
 	slices.Reverse(d.LayerDirs)
+	slices.Reverse(d.LayerSizes)
 	return d, nil
 }
 

@@ -104,10 +104,7 @@ func New(o Options) (*specs.Spec, error) {
 	}
 	s.Mounts = mounts(o)
 	if !o.Privileged && !o.UnmaskPaths {
-		s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = maskedPaths(), slices.Clone(readonlyPaths)
-		if o.HostNet { // then /sys is the host's, with its debug and tracing file systems
-			s.Linux.MaskedPaths = append(s.Linux.MaskedPaths, "/sys/kernel")
-		}
+		s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = Masked(o.HostNet)
 	}
 	if s.Linux.Seccomp, err = profile(o, s); err != nil {
 		return nil, err
@@ -166,6 +163,17 @@ func mounts(o Options) []specs.Mount {
 		return theirs[m.Destination] || o.NoShm && m.Destination == "/dev/shm" || theirs["/dev"] && strings.HasPrefix(m.Destination, "/dev/")
 	})
 	return append(all, o.Mounts...)
+}
+
+// Masked are the paths that are hidden, and those that are read-only, in a
+// container that is neither privileged nor without masks. hostNet says that
+// its network is the host's.
+func Masked(hostNet bool) (masked, readonly []string) {
+	masked = maskedPaths()
+	if hostNet { // then /sys is the host's, with its debug and tracing file systems
+		masked = append(masked, "/sys/kernel")
+	}
+	return masked, slices.Clone(readonlyPaths)
 }
 
 // maskedPaths are hidden: what Docker or podman hides, and the per-CPU
