@@ -18,13 +18,14 @@ import (
 )
 
 func main() {
+	umask := ns.ShedCaller()
 	if stage, ok := stages[os.Args[0]]; ok {
 		os.Exit(stage())
 	}
 	if reexec.Init() { // the storage library's own stages
 		return
 	}
-	os.Exit(cli.Main(context.Background(), os.Args[0], os.Args[1:]))
+	os.Exit(cli.Main(context.Background(), cli.Call{Argv0: os.Args[0], Args: os.Args[1:], Umask: umask}))
 }
 
 // stages are this program under its other names; see package ns.
@@ -43,5 +44,10 @@ func enter() int {
 		fmt.Fprintln(os.Stderr, "coracle:", err)
 		return 125
 	}
-	return cli.Main(context.Background(), args[0], args[1:])
+	call, err := cli.ParseCall(args)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "coracle:", err)
+		return 125
+	}
+	return cli.Main(context.Background(), call)
 }

@@ -24,14 +24,17 @@ order='
 6 coracle/pkg/oci/registry
 6 coracle/pkg/oci/spec
 7 coracle/pkg/oci
+8 coracle/pkg/dockerfile/files
 8 coracle/pkg/bundle
-8 coracle/pkg/dockerfile
+9 coracle/pkg/dockerfile
 8 coracle/pkg/container/logfile
 8 coracle/pkg/container/transfer
 9 coracle/pkg/container
 9 coracle/pkg/container/sandbox
 10 coracle/pkg/container/supervise
+10 coracle/pkg/docker
 11 coracle/pkg/cli/progress
+11 coracle/pkg/cli/formatter
 12 coracle/pkg/cli
 13 coracle
 '

@@ -12,29 +12,44 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/ns"
+	"coracle/pkg/state"
 	"coracle/pkg/trace"
 )
 
 // Version is set by the linker.
 var Version = "0.1.0-dev"
 
-// Main runs one command line and returns the exit code. argv0 is the name the
-// program was called by.
-func Main(ctx context.Context, argv0 string, args []string) int {
-	e := &env{program: programName(argv0), args: args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+// Main runs one command line and returns the exit code.
+func Main(ctx context.Context, call Call) int {
+	e := &env{
+		program: programName(call.Argv0), args: call.Args, umask: call.Umask,
+		stdin: os.Stdin, stdout: &output{File: os.Stdout}, stderr: os.Stderr,
+	}
 	if ns.Inside() {
 		// Whoever writes the store tidies up before it ends. Elsewhere a signal
 		// does what it always does, or the command sees to it.
 		var stop context.CancelFunc
 		ctx, stop = signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 		defer stop()
+		signal.Ignore(unix.SIGPIPE) // which does not end the init of a pid namespace
+	} else {
+		state.SettleHome()
 	}
 	trace.Mark("program started")
+	if err := ns.CheckRoom(); err != nil {
+		e.say(err)
+		return 125
+	}
 	code := e.report(e.run(ctx))
 	trace.Mark("command done")
 	if e.store != nil {
 		if err := e.store.Close(); err != nil && code == 0 {
 			code = e.report(err)
+		}
+	}
+	if err := e.stdout.lost(); err != nil && code == 0 {
+		if code = codeOfPipe(err); code == 0 {
+			code = e.report(&cliError{err.Error()})
 		}
 	}
 	if ctx.Err() != nil {

@@ -98,8 +98,9 @@ func TestParseSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	for id, want := range map[string]string{"a": "of a file", "b": "of a variable", "TOKEN": "of a variable", "c": "of a variable"} {
-		if string(got[id]) != want {
-			t.Errorf("secret %s is %q, want %q", id, got[id], want)
+		value, err := got[id](t.Context())
+		if err != nil || string(value) != want {
+			t.Errorf("secret %s is %q, %v, want %q", id, value, err, want)
 		}
 	}
 	for _, bad := range []string{"src=" + file, "id=a,src=" + dir, "id=a,src=/nosuch", "id=a,what=x", "id=a,type=ssh"} {

@@ -61,7 +61,7 @@ func (e *env) runAttach(c *cli.Context) error {
 	}
 	code, err := e.converse(ses, a, keys, c.Bool("sig-proxy"))
 	if err != nil {
-		return err
+		return lostOutput(1, err)
 	}
 	return exit(code)
 }
@@ -87,7 +87,7 @@ func (e *env) windowSize(a *container.Attach) {
 func (e *env) outputs(a *container.Attach) []*os.File {
 	var out []*os.File
 	if a.Stdout {
-		out = append(out, e.stdout)
+		out = append(out, e.stdout.File)
 	}
 	if a.Stderr {
 		out = append(out, e.stderr)
@@ -167,7 +167,7 @@ func (e *env) talk(ses *container.Session, a *container.Attach, keys []byte, sig
 	restore := func() {}
 	if ses.Tty && ses.Stdin != nil {
 		signal.Notify(sigs, unix.SIGWINCH)
-		resize(e.stdout, ses.Stdin)
+		resize(e.stdout.File, ses.Stdin)
 		if a.Stdin {
 			restore = makeRaw(e.stdin)
 		}
@@ -176,7 +176,7 @@ func (e *env) talk(ses *container.Session, a *container.Attach, keys []byte, sig
 	stop := make(chan struct{})
 	defer close(stop)
 	insisted := make(chan struct{})
-	go forwardSignals(ses, e.stdout, sigs, stop, insisted)
+	go forwardSignals(ses, e.stdout.File, sigs, stop, insisted)
 	detached := make(chan struct{})
 	var once sync.Once
 	if a.Stdin && ses.Stdin != nil {

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/docker/go-units"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"coracle/pkg/cli/progress"
 	"coracle/pkg/dockerfile"
@@ -26,26 +28,7 @@ import (
 func buildCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "build", Usage: "Build an image from a Dockerfile", ArgsUsage: "PATH | -",
-		Flags: []cli.Flag{
-			values("add-host", nil, "Add a custom host-to-IP mapping (host:ip)"),
-			values("build-arg", nil, "Set build-time variables"),
-			text("file", short("f"), "Name of the Dockerfile (default: \"PATH/Dockerfile\")"),
-			flag("force-rm", nil, "Accepted for scripts: nothing is left behind"),
-			text("iidfile", nil, "Write the image ID to a file"),
-			values("label", nil, "Set metadata for an image"),
-			text("network", nil, "Set the networking mode for the RUN instructions: default, none or host"),
-			flag("no-cache", nil, "Do not use cache when building the image"),
-			text("platform", nil, "Set target platform for build"),
-			&cli.StringFlag{Name: "progress", Usage: "Set type of progress output (auto, plain, tty, quiet)", EnvVars: []string{"BUILDKIT_PROGRESS"}},
-			flag("pull", nil, "Always attempt to pull all referenced images"),
-			flag("quiet", short("q"), "Suppress the build output and print image ID on success"),
-			&cli.BoolFlag{Name: "rm", Usage: "Accepted for scripts: nothing is left behind", Value: true},
-			values("secret", nil, "Secret to expose to the build (id=mysecret[,src=/local/secret])"),
-			text("shm-size", nil, "Shared memory size for build containers"),
-			values("tag", short("t"), "Name and optionally a tag (format: \"name:tag\")"),
-			text("target", nil, "Set the target build stage to build"),
-			flag("load", nil, "Accepted for scripts: images are always in the store"),
-		},
+		Flags: append(buildFlags(), idleBuildFlags()...),
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
 				return err
@@ -54,7 +37,14 @@ func buildCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return e.inside(func(st *overlay.Store) error { return e.runBuild(c, st, o) })
+			out, err := e.buildOutputs(c)
+			if err != nil {
+				return err
+			}
+			return e.inside(func(st *overlay.Store) error {
+				e.warnIdleBuild(c)
+				return e.runBuild(c, st, o, out)
+			})
 		},
 	}
 }
@@ -63,6 +53,10 @@ func (e *env) buildOptions(c *cli.Context) (dockerfile.Options, error) {
 	o := dockerfile.Options{
 		Target: c.String("target"), Platform: c.String("platform"), NoCache: c.Bool("no-cache"), Pull: c.Bool("pull"),
 		AddHosts: c.StringSlice("add-host"), BuildArgs: map[string]string{}, Labels: map[string]string{},
+		NoCacheFilter: c.StringSlice("no-cache-filter"),
+	}
+	if err := checkRefusedBuild(c); err != nil {
+		return o, err
 	}
 	for _, t := range c.StringSlice("tag") {
 		ref, err := oci.ParseRef(t)
@@ -80,6 +74,11 @@ func (e *env) buildOptions(c *cli.Context) (dockerfile.Options, error) {
 		}
 		o.BuildArgs[k] = v
 	}
+	if v, ok := os.LookupEnv("SOURCE_DATE_EPOCH"); ok { // as for buildx
+		if _, ok := o.BuildArgs["SOURCE_DATE_EPOCH"]; !ok {
+			o.BuildArgs["SOURCE_DATE_EPOCH"] = v
+		}
+	}
 	for _, l := range c.StringSlice("label") {
 		k, v, _ := strings.Cut(l, "=")
 		o.Labels[k] = v
@@ -89,6 +88,16 @@ func (e *env) buildOptions(c *cli.Context) (dockerfile.Options, error) {
 	}
 	var err error
 	if o.Secrets, err = parseSecrets(c.StringSlice("secret")); err != nil {
+		return o, err
+	}
+	for _, v := range c.StringSlice("ulimit") {
+		u, err := units.ParseUlimit(v)
+		if err != nil {
+			return o, cliErrorf("invalid argument %q for \"--ulimit\" flag: %v", v, err)
+		}
+		o.Ulimits = append(o.Ulimits, *u)
+	}
+	if o.Contexts, err = buildContexts(c.StringSlice("build-context")); err != nil {
 		return o, err
 	}
 	if s := c.String("shm-size"); s != "" {
@@ -109,11 +118,18 @@ func (e *env) buildOptions(c *cli.Context) (dockerfile.Options, error) {
 // buildSources finds the context and the Dockerfile.
 func (e *env) buildSources(c *cli.Context, o *dockerfile.Options) error {
 	arg, file := c.Args().First(), c.String("file")
+	switch file {
+	case "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0":
+		file = "-"
+	}
 	if arg == "-" {
 		if file == "-" {
 			return cliErrorf("invalid argument: can't use stdin for both build context and dockerfile")
 		}
-		o.Source, o.Dockerfile = e.stdin, "Dockerfile"
+		if file == "" {
+			file = "Dockerfile"
+		}
+		o.Source, o.Dockerfile = e.stdin, file
 		return nil
 	}
 	if strings.Contains(arg, "://") || strings.HasPrefix(arg, "git@") {
@@ -143,76 +159,27 @@ func (e *env) buildSources(c *cli.Context, o *dockerfile.Options) error {
 			}
 		}
 	default:
-		o.Dockerfile, err = filepath.Abs(file)
-	}
-	return err
-}
-
-// maxSecret is BuildKit's limit.
-const maxSecret = 500 << 10
-
-// parseSecrets reads id=ID,src=FILE and id=ID,env=NAME; without either, ID is
-// the name of a variable or a file.
-func parseSecrets(list []string) (map[string][]byte, error) {
-	secrets := map[string][]byte{}
-	for _, v := range list {
-		f := map[string]string{}
-		for _, field := range strings.Split(v, ",") {
-			key, val, ok := strings.Cut(field, "=")
-			if !ok {
-				return nil, cliErrorf("invalid field '%s' must be a key=value pair", field)
+		if o.Dockerfile, err = filepath.Abs(file); err != nil {
+			return err
+		}
+		// As buildx: a name that is not here may be in the context.
+		if _, err := os.Lstat(o.Dockerfile); errors.Is(err, os.ErrNotExist) && !filepath.IsAbs(file) {
+			if in := filepath.Join(o.ContextDir, file); exists(in) {
+				o.Dockerfile = in
 			}
-			switch key = strings.ToLower(key); key {
-			case "source":
-				key = "src"
-			case "type", "id", "src", "env":
-			default:
-				return nil, cliErrorf("unexpected key '%s' in '%s'", key, field)
-			}
-			f[key] = val
 		}
-		if f["id"] == "" {
-			return nil, cliErrorf("missing id in secret %q", v)
-		}
-		value, err := secretValue(f)
-		if err != nil {
-			return nil, err
-		}
-		secrets[f["id"]] = value
 	}
-	return secrets, nil
+	return nil
 }
 
-func secretValue(f map[string]string) ([]byte, error) {
-	kind, env, src := f["type"], f["env"], f["src"]
-	if kind != "" && kind != "file" && kind != "env" {
-		return nil, cliErrorf("unsupported secret type %q", kind)
-	}
-	if kind == "env" && env == "" {
-		env, src = src, ""
-	}
-	if env == "" && src == "" && kind != "file" {
-		if _, ok := os.LookupEnv(f["id"]); ok {
-			env = f["id"]
-		}
-	}
-	if env == "" && src == "" {
-		src = f["id"]
-	}
-	if src == "" {
-		return []byte(os.Getenv(env)), nil
-	}
-	info, err := os.Stat(src)
-	if err != nil {
-		return nil, cliErrorf("failed to stat %s: %v", src, errors.Unwrap(err))
-	}
-	if info.Size() > maxSecret || !info.Mode().IsRegular() {
-		return nil, cliErrorf("secret %s: not a regular file of at most 500 KB", src)
-	}
-	return os.ReadFile(src)
+func exists(file string) bool {
+	_, err := os.Lstat(file)
+	return err == nil
 }
 
-func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options) error {
+func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options, out []buildOutput) error {
+	// What a build writes does not depend on the caller's mask.
+	unix.Umask(0o022)
 	mode := c.String("progress")
 	if c.Bool("quiet") {
 		mode = "quiet"
@@ -221,8 +188,20 @@ func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options) 
 	if err != nil {
 		return &cliError{err.Error()}
 	}
-	res, err := dockerfile.Build(c.Context, st, &baseImages{e: e, st: st}, &buildRunner{st: st}, o, show.Event)
+	finish, err := e.applyOutputs(&o, out)
+	if err != nil {
+		return errors.Join(err, finish(false))
+	}
+	for _, file := range []string{c.String("iidfile"), c.String("metadata-file")} {
+		if file != "" { // one of before says nothing of this build
+			_ = os.Remove(file)
+		}
+	}
+	res, err := dockerfile.Build(c.Context, st, &baseImages{e: e, st: st}, &buildRunner{st: st, ulimits: o.Ulimits}, o, show.Event)
 	show.Close()
+	if ferr := finish(err == nil); err == nil && ferr != nil {
+		return ferr
+	}
 	if err != nil {
 		e.printBuildError(err, show)
 		return exit(1)
@@ -230,15 +209,47 @@ func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options) 
 	for _, w := range res.Warnings {
 		fmt.Fprintln(e.stderr, "[Warning] "+w)
 	}
-	e.event(events.Image, "build", "sha256:"+res.Image.ID, "sha256:"+res.Image.ID)
-	e.tagged(res.Image.ID, o.Names)
+	if !o.NoImage {
+		e.event(events.Image, "build", "sha256:"+res.Image.ID, "sha256:"+res.Image.ID)
+		e.tagged(res.Image.ID, o.Names)
+	}
+	if err := e.writeOutputs(c, st, o, res, out); err != nil {
+		return err
+	}
+	if err := writeBuildFiles(c, o, res); err != nil {
+		return err
+	}
+	if c.Bool("quiet") && !toStdout(out) && !o.NoImage {
+		fmt.Fprintln(e.stdout, "sha256:"+res.Image.ID)
+	}
+	return nil
+}
+
+// writeBuildFiles writes what scripts read of a build that succeeded.
+func writeBuildFiles(c *cli.Context, o dockerfile.Options, res dockerfile.Result) error {
+	if o.NoImage {
+		return nil
+	}
+	id := "sha256:" + res.Image.ID
 	if file := c.String("iidfile"); file != "" {
-		if err := os.WriteFile(file, []byte("sha256:"+res.Image.ID), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(id), 0o644); err != nil {
 			return fmt.Errorf("write image ID file: %w", err)
 		}
 	}
-	if c.Bool("quiet") {
-		fmt.Fprintln(e.stdout, "sha256:"+res.Image.ID)
+	file := c.String("metadata-file")
+	if file == "" {
+		return nil
+	}
+	about := map[string]string{"containerimage.config.digest": id, "containerimage.digest": id}
+	if len(o.Names) > 0 {
+		about["image.name"] = strings.Join(o.Names, ",")
+	}
+	data, err := json.MarshalIndent(about, "", "  ")
+	if err == nil {
+		err = os.WriteFile(file, data, 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("write metadata file: %w", err)
 	}
 	return nil
 }

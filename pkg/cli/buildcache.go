@@ -12,6 +12,7 @@ import (
 	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/formatter"
 	"coracle/pkg/dockerfile"
 	"coracle/pkg/overlay"
 )
@@ -114,7 +115,7 @@ func buildCacheCommand(e *env) *cli.Command {
 
 func (e *env) printBuildCache(format string, list []dockerfile.CacheRecord) error {
 	if format != "" && format != "table" {
-		return e.list(format, nil, cacheColumns, cacheRows(list))
+		return printList(e, formatter.BuildCache(), format, cacheRows(list))
 	}
 	w := tabwriter.NewWriter(e.stdout, 1, 8, 1, '\t', 0)
 	fmt.Fprintln(w, "ID\tRECLAIMABLE\tSIZE\tLAST ACCESSED")
@@ -126,7 +127,7 @@ func (e *env) printBuildCache(format string, list []dockerfile.CacheRecord) erro
 			shared += r.Size
 		}
 		total += r.Size
-		fmt.Fprintf(w, "%s\t%t\t%s\t%s\n", name, !r.Shared, size(r.Size), ago(r.Used))
+		fmt.Fprintf(w, "%s\t%t\t%s\t%s\n", name, !r.Shared, size(r.Size), formatter.Ago(r.Used, time.Now()))
 	}
 	if shared > 0 {
 		fmt.Fprintf(w, "Shared:\t%s\nPrivate:\t%s\n", size(shared), size(total-shared))
@@ -135,18 +136,12 @@ func (e *env) printBuildCache(format string, list []dockerfile.CacheRecord) erro
 	return w.Flush()
 }
 
-var cacheColumns = []column{
-	{"CACHE ID", "ID"}, {"CACHE TYPE", "CacheType"}, {"SIZE", "Size"}, {"CREATED", "CreatedSince"}, {"LAST USED", "LastUsedSince"},
-	{"USAGE", "UsageCount"}, {"SHARED", "Shared"},
-}
-
-func cacheRows(list []dockerfile.CacheRecord) []row {
-	rows := []row{}
+func cacheRows(list []dockerfile.CacheRecord) []*formatter.BuildCacheContext {
+	rows, now := []*formatter.BuildCacheContext{}, time.Now()
 	for _, r := range list {
-		rows = append(rows, row{
-			"ID": r.ID[:min(len(r.ID), 12)], "CacheType": r.Type, "Size": size(r.Size), "CreatedSince": ago(r.Created), "LastUsedSince": ago(r.Used),
-			"CreatedAt": dockerTime(r.Created), "LastUsedAt": dockerTime(r.Used), "UsageCount": "1", "Shared": strconv.FormatBool(r.Shared), "InUse": "false",
-			"Description": "", "Parent": "",
+		rows = append(rows, &formatter.BuildCacheContext{
+			ID: r.ID[:min(len(r.ID), 12)], CacheType: r.Type, Size: size(r.Size), CreatedSince: formatter.Ago(r.Created, now), LastUsedSince: formatter.Ago(r.Used, now),
+			CreatedAt: r.Created.Local().String(), LastUsedAt: r.Used.Local().String(), UsageCount: "1", Shared: strconv.FormatBool(r.Shared), InUse: "false",
 		})
 	}
 	return rows

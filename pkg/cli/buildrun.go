@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
+	"github.com/docker/go-units"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -26,7 +27,10 @@ import (
 
 // buildRunner runs the commands of a build, each in a box of its own. They end
 // with this process, however it ends.
-type buildRunner struct{ st *overlay.Store }
+type buildRunner struct {
+	st      *overlay.Store
+	ulimits []units.Ulimit
+}
 
 // Run satisfies dockerfile.Runner.
 func (r *buildRunner) Run(ctx context.Context, s dockerfile.Step) error {
@@ -64,7 +68,14 @@ func (r *buildRunner) Run(ctx context.Context, s dockerfile.Step) error {
 	if err != nil {
 		return err
 	}
-	stubs := newStubs(rootfs, o.Mounts)
+	for _, u := range r.ulimits {
+		o.Rlimits = append(o.Rlimits, spec.Rlimit(u.Name, u.Soft, u.Hard))
+	}
+	stubs, err := newStubs(rootfs, o.Mounts)
+	if err != nil {
+		return err
+	}
+	defer stubs.close()
 	if err := runStep(ctx, box, o, s); err != nil {
 		return err
 	}
@@ -107,6 +118,9 @@ func hasVariable(env []string, name string) bool {
 func stepMount(m dockerfile.StepMount) specs.Mount {
 	if m.Type == "tmpfs" {
 		sm := specs.Mount{Destination: m.Target, Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "nodev"}}
+		if m.ReadOnly {
+			sm.Options = append(sm.Options, "ro")
+		}
 		if m.Size > 0 {
 			sm.Options = append(sm.Options, fmt.Sprintf("size=%d", m.Size))
 		}
@@ -196,12 +210,16 @@ func pump(wg *sync.WaitGroup, w io.Writer) (*os.File, error) {
 // stubs are the files and directories that a box's mounts are put on, and that
 // the layer must not keep.
 type stubs struct {
-	rootfs string
-	paths  []string
+	root  *os.Root
+	paths []string // in root, the deepest of each mount first
 }
 
-func newStubs(rootfs string, mounts []specs.Mount) *stubs {
-	s := &stubs{rootfs: rootfs}
+func newStubs(rootfs string, mounts []specs.Mount) (*stubs, error) {
+	root, err := os.OpenRoot(rootfs)
+	if err != nil {
+		return nil, err
+	}
+	s := &stubs{root: root}
 	paths := []string{"/proc", "/dev", "/sys", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname", "/etc"}
 	for _, m := range mounts {
 		for p := filepath.Clean(m.Destination); p != "/" && p != "."; p = filepath.Dir(p) {
@@ -209,23 +227,32 @@ func newStubs(rootfs string, mounts []specs.Mount) *stubs {
 		}
 	}
 	for _, p := range paths {
-		if full, err := securejoin.SecureJoin(rootfs, p); err == nil {
-			if _, err := os.Lstat(full); errors.Is(err, fs.ErrNotExist) {
-				s.paths = append(s.paths, full)
-			}
-		}
-	}
-	return s
-}
-
-// remove takes away what is still empty.
-func (s *stubs) remove() error {
-	for _, p := range s.paths {
-		info, err := os.Lstat(p)
-		if err != nil || info.Mode().IsRegular() && info.Size() > 0 {
+		full, err := securejoin.SecureJoin(rootfs, p)
+		if err != nil {
 			continue
 		}
-		if err := os.Remove(p); err != nil && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EBUSY) {
+		rel, err := filepath.Rel(rootfs, full)
+		if err != nil {
+			continue
+		}
+		if _, err := root.Lstat(rel); errors.Is(err, fs.ErrNotExist) {
+			s.paths = append(s.paths, rel)
+		}
+	}
+	return s, nil
+}
+
+func (s *stubs) close() { s.root.Close() }
+
+// remove takes away what is still empty. The command may have put links in the
+// place of directories: nothing outside of the root is removed for that.
+func (s *stubs) remove() error {
+	for _, p := range s.paths {
+		info, err := s.root.Lstat(p)
+		if err != nil || !info.IsDir() && (!info.Mode().IsRegular() || info.Size() > 0) {
+			continue
+		}
+		if err := s.root.Remove(p); err != nil && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EBUSY) {
 			return fmt.Errorf("remove mount point: %w", err)
 		}
 	}

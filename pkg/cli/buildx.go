@@ -7,6 +7,8 @@ import (
 	"runtime"
 
 	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/formatter"
 )
 
 // buildxCommand is Docker's plugin for builds: here its words lead to the one
@@ -50,6 +52,9 @@ func buildxVersionCommand(e *env) *cli.Command {
 
 func builderPlatform() string { return "linux/" + runtime.GOARCH }
 
+// builderRow is a builder in a list.
+type builderRow struct{ Name, DriverEndpoint, LastActivity, Status, Buildkit, Platforms, Error string }
+
 func buildxListCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "ls", Usage: "List builder instances",
@@ -59,10 +64,9 @@ func buildxListCommand(e *env) *cli.Command {
 				return err
 			}
 			if f := c.String("format"); f != "" && f != "table" {
-				cols := []column{{"NAME/NODE", "Name"}, {"DRIVER/ENDPOINT", "DriverEndpoint"}, {"STATUS", "Status"}, {"BUILDKIT", "Buildkit"}, {"PLATFORMS", "Platforms"}}
-				return e.list(f, cols, cols, []row{{
-					"Name": "default", "DriverEndpoint": "docker", "LastActivity": "", "Status": "running", "Buildkit": "v" + Version, "Platforms": builderPlatform(), "Error": "",
-				}})
+				return printList(e, formatter.List{}, f, []*builderRow{
+					{Name: "default", DriverEndpoint: "docker", Status: "running", Buildkit: "v" + Version, Platforms: builderPlatform()},
+				})
 			}
 			_, err := fmt.Fprintf(e.stdout, "NAME/NODE     DRIVER/ENDPOINT   STATUS    BUILDKIT     PLATFORMS\ndefault*      docker\n \\_ default    \\_ default       running   v%-11s %s\n", Version, builderPlatform())
 			return err

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -142,16 +141,16 @@ func (e *env) runExport(c *cli.Context) error {
 		return err
 	}
 	defer files.Close()
-	out := e.stdout
+	out := e.stdout.File
 	if name := c.String("output"); name != "" {
-		if out, err = os.Create(name); err != nil {
+		if out, err = e.createFile(name); err != nil {
 			return &cliError{"failed to export container: " + err.Error()}
 		}
 	}
 	cs.Event(&ctr.Record, "export", nil)
 	// What is mounted is not the container's.
 	left, err := files.Out(out, container.CopyOptions{Path: "/", Bare: true})
-	if out != e.stdout {
+	if out != e.stdout.File {
 		err = errors.Join(err, out.Close())
 	}
 	for _, line := range left {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/docker"
 	"coracle/pkg/oci"
 )
 
@@ -210,7 +211,7 @@ func (e *env) imageNames() []string {
 }
 
 func (e *env) networkNamesHere() []string {
-	list := slices.Clone(predefined)
+	list := docker.Predefined()
 	if nets, err := e.networks(); err == nil {
 		all, _ := nets.List()
 		for _, w := range all {

@@ -6,17 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-
-	"github.com/urfave/cli/v2"
 )
-
-// format is --format, or the user's own below key.
-func (e *env) format(c *cli.Context, key string) string {
-	if f := c.String("format"); f != "" {
-		return f
-	}
-	return e.config(key)
-}
 
 // config reads a text, such as psFormat or detachKeys, from Docker's
 // config.json. What cannot be read says nothing: these are matters of taste.

@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/formatter"
 )
 
 // dockerSocket is where Docker's clients look for the engine of the host.
@@ -43,17 +45,10 @@ func contextListCommand(e *env) *cli.Command {
 			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
-			if c.Bool("quiet") {
-				_, err := fmt.Fprintln(e.stdout, defaultContext)
-				return err
-			}
-			r := row{"Name": defaultContext, "Current": "true", "Description": "coracle on this host, without a daemon", "DockerEndpoint": dockerSocket, "Error": ""}
-			cols := []column{{"NAME", "Shown"}, {"DESCRIPTION", "Description"}, {"DOCKER ENDPOINT", "DockerEndpoint"}, {"ERROR", "Error"}}
-			if f := c.String("format"); f != "" && f != "table" {
-				return e.list(f, nil, append(cols, column{"NAME", "Name"}, column{"CURRENT", "Current"}), []row{r})
-			}
-			r["Shown"] = r["Name"] + " *"
-			return e.list("", cols, cols, []row{r})
+			l := formatter.Contexts()
+			return printList(e, l, e.listFormat(c, l, ""), []*formatter.ClientContext{
+				{Name: defaultContext, Current: true, Description: "coracle on this host, without a daemon", DockerEndpoint: dockerSocket},
+			})
 		},
 	}
 }
@@ -67,22 +62,15 @@ func contextInspectCommand(e *env) *cli.Command {
 			if len(names) == 0 {
 				names = []string{defaultContext}
 			}
-			var found []any
-			var missing error
-			for _, n := range names {
-				if n != defaultContext {
-					missing = contextNotFound(n)
-					continue
+			return e.printAnswers(c.String("format"), names, func(name string) (any, error) {
+				if name != defaultContext {
+					return nil, contextNotFound(name)
 				}
-				found = append(found, obj{
-					"Name": n, "Metadata": obj{}, "Endpoints": obj{"docker": obj{"Host": dockerSocket, "SkipTLSVerify": false}},
-					"TLSMaterial": obj{}, "Storage": obj{"MetadataPath": "<IN MEMORY>", "TLSPath": "<IN MEMORY>"},
-				})
-			}
-			if err := e.inspect(c.String("format"), found); err != nil {
-				return err
-			}
-			return missing
+				return map[string]any{
+					"Name": name, "Metadata": map[string]any{}, "Endpoints": map[string]any{"docker": map[string]any{"Host": dockerSocket, "SkipTLSVerify": false}},
+					"TLSMaterial": map[string]any{}, "Storage": map[string]string{"MetadataPath": "<IN MEMORY>", "TLSPath": "<IN MEMORY>"},
+				}, nil
+			})
 		},
 	}
 }

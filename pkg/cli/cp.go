@@ -202,10 +202,10 @@ func (k *copier) out(src, dst string) error {
 		return err
 	}
 	if dst == "-" {
-		if isTerminal(k.e.stdout) {
+		if isTerminal(k.e.stdout.File) {
 			return cliErrorf("refusing to copy to a terminal: redirect the output")
 		}
-		k.left, err = k.files.Out(k.e.stdout, container.CopyOptions{Path: src, As: strings.TrimPrefix(info.Name, "/"), Follow: follow})
+		k.left, err = k.files.Out(k.e.stdout.File, container.CopyOptions{Path: src, As: strings.TrimPrefix(info.Name, "/"), Follow: follow})
 		return err
 	}
 	abs, err := absoluteWithSlash(dst)

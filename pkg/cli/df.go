@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/docker/go-units"
+	"github.com/moby/moby/api/types/volume"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/formatter"
 	"coracle/pkg/container"
+	"coracle/pkg/docker"
 	"coracle/pkg/dockerfile"
-	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 )
 
@@ -35,13 +38,12 @@ func dfCommand(e *env) *cli.Command {
 				if c.Bool("verbose") {
 					return e.printUseOfEach(u, c.String("format"))
 				}
-				return e.list(c.String("format"), dfColumns, dfColumns, u.rows())
+				l := formatter.DiskUsage()
+				return printList(e, l, l.Format(c.String("format"), false), u.rows())
 			})
 		},
 	}
 }
-
-var dfColumns = []column{{"TYPE", "Type"}, {"TOTAL", "TotalCount"}, {"ACTIVE", "Active"}, {"SIZE", "Size"}, {"RECLAIMABLE", "Reclaimable"}}
 
 // diskUse is what there is on the disk, with the size of each.
 type diskUse struct {
@@ -136,13 +138,13 @@ func (e *env) measureImages(st *overlay.Store, u *diskUse) error {
 
 // rows are the lines of df: of every kind how many, how many of them in use,
 // how large, and what a prune would free.
-func (u diskUse) rows() []row {
-	line := func(kind string, total, active int, all, free int64) row {
+func (u diskUse) rows() []*formatter.DiskUsageContext {
+	line := func(kind string, total, active int, all, free int64) *formatter.DiskUsageContext {
 		freed := units.HumanSize(float64(free))
 		if all > 0 && kind != "Build Cache" {
 			freed += fmt.Sprintf(" (%d%%)", free*100/all)
 		}
-		return row{"Type": kind, "TotalCount": strconv.Itoa(total), "Active": strconv.Itoa(active), "Size": units.HumanSize(float64(all)), "Reclaimable": freed}
+		return &formatter.DiskUsageContext{Type: kind, TotalCount: strconv.Itoa(total), Active: strconv.Itoa(active), Size: units.HumanSize(float64(all)), Reclaimable: freed}
 	}
 	active := 0
 	for _, img := range u.images {
@@ -150,7 +152,7 @@ func (u diskUse) rows() []row {
 			active++
 		}
 	}
-	var rows []row
+	var rows []*formatter.DiskUsageContext
 	free := u.layers
 	if active > 0 { // what is shared stays as long as one of them does
 		free = 0
@@ -184,73 +186,63 @@ func (u diskUse) rows() []row {
 	return append(rows, line("Local Volumes", len(u.volumes), active, all, free), line("Build Cache", len(u.cache), 0, n, n))
 }
 
-var (
-	dfImageColumns = []column{
-		{"REPOSITORY", "Repository"}, {"TAG", "Tag"}, {"IMAGE ID", "ID"}, {"CREATED", "CreatedSince"}, {"SIZE", "Size"}, {"SHARED SIZE", "SharedSize"},
-		{"UNIQUE SIZE", "UniqueSize"}, {"CONTAINERS", "Containers"},
-	}
-	dfContainerColumns = []column{
-		{"CONTAINER ID", "ID"}, {"IMAGE", "Image"}, {"COMMAND", "Command"}, {"LOCAL VOLUMES", "LocalVolumes"}, {"SIZE", "Size"}, {"CREATED", "RunningFor"},
-		{"STATUS", "Status"}, {"NAMES", "Names"},
-	}
-	dfVolumeColumns = []column{{"VOLUME NAME", "Name"}, {"LINKS", "Links"}, {"SIZE", "Size"}}
-)
+// usedThings are the rows of df -v, by kind.
+type usedThings struct {
+	Images     []*formatter.ImageContext
+	Containers []*formatter.ContainerContext
+	Volumes    []*formatter.VolumeContext
+	BuildCache []*formatter.BuildCacheContext
+}
 
-// each are the rows of df -v, by kind.
-func (u diskUse) each() (images, containers, volumes []row) {
-	images, containers, volumes = []row{}, []row{}, []row{}
+func (u diskUse) each(cs *container.Store) usedThings {
+	now := time.Now()
+	all := usedThings{[]*formatter.ImageContext{}, []*formatter.ContainerContext{}, []*formatter.VolumeContext{}, cacheRows(u.cache)}
 	for _, img := range u.images {
-		repo, tag := "<none>", "<none>"
-		if len(img.Names) > 0 {
-			repo, tag = oci.SplitName(img.Names[0])
-		}
-		images = append(images, row{
-			"Repository": repo, "Tag": tag, "ID": img.ID[:12], "CreatedSince": ago(img.Created), "CreatedAt": dockerTime(img.Created), "Size": size(img.Size),
-			"SharedSize": units.HumanSize(float64(img.shared)), "UniqueSize": units.HumanSize(float64(img.Size - img.shared)), "Containers": strconv.Itoa(img.containers),
-			"Digest": "<none>",
-		})
+		s := docker.ImageSummary(img.Image)
+		s.SharedSize, s.Containers = img.shared, int64(img.containers)
+		all.Images = append(all.Images, formatter.ImageRows(s, false, true, now)[0])
 	}
 	for _, c := range u.containers {
-		r := psRow(c, false)
-		r["Size"] = size(u.own[c.ID])
-		containers = append(containers, r)
+		s := docker.Summarize(c, docker.Places{Volume: cs.DataDir}, now)
+		s.SizeRw = u.own[c.ID]
+		all.Containers = append(all.Containers, formatter.Container(s, true, now))
 	}
 	for _, v := range u.volumes {
-		volumes = append(volumes, row{
-			"Name": v.Name, "Links": strconv.Itoa(v.links), "Size": units.HumanSize(float64(v.size)), "Driver": "local", "Scope": "local", "Labels": labelText(v.Labels),
-		})
+		answer := docker.Volume(v.Volume, cs.DataDir(v.Name))
+		answer.UsageData = &volume.UsageData{Size: v.size, RefCount: int64(v.links)}
+		all.Volumes = append(all.Volumes, formatter.VolumeRow(answer))
 	}
-	return images, containers, volumes
+	return all
 }
 
 func (e *env) printUseOfEach(u diskUse, format string) error {
-	images, containers, volumes := u.each()
-	if format != "" && format != "table" {
-		if strings.HasPrefix(format, "table ") {
-			return cliErrorf("df -v has several tables: give a template without \"table\"")
-		}
-		t, err := parseTemplate(orJSON(format))
-		if err != nil {
-			return err
-		}
-		err = t.Execute(e.stdout, map[string]any{"Images": images, "Containers": containers, "Volumes": volumes, "BuildCache": cacheRows(u.cache)})
-		fmt.Fprintln(e.stdout)
+	cs, err := e.containers()
+	if err != nil {
 		return err
 	}
-	for _, part := range []struct {
-		title   string
-		columns []column
-		rows    []row
-	}{
-		{"Images space usage:", dfImageColumns, images},
-		{"\nContainers space usage:", dfContainerColumns, containers},
-		{"\nLocal Volumes space usage:", dfVolumeColumns, volumes},
-		{"\nBuild cache usage: " + units.HumanSize(float64(dockerfile.CacheSize(u.cache))), cacheColumns, cacheRows(u.cache)},
-	} {
-		fmt.Fprintf(e.stdout, "%s\n\n", part.title)
-		if err := e.list("", part.columns, part.columns, part.rows); err != nil {
-			return err
+	all := u.each(cs)
+	if format != "" && format != formatter.TableKey {
+		if strings.HasPrefix(format, formatter.TableKey) {
+			return cliErrorf("df -v has several tables: give a template without \"table\"")
 		}
+		return e.printObject(format, all)
 	}
-	return nil
+	fmt.Fprint(e.stdout, "Images space usage:\n\n")
+	l := formatter.Images(false).Columns("{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.SharedSize}}\t{{.UniqueSize}}\t{{.Containers}}")
+	if err := printList(e, l, l.Format("", false), all.Images); err != nil {
+		return err
+	}
+	fmt.Fprint(e.stdout, "\nContainers space usage:\n\n")
+	l = formatter.Containers(false).Columns("{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}")
+	if err := printList(e, l, l.Format("", false), all.Containers); err != nil {
+		return err
+	}
+	fmt.Fprint(e.stdout, "\nLocal Volumes space usage:\n\n")
+	l = formatter.Volumes().Columns("{{.Name}}\t{{.Links}}\t{{.Size}}")
+	if err := printList(e, l, l.Format("", false), all.Volumes); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "\nBuild cache usage: %s\n\n", units.HumanSize(float64(dockerfile.CacheSize(u.cache))))
+	l = formatter.BuildCache()
+	return printList(e, l, l.Format("", false), all.BuildCache)
 }

@@ -23,9 +23,11 @@ import (
 // env is what every command works with. It is the only wiring: stores are
 // opened here, when a command first asks for them.
 type env struct {
-	program               string   // what we were called: coracle, or docker
-	args                  []string // the whole command line without argv[0]
-	stdin, stdout, stderr *os.File
+	program       string   // what we were called: coracle, or docker
+	args          []string // the whole command line without argv[0]
+	umask         int      // the caller's
+	stdin, stderr *os.File
+	stdout        *output
 
 	root   string   // --root
 	warned []string // what warn has said
@@ -107,11 +109,11 @@ func (e *env) enter(stdout *os.File, args ...string) error {
 }
 
 // again runs this whole command line again in the user namespace.
-func (e *env) again() error { return e.runInside(e.stdout, e.args) }
+func (e *env) again() error { return e.runInside(e.stdout.File, e.args) }
 
 // runInside ends with the exit code of what ran.
 func (e *env) runInside(stdout *os.File, args []string) error {
-	code, err := ns.Enter(append([]string{e.program}, args...), e.stdin, stdout, e.stderr)
+	code, err := ns.Enter(Call{Argv0: e.program, Args: args, Umask: e.umask}.words(), e.stdin, stdout, e.stderr)
 	if err != nil {
 		return err
 	}
@@ -149,7 +151,7 @@ func settledIndex(d state.Dirs) (*overlay.Index, error) {
 
 func (e *env) remakeIndex() error {
 	if !ns.Inside() {
-		return e.enter(e.stdout, "__reindex")
+		return e.enter(e.stdout.File, "__reindex")
 	}
 	st, err := e.openStore()
 	if err != nil {
@@ -182,7 +184,7 @@ func (e *env) image(arg string) (overlay.Image, string, error) {
 }
 
 // isTerminal reports whether f is one.
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+func isTerminal(f interface{ Fd() uintptr }) bool { return term.IsTerminal(int(f.Fd())) }
 
 func programName(argv0 string) string {
 	if name := filepath.Base(argv0); name == "docker" {

@@ -56,7 +56,8 @@ func (e *env) prefix() string {
 // message is how an error is shown.
 func (e *env) message(err error) string {
 	var own *cliError
-	if errors.As(err, &own) {
+	var lost *container.OutputError
+	if errors.As(err, &own) || errors.As(err, &lost) {
 		return err.Error()
 	}
 	return e.prefix() + err.Error()
@@ -88,11 +89,14 @@ func (e *env) report(err error) int {
 		}
 		fmt.Fprint(e.stdout, e.usage(help.cmd, help.path))
 		return 0
+	case codeOfPipe(err) != 0:
+		return codeOfPipe(err)
 	case errors.As(err, &usage):
 		return e.reportUsage(usage)
 	case errors.As(err, &code) && code.err == nil:
 		return code.code
 	}
+	e.dieOfPipe(err)
 	e.say(err)
 	if code != nil {
 		return code.code

@@ -5,6 +5,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os/signal"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/cli/formatter"
 	"coracle/pkg/events"
 	"coracle/pkg/oci"
 )
@@ -120,15 +122,21 @@ func (e *env) eventPrinter(format string) (func(events.Event) error, error) {
 			return err
 		}, nil
 	}
-	format = orJSON(format)
-	t, err := parseTemplate(format)
+	t, err := formatter.ParseObject(format)
+	if err == nil {
+		err = t.Execute(io.Discard, events.Event{})
+	}
+	var bad *formatter.Error
+	if errors.As(err, &bad) {
+		err = bad.Unwrap()
+	}
 	if err != nil {
-		return nil, &exitError{64, cliErrorf("%v", err)}
+		return nil, &exitError{64, cliErrorf("Error parsing format: %v", err)}
 	}
 	return func(ev events.Event) error {
 		var b strings.Builder
 		if err := t.Execute(&b, ev); err != nil {
-			return errors.New(err.Error())
+			return &cliError{err.Error()}
 		}
 		_, err := fmt.Fprintln(e.stdout, b.String())
 		return err
@@ -138,13 +146,13 @@ func (e *env) eventPrinter(format string) (func(events.Event) error, error) {
 // eventLine is Docker's line for an event.
 func eventLine(ev events.Event) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s %s %s", time.Unix(0, ev.TimeNano).Format("2006-01-02T15:04:05.000000000Z07:00"), ev.Type, clean(ev.Action), ev.Actor.ID)
+	fmt.Fprintf(&b, "%s %s %s %s", time.Unix(0, ev.TimeNano).Format("2006-01-02T15:04:05.000000000Z07:00"), ev.Type, formatter.Clean(ev.Action), ev.Actor.ID)
 	for i, k := range slices.Sorted(maps.Keys(ev.Actor.Attributes)) {
 		sep := ", "
 		if i == 0 {
 			sep = " ("
 		}
-		b.WriteString(sep + clean(k) + "=" + clean(ev.Actor.Attributes[k]))
+		b.WriteString(sep + formatter.Clean(k) + "=" + formatter.Clean(ev.Actor.Attributes[k]))
 	}
 	if len(ev.Actor.Attributes) > 0 {
 		b.WriteString(")")

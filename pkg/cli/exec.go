@@ -5,7 +5,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"sync"
@@ -77,7 +76,7 @@ func (e *env) runExec(c *cli.Context) error {
 	}
 	code, err := e.talkExec(es, o, keys)
 	if err != nil {
-		return err
+		return lostOutput(code, err)
 	}
 	return exit(code)
 }
@@ -88,7 +87,7 @@ func (e *env) talkExec(es *container.ExecSession, o container.ExecOptions, keys 
 	stop := make(chan struct{})
 	defer close(stop)
 	detached := make(chan struct{})
-	var out sync.WaitGroup
+	out := copies{lost: make(chan error, 2)}
 	quit, ignore := leaveOn(false)
 	defer ignore()
 	restore := func() {}
@@ -98,15 +97,13 @@ func (e *env) talkExec(es *container.ExecSession, o container.ExecOptions, keys 
 		if o.Stdin {
 			restore = makeRaw(e.stdin)
 		}
-		out.Add(1)
-		go copyOut(&out, e.stdout, es.Stdin)
+		out.copy(e.stdout.File, "/dev/stdout", es.Stdin)
 	} else {
-		out.Add(2)
-		go copyOut(&out, e.stdout, es.Stdout)
-		go copyOut(&out, e.stderr, es.Stderr)
+		out.copy(e.stdout.File, "/dev/stdout", es.Stdout)
+		out.copy(e.stderr, "/dev/stderr", es.Stderr)
 	}
 	defer signal.Stop(sigs)
-	go forwardSignals(&es.Session, e.stdout, sigs, stop, make(chan struct{}))
+	go forwardSignals(&es.Session, e.stdout.File, sigs, stop, make(chan struct{}))
 	if o.Stdin && es.Stdin != nil {
 		go func() {
 			if copyInput(es.Stdin, e.stdin, o.Tty, keys) {
@@ -132,18 +129,44 @@ func (e *env) talkExec(es *container.ExecSession, o container.ExecOptions, keys 
 		return 0, nil
 	case s := <-quit:
 		return killedBy(s), nil
+	case err := <-out.lost:
+		return 1, err
 	case r := <-ended:
 		// What the process wrote is in the pipes. Something it left behind may
 		// hold them open for ever, and is not waited for.
 		drainNow(o.Tty, es)
-		out.Wait()
+		out.wait.Wait()
+		select {
+		case err := <-out.lost:
+			return r.code, err
+		default:
+		}
 		return r.code, r.err
 	}
 }
 
-func copyOut(wg *sync.WaitGroup, to io.Writer, from *os.File) {
-	defer wg.Done()
-	_, _ = io.Copy(to, from) // EIO is a terminal's end
+// copies carry output until it ends, or cannot be written any more.
+type copies struct {
+	wait sync.WaitGroup
+	lost chan error // room for the failure of each
+}
+
+func (c *copies) copy(to *os.File, stream string, from *os.File) {
+	c.wait.Go(func() {
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := from.Read(buf)
+			if n > 0 {
+				if werr := container.WriteOutput(to, stream, buf[:n]); werr != nil {
+					c.lost <- werr
+					return
+				}
+			}
+			if err != nil { // EIO is a terminal's end
+				return
+			}
+		}
+	})
 }
 
 // drainNow lets the readers of the streams end once nothing is left to be

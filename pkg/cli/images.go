@@ -4,22 +4,22 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/moby/moby/api/types/image"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/formatter"
+	"coracle/pkg/docker"
 	"coracle/pkg/events"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 )
-
-var imageColumns = []column{{"REPOSITORY", "Repository"}, {"TAG", "Tag"}, {"IMAGE ID", "ID"}, {"CREATED", "CreatedSince"}, {"SIZE", "Size"}}
 
 func imagesCommand(e *env, name string, aliases ...string) *cli.Command {
 	return &cli.Command{
@@ -61,32 +61,46 @@ func (e *env) runImages(c *cli.Context) error {
 	if c.Bool("tree") {
 		return e.imageTree(c, images, f)
 	}
-	var rows []row
+	var shown []image.Summary
 	for _, img := range images {
 		if img.Damaged != "" {
 			fmt.Fprintln(e.stderr, "WARNING: "+(&overlay.DamagedError{ID: img.ID, Reason: img.Damaged}).Error())
 		}
-		rows = append(rows, imageRows(img, f, c.Bool("all") || len(f["dangling"]) > 0, c.Bool("no-trunc"))...)
+		if s := docker.ImageSummary(img); keepNames(&s, f) || dangling(img) && (c.Bool("all") || len(f["dangling"]) > 0) && len(f["reference"]) == 0 {
+			shown = append(shown, s)
+		}
 	}
-	if len(rows) == 0 && c.Args().First() == "ls" {
+	if len(shown) == 0 && c.Args().First() == "ls" {
 		fmt.Fprintf(e.stderr, "No images found matching \"ls\": did you mean \"%s image ls\"?\n", e.program)
 	}
-	if c.Bool("quiet") && c.String("format") == "" {
-		seen := ""
-		for _, r := range rows {
-			if r["ID"] != seen { // an image with two names is one image
-				fmt.Fprintln(e.stdout, r["ID"])
-			}
-			seen = r["ID"]
+	digests := c.Bool("digests")
+	list := formatter.Images(digests)
+	format := e.listFormat(c, list, "imagesFormat")
+	rows, now := []*formatter.ImageContext{}, time.Now()
+	for _, s := range shown {
+		all := formatter.ImageRows(s, digests || strings.Contains(format, ".Digest"), !c.Bool("no-trunc"), now)
+		if format == list.Format("", true) { // an image with two names is one image
+			all = all[:1]
 		}
-		return nil
+		rows = append(rows, all...)
 	}
-	cols := imageColumns
-	if c.Bool("digests") {
-		cols = slices.Insert(slices.Clone(cols), 2, column{"DIGEST", "Digest"})
+	return printList(e, list, format, rows)
+}
+
+func dangling(img overlay.Image) bool { return len(img.Names) == 0 && len(img.RepoDigests) == 0 }
+
+// keepNames leaves the names that the filter for references is about, and
+// reports whether there are any.
+func keepNames(s *image.Summary, f filters) bool {
+	matches := func(repo, tag string) bool {
+		return f.any("reference", func(p string) bool { return matchReference(p, repo, tag) })
 	}
-	return e.list(e.format(c, "imagesFormat"), cols, append(slices.Clone(imageColumns), column{"DIGEST", "Digest"}, column{"CREATED AT", "CreatedAt"},
-		column{"CONTAINERS", "Containers"}, column{"SHARED SIZE", "SharedSize"}, column{"UNIQUE SIZE", "UniqueSize"}), rows)
+	s.RepoTags = slices.DeleteFunc(s.RepoTags, func(name string) bool { return !matches(oci.SplitName(name)) })
+	s.RepoDigests = slices.DeleteFunc(s.RepoDigests, func(name string) bool {
+		repo, _ := oci.SplitName(name)
+		return !matches(repo, "<none>") && !slices.ContainsFunc(s.RepoTags, func(tag string) bool { r, _ := oci.SplitName(tag); return r == repo })
+	})
+	return len(s.RepoTags)+len(s.RepoDigests) > 0
 }
 
 func filterImages(ix *overlay.Index, f filters) ([]overlay.Image, error) {
@@ -103,60 +117,14 @@ func filterImages(ix *overlay.Index, f filters) ([]overlay.Image, error) {
 		}
 	}
 	return slices.DeleteFunc(keep, func(img overlay.Image) bool {
-		dangling := len(img.Names) == 0
 		return !f.labels(img.Labels) ||
-			!f.any("dangling", func(v string) bool { return dangling == (v == "true" || v == "1") })
+			!f.any("dangling", func(v string) bool {
+				if v == "true" || v == "1" {
+					return len(img.Names) == 0 // it may have a digest
+				}
+				return !dangling(img)
+			})
 	}), nil
-}
-
-// imageRows is one line for each name; an image without a name has one line,
-// where it is asked for.
-func imageRows(img overlay.Image, f filters, all, whole bool) []row {
-	id := img.ID[:12]
-	if whole {
-		id = "sha256:" + img.ID
-	}
-	base := row{"ID": id, "CreatedSince": ago(img.Created), "CreatedAt": dockerTime(img.Created), "Size": size(img.Size),
-		"Digest": "<none>", "Containers": "N/A", "SharedSize": "N/A", "UniqueSize": "N/A"}
-	var rows []row
-	for _, name := range img.Names {
-		repo, tag := oci.SplitName(name)
-		if !f.any("reference", func(p string) bool { return matchReference(p, repo, tag) }) {
-			continue
-		}
-		r := row{"Repository": repo, "Tag": tag}
-		for k, v := range base {
-			r[k] = v
-		}
-		for _, d := range img.RepoDigests {
-			if dr, dig := oci.SplitName(d); dr == repo {
-				r["Digest"] = dig
-			}
-		}
-		rows = append(rows, r)
-	}
-	for _, d := range digestOnly(img) {
-		repo, dig := oci.SplitName(d)
-		if !f.any("reference", func(p string) bool { return matchReference(p, repo, "<none>") }) {
-			continue
-		}
-		r := maps.Clone(base)
-		r["Repository"], r["Tag"], r["Digest"] = repo, "<none>", dig
-		rows = append(rows, r)
-	}
-	if len(img.Names)+len(img.RepoDigests) == 0 && all && len(f["reference"]) == 0 {
-		base["Repository"], base["Tag"] = "<none>", "<none>"
-		rows = append(rows, base)
-	}
-	return rows
-}
-
-// digestOnly are the digests of repositories in which an image has no tag.
-func digestOnly(img overlay.Image) []string {
-	return slices.DeleteFunc(slices.Clone(img.RepoDigests), func(d string) bool {
-		repo, _ := oci.SplitName(d)
-		return hasRepository(img.Names, repo)
-	})
 }
 
 func hasRepository(names []string, repo string) bool {
@@ -174,16 +142,6 @@ func matchReference(pattern, repo, tag string) bool {
 		return ref.Familiar() == repo+":"+tag
 	}
 	return false
-}
-
-func rawConfig(d overlay.Details) (any, error) {
-	var whole struct {
-		Config json.RawMessage `json:"config"`
-	}
-	if err := json.Unmarshal(d.Config, &whole); err != nil {
-		return nil, err
-	}
-	return whole.Config, nil
 }
 
 func tagCommand(e *env) *cli.Command {
@@ -355,7 +313,7 @@ func (e *env) imageUsers(id string) (running, stopped string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	list, err := cs.List()
+	list, err := cs.Readable()
 	if err != nil {
 		return "", "", err
 	}
@@ -401,37 +359,17 @@ func (e *env) runHistory(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	conf, err := d.OCI()
+	items, err := docker.History(d)
 	if err != nil {
 		return err
 	}
-	var rows []row
-	for i := len(conf.History) - 1; i >= 0; i-- {
-		h := conf.History[i]
-		id := "<missing>"
-		if i == len(conf.History)-1 {
-			if id = img.ID[:12]; c.Bool("no-trunc") {
-				id = "sha256:" + img.ID
-			}
-		}
-		by := clean(h.CreatedBy)
-		if r := []rune(by); !c.Bool("no-trunc") && len(r) > 45 {
-			by = string(r[:44]) + "…"
-		}
-		r := row{"ID": id, "CreatedBy": by, "Comment": clean(h.Comment), "Size": "0B", "CreatedSince": "N/A", "CreatedAt": ""}
-		if h.Created != nil {
-			r["CreatedSince"], r["CreatedAt"] = ago(*h.Created), stamp(*h.Created)
-		}
-		rows = append(rows, r)
-		if c.Bool("quiet") {
-			fmt.Fprintln(e.stdout, id)
-		}
+	human, now := c.Bool("human"), time.Now()
+	list := formatter.History(human)
+	rows := make([]*formatter.HistoryContext, len(items))
+	for i, h := range items {
+		rows[i] = formatter.HistoryRow(h, human, !c.Bool("no-trunc"), now)
 	}
-	if c.Bool("quiet") {
-		return nil
-	}
-	cols := []column{{"IMAGE", "ID"}, {"CREATED", "CreatedSince"}, {"CREATED BY", "CreatedBy"}, {"SIZE", "Size"}, {"COMMENT", "Comment"}}
-	return e.list(c.String("format"), cols, append(cols, column{"CREATED AT", "CreatedAt"}), rows)
+	return printList(e, list, e.listFormat(c, list, ""), rows)
 }
 
 func (e *env) reindex() error {

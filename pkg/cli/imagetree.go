@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/formatter"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 )
@@ -69,7 +70,7 @@ func platformOf(img overlay.Image) string {
 	if img.Variant != "" {
 		p += "/" + img.Variant
 	}
-	return clean(p)
+	return formatter.Clean(p)
 }
 
 // givenPlatform is --platform as a list.

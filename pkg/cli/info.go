@@ -4,8 +4,11 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"net/url"
 	"os"
 	"runtime"
 	"slices"
@@ -19,6 +22,8 @@ import (
 
 	"coracle/pkg/cgroup"
 	"coracle/pkg/container"
+	"coracle/pkg/container/logfile"
+	"coracle/pkg/docker"
 	"coracle/pkg/ns"
 )
 
@@ -34,22 +39,20 @@ func infoCommand(e *env) *cli.Command {
 				return err
 			}
 			if f := c.String("format"); f != "" {
-				return e.inspect(orJSON(f), []any{info})
+				return e.printObject(f, info)
 			}
-			printInfo(e.stdout, info)
-			return nil
+			return e.printInfo(info)
 		},
 	}
 }
 
-// info has the fields of Docker's info which an engine without a daemon can
-// fill truly.
-func (e *env) info() (obj, error) {
+// info is what there is to know of this host and of what is on it.
+func (e *env) info() (*docker.Info, error) {
 	cs, err := e.containers()
 	if err != nil {
 		return nil, err
 	}
-	list, err := cs.List()
+	list, err := cs.Readable()
 	if err != nil {
 		return nil, err
 	}
@@ -57,40 +60,46 @@ func (e *env) info() (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	running, paused := 0, 0
-	for _, c := range list {
-		switch {
-		case c.State.Status == container.Paused:
-			paused++
-		case c.State.IsRunning():
-			running++
-		}
-	}
-	groups := cgroups()
-	machine, release, err := uname()
+	p, err := thisProgram()
 	if err != nil {
 		return nil, err
 	}
-	name, version := operatingSystem()
-	host, _ := os.Hostname()
-	info := obj{
-		"ID": e.dirs.Root, "Name": host, "ServerVersion": Version, "OSType": "linux", "Architecture": machine,
-		"KernelVersion": release, "OperatingSystem": name, "OSVersion": version,
-		"NCPU": runtime.NumCPU(), "MemTotal": int64(container.HostMemory()), "SystemTime": time.Now().Format(time.RFC3339Nano),
-		"Containers": len(list), "ContainersRunning": running, "ContainersPaused": paused, "ContainersStopped": len(list) - running - paused,
-		"Images": len(ix.Images), "DockerRootDir": e.dirs.Root,
-		"Driver": "overlay", "DriverStatus": driverStatus(e.dirs.Root), "LoggingDriver": "json-file",
-		"CgroupDriver": groups.driver, "CgroupVersion": cgroupVersion(),
-		"SecurityOptions": securityOptions(), "DefaultRuntime": "coracle", "Runtimes": obj{"coracle": obj{"path": "coracle"}},
-		"Plugins":            obj{"Volume": []string{"local"}, "Network": []string{"bridge", "host", "none"}, "Authorization": nil, "Log": []string{"json-file", "none"}},
-		"IndexServerAddress": "https://index.docker.io/v1/", "Swarm": obj{"LocalNodeState": "inactive"},
-		"MemoryLimit": groups.has("memory"), "SwapLimit": groups.has("memory"), "CpuCfsQuota": groups.has("cpu"), "CpuCfsPeriod": groups.has("cpu"),
-		"CPUShares": groups.has("cpu"), "CPUSet": groups.has("cpuset"), "PidsLimit": groups.has("pids"),
-		"IPv4Forwarding": true, "OomKillDisable": false, "Debug": false, "ExperimentalBuild": false, "LiveRestoreEnabled": true,
-		"InitBinary": "", "HttpProxy": os.Getenv("HTTP_PROXY"), "HttpsProxy": os.Getenv("HTTPS_PROXY"), "NoProxy": os.Getenv("NO_PROXY"),
-		"Warnings": infoWarnings(groups), "ClientInfo": obj{"Version": Version, "Context": "default", "Debug": false},
+	h := docker.Host{
+		Root: e.dirs.Root, CPUs: runtime.NumCPU(), Memory: int64(container.HostMemory()), Time: time.Now().Format(time.RFC3339Nano), Images: len(ix.Images),
+		Backing: backingFileSystem(e.dirs.Root), CgroupVersion: cgroupVersion(), Controllers: map[string]bool{}, LogDrivers: logfile.Drivers(),
+		HTTPProxy: proxyOf("http"), HTTPSProxy: proxyOf("https"), NoProxy: proxyOf("no"),
 	}
-	return info, nil
+	h.Name, _ = os.Hostname()
+	h.OperatingSystem, h.OSVersion = operatingSystem()
+	if h.Machine, _, err = uname(); err != nil {
+		return nil, err
+	}
+	for _, c := range list {
+		switch {
+		case c.State.Status == container.Paused:
+			h.Paused++
+		case c.State.IsRunning():
+			h.Running++
+		default:
+			h.Stopped++
+		}
+	}
+	groups := cgroups()
+	h.CgroupDriver, h.Warnings = groups.driver, infoWarnings(groups)
+	for _, name := range groups.controllers {
+		h.Controllers[name] = true
+	}
+	return docker.HostInfo(p, h), nil
+}
+
+// proxyOf is a proxy of the environment, without what only it should know.
+func proxyOf(kind string) string {
+	v := cmp.Or(os.Getenv(strings.ToUpper(kind)+"_PROXY"), os.Getenv(kind+"_proxy"))
+	if u, err := url.Parse(v); err == nil && u.User != nil {
+		u.User = url.UserPassword("xxxxx", "xxxxx")
+		return u.String()
+	}
+	return v
 }
 
 func uname() (machine, release string, err error) {
@@ -138,19 +147,12 @@ var fileSystems = map[int64]string{
 	unix.OVERLAYFS_SUPER_MAGIC: "overlayfs", unix.F2FS_SUPER_MAGIC: "f2fs", unix.NFS_SUPER_MAGIC: "nfs",
 }
 
-func driverStatus(root string) [][2]string {
-	backing := "unknown"
+func backingFileSystem(root string) string {
 	var fs unix.Statfs_t
-	if unix.Statfs(root, &fs) == nil {
-		if name := fileSystems[int64(fs.Type)]; name != "" {
-			backing = name
-		}
+	if unix.Statfs(root, &fs) == nil && fileSystems[int64(fs.Type)] != "" {
+		return fileSystems[int64(fs.Type)]
 	}
-	return [][2]string{{"Backing Filesystem", backing}, {"Supports d_type", "true"}, {"Using metacopy", "false"}, {"Native Overlay Diff", "true"}, {"userxattr", "true"}}
-}
-
-func securityOptions() []string {
-	return []string{"name=seccomp,profile=builtin", "name=rootless", "name=cgroupns"}
+	return "unknown"
 }
 
 // infoWarnings says what this host cannot give.
@@ -197,34 +199,66 @@ func isDelegatedDirectly() bool {
 	return err == nil
 }
 
-// printInfo prints what Docker prints.
-func printInfo(w io.Writer, i obj) {
-	fmt.Fprintf(w, "Client:\n Version:    %v\n Context:    default\n Debug Mode: false\n\nServer:\n", i["ServerVersion"])
-	fmt.Fprintf(w, " Containers: %v\n  Running: %v\n  Paused: %v\n  Stopped: %v\n", i["Containers"], i["ContainersRunning"], i["ContainersPaused"], i["ContainersStopped"])
-	fmt.Fprintf(w, " Images: %v\n Server Version: %v\n Storage Driver: %v\n", i["Images"], i["ServerVersion"], i["Driver"])
-	if status, ok := i["DriverStatus"].([][2]string); ok {
-		for _, kv := range status {
-			fmt.Fprintf(w, "  %s: %s\n", kv[0], kv[1])
-		}
+// printInfo prints what Docker prints; warnings are for people.
+func (e *env) printInfo(i *docker.Info) error {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, " "+format+"\n", args...) }
+	fmt.Fprintln(&b, "Client:")
+	line("Version:    %s", i.ClientInfo.Version)
+	line("Context:    %s", i.ClientInfo.Context)
+	line("Debug Mode: %t", i.ClientInfo.Debug)
+	fmt.Fprintln(&b, "\nServer:")
+	line("Containers: %d", i.Containers)
+	line(" Running: %d", i.ContainersRunning)
+	line(" Paused: %d", i.ContainersPaused)
+	line(" Stopped: %d", i.ContainersStopped)
+	line("Images: %d", i.Images)
+	line("Server Version: %s", i.ServerVersion)
+	line("Storage Driver: %s", i.Driver)
+	for _, kv := range i.DriverStatus {
+		line(" %s: %s", kv[0], kv[1])
 	}
-	fmt.Fprintf(w, " Logging Driver: %v\n Cgroup Driver: %v\n Cgroup Version: %v\n", i["LoggingDriver"], i["CgroupDriver"], i["CgroupVersion"])
-	fmt.Fprintf(w, " Plugins:\n  Volume: local\n  Network: bridge host none\n  Log: json-file none\n Swarm: inactive\n Runtimes: coracle\n Default Runtime: coracle\n Security Options:\n")
-	for _, o := range securityOptions() {
+	line("Logging Driver: %s", i.LoggingDriver)
+	line("Cgroup Driver: %s", i.CgroupDriver)
+	line("Cgroup Version: %s", i.CgroupVersion)
+	line("Plugins:")
+	line(" Volume: %s", strings.Join(i.Plugins.Volume, " "))
+	line(" Network: %s", strings.Join(i.Plugins.Network, " "))
+	line(" Log: %s", strings.Join(i.Plugins.Log, " "))
+	line("Swarm: %s", i.Swarm.LocalNodeState)
+	line("Runtimes: %s", strings.Join(slices.Sorted(maps.Keys(i.Runtimes)), " "))
+	line("Default Runtime: %s", i.DefaultRuntime)
+	line("Security Options:")
+	for _, o := range i.SecurityOptions {
 		first, rest, _ := strings.Cut(strings.TrimPrefix(o, "name="), ",")
-		fmt.Fprintf(w, "  %s\n", first)
+		line(" %s", first)
 		if profile, ok := strings.CutPrefix(rest, "profile="); ok {
-			fmt.Fprintf(w, "   Profile: %s\n", profile)
+			line("  Profile: %s", profile)
 		}
 	}
-	fmt.Fprintf(w, " Kernel Version: %v\n Operating System: %v\n OSType: %v\n Architecture: %v\n CPUs: %v\n", i["KernelVersion"], i["OperatingSystem"], i["OSType"], i["Architecture"], i["NCPU"])
-	if mem, ok := i["MemTotal"].(int64); ok {
-		fmt.Fprintf(w, " Total Memory: %s\n", units.BytesSize(float64(mem)))
-	}
-	fmt.Fprintf(w, " Name: %v\n Docker Root Dir: %v\n Debug Mode: false\n Experimental: false\n Insecure Registries:\n  ::1/128\n  127.0.0.0/8\n Live Restore Enabled: true\n", i["Name"], i["DockerRootDir"])
-	if warnings, ok := i["Warnings"].([]string); ok {
-		fmt.Fprintln(w)
-		for _, l := range warnings {
-			fmt.Fprintln(w, l)
+	line("Kernel Version: %s", i.KernelVersion)
+	line("Operating System: %s", i.OperatingSystem)
+	line("OSType: %s", i.OSType)
+	line("Architecture: %s", i.Architecture)
+	line("CPUs: %d", i.NCPU)
+	line("Total Memory: %s", units.BytesSize(float64(i.MemTotal)))
+	line("Name: %s", i.Name)
+	line("Docker Root Dir: %s", i.DockerRootDir)
+	line("Debug Mode: %t", i.Debug)
+	for _, p := range []struct{ name, value string }{{"HTTP Proxy", i.HTTPProxy}, {"HTTPS Proxy", i.HTTPSProxy}, {"No Proxy", i.NoProxy}} {
+		if p.value != "" {
+			line("%s: %s", p.name, p.value)
 		}
 	}
+	line("Experimental: %t", i.ExperimentalBuild)
+	line("Insecure Registries:")
+	for _, r := range i.RegistryConfig.InsecureRegistryCIDRs {
+		line(" %s", r)
+	}
+	line("Live Restore Enabled: %t", i.LiveRestoreEnabled)
+	if len(i.Warnings) > 0 {
+		fmt.Fprintln(&b, "\n"+strings.Join(i.Warnings, "\n"))
+	}
+	_, err := io.WriteString(e.stdout, b.String())
+	return err
 }

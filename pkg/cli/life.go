@@ -5,15 +5,17 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"strings"
+	"net"
+	"strconv"
 	"sync"
 	"syscall"
 
+	"github.com/moby/moby/api/types/network"
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
+	"coracle/pkg/docker"
 	"coracle/pkg/ns"
-	"coracle/pkg/slirp"
 )
 
 // onContainers does f for every named container, several at once, and reports
@@ -181,7 +183,7 @@ func (e *env) sweepTrash(cs *container.Store) error {
 	if ns.Inside() {
 		return cs.SweepTrash()
 	}
-	return e.enter(e.stdout, "__sweep")
+	return e.enter(e.stdout.File, "__sweep")
 }
 
 func (e *env) sweep() error {
@@ -258,24 +260,24 @@ func portCommand(e *env) *cli.Command {
 }
 
 func (e *env) printPorts(ctr *container.Container, want string) error {
-	number, proto, ok := strings.Cut(want, "/")
-	if !ok {
-		proto = "tcp"
+	var only network.Port
+	if want != "" {
+		var err error
+		if only, err = network.ParsePort(want); err != nil {
+			return &cliError{err.Error()}
+		}
 	}
 	found := false
-	each := func(p slirp.Port) {
-		key := fmt.Sprintf("%d/%s", p.ContainerPort, p.Proto)
-		host := fmt.Sprintf("%s:%d", hostText(p.HostIP), p.HostPort)
+	for _, p := range docker.PortSummaries(ctr) {
+		host := net.JoinHostPort(p.IP.String(), strconv.Itoa(int(p.PublicPort)))
 		switch {
+		case p.PublicPort == 0: // exposed only
 		case want == "":
-			fmt.Fprintf(e.stdout, "%s -> %s\n", key, host)
-		case key == number+"/"+proto:
+			fmt.Fprintf(e.stdout, "%d/%s -> %s\n", p.PrivatePort, p.Type, host)
+		case p.PrivatePort == only.Num() && p.Type == string(only.Proto()):
 			fmt.Fprintln(e.stdout, host)
 			found = true
 		}
-	}
-	for _, p := range ctr.State.Ports {
-		each(p)
 	}
 	if want != "" && !found {
 		return fmt.Errorf("no public port '%s' published for %s", want, ctr.Name)

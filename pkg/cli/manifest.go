@@ -108,8 +108,8 @@ func (e *env) verboseManifests(c *cli.Context, repo *registry.Repository, ref oc
 	if err := json.Unmarshal(m.Body, &doc); err != nil {
 		return nil, fmt.Errorf("parse manifest: %w", err)
 	}
-	one := func(m registry.Manifest, platform json.RawMessage) obj {
-		d := obj{"mediaType": m.MediaType, "digest": m.Digest.String(), "size": len(m.Body)}
+	one := func(m registry.Manifest, platform json.RawMessage) map[string]any {
+		d := map[string]any{"mediaType": m.MediaType, "digest": m.Digest.String(), "size": len(m.Body)}
 		if len(platform) > 0 {
 			d["platform"] = platform
 		}
@@ -117,12 +117,12 @@ func (e *env) verboseManifests(c *cli.Context, repo *registry.Repository, ref oc
 		if m.MediaType != registry.DockerManifest {
 			key = "OCIManifest"
 		}
-		return obj{"Ref": ref.Name(), "Descriptor": d, key: json.RawMessage(m.Body)}
+		return map[string]any{"Ref": ref.Name(), "Descriptor": d, key: json.RawMessage(m.Body)}
 	}
 	if doc.Manifests == nil {
 		return one(m, nil), nil
 	}
-	list := []obj{}
+	list := []map[string]any{}
 	for _, d := range doc.Manifests {
 		each, err := repo.Manifest(c.Context, d.Digest)
 		if err != nil {

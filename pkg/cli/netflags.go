@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 
@@ -102,6 +103,11 @@ func setNames(c *cli.Context, n *container.Net) error {
 	n.DNSSearch, n.DNSOptions = c.StringSlice("dns-search"), c.StringSlice("dns-option")
 	if _, err := slirp.ParseAddHosts(n.AddHosts); err != nil {
 		return &cliError{err.Error()}
+	}
+	for _, v := range n.DNSOptions {
+		if strings.ContainsFunc(v, unicode.IsControl) {
+			return badFlag("dns-option", v, errors.New("a line of resolv.conf it has to stay"))
+		}
 	}
 	return nil
 }

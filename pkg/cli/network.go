@@ -6,14 +6,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
+	"coracle/pkg/cli/formatter"
 	"coracle/pkg/container"
 	"coracle/pkg/container/sandbox"
+	"coracle/pkg/docker"
 	"coracle/pkg/events"
 	"coracle/pkg/slirp"
 )
@@ -25,9 +27,6 @@ func (e *env) networks() (slirp.Networks, error) {
 	}
 	return slirp.NewNetworks(d), nil
 }
-
-// predefined are the networks that are always there.
-var predefined = []string{sandbox.NetBridge, sandbox.NetHost, sandbox.NetNone}
 
 func networkListCommand(e *env) *cli.Command {
 	return &cli.Command{
@@ -45,8 +44,15 @@ func networkListCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
+			for _, d := range nets.Damaged() {
+				e.say(d)
+				list = append(list, d.Network())
+			}
 			f, err := parseFilters(c.StringSlice("filter"), "name", "id", "label", "driver", "type", "scope", "dangling")
 			if err != nil {
+				return err
+			}
+			if err := f.checkNetworks(); err != nil {
 				return err
 			}
 			used := map[string]bool{}
@@ -55,119 +61,74 @@ func networkListCommand(e *env) *cli.Command {
 					return err
 				}
 			}
-			dangling := func(w slirp.Named) bool {
-				return f.any("dangling", func(v string) bool { return !used[w.Name] == (v == "true" || v == "1") })
+			began, bridge := e.began(), slirp.DefaultConfig()
+			var rows []*formatter.NetworkContext
+			add := func(n *docker.Network, kind string, used bool) {
+				if matchNetwork(f, n, kind) && f.dangling(used) {
+					rows = append(rows, formatter.NetworkRow(n, !c.Bool("no-trunc")))
+				}
 			}
-			var rows []row
-			for _, name := range predefined {
-				driver := map[string]string{sandbox.NetNone: "null"}[name]
-				if driver == "" {
-					driver = name
-				}
-				r := row{"ID": container.PredefinedNetworkID(name), "Name": name, "Driver": driver, "Scope": "local", "Labels": "", "Internal": "false"}
-				if matchNetwork(f, r, nil, "builtin") && len(f["dangling"]) == 0 {
-					rows = append(rows, r)
-				}
+			for _, name := range docker.Predefined() {
+				add(docker.PredefinedNetwork(name, bridge, began, nil), "builtin", true)
 			}
 			for _, w := range list {
-				r := row{
-					"ID": w.ID, "Name": w.Name, "Driver": "bridge", "Scope": "local", "Labels": labelText(w.Labels),
-					"Internal": fmt.Sprint(w.Internal), "CreatedAt": dockerTime(w.Created),
-				}
-				if matchNetwork(f, r, w.Labels, "custom") && dangling(w) {
-					rows = append(rows, r)
-				}
+				add(docker.InspectNetwork(w, nil), "custom", used[w.Name])
 			}
-			return e.printNetworks(c, rows)
+			l := formatter.Networks()
+			return printList(e, l, e.listFormat(c, l, "networksFormat"), rows)
 		},
 	}
 }
 
-func matchNetwork(f filters, r row, l map[string]string, kind string) bool {
-	return f.labels(l) && f.any("name", func(s string) bool { return strings.Contains(r["Name"], s) }) &&
-		f.any("id", func(s string) bool { return strings.HasPrefix(r["ID"], s) }) &&
-		f.any("driver", func(s string) bool { return s == r["Driver"] }) && f.any("scope", func(s string) bool { return s == r["Scope"] }) && f.any("type", func(s string) bool { return s == kind })
+// began is when the engine's directory was made, which the networks that are
+// always there are as old as.
+func (e *env) began() time.Time {
+	var st unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, e.dirs.Root, 0, unix.STATX_BTIME|unix.STATX_MTIME, &st); err != nil {
+		return time.Time{}
+	}
+	if st.Mask&unix.STATX_BTIME == 0 { // not every file system keeps it
+		st.Btime = st.Mtime
+	}
+	return time.Unix(st.Btime.Sec, int64(st.Btime.Nsec)).UTC()
 }
 
-func (e *env) printNetworks(c *cli.Context, rows []row) error {
-	for _, r := range rows {
-		if !c.Bool("no-trunc") {
-			r["ID"] = r["ID"][:12]
-		}
-		if c.Bool("quiet") {
-			fmt.Fprintln(e.stdout, r["ID"])
-		}
-	}
-	if c.Bool("quiet") {
-		return nil
-	}
-	cols := []column{{"NETWORK ID", "ID"}, {"NAME", "Name"}, {"DRIVER", "Driver"}, {"SCOPE", "Scope"}}
-	return e.list(e.format(c, "networksFormat"), cols, append(cols, column{"INTERNAL", "Internal"}, column{"LABELS", "Labels"}, column{"CREATED AT", "CreatedAt"}), rows)
+func matchNetwork(f filters, n *docker.Network, kind string) bool {
+	is := func(have string) func(string) bool { return func(want string) bool { return want == have } }
+	return f.labels(n.Labels) && f.like("name", n.Name) && f.like("id", n.ID) &&
+		f.any("driver", is(n.Driver)) && f.any("scope", is(n.Scope)) && f.any("type", is(kind))
 }
 
 func networkInspectCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Display detailed information on one or more networks", ArgsUsage: "NETWORK [NETWORK...]",
-		Flags: []cli.Flag{text("format", short("f"), "Format output using a custom template")},
-		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
-				return err
-			}
-			nets, err := e.networks()
-			if err != nil {
-				return err
-			}
-			var found []any
-			var missing error
-			for _, arg := range c.Args().Slice() {
-				o, err := inspectNetwork(c.Context, nets, arg)
-				if err != nil {
-					missing = errors.Join(missing, err)
-					continue
-				}
-				found = append(found, o)
-			}
-			return errors.Join(e.inspect(c.String("format"), found), missing)
-		},
+		Flags:  []cli.Flag{text("format", short("f"), "Format output using a custom template"), flag("verbose", short("v"), "Verbose output for diagnostics")},
+		Action: func(c *cli.Context) error { return e.runInspect(c, "network") },
 	}
 }
 
-func inspectNetwork(ctx context.Context, nets slirp.Networks, arg string) (obj, error) {
-	for _, name := range predefined {
-		if arg == name {
-			return obj{"Name": name, "Id": container.PredefinedNetworkID(name), "Scope": "local", "Driver": name, "Internal": false, "Containers": obj{}, "Options": obj{}, "Labels": obj{}}, nil
-		}
+func (e *env) inspectNetwork(ctx context.Context, arg string) (*docker.Network, error) {
+	nets, err := e.networks()
+	if err != nil {
+		return nil, err
 	}
 	w, err := nets.Lookup(arg)
+	var missing *slirp.NetworkNotFoundError
+	for _, name := range docker.Predefined() {
+		if arg == name || errors.As(err, &missing) && arg != "" && strings.HasPrefix(docker.PredefinedID(name), arg) {
+			cs, err := e.containers()
+			if err != nil {
+				return nil, err
+			}
+			list, _ := cs.List() // a damaged one does not run
+			return docker.PredefinedNetwork(name, slirp.DefaultConfig(), e.began(), list), nil
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	members, err := nets.Members(ctx, w)
-	if err != nil {
-		return nil, err
-	}
-	on := obj{}
-	for _, m := range members {
-		six := ""
-		if m.Addr6.IsValid() {
-			six = netip.PrefixFrom(m.Addr6, w.Subnet6.Bits()).String()
-		}
-		on[m.Container] = obj{"Name": m.Name, "EndpointID": endpointID(m.Container, w.Name), "MacAddress": m.MAC.String(), "IPv4Address": netip.PrefixFrom(m.Addr, w.Subnet.Bits()).String(), "IPv6Address": six}
-	}
-	pool := obj{"Subnet": w.Subnet.String(), "Gateway": w.Gateway.String()}
-	if w.Range.IsValid() {
-		pool["IPRange"] = w.Range.String()
-	}
-	pools := []obj{pool}
-	if w.Subnet6.IsValid() {
-		pools = append(pools, obj{"Subnet": w.Subnet6.String(), "Gateway": w.Gateway6.String()})
-	}
-	return obj{
-		"Name": w.Name, "Id": w.ID, "Created": w.Created.Format(time.RFC3339Nano), "Scope": "local", "Driver": "bridge",
-		"EnableIPv4": true, "EnableIPv6": w.Subnet6.IsValid(),
-		"IPAM":     obj{"Driver": "default", "Options": nil, "Config": pools},
-		"Internal": w.Internal, "Attachable": false, "Ingress": false, "Containers": on, "Options": obj{}, "Labels": w.Labels,
-	}, nil
+	return docker.InspectNetwork(w, members), err
 }
 
 func networkRemoveCommand(e *env) *cli.Command {
@@ -183,7 +144,7 @@ func networkRemoveCommand(e *env) *cli.Command {
 				return err
 			}
 			return e.each(c.Args().Slice(), func(arg string) error {
-				for _, p := range predefined {
+				for _, p := range docker.Predefined() {
 					if arg == p {
 						return fmt.Errorf("%s is a pre-defined network and cannot be removed", arg)
 					}
@@ -192,6 +153,10 @@ func networkRemoveCommand(e *env) *cli.Command {
 				var missing *slirp.NetworkNotFoundError
 				if errors.As(err, &missing) && c.Bool("force") {
 					return nil
+				}
+				var damaged *slirp.DamagedNetworkError
+				if errors.As(err, &damaged) {
+					w, err = damaged.Network(), nil
 				}
 				if err != nil {
 					return err
@@ -225,18 +190,21 @@ func networkPruneCommand(e *env) *cli.Command {
 	}
 }
 
-// usedNetworks are those that a container, running or not, names.
+// usedNetworks are those that a running container names.
 func (e *env) usedNetworks() (map[string]bool, error) {
 	cs, err := e.containers()
 	if err != nil {
 		return nil, err
 	}
-	list, err := cs.List()
+	list, err := cs.Readable()
 	if err != nil {
 		return nil, err
 	}
 	used := map[string]bool{}
 	for _, ctr := range list {
+		if !ctr.State.IsRunning() {
+			continue // as in Docker: it is on no network before it is started
+		}
 		for _, end := range ctr.Net.Networks {
 			used[end.Network] = true
 		}
@@ -244,7 +212,7 @@ func (e *env) usedNetworks() (map[string]bool, error) {
 	return used, nil
 }
 
-// pruneNetworks removes the networks that no container names.
+// pruneNetworks removes the networks that nobody is on.
 func (e *env) pruneNetworks(c *cli.Context, f filters) (pruned, error) {
 	p := pruned{heading: "Deleted Networks:"}
 	nets, err := e.networks()
@@ -265,7 +233,12 @@ func (e *env) pruneNetworks(c *cli.Context, f filters) (pruned, error) {
 		} else if used[w.Name] || !ok {
 			continue
 		}
-		if err := nets.Remove(c.Context, w); err != nil {
+		err := nets.Remove(c.Context, w)
+		var inUse *slirp.NetworkInUseError
+		if errors.As(err, &inUse) {
+			continue // by a container that has just started
+		}
+		if err != nil {
 			return p, err
 		}
 		e.event(events.Network, "destroy", w.ID, w.Name)

@@ -169,7 +169,7 @@ func (o *ociCommands) printJSON(v any) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(o.stdout, string(data))
+	_, err = fmt.Fprintln(o.stdout.File, string(data))
 	return err
 }
 
@@ -235,13 +235,13 @@ func (o *ociCommands) list(c *cli.Context, s *bundle.Store) error {
 	switch {
 	case c.Bool("quiet"):
 		for _, l := range lines {
-			fmt.Fprintln(o.stdout, l.ID)
+			fmt.Fprintln(o.stdout.File, l.ID)
 		}
 		return nil
 	case format == "json":
 		return o.printJSON(lines)
 	}
-	w := tabwriter.NewWriter(o.stdout, 0, 8, 3, ' ', 0)
+	w := tabwriter.NewWriter(o.stdout.File, 0, 8, 3, ' ', 0)
 	fmt.Fprintln(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED")
 	for _, l := range lines {
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", l.ID, l.Pid, l.Status, l.Bundle, l.Created.Format(time.RFC3339))

@@ -9,7 +9,6 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -29,7 +28,7 @@ func (o *ociCommands) createOptions(c *cli.Context) (bundle.CreateOptions, error
 	}
 	return bundle.CreateOptions{
 		ID: id, Bundle: dir, PidFile: c.String("pid-file"), ConsoleSocket: c.String("console-socket"),
-		Stdin: o.stdin, Stdout: o.stdout, Stderr: o.stderr,
+		Stdin: o.stdin, Stdout: o.stdout.File, Stderr: o.stderr,
 	}, err
 }
 
@@ -80,7 +79,7 @@ func (o *ociCommands) stay(p *bundle.Process, err error, detach bool, sigs chan 
 			n, ok := s.(syscall.Signal)
 			switch {
 			case ok && n == unix.SIGWINCH && p.Console != nil:
-				resize(o.stdout, p.Console)
+				resize(o.stdout.File, p.Console)
 			case ok && n != unix.SIGWINCH:
 				_ = p.Signal(n)
 			}
@@ -106,16 +105,15 @@ func (o *ociCommands) carry(console *os.File) func() {
 		_ = unix.SetNonblock(fd, true)
 		pty = os.NewFile(uintptr(fd), "console") // now it can have deadlines
 	}
-	resize(o.stdout, pty)
+	resize(o.stdout.File, pty)
 	restore := makeRaw(o.stdin)
-	var out sync.WaitGroup
-	out.Add(1)
-	go copyOut(&out, o.stdout, pty)
+	out := copies{lost: make(chan error, 1)}
+	out.copy(o.stdout.File, "/dev/stdout", pty)
 	go copyInput(pty, o.stdin, false, nil)
 	return func() {
 		// What was left behind may hold the terminal open for ever.
 		left := time.AfterFunc(time.Second, func() { _ = pty.SetReadDeadline(time.Unix(1, 0)) })
-		out.Wait()
+		out.wait.Wait()
 		left.Stop()
 		restore()
 	}
@@ -145,7 +143,7 @@ func (o *ociCommands) exec(c *cli.Context, s *bundle.Store) error {
 	}
 	opts := bundle.ExecOptions{
 		ID: c.Args().First(), PidFile: c.String("pid-file"), ConsoleSocket: c.String("console-socket"),
-		Detach: c.Bool("detach"), Stdin: o.stdin, Stdout: o.stdout, Stderr: o.stderr,
+		Detach: c.Bool("detach"), Stdin: o.stdin, Stdout: o.stdout.File, Stderr: o.stderr,
 		Process: func(first *specs.Process) (*specs.Process, error) {
 			if file := c.String("process"); file != "" {
 				return bundle.LoadProcess(file)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"coracle/pkg/container"
+	"coracle/pkg/docker"
 	"coracle/pkg/oci"
 )
 
@@ -123,8 +124,8 @@ func (e *env) networkNames(f filters) error {
 		return err
 	}
 	for i, v := range f["network"] {
-		for _, name := range predefined {
-			if len(v) > 0 && strings.HasPrefix(container.PredefinedNetworkID(name), v) {
+		for _, name := range docker.Predefined() {
+			if len(v) > 0 && strings.HasPrefix(docker.PredefinedID(name), v) {
 				f["network"][i] = name
 			}
 		}
@@ -137,14 +138,14 @@ func (e *env) networkNames(f filters) error {
 
 func keepState(c *container.Container, f filters) bool {
 	return f.any("status", func(v string) bool { return string(c.State.Status) == v }) &&
-		f.any("health", func(v string) bool { return healthText(c.State) == v }) &&
+		f.any("health", func(v string) bool { return string(docker.HealthStatus(c.State)) == v }) &&
 		f.any("exited", func(v string) bool {
 			return c.State.Status == container.Exited && strconv.Itoa(c.State.ExitCode) == v
 		})
 }
 
 func keepNet(c *container.Container, f filters) bool {
-	if !f.any("network", func(v string) bool { return slices.Contains(networksOf(c), v) }) {
+	if !f.any("network", func(v string) bool { return slices.Contains(docker.NetworkNames(c), v) }) {
 		return false
 	}
 	if len(f["publish"])+len(f["expose"]) == 0 {

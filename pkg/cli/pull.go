@@ -47,7 +47,7 @@ func (e *env) runPull(c *cli.Context, st *overlay.Store, ref oci.Ref) error {
 	if err != nil {
 		return err
 	}
-	p := puller{e: e, st: st, reg: reg, platform: c.String("platform"), quiet: c.Bool("quiet"), out: e.stdout}
+	p := puller{e: e, st: st, reg: reg, platform: c.String("platform"), quiet: c.Bool("quiet"), out: e.stdout.File}
 	if !c.Bool("all-tags") {
 		if ref.Digest() == "" && !hasTag(c.Args().First(), ref) && !p.quiet {
 			fmt.Fprintln(e.stdout, "Using default tag: latest")

@@ -100,7 +100,7 @@ func (e *env) pushOne(c *cli.Context, st *overlay.Store, reg *registry.Client, r
 	}
 	var draw func(oci.Event)
 	if !quiet {
-		draw = progress.NewTransfer(e.stdout).Event
+		draw = progress.NewTransfer(e.stdout.File).Event
 	}
 	got, err := oci.Push(c.Context, st, reg, ref, img, draw)
 	if err != nil {

@@ -108,7 +108,11 @@ func (e *env) runRun(c *cli.Context) error {
 		return nil
 	}
 	code, err := e.runAttached(cs, ctr, supervisor, keys, c.Bool("sig-proxy"), nil)
-	if err != nil {
+	var lost *container.OutputError
+	switch {
+	case errors.As(err, &lost):
+		return lostOutput(125, err)
+	case err != nil:
 		e.abandon(c.Context, cs, ctr)
 		return e.runError("run", err)
 	}
@@ -139,6 +143,9 @@ func (e *env) create(c *cli.Context, id string) (*container.Container, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cs, err := e.containers(); err == nil {
+		cs.ReclaimName(strings.TrimPrefix(c.String("name"), "/"))
+	}
 	lock, det, err := e.resolveForRun(c.Context, d, c.Args().First(), c.String("platform"), c.String("pull"), c.Bool("quiet"))
 	if err != nil {
 		return nil, err
@@ -158,7 +165,7 @@ func (e *env) create(c *cli.Context, id string) (*container.Container, error) {
 	}
 	e.warnLimits(c, r.Limits.Cgroup)
 	if file := c.String("cidfile"); file != "" {
-		if err := state.WriteVolatile(file, []byte(r.ID), 0o644); err != nil {
+		if err := state.WriteVolatile(file, []byte(r.ID), e.fileMode()); err != nil {
 			return nil, fmt.Errorf("write container ID file: %w", err)
 		}
 	}

@@ -25,7 +25,7 @@ func createFlags() []cli.Flag {
 		text("cidfile", nil, "Write the container ID to the file"),
 		values("device", nil, "Add a host device that you may open to the container"),
 		values("dns", nil, "Set custom DNS servers"),
-		values("dns-option", nil, "Set DNS options"),
+		values("dns-option", []string{"dns-opt"}, "Set DNS options"),
 		values("dns-search", nil, "Set custom DNS search domains"),
 		text("domainname", nil, "Container NIS domain name"),
 		text("entrypoint", nil, "Overwrite the default ENTRYPOINT of the image"),

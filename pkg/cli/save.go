@@ -185,7 +185,7 @@ func (e *env) runLoad(c *cli.Context, st *overlay.Store) error {
 	}
 	o := oci.LoadOptions{Platform: c.String("platform")}
 	if !c.Bool("quiet") && isTerminal(e.stdout) {
-		o.Events = progress.NewTransfer(e.stdout).Event
+		o.Events = progress.NewTransfer(e.stdout.File).Event
 	}
 	loaded, err := oci.Load(ctx, st, in, o)
 	for _, l := range loaded {

@@ -5,7 +5,6 @@ package cli
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 
@@ -16,10 +15,6 @@ import (
 
 // containerSize is the size of a container's own files, and with the image's.
 type containerSize struct{ own, all int64 }
-
-func (s containerSize) String() string {
-	return fmt.Sprintf("%s (virtual %s)", size(s.own), size(s.all))
-}
 
 // sizes measures containers, by their IDs.
 func (e *env) sizes(list []*container.Container) (map[string]containerSize, error) {
@@ -96,14 +91,4 @@ func (e *env) printSizes() error {
 		return err
 	}
 	return json.NewEncoder(e.stdout).Encode(all)
-}
-
-// addSizes puts inspect -s into the output.
-func (e *env) addSizes(o obj, c *container.Container) error {
-	sizes, err := e.sizes([]*container.Container{c})
-	if err != nil {
-		return err
-	}
-	o["SizeRw"], o["SizeRootFs"] = sizes[c.ID].own, sizes[c.ID].all
-	return nil
 }

@@ -134,7 +134,10 @@ func (e *env) startAttached(c *cli.Context) error {
 			return err
 		}
 		code, err := e.converse(ses, a, keys, true)
-		return errors.Join(err, exit(code))
+		if err != nil {
+			return lostOutput(1, err)
+		}
+		return exit(code)
 	}
 	code, err := e.runAttached(cs, ctr, nil, keys, true, a)
 	if err != nil {
@@ -142,7 +145,7 @@ func (e *env) startAttached(c *cli.Context) error {
 		if errors.As(err, &se) {
 			return &exitError{se.Code, err}
 		}
-		return err
+		return lostOutput(1, err)
 	}
 	return exit(code)
 }

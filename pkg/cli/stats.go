@@ -4,24 +4,18 @@ package cli
 
 import (
 	"bytes"
-	"fmt"
 	"os/signal"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/cli/formatter"
 	"coracle/pkg/container"
 )
-
-var statsColumns = []column{
-	{"CONTAINER ID", "ID"}, {"NAME", "Name"}, {"CPU %", "CPUPerc"}, {"MEM USAGE / LIMIT", "MemUsage"}, {"MEM %", "MemPerc"},
-	{"NET I/O", "NetIO"}, {"BLOCK I/O", "BlockIO"}, {"PIDS", "PIDs"},
-}
 
 func statsCommand(e *env) *cli.Command {
 	return &cli.Command{
@@ -55,14 +49,14 @@ func (e *env) runStats(c *cli.Context) error {
 	}
 	ctx, stop := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
 	defer stop()
-	format := e.format(c, "statsFormat")
-	every := append([]column{{"CONTAINER", "Container"}}, statsColumns...)
+	list := formatter.Stats()
+	format := e.listFormat(c, list, "statsFormat")
 	last, err := sample(cs, c.Args().Slice(), c.Bool("all"))
 	if err != nil {
 		return err
 	}
 	period := statsOnce
-	live := !c.Bool("no-stream") && isTerminal(e.stdout) && (format == "" || strings.HasPrefix(format, "table"))
+	live := !c.Bool("no-stream") && isTerminal(e.stdout) && strings.HasPrefix(format, formatter.TableKey)
 	for {
 		select {
 		case <-ctx.Done():
@@ -74,8 +68,8 @@ func (e *env) runStats(c *cli.Context) error {
 			return err
 		}
 		var b bytes.Buffer
-		if err := writeList(&b, format, statsColumns, every, statsRows(now, last, c.Bool("no-trunc"))); err != nil {
-			return err
+		if err := formatter.Write(&b, list, format, statsRows(now, last, !c.Bool("no-trunc"))); err != nil {
+			return formatError(err)
 		}
 		if live { // home, every line to its end, and below
 			b = *bytes.NewBufferString("\x1b[H" + strings.ReplaceAll(b.String(), "\n", "\x1b[K\n") + "\x1b[J")
@@ -104,13 +98,13 @@ func sample(cs *container.Store, args []string, all bool) ([]measured, error) {
 		}
 	}
 	if len(args) == 0 {
-		every, err := cs.List()
+		every, err := cs.Readable()
 		if err != nil {
 			return nil, err
 		}
 		for _, c := range every {
 			if all || c.State.IsRunning() {
-				list = append(list, measured{arg: shortID(c.ID, false), c: c})
+				list = append(list, measured{arg: c.ID[:12], c: c})
 			}
 		}
 	}
@@ -126,36 +120,20 @@ func sample(cs *container.Store, args []string, all bool) ([]measured, error) {
 	return list, nil
 }
 
-func statsRows(now, last []measured, whole bool) []row {
-	var rows []row
+// statsRows are the rows of now; the share of the CPU is that since last.
+func statsRows(now, last []measured, short bool) []*formatter.StatsContext {
+	var rows []*formatter.StatsContext
 	for _, m := range now {
-		r := row{
-			"Container": m.arg, "ID": shortID(m.c.ID, whole), "Name": m.c.Name, "CPUPerc": "0.00%", "MemUsage": "0B / 0B", "MemPerc": "0.00%",
-			"NetIO": "0B / 0B", "BlockIO": "0B / 0B", "PIDs": "0",
-		}
+		use := formatter.Use{Container: m.arg, ID: m.c.ID, Name: m.c.Name}
 		if u := m.use; u != nil {
-			r["MemUsage"] = units.BytesSize(float64(u.Memory)) + " / " + units.BytesSize(float64(u.MemoryLimit))
-			r["MemPerc"] = percent(float64(u.Memory), float64(u.MemoryLimit))
-			r["NetIO"] = pair(u.Received, u.Sent)
-			r["BlockIO"] = pair(u.Read, u.Written)
-			r["PIDs"] = fmt.Sprint(u.Pids)
+			use.Memory, use.MemoryLimit, use.Received, use.Sent = u.Memory, u.MemoryLimit, u.Received, u.Sent
+			use.Read, use.Written, use.Processes = u.Read, u.Written, u.Pids
 			i := slices.IndexFunc(last, func(l measured) bool { return l.c.ID == m.c.ID && l.use != nil })
-			if i >= 0 && u.CPU > last[i].use.CPU {
-				r["CPUPerc"] = percent(float64(u.CPU-last[i].use.CPU), float64(u.At.Sub(last[i].use.At)))
+			if i >= 0 && u.CPU > last[i].use.CPU && u.At.After(last[i].use.At) {
+				use.CPU = float64(u.CPU-last[i].use.CPU) / float64(u.At.Sub(last[i].use.At))
 			}
 		}
-		rows = append(rows, r)
+		rows = append(rows, formatter.StatsRow(use, short))
 	}
 	return rows
-}
-
-func pair(a, b uint64) string {
-	return units.HumanSizeWithPrecision(float64(a), 3) + " / " + units.HumanSizeWithPrecision(float64(b), 3)
-}
-
-func percent(part, whole float64) string {
-	if whole <= 0 {
-		return "0.00%"
-	}
-	return fmt.Sprintf("%.2f%%", 100*part/whole)
 }

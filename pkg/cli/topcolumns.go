@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"coracle/pkg/cli/formatter"
 	"coracle/pkg/container"
 )
 
@@ -30,7 +31,7 @@ func findColumn(name string) (psColumn, bool) {
 	number := func(f func(container.ProcessInfo) int) func(container.ProcessInfo, time.Time) string {
 		return func(p container.ProcessInfo, _ time.Time) string { return strconv.Itoa(f(p)) }
 	}
-	command := func(p container.ProcessInfo, _ time.Time) string { return clean(p.Command) }
+	command := func(p container.ProcessInfo, _ time.Time) string { return formatter.Clean(p.Command) }
 	uid := number(func(p container.ProcessInfo) int { return p.UID })
 	switch name {
 	case "pid":
@@ -71,7 +72,7 @@ func findColumn(name string) (psColumn, bool) {
 	case "cmd", "args", "command":
 		return psColumn{strings.ToUpper(name), command}, true
 	case "comm", "ucmd", "ucomm":
-		return psColumn{"COMMAND", func(p container.ProcessInfo, _ time.Time) string { return clean(p.Name) }}, true
+		return psColumn{"COMMAND", func(p container.ProcessInfo, _ time.Time) string { return formatter.Clean(p.Name) }}, true
 	}
 	return psColumn{}, false
 }

@@ -5,23 +5,29 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/moby/moby/api/types/volume"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/formatter"
 	"coracle/pkg/container"
+	"coracle/pkg/docker"
 	"coracle/pkg/events"
 	"coracle/pkg/overlay"
 )
 
-func inspectVolume(cs *container.Store, v container.Volume) obj {
-	o := obj{"CreatedAt": stamp(v.Created), "Driver": "local", "Labels": v.Labels, "Mountpoint": cs.DataDir(v.Name), "Name": v.Name, "Options": nil, "Scope": "local"}
-	if len(v.Options) > 0 {
-		o["Options"] = v.Options
+func (e *env) inspectVolume(name string) (*volume.Volume, error) {
+	cs, err := e.containers()
+	if err != nil {
+		return nil, err
 	}
-	return o
+	v, err := cs.LoadVolume(name)
+	if err != nil {
+		return nil, err
+	}
+	return docker.Volume(v, cs.DataDir(v.Name)), nil
 }
 
 func volumeCreateCommand(e *env) *cli.Command {
@@ -104,20 +110,13 @@ func (e *env) listVolumes(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var rows []row
-	for _, v := range list {
-		if c.Bool("quiet") {
-			fmt.Fprintln(e.stdout, v.Name)
-			continue
-		}
-		rows = append(rows, volumeRow(cs, v))
+	rows := make([]*formatter.VolumeContext, len(list))
+	for i, v := range list {
+		rows[i] = formatter.VolumeRow(docker.Volume(v, cs.DataDir(v.Name)))
 	}
-	if !c.Bool("quiet") {
-		cols := []column{{"DRIVER", "Driver"}, {"VOLUME NAME", "Name"}}
-		every := append(cols, column{"SCOPE", "Scope"}, column{"MOUNTPOINT", "Mountpoint"}, column{"LABELS", "Labels"})
-		if err := e.list(e.format(c, "volumesFormat"), cols, every, rows); err != nil {
-			return err
-		}
+	l := formatter.Volumes()
+	if err := printList(e, l, e.listFormat(c, l, "volumesFormat"), rows); err != nil {
+		return err
 	}
 	for _, v := range list {
 		if v.Damaged != nil {
@@ -125,17 +124,6 @@ func (e *env) listVolumes(c *cli.Context) error {
 		}
 	}
 	return nil
-}
-
-func volumeRow(cs *container.Store, v container.Volume) row {
-	driver := "local"
-	if v.Damaged != nil {
-		driver = "damaged"
-	}
-	return row{
-		"Driver": driver, "Name": clean(v.Name), "Scope": "local", "Mountpoint": cs.DataDir(v.Name), "Labels": labelText(v.Labels),
-		"Availability": "N/A", "Group": "N/A", "Links": "N/A", "Size": "N/A", "Status": "N/A",
-	}
 }
 
 // filteredVolumes are those that volume ls shows.
@@ -154,22 +142,13 @@ func filteredVolumes(cs *container.Store, f filters) ([]container.Volume, error)
 	}
 	return slices.DeleteFunc(list, func(v container.Volume) bool {
 		switch {
-		case !f.labels(v.Labels), !f.matches("name", v.Name), !f.any("driver", func(d string) bool { return d == "local" }):
+		case !f.labels(v.Labels), !f.like("name", v.Name), !f.any("driver", func(d string) bool { return d == "local" }):
 			return true
 		case dangling != nil:
 			return (len(users(v.Name)) == 0) != *dangling
 		}
 		return false
 	}), nil
-}
-
-// matches reports whether one of the values of key is have, or a regular
-// expression that some of have matches, as Docker's names of volumes do.
-func (f filters) matches(key, have string) bool {
-	return f.any(key, func(want string) bool {
-		matched, err := regexp.MatchString(want, have)
-		return want == have || err == nil && matched
-	})
 }
 
 // boolean is the value of a key that is true or false; nil when it was not given.

@@ -27,7 +27,7 @@ func say(t *testing.T, program, root, line string) (code int, stdout, stderr str
 		t.Fatal(err)
 	}
 	defer stdin.Close()
-	e := &env{program: program, args: append([]string{"--root", root}, splitWords(line)...), stdin: stdin, stdout: file("out"), stderr: file("err")}
+	e := &env{program: program, args: append([]string{"--root", root}, splitWords(line)...), stdin: stdin, stdout: &output{File: file("out")}, stderr: file("err")}
 	code = e.report(e.run(context.Background()))
 	read := func(name string) string {
 		data, err := os.ReadFile(filepath.Join(dir, name))

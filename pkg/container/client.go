@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/cgroup"
+	"coracle/pkg/ns"
 	"coracle/pkg/trace"
 )
 
@@ -30,8 +31,11 @@ type notRunningError struct{ id string }
 func (e *notRunningError) Error() string        { return "container " + e.id + " is not running" }
 func (e *notRunningError) Is(target error) bool { return target == ErrNotRunning }
 
-// errLost says that the supervisor died in the middle of a conversation.
-var errLost = errors.New("supervisor lost")
+// lostError says that the supervisor died in the middle of a conversation.
+type lostError struct{}
+
+func (*lostError) Error() string { return "supervisor lost" }
+func (*lostError) Hint() string  { return ns.SmallLimits() }
 
 // socketName is the control socket in the container's run-time directory.
 const socketName = "ctl.sock"
@@ -44,6 +48,7 @@ type Session struct {
 	// closes it.
 	Stdin *os.File
 	Tty   bool
+	lost  *OutputError // came before the word that the process runs
 }
 
 // Launch asks the supervisor of a container to start the first process. v is
@@ -72,7 +77,11 @@ func (s *Store) Launch(c *Container, v *Supervisor, a *Attach, out []*os.File) (
 		return nil, NewStartError(125, err)
 	}
 	ses := &Session{Conn: v.conn, Tty: c.Process.Tty}
-	listening := handedOver()
+	listening, err := c.listening()
+	if err != nil {
+		ses.Close()
+		return nil, NewStartError(125, err)
+	}
 	defer CloseFiles(listening)
 	req := Request{Op: OpStart, Attach: a, Maps: &v.maps, Cgroup: tree, Listen: len(listening)}
 	files := append(slices.Clip(out), listening...)
@@ -124,13 +133,15 @@ func (c *Container) askScope(pid int) (string, error) {
 // begin sends a request that attaches, and reads replies up to the one that
 // says the process runs.
 func (ses *Session) begin(req Request, out []*os.File) error {
-	if err := ses.Send(req, out...); err != nil {
-		return NewStartError(125, fmt.Errorf("talk to supervisor: %w", err))
-	}
+	// One that has died has said why before.
+	sent := ses.Send(req, out...)
 	for {
 		var r Reply
-		files, err := ses.Recv(&r)
-		if err != nil {
+		files, err := ses.answer(&r)
+		switch {
+		case err != nil && sent != nil:
+			return NewStartError(125, fmt.Errorf("talk to supervisor: %w", sent))
+		case err != nil:
 			return NewStartError(125, fmt.Errorf("start container: %w", ended(err)))
 		}
 		switch r.Event {
@@ -140,6 +151,8 @@ func (ses *Session) begin(req Request, out []*os.File) error {
 				files = files[1:]
 			}
 			CloseFiles(files)
+		case EventLost: // the process was faster than the word that it runs
+			ses.lost = r.lost()
 		case EventStarted:
 			return nil
 		case EventError:
@@ -155,7 +168,7 @@ func (ses *Session) begin(req Request, out []*os.File) error {
 
 func ended(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
-		return errLost
+		return &lostError{}
 	}
 	return err
 }
@@ -163,6 +176,9 @@ func ended(err error) error {
 // Exit waits for the end of the process the session is attached to and
 // returns its exit code. All its output has been written by then.
 func (ses *Session) Exit() (int, error) {
+	if ses.lost != nil {
+		return 125, ses.lost
+	}
 	for {
 		var r Reply
 		files, err := ses.Recv(&r)
@@ -173,6 +189,8 @@ func (ses *Session) Exit() (int, error) {
 		switch r.Event {
 		case EventExit:
 			return r.Code, nil
+		case EventLost:
+			return 125, r.lost()
 		case EventError:
 			return 125, &StartError{Code: r.Code, Message: r.Error, hint: r.Hint}
 		}
@@ -307,7 +325,7 @@ func (es *ExecSession) start(o ExecOptions) error {
 	}
 	for {
 		var r Reply
-		files, err := es.Recv(&r)
+		files, err := es.answer(&r)
 		if err != nil {
 			return fmt.Errorf("exec: %w", ended(err))
 		}
@@ -377,8 +395,13 @@ func (s *Store) call(c *Container, req Request) (Reply, error) {
 	if err := conn.Send(req); err != nil {
 		return Reply{}, fmt.Errorf("talk to supervisor: %w", ended(err))
 	}
+	answer := conn.answer
+	switch req.Op {
+	case OpWait, OpStop, OpCopyIn, OpCopyOut: // these end when the container or the copy does
+		answer = conn.Recv
+	}
 	var r Reply
-	files, err := conn.Recv(&r)
+	files, err := answer(&r)
 	CloseFiles(files)
 	if err != nil {
 		return Reply{}, fmt.Errorf("talk to supervisor: %w", ended(err))

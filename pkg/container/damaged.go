@@ -39,7 +39,7 @@ const damagedWait = 2 * time.Second
 // found still holds the container's lock, and is an error.
 func (s *Store) RemoveDamaged(ctx context.Context, id string) error {
 	c := &Container{Record: Record{ID: id}, dir: s.dirs.Container(id)}
-	if state.ReadJSON(filepath.Join(c.dir, "state.json"), &c.State) == nil {
+	if state.ReadJSON(filepath.Join(c.dir, stateName), &c.State) == nil {
 		if err := c.killSupervisor(ctx); err != nil {
 			return err
 		}

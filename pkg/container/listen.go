@@ -9,6 +9,9 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/ns"
+	"coracle/pkg/slirp"
 )
 
 // A service manager hands sockets over as descriptors 3 and up, and says so in
@@ -39,6 +42,24 @@ func handedOver() []*os.File {
 		files = append(files, os.NewFile(uintptr(fd), "listening socket"))
 	}
 	return files
+}
+
+// listening are the sockets that the supervisor of a container cannot make: those
+// that were handed over, and those of ports that only the caller may bind.
+func (c *Container) listening() ([]*os.File, error) {
+	files := handedOver()
+	if len(files) > 0 || len(c.Net.Publish) == 0 || !ns.Capable(unix.CAP_NET_BIND_SERVICE) {
+		return files, nil
+	}
+	more, err := slirp.BindReserved(c.Net.Publish)
+	if err == nil && len(files)+len(more) > maxHanded {
+		err = fmt.Errorf("publish ports: more than %d sockets of reserved ports", maxHanded)
+	}
+	if err != nil {
+		CloseFiles(append(files, more...))
+		return nil, err
+	}
+	return append(files, more...), nil
 }
 
 // servable reports whether a descriptor is a listening socket, or one of UDP.

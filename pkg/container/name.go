@@ -3,25 +3,152 @@
 package container
 
 import (
-	"math/rand/v2"
-	"strconv"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
+
+	"coracle/pkg/state"
 )
 
-// The two halves of a container's name when none was given. Every pair is
-// allowed; the surnames are of people to whom computing or seafaring owes much.
-const (
-	nameQualities = "able agile amber apt astute bold brave bright brisk calm candid cheery civil clever cosy curious daring deft eager earnest fair famous fervent fond frank gallant gentle glad grand happy hardy hearty honest humble jolly keen kind lively loyal lucid lucky mellow merry modest nimble noble patient placid plucky polite proud prudent quick quiet radiant ready robust serene sharp sincere smart sober spry steady sturdy sunny swift tender tidy trusty upbeat valiant vivid warm wise witty zealous"
-	namePeople    = "abel allen ampere anning babbage backus baran bell berners bohr boole borg bose brahe brunel cerf chebyshev church clarke cook curie darwin dijkstra dirac engelbart erdos euclid euler faraday fermat feynman floyd franklin galileo gauss goedel goldberg hamilton hamming hertz hilbert hoare hopper huygens hypatia jacobi johnson kahn kepler keller kernighan knuth kovalevskaya lamarr lamport laplace leibniz liskov lovelace magellan mccarthy maxwell meitner mendel mercator minsky morse nansen napier newton noether pascal perlman planck poincare postel ramanujan ritchie shackleton shannon slocum somerville stallman tesla thompson torvalds turing volta wiles wirth yonath"
-)
+// NameTakenError says that another container has the name.
+type NameTakenError struct{ Name, ID string }
 
-// randomName returns a name such as calm_turing. After a few tries that were
-// taken a number is put behind it.
-func randomName(try int) string {
-	q, p := strings.Fields(nameQualities), strings.Fields(namePeople)
-	name := q[rand.IntN(len(q))] + "_" + p[rand.IntN(len(p))]
-	if try > 5 {
-		name += strconv.Itoa(rand.IntN(10000))
+func (e *NameTakenError) Error() string {
+	return fmt.Sprintf("Conflict. The container name %q is already in use by container %q. "+
+		"You have to remove (or rename) that container to be able to reuse that name.", "/"+e.Name, e.ID)
+}
+
+var namePattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
+})
+
+// CheckName reports whether a container or volume may be called name.
+func CheckName(name string) error {
+	if !namePattern().MatchString(name) || len(name) > 255 {
+		return fmt.Errorf("Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", name)
 	}
-	return name
+	return nil
+}
+
+func (s *Store) namesLock() string           { return filepath.Join(s.dirs.Names(), ".lock") }
+func (s *Store) namePath(name string) string { return filepath.Join(s.dirs.Names(), name) }
+
+// nameOwner returns the container that holds name: the one that the link leads
+// to, when its record says the same. A link without that is what a command that
+// was killed left behind, and the name is free. A record that cannot be read
+// gives its container the benefit of the doubt, and the error.
+func (s *Store) nameOwner(name string) (c *Container, err error) {
+	id, err := os.Readlink(s.namePath(name))
+	if err != nil || len(id) != 64 || !isHex(id) {
+		return nil, &NotFoundError{Arg: name}
+	}
+	c, err = s.Load(id)
+	if err == nil && c.Name != name {
+		return nil, &NotFoundError{Arg: name}
+	}
+	return c, err
+}
+
+// checkFreeLocked reports whether a container may take name.
+//
+// Preconditions: the names lock is held.
+func (s *Store) checkFreeLocked(name string) error {
+	c, err := s.nameOwner(name)
+	var gone *NotFoundError
+	var damaged *DamagedError
+	switch {
+	case errors.As(err, &gone):
+		return nil
+	case errors.As(err, &damaged):
+		return &NameTakenError{Name: name, ID: damaged.ID}
+	case err != nil:
+		return err
+	}
+	return &NameTakenError{Name: name, ID: c.ID}
+}
+
+// chooseNameLocked checks r.Name, or fills it.
+//
+// Preconditions: the names lock is held.
+func (s *Store) chooseNameLocked(r *Record) error {
+	if r.Name != "" {
+		return s.checkFreeLocked(r.Name)
+	}
+	for try := 0; ; try++ {
+		r.Name = randomName(try)
+		if s.checkFreeLocked(r.Name) == nil {
+			return nil
+		}
+	}
+}
+
+// link makes name lead to a container. Until the record says the same the name
+// stays free.
+func (s *Store) link(name, id string) error {
+	if err := os.Remove(s.namePath(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("claim name %q: %w", name, err)
+	}
+	if err := os.Symlink(id, s.namePath(name)); err != nil {
+		return fmt.Errorf("claim name %q: %w", name, err)
+	}
+	return nil
+}
+
+// unlink takes a name away from the container that it leads to.
+func (s *Store) unlink(name, id string) {
+	if owner, err := os.Readlink(s.namePath(name)); err == nil && owner == id {
+		_ = os.Remove(s.namePath(name))
+	}
+}
+
+// Rename gives a container another name. The record decides which of its names
+// counts: a rename that is killed has happened, or it has not.
+func (s *Store) Rename(ctx context.Context, c *Container, name string) error {
+	name = strings.TrimPrefix(name, "/")
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	if err := s.rename(ctx, c, name); err != nil || !c.State.IsRunning() || c.Net.OnNetworkOf() != "" {
+		return err
+	}
+	if _, err := s.call(c, Request{Op: OpRename}); err != nil && !errors.Is(err, ErrNotRunning) {
+		return fmt.Errorf("the container is renamed, and known by its old name on its networks until it is restarted: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) rename(ctx context.Context, c *Container, name string) error {
+	lock, err := state.Acquire(ctx, s.namesLock(), state.Exclusive)
+	if err != nil {
+		return fmt.Errorf("rename container: %w", err)
+	}
+	defer lock.Release()
+	if err := s.checkFreeLocked(name); err != nil {
+		return err
+	}
+	if err := s.link(name, c.ID); err != nil {
+		return err
+	}
+	if err := state.SyncDir(s.dirs.Names()); err != nil {
+		return fmt.Errorf("rename container: %w", err)
+	}
+	var old string
+	r, err := s.Edit(ctx, c.ID, func(r *Record) error {
+		old, r.Name = r.Name, name
+		return nil
+	})
+	if err != nil {
+		s.unlink(name, c.ID)
+		return err
+	}
+	c.Record = *r
+	s.unlink(old, c.ID)
+	s.Event(r, "rename", map[string]string{"oldName": "/" + old})
+	return nil
 }

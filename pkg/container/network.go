@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"coracle/pkg/state"
 )
 
 // Own reports whether a container has a network namespace that may be connected:
@@ -18,8 +16,9 @@ func (n Net) Own() bool { return n.Mode != "host" && n.Mode != "none" && n.OnNet
 // Connect puts a container on another network, now if it runs and whenever it
 // starts.
 func (s *Store) Connect(ctx context.Context, c *Container, e Endpoint) error {
+	there := fmt.Errorf("endpoint with name %s already exists in network %s", c.Name, e.Network)
 	if c.Net.On(e.Network) >= 0 {
-		return fmt.Errorf("endpoint with name %s already exists in network %s", c.Name, e.Network)
+		return there
 	}
 	if c.Net.OnNetworkOf() != "" {
 		return errors.New("container sharing network namespace with another container or host cannot be connected to any other network")
@@ -32,7 +31,14 @@ func (s *Store) Connect(ctx context.Context, c *Container, e Endpoint) error {
 			return err
 		}
 	}
-	if err := s.editNet(ctx, c, func(n *Net) { n.Networks = append(slices.Clip(n.Networks), e) }); err != nil {
+	err := s.editNet(ctx, c, func(n *Net) error {
+		if n.On(e.Network) >= 0 { // another command may have put it there in the meantime
+			return there
+		}
+		n.Networks = append(slices.Clip(n.Networks), e)
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	if c.State.IsRunning() { // else when it starts
@@ -43,16 +49,24 @@ func (s *Store) Connect(ctx context.Context, c *Container, e Endpoint) error {
 
 // Disconnect takes a container off a network.
 func (s *Store) Disconnect(ctx context.Context, c *Container, network string) error {
-	i := c.Net.On(network)
-	if i < 0 {
-		return fmt.Errorf("container %s is not connected to network %s", c.ID, network)
+	notThere := fmt.Errorf("container %s is not connected to network %s", c.ID, network)
+	if c.Net.On(network) < 0 {
+		return notThere
 	}
 	if c.State.IsRunning() {
 		if _, err := s.call(c, Request{Op: OpDisconnect, Network: &Endpoint{Network: network}}); err != nil {
 			return err
 		}
 	}
-	if err := s.editNet(ctx, c, func(n *Net) { n.Networks = slices.Delete(slices.Clone(n.Networks), i, i+1) }); err != nil {
+	err := s.editNet(ctx, c, func(n *Net) error {
+		i := n.On(network) // another command may have taken it off in the meantime
+		if i < 0 {
+			return notThere
+		}
+		n.Networks = slices.Delete(slices.Clone(n.Networks), i, i+1)
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	if c.State.IsRunning() {
@@ -61,22 +75,8 @@ func (s *Store) Disconnect(ctx context.Context, c *Container, network string) er
 	return nil
 }
 
-// editNet replaces the record with one whose network is changed. The lock of
-// the names guards records against two changes at once.
-func (s *Store) editNet(ctx context.Context, c *Container, edit func(*Net)) error {
-	lock, err := state.Acquire(ctx, s.namesLock(), state.Exclusive)
-	if err != nil {
-		return fmt.Errorf("change container: %w", err)
-	}
-	defer lock.Release()
-	now, err := s.Load(c.ID)
-	if err != nil {
-		return err
-	}
-	r := now.Record
-	edit(&r.Net)
-	if err := s.writeRecord(c.dir, &r); err != nil {
-		return fmt.Errorf("change container: %w", err)
-	}
-	return nil
+// editNet changes what the record says about networks.
+func (s *Store) editNet(ctx context.Context, c *Container, edit func(*Net) error) error {
+	_, err := s.Edit(ctx, c.ID, func(r *Record) error { return edit(&r.Net) })
+	return err
 }

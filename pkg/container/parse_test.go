@@ -77,6 +77,9 @@ func TestParseRestart(t *testing.T) {
 		"on-failure:-1":   "invalid restart policy: maximum retry count cannot be negative",
 		"always:3":        "invalid restart policy: maximum retry count can only be used with 'on-failure'",
 		"no:1":            "invalid restart policy: maximum retry count can only be used with 'on-failure'",
+		"no:3":            "invalid restart policy: maximum retry count can only be used with 'on-failure'",
+		"no:-1":           "invalid restart policy: maximum retry count can only be used with 'on-failure' and cannot be negative",
+		"always:-1":       "invalid restart policy: maximum retry count can only be used with 'on-failure' and cannot be negative",
 		"unless-stopped:": "",
 	} {
 		_, err := ParseRestart(s)

@@ -166,6 +166,7 @@ const (
 	Restarting Status = "restarting"
 	Paused     Status = "paused"
 	Exited     Status = "exited"
+	Dead       Status = "dead" // it cannot be read, only removed
 )
 
 // State is what happened to a container. The zero value is one that was never

@@ -44,21 +44,19 @@ func (s *Store) RemoveLocked(id, name string) error {
 	if unreadable == nil {
 		last = c.State
 	} else { // what is damaged can be removed, too; its state may be whole
-		_ = state.ReadJSON(filepath.Join(s.dirs.Container(id), "state.json"), &last)
+		_ = state.ReadJSON(filepath.Join(s.dirs.Container(id), stateName), &last)
 	}
 	if last.Cgroup != "" { // of a supervisor that was killed
 		_ = cgroup.Remove(last.Cgroup)
 	}
-	trash := filepath.Join(s.dirs.Tmp(), "trash-"+id)
+	trash := filepath.Join(s.dirs.Tmp(), trashPrefix+id)
 	if err := os.Rename(s.dirs.Container(id), trash); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return &NotFoundError{Arg: id}
 		}
 		return fmt.Errorf("remove container %s: %w", short(id), err)
 	}
-	if owner, err := os.Readlink(s.namePath(name)); err == nil && owner == id {
-		_ = os.Remove(s.namePath(name))
-	}
+	s.unlink(name, id)
 	_ = os.RemoveAll(s.dirs.ContainerRun(id))
 	if unreadable == nil {
 		s.Event(&c.Record, "destroy", nil)
@@ -87,13 +85,14 @@ func removeTree(dir string) error {
 // Preconditions: runs inside the user namespace, else it deletes only what the
 // caller owns.
 func (s *Store) SweepTrash() error {
+	s.condemn()
 	entries, err := os.ReadDir(s.dirs.Tmp())
 	if err != nil {
 		return fmt.Errorf("sweep removed containers: %w", err)
 	}
 	var errs []error
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), "trash-") {
+		if strings.HasPrefix(e.Name(), trashPrefix) {
 			errs = append(errs, removeTree(filepath.Join(s.dirs.Tmp(), e.Name())))
 		}
 	}
@@ -102,9 +101,10 @@ func (s *Store) SweepTrash() error {
 
 // HasTrash reports whether SweepTrash has something to do.
 func (s *Store) HasTrash() bool {
+	s.tidy()
 	entries, _ := os.ReadDir(s.dirs.Tmp())
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), "trash-") {
+		if strings.HasPrefix(e.Name(), trashPrefix) {
 			return true
 		}
 	}

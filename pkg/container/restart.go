@@ -46,7 +46,11 @@ func ParseRestart(s string) (Restart, error) {
 	switch r.Name {
 	case "no", "always", "unless-stopped":
 		if r.Max != 0 {
-			return Restart{}, errors.New("invalid restart policy: maximum retry count can only be used with 'on-failure'")
+			msg := "invalid restart policy: maximum retry count can only be used with 'on-failure'"
+			if r.Max < 0 {
+				msg += " and cannot be negative"
+			}
+			return Restart{}, errors.New(msg)
 		}
 	case "on-failure":
 		if r.Max < 0 {

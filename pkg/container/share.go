@@ -55,7 +55,7 @@ func (s *Store) surroundingsOf(c *Container) (*surroundings, error) {
 		return nil, fmt.Errorf("share network of container %s: %w", short(other.ID), ended(err))
 	}
 	var r Reply
-	files, err := conn.Recv(&r)
+	files, err := conn.answer(&r)
 	if err != nil {
 		return nil, fmt.Errorf("share network of container %s: %w", short(other.ID), ended(err))
 	}

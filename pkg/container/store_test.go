@@ -98,7 +98,7 @@ func TestDamagedRecordDoesNotHideTheOthers(t *testing.T) {
 	s := newStore(t)
 	bad, good := mustCreate(t, s, "bad"), mustCreate(t, s, "good")
 	for _, text := range []string{"", "{", "[]", `{"version":99,"id":"` + bad.ID + `"}`, `{"version":1,"id":"` + good.ID + `"}`} {
-		if err := os.WriteFile(filepath.Join(s.Dirs().Container(bad.ID), "record.json"), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(s.Dirs().Container(bad.ID), recordName), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		list, err := s.List()

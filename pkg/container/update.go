@@ -4,10 +4,9 @@ package container
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"coracle/pkg/cgroup"
-	"coracle/pkg/state"
 )
 
 // Pause freezes a running container.
@@ -25,27 +24,29 @@ func (s *Store) Unpause(c *Container) error {
 // Update changes the limits and the restart policy of a container, at once
 // when it runs.
 func (s *Store) Update(ctx context.Context, c *Container, l cgroup.Limits, p Restart) error {
-	lock, err := state.Acquire(ctx, s.namesLock(), state.Exclusive) // as for a new name: the record has one writer
+	var before Record
+	r, err := s.Edit(ctx, c.ID, func(r *Record) error {
+		before = *r
+		r.Limits.Cgroup, r.Life.Restart = l, p
+		return nil
+	})
 	if err != nil {
-		return fmt.Errorf("update container: %w", err)
+		return err
 	}
-	defer lock.Release()
 	now, err := s.Load(c.ID)
 	if err != nil {
 		return err
 	}
-	before := now.Record
-	r := now.Record
-	r.Limits.Cgroup, r.Life.Restart = l, p
-	if err := s.writeRecord(c.dir, &r); err != nil {
-		return fmt.Errorf("update container: %w", err)
-	}
 	if now.State.IsRunning() {
 		if _, err := s.call(now, Request{Op: OpUpdate}); err != nil {
-			_ = s.writeRecord(c.dir, &before) // what the running container refuses, the next start would too
-			return err
+			// What the running container refuses, the next start would too.
+			_, undo := s.Edit(ctx, c.ID, func(r *Record) error {
+				r.Limits.Cgroup, r.Life.Restart = before.Limits.Cgroup, before.Life.Restart
+				return nil
+			})
+			return errors.Join(err, undo)
 		}
 	}
-	s.Event(&r, "update", nil)
+	s.Event(r, "update", nil)
 	return nil
 }

@@ -56,12 +56,7 @@ func (s *Store) DataDir(name string) string { return filepath.Join(s.volumeDir(n
 
 // HoldVolumes keeps volumes from being removed until the lock is released: from
 // before they are made or found until the record that names them is in place.
-// It also sweeps what commands left that were killed while they made one.
 func (s *Store) HoldVolumes(ctx context.Context) (*state.Lock, error) {
-	if l, err := state.TryAcquire(s.volumesLock(), state.Exclusive); err == nil {
-		s.sweepVolumesLocked()
-		l.Release()
-	}
 	l, err := state.Acquire(ctx, s.volumesLock(), state.Shared)
 	if err != nil {
 		return nil, fmt.Errorf("hold volumes: %w", err)
@@ -71,18 +66,6 @@ func (s *Store) HoldVolumes(ctx context.Context) (*state.Lock, error) {
 
 // No volume's name begins with a dot.
 func (s *Store) volumesLock() string { return filepath.Join(s.dirs.Volumes(), ".lock") }
-
-// sweepVolumesLocked removes volumes that were not made to their end.
-//
-// Preconditions: the volumes lock is held exclusively.
-func (s *Store) sweepVolumesLocked() {
-	left, _ := filepath.Glob(filepath.Join(s.dirs.Tmp(), volumePrefix+"*"))
-	for _, dir := range left {
-		_ = os.RemoveAll(dir)
-	}
-}
-
-const volumePrefix = "volume-"
 
 // EnsureVolume makes the volume if there is none of its name, and says whether
 // it did. An empty name makes an anonymous one.
@@ -117,6 +100,11 @@ func (s *Store) EnsureVolume(name string, labels, options map[string]string) (v 
 }
 
 func (s *Store) makeVolume(v Volume) error {
+	staging, err := s.stage(context.Background())
+	if err != nil {
+		return err
+	}
+	defer staging.Release()
 	tmp, err := os.MkdirTemp(s.dirs.Tmp(), volumePrefix)
 	if err != nil {
 		return err
@@ -261,7 +249,6 @@ func (s *Store) discardVolume(name string) (trash string, err error) {
 		return "", fmt.Errorf("remove volume %s: %w", name, err)
 	}
 	defer lock.Release()
-	s.sweepVolumesLocked()
 	var damaged *DamagedVolumeError
 	if _, err := s.LoadVolume(name); err != nil && !errors.As(err, &damaged) {
 		return "", err
@@ -273,7 +260,7 @@ func (s *Store) discardVolume(name string) (trash string, err error) {
 	if len(users) > 0 {
 		return "", fmt.Errorf("remove %s: volume is in use - %v", name, users)
 	}
-	trash = filepath.Join(s.dirs.Tmp(), "trash-"+NewID())
+	trash = filepath.Join(s.dirs.Tmp(), trashPrefix+NewID())
 	if err := os.Rename(s.volumeDir(name), trash); err != nil {
 		return "", fmt.Errorf("remove volume %s: %w", name, err)
 	}

@@ -11,6 +11,8 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -31,9 +33,11 @@ import (
 //	   │ ◄──────────────────────────────│
 //	   │  signal*, detach               │
 //	   │ ──────────────────────────────►│
-//	   │  exit CODE                     │      all output has been written by now
+//	   │  exit CODE | lost              │      all output has been written by now, or will never be
 //	   │ ◄──────────────────────────────│
 //
+// While an answer takes long, busy comes again and again: silence means that
+// the supervisor does not work any more, and is not waited for.
 // The end of the stream before an answer means that the supervisor died.
 
 // Operations of a [Request].
@@ -53,6 +57,7 @@ const (
 	OpUnpause    = "unpause"
 	OpShare      = "share"  // hands the user namespace and the network namespace over, for a container on the same network
 	OpUpdate     = "update" // limits and the restart policy, which the record has already
+	OpRename     = "rename" // its networks are to know the record's name
 	OpDetach     = "detach" // leave the session this connection attached to
 )
 
@@ -61,6 +66,8 @@ const (
 	EventAttached = "attached"
 	EventStarted  = "started"
 	EventExit     = "exit"
+	EventBusy     = "busy" // the supervisor is still at work on what it was asked for
+	EventLost     = "lost" // output could not be written, and no more comes: Stream says which, Code why
 	EventDone     = "done"
 	EventError    = "error"
 )
@@ -113,17 +120,23 @@ type ExecOptions struct {
 
 // Reply is what a supervisor answers.
 type Reply struct {
-	Event string         `json:"event"`
-	Code  int            `json:"code,omitempty"` // exit: of the process; error: for the command
-	Pid   int            `json:"pid,omitempty"`
-	Error string         `json:"error,omitempty"`
-	Hint  string         `json:"hint,omitempty"`
-	Info  *transfer.Info `json:"info,omitempty"` // stat: nil when there is nothing
-	Left  []string       `json:"left,omitempty"` // copy: what was left out
+	Event string `json:"event"`
+	Code  int    `json:"code,omitempty"` // exit: of the process; error: for the command; lost: the errno
+	// Stream is what was lost.
+	Stream string         `json:"stream,omitempty"`
+	Pid    int            `json:"pid,omitempty"`
+	Error  string         `json:"error,omitempty"`
+	Hint   string         `json:"hint,omitempty"`
+	Info   *transfer.Info `json:"info,omitempty"` // stat: nil when there is nothing
+	Left   []string       `json:"left,omitempty"` // copy: what was left out
 	// Missing is, in an error of a copy, a path that leads to nothing.
 	Missing string `json:"missing,omitempty"`
 	// Shared answers share, with the user namespace and the network's.
 	Shared *SharedNet `json:"shared,omitempty"`
+}
+
+func (r *Reply) lost() *OutputError {
+	return &OutputError{Stream: r.Stream, Err: syscall.Errno(r.Code)}
 }
 
 // StartError is why a container, or a process in it, did not start. Code is
@@ -208,6 +221,41 @@ func (c *Conn) Send(v any, files ...*os.File) error {
 		_, err = c.c.Write(msg[n:])
 	}
 	return err
+}
+
+// answerTime is how long a supervisor may be silent before it is given up.
+const answerTime = 30 * time.Second
+
+// silentError is a supervisor that does not answer.
+type silentError struct{}
+
+func (*silentError) Error() string {
+	return fmt.Sprintf("the container's supervisor has not answered for %v", answerTime)
+}
+
+// Hint is the way out.
+func (*silentError) Hint() string {
+	return "see whether it is stopped (SIGCONT lets it go on); kill, or rm -f, ends the container without it"
+}
+
+// answer is Recv of a reply that has to come soon. It passes over those that only
+// say that the supervisor is at work.
+func (c *Conn) answer(v any) ([]*os.File, error) {
+	defer c.c.SetReadDeadline(time.Time{})
+	for {
+		if err := c.c.SetReadDeadline(time.Now().Add(answerTime)); err != nil {
+			return nil, err
+		}
+		files, err := c.Recv(v)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil, &silentError{}
+		}
+		r, ok := v.(*Reply)
+		if err != nil || !ok || r.Event != EventBusy {
+			return files, err
+		}
+		CloseFiles(files)
+	}
 }
 
 // Recv reads one message into v and returns the descriptors that came with

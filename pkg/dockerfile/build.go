@@ -9,9 +9,12 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
+	"github.com/docker/go-units"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
+	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
 )
@@ -19,8 +22,8 @@ import (
 // Options say what to build.
 type Options struct {
 	ContextDir string    // empty without a context
-	Dockerfile string    // a path on the host; the name that is shown with Source
-	Source     io.Reader // of the Dockerfile, when it is not a file
+	Dockerfile string    // a path on the host; with an archive, in that
+	Source     io.Reader // the Dockerfile; without ContextDir it may be an archive, which is the context
 	Names      []string  // canonical names for the result
 
 	BuildArgs map[string]string
@@ -30,10 +33,28 @@ type Options struct {
 	Network   string   // for RUN: "", none, host
 	AddHosts  []string // for RUN
 	NoCache   bool
-	Pull      bool
-	Secrets   map[string][]byte // by ID
-	ShmSize   int64
+	// NoCacheFilter are names of stages that take nothing from the cache.
+	NoCacheFilter []string
+	// Contexts replace stages and images of their names, which are lower-case.
+	Contexts map[string]Context
+	Ulimits  []units.Ulimit // for RUN
+
+	Outputs      []Destination
+	NoImage      bool // nothing goes into the store but the cache
+	RewriteTimes bool // none in new layers is after SOURCE_DATE_EPOCH
+	Pull         bool
+	Secrets      map[string]Secret // by ID
+	ShmSize      int64
 }
+
+// Context is what a name stands for: one of the two.
+type Context struct {
+	Dir   string // on the host
+	Image string
+}
+
+// Secret reads a secret, when it is asked for.
+type Secret func(ctx context.Context) ([]byte, error)
 
 // Images finds base images.
 type Images interface {
@@ -100,7 +121,8 @@ func Build(ctx context.Context, st *overlay.Store, images Images, run Runner, o 
 		ctx: ctx, cancel: cancel, st: st, images: images, runner: run, o: o,
 		tell:  &teller{ctx: ctx, send: events},
 		slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
-		bases: map[string]*base{}, used: map[string]bool{},
+		bases: map[string]*base{}, contexts: map[string]*namedContext{}, used: map[string]bool{},
+		layerTrees: map[overlay.LayerID]*files.Tree{},
 	}
 	defer b.close()
 	res, err := b.build()
@@ -124,25 +146,28 @@ type builder struct {
 	file    *file
 	meta    []instructions.ArgCommand // before the first FROM
 	metaVar lookup                    // and their values
-	context *tree
-	sums    *sums
+	epoch   *time.Time                // the SOURCE_DATE_EPOCH, or nil
+	context *files.Tree
+	sums    *files.Sums
 	jobs    []*job
 	start   func(stage int)
 
-	mu       sync.Mutex
-	failed   error   // the first failure, which canceled the others
-	mounts   []*tree // of images and stages that COPY --from reads
-	bases    map[string]*base
-	used     map[string]bool // build arguments that something asked for
-	warnings []string
+	mu         sync.Mutex
+	failed     error         // the first failure, which canceled the others
+	trees      []*files.Tree // open: of images and stages that COPY --from reads, of downloads
+	layerTrees map[overlay.LayerID]*files.Tree
+	bases      map[string]*base
+	contexts   map[string]*namedContext
+	used       map[string]bool // build arguments that something asked for
+	warnings   []string
 }
 
 func (b *builder) close() {
-	for _, t := range b.mounts {
-		t.close()
+	for _, t := range b.trees {
+		t.Close()
 	}
 	if b.context != nil {
-		b.context.close()
+		b.context.Close()
 	}
 }
 
@@ -160,10 +185,10 @@ func (b *builder) build() (Result, error) {
 	}
 	s, err := b.runStages(target, needed)
 	if err != nil {
-		b.sums.save(false)
+		b.sums.Save(false)
 		return Result{}, err
 	}
-	b.sums.save(true)
+	b.sums.Save(true)
 	return b.export(s)
 }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,7 +25,7 @@ import (
 type cacheKey string
 
 // cacheVersion changes when the same instruction begins to give other files.
-const cacheVersion = "1"
+const cacheVersion = "2"
 
 // newKey digests the parts, in a form in which no two lists are the same.
 func newKey(parent overlay.LayerID, parts ...string) cacheKey {
@@ -57,6 +58,9 @@ func (b *builder) cached(key cacheKey) (overlay.LayerID, bool) {
 	if state.ReadJSON(b.recordPath(key), &r) != nil || !b.st.HasLayer(r.Layer) {
 		return "", false
 	}
+	if _, err := b.st.Lowers(r.Layer); err != nil {
+		return "", false
+	}
 	return r.Layer, true
 }
 
@@ -70,7 +74,13 @@ func (b *builder) keep(key cacheKey, r record) error {
 	if err != nil {
 		return err
 	}
-	if err := state.WriteVolatile(b.recordPath(key), data, 0o600); err != nil {
+	file := b.recordPath(key)
+	err = state.WriteVolatile(file, data, 0o600)
+	if err == nil {
+		return nil
+	}
+	// What is in the way is no record.
+	if err := errors.Join(os.RemoveAll(file), state.WriteVolatile(file, data, 0o600)); err != nil {
 		return fmt.Errorf("write build cache: %w", err)
 	}
 	return nil
@@ -84,7 +94,7 @@ func (b *builder) firstBuilt(config digest.Digest) time.Time {
 	if !b.o.NoCache && state.ReadJSON(b.recordPath(key), &r) == nil && !r.Created.IsZero() {
 		return r.Created
 	}
-	r.Created = now()
+	r.Created = time.Now().UTC()
 	_ = b.keep(key, r) // a memory: without it the next image is a new one
 	return r.Created
 }
@@ -129,7 +139,7 @@ func ClearCache(dir string) (int, error) {
 		if e.Name() == cacheLock {
 			continue
 		}
-		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
 			return n, fmt.Errorf("clear build cache: %w", err)
 		}
 		if strings.HasSuffix(e.Name(), ".json") {

@@ -3,18 +3,19 @@
 package dockerfile
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
+	"time"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 
+	"coracle/pkg/dockerfile/files"
+	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
 )
 
@@ -45,7 +46,7 @@ func configure(s *stage, cmd instructions.Command, escape rune) error {
 	case *instructions.EnvCommand:
 		for _, kv := range c.Env {
 			conf.Env = setEnv(conf.Env, kv.Key, kv.Value)
-			s.args.env[kv.Key] = kv.Value
+			s.args.vars[kv.Key] = kv.Value
 		}
 		s.addHistory("ENV "+pairs(c.Env), true)
 	case *instructions.LabelCommand:
@@ -75,6 +76,9 @@ func configure(s *stage, cmd instructions.Command, escape rune) error {
 		}
 		s.addHistory(fmt.Sprintf("VOLUME %v", c.Volumes), true)
 	case *instructions.StopSignalCommand:
+		if _, err := spec.ParseSignal(c.Signal); err != nil {
+			return err
+		}
 		conf.StopSignal = c.Signal
 		s.addHistory("STOPSIGNAL "+c.Signal, true)
 	case *instructions.MaintainerCommand:
@@ -95,25 +99,25 @@ func (s *stage) configureCommand(cmd instructions.Command) error {
 	switch c := cmd.(type) {
 	case *instructions.CmdCommand:
 		conf.Cmd, s.sawCmd = s.commandLine(c.ShellDependantCmdLine), true
-		s.addHistory("CMD "+quoted(conf.Cmd), true)
+		conf.ArgsEscaped = true //nolint:staticcheck // BuildKit sets it for all platforms
+		s.addHistory(fmt.Sprintf("CMD %q", conf.Cmd), true)
 	case *instructions.EntrypointCommand:
 		conf.Entrypoint = s.commandLine(c.ShellDependantCmdLine)
 		if !s.sawCmd { // a base image's CMD belongs to the base image's ENTRYPOINT
 			conf.Cmd = nil
 		}
-		s.addHistory("ENTRYPOINT "+quoted(conf.Entrypoint), true)
+		s.addHistory(fmt.Sprintf("ENTRYPOINT %q", conf.Entrypoint), true)
 	case *instructions.HealthCheckCommand:
 		conf.Healthcheck = &dockerspec.HealthcheckConfig{
 			Test: c.Health.Test, Interval: c.Health.Interval, Timeout: c.Health.Timeout,
 			StartPeriod: c.Health.StartPeriod, StartInterval: c.Health.StartInterval, Retries: c.Health.Retries,
 		}
-		s.addHistory("HEALTHCHECK "+quoted(c.Health.Test), true)
+		s.addHistory(fmt.Sprintf("HEALTHCHECK %+v", *conf.Healthcheck), true)
 	case *instructions.ShellCommand:
 		conf.Shell = c.Shell
 		s.addHistory(fmt.Sprintf("SHELL %v", c.Shell), true)
 	case *instructions.OnbuildCommand:
 		conf.OnBuild = append(slices.Clip(conf.OnBuild), c.Expression)
-		s.addHistory("ONBUILD "+c.Expression, true)
 	default:
 		return fmt.Errorf("%s is not supported here", strings.ToUpper(cmd.Name()))
 	}
@@ -131,13 +135,13 @@ func pairs(kvs instructions.KeyValuePairs) string {
 func (s *stage) expose(c *instructions.ExposeCommand, escape rune) error {
 	var ports []string
 	for _, p := range c.Ports {
-		words, err := shell.NewLex(escape).ProcessWords(p, s.args.vars())
+		words, err := shell.NewLex(escape).ProcessWords(p, s.args.vars)
 		if err != nil {
 			return err
 		}
 		ports = append(ports, words...)
 	}
-	added := map[string]bool{}
+	var added []string
 	s.image.Config.ExposedPorts = maps.Clone(s.image.Config.ExposedPorts)
 	if s.image.Config.ExposedPorts == nil {
 		s.image.Config.ExposedPorts = map[string]struct{}{}
@@ -148,52 +152,12 @@ func (s *stage) expose(c *instructions.ExposeCommand, escape rune) error {
 			return err
 		}
 		for _, e := range list {
-			s.image.Config.ExposedPorts[e], added[e] = struct{}{}, true
+			s.image.Config.ExposedPorts[e] = struct{}{}
 		}
+		added = append(added, list...)
 	}
-	s.addHistory(fmt.Sprintf("EXPOSE %v", slices.Sorted(maps.Keys(added))), true)
+	s.addHistory(fmt.Sprintf("EXPOSE %v", added), true)
 	return nil
-}
-
-// exposed reads PORT[-END][/PROTO] into the form that configurations keep:
-// 80/tcp.
-func exposed(spec string) ([]string, error) {
-	ports, proto, ok := strings.Cut(spec, "/")
-	if !ok {
-		proto = "tcp"
-	}
-	proto = strings.ToLower(proto)
-	if proto != "tcp" && proto != "udp" && proto != "sctp" {
-		return nil, fmt.Errorf("invalid proto: %s", proto)
-	}
-	if i := strings.LastIndexByte(ports, ':'); i >= 0 { // the host's part, as in -p, says nothing here
-		ports = ports[i+1:]
-	}
-	a, z, isRange := strings.Cut(ports, "-")
-	if !isRange {
-		z = a
-	}
-	first, err := strconv.ParseUint(a, 10, 16)
-	if err != nil {
-		return nil, fmt.Errorf("invalid containerPort: %s", spec)
-	}
-	last, err := strconv.ParseUint(z, 10, 16)
-	if err != nil || last < first {
-		return nil, fmt.Errorf("invalid containerPort: %s", spec)
-	}
-	var list []string
-	for p := first; p <= last; p++ {
-		list = append(list, fmt.Sprintf("%d/%s", p, proto))
-	}
-	return list, nil
-}
-
-func quoted(list []string) string {
-	b, err := json.Marshal(list)
-	if err != nil {
-		return fmt.Sprintf("%q", list)
-	}
-	return strings.ReplaceAll(string(b), `","`, `" "`)
 }
 
 // absolute is a path inside the image, from a working directory.
@@ -204,23 +168,49 @@ func absolute(dir, p string) string {
 	return path.Join("/", dir, p)
 }
 
-// workdir is WORKDIR. The directory is made when it is not there, as a layer.
+// workdir is WORKDIR. The directory is made when it is not there, as a layer,
+// and belongs to the user that RUN has; so do those above it that are made.
 func (b *builder) workdir(s *stage, c *instructions.WorkdirCommand) error {
 	dir := absolute(s.image.Config.WorkingDir, c.Path)
 	s.image.Config.WorkingDir = dir
 	v := b.tell.announce(s.title(c.String()))
-	key := newKey(s.parent(), "workdir", dir)
-	err := b.snapshot(s, v, key, func(d *overlay.Dir, lowers []string) error {
+	if dir == "/" {
+		v.finish()
+		s.addHistory("WORKDIR "+dir, true)
+		return nil
+	}
+	user := s.image.Config.User
+	key := []string{"workdir", dir}
+	if user != "" || b.epoch != nil {
+		key = append(key, user, b.epochKey())
+	}
+	err := b.snapshot(s, v, newKey(s.parent(), key...), func(d *overlay.Dir, lowers []string) error {
 		root, err := b.mountUpper(d, lowers)
 		if err != nil {
 			return err
 		}
-		defer root.close()
-		if err := root.mkdirAll(dir, owner{}); err != nil {
-			return fmt.Errorf("create working directory %s: %w", dir, err)
-		}
-		return nil
+		defer root.Close()
+		return b.makeWorkdir(root, dir, user)
 	})
 	s.addHistory("WORKDIR "+dir, false)
 	return err
+}
+
+func (b *builder) makeWorkdir(root *files.Target, dir, user string) error {
+	var own files.Owner
+	if user != "" {
+		u, _, err := spec.ResolveUser(root.Path(), user, nil)
+		if err != nil {
+			return err
+		}
+		own = files.Owner{UID: int(u.UID), GID: int(u.GID)}
+	}
+	var when time.Time
+	if b.epoch != nil {
+		when = *b.epoch
+	}
+	if _, err := root.MkdirAll(dir, 0o755, own, when); err != nil {
+		return fmt.Errorf("create working directory %s: %w", dir, err)
+	}
+	return nil
 }

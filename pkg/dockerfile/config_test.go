@@ -18,8 +18,17 @@ func TestExposed(t *testing.T) {
 		{"53/UDP", []string{"53/udp"}, ""},
 		{"8000-8002", []string{"8000/tcp", "8001/tcp", "8002/tcp"}, ""},
 		{"8080:80", []string{"80/tcp"}, ""},
-		{"80/http", nil, "invalid proto: http"},
+		{"127.0.0.1:8080:80", []string{"80/tcp"}, ""},
+		{"[::1]:8080:80/sctp", []string{"80/sctp"}, ""},
+		{"80/", []string{"80/tcp"}, ""},
+		{"80-80", []string{"80/tcp"}, ""},
+		{"8000-8001:80-81", []string{"80/tcp", "81/tcp"}, ""},
+		{"80/http", nil, `invalid port: "80/http": invalid proto: http`},
+		{"/tcp", nil, `invalid port: "/tcp": no port specified`},
 		{"99999", nil, "invalid containerPort: 99999"},
+		{"x:80", nil, "invalid hostPort: x"},
+		{"1.2.3:80:80", nil, "invalid IP address: 1.2.3"},
+		{"1-2:80-82", nil, "invalid ranges specified for container and host Ports: 80-82 and 1-2"},
 		{"9-8", nil, "invalid containerPort: 9-8"},
 		{"x", nil, "invalid containerPort: x"},
 	}
@@ -57,7 +66,7 @@ ONBUILD RUN y
 	s := configured(t, b)
 	want := []string{
 		"ARG V=3", "ARG N", `ENV A=1 B=x y`, "LABEL l=1", "EXPOSE [53/udp 80/tcp]", "USER u", "VOLUME [/a /b]",
-		"STOPSIGNAL 9", "SHELL [/bin/ash -c]", `CMD ["/bin/ash" "-c" "x"]`, `ENTRYPOINT ["e"]`, "ONBUILD RUN y",
+		"STOPSIGNAL 9", "SHELL [/bin/ash -c]", `CMD ["/bin/ash" "-c" "x"]`, `ENTRYPOINT ["e"]`,
 	}
 	var got []string
 	for _, h := range s.history {
@@ -77,7 +86,7 @@ ONBUILD RUN y
 func TestEntrypointTakesCommandOfBaseAway(t *testing.T) {
 	for text, want := range map[string]int{"ENTRYPOINT [\"e\"]\n": 0, "CMD [\"x\"]\nENTRYPOINT [\"e\"]\n": 1, "USER x\n": 2} {
 		b := parsed(t, "FROM a\n"+text, Options{})
-		s := &stage{args: newArgScope(b)}
+		s := &stage{args: newArgScope()}
 		s.image.Config.Cmd = []string{"of", "base"}
 		for _, cmd := range b.file.stages[0].Commands {
 			if err := b.command(s, cmd); err != nil {

@@ -8,17 +8,18 @@
 // instruction after expansion, and the content of the files that it takes. A
 // step whose key is known, and whose layer is there, is not carried out.
 //
+//	source.go   where the Dockerfile and the context come from
 //	parse.go    the Dockerfile, its stages, which of them are needed
 //	build.go    Build: the stages run at the same time
 //	stage.go    one stage: its base, its instructions, its layers
 //	env.go      ARG, ENV and expansion
-//	config.go   the instructions that only change the configuration
-//	run.go      RUN; mounts.go, its --mount
-//	copy.go     COPY and ADD: what is copied, and its digest
-//	tree.go     where files are taken from; fetch.go, from URLs
-//	write.go    the copies; target.go, the files; archive.go, ADD of archives
-//	export.go   the image
-//	cache.go    the build cache; sums.go, digests of the context's files
+//	config.go   the instructions that only change the configuration; expose.go
+//	run.go      RUN; mounts.go, its --mount: cachemount.go, secret.go; attach.go, by descriptor
+//	context.go  --build-context
+//	copy.go     COPY and ADD, which package files carries out
+//	tree.go     the files of layers, to be read and to be written on
+//	export.go   the image; output.go, its files elsewhere; epoch.go, its time
+//	cache.go    the build cache
 //	event.go    what the user is told of
 //	error.go    failures, with the lines of the Dockerfile they come from
 //

@@ -22,13 +22,23 @@ var proxyArgs = []string{
 func (b *builder) platformArgs() map[string]string {
 	here, target, stage := parsePlatform(""), parsePlatform(b.o.Platform), b.o.Target
 	if stage == "" {
+		stage = b.file.stages[len(b.file.stages)-1].Name
+	}
+	if stage == "" {
 		stage = "default"
 	}
-	return map[string]string{
-		"BUILDPLATFORM": here.String(), "BUILDOS": here.os, "BUILDARCH": here.arch, "BUILDVARIANT": here.variant,
-		"TARGETPLATFORM": target.String(), "TARGETOS": target.os, "TARGETARCH": target.arch, "TARGETVARIANT": target.variant,
+	args := map[string]string{
+		"BUILDPLATFORM": here.String(), "BUILDOS": here.os, "BUILDOSVERSION": "", "BUILDARCH": here.arch, "BUILDVARIANT": here.variant,
+		"TARGETPLATFORM": target.String(), "TARGETOS": target.os, "TARGETOSVERSION": "", "TARGETARCH": target.arch, "TARGETVARIANT": target.variant,
 		"TARGETSTAGE": stage,
 	}
+	for k := range args {
+		if v, ok := b.o.BuildArgs[k]; ok {
+			b.use(k)
+			args[k] = v
+		}
+	}
+	return args
 }
 
 // lookup is a set of variables for BuildKit's expansion.
@@ -82,7 +92,7 @@ func (b *builder) use(arg string) {
 func (b *builder) allWarnings() []string {
 	var unused []string
 	for _, k := range slices.Sorted(maps.Keys(b.o.BuildArgs)) {
-		if !b.used[k] && !slices.Contains(proxyArgs, k) {
+		if !b.used[k] && !slices.Contains(proxyArgs, k) && !strings.HasPrefix(k, "BUILDKIT_") { // the last are for BuildKit itself
 			unused = append(unused, k)
 		}
 	}
@@ -92,53 +102,41 @@ func (b *builder) allWarnings() []string {
 	return append(b.warnings, fmt.Sprintf("One or more build-args %v were not consumed", unused))
 }
 
-// argScope holds the variables of a stage: build arguments, and the
-// environment, which hides them.
+// argScope holds the variables of a stage: its environment, and the build
+// arguments. As for BuildKit it is one set, in which the later word counts.
 type argScope struct {
-	b    *builder
-	args []string // declared, in order
-	arg  map[string]string
-	env  map[string]string
+	vars lookup
+	args []string // declared by ARG, in order
 }
 
-func newArgScope(b *builder) *argScope {
-	return &argScope{b: b, arg: map[string]string{}, env: map[string]string{}}
-}
+func newArgScope() *argScope { return &argScope{vars: lookup{}} }
 
 func (a *argScope) adopt(env []string) {
 	for _, e := range env {
 		k, v, _ := strings.Cut(e, "=")
-		a.env[k] = v
+		a.vars[k] = v
 	}
 }
 
 // inherit takes over what another stage knows.
 func (a *argScope) inherit(from *argScope) {
-	a.args = slices.Clone(from.args)
-	maps.Copy(a.arg, from.arg)
-	maps.Copy(a.env, from.env)
+	a.args, a.vars = slices.Clone(from.args), maps.Clone(from.vars)
 }
 
-// set declares an argument.
-func (a *argScope) set(key, value string) {
+// declare names an argument, with a value or without.
+func (a *argScope) declare(key string, value *string) {
 	if !slices.Contains(a.args, key) {
 		a.args = append(a.args, key)
 	}
-	a.arg[key] = value
-}
-
-// vars are all variables that words are expanded with.
-func (a *argScope) vars() lookup {
-	vars := lookup{}
-	maps.Copy(vars, a.arg)
-	maps.Copy(vars, a.env)
-	return vars
+	if value != nil {
+		a.vars[key] = *value
+	}
 }
 
 func (a *argScope) expand(escape rune) instructions.SingleWordExpander {
 	lex := shell.NewLex(escape)
 	return func(word string) (string, error) {
-		out, _, err := lex.ProcessWord(word, a.vars())
+		out, _, err := lex.ProcessWord(word, a.vars)
 		return out, err
 	}
 }
@@ -148,7 +146,7 @@ func (a *argScope) expandRaw(escape rune) instructions.SingleWordExpander {
 	lex := shell.NewLex(escape)
 	lex.SkipProcessQuotes = true
 	return func(word string) (string, error) {
-		out, _, err := lex.ProcessWord(word, a.vars())
+		out, _, err := lex.ProcessWord(word, a.vars)
 		return out, err
 	}
 }
@@ -158,40 +156,45 @@ func (a *argScope) expandRaw(escape rune) instructions.SingleWordExpander {
 func (a *argScope) shown(text string, escape rune) string {
 	lex := shell.NewLex(escape)
 	lex.RawQuotes, lex.RawEscapes, lex.SkipUnsetEnv = true, true, true
-	if out, _, err := lex.ProcessWord(text, a.vars()); err == nil {
+	if out, _, err := lex.ProcessWord(text, a.vars); err == nil {
 		text = out
 	}
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// values are the declared arguments that a RUN sees: NAME=value.
+// values are the declared arguments, as the history tells of them:
+// NAME=value.
 func (a *argScope) values() []string {
 	var list []string
 	for _, k := range a.args {
-		if _, hidden := a.env[k]; !hidden {
-			list = append(list, k+"="+a.arg[k])
-		}
+		list = append(list, k+"="+a.vars[k])
 	}
 	return list
 }
 
-// arg is ARG.
+// arg is ARG. A default that is not used is not expanded: it may be wrong.
 func (b *builder) arg(s *stage, c *instructions.ArgCommand) error {
 	var shown []string
 	for _, a := range c.Args {
+		value := a.Value
 		if v, ok := b.o.BuildArgs[a.Key]; ok {
 			b.use(a.Key)
-			s.args.set(a.Key, v)
-		} else if a.Value != nil {
-			s.args.set(a.Key, *a.Value)
+			value = &v
+		} else if value != nil {
+			v, err := s.args.expand(b.file.escape)(*value)
+			if err != nil {
+				return err
+			}
+			value = &v
 		} else if v, ok := b.metaVar[a.Key]; ok {
-			s.args.set(a.Key, v)
+			value = &v
 		}
-		word := a.Key
-		if v, ok := s.args.arg[a.Key]; ok {
-			word += "=" + v
+		s.args.declare(a.Key, value)
+		if value != nil {
+			shown = append(shown, a.Key+"="+*value)
+		} else {
+			shown = append(shown, a.Key)
 		}
-		shown = append(shown, word)
 	}
 	s.addHistory("ARG "+strings.Join(shown, " "), true)
 	return nil

@@ -22,6 +22,12 @@ type stepError struct {
 func (e *stepError) Error() string { return e.err.Error() }
 func (e *stepError) Unwrap() error { return e.err }
 
+// shownError is an error as it may be shown.
+type shownError struct{ err error }
+
+func (e shownError) Error() string { return withoutCredentials(e.err.Error()) }
+func (e shownError) Unwrap() error { return e.err }
+
 // Error is a failed build.
 type Error struct {
 	Step     int    // 0 outside of any step
@@ -30,7 +36,7 @@ type Error struct {
 	err      error
 }
 
-func (e *Error) Error() string { return e.err.Error() }
+func (e *Error) Error() string { return withoutCredentials(e.err.Error()) }
 func (e *Error) Unwrap() error { return e.err }
 
 func withLocation(err error, where []parser.Range) error {
@@ -97,5 +103,5 @@ func (f *file) excerpt(where []parser.Range) string {
 		fmt.Fprintf(&b, " %3d | %s %s\n", n, mark, lines[n-1])
 	}
 	b.WriteString("--------------------\n")
-	return b.String()
+	return withoutCredentials(b.String())
 }

@@ -63,7 +63,7 @@ type vertex struct {
 func (t *teller) announce(name string) *vertex {
 	t.mu.Lock()
 	t.last++
-	v := &vertex{t: t, step: t.last, name: name}
+	v := &vertex{t: t, step: t.last, name: withoutCredentials(name)}
 	t.mu.Unlock()
 	v.emit(Event{Kind: Announced})
 	return v
@@ -92,7 +92,7 @@ func (v *vertex) fail(err error) error {
 		v.emit(Event{Kind: Canceled})
 		return err
 	}
-	v.emit(Event{Kind: Failed, Err: err})
+	v.emit(Event{Kind: Failed, Err: shownError{err}})
 	return &stepError{step: v.step, name: v.name, err: err}
 }
 

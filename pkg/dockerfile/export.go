@@ -5,11 +5,8 @@ package dockerfile
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
-	"os"
 	"slices"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -19,6 +16,14 @@ import (
 
 // export records the image.
 func (b *builder) export(s *stage) (Result, error) {
+	for _, o := range b.o.Outputs {
+		if err := b.exportFiles(s.layers, o); err != nil {
+			return Result{}, err
+		}
+	}
+	if b.o.NoImage {
+		return Result{Warnings: b.allWarnings()}, nil
+	}
 	v := b.tell.start("exporting to image")
 	if err := b.atLeastOneLayer(s); err != nil {
 		return Result{}, v.fail(err)
@@ -86,25 +91,18 @@ func (b *builder) config(s *stage) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	created := b.firstBuilt(digest.FromBytes(bare))
-	img.Created = &created
+	created := b.epoch
+	if created == nil {
+		first := b.firstBuilt(digest.FromBytes(bare))
+		created = &first
+	}
+	img.Created = created
 	img.History = slices.Clone(s.history)
 	for i := range img.History {
-		if img.History[i].Created == nil {
-			img.History[i].Created = &created
+		at := img.History[i].Created
+		if at == nil || b.epoch != nil && i >= s.below && at.After(*b.epoch) {
+			img.History[i].Created = created
 		}
 	}
 	return json.Marshal(img)
-}
-
-// now is a variable of the kind that SOURCE_DATE_EPOCH sets: the time that new
-// images say they are from.
-func now() time.Time {
-	if v := os.Getenv("SOURCE_DATE_EPOCH"); v != "" {
-		var sec int64
-		if _, err := fmt.Sscan(v, &sec); err == nil {
-			return time.Unix(sec, 0).UTC()
-		}
-	}
-	return time.Now().UTC()
 }

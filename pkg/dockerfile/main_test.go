@@ -7,12 +7,10 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
-	"github.com/moby/patternmatcher"
 	"go.podman.io/storage/pkg/reexec"
 )
 
@@ -65,32 +63,11 @@ func parsed(t *testing.T, text string, o Options) *builder {
 // files.
 func configured(t *testing.T, b *builder) *stage {
 	t.Helper()
-	s := &stage{args: newArgScope(b)}
+	s := &stage{args: newArgScope()}
 	for _, cmd := range b.file.stages[len(b.file.stages)-1].Commands {
 		if err := b.command(s, cmd); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return s
-}
-
-// tempTree is a directory with files, whose content is their name.
-func tempTree(t *testing.T, ignore []string, files ...string) *tree {
-	t.Helper()
-	dir := t.TempDir()
-	for _, f := range files {
-		p := filepath.Join(dir, f)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(p), 0o755), os.WriteFile(p, []byte(f), 0o644)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	tr, err := openTree(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(tr.close)
-	if tr.ignore, err = patternmatcher.New(ignore); err != nil {
-		t.Fatal(err)
-	}
-	return tr
 }

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -15,10 +14,9 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
-)
 
-// maxDockerfile bounds a Dockerfile, in bytes.
-const maxDockerfile = 16 << 20
+	"coracle/pkg/dockerfile/files"
+)
 
 // file is a parsed Dockerfile.
 type file struct {
@@ -52,78 +50,45 @@ func (b *builder) load() error {
 	if b.metaVar, err = b.metaArgs(); err != nil {
 		return err
 	}
+	if b.epoch, err = b.sourceDateEpoch(); err != nil {
+		return err
+	}
 	return b.openContext()
-}
-
-func shownFile(path string) string {
-	if path == "" || path == "-" {
-		return "Dockerfile"
-	}
-	return path[strings.LastIndexByte(path, '/')+1:]
-}
-
-func (b *builder) readDockerfile() ([]byte, error) {
-	r := b.o.Source
-	if r == nil {
-		f, err := os.Open(b.o.Dockerfile)
-		if err != nil {
-			var pe *os.PathError
-			if errors.As(err, &pe) {
-				err = &os.PathError{Op: "open", Path: shownFile(pe.Path), Err: pe.Err}
-			}
-			return nil, fmt.Errorf("failed to read dockerfile: %w", err)
-		}
-		defer f.Close()
-		r = f
-	}
-	data, err := io.ReadAll(io.LimitReader(r, maxDockerfile+1))
-	if err != nil {
-		return nil, fmt.Errorf("failed to read dockerfile: %w", err)
-	}
-	if len(data) > maxDockerfile {
-		return nil, fmt.Errorf("failed to read dockerfile: larger than %d bytes", maxDockerfile)
-	}
-	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, fmt.Errorf("the Dockerfile (%s) cannot be empty", shownFile(b.o.Dockerfile))
-	}
-	return data, nil
 }
 
 // openContext opens the directory that COPY reads, without what .dockerignore
 // names. DOCKERFILE.dockerignore, beside the Dockerfile, counts before it.
 func (b *builder) openContext() error {
 	v := b.tell.start("[internal] load .dockerignore")
-	if b.o.ContextDir == "" {
+	if b.context == nil && b.o.ContextDir == "" {
 		v.finish()
 		return nil
 	}
-	t, err := openTree(b.o.ContextDir)
-	if err != nil {
-		return v.fail(fmt.Errorf("open build context: %w", err))
+	if b.context == nil {
+		t, err := files.OpenTree(b.o.ContextDir, nil)
+		if err != nil {
+			return v.fail(fmt.Errorf("open build context: %w", err))
+		}
+		b.context = t
 	}
-	b.context = t
-	patterns, err := b.ignorePatterns()
+	t := b.context
+	patterns, err := readIgnore(b.openIgnoreFile())
 	if err != nil {
 		return v.fail(err)
 	}
-	if t.ignore, err = patternmatcher.New(patterns); err != nil {
+	if t.Ignore, err = patternmatcher.New(patterns); err != nil {
 		return v.fail(fmt.Errorf("read .dockerignore: %w", err))
 	}
-	b.sums = loadSums(b.st.Dirs().BuildCache(), t.path)
-	t.sums = b.sums
+	if b.o.ContextDir != "" { // what an archive had is gone after the build
+		b.sums = files.LoadSums(b.st.Dirs().BuildCache(), t.Path())
+		t.Sums = b.sums
+	}
 	v.finish()
 	return nil
 }
 
-func (b *builder) ignorePatterns() ([]string, error) {
-	var f io.ReadCloser
-	var err error
-	if b.o.Source == nil {
-		f, err = os.Open(b.o.Dockerfile + ".dockerignore")
-	}
-	if f == nil || err != nil {
-		f, err = b.context.root.Open(".dockerignore")
-	}
+// readIgnore reads an ignore file that has been opened, or was not there.
+func readIgnore(f *os.File, err error) ([]string, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -131,11 +96,30 @@ func (b *builder) ignorePatterns() ([]string, error) {
 		return nil, fmt.Errorf("read .dockerignore: %w", err)
 	}
 	defer f.Close()
-	patterns, err := ignorefile.ReadAll(io.LimitReader(f, maxDockerfile))
+	data, err := readBounded(f)
+	var patterns []string
+	if err == nil {
+		patterns, err = ignorefile.ReadAll(bytes.NewReader(data))
+	}
 	if err != nil {
-		return nil, fmt.Errorf("read .dockerignore: %w", err)
+		return nil, fmt.Errorf("read %s: %w", shownFile(f.Name()), err)
 	}
 	return patterns, nil
+}
+
+func (b *builder) openIgnoreFile() (*os.File, error) {
+	var f *os.File
+	err := os.ErrNotExist
+	switch {
+	case b.o.Source == nil:
+		f, err = os.OpenFile(b.o.Dockerfile+".dockerignore", openFlags, 0)
+	case b.o.ContextDir == "":
+		f, err = b.context.Root().OpenFile(files.InTree(b.o.Dockerfile+".dockerignore"), openFlags, 0)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		f, err = b.context.Root().OpenFile(".dockerignore", openFlags, 0)
+	}
+	return f, err
 }
 
 // stage finds a stage by name or number among those before limit, or returns
@@ -149,6 +133,14 @@ func (f *file) stage(name string, limit int) int {
 	return -1
 }
 
+// stageOf finds a stage that FROM names, unless --build-context has the name.
+func (b *builder) stageOf(name string, limit int) int {
+	if _, ok := b.named(name); ok {
+		return -1
+	}
+	return b.file.stage(name, limit)
+}
+
 // stageOrNumber also takes the number of a stage, as COPY --from does.
 func (f *file) stageOrNumber(name string, limit int) int {
 	if i := f.stage(name, limit); i >= 0 {
@@ -158,6 +150,14 @@ func (f *file) stageOrNumber(name string, limit int) int {
 		return n
 	}
 	return -1
+}
+
+// nameOf is what a stage is called in messages.
+func (f *file) nameOf(i int) string {
+	if name := f.stages[i].Name; name != "" {
+		return name
+	}
+	return fmt.Sprintf("stage-%d", i)
 }
 
 func (f *file) target(name string) (int, error) {
@@ -182,11 +182,17 @@ func (b *builder) needed(target int) (map[int]bool, error) {
 		if err != nil {
 			return nil, withLocation(err, src.Location)
 		}
-		if j := b.file.stage(base, i); j >= 0 {
+		if _, ok := b.named(src.Name); ok {
+			continue
+		}
+		if j := b.stageOf(base, i); j >= 0 {
 			need[j] = true
 		}
 		for _, cmd := range src.Commands {
 			for _, from := range sourcesOf(cmd) {
+				if _, ok := b.named(from); ok {
+					continue
+				}
 				if j := b.file.stageOrNumber(from, i); j >= 0 {
 					need[j] = true
 				}
@@ -238,7 +244,7 @@ func parseTrigger(text string) (instructions.Command, error) {
 // Configure applies instructions that only change the configuration, such as
 // those of import --change.
 func Configure(image *Image, changes []string) error {
-	s := &stage{image: image.DockerOCIImage, args: newArgScope(nil)}
+	s := &stage{image: image.DockerOCIImage, args: newArgScope()}
 	s.args.adopt(s.image.Config.Env)
 	for _, text := range changes {
 		cmd, err := parseTrigger(text)

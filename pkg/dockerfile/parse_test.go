@@ -108,7 +108,7 @@ func TestHeredocCommands(t *testing.T) {
 	}
 	for _, tt := range tests {
 		b := parsed(t, "FROM a\n"+tt.text, Options{})
-		s := &stage{args: newArgScope(b)}
+		s := &stage{args: newArgScope()}
 		cmds := b.file.stages[0].Commands
 		for _, c := range cmds[:len(cmds)-1] {
 			if err := b.command(s, c); err != nil {

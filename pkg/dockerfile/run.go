@@ -12,9 +12,11 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
+	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/overlay"
 )
 
+// defaultPath is the PATH of images that have none.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // run is RUN.
@@ -60,6 +62,9 @@ func (b *builder) run(s *stage, c *instructions.RunCommand) error {
 		if errors.As(err, &exit) {
 			return fmt.Errorf("process %q did not complete successfully: %w", strings.Join(cmd.args, " "), err)
 		}
+		if err == nil && m.changed {
+			return files.ErrChanged
+		}
 		return err
 	})
 	text := "RUN "
@@ -75,22 +80,31 @@ func (b *builder) run(s *stage, c *instructions.RunCommand) error {
 func (b *builder) runEnv(s *stage) []string {
 	var env []string
 	for _, k := range proxyArgs {
-		if v, ok := b.o.BuildArgs[k]; ok {
+		v, ok := b.o.BuildArgs[k]
+		if !ok { // programs read one or the other
+			v, ok = b.o.BuildArgs[otherCase(k)]
+		}
+		if ok {
 			env = setEnv(env, k, v)
 		}
 	}
-	for _, a := range s.args.values() {
-		k, v, _ := strings.Cut(a, "=")
-		env = setEnv(env, k, v)
-	}
 	for _, e := range s.image.Config.Env {
-		k, v, _ := strings.Cut(e, "=")
-		env = setEnv(env, k, v)
+		k, _, _ := strings.Cut(e, "=")
+		env = setEnv(env, k, s.args.vars[k])
 	}
-	if !slices.ContainsFunc(env, func(e string) bool { return strings.HasPrefix(e, "PATH=") }) {
-		env = append(env, "PATH="+defaultPath)
+	for _, k := range s.args.args {
+		if v, ok := s.args.vars[k]; ok {
+			env = setEnv(env, k, v)
+		}
 	}
 	return env
+}
+
+func otherCase(name string) string {
+	if upper := strings.ToUpper(name); upper != name {
+		return upper
+	}
+	return strings.ToLower(name)
 }
 
 func withoutProxies(env []string) []string {
@@ -136,7 +150,7 @@ func (s *stage) command(c *instructions.RunCommand) (command, error) {
 		data = parser.ChompHeredocContent(data)
 	}
 	cmd := command{args: s.inShell(data), note: " (" + firstLine(f.Data) + ")"}
-	if strings.HasPrefix(f.Data, "#!") {
+	if strings.HasPrefix(data, "#!") {
 		cmd.script, cmd.args = data, []string{path.Join(scriptDir, path.Base(f.Name))}
 	}
 	return cmd, nil

@@ -16,6 +16,7 @@ import (
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/overlay"
 )
 
@@ -30,7 +31,9 @@ type stage struct {
 	step     int
 	steps    int
 	history  []ocispec.History
+	below    int // entries of the history that are the base image's
 	sawCmd   bool
+	noCache  bool // --no-cache-filter names it
 }
 
 func (s *stage) parent() overlay.LayerID {
@@ -43,14 +46,16 @@ func (s *stage) parent() overlay.LayerID {
 // stage carries out one stage.
 func (b *builder) stage(i int) (*stage, error) {
 	src := b.file.stages[i]
-	s := &stage{index: i, args: newArgScope(b), steps: countSteps(src.Commands)}
+	s := &stage{index: i, args: newArgScope(), steps: countSteps(src.Commands)}
+	s.noCache = src.Name != "" && slices.ContainsFunc(b.o.NoCacheFilter, func(n string) bool { return strings.EqualFold(n, src.Name) })
 	if len(b.file.stages) > 1 {
-		if s.name = src.Name; s.name == "" {
-			s.name = fmt.Sprintf("stage-%d", i)
-		}
+		s.name = b.file.nameOf(i)
 	}
 	if err := b.from(s, src); err != nil {
 		return nil, withLocation(err, src.Location)
+	}
+	if _, replaced := b.named(src.Name); replaced {
+		return s, nil
 	}
 	for _, cmd := range src.Commands {
 		if err := b.command(s, cmd); err != nil {
@@ -97,19 +102,49 @@ func (b *builder) from(s *stage, src instructions.Stage) error {
 	if s.platform == "" {
 		s.platform = b.o.Platform
 	}
-	if base := b.file.stage(name, s.index); base >= 0 {
+	if given, ok := b.named(src.Name); ok { // of the stage: its instructions do not count
+		return b.fromContext(s, src.Name, given)
+	}
+	if given, ok := b.named(name); ok {
+		if err := b.fromContext(s, name, given); err != nil {
+			return err
+		}
+	} else if base := b.file.stage(name, s.index); base >= 0 {
 		from, err := b.wait(base)
 		if err != nil {
 			return err
 		}
 		s.inherit(from)
 	} else if name == "scratch" {
-		p := parsePlatform(s.platform)
-		s.image.OS, s.image.Architecture, s.image.Variant = p.os, p.arch, p.variant
+		s.empty()
 	} else if err := b.fromImage(s, name); err != nil {
 		return err
 	}
+	if _, ok := s.args.vars["PATH"]; !ok {
+		s.image.Config.Env = setEnv(s.image.Config.Env, "PATH", defaultPath)
+		s.args.vars["PATH"] = defaultPath
+	}
 	return b.triggers(s)
+}
+
+// empty begins with nothing.
+func (s *stage) empty() {
+	p := parsePlatform(s.platform)
+	s.image.Config.WorkingDir = "/"
+	s.image.OS, s.image.Architecture, s.image.Variant = p.os, p.arch, p.variant
+}
+
+// fromContext begins with what --build-context gives for a name.
+func (b *builder) fromContext(s *stage, name string, c Context) (err error) {
+	if c.Image != "" {
+		return b.fromImage(s, c.Image)
+	}
+	s.empty()
+	if s.layers, err = b.contextLayers(name, c.Dir); err != nil {
+		return err
+	}
+	s.addHistory("[context "+name+"] load from client", false)
+	return nil
 }
 
 func (b *builder) fromImage(s *stage, name string) error {
@@ -121,7 +156,7 @@ func (b *builder) fromImage(s *stage, name string) error {
 	if err := json.Unmarshal(det.Config, &s.image); err != nil {
 		return fmt.Errorf("decode configuration of %s: %w", name, err)
 	}
-	s.layers, s.history = slices.Clone(det.Layers), slices.Clone(s.image.History)
+	s.layers, s.history, s.below = slices.Clone(det.Layers), slices.Clone(s.image.History), len(s.image.History)
 	s.args.adopt(s.image.Config.Env)
 	for _, text := range s.image.Config.OnBuild {
 		if cmd, err := parseTrigger(text); err == nil {
@@ -156,7 +191,7 @@ func (s *stage) inherit(base *stage) {
 	s.image.Config.Labels = maps.Clone(base.image.Config.Labels)
 	s.image.Config.ExposedPorts = maps.Clone(base.image.Config.ExposedPorts)
 	s.image.Config.Volumes = maps.Clone(base.image.Config.Volumes)
-	s.layers, s.history = slices.Clone(base.layers), slices.Clone(base.history)
+	s.layers, s.history, s.below = slices.Clone(base.layers), slices.Clone(base.history), base.below
 	s.args.inherit(base.args)
 	s.platform = base.platform
 }
@@ -198,7 +233,7 @@ func (b *builder) resolveOnce(name, platform string) (overlay.Details, error) {
 
 // addHistory tells of an instruction.
 func (s *stage) addHistory(createdBy string, empty bool) {
-	s.history = append(s.history, ocispec.History{CreatedBy: createdBy, Comment: "buildkit.dockerfile.v0", EmptyLayer: empty})
+	s.history = append(s.history, ocispec.History{CreatedBy: withoutCredentials(createdBy), Comment: "buildkit.dockerfile.v0", EmptyLayer: empty})
 }
 
 // command carries out one instruction.
@@ -206,7 +241,7 @@ func (b *builder) command(s *stage, cmd instructions.Command) error {
 	if err := b.ctx.Err(); err != nil {
 		return err
 	}
-	if ex, ok := cmd.(instructions.SupportsSingleWordExpansion); ok {
+	if ex, ok := cmd.(instructions.SupportsSingleWordExpansion); ok && !isArg(cmd) {
 		if err := ex.Expand(s.args.expand(b.file.escape)); err != nil {
 			return err
 		}
@@ -231,16 +266,22 @@ func (b *builder) command(s *stage, cmd instructions.Command) error {
 	return configure(s, cmd, b.file.escape)
 }
 
-// errNotTheSame is said of a layer whose sources have changed while they were
-// copied: good enough for this build, not for a later one.
-var errNotTheSame = errors.New("the sources have changed meanwhile")
+// isArg reports whether an instruction is an ARG, whose words are expanded only
+// if they are used.
+func isArg(cmd instructions.Command) bool {
+	_, ok := cmd.(*instructions.ArgCommand)
+	return ok
+}
 
 // snapshot makes a layer of what f writes, or takes the one that the cache has
 // under key.
 //
 // Preconditions: every stage that f reads is there, for f runs with a slot.
 func (b *builder) snapshot(s *stage, v *vertex, key cacheKey, f func(d *overlay.Dir, lowers []string) error) error {
-	if id, ok := b.cached(key); ok {
+	if b.rewritesTimes() {
+		key = newKey("", string(key), "rewrite-timestamp", b.epochKey())
+	}
+	if id, ok := b.cached(key); ok && !s.noCache {
 		s.layers = append(s.layers, id)
 		v.cached()
 		return nil
@@ -261,9 +302,14 @@ func (b *builder) snapshot(s *stage, v *vertex, key cacheKey, f func(d *overlay.
 	}
 	defer d.Discard()
 	err = f(d, lowers)
-	keep := !errors.Is(err, errNotTheSame)
+	keep := !errors.Is(err, files.ErrChanged) // good enough for this build, not for a later one
 	if err != nil && keep {
 		return v.fail(err)
+	}
+	if b.rewritesTimes() {
+		if err := clampTimes(d.Upper, *b.epoch); err != nil {
+			return v.fail(err)
+		}
 	}
 	id, err := b.commit(d, s.parent(), lowers)
 	if err == nil && keep {

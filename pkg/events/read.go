@@ -13,7 +13,7 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"coracle/pkg/state"
 )
 
 // Options choose events by time. Zero times are without bound.
@@ -25,6 +25,9 @@ type Options struct {
 	// Follow waits for events until Until, or until the context ends.
 	Follow bool
 }
+
+// maxLine bounds an event: a command line and the labels of a container.
+const maxLine = 1 << 20
 
 // Read calls each for the events of the journal in dir, in the order they were
 // written, until it returns an error.
@@ -141,8 +144,13 @@ func (r *reader) current() (bool, error) {
 func (r *reader) read(f *os.File) error {
 	in := bufio.NewReader(f)
 	for {
-		line, err := in.ReadBytes('\n')
-		r.rest = append(r.rest, line...)
+		line, err := in.ReadSlice('\n')
+		if len(r.rest) <= maxLine { // what is longer is no event
+			r.rest = append(r.rest, line...)
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
 		if err == io.EOF {
 			return nil
 		}
@@ -153,7 +161,7 @@ func (r *reader) read(f *os.File) error {
 		bad := json.Unmarshal(r.rest, &e) // a line that a full disk cut off
 		r.rest = r.rest[:0]
 		at := time.Unix(0, e.TimeNano)
-		if bad != nil || at.Before(r.o.Since) || !r.o.Until.IsZero() && at.After(r.o.Until) {
+		if bad != nil || e.Type == "" || at.Before(r.o.Since) || !r.o.Until.IsZero() && at.After(r.o.Until) {
 			continue
 		}
 		if err := r.each(e); err != nil {
@@ -166,16 +174,11 @@ func (r *reader) read(f *os.File) error {
 type watch struct{ f *os.File }
 
 func newWatch(dir string) (*watch, error) {
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	f, err := state.Watch(dir)
 	if err != nil {
-		return nil, fmt.Errorf("watch events: %w", os.NewSyscallError("inotify_init1", err))
+		return nil, fmt.Errorf("watch events: %w", err)
 	}
-	w := &watch{os.NewFile(uintptr(fd), "inotify")}
-	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO); err != nil {
-		w.close()
-		return nil, fmt.Errorf("watch events: %w", os.NewSyscallError("inotify_add_watch", err))
-	}
-	return w, nil
+	return &watch{f}, nil
 }
 
 func (w *watch) close() { w.f.Close() }

@@ -147,8 +147,11 @@ func (s *stage) forkHere(files []*os.File) (*os.Process, error) {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, s.cgroup
 	}
 	p, err := os.StartProcess(program(files), args, attr)
-	if err != nil && s.maps != nil {
+	switch {
+	case err == nil:
+		return p, nil
+	case s.maps != nil:
 		return nil, explainUserNS(err)
 	}
-	return p, err
+	return nil, explainFork(err)
 }

@@ -221,7 +221,11 @@ func (i *Init) Abandon() {
 func (i *Init) configure(cfg Config, mounted func(int) ([]byte, error)) error {
 	trace.Mark("forked the stage")
 	cfg.Trace, cfg.Spec = trace.On(), withoutProfile(cfg.Spec)
-	if err := WriteMessage(i.sync, cfg, nil); err != nil {
+	err := WriteMessage(i.sync, cfg, nil)
+	if errors.Is(err, unix.EPIPE) {
+		return &diedError{"configure container"}
+	}
+	if err != nil {
 		return fmt.Errorf("configure container: %w", err)
 	}
 	if _, err := i.answer(); err != nil || !cfg.Pause {
@@ -253,8 +257,8 @@ func withoutProfile(s *specs.Spec) *specs.Spec {
 func (i *Init) answer() (Answer, error) {
 	var a Answer
 	file, err := ReadMessage(i.sync, &a)
-	if errors.Is(err, io.EOF) {
-		return a, errors.New("set up container: the process died")
+	if errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) {
+		return a, &diedError{"set up container"}
 	}
 	if err != nil {
 		return a, fmt.Errorf("set up container: %w", err)

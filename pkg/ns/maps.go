@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rootless-containers/rootlesskit/v3/pkg/parent/idtools"
+	"golang.org/x/sys/unix"
 )
 
 // IDMap is one line of user_namespaces(7)' uid_map.
@@ -48,19 +49,27 @@ func (m Maps) Single() bool { return len(m.UID) == 1 && m.UID[0].Size == 1 }
 // is the caller's.
 var mapPrograms = [2]string{"/usr/bin/newuidmap", "/usr/bin/newgidmap"}
 
-// HostMaps returns the maps that the calling user may have: the ranges of
-// /etc/subuid and /etc/subgid where the host has newuidmap and newgidmap, and
-// a single id otherwise. CORACLE_SINGLE_ID=1 asks for the single id.
+// HostMaps returns the maps that the calling user may have: every id for root,
+// the ranges of /etc/subuid and /etc/subgid where the host has newuidmap and
+// newgidmap, and a single id otherwise. CORACLE_SINGLE_ID=1 asks for the single
+// id.
 func HostMaps() (Maps, error) {
 	uid, gid := os.Geteuid(), os.Getegid()
 	m := Maps{UID: []IDMap{{0, uid, 1}}, GID: []IDMap{{0, gid, 1}}}
 	if os.Getenv("CORACLE_SINGLE_ID") == "1" {
-		m.Reason = "CORACLE_SINGLE_ID is set"
+		m.Reason = reasonAsked
+		return m, nil
+	}
+	if all, ok := rootMaps(); ok {
+		return all, nil
+	}
+	if on, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); err == nil && on == 1 {
+		m.Reason = reasonNoNewPriv
 		return m, nil
 	}
 	for _, p := range mapPrograms {
 		if _, err := os.Stat(p); err != nil {
-			m.Reason = p + " is not installed"
+			m.Reason = p + notInstalled
 			return m, nil
 		}
 	}
@@ -111,6 +120,12 @@ func appendRange(maps []IDMap, r idtools.SubIDRange) []IDMap {
 func (m Maps) write(pid int) error {
 	if m.Single() {
 		return m.writeSingle(pid)
+	}
+	if os.Geteuid() == 0 && mayMap() {
+		if err := writeProc(pid, "gid_map", mapText(m.GID)); err != nil {
+			return err
+		}
+		return writeProc(pid, "uid_map", mapText(m.UID))
 	}
 	// The two programs take a few milliseconds each: side by side.
 	done := make(chan error, 1)

@@ -72,7 +72,8 @@ type Answer struct {
 	Exec    bool   `json:"exec,omitempty"`
 	// Listener says that the descriptor with this message is the filter's
 	// listener, and that the answer is still to come.
-	Listener bool `json:"listener,omitempty"`
+	Listener bool   `json:"listener,omitempty"`
+	Hint     string `json:"hint,omitempty"`
 	// Trace is what was done when, if Config asks for it.
 	Trace []trace.Moment `json:"trace,omitempty"`
 }
@@ -93,7 +94,7 @@ func (a Answer) err() error {
 	case a.Exec:
 		return &ExecError{Message: a.Error, Errno: syscall.Errno(a.Errno)}
 	case a.Errno != 0:
-		return &setupError{a.Error, syscall.Errno(a.Errno)}
+		return &setupError{a.Error, syscall.Errno(a.Errno), a.Hint}
 	default:
 		return errors.New(a.Error)
 	}
@@ -102,10 +103,20 @@ func (a Answer) err() error {
 type setupError struct {
 	message string
 	errno   syscall.Errno
+	hint    string
 }
 
 func (e *setupError) Error() string { return e.message }
 func (e *setupError) Unwrap() error { return e.errno }
+
+// Hint is what the stage said, or that somebody else's filter may be the cause:
+// this process is below the same.
+func (e *setupError) Hint() string {
+	if e.hint != "" {
+		return e.hint
+	}
+	return hintOf(explainFilter(e.errno))
+}
 
 const maxMessage = 16 << 20
 

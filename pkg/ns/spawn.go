@@ -131,7 +131,7 @@ func Join() ([]string, error) {
 	}
 	sync.Close()
 	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
-		return nil, fmt.Errorf("join namespaces: make / a slave: %w", err)
+		return nil, explainFilter(fmt.Errorf("join namespaces: make / a slave: %w", os.NewSyscallError("mount", err)))
 	}
 	// No core dump and no ptrace by what runs in the container: both would
 	// show the host's memory.
@@ -214,51 +214,4 @@ func readMaps(proc string) (Maps, error) {
 		}
 	}
 	return m, nil
-}
-
-// userNSError carries what the administrator can do about a host that refuses
-// user namespaces.
-type userNSError struct {
-	err  error
-	hint string
-}
-
-func (e *userNSError) Error() string { return e.err.Error() }
-func (e *userNSError) Unwrap() error { return e.err }
-func (e *userNSError) Hint() string  { return e.hint }
-
-// inChroot reports whether the root directory is not the root of a mount.
-func inChroot() bool {
-	data, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return false
-	}
-	for line := range strings.Lines(string(data)) {
-		if f := strings.Fields(line); len(f) > 4 && f[4] == "/" { // proc_pid_mountinfo(5)
-			return false
-		}
-	}
-	return true
-}
-
-// explainUserNS looks for what keeps users from user namespaces.
-func explainUserNS(err error) error {
-	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.ENOSPC) {
-		return err
-	}
-	sysctl := func(name string) string {
-		data, _ := os.ReadFile("/proc/sys/" + name)
-		return strings.TrimSpace(string(data))
-	}
-	switch {
-	case sysctl("user/max_user_namespaces") == "0":
-		return &userNSError{err, "user namespaces are switched off; the administrator can allow them: sysctl user.max_user_namespaces=15000"}
-	case sysctl("kernel/unprivileged_userns_clone") == "0":
-		return &userNSError{err, "user namespaces are for root only; the administrator can allow them: sysctl kernel.unprivileged_userns_clone=1"}
-	case inChroot():
-		return &userNSError{err, "this is a chroot, where the kernel allows no user namespaces (user_namespaces(7)); systemd-nspawn or pivot_root(2) change the root without that"}
-	case sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1":
-		return &userNSError{err, "AppArmor allows user namespaces only to programs with a profile; see docs/rootless.md for coracle's, or: sysctl kernel.apparmor_restrict_unprivileged_userns=0"}
-	}
-	return err
 }

@@ -22,6 +22,25 @@ import (
 	"coracle/pkg/overlay"
 )
 
+// What compressed streams begin with.
+const (
+	gzipMagic  = "\x1f\x8b"
+	zstdMagic  = "\x28\xb5\x2f\xfd"
+	xzMagic    = "\xfd7zXZ\x00"
+	bzip2Magic = "BZh"
+)
+
+// IsCompressed reports whether a stream that begins with head is one that
+// Decompress decompresses.
+func IsCompressed(head []byte) bool {
+	for _, magic := range []string{gzipMagic, zstdMagic, xzMagic, bzip2Magic} {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return true
+		}
+	}
+	return false
+}
+
 // Decompress returns the plain stream of r, whose compression is told by its
 // first bytes: gzip, zstd, xz, bzip2 or none.
 func Decompress(r io.Reader) (io.ReadCloser, error) {
@@ -31,9 +50,9 @@ func Decompress(r io.Reader) (io.ReadCloser, error) {
 		return nil, err
 	}
 	switch {
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+	case bytes.HasPrefix(head, []byte(gzipMagic)):
 		return gzip.NewReader(br)
-	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+	case bytes.HasPrefix(head, []byte(zstdMagic)):
 		// A frame may ask for any window; 128 MiB is what zstd itself accepts
 		// without being told.
 		z, err := zstd.NewReader(br, zstd.WithDecoderMaxWindow(128<<20), zstd.WithDecoderConcurrency(2))
@@ -41,10 +60,10 @@ func Decompress(r io.Reader) (io.ReadCloser, error) {
 			return nil, err
 		}
 		return z.IOReadCloser(), nil
-	case bytes.HasPrefix(head, []byte{0xfd, '7', 'z', 'X', 'Z', 0}):
+	case bytes.HasPrefix(head, []byte(xzMagic)):
 		x, err := xz.NewReader(br)
 		return io.NopCloser(x), err
-	case bytes.HasPrefix(head, []byte("BZh")):
+	case bytes.HasPrefix(head, []byte(bzip2Magic)):
 		return io.NopCloser(bzip2.NewReader(br)), nil
 	}
 	return io.NopCloser(br), nil

@@ -64,10 +64,13 @@ func boundTime(t time.Time) time.Time {
 // Details are what it takes to run an image.
 type Details struct {
 	Image
-	Layers    []LayerID       `json:"layers"`    // base first
-	LayerDirs []string        `json:"layerDirs"` // absolute, base first
-	Config    json.RawMessage `json:"config"`    // exactly the bytes whose digest the ID is
-	Manifest  digest.Digest   `json:"manifest,omitempty"`
+	Layers    []LayerID `json:"layers"`    // base first
+	LayerDirs []string  `json:"layerDirs"` // absolute, base first
+	// LayerSizes are those of the unpacked layers in bytes, base first; none in
+	// what was written before they were kept.
+	LayerSizes []int64         `json:"layerSizes,omitempty"`
+	Config     json.RawMessage `json:"config"` // exactly the bytes whose digest the ID is
+	Manifest   digest.Digest   `json:"manifest,omitempty"`
 }
 
 // OCI decodes the configuration.
@@ -328,7 +331,7 @@ func (s *Store) details(img *storage.Image) Details {
 	slices.Sort(d.Names)
 	if err := errors.Join(s.describe(&d), s.stack(&d, LayerID(img.TopLayer))); err != nil {
 		d.Damaged = strings.ReplaceAll(err.Error(), "\n", "; ")
-		d.Config, d.Layers, d.LayerDirs = nil, nil, nil
+		d.Config, d.Layers, d.LayerDirs, d.LayerSizes = nil, nil, nil, nil
 	}
 	return d
 }
@@ -362,6 +365,7 @@ func (s *Store) stack(d *Details, top LayerID) error {
 		}
 		d.Layers = append(d.Layers, id)
 		d.LayerDirs = append(d.LayerDirs, s.diffDir(id))
+		d.LayerSizes = append(d.LayerSizes, max(l.UncompressedSize, 0))
 		id = LayerID(l.Parent)
 	}
 	if len(d.Layers) == 0 {
@@ -369,6 +373,7 @@ func (s *Store) stack(d *Details, top LayerID) error {
 	}
 	slices.Reverse(d.Layers)
 	slices.Reverse(d.LayerDirs)
+	slices.Reverse(d.LayerSizes)
 	return nil
 }
 

@@ -15,25 +15,31 @@ import (
 // the answer, which is one byte with the wire, or without when there is none.
 var wireRequest = []byte{'W'}
 
-// askForWire returns a packet socket that puts frames on the wire of the member
-// that conn leads to; it is the caller's to close. Without one it returns -1.
-func askForWire(conn *net.UnixConn) int {
+// askForWire asks the member that conn leads to for its wire. The file, on which
+// the answer comes, is the caller's to close.
+func askForWire(conn *net.UnixConn) (*os.File, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
-		return -1
+		return nil, os.NewSyscallError("socketpair", err)
 	}
 	ours := os.NewFile(uintptr(pair[0]), "answer")
-	defer ours.Close()
 	err = ask(conn, pair[1])
 	unix.Close(pair[1])
 	if err != nil {
-		return -1
+		ours.Close()
+		return nil, err
 	}
-	raw, err := ours.SyscallConn()
+	return ours, nil
+}
+
+// receiveWire waits for the answer: a packet socket that puts frames on the wire of
+// the member that was asked, the caller's to close, or -1. It ends with the file,
+// or with who was asked.
+func receiveWire(answer *os.File) int {
+	raw, err := answer.SyscallConn()
 	if err != nil {
 		return -1
 	}
-	_ = ours.SetReadDeadline(time.Now().Add(peerWait))
 	buf, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
 	var oobn int
 	var rerr error

@@ -58,12 +58,16 @@ func (c Config) HostEntries(list []HostEntry) []HostEntry {
 	return out
 }
 
-// HostsFile is the content of /etc/hosts.
+// HostsFile is the content of /etc/hosts: a host name with a domain is known by its
+// first part, too.
 func HostsFile(hostname string, own []netip.Addr, extra []HostEntry) []byte {
 	var b bytes.Buffer
 	b.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n")
 	for _, e := range extra {
 		fmt.Fprintf(&b, "%s\t%s\n", e.Addr, e.Name)
+	}
+	if short, _, ok := strings.Cut(hostname, "."); ok && short != "" {
+		hostname += " " + short
 	}
 	for _, a := range own {
 		fmt.Fprintf(&b, "%s\t%s\n", a, hostname)

@@ -42,7 +42,7 @@ func (n Networks) Join(ctx context.Context, w Named, self Member) (*Membership, 
 		return nil, err
 	}
 	defer l.Release()
-	members, err := n.sweep(w.Name)
+	members, _, err := n.sweep(w.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -154,6 +154,13 @@ func (m *Membership) register(dir string) error {
 	return err
 }
 
+// Rename has the others find the container by another name.
+func (m *Membership) Rename(name string) error {
+	self := m.Self
+	self.Name = name
+	return state.WriteJSON(fmt.Sprintf("/proc/self/fd/%d/%s.json", m.dir.Fd(), self.Container), self, 0o600)
+}
+
 // socket is the path of a member's socket, short whatever the root is: sun_path
 // has 108 bytes.
 func (m *Membership) socket(o Member) string {
@@ -182,7 +189,7 @@ func (m *Membership) members() []Member {
 	if err != nil || info.ModTime().Equal(m.read) {
 		return m.known
 	}
-	if list, err := readMembers(path); err == nil {
+	if list, _, err := readMembers(path); err == nil {
 		m.known = list
 		// Changes within the clock's step would go unseen.
 		if m.read = info.ModTime(); time.Since(m.read) < 20*time.Millisecond {

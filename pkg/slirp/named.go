@@ -74,27 +74,22 @@ type NetworkNotFoundError struct{ Name string }
 
 func (e *NetworkNotFoundError) Error() string { return "network " + e.Name + " not found" }
 
-// List returns all networks, by name.
+// List returns all networks that are not damaged, by name.
 func (n Networks) List() ([]Named, error) {
-	entries, err := os.ReadDir(n.dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("list networks: %w", err)
-	}
-	var list []Named
-	for _, e := range entries {
-		var w Named
-		if e.IsDir() && state.ReadJSON(n.file(e.Name()), &w) == nil {
-			list = append(list, w)
-		}
-	}
-	return list, nil
+	list, _, err := n.read()
+	return list, err
 }
 
 // Lookup finds a network by its name, its ID, or a beginning of it.
 func (n Networks) Lookup(arg string) (Named, error) {
-	list, err := n.List()
+	list, damaged, err := n.read()
 	if err != nil {
 		return Named{}, err
+	}
+	for _, d := range damaged {
+		if d.Name == arg || d.Network().ID == arg {
+			return Named{}, d
+		}
 	}
 	var found []Named
 	for _, w := range list {
@@ -103,6 +98,11 @@ func (n Networks) Lookup(arg string) (Named, error) {
 		}
 		if arg != "" && strings.HasPrefix(w.ID, arg) {
 			found = append(found, w)
+		}
+	}
+	for _, d := range damaged {
+		if arg != "" && len(found) == 0 && strings.HasPrefix(d.Network().ID, arg) {
+			return Named{}, d
 		}
 	}
 	switch len(found) {
@@ -151,11 +151,12 @@ func (n Networks) Create(ctx context.Context, o NewNamed) (Named, error) {
 		return w, err
 	}
 	defer l.Release()
-	list, err := n.List()
+	list, damaged, err := n.read()
 	if err != nil {
 		return w, err
 	}
-	if slices.ContainsFunc(list, func(x Named) bool { return x.Name == o.Name }) {
+	if slices.ContainsFunc(list, func(x Named) bool { return x.Name == o.Name }) ||
+		slices.ContainsFunc(damaged, func(d *DamagedNetworkError) bool { return d.Name == o.Name }) {
 		return w, fmt.Errorf("network with name %s already exists", o.Name)
 	}
 	if err := w.choose(list); err != nil {
@@ -284,21 +285,37 @@ func hostNetworks() []netip.Prefix {
 	return list
 }
 
-// Remove removes a network that nobody is on.
+// NetworkInUseError says who is on a network that was to be removed.
+type NetworkInUseError struct {
+	Name    string
+	Members []Member
+}
+
+func (e *NetworkInUseError) Error() string {
+	var who []string
+	for _, m := range e.Members {
+		who = append(who, fmt.Sprintf("name:%q id:%q", m.Name, m.Container[:min(shortID, len(m.Container))]))
+	}
+	return fmt.Sprintf("error while removing network: network %s has active endpoints (%s)", e.Name, strings.Join(who, ", "))
+}
+
+// Remove removes a network that nobody is on; of one that is damaged the name is
+// enough.
 func (n Networks) Remove(ctx context.Context, w Named) error {
 	l, err := n.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer l.Release()
-	members, err := n.sweep(w.Name)
+	members, damaged, err := n.sweep(w.Name)
 	if err != nil {
 		return err
 	}
-	if len(members) > 0 {
-		return fmt.Errorf("error while removing network: network %s id %s has active endpoints", w.Name, w.ID)
+	if len(members)+len(damaged) > 0 {
+		return &NetworkInUseError{w.Name, members}
 	}
-	if err := os.Remove(n.file(w.Name)); err != nil {
+	// The record goes first: a directory without one is no network.
+	if err := os.RemoveAll(n.file(w.Name)); err != nil {
 		return fmt.Errorf("remove network: %w", err)
 	}
 	return os.RemoveAll(filepath.Join(n.dir, w.Name))
@@ -311,35 +328,56 @@ func (n Networks) Members(ctx context.Context, w Named) ([]Member, error) {
 		return nil, err
 	}
 	defer l.Release()
-	return n.sweep(w.Name)
+	list, _, err := n.sweep(w.Name)
+	return list, err
 }
 
-// sweep removes records of the dead and returns those of the living.
+// sweep removes records of the dead and returns those of the living, and the IDs
+// of those whose records are damaged.
 //
 // Preconditions: the lock is held.
-func (n Networks) sweep(name string) ([]Member, error) {
-	list, err := readMembers(n.members(name))
+func (n Networks) sweep(name string) (living []Member, damaged []string, err error) {
+	list, unreadable, err := readMembers(n.members(name))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var living []Member
 	for _, m := range list {
-		base := filepath.Join(n.members(name), m.Container)
-		l, err := state.TryAcquire(base+".lock", state.Exclusive)
-		if errors.Is(err, state.ErrLocked) {
-			living = append(living, m)
-			continue
-		}
-		if err == nil {
-			err = errors.Join(os.Remove(base+".json"), ignoreMissing(os.Remove(base+".sock")), os.Remove(base+".lock"))
-			l.Release()
-		}
+		alive, err := n.sweepMember(name, m.Container)
 		if err != nil {
-			return nil, fmt.Errorf("sweep network %s: %w", name, err)
+			return nil, nil, err
+		}
+		if alive {
+			living = append(living, m)
+		}
+	}
+	for _, id := range unreadable {
+		alive, err := n.sweepMember(name, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		if alive {
+			damaged = append(damaged, id)
 		}
 	}
 	slices.SortFunc(living, func(a, b Member) int { return a.Addr.Compare(b.Addr) })
-	return living, nil
+	return living, damaged, nil
+}
+
+// sweepMember removes the record of a container unless its supervisor lives.
+func (n Networks) sweepMember(network, container string) (alive bool, err error) {
+	base := filepath.Join(n.members(network), container)
+	l, err := state.TryAcquire(base+".lock", state.Exclusive)
+	if errors.Is(err, state.ErrLocked) {
+		return true, nil
+	}
+	if err == nil {
+		err = errors.Join(os.RemoveAll(base+".json"), ignoreMissing(os.Remove(base+".sock")), os.Remove(base+".lock"))
+		l.Release()
+	}
+	if err != nil {
+		return false, fmt.Errorf("sweep network %s: %w", network, err)
+	}
+	return false, nil
 }
 
 func ignoreMissing(err error) error {
@@ -347,19 +385,4 @@ func ignoreMissing(err error) error {
 		return nil
 	}
 	return err
-}
-
-func readMembers(dir string) ([]Member, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("list members: %w", err)
-	}
-	var list []Member
-	for _, e := range entries {
-		var m Member
-		if strings.HasSuffix(e.Name(), ".json") && state.ReadJSON(filepath.Join(dir, e.Name()), &m) == nil {
-			list = append(list, m)
-		}
-	}
-	return list, nil
 }

@@ -216,29 +216,31 @@ func (s *peerSwitch) deliver(dst MAC, p *peer) {
 		return
 	}
 	defer conn.Close()
-	if wire := askForWire(conn); wire >= 0 {
-		s.mu.Lock()
-		for len(p.queue) > 0 {
-			frame := <-p.queue
-			put(wire, frame)
-			whole := frame[:cap(frame)]
-			frames.Put(&whole)
-		}
-		p.wire = wire
-		s.mu.Unlock()
-		conn.Close()
+	gone, wires := make(chan struct{}), make(chan int)
+	defer close(gone)
+	queue := p.queue
+	if answer, err := askForWire(conn); err == nil {
+		defer answer.Close()
+		s.loops.Go(func() { awaitWire(answer, wires, gone) })
+		queue = nil
 	}
+	// Frames wait for the answer a little: sent in another way they would overtake
+	// each other.
+	patience := time.NewTimer(peerWait)
+	defer patience.Stop()
 	idle := time.NewTicker(peerIdle)
 	defer idle.Stop()
 	for {
 		select {
-		case frame := <-p.queue:
-			_ = conn.SetWriteDeadline(time.Now().Add(peerWait))
-			_, err := conn.Write(frame)
-			whole := frame[:cap(frame)]
-			frames.Put(&whole)
-			if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-				return // it has left, or is another process now
+		case wire := <-wires:
+			if queue = p.queue; wire >= 0 {
+				s.take(p, wire)
+			}
+		case <-patience.C:
+			queue = p.queue
+		case frame := <-queue:
+			if !pass(conn, frame) {
+				return
 			}
 		case <-idle.C:
 			s.mu.Lock()
@@ -252,6 +254,43 @@ func (s *peerSwitch) deliver(dst MAC, p *peer) {
 			return
 		}
 	}
+}
+
+// pass sends a frame as a datagram. It reports whether the member is still there:
+// it may have left, or be another process now.
+func pass(conn *net.UnixConn, frame []byte) bool {
+	_ = conn.SetWriteDeadline(time.Now().Add(peerWait))
+	_, err := conn.Write(frame)
+	whole := frame[:cap(frame)]
+	frames.Put(&whole)
+	return err == nil || errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// awaitWire passes the answer to a request on, however long it takes: a member
+// that is only just starting, on a busy machine, answers late. Whoever asked closes
+// the file, too, when it is gone.
+func awaitWire(answer *os.File, to chan<- int, gone <-chan struct{}) {
+	wire := receiveWire(answer)
+	select {
+	case to <- wire:
+	case <-gone:
+		if wire >= 0 {
+			unix.Close(wire)
+		}
+	}
+}
+
+// take has frames go to a peer's wire from now on, first those that have waited.
+func (s *peerSwitch) take(p *peer, wire int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(p.queue) > 0 {
+		frame := <-p.queue
+		put(wire, frame)
+		whole := frame[:cap(frame)]
+		frames.Put(&whole)
+	}
+	p.wire = wire
 }
 
 // inbound writes what other members send to the container.

@@ -122,6 +122,7 @@ func TestMemberComesBack(t *testing.T) {
 	if three.net.cfg.Address != before {
 		t.Fatalf("%s, not %s", three.net.cfg.Address, before)
 	}
+	one.net.peers.doubt()
 	go accept(three.listen("0.0.0.0:90"), digest)
 	c, err := one.dial("tcp", netip.AddrPortFrom(before.Addr(), 90).String(), 5*time.Second)
 	if err == nil {
@@ -135,7 +136,17 @@ func TestMemberComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	three.net.Disconnect()
+	one.net.peers.doubt()
 	reach(t, one, join("four"))
+}
+
+// doubt is the end of the time that peers are taken for who they were.
+func (s *peerSwitch) doubt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.peers {
+		p.seen = time.Time{}
+	}
 }
 
 // TestEntryHearsNothing has a member try to listen at the socket by which it
@@ -151,7 +162,12 @@ func TestEntryHearsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fd := askForWire(conn)
+	answer, err := askForWire(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Close()
+	fd := receiveWire(answer)
 	if fd < 0 {
 		t.Fatal("a member gives no wire")
 	}

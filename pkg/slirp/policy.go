@@ -2,7 +2,11 @@
 
 package slirp
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+	"sync"
+)
 
 // target says where a packet for dst goes on the host's side; ok is false for
 // what a container may not reach: the host's loopback, link-local addresses
@@ -21,6 +25,8 @@ func (c Config) target(dst netip.Addr) (host netip.Addr, ok bool) {
 		return netip.Addr{}, false
 	case !dst.IsValid(), dst.IsUnspecified(), dst.IsLoopback(), dst.IsLinkLocalUnicast(), dst.IsMulticast():
 		return netip.Addr{}, false
+	case slices.ContainsFunc(metadata(), func(p netip.Prefix) bool { return p.Contains(dst) }):
+		return netip.Addr{}, false
 	case dst.Is4() && (dst.As4()[0] == 0 || dst.As4()[0] >= 240):
 		return netip.Addr{}, false
 	case dst.Is6() && embedded(dst).IsValid():
@@ -31,6 +37,24 @@ func (c Config) target(dst netip.Addr) (host netip.Addr, ok bool) {
 	}
 	return dst, true
 }
+
+// metadata are the addresses outside of the link-local ones at which clouds tell a
+// machine its secrets, by their documentation.
+var metadata = sync.OnceValue(func() (list []netip.Prefix) {
+	for _, s := range []string{
+		"100.100.100.200/32",     // Alibaba
+		"168.63.129.16/32",       // Azure's wire server
+		"192.0.0.192/32",         // Oracle
+		"fd00:ec2::/32",          // Amazon: metadata, credentials of pods
+		"fd20:ce::254/128",       // Google
+		"fd00:c1::a9fe:a9fe/128", // Oracle
+		"fd00:42::42/128",        // Scaleway
+		"fd00:a9fe:a9fe::1/128",  // Akamai
+	} {
+		list = append(list, netip.MustParsePrefix(s))
+	}
+	return list
+})
 
 var (
 	nat64      = netip.MustParsePrefix("64:ff9b::/96") // RFC 6052

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"time"
+	"unsafe"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -89,16 +90,38 @@ func newVethWire(netns *os.File, c Config) (w wire, err error) {
 		if err != nil {
 			quietIPv6("wire", false) // the stack does it all
 		}
-		return openWire(link.Attrs().Index, c, kernel)
+		w, err := openWire(link.Attrs().Index, c, kernel)
+		if err != nil {
+			return noWire, err
+		}
+		if _, err := inNetNS(netns, func() (struct{}, error) { return struct{}{}, configureInterface(c) }); err != nil {
+			w.close()
+			return noWire, fmt.Errorf("set up %s: %w", c.Interface, err)
+		}
+		noticeCarrier("wire")
+		return w, nil
 	})
+	return w, err
+}
+
+// noticeCarrier has the kernel notice at once that the other end of a link came
+// up. It does so in its own time otherwise, and loses until then what its own TCP
+// sends here: a reset would not come again. Asking whether the link stands
+// (ETHTOOL_GLINK) brings that up to date.
+func noticeCarrier(name string) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return noWire, err
+		return
 	}
-	if _, err := inNetNS(netns, func() (struct{}, error) { return struct{}{}, configureInterface(c) }); err != nil {
-		w.close()
-		return noWire, fmt.Errorf("set up %s: %w", c.Interface, err)
-	}
-	return w, nil
+	defer unix.Close(fd)
+	question := struct{ cmd, data uint32 }{cmd: unix.ETHTOOL_GLINK}
+	req := struct {
+		name [unix.IFNAMSIZ]byte
+		data unsafe.Pointer
+		_    [16]byte // the rest of struct ifreq's union
+	}{data: unsafe.Pointer(&question)}
+	copy(req.name[:unix.IFNAMSIZ-1], name)
+	_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&req)))
 }
 
 // quietIPv6 keeps an interface of the current thread's namespace from having

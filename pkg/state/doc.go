@@ -13,7 +13,7 @@
 //	  images/<id>.json         the same of one image: configuration and layer directories
 //	  images.lock              flock: shared while an image is resolved, exclusive while the set of images changes
 //	  containers/<id>/         one directory per container
-//	  names/<name>             one file per container name, holding the ID
+//	  names/<name>             a link to the container's ID; it counts when the container's record says the same
 //	  volumes/<name>/          one directory per volume
 //	  networks/<name>/         one directory per network
 //	  buildcache/              content-addressed build records
@@ -21,6 +21,7 @@
 //	  blobinfo/<layer>.json    digests that registries know a layer by
 //	  blobs/                   partly downloaded blobs
 //	  tmp/                     staging; what a dead process left here is swept
+//	  staging.lock             flock: shared while a container or a volume is made in tmp/
 //	<run>/                     0700, need not survive a reboot
 //	  containers/<id>/         control socket
 //	  storage/                 run root of the library
@@ -31,9 +32,13 @@
 // pull, a build step or a wait for a container; only a build holds
 // buildcache/lock, shared, until it ends, before all others:
 //
-//	names
-//	└─ container
-//	   └─ image (images.lock, then the library's own locks)
-//	      └─ volume
-//	         └─ network
+//	image (images.lock, then the library's own locks)
+//	└─ staging
+//	   └─ names
+//	      └─ record (of one container)
+//	         └─ volume
+//	            └─ network
+//
+// The lock of a container itself is its supervisor's for life. Who holds another
+// lock tries it and does not wait; who waits for it holds no other.
 package state

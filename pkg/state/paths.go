@@ -29,8 +29,8 @@ func Open(root string) (Dirs, error) {
 		return Dirs{}, err
 	}
 	d := Dirs{Root: root}
-	if err := os.MkdirAll(d.Root, 0o700); err != nil {
-		return Dirs{}, fmt.Errorf("create root: %w", err)
+	if err := makeRoot(root); err != nil {
+		return Dirs{}, err
 	}
 	if d.Run, err = runDir(root); err != nil {
 		return Dirs{}, err
@@ -52,12 +52,12 @@ func rootDir(flag string) (string, error) {
 			return filepath.Abs(c)
 		}
 	}
-	if x := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(x) {
+	if x := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(x) && !foreign(x) {
 		return filepath.Join(x, "coracle"), nil
 	}
-	home, err := os.UserHomeDir()
-	if err != nil || home == "" || home == "/" {
-		return "", fmt.Errorf("find root: no home directory; set CORACLE_ROOT or use --root")
+	home, err := Home()
+	if err != nil {
+		return "", fmt.Errorf("find root: %w; set CORACLE_ROOT or use --root", err)
 	}
 	return filepath.Join(home, ".local", "share", "coracle"), nil
 }
@@ -115,20 +115,6 @@ func makePrivate(base, name string) (string, error) {
 	return filepath.Join(base, name), nil
 }
 
-// private reports whether dir is a directory (not a link) that only the
-// caller can enter. Another user may have made it first: the temporary space
-// is shared.
-func private(dir string) error {
-	var st syscall.Stat_t
-	if err := syscall.Lstat(dir, &st); err != nil {
-		return &os.PathError{Op: "lstat", Path: dir, Err: err}
-	}
-	if st.Mode&syscall.S_IFMT != syscall.S_IFDIR || int(st.Uid) != os.Geteuid() || st.Mode&0o077 != 0 {
-		return fmt.Errorf("use run directory: %s is not a directory of mode 0700 owned by uid %d", dir, os.Geteuid())
-	}
-	return nil
-}
-
 // Storage is the graph root of the storage library.
 func (d Dirs) Storage() string { return filepath.Join(d.Root, "storage") }
 
@@ -183,3 +169,6 @@ func (d Dirs) BlobInfo() string { return filepath.Join(d.Root, "blobinfo") }
 // Tmp holds what is not finished yet. It is on the file system of the root,
 // so that a rename commits.
 func (d Dirs) Tmp() string { return filepath.Join(d.Root, "tmp") }
+
+// StagingLock is held, shared, by who makes a container or a volume in Tmp.
+func (d Dirs) StagingLock() string { return filepath.Join(d.Root, "staging.lock") }

@@ -3,8 +3,10 @@
 package state_test
 
 import (
+	"errors"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -82,7 +84,11 @@ func TestL9_RunDirectoryOfSomebodyElseIsRefused(t *testing.T) {
 			dir := filepath.Join(tmp, "coracle-"+uid)
 			make(t, dir)
 			_, err := state.Open(root)
-			if err == nil || !strings.Contains(err.Error(), "is not a directory of mode 0700 owned by uid "+uid) {
+			var remedy interface{ Hint() string }
+			if !errors.As(err, &remedy) || !strings.Contains(remedy.Hint(), "XDG_RUNTIME_DIR") || !strings.Contains(err.Error(), "use run directory: "+dir) {
+				t.Errorf("error: %v", err)
+			}
+			if name == "foreign" && !strings.HasSuffix(err.Error(), "belongs to uid 54321, not to uid "+uid) {
 				t.Errorf("error: %v", err)
 			}
 		})
@@ -136,8 +142,66 @@ func TestRootDirectory(t *testing.T) {
 	check(filepath.Join(tmp, "a b ü"), filepath.Join(tmp, "a b ü"))
 	t.Setenv("CORACLE_ROOT", "")
 	t.Setenv("XDG_DATA_HOME", "")
-	t.Setenv("HOME", "")
-	if _, err := state.Open(""); err == nil || !strings.Contains(err.Error(), "set CORACLE_ROOT or use --root") {
-		t.Errorf("without a home: %v", err)
+}
+
+func TestHome(t *testing.T) {
+	account, err := user.Current()
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, none := range []string{"", "/", "not/absolute"} {
+		t.Setenv("HOME", none)
+		if home, err := state.Home(); err == nil && home != account.HomeDir {
+			t.Errorf("HOME=%q: %s, want %s", none, home, account.HomeDir)
+		}
+	}
+	ours := t.TempDir()
+	t.Setenv("HOME", ours)
+	if home, err := state.Home(); err != nil || home != ours {
+		t.Errorf("%s, %v, want %s", home, err, ours)
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	// What sudo kept.
+	if err := os.Chown(ours, 54321, 54321); err != nil {
+		t.Fatal(err)
+	}
+	if home, err := state.Home(); err != nil || home != account.HomeDir {
+		t.Errorf("another user's: %s, %v, want %s", home, err, account.HomeDir)
+	}
+	t.Setenv("XDG_DATA_HOME", filepath.Join(ours, "share"))
+	t.Setenv("CORACLE_ROOT", "")
+	state.SettleHome()
+	if os.Getenv("HOME") != account.HomeDir {
+		t.Errorf("HOME is %s", os.Getenv("HOME"))
+	}
+}
+
+// TestRootThatOthersMayWrite refuses what somebody else may have filled.
+func TestRootThatOthersMayWrite(t *testing.T) {
+	for mode, ok := range map[os.FileMode]bool{0o700: true, 0o755: true, 0o775: true, 0o777: false, 0o757: false} {
+		root, _ := places(t)
+		if err := errors.Join(os.Mkdir(root, 0o700), os.Chmod(root, mode)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := state.Open(root)
+		if (err == nil) != ok {
+			t.Errorf("empty, mode %o: %v", mode, err)
+		}
+		if st, err := os.Stat(root); ok && (err != nil || st.Mode().Perm()&0o022 != 0) {
+			t.Errorf("mode %o became %o", mode, st.Mode())
+		}
+	}
+	root, _ := places(t)
+	if _, err := state.Open(root); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(root, 0o770); err != nil {
+		t.Fatal(err)
+	}
+	var remedy interface{ Hint() string }
+	if _, err := state.Open(root); !errors.As(err, &remedy) || !strings.Contains(remedy.Hint(), "chmod go-w") {
+		t.Errorf("a group may write to a root in use: %v", err)
 	}
 }

@@ -24,9 +24,9 @@ func status(text string) map[string]string {
 	return m
 }
 
-// eleven are the default capabilities as a mask: CHOWN DAC_OVERRIDE FOWNER
+// twelve are the default capabilities as a mask: CHOWN DAC_OVERRIDE FOWNER
 // FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE SYS_CHROOT SETFCAP.
-const eleven, none = "00000000800405fb", "0000000000000000"
+const twelve, none = "00000000800425fb", "0000000000000000"
 
 func TestR11_Capabilities(t *testing.T) {
 	need(t)
@@ -36,10 +36,10 @@ func TestR11_Capabilities(t *testing.T) {
 		command        []string
 		effective, bnd string
 	}{
-		{"run", []string{"run", "--rm", "box"}, eleven, eleven},
-		{"run as user", []string{"run", "--rm", "-u", "1000", "box"}, none, eleven},
-		{"exec", []string{"exec", id}, eleven, eleven},
-		{"exec as user", []string{"exec", "-u", "1000", id}, none, eleven},
+		{"run", []string{"run", "--rm", "box"}, twelve, twelve},
+		{"run as user", []string{"run", "--rm", "-u", "1000", "box"}, none, twelve},
+		{"exec", []string{"exec", id}, twelve, twelve},
+		{"exec as user", []string{"exec", "-u", "1000", id}, none, twelve},
 		{"drop all", []string{"run", "--rm", "--cap-drop", "ALL", "box"}, none, none},
 		{"add one", []string{"run", "--rm", "--cap-drop", "all", "--cap-add", "net_raw", "box"}, "0000000000002000", "0000000000002000"},
 	} {

@@ -14,7 +14,7 @@ const noGate = "no-gate"
 
 func TestK1_SystemCalls(t *testing.T) {
 	want := map[string]string{
-		"clone3": "ENOSYS", "unknown-599": "ENOSYS", "socket-inet": "ok", "ioctl-allowed": "EBADF",
+		"clone3": "ENOSYS", "unknown-599": "ENOSYS", "socket-inet": "ok", "socket-packet": "ok", "ioctl-allowed": "EBADF",
 		"x32-getpid": "ENOSYS", "x32-unshare": "ENOSYS", "x32-ioctl": "ENOSYS",
 		"i386-getpid": "ok", "i386-socketcall": "ENOSYS",
 	}

@@ -47,6 +47,16 @@ func probeNet(args []string) int {
 	case "noise":
 		n, _ := strconv.Atoi(args[1])
 		return report(probeNoise(n))
+	case "spoof":
+		return report(probeSpoof(args[1:]))
+	case "sniff":
+		return report(probeSniff())
+	case "last":
+		return report(probeLast(args[1]))
+	case "tables":
+		text, err := tables()
+		fmt.Print(text)
+		return report(err)
 	case "craft":
 		return report(probeCraft(args[1:]))
 	}

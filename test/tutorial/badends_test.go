@@ -66,8 +66,8 @@ func TestDamagedRecordHidesNothingElse(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := u.result("ps", "-aq")
-		if r.code != 0 || strings.TrimSpace(r.out) != good[:12] {
-			t.Errorf("%s: ps -aq: %d %q, want the good one", name, r.code, r.out)
+		if r.code != 0 || strings.TrimSpace(r.out) != good[:12]+"\n"+id[:12] {
+			t.Errorf("%s: ps -aq: %d %q, want the good one and the dead one", name, r.code, r.out)
 		}
 		contains(t, r.err, "read record of container "+id[:12], "rm -f "+id[:12])
 		u.fails(1, []string{"read record of container " + id[:12]}, "rm", name)

@@ -144,7 +144,7 @@ func TestPublishForms(t *testing.T) {
 			t.Errorf("port %s is published at 127.0.0.2, too", port)
 		}
 	}
-	contains(t, u.ok("ps", "--format", "{{.Ports}}"), fmt.Sprintf("0.0.0.0:%d-%d->80-82/tcp", first, first+2), fmt.Sprintf("127.0.0.1:%d->83/tcp", first+3))
+	contains(t, u.ok("ps", "--format", "{{.Ports}}"), fmt.Sprintf("0.0.0.0:%d->80/tcp, [::]:%[1]d->80/tcp, 0.0.0.0:%d->81/tcp", first, first+1), fmt.Sprintf("127.0.0.1:%d->83/tcp", first+3))
 	var ports map[string][]struct{ HostIp, HostPort string }
 	if err := json.Unmarshal([]byte(u.ok("inspect", "-f", "{{json .NetworkSettings.Ports}}", "forms")), &ports); err != nil {
 		t.Fatal(err)

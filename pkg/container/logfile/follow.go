@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/state"
 )
 
 // openTries bounds how often the files are opened again because the log was
@@ -132,16 +134,12 @@ func seekLines(f *os.File, n int) (int, error) {
 
 // follow reads, sleeps until the log grows or Done is closed, and reads again.
 func (r *reader) follow() error {
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
-	if err != nil {
-		return fmt.Errorf("follow log: %w", os.NewSyscallError("inotify_init1", err))
-	}
-	watch := os.NewFile(uintptr(fd), "inotify")
-	defer watch.Close()
 	// The directory tells of all its files, the one that comes next too.
-	if _, err := unix.InotifyAddWatch(fd, filepath.Dir(r.path), unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO); err != nil {
-		return fmt.Errorf("follow log: %w", os.NewSyscallError("inotify_add_watch", err))
+	watch, err := state.Watch(filepath.Dir(r.path))
+	if err != nil {
+		return fmt.Errorf("follow log: %w", err)
 	}
+	defer watch.Close()
 	if !r.o.Until.IsZero() {
 		if err := watch.SetReadDeadline(r.o.Until); err != nil {
 			return fmt.Errorf("follow log: %w", err)

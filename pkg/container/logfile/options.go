@@ -28,6 +28,11 @@ const (
 	None     = "none"
 )
 
+// Drivers are those that this host has.
+func Drivers() []string {
+	return slices.DeleteFunc([]string{Journald, JSONFile, Local, None}, func(d string) bool { return Check(d, nil) != nil })
+}
+
 // commonOpts are options of every driver; what they choose beside the default
 // does not exist here.
 var commonOpts = []string{"mode", "max-buffer-size"}

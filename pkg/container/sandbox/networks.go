@@ -174,6 +174,19 @@ func (b *Box) Attach(e Endpoint) (slirp.Place, error) {
 	return l.cfg.Place(), nil
 }
 
+// Rename has the others on its networks find the box by another name.
+func (b *Box) Rename(name string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var errs []error
+	for _, l := range b.links {
+		if l.member != nil {
+			errs = append(errs, l.member.Rename(name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Detach takes the box off a network. The way out and the published ports move
 // to another one, if there is one.
 func (b *Box) Detach(network string) error {

@@ -123,9 +123,15 @@ func (b *Box) writeFiles() error {
 	if b.cfg.Domainname != "" {
 		name += "." + b.cfg.Domainname
 	}
+	hosts := slirp.HostsFile(name, own, at.HostEntries(b.hosts))
+	if n.Mode == NetHost && len(b.hosts) == 0 { // as in Docker: who is on the host's network knows its names
+		if text, err := os.ReadFile("/etc/hosts"); err == nil {
+			hosts = text
+		}
+	}
 	for file, content := range map[string][]byte{
 		"resolv.conf": resolv,
-		"hosts":       slirp.HostsFile(name, own, at.HostEntries(b.hosts)),
+		"hosts":       hosts,
 		"hostname":    []byte(b.cfg.Hostname + "\n"),
 	} {
 		path := filepath.Join(b.cfg.Files, file)
@@ -134,12 +140,22 @@ func (b *Box) writeFiles() error {
 				continue
 			}
 		}
-		if err := os.WriteFile(path, content, 0o644); err != nil {
+		if err := writeFor(path, content); err != nil {
 			return fmt.Errorf("write %s: %w", file, err)
 		}
 		b.written[file] = content
 	}
 	return nil
+}
+
+// writeFor writes a file that everybody in the box may read, whatever the umask.
+func writeFor(path string, content []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Chmod(0o644), f.Close())
 }
 
 // holds reports whether a file is as it was written: it may be anything now.
@@ -173,12 +189,13 @@ func (b *Box) Start(o spec.Options, adjust func(*specs.Process) error, io Stdio)
 	for _, m := range o.Mounts {
 		taken[m.Destination] = true
 	}
+	options := []string{"bind", "rprivate"}
+	if o.ReadOnlyRootfs {
+		options = append(options, "ro")
+	}
 	for _, f := range boxFiles {
 		if dest := "/etc/" + f; !taken[dest] {
-			o.Mounts = append(o.Mounts, specs.Mount{
-				Destination: dest, Type: "bind", Source: filepath.Join(b.cfg.Files, f),
-				Options: []string{"bind", "rprivate"},
-			})
+			o.Mounts = append(o.Mounts, specs.Mount{Destination: dest, Type: "bind", Source: filepath.Join(b.cfg.Files, f), Options: options})
 		}
 	}
 	s, err := spec.New(o)

@@ -31,8 +31,9 @@ func (s *supervisor) exec(conn *container.Conn, o *container.ExecOptions) {
 		_ = conn.Send(container.Reply{Event: container.EventError, Code: se.Code, Error: se.Message, Hint: se.Hint()})
 		return
 	}
-	s.event("exec_create: "+strings.Join(o.Args, " "), nil)
-	s.event("exec_start: "+strings.Join(o.Args, " "), nil)
+	id := map[string]string{"execID": container.NewID()}
+	s.event("exec_create: "+strings.Join(o.Args, " "), id)
+	s.event("exec_start: "+strings.Join(o.Args, " "), id)
 	_ = conn.Send(container.Reply{Event: container.EventStarted, Pid: p.HostPid})
 	go func() { // signals of an attached client
 		for {
@@ -54,7 +55,8 @@ func (s *supervisor) exec(conn *container.Conn, o *container.ExecOptions) {
 	if p.Console != nil {
 		p.Console.Close()
 	}
-	s.event("exec_die", map[string]string{"exitCode": strconv.Itoa(exitCode(status, err))})
+	id["exitCode"] = strconv.Itoa(exitCode(status, err))
+	s.event("exec_die", id)
 	_ = conn.Send(container.Reply{Event: container.EventExit, Code: exitCode(status, err)})
 }
 
@@ -138,21 +140,21 @@ func (s *supervisor) execProcess(first *specs.Process, o *container.ExecOptions)
 		}
 		proc.Cwd = o.Cwd
 	}
-	env := append([]string(nil), proc.Env...)
+	p := s.c.Process
+	p.Tty = o.Tty
+	home := homeIn(first.Env)
 	if o.User != "" {
-		user, home, err := spec.ResolveUser(s.box.Rootfs(), o.User, nil)
+		user, userHome, err := spec.ResolveUser(s.box.Rootfs(), o.User, p.GroupAdd)
 		if err != nil {
 			return nil, err
 		}
+		home = userHome
 		if err := spec.CheckUser(s.maps, user); err != nil {
 			return nil, err
 		}
 		proc.User = specs.User{UID: user.UID, GID: user.GID, AdditionalGids: user.AdditionalGIDs}
-		env = setEnv(env, "HOME="+home)
 	}
-	if o.Tty {
-		env = setEnv(env, "TERM=xterm")
-	}
+	env := environment(p, home)
 	for _, kv := range o.Env {
 		env = setEnv(env, kv)
 	}
@@ -165,6 +167,16 @@ func (s *supervisor) execProcess(first *specs.Process, o *container.ExecOptions)
 		proc.Capabilities = all
 	}
 	return &proc, nil
+}
+
+// homeIn is the HOME of an environment, or "/".
+func homeIn(env []string) string {
+	for _, kv := range env {
+		if home, ok := strings.CutPrefix(kv, "HOME="); ok {
+			return home
+		}
+	}
+	return "/"
 }
 
 // setEnv puts name=value in place of an entry of the same name, or at the end.

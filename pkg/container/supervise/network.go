@@ -15,10 +15,24 @@ import (
 )
 
 func (s *supervisor) endpoint(e container.Endpoint) sandbox.Endpoint {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return sandbox.Endpoint{
 		Network: e.Network, Priority: e.Priority,
 		Member: slirp.Member{Container: s.id, Name: s.c.Name, Aliases: e.Aliases, Addr: e.IP, Addr6: e.IP6, MAC: e.MAC},
 	}
+}
+
+// rename tells the networks the name that the record has by now.
+func (s *supervisor) rename() error {
+	now, err := s.store.Load(s.id)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.c.Name = now.Name
+	s.mu.Unlock()
+	return s.box.Rename(now.Name)
 }
 
 // connect puts the running container on another network.

@@ -26,7 +26,11 @@ func (s *supervisor) outlive() int {
 		if time.Since(began) >= restartReset {
 			pause = restartPauseMin
 		}
-		if !s.restartWanted(code) || !s.pauseBeforeRestart(code, pause) {
+		if !s.restartWanted(code) {
+			return code
+		}
+		s.io.finish(code)
+		if !s.pauseBeforeRestart(code, pause) {
 			return code
 		}
 		pause = min(2*pause, restartPauseMax)
@@ -58,7 +62,7 @@ const (
 func (s *supervisor) restartWanted(code int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopped {
+	if s.stopped || s.lastRun {
 		return false
 	}
 	switch p := s.c.Life.Restart; p.Name {

@@ -71,7 +71,7 @@ func (s *supervisor) talk(conn *container.Conn) {
 		}
 		s.exec(conn, req.Exec)
 	case container.OpSignal:
-		answer = reply(conn, s.signal(syscall.Signal(req.Signal)))
+		answer = reply(conn, s.kill(syscall.Signal(req.Signal)))
 	case container.OpStop:
 		answer = reply(conn, s.stop(syscall.Signal(req.Signal), req.Timeout))
 	case container.OpStat:
@@ -86,6 +86,8 @@ func (s *supervisor) talk(conn *container.Conn) {
 		answer = reply(conn, s.unpause())
 	case container.OpUpdate:
 		answer = reply(conn, s.update())
+	case container.OpRename:
+		answer = reply(conn, s.rename())
 	case container.OpShare:
 		answer = s.share(conn)
 	case container.OpConnect:
@@ -151,6 +153,16 @@ func (s *supervisor) serveBirth(conn *container.Conn, req container.Request, fil
 // any more.
 func (s *supervisor) attach(conn *container.Conn, a *container.Attach, files []*os.File, before func() error) {
 	k := newSink(a, files)
+	k.lost = func(err error) {
+		var errno syscall.Errno
+		errors.As(err, &errno)
+		lost := container.Reply{Event: container.EventLost, Code: int(errno)}
+		var oe *container.OutputError
+		if errors.As(err, &oe) {
+			lost.Stream = oe.Stream
+		}
+		_ = conn.Send(lost)
+	}
 	s.mu.Lock()
 	io := s.io
 	s.mu.Unlock()
@@ -173,15 +185,18 @@ func (s *supervisor) attach(conn *container.Conn, a *container.Attach, files []*
 	if err == nil {
 		err = conn.Send(container.Reply{Event: container.EventStarted})
 	}
+	if a != nil && a.Rows > 0 && io.tty {
+		s.event("resize", map[string]string{"height": strconv.Itoa(int(a.Rows)), "width": strconv.Itoa(int(a.Cols))})
+	}
 	left := make(chan bool, 1)
 	go func() { left <- s.listen(conn) }()
 	select {
 	case <-s.ended:
 		_ = conn.Send(container.Reply{Event: container.EventExit, Code: s.code})
+	case <-io.over:
+		io.detach(k)
+		_ = conn.Send(container.Reply{Event: container.EventExit, Code: io.code})
 	case asked := <-left:
-		s.mu.Lock()
-		io = s.io
-		s.mu.Unlock()
 		io.detach(k)
 		if asked {
 			s.event("detach", nil)
@@ -193,12 +208,13 @@ func (s *supervisor) attach(conn *container.Conn, a *container.Attach, files []*
 func newSink(a *container.Attach, files []*os.File) *sink {
 	k := &sink{}
 	if a != nil && a.Stdout && len(files) > 0 {
-		k.stdout, files = files[0], files[1:]
+		k.stdout, files = container.OpenOutput(files[0]), files[1:]
 	}
 	if a != nil && a.Stderr && len(files) > 0 {
-		k.stderr, files = files[0], files[1:]
+		k.stderr, files = container.OpenOutput(files[0]), files[1:]
 	}
 	container.CloseFiles(files)
+	k.files = []*os.File{k.stdout, k.stderr}
 	return k
 }
 
@@ -216,7 +232,7 @@ func (s *supervisor) listen(conn *container.Conn) bool {
 		case container.OpDetach:
 			return true
 		case container.OpSignal:
-			_ = s.signal(syscall.Signal(req.Signal))
+			_ = s.kill(syscall.Signal(req.Signal))
 		}
 	}
 }
@@ -231,6 +247,29 @@ func (s *supervisor) signal(sig syscall.Signal) error {
 	}
 	s.event("kill", map[string]string{"signal": strconv.Itoa(int(sig))})
 	return nil
+}
+
+// kill is signal, asked for by somebody. A signal that may well be meant to end
+// the container takes it out of its restart policy, as in Docker: its stop signal
+// and SIGKILL, or any where no stop signal was set.
+func (s *supervisor) kill(sig syscall.Signal) error {
+	set := s.c.Life.StopSignal
+	if set == "" || sig == unix.SIGKILL || sig == container.StopSignal(set) {
+		s.mu.Lock()
+		s.lastRun = true
+		s.mu.Unlock()
+		s.cancelOnce.Do(func() { close(s.cancel) })
+		if s.isPaused() {
+			defer func() { _ = s.unpause() }()
+		}
+	}
+	err := s.signal(sig)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lastRun && s.state.Status == container.Restarting {
+		return nil // there was nothing to signal but the wait for the next start
+	}
+	return err
 }
 
 // stop asks the process to end and kills it after the timeout; it returns

@@ -40,9 +40,6 @@ func (s *supervisor) start() error {
 		return err
 	}
 	s.mu.Lock()
-	if s.io != nil { // a restart: who was attached stays attached
-		io.sinks = s.io.sinks
-	}
 	s.init, s.spec, s.io = init, sp, io
 	s.mu.Unlock()
 	io.run(init.Console)

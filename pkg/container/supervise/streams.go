@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 
 	"coracle/pkg/container"
 )
@@ -23,19 +24,25 @@ type streams struct {
 	sinks map[*sink]bool
 	pumps sync.WaitGroup
 	outs  []*os.File // our ends of the output
+
+	over chan struct{} // closed when the process has ended and another one follows
+	code int           // then its exit code
 }
 
 // sink is where one attached command wants the output.
 type sink struct {
-	stdout, stderr *os.File
+	lost  func(error) // is told why no more output comes
+	files []*os.File  // both, or nil in their places
+
 	mu             sync.Mutex // held while a write to it goes on
+	stdout, stderr *os.File
 }
 
 // pumpBuffer is read at once from a process's output.
 const pumpBuffer = 64 << 10
 
 func openStreams(p container.Process, log logSink) (*streams, error) {
-	io := &streams{tty: p.Tty, stdinOnce: p.StdinOnce, log: log, sinks: map[*sink]bool{}}
+	io := &streams{tty: p.Tty, stdinOnce: p.StdinOnce, log: log, sinks: map[*sink]bool{}, over: make(chan struct{})}
 	if p.Tty {
 		return io, nil // the terminal is made inside, and comes with the init
 	}
@@ -124,14 +131,15 @@ func (io *streams) toSinks(name string, data []byte) {
 	}
 	io.mu.Unlock()
 	for _, s := range list {
-		if !s.write(name, data) {
+		if err := s.write(name, data); err != nil {
 			io.detach(s)
+			s.lost(err)
 		}
 	}
 }
 
-// write reports whether the sink still takes output.
-func (s *sink) write(name string, data []byte) bool {
+// write fails when the sink takes no more output.
+func (s *sink) write(name string, data []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	to := s.stdout
@@ -139,10 +147,9 @@ func (s *sink) write(name string, data []byte) bool {
 		to = s.stderr
 	}
 	if to == nil {
-		return true
+		return nil
 	}
-	_, err := to.Write(data)
-	return err == nil
+	return container.WriteOutput(to, "/dev/"+name, data)
 }
 
 // attach adds a sink and returns the file that the command writes the
@@ -171,11 +178,17 @@ func (io *streams) stdinGiven() {
 	}
 }
 
-// detach takes a sink away; nothing is written to it afterwards.
+// detach takes a sink away; nothing is written to it afterwards. A write that is
+// stuck, for the reader of the pipe does not read, ends.
 func (io *streams) detach(s *sink) {
 	io.mu.Lock()
 	delete(io.sinks, s)
 	io.mu.Unlock()
+	for _, f := range s.files {
+		if f != nil {
+			_ = f.SetWriteDeadline(time.Unix(1, 0))
+		}
+	}
 	go func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -184,8 +197,15 @@ func (io *streams) detach(s *sink) {
 	}()
 }
 
+// finish tells who is attached that the process has ended, and how, when another
+// one follows: theirs was this one.
+func (io *streams) finish(code int) {
+	io.code = code
+	close(io.over)
+}
+
 // drain waits until all output has been carried, and closes everything but
-// the sinks: a restarted process goes on writing to them.
+// the sinks.
 func (io *streams) drain() {
 	io.pumps.Wait()
 	io.mu.Lock()

@@ -33,8 +33,7 @@ const birthFD = 3
 func Main() int {
 	args, err := ns.Join()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "supervise:", err)
-		return 1
+		return lastWords(err)
 	}
 	// What the container is sent goes through the control socket; the
 	// supervisor itself only dies of SIGKILL.
@@ -59,6 +58,35 @@ func Main() int {
 	return 0
 }
 
+// lastWords tells who has spawned this process why it cannot be a supervisor.
+func lastWords(err error) int {
+	if conn, cerr := container.NewConn(os.NewFile(birthFD, "birth")); cerr == nil {
+		_ = reply(conn, container.NewStartError(125, fmt.Errorf("start supervisor: %w", err)))
+		conn.Close()
+	}
+	return 1
+}
+
+// sayBusy tells a client again and again that this process is at work, until the
+// returned function is called.
+func sayBusy(conn *container.Conn) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(busyInterval):
+				_ = conn.Send(container.Reply{Event: container.EventBusy})
+			}
+		}
+	}()
+	return sync.OnceFunc(func() { close(done) })
+}
+
+// busyInterval is far below what clients bear.
+const busyInterval = 5 * time.Second
+
 // supervisor is one container's life.
 type supervisor struct {
 	store *container.Store
@@ -81,6 +109,7 @@ type supervisor struct {
 	endChecks context.CancelFunc // of the health checks of the process that runs
 	oomKills  uint64             // of the cgroup, when the last process ended
 	stopped   bool               // somebody asked for the end: the restart policy does not apply
+	lastRun   bool               // nor does it after a signal to end
 
 	filled bool // new volumes have their content
 
@@ -107,6 +136,8 @@ func (s *supervisor) live(conn *container.Conn) error {
 	if req.Op != container.OpStart || req.Maps == nil {
 		return fmt.Errorf("read start request: unexpected %q", req.Op)
 	}
+	ready := sayBusy(conn)
+	defer ready()
 	s.maps, s.shared = *req.Maps, req.Shared
 	o := opening{tree: req.Cgroup}
 	if o.netns, err = req.TakeShared(&files); err == nil {
@@ -134,7 +165,9 @@ func (s *supervisor) live(conn *container.Conn) error {
 	}()
 	// The process runs once the first client is attached, so that it misses
 	// nothing.
-	if err := <-born; err != nil {
+	err = <-born
+	ready()
+	if err != nil {
 		return s.fail(nil, err)
 	}
 	trace.Mark("process runs")
@@ -304,7 +337,7 @@ func (s *supervisor) end() {
 	s.record(func(st *container.State) {
 		st.Status, st.Pid, st.ExitCode, st.Ports = container.Exited, 0, s.code, nil
 		s.noteOOM(st)
-		st.Cgroup, st.Health, st.Stopped = "", nil, s.stopped
+		st.Cgroup, st.Health, st.Stopped = "", nil, s.stopped || s.lastRun
 		st.FinishedAt = time.Now().UTC()
 	})
 	s.left()

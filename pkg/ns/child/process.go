@@ -94,8 +94,9 @@ func (s *setup) setAffinity() error {
 	return os.NewSyscallError("sched_setaffinity", unix.SchedSetaffinity(0, &set))
 }
 
-// resetSignals lets the program begin with no signal ignored: execve(2) passes
-// on what a shell ignored for a background job, or nohup for everything.
+// resetSignals lets the program begin with no signal ignored or blocked: execve(2)
+// passes on what a shell ignored for a background job, nohup for everything, and
+// what the caller had blocked.
 func resetSignals() error {
 	const sigIgn, setSize = 1, 8
 	for sig := uintptr(1); sig <= 64; sig++ {
@@ -109,7 +110,8 @@ func resetSignals() error {
 			return os.NewSyscallError("rt_sigaction", e)
 		}
 	}
-	return nil
+	var none unix.Sigset_t
+	return os.NewSyscallError("rt_sigprocmask", unix.PthreadSigmask(unix.SIG_SETMASK, &none, nil))
 }
 
 // joinKeyring gives the container a session keyring of its own. A kernel

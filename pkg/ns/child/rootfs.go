@@ -194,7 +194,7 @@ func (r *rootfs) kernelFS(m specs.Mount, target string) error {
 		return attachTree(sys, []string{"rbind", "ro", "nosuid", "nodev", "noexec"}, dir)
 	}
 	if m.Type == "proc" && errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("the host's /proc is partly covered, as inside another container: %w", err)
+		return &coveredError{err}
 	}
 	return err
 }
@@ -298,4 +298,18 @@ func (r *rootfs) pivot() error {
 	}
 	r.dir.Close()
 	return unix.Chdir("/")
+}
+
+// coveredError is a /proc that the kernel does not mount again in full, for parts
+// of it are hidden from this process (mount_namespaces(7)).
+type coveredError struct{ err error }
+
+func (e *coveredError) Error() string {
+	return "the host's /proc is partly covered, as inside another container: " + e.err.Error()
+}
+func (e *coveredError) Unwrap() error { return e.err }
+
+// Hint is what uncovers it.
+func (e *coveredError) Hint() string {
+	return "the container around it needs: --security-opt systempaths=unconfined"
 }

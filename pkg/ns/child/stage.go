@@ -152,6 +152,10 @@ func (s *setup) fail(err error, exec bool) int {
 	if errors.As(err, &errno) {
 		a.Errno = int(errno)
 	}
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		a.Hint = h.Hint()
+	}
 	_ = ns.WriteMessage(s.sync, a, nil)
 	return 1
 }

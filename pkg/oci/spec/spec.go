@@ -58,8 +58,8 @@ const defaultShmSize = 64 << 20
 
 // unmappedError is a user that the host has no id for.
 type unmappedError struct {
-	user   User
-	single bool
+	user User
+	maps ns.Maps
 }
 
 func (e *unmappedError) Error() string {
@@ -67,17 +67,13 @@ func (e *unmappedError) Error() string {
 }
 
 func (e *unmappedError) Hint() string {
-	who := "more subordinate ids"
-	if e.single {
-		who = "subordinate ids"
-	}
-	return "the host's administrator can give you " + who + ": usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER; or run as root of the container: --user 0"
+	return e.maps.Remedy() + "; or run as root of the container: --user 0"
 }
 
 // CheckUser reports a user or group that has no id in the user namespace.
 func CheckUser(m ns.Maps, u User) error {
 	if len(m.UID) > 0 && !m.Has(u.UID, u.GID) {
-		return &unmappedError{u, m.Single()}
+		return &unmappedError{u, m}
 	}
 	return nil
 }
@@ -108,10 +104,7 @@ func New(o Options) (*specs.Spec, error) {
 	}
 	s.Mounts = mounts(o)
 	if !o.Privileged && !o.UnmaskPaths {
-		s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = maskedPaths(), slices.Clone(readonlyPaths)
-		if o.HostNet { // then /sys is the host's, with its debug and tracing file systems
-			s.Linux.MaskedPaths = append(s.Linux.MaskedPaths, "/sys/kernel")
-		}
+		s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = Masked(o.HostNet)
 	}
 	if s.Linux.Seccomp, err = profile(o, s); err != nil {
 		return nil, err
@@ -172,6 +165,17 @@ func mounts(o Options) []specs.Mount {
 	return append(all, o.Mounts...)
 }
 
+// Masked are the paths that are hidden, and those that are read-only, in a
+// container that is neither privileged nor without masks. hostNet says that
+// its network is the host's.
+func Masked(hostNet bool) (masked, readonly []string) {
+	masked = maskedPaths()
+	if hostNet { // then /sys is the host's, with its debug and tracing file systems
+		masked = append(masked, "/sys/kernel")
+	}
+	return masked, slices.Clone(readonlyPaths)
+}
+
 // maskedPaths are hidden: what Docker or podman hides, and the per-CPU
 // throttle counters of this machine, a side channel.
 func maskedPaths() []string {
@@ -185,11 +189,11 @@ func maskedPaths() []string {
 
 var readonlyPaths = []string{"/proc/asound", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
 
-// defaultCapabilities are the eleven that podman leaves a container; Docker's
-// other three (AUDIT_WRITE, MKNOD, NET_RAW) are asked for by name.
+// defaultCapabilities are Docker's without AUDIT_WRITE and MKNOD, with which a user
+// namespace can do nothing; they are asked for by name.
 var defaultCapabilities = []string{
 	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_NET_BIND_SERVICE",
-	"CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
+	"CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
 }
 
 // allCapabilities are those of Linux 6, in the order of their numbers.

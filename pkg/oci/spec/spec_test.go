@@ -15,18 +15,18 @@ import (
 )
 
 func TestCapabilities(t *testing.T) {
-	const eleven = "CHOWN DAC_OVERRIDE FOWNER FSETID KILL NET_BIND_SERVICE SETFCAP SETGID SETPCAP SETUID SYS_CHROOT"
+	const twelve = "CHOWN DAC_OVERRIDE FOWNER FSETID KILL NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID SYS_CHROOT"
 	for _, c := range []struct {
 		add, drop  string
 		privileged bool
 		want       string // names without CAP_, a count, or an error
 	}{
-		{"", "", false, eleven},
-		{"NET_RAW", "", false, eleven + " NET_RAW"},
-		{"net_raw cap_mknod", "", false, eleven + " NET_RAW MKNOD"},
-		{"CHOWN", "", false, eleven},
-		{"", "CHOWN cap_kill", false, "DAC_OVERRIDE FOWNER FSETID NET_BIND_SERVICE SETFCAP SETGID SETPCAP SETUID SYS_CHROOT"},
-		{"CHOWN", "CHOWN", false, "DAC_OVERRIDE FOWNER FSETID KILL NET_BIND_SERVICE SETFCAP SETGID SETPCAP SETUID SYS_CHROOT CHOWN"},
+		{"", "", false, twelve},
+		{"NET_ADMIN", "", false, twelve + " NET_ADMIN"},
+		{"net_admin cap_mknod", "", false, twelve + " NET_ADMIN MKNOD"},
+		{"CHOWN", "", false, twelve},
+		{"", "CHOWN cap_kill", false, "DAC_OVERRIDE FOWNER FSETID NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID SYS_CHROOT"},
+		{"CHOWN", "CHOWN", false, "DAC_OVERRIDE FOWNER FSETID KILL NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID SYS_CHROOT CHOWN"},
 		{"", "ALL", false, ""},
 		{"NET_RAW", "all", false, "NET_RAW"},
 		{"ALL", "", false, "41"},

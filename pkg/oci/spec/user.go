@@ -30,11 +30,11 @@ const maxID = 1<<31 - 1
 // name or number come from /etc/group unless a group is given; groupAdd comes
 // on top. home is the user's directory, "/" without an entry.
 func ResolveUser(rootfs, user string, groupAdd []string) (u User, home string, err error) {
-	passwd, err := readAccounts(rootfs, "/etc/passwd", 7)
+	passwd, err := readAccounts(rootfs, "/etc/passwd", 7, 3)
 	if err != nil {
 		return User{}, "", err
 	}
-	groups, err := readAccounts(rootfs, "/etc/group", 4)
+	groups, err := readAccounts(rootfs, "/etc/group", 4, 3)
 	if err != nil {
 		return User{}, "", err
 	}
@@ -127,9 +127,10 @@ func entryID(s string) (uint32, bool) {
 	return uint32(n), err == nil && n <= maxID
 }
 
-// readAccounts reads a file of lines with so many fields. A file that is not
-// there has none.
-func readAccounts(rootfs, path string, fields int) ([][]string, error) {
+// readAccounts reads a file of lines with so many fields. What is missing of them
+// behind the least is empty, as in Docker: not every image's lines are whole. A
+// file that is not there has none.
+func readAccounts(rootfs, path string, fields, least int) ([][]string, error) {
 	root, err := unix.Open(rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: rootfs, Err: err}
@@ -156,9 +157,14 @@ func readAccounts(rootfs, path string, fields int) ([][]string, error) {
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	lines.Buffer(nil, maxAccounts)
 	for lines.Scan() {
-		if e := strings.Split(strings.TrimSpace(lines.Text()), ":"); len(e) >= fields && !strings.HasPrefix(e[0], "#") {
-			list = append(list, e)
+		e := strings.Split(strings.TrimSpace(lines.Text()), ":")
+		if len(e) < least || strings.HasPrefix(e[0], "#") {
+			continue
 		}
+		for len(e) < fields {
+			e = append(e, "")
+		}
+		list = append(list, e)
 	}
 	return list, nil
 }

@@ -18,6 +18,9 @@ import (
 const passwd = `root:x:0:0:root:/root:/bin/sh
 # a comment:x:7:7::/:/
 broken:line
+short:x:60
+noshell:x:61:62
+noid:x
 daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
 user:x:1000:1000:A User:/home/user:/bin/sh
 1234:x:77:77:a name of digits:/home/digits:
@@ -31,6 +34,8 @@ wheel:x:10:root,user
 user:x:1000:
 extra:x:2000:user,daemon
 bad:x:99999999999:user
+few:x:3001
+fewer:x
 `
 
 // rootfs has the two files with the content.
@@ -70,6 +75,8 @@ func TestResolveUser(t *testing.T) {
 		{"nohome", "", "50:51 [] /"},
 		{"4711", "", "4711:0 [] /"}, {"1234", "", "1234:0 [] /"},
 		{"4711:4712", "", "4711:4712 [] /"},
+		{"short", "", "60:0 [] /"}, {"noshell", "", "61:62 [] /"}, {"61", "", "61:62 [] /"}, {"user:few", "", "1000:3001 [] /home/user"},
+		{"noid", "", "no matching entries in passwd file"}, {"user:fewer", "", "no matching entries in group file"},
 		{"01000", "", "1000:1000 [10 2000] /home/user"},
 		{"2147483647", "", "2147483647:0 [] /"},
 		{"user", "3000", "1000:1000 [10 2000 3000] /home/user"},

@@ -16,8 +16,9 @@ import (
 
 // A connection that is made in a visitor's name has its mark on every packet:
 // set on our side, and on the server's side inherited by the accepted socket
-// (net.ipv4.tcp_fwmark_accept, ip-sysctl). Marked packets find every address
-// on the loopback, and so the answers come to us, not to the wire.
+// (net.ipv4.tcp_fwmark_accept, ip-sysctl) and by what the kernel answers where no
+// socket is: a reset, an ICMP error (fwmark_reflect). Marked packets find every
+// address on the loopback, and so the answers come to us, not to the wire.
 const (
 	visitorMark  = 0xc0ac1e
 	visitorTable = 0xc0a
@@ -27,6 +28,10 @@ func routeMarked() error {
 	if err := os.WriteFile("/proc/sys/net/ipv4/tcp_fwmark_accept", []byte("1"), 0); err != nil {
 		return err
 	}
+	if err := os.WriteFile("/proc/sys/net/ipv4/fwmark_reflect", []byte("1"), 0); err != nil {
+		return err // a visitor of a port where nobody listens would wait for ever
+	}
+	_ = os.WriteFile("/proc/sys/net/ipv6/fwmark_reflect", []byte("1"), 0) // where there is IPv6
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
 		return err

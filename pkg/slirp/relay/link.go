@@ -14,6 +14,7 @@ import (
 // come from it and was not taken by the other end yet.
 type end struct {
 	fd    int
+	kept  int32 // which of those that had the descriptor one after the other
 	other *end
 	port  *Port // nil: the connection is not a visitor's
 	// inside is whether whom it is connected to ends with the loop: the kernel need
@@ -49,8 +50,8 @@ func (r *Loop) join(p *Port, fd int, from netip.AddrPort) {
 		return
 	}
 	r.keep(visitor)
+	r.watch(visitor)
 	if !server.connecting {
-		r.watch(visitor)
 		r.watch(server)
 	}
 }
@@ -84,6 +85,8 @@ func (r *Loop) keep(e *end) {
 	for len(r.ends) <= e.fd {
 		r.ends = append(r.ends, make([]*end, 64)...)
 	}
+	r.kept++
+	e.kept = r.kept
 	r.ends[e.fd] = e
 }
 
@@ -139,22 +142,28 @@ func (r *Loop) watch(e *end) {
 	if e.connecting || e.other.waits() {
 		want |= unix.EPOLLOUT
 	}
-	if !e.connecting && !e.ended && !e.waits() {
+	if !e.connecting && !e.other.connecting && !e.ended && !e.waits() {
 		want |= unix.EPOLLIN
 	}
 	switch {
 	case !e.watched:
-		e.watched = r.control(unix.EPOLL_CTL_ADD, e.fd, want) == nil
+		e.watched = r.controlEnd(unix.EPOLL_CTL_ADD, e, want) == nil
 	case want != e.events:
-		_ = r.control(unix.EPOLL_CTL_MOD, e.fd, want)
+		_ = r.controlEnd(unix.EPOLL_CTL_MOD, e, want)
 	}
 	e.events = want
 }
 
 // handle is called for what epoll has seen.
 func (r *Loop) handle(e *end, events uint32) {
-	if e.connecting {
+	switch {
+	case e.connecting:
 		r.connected(e)
+		return
+	case e.other.connecting: // a visitor who is not waited for any more
+		if events&(unix.EPOLLERR|unix.EPOLLHUP) != 0 {
+			r.drop(e, true)
+		}
 		return
 	}
 	if events&unix.EPOLLERR != 0 {
@@ -173,7 +182,7 @@ func (r *Loop) handle(e *end, events uint32) {
 	case events&unix.EPOLLHUP != 0 && r.ends[e.fd] == e:
 		// Cannot be watched for without being told all the time: watch does so
 		// again when what waits is gone.
-		_ = r.control(unix.EPOLL_CTL_DEL, e.fd, 0)
+		_ = r.controlEnd(unix.EPOLL_CTL_DEL, e, 0)
 		e.watched = false
 	}
 }

@@ -24,6 +24,7 @@ type Loop struct {
 	ends        []*end        // by descriptor
 	buf         []byte        // for what is read, until it is written
 	pipes       pipePool
+	kept        int32         // ends so far
 	carried     int           // connections that were handed over
 	wait        time.Duration // until accepting goes on, after a failure
 	resume      time.Time
@@ -85,6 +86,11 @@ func (r *Loop) control(op, fd int, events uint32) error {
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(r.epoll, op, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}))
 }
 
+// controlEnd is control for one that was kept.
+func (r *Loop) controlEnd(op int, e *end, events uint32) error {
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(r.epoll, op, e.fd, &unix.EpollEvent{Events: events, Fd: int32(e.fd), Pad: e.kept}))
+}
+
 // do has the loop run f, and waits until it has.
 func (r *Loop) do(f func()) {
 	finished := make(chan struct{})
@@ -133,8 +139,8 @@ func (r *Loop) run() {
 		if err != nil && err != unix.EINTR {
 			return
 		}
-		// A descriptor may be closed and given again within one round. That is
-		// no harm: whatever is done to it does not block.
+		// A descriptor may be closed and given again within one round: what was
+		// seen of the old one is nothing to the new one, which is of a later keep.
 		for _, ev := range events[:max(n, 0)] {
 			fd := int(ev.Fd)
 			switch {
@@ -142,7 +148,7 @@ func (r *Loop) run() {
 				r.answer()
 			case r.ports[fd] != nil:
 				r.accept(r.ports[fd])
-			case fd < len(r.ends) && r.ends[fd] != nil:
+			case fd < len(r.ends) && r.ends[fd] != nil && r.ends[fd].kept == ev.Pad:
 				r.handle(r.ends[fd], ev.Events)
 			}
 		}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"coracle/pkg/state"
+)
+
+// Create commits a record: the container exists, with its name, from the
+// moment Create returns nil, and does not exist at all after an error. With
+// an empty Name a free one is chosen. Everything but ID, Name, Version and
+// Created is the caller's.
+func (s *Store) Create(ctx context.Context, r *Record) error {
+	r.Version, r.Created = recordVersion, time.Now().UTC()
+	if r.ID == "" {
+		r.ID = NewID()
+	}
+	if r.Name != "" {
+		if err := CheckName(r.Name); err != nil {
+			return err
+		}
+	}
+	s.tidy()
+	staging, err := s.stage(ctx)
+	if err != nil {
+		return fmt.Errorf("create container: %w", err)
+	}
+	defer staging.Release()
+	tmp := filepath.Join(s.dirs.Tmp(), containerPrefix+r.ID)
+	if err = s.createIn(ctx, tmp, r); err != nil {
+		_ = os.RemoveAll(tmp)
+		return err
+	}
+	s.Event(r, "create", nil)
+	return nil
+}
+
+func (s *Store) createIn(ctx context.Context, tmp string, r *Record) error {
+	for _, sub := range []string{"", "upper", "work", "rootfs", "files"} {
+		if err := os.Mkdir(filepath.Join(tmp, sub), 0o700); err != nil {
+			return fmt.Errorf("create container: %w", err)
+		}
+	}
+	// The upper directory is the container's "/": everybody in it may enter.
+	if err := os.Chmod(filepath.Join(tmp, "upper"), 0o755); err != nil {
+		return fmt.Errorf("create container: %w", err)
+	}
+	if r.Life.AutoRemove {
+		if err := markVolatile(tmp); err != nil {
+			return fmt.Errorf("create container: %w", err)
+		}
+	}
+	lock, err := state.Acquire(ctx, s.namesLock(), state.Exclusive)
+	if err != nil {
+		return fmt.Errorf("create container: %w", err)
+	}
+	defer lock.Release()
+	if err := s.chooseNameLocked(r); err != nil {
+		return err
+	}
+	if err := s.writeRecord(tmp, r); err != nil {
+		return fmt.Errorf("create container: %w", err)
+	}
+	return s.commitLocked(tmp, r)
+}
+
+// commitLocked makes the container appear. The name goes first, also to the
+// disk: a name that leads nowhere is free, a container without its name could
+// only be found by its ID.
+//
+// Preconditions: the names lock is held.
+func (s *Store) commitLocked(tmp string, r *Record) error {
+	if err := s.link(r.Name, r.ID); err != nil {
+		return err
+	}
+	var err error
+	if !r.Life.AutoRemove { // that would not survive a power cut in any case
+		err = state.SyncDir(s.dirs.Names())
+	}
+	if err == nil {
+		err = os.Rename(tmp, s.dirs.Container(r.ID))
+	}
+	if err != nil {
+		s.unlink(r.Name, r.ID)
+		return fmt.Errorf("commit container: %w", err)
+	}
+	if r.Life.AutoRemove {
+		return nil
+	}
+	if err := state.SyncDir(s.dirs.Containers()); err != nil {
+		return errors.Join(fmt.Errorf("commit container: %w", err), s.RemoveLocked(r.ID, r.Name))
+	}
+	return nil
+}

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package docker
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/docker/go-units"
+	"github.com/moby/moby/api/types/blkiodev"
+	moby "github.com/moby/moby/api/types/container"
+
+	"coracle/pkg/cgroup"
+	"coracle/pkg/container"
+	"coracle/pkg/oci/spec"
+	"coracle/pkg/slirp"
+)
+
+// Runtime is the name of the one runtime.
+const Runtime = "coracle"
+
+// defaultShm is the size of /dev/shm in bytes, unless it was asked for.
+const defaultShm = 64 << 20
+
+// Config is what belongs to a container wherever it runs, and to an image. Ports
+// are texts (80/tcp): an image may have written anything.
+type Config struct {
+	moby.Config
+	ExposedPorts map[string]struct{} `json:",omitempty"`
+	MacAddress   string              `json:",omitempty"` // dropped in API 1.52
+}
+
+// PortBinding is where a port of a container is on the host.
+type PortBinding struct {
+	HostIP   string `json:"HostIp"`
+	HostPort string
+}
+
+// PortMap has the bindings of each port (80/tcp); none for one that is exposed
+// only.
+type PortMap map[string][]PortBinding
+
+// HostConfig is what belongs to a container on this host.
+type HostConfig struct {
+	moby.HostConfig
+	PortBindings PortMap
+	KernelMemory int64 `json:",omitempty"` // dropped in API 1.42
+}
+
+func containerConfig(c *container.Container) *Config {
+	p := c.Process
+	conf := &Config{Config: moby.Config{
+		Hostname: p.Hostname, Domainname: p.Domainname, User: p.User,
+		AttachStdin: p.AttachStdin, AttachStdout: p.AttachStdout, AttachStderr: p.AttachStderr,
+		Tty: p.Tty, OpenStdin: p.OpenStdin, StdinOnce: p.StdinOnce,
+		Env: list(p.Env), Cmd: p.Cmd, Image: c.Image, WorkingDir: p.Cwd, Entrypoint: p.Entrypoint, Labels: table(c.Labels),
+		StopSignal: c.Life.StopSignal, StopTimeout: c.Life.StopTimeout, Healthcheck: healthConfig(c.Health),
+	}}
+	for _, port := range c.Net.Exposed {
+		put(&conf.ExposedPorts, port, struct{}{})
+	}
+	for _, p := range c.Net.Publish {
+		put(&conf.ExposedPorts, portKey(p.ContainerPort, p.Proto), struct{}{})
+	}
+	for _, m := range c.Mounts {
+		if m.Type == container.MountVolume && isAnonymous(m.Name) {
+			put(&conf.Volumes, m.Target, struct{}{})
+		}
+	}
+	if len(c.Net.Networks) > 0 && !c.Net.Networks[0].MAC.IsZero() {
+		conf.MacAddress = c.Net.Networks[0].MAC.String()
+	}
+	return conf
+}
+
+func hostConfig(c *container.Container) *HostConfig {
+	f, l, n := c.Safety, c.Limits, c.Net
+	conf := &HostConfig{PortBindings: portBindings(n.Publish), HostConfig: moby.HostConfig{
+		LogConfig: moby.LogConfig{Type: c.Life.LogDriver, Config: table(c.Life.LogOpts)}, NetworkMode: moby.NetworkMode(n.Mode),
+		RestartPolicy: restartPolicy(c.Life.Restart), AutoRemove: c.Life.AutoRemove, Annotations: c.Annotations,
+		CapAdd: f.CapAdd, CapDrop: f.CapDrop,
+		DNS: addresses(n.DNS), DNSOptions: list(n.DNSOptions), DNSSearch: list(n.DNSSearch), ExtraHosts: n.AddHosts,
+		GroupAdd: c.Process.GroupAdd, Umask: c.Process.Umask,
+		CgroupnsMode: moby.CgroupnsMode(mode(f.HostCgroup, "private")), IpcMode: ipcMode(f),
+		PidMode: moby.PidMode(mode(f.HostPID, "")), UTSMode: moby.UTSMode(mode(f.HostUTS, "")),
+		Privileged: f.Privileged, PublishAllPorts: n.PublishAll, ReadonlyRootfs: f.ReadOnlyRootfs, SecurityOpt: securityOpt(f),
+		ShmSize: l.ShmSize, Sysctls: l.Sysctls, Runtime: Runtime,
+		MaskedPaths: []string{}, ReadonlyPaths: []string{},
+		Resources: resources(l),
+	}}
+	for _, d := range f.Devices {
+		conf.Devices = append(conf.Devices, moby.DeviceMapping{PathOnHost: d.Source, PathInContainer: d.Target, CgroupPermissions: d.Permissions})
+	}
+	if l.OomScoreAdj != nil {
+		conf.OomScoreAdj = *l.OomScoreAdj
+	}
+	if conf.ShmSize == 0 {
+		conf.ShmSize = defaultShm
+	}
+	if c.Life.Init {
+		conf.Init = &c.Life.Init
+	}
+	if !f.Privileged && !f.UnmaskPaths {
+		conf.MaskedPaths, conf.ReadonlyPaths = spec.Masked(n.Mode == hostNetwork)
+	}
+	conf.Binds, conf.Tmpfs = binds(c.Mounts)
+	return conf
+}
+
+// binds are the mounts in the forms of -v and --tmpfs.
+func binds(mounts []container.Mount) (list []string, tmpfs map[string]string) {
+	for _, m := range mounts {
+		source := m.Source
+		switch {
+		case m.Type == container.MountTmpfs:
+			options := m.TmpfsOptions
+			if m.ReadOnly {
+				options = append([]string{"ro"}, options...)
+			}
+			put(&tmpfs, m.Target, strings.Join(options, ","))
+			continue
+		case m.Type == container.MountVolume && !isAnonymous(m.Name):
+			source = m.Name
+		case m.Type != container.MountBind:
+			continue
+		}
+		bind := source + ":" + m.Target
+		if m.ReadOnly {
+			bind += ":ro"
+		}
+		list = append(list, bind)
+	}
+	return list, tmpfs
+}
+
+// isAnonymous reports whether a volume has the name of one that nobody named.
+func isAnonymous(name string) bool {
+	return name == "" || len(name) == 64 && !strings.ContainsFunc(name, func(r rune) bool { return !strings.ContainsRune("0123456789abcdef", r) })
+}
+
+func portBindings(list []slirp.PortSpec) PortMap {
+	all := PortMap{}
+	for _, p := range list {
+		b := PortBinding{HostPort: portText(p.HostPort)}
+		if p.HostIP.IsValid() {
+			b.HostIP = p.HostIP.String()
+		}
+		if p.HostPortEnd > p.HostPort {
+			b.HostPort += "-" + portText(p.HostPortEnd)
+		}
+		key := portKey(p.ContainerPort, p.Proto)
+		all[key] = append(all[key], b)
+	}
+	return all
+}
+
+func portKey(n uint16, proto string) string { return strconv.Itoa(int(n)) + "/" + proto }
+
+// portText is empty for the port that the host chooses.
+func portText(n uint16) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(n))
+}
+
+func mode(host bool, own string) string {
+	if host {
+		return "host"
+	}
+	return own
+}
+
+func ipcMode(f container.Safety) moby.IpcMode {
+	if f.NoShm {
+		return "none"
+	}
+	return moby.IpcMode(mode(f.HostIPC, "private"))
+}
+
+func restartPolicy(r container.Restart) moby.RestartPolicy {
+	if r.Name == "" {
+		r.Name = "no"
+	}
+	return moby.RestartPolicy{Name: moby.RestartPolicyMode(r.Name), MaximumRetryCount: r.Max}
+}
+
+// securityOpt are the values of --security-opt.
+func securityOpt(f container.Safety) (list []string) {
+	if f.NoNewPrivs {
+		list = append(list, "no-new-privileges")
+	}
+	if f.Seccomp != "" {
+		list = append(list, "seccomp="+f.Seccomp)
+	}
+	return list
+}
+
+func healthConfig(h *container.HealthCheck) *moby.HealthConfig {
+	if h == nil {
+		return nil
+	}
+	return &moby.HealthConfig{
+		Test: h.Test, Interval: h.Interval, Timeout: h.Timeout, StartPeriod: h.StartPeriod, StartInterval: h.StartInterval, Retries: h.Retries,
+	}
+}
+
+func resources(l container.Limits) moby.Resources {
+	g := l.Cgroup
+	r := moby.Resources{
+		CPUShares: g.CPUShares, Memory: g.Memory, NanoCPUs: g.NanoCPUs, CgroupParent: l.CgroupParent, BlkioWeight: g.BlkioWeight,
+		BlkioWeightDevice: []*blkiodev.WeightDevice{}, CPUPeriod: g.CPUPeriod, CPUQuota: g.CPUQuota, CpusetCpus: g.CpusetCpus, CpusetMems: g.CpusetMems,
+		Devices: []moby.DeviceMapping{}, MemoryReservation: g.MemoryReservation, MemorySwap: g.MemorySwap, Ulimits: []*moby.Ulimit{},
+		BlkioDeviceReadBps: rates(g, "rbps"), BlkioDeviceWriteBps: rates(g, "wbps"),
+		BlkioDeviceReadIOps: rates(g, "riops"), BlkioDeviceWriteIOps: rates(g, "wiops"),
+	}
+	if g.PidsLimit != 0 {
+		r.PidsLimit = &g.PidsLimit
+	}
+	for _, u := range l.Ulimits {
+		r.Ulimits = append(r.Ulimits, &units.Ulimit{Name: u.Name, Soft: u.Soft, Hard: u.Hard})
+	}
+	return r
+}
+
+// rates are the bounds of one key of io.max.
+func rates(l cgroup.Limits, key string) []*blkiodev.ThrottleDevice {
+	all := []*blkiodev.ThrottleDevice{}
+	for _, r := range l.IO {
+		if r.Key == key {
+			all = append(all, &blkiodev.ThrottleDevice{Path: r.Device, Rate: r.Value})
+		}
+	}
+	return all
+}
+
+// addresses leaves out what is none: nothing but addresses is written.
+func addresses(texts []string) []netip.Addr {
+	all := []netip.Addr{}
+	for _, t := range texts {
+		if a, err := netip.ParseAddr(strings.TrimSpace(t)); err == nil {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// list is never null.
+func list(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+// table is never null.
+func table(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}
+
+// put makes the map when there is something to be in it.
+func put[V any](m *map[string]V, key string, value V) {
+	if *m == nil {
+		*m = map[string]V{}
+	}
+	(*m)[key] = value
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dockerfile
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/dockerfile/files"
+)
+
+// attach shows what a path in root means at a path of our own. Links are
+// followed inside of root, once: whoever mounts the result opens no name that
+// somebody else could turn into another file meanwhile.
+func (m *mounts) attach(root *os.Root, source string, readOnly bool) (string, error) {
+	tree, isDir, err := cloneTree(root, source, readOnly)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(tree)
+	dir, err := m.b.tempDir("mnt-")
+	if err != nil {
+		return "", err
+	}
+	to := filepath.Join(dir, "source")
+	if isDir {
+		err = os.Mkdir(to, 0o700)
+	} else {
+		err = os.WriteFile(to, nil, 0o600)
+	}
+	if err == nil {
+		err = unix.MoveMount(tree, "", unix.AT_FDCWD, to, unix.MOVE_MOUNT_F_EMPTY_PATH)
+	}
+	// Never recursively: what is mounted here is the user's.
+	m.undo = append(m.undo, func() {
+		_ = unix.Unmount(to, unix.MNT_DETACH)
+		_ = os.Remove(to)
+		_ = os.Remove(dir)
+	})
+	if err != nil {
+		return "", &os.PathError{Op: "move_mount", Path: source, Err: err}
+	}
+	return to, nil
+}
+
+// cloneTree makes a mount of what source means in root, attached nowhere yet.
+func cloneTree(root *os.Root, source string, readOnly bool) (tree int, isDir bool, err error) {
+	top, err := root.Open(".")
+	if err != nil {
+		return -1, false, err
+	}
+	defer top.Close()
+	fd, err := openIn(int(top.Fd()), files.InTree(source), unix.O_PATH)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+		return -1, false, &files.NotFoundError{Name: files.InTree(source)}
+	}
+	if err != nil {
+		return -1, false, &os.PathError{Op: "open", Path: source, Err: err}
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return -1, false, &os.PathError{Op: "stat", Path: source, Err: err}
+	}
+	tree, err = unix.OpenTree(fd, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE)
+	if err != nil {
+		return -1, false, &os.PathError{Op: "open_tree", Path: source, Err: err}
+	}
+	attr := unix.MountAttr{Propagation: unix.MS_PRIVATE}
+	if readOnly {
+		attr.Attr_set = unix.MOUNT_ATTR_RDONLY
+	}
+	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &attr); err != nil {
+		_ = unix.Close(tree)
+		return -1, false, &os.PathError{Op: "mount_setattr", Path: source, Err: err}
+	}
+	return tree, st.Mode&unix.S_IFMT == unix.S_IFDIR, nil
+}
+
+// openAttempts is how often a path is tried whose directories are being moved:
+// the kernel then cannot tell where ".." leads (openat2(2), EAGAIN).
+const openAttempts = 128
+
+// openIn opens a path as a process whose root is dir would.
+func openIn(dir int, path string, flags uint64) (int, error) {
+	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
+	for try := 1; ; try++ {
+		fd, err := unix.Openat2(dir, path, &how)
+		if errors.Is(err, unix.EINTR) || errors.Is(err, unix.EAGAIN) && try < openAttempts {
+			continue
+		}
+		return fd, err
+	}
+}

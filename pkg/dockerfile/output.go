@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dockerfile
+
+import (
+	"archive/tar"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/dockerfile/files"
+	"coracle/pkg/overlay"
+)
+
+// Destination is where the files of a build go, beside the store: one of the two.
+type Destination struct {
+	Dir string    // on the host; files belong to the caller
+	Tar io.Writer // with their owners
+}
+
+// exportFiles writes the files of the result.
+func (b *builder) exportFiles(layers []overlay.LayerID, o Destination) error {
+	name := "exporting to client directory"
+	if o.Tar != nil {
+		name = "exporting to client tarball"
+	}
+	v := b.tell.start(name)
+	t, err := b.layersTree(layers)
+	if err != nil {
+		return v.fail(err)
+	}
+	if o.Tar != nil {
+		err = writeTar(b.ctx, t, o.Tar)
+	} else {
+		err = b.writeDir(t, o.Dir)
+	}
+	if err != nil {
+		return v.fail(err)
+	}
+	v.finish()
+	return nil
+}
+
+func (b *builder) writeDir(t *files.Tree, dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	to, err := files.OpenTarget(dir, nil)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	p := &files.Copy{Verb: "output", Dest: "/", Chown: "0:0", Warn: b.warn} // root is the caller
+	if err := p.Add(t, ".", files.Options{}); err != nil {
+		return err
+	}
+	return p.Write(b.ctx, to)
+}
+
+// writeTar writes a tree as an archive: hard links once, no sockets.
+func writeTar(ctx context.Context, t *files.Tree, w io.Writer) error {
+	a := &tarTree{t: t, w: tar.NewWriter(w), links: map[uint64]string{}}
+	err := fs.WalkDir(t.Root().FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil || name == "." {
+			return err
+		}
+		return a.add(name, d)
+	})
+	if err != nil {
+		return fmt.Errorf("write archive: %w", err)
+	}
+	return a.w.Close()
+}
+
+type tarTree struct {
+	t     *files.Tree
+	w     *tar.Writer
+	links map[uint64]string // inodes with several names, and the first
+}
+
+func (a *tarTree) add(name string, d fs.DirEntry) error {
+	info, err := d.Info()
+	if err != nil || info.Mode()&fs.ModeSocket != 0 {
+		return err
+	}
+	link := ""
+	if info.Mode()&fs.ModeSymlink != 0 {
+		if link, err = a.t.Root().Readlink(name); err != nil {
+			return err
+		}
+	}
+	h, err := tar.FileInfoHeader(info, link)
+	if err != nil {
+		return err
+	}
+	h.Name, h.Uname, h.Gname, h.Format = name, "", "", tar.FormatPAX
+	if info.IsDir() {
+		h.Name += "/"
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && info.Mode().IsRegular() && st.Nlink > 1 {
+		if first, ok := a.links[st.Ino]; ok {
+			h.Typeflag, h.Linkname, h.Size = tar.TypeLink, first, 0
+			return a.w.WriteHeader(h)
+		}
+		a.links[st.Ino] = name
+	}
+	if !info.Mode().IsRegular() {
+		return a.w.WriteHeader(h)
+	}
+	return a.file(name, h)
+}
+
+func (a *tarTree) file(name string, h *tar.Header) error {
+	f, err := a.t.Root().OpenFile(name, openFlags, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var caps [64]byte // file capabilities, capabilities(7)
+	if n, err := unix.Fgetxattr(int(f.Fd()), "security.capability", caps[:]); err == nil {
+		h.PAXRecords = map[string]string{"SCHILY.xattr.security.capability": string(caps[:n])}
+	}
+	if err := a.w.WriteHeader(h); err != nil {
+		return err
+	}
+	_, err = io.CopyN(a.w, f, h.Size)
+	return err
+}

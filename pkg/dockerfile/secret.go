@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dockerfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"golang.org/x/sys/unix"
+)
+
+// secretID is the name that --secret id= gives.
+func secretID(x *instructions.Mount) string {
+	switch {
+	case x.Source != "":
+		return x.Source
+	case x.CacheID != "":
+		return x.CacheID
+	}
+	return path.Base(x.Target)
+}
+
+// secret shows a secret as a file, a variable, or both. The file is in memory.
+func (m *mounts) secret(x mount, target string) (sm StepMount, env []string, err error) {
+	id := secretID(x.Mount)
+	read, ok := m.b.o.Secrets[id]
+	if !ok {
+		if x.Required {
+			err = fmt.Errorf("secret %s: not found", id)
+		}
+		return sm, nil, err
+	}
+	value, err := read(m.b.ctx)
+	if err != nil {
+		return sm, nil, fmt.Errorf("secret %s: %w", id, err)
+	}
+	if x.Env != nil {
+		name := *x.Env
+		if name == "" {
+			name = id
+		}
+		env = []string{name + "=" + string(value)}
+		if x.Target == "" {
+			return sm, env, nil
+		}
+	}
+	if x.Target == "" {
+		target = "/run/secrets/" + path.Base(id)
+	}
+	dir, err := m.b.tempDir("mnt-")
+	if err != nil {
+		return sm, nil, err
+	}
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0755,size=4m"); err != nil {
+		return sm, nil, &os.PathError{Op: "mount tmpfs", Path: dir, Err: err}
+	}
+	m.undo = append(m.undo, func() {
+		_ = unix.Unmount(dir, unix.MNT_DETACH)
+		_ = os.Remove(dir)
+	})
+	mode := fs.FileMode(0o400)
+	if x.Mode != nil {
+		mode = permissions(*x.Mode)
+	}
+	file := filepath.Join(dir, "secret")
+	err = errors.Join(os.WriteFile(file, value, 0o600), give(file, x), os.Chmod(file, mode))
+	return StepMount{Type: "bind", Source: file, Target: target, ReadOnly: true}, env, err
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ns
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// userNSError carries what the administrator can do about a host that refuses
+// user namespaces.
+type userNSError struct {
+	err  error
+	hint string
+}
+
+func (e *userNSError) Error() string { return e.err.Error() }
+func (e *userNSError) Unwrap() error { return e.err }
+func (e *userNSError) Hint() string  { return e.hint }
+
+// hintOf is the hint of an error, or "".
+func hintOf(err error) string {
+	var u *userNSError
+	if errors.As(err, &u) {
+		return u.hint
+	}
+	return ""
+}
+
+// inChroot reports whether the root directory is not the root of a mount.
+func inChroot() bool {
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Fields(line); len(f) > 4 && f[4] == "/" { // proc_pid_mountinfo(5)
+			return false
+		}
+	}
+	return true
+}
+
+// explainUserNS looks for what keeps users from user namespaces, and from
+// processes in them.
+func explainUserNS(err error) error {
+	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES) {
+		return explainFork(err)
+	}
+	switch {
+	case sysctl("user/max_user_namespaces") == "0":
+		return &userNSError{err, "user namespaces are switched off; the administrator can allow them: sysctl user.max_user_namespaces=15000"}
+	case sysctl("kernel/unprivileged_userns_clone") == "0":
+		return &userNSError{err, "user namespaces are for root only; the administrator can allow them: sysctl kernel.unprivileged_userns_clone=1"}
+	case inChroot():
+		return &userNSError{err, "this is a chroot, where the kernel allows no user namespaces (user_namespaces(7)); systemd-nspawn or pivot_root(2) change the root without that"}
+	case filtered():
+		return &userNSError{err, filterHint}
+	case sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1":
+		return &userNSError{err, "AppArmor allows user namespaces only to programs with a profile; see docs/rootless.md for coracle's, or: sysctl kernel.apparmor_restrict_unprivileged_userns=0"}
+	}
+	return err
+}
+
+// explainFork looks for what keeps this user from another process, in namespaces
+// of its own.
+func explainFork(err error) error {
+	switch {
+	case errors.Is(err, unix.ENOSPC):
+		return &userNSError{err, namespaceLimits()}
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOMEM):
+		return &userNSError{err, processLimits()}
+	}
+	return explainFilter(err)
+}
+
+func sysctl(name string) string {
+	data, _ := os.ReadFile("/proc/sys/" + name)
+	return strings.TrimSpace(string(data))
+}
+
+// namespaceLimits names the limit of namespaces(7) that is reached: ENOSPC says
+// no more than that there is one.
+func namespaceLimits() string {
+	kinds := []string{"user", "mnt", "pid", "net", "ipc", "uts", "cgroup"}
+	for _, kind := range kinds {
+		if sysctl("user/max_"+kind+"_namespaces") == "0" {
+			return "the host allows no " + kind + " namespaces; the administrator can: sysctl user.max_" + kind + "_namespaces=15000"
+		}
+	}
+	return "a limit of namespaces is reached, of their number for you or of their depth; the administrator can raise the first: sysctl user.max_user_namespaces (now " +
+		sysctl("user/max_user_namespaces") + "), and so for mnt, pid, net, ipc, uts and cgroup"
+}
+
+// processLimits names the limits that keep a process from being made.
+func processLimits() string {
+	var set []string
+	for _, l := range ownLimits {
+		var r unix.Rlimit
+		if unix.Getrlimit(l.resource, &r) == nil && r.Cur != unix.RLIM_INFINITY {
+			set = append(set, l.what+" (now "+strconv.FormatUint(r.Cur/l.unit, 10)+")")
+		}
+	}
+	if len(set) == 0 {
+		return "the host or the cgroup around allows no more processes or memory (pids.max, memory.max)"
+	}
+	return "too many processes, or too little memory: raise " + strings.Join(set, ", ") + ", or the pids.max and memory.max of the cgroup around"
+}
+
+// ownLimits are those of a process that can keep it, or another one of the same
+// program, from its work. Below least they are small enough to be suspected.
+var ownLimits = []struct {
+	resource    int
+	what        string
+	unit, least uint64
+}{
+	{unix.RLIMIT_NPROC, "ulimit -u", 1, 1024},
+	{unix.RLIMIT_AS, "ulimit -v", 1 << 10, 8 << 30},
+	{unix.RLIMIT_DATA, "ulimit -d", 1 << 10, 1 << 30},
+}
+
+// SmallLimits says what to raise when this process was given little, and is empty
+// otherwise: a process that dies of that, a thread of its runtime missing, can
+// tell nobody.
+func SmallLimits() string {
+	for _, l := range ownLimits {
+		var r unix.Rlimit
+		if unix.Getrlimit(l.resource, &r) == nil && r.Cur < l.least {
+			return processLimits()
+		}
+	}
+	return ""
+}
+
+// diedError is a process that ended before it could say why.
+type diedError struct{ what string }
+
+func (e *diedError) Error() string { return e.what + ": the process died" }
+func (e *diedError) Hint() string  { return SmallLimits() }
+
+// explainFilter says of a system call that was refused that a seccomp filter of
+// somebody else may have done it.
+func explainFilter(err error) error {
+	if (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOSYS)) && filtered() {
+		return &userNSError{err, filterHint}
+	}
+	return err
+}
+
+const filterHint = "a seccomp filter around this process keeps it from that, such as the one of a container or of a unit with SystemCallFilter=; " +
+	"the container around it needs: --security-opt seccomp=unconfined --security-opt systempaths=unconfined"
+
+// filtered reports whether a seccomp filter is on this process (proc_pid_status(5)).
+func filtered() bool {
+	mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0)
+	return err == nil && mode == unix.SECCOMP_MODE_FILTER
+}
