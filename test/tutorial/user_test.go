@@ -66,6 +66,13 @@ func (u *user) leave() {
 	if left, _ := os.ReadDir(filepath.Join(root, "containers")); len(left) > 0 {
 		u.t.Errorf("left behind in containers: %v", left)
 	}
+	// What was copied out of a container may be closed to its owner.
+	_ = filepath.WalkDir(u.home, func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			_ = os.Chmod(path, 0o700)
+		}
+		return nil
+	})
 	if err := os.RemoveAll(u.home); err != nil {
 		u.t.Logf("remove home: %v", err)
 	}

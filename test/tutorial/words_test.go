@@ -67,7 +67,7 @@ func TestSystemPruneAndDiskUse(t *testing.T) {
 	u.ok("rmi", "built")
 
 	contains(t, u.ok("system", "prune", "-f", "--filter", "label=nosuch"), "Total reclaimed space: 0B")
-	contains(t, u.ok("ps", "-aq", "--format", "{{.Names}}"), "done")
+	contains(t, u.ok("ps", "-a", "--format", "{{.Names}}"), "done")
 	contains(t, u.ok("system", "prune", "-f", "--filter", "until=1h"), "Total reclaimed space: 0B")
 	out := u.ok("system", "prune", "-f", "--volumes")
 	contains(t, out, "Deleted Containers:\n", "Deleted Networks:\nunused\n", "Deleted Volumes:\n", "Total reclaimed space: ")
