@@ -49,9 +49,14 @@ func owned(h *tar.Header, err error) error {
 const maxID = 1<<32 - 2
 
 // attributes gives an open file its owner, mode and extended attributes, in
-// this order: a new owner takes set-id bits and capabilities away.
+// this order: a new owner takes set-id bits and capabilities away, and so does
+// the owner that a file has already.
 func (u *unpacker) attributes(h *tar.Header, fd int) error {
-	if !u.single {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return &os.PathError{Op: "stat", Path: h.Name, Err: err}
+	}
+	if !u.single && (int(st.Uid) != h.Uid || int(st.Gid) != h.Gid) {
 		if h.Uid < 0 || h.Gid < 0 || h.Uid > maxID || h.Gid > maxID {
 			return owned(h, syscall.EINVAL)
 		}

@@ -286,8 +286,7 @@ func (u *unpacker) link(h *tar.Header, fd int, base string) error {
 	if err := unix.Fstat(f, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return err
 	}
-	// To change an owner takes capabilities away: only if the link says more
-	// than the file has.
+	// Only if the link says more than the file has: see attributes.
 	if !u.single && (int(st.Uid) != h.Uid || int(st.Gid) != h.Gid) || st.Mode&0o7777 != permissions(h) || len(h.PAXRecords) > 0 {
 		w, err := unix.Open(below(fd, base), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 		if err != nil {
