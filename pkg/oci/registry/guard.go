@@ -4,6 +4,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -131,7 +132,25 @@ func (g *guard) dial(ctx context.Context, network, addr string) (net.Conn, error
 			return g.check(a.Addr())
 		}
 	}
-	return d.DialContext(ctx, network, addr)
+	return dialName(ctx, d, network, addr)
+}
+
+// dialName dials an address. Names of the loopback need nobody to know them (RFC
+// 6761, 6.3): a small host has no /etc/hosts, and its name server no localhost.
+func dialName(ctx context.Context, d net.Dialer, network, addr string) (net.Conn, error) {
+	conn, err := d.DialContext(ctx, network, addr)
+	host, port, _ := net.SplitHostPort(addr)
+	name := strings.TrimSuffix(strings.ToLower(host), ".")
+	var unknown *net.DNSError
+	if !errors.As(err, &unknown) || name != "localhost" && !strings.HasSuffix(name, ".localhost") {
+		return conn, err
+	}
+	for _, ip := range []string{"127.0.0.1", "::1"} {
+		if conn, err = d.DialContext(ctx, network, net.JoinHostPort(ip, port)); err == nil {
+			return conn, nil
+		}
+	}
+	return nil, err
 }
 
 // check refuses an address that the registry may not lead to.

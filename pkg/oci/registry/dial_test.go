@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+)
+
+// TestLoopbackNamesNeedNoResolver dials where no name server answers.
+func TestLoopbackNamesNeedNoResolver(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("no name server")
+	}}}
+	for host, want := range map[string]bool{"registry.localhost": true, "Registry.LocalHost.": true, "notlocalhost.invalid": false, "localhost.invalid": false} {
+		conn, err := dialName(context.Background(), d, "tcp", net.JoinHostPort(host, port))
+		if (err == nil) != want {
+			t.Errorf("%s: %v", host, err)
+		}
+		if err == nil {
+			conn.Close()
+		}
+	}
+}
