@@ -4,6 +4,7 @@ package tutorial
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -181,7 +182,7 @@ func eventually(t *testing.T, what string, f func() bool) {
 func get(t *testing.T, url string) string {
 	t.Helper()
 	var body string
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialAsBrowser}}
 	eventually(t, "an answer from "+url, func() bool {
 		resp, err := client.Get(url)
 		if err != nil {
@@ -193,6 +194,21 @@ func get(t *testing.T, url string) string {
 		return err == nil
 	})
 	return body
+}
+
+// dialAsBrowser knows localhost as browsers and curl do, by itself: a bare system
+// has no /etc/hosts.
+func dialAsBrowser(ctx context.Context, network, addr string) (net.Conn, error) {
+	var d net.Dialer
+	port, local := strings.CutPrefix(addr, "localhost:")
+	if !local {
+		return d.DialContext(ctx, network, addr)
+	}
+	conn, err := d.DialContext(ctx, network, "[::1]:"+port)
+	if err != nil {
+		return d.DialContext(ctx, network, "127.0.0.1:"+port)
+	}
+	return conn, nil
 }
 
 // freePort finds a port that nobody listens on.
