@@ -77,7 +77,7 @@ func short(d digest.Digest) string { return d.Encoded()[:12] }
 func openVerified(st *overlay.Store, id overlay.LayerID, diffID digest.Digest) (io.ReadCloser, error) {
 	tar, err := st.OpenTar(id)
 	if err != nil {
-		return nil, err
+		return nil, &damagedLayerError{id, err}
 	}
 	return &verified{tar, id, diffID.Verifier()}, nil
 }
@@ -91,8 +91,24 @@ type verified struct {
 func (v *verified) Read(p []byte) (int, error) {
 	n, err := v.ReadCloser.Read(p)
 	_, _ = v.sum.Write(p[:n])
-	if err == io.EOF && !v.sum.Verified() {
-		err = fmt.Errorf("layer %.12s in the store is not what it was: remove the image and get it again", v.id)
+	switch {
+	case err == nil, err == io.EOF && v.sum.Verified():
+		return n, err
+	case err == io.EOF:
+		err = errors.New("its digest is another")
 	}
-	return n, err
+	return n, &damagedLayerError{v.id, err}
 }
+
+// damagedLayerError is a layer that cannot be sent or saved any more.
+type damagedLayerError struct {
+	id  overlay.LayerID
+	err error
+}
+
+func (e *damagedLayerError) Error() string {
+	return fmt.Sprintf("layer %.12s in the store is not what it was: %v", e.id, e.err)
+}
+
+func (e *damagedLayerError) Unwrap() error { return e.err }
+func (e *damagedLayerError) Hint() string  { return "remove the image and pull or load it again" }

@@ -97,6 +97,9 @@ func (p *puller) pull() (Pulled, error) {
 
 func (p *puller) find(id string) (overlay.Image, bool) {
 	det, err := overlay.LoadImage(p.st.Dirs(), id)
+	if err == nil {
+		_, err = p.st.Config(id) // details outlive an image whose removal was interrupted
+	}
 	return det.Image, err == nil
 }
 

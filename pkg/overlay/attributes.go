@@ -35,6 +35,9 @@ func (u *unpacker) chown(h *tar.Header, fd int, base string) error {
 	if u.single {
 		return nil
 	}
+	if h.Uid < 0 || h.Gid < 0 || h.Uid > maxID || h.Gid > maxID {
+		return owned(h, syscall.EINVAL) // the kernel would see the lower 32 bits alone
+	}
 	return owned(h, unix.Fchownat(fd, base, h.Uid, h.Gid, unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH))
 }
 
@@ -56,11 +59,8 @@ func (u *unpacker) attributes(h *tar.Header, fd int) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return &os.PathError{Op: "stat", Path: h.Name, Err: err}
 	}
-	if !u.single && (int(st.Uid) != h.Uid || int(st.Gid) != h.Gid) {
-		if h.Uid < 0 || h.Gid < 0 || h.Uid > maxID || h.Gid > maxID {
-			return owned(h, syscall.EINVAL)
-		}
-		if err := owned(h, unix.Fchown(fd, h.Uid, h.Gid)); err != nil {
+	if int(st.Uid) != h.Uid || int(st.Gid) != h.Gid {
+		if err := u.chown(h, fd, ""); err != nil {
 			return err
 		}
 	}

@@ -127,11 +127,12 @@ func forgetLayer(t *testing.T, d state.Dirs, img overlay.Image) error {
 
 // What is written of the images can be written again, whichever file is lost.
 func TestDamagedRecords(t *testing.T) {
+	const lost = "no file"
 	for _, file := range []string{
 		"images.json", "images/ID.json", "storage.conf", "storage/overlay-images/images.json", "storage/overlay-layers/layers.json",
 		"storage/overlay-containers/containers.json", "blobinfo/LAYER.json",
 	} {
-		for _, text := range []string{"", "garbage", "[{\"id\":3}]", "{}", "null", "[[["} {
+		for _, text := range []string{"", "garbage", "[{\"id\":3}]", "{}", "null", "[[[", lost} {
 			s := store(t)
 			d := s.Dirs()
 			img := image(t, s, "a", "{}")
@@ -142,6 +143,11 @@ func TestDamagedRecords(t *testing.T) {
 			path := filepath.Join(d.Root, strings.NewReplacer("ID", img.ID, "LAYER", id).Replace(file))
 			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
 				t.Fatal(err)
+			}
+			if text == lost {
+				if err := os.Remove(path); err != nil {
+					t.Fatal(err)
+				}
 			}
 			again := reopen(t, d)
 			if err := again.Reindex(t.Context()); err != nil {

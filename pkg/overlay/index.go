@@ -105,6 +105,7 @@ func (s *Store) reindexLocked() error {
 			return explain(fmt.Errorf("write image index: image %.12s: %w", d.ID, err))
 		}
 	}
+	s.dropDetails(ix.Images)
 	slices.SortStableFunc(ix.Images, func(a, b Image) int { return b.Created.Compare(a.Created) })
 	if err := state.WriteJSON(s.dirs.ImageIndex(), ix, 0o600); err != nil {
 		return explain(fmt.Errorf("write image index: %w", err))
@@ -123,6 +124,16 @@ func (s *Store) writeDetails(d Details) error {
 		return nil
 	}
 	return state.WriteFile(path, data, 0o600)
+}
+
+// dropDetails removes the details of images that are gone: a command was killed
+// between the one and the other.
+func (s *Store) dropDetails(of []Image) {
+	for _, id := range described(s.dirs) {
+		if !slices.ContainsFunc(of, func(img Image) bool { return img.ID == id }) {
+			_ = os.Remove(s.dirs.ImageDetails(id))
+		}
+	}
 }
 
 // Find returns the image that has the canonical name.

@@ -44,7 +44,10 @@ func containerList(d state.Dirs) string {
 // rescueLists writes the library's lists again that cannot be read. What was
 // there stays beside it, with another name.
 func rescueLists(d state.Dirs) error {
-	if sound[storage.Image](imageList(d)) && sound[storage.Layer](layerList(d)) && sound[storage.Container](containerList(d)) {
+	images := func() bool { return kept[storage.Image](d, imageList(d)) }
+	layers := func() bool { return kept[storage.Layer](d, layerList(d)) }
+	containers := func() bool { return sound[storage.Container](containerList(d)) }
+	if images() && layers() && containers() {
 		return nil
 	}
 	lock, err := state.Acquire(context.Background(), d.ImageLock(), state.Exclusive)
@@ -52,20 +55,28 @@ func rescueLists(d state.Dirs) error {
 		return err
 	}
 	defer lock.Release()
-	if !sound[storage.Layer](layerList(d)) {
+	if !layers() {
 		if err := replaceList(layerList(d), layersOf(d)); err != nil {
 			return err
 		}
 	}
-	if !sound[storage.Image](imageList(d)) {
+	if !images() {
 		if err := replaceList(imageList(d), imagesOf(d)); err != nil {
 			return err
 		}
 	}
-	if !sound[storage.Container](containerList(d)) { // we have none there
+	if !containers() { // we have none there
 		return replaceList(containerList(d), []storage.Container{})
 	}
 	return nil
+}
+
+// kept reports whether a list can be read, and is there if there are images.
+func kept[T any](d state.Dirs, path string) bool {
+	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+		return len(known(d)) == 0
+	}
+	return sound[T](path)
 }
 
 // sound reports whether a list can be read. One that is not there is empty.
@@ -79,7 +90,7 @@ func sound[T any](path string) bool {
 }
 
 func replaceList(path string, list any) error {
-	if err := os.Rename(path, path+damagedSuffix); err != nil {
+	if err := os.Rename(path, path+damagedSuffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return state.WriteJSON(path, list, 0o600)
@@ -87,17 +98,28 @@ func replaceList(path string, list any) error {
 
 // known are the details of all images that are not damaged.
 func known(d state.Dirs) []Details {
-	files, err := filepath.Glob(d.ImageDetails("*"))
-	if err != nil {
-		return nil
-	}
 	var list []Details
-	for _, f := range files {
-		if det, err := LoadImage(d, strings.TrimSuffix(filepath.Base(f), ".json")); err == nil {
+	for _, id := range described(d) {
+		if det, err := LoadImage(d, id); err == nil {
 			list = append(list, det)
 		}
 	}
 	return list
+}
+
+// described are the IDs of the images that have details.
+func described(d state.Dirs) []string {
+	entries, err := os.ReadDir(filepath.Dir(d.ImageDetails("x")))
+	if err != nil {
+		return nil
+	}
+	var ids []string
+	for _, e := range entries {
+		if id, ok := strings.CutSuffix(e.Name(), ".json"); ok && isID(id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 func imagesOf(d state.Dirs) []storage.Image {

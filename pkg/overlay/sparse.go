@@ -54,16 +54,21 @@ func (w *Filler) Fill(f *os.File, r io.Reader, h *tar.Header) error {
 			return err
 		}
 		n, err := r.Read(w.buf)
-		if n > 0 {
+		for p := w.buf[:n]; len(p) > 0; {
+			run := len(p)
+			if hole = false; sparse {
+				run, hole = stretch(p)
+			}
 			var werr error
-			if hole = sparse && isZero(w.buf[:n]); hole {
-				_, werr = f.Seek(int64(n), io.SeekCurrent)
+			if hole {
+				_, werr = f.Seek(int64(run), io.SeekCurrent)
 			} else {
-				_, werr = f.Write(w.buf[:n])
+				_, werr = f.Write(p[:run])
 			}
 			if werr != nil {
 				return werr
 			}
+			p = p[run:]
 		}
 		if err == io.EOF {
 			break
@@ -78,13 +83,26 @@ func (w *Filler) Fill(f *os.File, r io.Reader, h *tar.Header) error {
 	return nil
 }
 
-func isZero(p []byte) bool {
-	var zeros [4096]byte
-	for len(p) > len(zeros) {
-		if !bytes.Equal(p[:len(zeros)], zeros[:]) {
-			return false
+// block is the smallest hole.
+const block = 4096
+
+// stretch is how many bytes at the beginning of p are all of one kind: blocks
+// of zeros, or blocks of anything else.
+func stretch(p []byte) (n int, zero bool) {
+	for n < len(p) {
+		next := p[n:min(n+block, len(p))]
+		if z := isZero(next); n == 0 {
+			zero = z
+		} else if z != zero {
+			break
 		}
-		p = p[len(zeros):]
+		n += len(next)
 	}
+	return n, zero
+}
+
+// isZero looks at one block at most.
+func isZero(p []byte) bool {
+	var zeros [block]byte
 	return bytes.Equal(p, zeros[:len(p)])
 }

@@ -115,14 +115,12 @@ func (g *guard) dial(ctx context.Context, network, addr string) (net.Conn, error
 	switch {
 	case ctx.Value(proxied{}) != nil:
 	case addr == withPort(g.host, "https"), addr == withPort(g.host, "http"):
-		d.Control = func(_, to string, _ syscall.RawConn) error {
-			if a, err := netip.ParseAddrPort(to); err == nil {
-				g.mu.Lock()
-				g.own[a.Addr().Unmap()] = true
-				g.mu.Unlock()
-			}
-			return nil
+		// Only what answers is the registry's: its name may have any address.
+		conn, err := d.DialContext(ctx, network, addr)
+		if err == nil {
+			g.keep(conn.RemoteAddr())
 		}
+		return conn, err
 	default:
 		d.Control = func(_, to string, _ syscall.RawConn) error {
 			a, err := netip.ParseAddrPort(to)
@@ -151,6 +149,15 @@ func dialName(ctx context.Context, d net.Dialer, network, addr string) (net.Conn
 		}
 	}
 	return nil, err
+}
+
+// keep notes where the registry is.
+func (g *guard) keep(to net.Addr) {
+	if a, err := netip.ParseAddrPort(to.String()); err == nil {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.own[a.Addr().Unmap()] = true
+	}
 }
 
 // check refuses an address that the registry may not lead to.

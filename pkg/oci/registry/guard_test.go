@@ -224,6 +224,41 @@ func TestRegistryThatPutsOff(t *testing.T) {
 	}
 }
 
+// An upload is put off, or asked who it is, when its bytes are on the way.
+func TestUploadThatIsPutOff(t *testing.T) {
+	for name, refuse := range map[string]http.HandlerFunc{
+		"429": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "0")
+			w.WriteHeader(http.StatusTooManyRequests)
+		},
+		"401": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("WWW-Authenticate", `Basic realm="late"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		},
+	} {
+		var puts atomic.Int32
+		var got atomic.Value
+		repo := serve(t, "", func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Method == http.MethodPost:
+				w.Header().Set("Location", "/upload")
+				w.WriteHeader(http.StatusAccepted)
+			case r.Method == http.MethodPut && puts.Add(1) == 1:
+				refuse(w, r)
+			case r.Method == http.MethodPut:
+				body, _ := io.ReadAll(r.Body)
+				got.Store(string(body))
+				w.WriteHeader(http.StatusCreated)
+			}
+		})
+		repo.c.keychain = known{Username: "u", Password: "p"}
+		err := repo.PutBlob(t.Context(), descriptor(), func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(content)), nil })
+		if err != nil || got.Load() != content || puts.Load() != 2 {
+			t.Errorf("%s: %v, %q after %d uploads", name, err, got.Load(), puts.Load())
+		}
+	}
+}
+
 func TestPatienceEndsWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	repo := serve(t, "", func(w http.ResponseWriter, _ *http.Request) {

@@ -102,6 +102,7 @@ func (c *connection) putBlob(ctx context.Context, desc ocispec.Descriptor, open 
 		return err
 	}
 	req.ContentLength = desc.Size
+	req.GetBody = open // for a registry that puts off, or asks who we are only now
 	if desc.Size == 0 {
 		req.Body = http.NoBody
 	}
