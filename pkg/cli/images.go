@@ -98,7 +98,7 @@ func keepNames(s *image.Summary, f filters) bool {
 	s.RepoTags = slices.DeleteFunc(s.RepoTags, func(name string) bool { return !matches(oci.SplitName(name)) })
 	s.RepoDigests = slices.DeleteFunc(s.RepoDigests, func(name string) bool {
 		repo, _ := oci.SplitName(name)
-		return !matches(repo, "<none>") && !slices.ContainsFunc(s.RepoTags, func(tag string) bool { r, _ := oci.SplitName(tag); return r == repo })
+		return !matches(repo, "<none>") && !f.any("reference", func(p string) bool { return matchDigest(p, name) }) && !slices.ContainsFunc(s.RepoTags, func(tag string) bool { r, _ := oci.SplitName(tag); return r == repo })
 	})
 	return len(s.RepoTags)+len(s.RepoDigests) > 0
 }
@@ -142,6 +142,15 @@ func matchReference(pattern, repo, tag string) bool {
 		return ref.Familiar() == repo+":"+tag
 	}
 	return false
+}
+
+// matchDigest compares a pattern with a digest in a repository.
+func matchDigest(pattern, name string) bool {
+	if ok, err := path.Match(pattern, oci.Familiar(name)); err == nil && ok {
+		return true
+	}
+	ref, err := oci.ParseRef(pattern)
+	return err == nil && ref.Digest() != "" && ref.Familiar() == oci.Familiar(name)
 }
 
 func tagCommand(e *env) *cli.Command {

@@ -24,6 +24,9 @@ func TestNamesThatAFilterLeaves(t *testing.T) {
 		{[]string{"only"}, nil, []string{"only" + digest}},
 		{[]string{"me/*", "only"}, []string{"me/db:1"}, []string{"only" + digest}},
 		{[]string{"nosuch"}, nil, nil},
+		{[]string{"web" + digest}, nil, []string{"web" + digest}},
+		{[]string{"docker.io/library/only" + digest}, nil, []string{"only" + digest}},
+		{[]string{"me/db" + digest}, nil, nil},
 	} {
 		s := image.Summary{RepoTags: []string{"web:1", "web:2", "me/db:1"}, RepoDigests: []string{"web" + digest, "only" + digest}}
 		some := keepNames(&s, filters{"reference": c.pattern})

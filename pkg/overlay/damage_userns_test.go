@@ -168,6 +168,30 @@ func TestDamagedRecords(t *testing.T) {
 	}
 }
 
+// A removal that was killed in its middle has left the details.
+func TestDetailsOfAnImageThatIsGone(t *testing.T) {
+	s := store(t)
+	img := image(t, s, "a", "{}")
+	path := s.Dirs().ImageDetails(img.ID)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image(t, s, "b", "{}") // so that there is a list
+	if _, err := s.DeleteImage(t.Context(), img.ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Reindex(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the details are there: %v", err)
+	}
+}
+
 // Such times are in the years 0 to 9999 where they were written only.
 func TestTimesOutOfBounds(t *testing.T) {
 	s := store(t)

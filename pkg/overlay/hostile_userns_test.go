@@ -225,6 +225,12 @@ func TestL8_OddEntries(t *testing.T) {
 	if _, err := s.StageTar(t.Context(), bytes.NewReader(archive(entry{name: strings.Repeat("n", 300)}))); err == nil {
 		t.Error("a name of 300 bytes was taken")
 	}
+	// The kernel sees 32 bits of an id: 0 here.
+	for _, kind := range []byte{tar.TypeReg, tar.TypeDir, tar.TypeSymlink, tar.TypeFifo} {
+		if _, err := s.StageTar(t.Context(), bytes.NewReader(archive(entry{name: "e", kind: kind, link: "x", uid: 1 << 32}))); err == nil {
+			t.Errorf("%q of user 2^32 was taken", kind)
+		}
+	}
 }
 
 // Notes of overlayfs in an archive would show files of other places.

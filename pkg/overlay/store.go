@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
+	"github.com/sirupsen/logrus"
 	"go.podman.io/storage"
 	"go.podman.io/storage/types"
 	"golang.org/x/sys/unix"
@@ -76,6 +77,7 @@ func Open(d state.Dirs, o Options) (*Store, error) {
 	if o.SingleID {
 		opts.GraphDriverOptions = append(opts.GraphDriverOptions, "overlay.ignore_chown_errors=true")
 	}
+	logrus.SetLevel(logrus.ErrorLevel) // what the library mends by itself is no news
 	lib, err := openLibrary(d, opts)
 	if err != nil {
 		return nil, explain(fmt.Errorf("open store: %w", err))

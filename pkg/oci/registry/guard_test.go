@@ -105,6 +105,33 @@ func TestWhereARegistryMayLead(t *testing.T) {
 	}
 }
 
+// The name of a registry may have any address: only the one that answers counts.
+func TestOnlyWhatAnswersIsTheRegistrys(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	own := netip.MustParseAddr("127.0.0.1")
+	g := &guard{host: l.Addr().String(), own: map[netip.Addr]bool{}}
+	conn, err := g.dial(t.Context(), "tcp", g.host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	if err := g.check(own); err != nil {
+		t.Errorf("the registry's own: %v", err)
+	}
+	l.Close()
+	g.own = map[netip.Addr]bool{}
+	if _, err := g.dial(t.Context(), "tcp", g.host); err == nil {
+		t.Fatal("nobody listens, and there is a connection")
+	}
+	if g.check(own) == nil {
+		t.Error("an address that does not answer is the registry's")
+	}
+}
+
 // Whoever the registry names for tokens, blobs or uploads: only hosts of its own
 // domain see what we are known by.
 func TestStrangersSeeNoCredentials(t *testing.T) {
