@@ -146,6 +146,36 @@ func TestSparseFiles(t *testing.T) {
 	again(t, s, id, data)
 }
 
+// Archives that are made without a look for holes have the zeros; so have the
+// streams that we make.
+func TestZerosBecomeHoles(t *testing.T) {
+	const mib = 1 << 20
+	zeros := strings.Repeat("\x00", mib)
+	for name, c := range map[string]struct {
+		text string
+		most int64 // blocks of 512 bytes
+	}{
+		"in the middle": {"a" + zeros + zeros + "z", 2 * 160}, "at the end": {"a" + zeros + zeros, 160}, "all": {zeros, 8}, "few": {zeros[:1000], 8},
+	} {
+		s := store(t)
+		data := archive(entry{name: "f", text: c.text}, entry{name: "g", text: "g"})
+		id := layer(t, s, "", data)
+		lowers, err := s.Lowers(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(lowers[0], "f")
+		var st unix.Stat_t
+		if err := unix.Stat(file, &st); err != nil || st.Size != int64(len(c.text)) || st.Blocks > c.most {
+			t.Errorf("%s: size %d, %d blocks, %v", name, st.Size, st.Blocks, err)
+		}
+		if got, err := os.ReadFile(file); err != nil || string(got) != c.text {
+			t.Errorf("%s: the file has something else, %v", name, err)
+		}
+		again(t, s, id, data)
+	}
+}
+
 // A few hundred bytes may not make us write, or read, for hours.
 func TestSparseBombs(t *testing.T) {
 	s := store(t)

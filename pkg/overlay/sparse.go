@@ -29,7 +29,8 @@ func IsSparse(h *tar.Header) bool {
 	return false
 }
 
-// Filler writes the contents of an archive's files. Holes stay holes.
+// Filler writes the contents of an archive's files. Holes stay holes, and long
+// stretches of zeros become some.
 type Filler struct {
 	ctx    context.Context
 	buf    []byte
@@ -48,33 +49,34 @@ func (w *Filler) Fill(f *os.File, r io.Reader, h *tar.Header) error {
 		}
 		w.sparse += h.Size
 	}
+	least := leastHole
+	if sparse {
+		least = block
+	}
 	hole := false
 	for {
 		if err := w.ctx.Err(); err != nil {
 			return err
 		}
-		n, err := r.Read(w.buf)
+		n, rerr := readFull(r, w.buf)
 		for p := w.buf[:n]; len(p) > 0; {
-			run := len(p)
-			if hole = false; sparse {
-				run, hole = stretch(p)
-			}
-			var werr error
-			if hole {
-				_, werr = f.Seek(int64(run), io.SeekCurrent)
+			var run int
+			var err error
+			if run, hole = stretch(p, least); hole {
+				_, err = f.Seek(int64(run), io.SeekCurrent)
 			} else {
-				_, werr = f.Write(p[:run])
+				_, err = f.Write(p[:run])
 			}
-			if werr != nil {
-				return werr
+			if err != nil {
+				return err
 			}
 			p = p[run:]
 		}
-		if err == io.EOF {
+		if rerr == io.EOF {
 			break
 		}
-		if err != nil {
-			return err
+		if rerr != nil {
+			return rerr
 		}
 	}
 	if hole {
@@ -83,15 +85,31 @@ func (w *Filler) Fill(f *os.File, r io.Reader, h *tar.Header) error {
 	return nil
 }
 
-// block is the smallest hole.
-const block = 4096
+// readFull fills p, unless there is less. Unlike io.ReadFull it does not hide
+// that an archive ends too early.
+func readFull(r io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var m int
+		m, err = r.Read(p[n:])
+		n += m
+	}
+	return n, err
+}
 
-// stretch is how many bytes at the beginning of p are all of one kind: blocks
-// of zeros, or blocks of anything else.
-func stretch(p []byte) (n int, zero bool) {
+const (
+	block = 4096 // of a file system
+	// leastHole is how many zeros are worth a hole where the archive has none:
+	// it may have been made by somebody who did not look for them.
+	leastHole = 64 << 10
+)
+
+// stretch is how many bytes at the beginning of p are all of one kind: pieces
+// of zeros, or pieces of anything else.
+func stretch(p []byte, piece int) (n int, zero bool) {
 	for n < len(p) {
-		next := p[n:min(n+block, len(p))]
-		if z := isZero(next); n == 0 {
+		next := p[n:min(n+piece, len(p))]
+		z := isZero(next) && (len(next) == piece || piece == block)
+		if n == 0 {
 			zero = z
 		} else if z != zero {
 			break
@@ -101,8 +119,12 @@ func stretch(p []byte) (n int, zero bool) {
 	return n, zero
 }
 
-// isZero looks at one block at most.
 func isZero(p []byte) bool {
 	var zeros [block]byte
+	for ; len(p) > block; p = p[block:] {
+		if !bytes.Equal(p[:block], zeros[:]) {
+			return false
+		}
+	}
 	return bytes.Equal(p, zeros[:len(p)])
 }
