@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -28,8 +29,8 @@ func Main(ctx context.Context, call Call) int {
 	if ns.Inside() {
 		// Whoever writes the store tidies up before it ends. Elsewhere a signal
 		// does what it always does, or the command sees to it.
-		var stop context.CancelFunc
-		ctx, stop = signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+		var stop func()
+		ctx, stop = untilSignal(ctx)
 		defer stop()
 		signal.Ignore(unix.SIGPIPE) // which does not end the init of a pid namespace
 	} else {
@@ -52,8 +53,9 @@ func Main(ctx context.Context, call Call) int {
 			code = e.report(&cliError{err.Error()})
 		}
 	}
-	if ctx.Err() != nil {
-		return 128 + int(unix.SIGINT)
+	var ended *signalError
+	if errors.As(context.Cause(ctx), &ended) {
+		return 128 + int(ended.signal)
 	}
 	return code
 }

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestEndBySignalKnowsWhich(t *testing.T) {
+	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
+		ctx, stop := untilSignal(t.Context())
+		if err := unix.Kill(unix.Getpid(), sig); err != nil {
+			t.Fatal(err)
+		}
+		<-ctx.Done()
+		stop()
+		var ended *signalError
+		if cause := context.Cause(ctx); !errors.As(cause, &ended) || ended.signal != sig || !errors.Is(cause, context.Canceled) {
+			t.Errorf("%v: %v", sig, cause)
+		}
+	}
+	ctx, stop := untilSignal(t.Context())
+	stop()
+	var ended *signalError
+	if errors.As(context.Cause(ctx), &ended) {
+		t.Error("no signal came")
+	}
+}
