@@ -68,6 +68,9 @@ func (w Named) assign(members []Member, self Member) (Member, error) {
 	for _, m := range members {
 		taken[m.Addr], taken[m.Addr6], stations[m.MAC] = true, true, true
 	}
+	for _, a := range w.Reserved {
+		taken[a] = true
+	}
 	if stations[self.MAC] {
 		return self, fmt.Errorf("mac address %s is already in use on network %s", self.MAC, w.Name)
 	}
@@ -105,9 +108,6 @@ func (w Named) assign(members []Member, self Member) (Member, error) {
 			return self, errors.New("Address already in use")
 		}
 		return self, nil
-	}
-	for _, a := range w.Reserved {
-		taken[a] = true
 	}
 	pool := w.Range
 	if !pool.IsValid() {

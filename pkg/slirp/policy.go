@@ -43,6 +43,7 @@ func (c Config) target(dst netip.Addr) (host netip.Addr, ok bool) {
 var metadata = sync.OnceValue(func() (list []netip.Prefix) {
 	for _, s := range []string{
 		"100.100.100.200/32",     // Alibaba
+		"fd00:100::100:200/128",  // Alibaba
 		"168.63.129.16/32",       // Azure's wire server
 		"192.0.0.192/32",         // Oracle
 		"fd00:ec2::/32",          // Amazon: metadata, credentials of pods

@@ -52,6 +52,13 @@ func TestPing(t *testing.T) {
 		t.Fatalf("exit code %d: %s%s", r.code, r.out, r.err)
 	}
 	contains(t, r.out, "3 received, 0% packet loss")
+	if singleID(t) {
+		return
+	}
+	r = u.inBox([]string{"--user", "1000:1000", "-v", plain + ":" + path + ":ro"}, "ping", "-n", "-c", "1", "-W", "5", "127.0.0.1")
+	if r.code != 0 {
+		t.Errorf("as user 1000: exit code %d: %s%s", r.code, r.out, r.err)
+	}
 }
 
 // TestDig asks for the names of a network, with every transport.
