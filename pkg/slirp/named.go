@@ -329,7 +329,10 @@ func (n Networks) Remove(ctx context.Context, w Named) error {
 	if err != nil {
 		return err
 	}
-	if len(members)+len(damaged) > 0 {
+	for _, id := range damaged {
+		members = append(members, Member{Container: id})
+	}
+	if len(members) > 0 {
 		return &NetworkInUseError{w.Name, members}
 	}
 	// The record goes first: a directory without one is no network.
