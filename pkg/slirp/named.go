@@ -41,6 +41,7 @@ type Named struct {
 type Member struct {
 	Container string     `json:"container"` // its ID
 	Name      string     `json:"name"`
+	Hostname  string     `json:"hostname,omitempty"`
 	Aliases   []string   `json:"aliases,omitempty"`
 	Addr      netip.Addr `json:"addr"`
 	Addr6     netip.Addr `json:"addr6,omitzero"`

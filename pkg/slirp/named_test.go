@@ -364,6 +364,28 @@ func TestReservedIsForNobody(t *testing.T) {
 	}
 }
 
+// TestNames checks what a member is found by.
+func TestNames(t *testing.T) {
+	n, ctx := testNetworks(t), context.Background()
+	w, err := n.Create(ctx, NewNamed{Name: "app"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := n.Join(ctx, w, Member{Container: strings.Repeat("a", 64), Name: "web", Hostname: "Host.app", Aliases: []string{"www", "web"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Leave()
+	if got, want := strings.Join(m.Self.Names(), " "), "web www aaaaaaaaaaaa Host.app"; got != want {
+		t.Errorf("names: %s, want %s", got, want)
+	}
+	for name, want := range map[string]int{"web": 1, "WWW.app": 1, "www": 1, "aaaaaaaaaaaa": 1, "host.app": 1, "host.app.app": 1, "host": 0, "": 0, "app": 0} {
+		if got := len(m.lookup(name)); got != want {
+			t.Errorf("%q: found %d, want %d", name, got, want)
+		}
+	}
+}
+
 func TestResolvConf(t *testing.T) {
 	host := []byte("# comment\nnameserver 192.0.2.53\nnameserver\nsearch before.example\ndomain example.org\noptions ndots:2\noptions edns0")
 	for _, tt := range []struct {

@@ -66,9 +66,9 @@ func TestDig(t *testing.T) {
 	u := newUser(t)
 	u.image("busybox.tar", "busybox")
 	u.ok("network", "create", "dns")
-	u.ok("run", "-d", "--name", "target", "--network", "dns", "--network-alias", "also", "busybox", "sleep", "1000")
+	u.ok("run", "-d", "--name", "target", "--network", "dns", "--network-alias", "also", "--hostname", "host.example", "busybox", "sleep", "1000")
 	address := u.ok("inspect", "-f", "{{.NetworkSettings.Networks.dns.IPAddress}}", "target")
-	for _, args := range [][]string{{"target"}, {"also"}, {"+tcp", "target"}, {"TARGET."}} {
+	for _, args := range [][]string{{"target"}, {"also"}, {"host.example"}, {"+tcp", "target"}, {"TARGET."}} {
 		r := u.inBox([]string{"--network", "dns"}, append([]string{"dig", "+short", "+time=5", "+tries=1"}, args...)...)
 		if r.code != 0 || strings.TrimSpace(r.out) != address {
 			t.Errorf("dig %v: %d: %s%s, want %s", args, r.code, r.out, r.err, address)
