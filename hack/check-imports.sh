@@ -7,6 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 order='
 0 coracle/pkg/trace
+0 coracle/pkg/clouds
 0 coracle/pkg/inroot
 0 coracle/pkg/mount
 0 coracle/pkg/xattr

@@ -105,8 +105,10 @@ func netKind(name string) (kind, bool) {
 		}}, true
 	case "gateway":
 		return kind{"ipSlice", func(v string) error {
-			if _, err := netip.ParseAddr(strings.TrimSpace(v)); err != nil {
-				return fmt.Errorf("invalid string being converted to IP address: %s", v)
+			for _, a := range commas([]string{v}) {
+				if _, err := netip.ParseAddr(strings.TrimSpace(a)); err != nil {
+					return fmt.Errorf("invalid string being converted to IP address: %s", a)
+				}
 			}
 			return nil
 		}}, true

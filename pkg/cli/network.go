@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -143,17 +144,21 @@ func networkRemoveCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return e.each(c.Args().Slice(), func(arg string) error {
+			args := c.Args().Slice()
+			if c.Bool("force") { // who is not there is not named, either
+				args = slices.DeleteFunc(args, func(arg string) bool {
+					_, err := nets.Lookup(arg)
+					var missing *slirp.NetworkNotFoundError
+					return errors.As(err, &missing) && !slices.Contains(docker.Predefined(), arg)
+				})
+			}
+			return e.each(args, func(arg string) error {
 				for _, p := range docker.Predefined() {
 					if arg == p {
 						return fmt.Errorf("%s is a pre-defined network and cannot be removed", arg)
 					}
 				}
 				w, err := nets.Lookup(arg)
-				var missing *slirp.NetworkNotFoundError
-				if errors.As(err, &missing) && c.Bool("force") {
-					return nil
-				}
 				var damaged *slirp.DamagedNetworkError
 				if errors.As(err, &damaged) {
 					w, err = damaged.Network(), nil

@@ -68,7 +68,11 @@ func swarmNetworkFlags() []cli.Flag {
 func newNetwork(c *cli.Context) (slirp.NewNamed, error) {
 	o := slirp.NewNamed{Name: c.Args().First(), Internal: c.Bool("internal")}
 	var err error
-	if d := c.String("driver"); d != "" && d != sandbox.NetBridge {
+	switch d := c.String("driver"); d {
+	case "", sandbox.NetBridge:
+	case "host", "null":
+		return o, fmt.Errorf("only one instance of %q network is allowed", d)
+	default:
 		return o, fmt.Errorf("could not find plugin %s in v1 plugin registry: plugin %q not found", d, d)
 	}
 	if o.Labels, err = labels(c, nil); err != nil {
@@ -87,9 +91,20 @@ func newNetwork(c *cli.Context) (slirp.NewNamed, error) {
 	return o, setPools(c, &o)
 }
 
+// commas takes the values of a flag that are given one by one, or with commas between.
+func commas(list []string) (all []string) {
+	for _, s := range list {
+		for v := range strings.SplitSeq(s, ",") {
+			all = append(all, strings.TrimSpace(v))
+		}
+	}
+	return all
+}
+
 // setPools takes the subnets, one of each family, and what belongs to them.
 func setPools(c *cli.Context, o *slirp.NewNamed) (err error) {
-	for _, s := range c.StringSlice("subnet") {
+	subnets, gateways := commas(c.StringSlice("subnet")), commas(c.StringSlice("gateway"))
+	for _, s := range subnets {
 		p, err := netip.ParsePrefix(s)
 		if err != nil {
 			return fmt.Errorf("invalid subnet %s: invalid CIDR block notation", s)
@@ -106,10 +121,10 @@ func setPools(c *cli.Context, o *slirp.NewNamed) (err error) {
 		}
 		*to = p
 	}
-	if len(c.StringSlice("subnet")) == 0 && (len(c.StringSlice("gateway")) > 0 || c.String("ip-range") != "") {
+	if len(subnets) == 0 && (len(gateways) > 0 || c.String("ip-range") != "") {
 		return errors.New("every ip-range or gateway must have a corresponding subnet")
 	}
-	for _, s := range c.StringSlice("gateway") {
+	for _, s := range gateways {
 		a, err := netip.ParseAddr(s)
 		if err != nil {
 			return fmt.Errorf("invalid gateway %s: invalid IP address", s)

@@ -62,8 +62,11 @@ func (e *env) setProcess(c *cli.Context, r *container.Record, entrypoint, imageC
 		return cliErrorf("conflicting options: hostname and the UTS mode")
 	}
 	p.Hostname, p.Domainname = c.String("hostname"), c.String("domainname")
-	if len(p.Hostname) > 64 {
+	if len(p.Hostname) > 64 || strings.ContainsFunc(p.Hostname, unicode.IsControl) {
 		return fmt.Errorf("invalid hostname: %s", p.Hostname)
+	}
+	if len(p.Domainname) > 64 || strings.ContainsFunc(p.Domainname, unicode.IsControl) {
+		return fmt.Errorf("invalid domainname: %s", p.Domainname)
 	}
 	if p.Hostname == "" {
 		p.Hostname = r.ID[:12]

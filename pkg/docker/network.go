@@ -103,7 +103,7 @@ func networkSettings(c *container.Container, at Places) *NetworkSettings {
 			IPv6Gateway: a.IPv6Gateway, GlobalIPv6Address: a.GlobalIPv6Address, GlobalIPv6PrefixLen: a.GlobalIPv6PrefixLen,
 		}
 		if e.Network != bridgeNetwork && c.Net.Own() {
-			end.DNSNames = append(append([]string{c.Name}, e.Aliases...), c.ID[:min(12, len(c.ID))])
+			end.DNSNames = slirp.Member{Container: c.ID, Name: c.Name, Hostname: c.Process.Hostname, Aliases: e.Aliases}.Names()
 		}
 		s.Networks[e.Network] = end
 	}

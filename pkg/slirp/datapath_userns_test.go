@@ -79,6 +79,12 @@ func hostInterfaces(t testing.TB) {
 			continue // no IPv6 here
 		}
 		must(err)
+		// The kernel makes the route to an IPv6 address later, by a work queue that a busy
+		// machine keeps waiting: until then it looks for the address on the wire.
+		until(t, a+" is the host's", func() bool {
+			routes, err := netlink.RouteGet(netip.MustParsePrefix(a).Addr().AsSlice())
+			return err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL
+		})
 	}
 	must(netlink.RouteAdd(&netlink.Route{Dst: ipNet(netip.MustParsePrefix("198.51.100.0/24")), Type: unix.RTN_UNREACHABLE}))
 }

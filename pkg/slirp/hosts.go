@@ -80,7 +80,7 @@ func HostsFile(hostname string, own []netip.Addr, extra []HostEntry) []byte {
 // list and options unless the user gives others.
 func ResolvConf(c Config, dns, search, options []string, host []byte) []byte {
 	var b bytes.Buffer
-	var hostServers []string
+	var hostServers, hostSearch, hostOptions []string
 	for line := range strings.Lines(string(host)) {
 		f := strings.Fields(line)
 		if len(f) < 2 {
@@ -89,15 +89,17 @@ func ResolvConf(c Config, dns, search, options []string, host []byte) []byte {
 		switch f[0] {
 		case "nameserver":
 			hostServers = append(hostServers, f[1])
-		case "search":
-			if len(search) == 0 {
-				search = f[1:]
-			}
+		case "search", "domain": // the last one counts (resolv.conf(5))
+			hostSearch = f[1:]
 		case "options":
-			if len(options) == 0 {
-				options = f[1:]
-			}
+			hostOptions = append(hostOptions, f[1:]...)
 		}
+	}
+	if len(search) == 0 {
+		search = hostSearch
+	}
+	if len(options) == 0 {
+		options = hostOptions
 	}
 	servers := dns
 	if len(servers) == 0 && c.DNS.IsValid() {

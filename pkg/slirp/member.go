@@ -68,6 +68,9 @@ func (w Named) assign(members []Member, self Member) (Member, error) {
 	for _, m := range members {
 		taken[m.Addr], taken[m.Addr6], stations[m.MAC] = true, true, true
 	}
+	for _, a := range w.Reserved {
+		taken[a] = true
+	}
 	if stations[self.MAC] {
 		return self, fmt.Errorf("mac address %s is already in use on network %s", self.MAC, w.Name)
 	}
@@ -105,9 +108,6 @@ func (w Named) assign(members []Member, self Member) (Member, error) {
 			return self, errors.New("Address already in use")
 		}
 		return self, nil
-	}
-	for _, a := range w.Reserved {
-		taken[a] = true
 	}
 	pool := w.Range
 	if !pool.IsValid() {
@@ -258,13 +258,23 @@ func (m *Membership) listens(o Member) bool {
 
 const shortID = 12
 
-// lookup resolves a name: a container's own, an alias, its short ID, and each
-// of them with the network's name behind. Several members may share an alias.
+// Names are those that a member is found by, in Docker's order.
+func (m Member) Names() []string {
+	var names []string
+	for _, n := range append(append([]string{m.Name}, m.Aliases...), m.Container[:min(shortID, len(m.Container))], m.Hostname) {
+		if n != "" && !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+// lookup resolves a name, which may have the network's behind it. Several members
+// may share an alias or a host name.
 func (m *Membership) lookup(name string) (found []Member) {
-	name = strings.TrimSuffix(name, "."+strings.ToLower(m.Network.Name))
+	short := strings.TrimSuffix(name, "."+strings.ToLower(m.Network.Name))
 	for _, o := range m.members() {
-		names := append([]string{o.Name, o.Container[:min(shortID, len(o.Container))]}, o.Aliases...)
-		if slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) && m.listens(o) {
+		if slices.ContainsFunc(o.Names(), func(n string) bool { return strings.EqualFold(n, name) || strings.EqualFold(n, short) }) && m.listens(o) {
 			found = append(found, o)
 		}
 	}

@@ -41,6 +41,7 @@ type Named struct {
 type Member struct {
 	Container string     `json:"container"` // its ID
 	Name      string     `json:"name"`
+	Hostname  string     `json:"hostname,omitempty"`
 	Aliases   []string   `json:"aliases,omitempty"`
 	Addr      netip.Addr `json:"addr"`
 	Addr6     netip.Addr `json:"addr6,omitzero"`
@@ -191,6 +192,8 @@ func (w *Named) choose(list []Named) error {
 		switch {
 		case !w.Subnet.Addr().Is4() || w.Subnet.Bits() > 29:
 			return fmt.Errorf("invalid subnet %s: want an IPv4 network with room for members", w.Subnet)
+		case !ofMachines(w.Subnet):
+			return fmt.Errorf("invalid subnet %s: not addresses of machines", w.Subnet)
 		case overlaps(w.Subnet):
 			return errors.New("invalid pool request: Pool overlaps with other one on this address space")
 		}
@@ -207,15 +210,31 @@ func (w *Named) choose(list []Named) error {
 		}
 	}
 	if !w.Gateway.IsValid() {
-		w.Gateway = w.Subnet.Addr().Next()
+		for w.Gateway = w.Subnet.Addr().Next(); slices.Contains(w.Reserved, w.Gateway); {
+			w.Gateway = w.Gateway.Next()
+		}
 	}
-	if !w.Subnet.Contains(w.Gateway) {
+	switch {
+	case !w.Subnet.Contains(w.Gateway):
 		return fmt.Errorf("invalid gateway %s: not in subnet %s", w.Gateway, w.Subnet)
+	case w.Gateway == w.Subnet.Addr(), w.Gateway == lastOf(w.Subnet), slices.Contains(w.Reserved, w.Gateway):
+		return fmt.Errorf("failed to allocate gateway (%s): Address already in use", w.Gateway)
 	}
 	if w.Range.IsValid() && (w.Range.Bits() < w.Subnet.Bits() || !w.Subnet.Contains(w.Range.Addr())) {
 		return fmt.Errorf("invalid ip-range %s: not in subnet %s", w.Range, w.Subnet)
 	}
 	return nil
+}
+
+// ofMachines reports whether each address of an IPv4 network may be a machine's, and
+// none is the machine itself.
+func ofMachines(p netip.Prefix) bool {
+	for _, s := range []string{"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"} {
+		if p.Overlaps(netip.MustParsePrefix(s)) {
+			return false
+		}
+	}
+	return true
 }
 
 // choose6 decides on the IPv6 subnet and gateway. Members have the number there
@@ -311,7 +330,10 @@ func (n Networks) Remove(ctx context.Context, w Named) error {
 	if err != nil {
 		return err
 	}
-	if len(members)+len(damaged) > 0 {
+	for _, id := range damaged {
+		members = append(members, Member{Container: id})
+	}
+	if len(members) > 0 {
 		return &NetworkInUseError{w.Name, members}
 	}
 	// The record goes first: a directory without one is no network.

@@ -189,7 +189,7 @@ func TestTarget(t *testing.T) {
 		"127.0.0.1": false, "127.255.0.1": false, "::1": false, "::ffff:127.0.0.1": false, "64:ff9b::7f00:1": false, "::127.0.0.1": false,
 		"0.0.0.0": false, "0.1.2.3": false, "::": false, "169.254.169.254": false,
 		"100.100.100.200": false, "::ffff:100.100.100.200": false, "64:ff9b::6464:64c8": false, "168.63.129.16": false, "192.0.0.192": false, "fd00:ec2::254": false, "fd00:ec2::23": false,
-		"fd20:ce::254": false, "fd00:c1::a9fe:a9fe": false, "fd00:42::42": false, "fd00:a9fe:a9fe::1": false, "100.100.100.201": true, "fd00:ec3::254": true,
+		"fd20:ce::254": false, "fd00:c1::a9fe:a9fe": false, "fd00:42::42": false, "fd00:a9fe:a9fe::1": false, "fd00:100::100:200": false, "100.100.100.201": true, "fd00:ec3::254": true,
 		"fe80::1": false, "::ffff:169.254.169.254": false,
 		"224.0.0.1": false, "255.255.255.255": false, "240.0.0.1": false, "ff02::1": false,
 		"10.0.2.2": false, "10.0.2.3": false, "10.0.2.7": false, "fd00:c0:2::2": false, "fd00:c0:2::9": false,
@@ -297,17 +297,106 @@ func TestHostsFile(t *testing.T) {
 	}
 }
 
+// TestPingGroups: the kernel wants two ends that the namespace has, in the order of
+// its parent's numbers, and at most 2147483647.
+func TestPingGroups(t *testing.T) {
+	for gidMap, want := range map[string]string{
+		"         0       1000          1\n         1     100000      65536\n": "0 65536",
+		"0 1000 1\n":                               "0 0",
+		"0 0 4294967295\n":                         "0 2147483647",
+		"0 300000 1\n1 100000 65536\n":             "0 0", // root's number is above all others
+		"0 1000 1\n1 400000 1000\n1001 200000 9\n": "0 1000",
+		"":          "0 0",
+		"damaged\n": "0 0",
+	} {
+		if got := pingGroups(gidMap); got != want {
+			t.Errorf("%q: %q, want %q", gidMap, got, want)
+		}
+	}
+}
+
+// TestCreateRefuses checks networks that could not be.
+func TestCreateRefuses(t *testing.T) {
+	n, ctx := testNetworks(t), context.Background()
+	for _, tt := range []struct{ subnet, gateway, reserved, words string }{
+		{"127.0.0.0/8", "", "", "not addresses of machines"},
+		{"224.0.0.0/24", "", "", "not addresses of machines"},
+		{"255.255.255.0/24", "", "", "not addresses of machines"},
+		{"0.0.0.0/8", "", "", "not addresses of machines"},
+		{"0.0.0.0/0", "", "", "not addresses of machines"},
+		{"10.9.0.0/30", "", "", "want an IPv4 network with room for members"},
+		{"10.9.0.0/29", "10.9.0.0", "", "failed to allocate gateway (10.9.0.0): Address already in use"},
+		{"10.9.0.0/29", "10.9.0.7", "", "failed to allocate gateway (10.9.0.7): Address already in use"},
+		{"10.9.0.0/29", "10.9.0.3", "10.9.0.3", "failed to allocate gateway (10.9.0.3): Address already in use"},
+		{"10.9.0.0/29", "10.9.1.3", "", "not in subnet"},
+	} {
+		o := NewNamed{Name: "net", Subnet: netip.MustParsePrefix(tt.subnet)}
+		if tt.gateway != "" {
+			o.Gateway = netip.MustParseAddr(tt.gateway)
+		}
+		if tt.reserved != "" {
+			o.Reserved = []netip.Addr{netip.MustParseAddr(tt.reserved)}
+		}
+		if _, err := n.Create(ctx, o); err == nil || !strings.Contains(err.Error(), tt.words) {
+			t.Errorf("%v: %v", tt, err)
+		}
+	}
+	if list, err := n.List(); err != nil || len(list) > 0 {
+		t.Errorf("left behind: %v %v", list, err)
+	}
+}
+
+// TestReservedIsForNobody checks addresses that were kept out of the network.
+func TestReservedIsForNobody(t *testing.T) {
+	n, ctx := testNetworks(t), context.Background()
+	reserved := []netip.Addr{netip.MustParseAddr("10.9.0.1"), netip.MustParseAddr("10.9.0.3")}
+	w, err := n.Create(ctx, NewNamed{Name: "net", Subnet: netip.MustParsePrefix("10.9.0.0/24"), Reserved: reserved})
+	if err != nil || w.Gateway.String() != "10.9.0.2" {
+		t.Fatalf("the gateway is %s: %v", w.Gateway, err)
+	}
+	for _, a := range reserved {
+		if _, err := w.assign(nil, Member{Addr: a}); err == nil || err.Error() != "Address already in use" {
+			t.Errorf("%s: %v", a, err)
+		}
+	}
+	if m, err := w.assign(nil, Member{}); err != nil || m.Addr.String() != "10.9.0.4" {
+		t.Errorf("the first member has %s: %v", m.Addr, err)
+	}
+}
+
+// TestNames checks what a member is found by.
+func TestNames(t *testing.T) {
+	n, ctx := testNetworks(t), context.Background()
+	w, err := n.Create(ctx, NewNamed{Name: "app"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := n.Join(ctx, w, Member{Container: strings.Repeat("a", 64), Name: "web", Hostname: "Host.app", Aliases: []string{"www", "web"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Leave()
+	if got, want := strings.Join(m.Self.Names(), " "), "web www aaaaaaaaaaaa Host.app"; got != want {
+		t.Errorf("names: %s, want %s", got, want)
+	}
+	for name, want := range map[string]int{"web": 1, "WWW.app": 1, "www": 1, "aaaaaaaaaaaa": 1, "host.app": 1, "host.app.app": 1, "host": 0, "": 0, "app": 0} {
+		if got := len(m.lookup(name)); got != want {
+			t.Errorf("%q: found %d, want %d", name, got, want)
+		}
+	}
+}
+
 func TestResolvConf(t *testing.T) {
-	host := []byte("# comment\nnameserver 192.0.2.53\nsearch example.org\noptions ndots:2\n")
+	host := []byte("# comment\nnameserver 192.0.2.53\nnameserver\nsearch before.example\ndomain example.org\noptions ndots:2\noptions edns0")
 	for _, tt := range []struct {
 		c      Config
 		dns    []string
 		search []string
 		want   string
 	}{
-		{DefaultConfig(), nil, nil, "nameserver 10.0.2.3\nsearch example.org\noptions ndots:2\n"},
-		{Config{}, nil, nil, "nameserver 192.0.2.53\nsearch example.org\noptions ndots:2\n"},
-		{DefaultConfig(), []string{"9.9.9.9"}, []string{"."}, "nameserver 9.9.9.9\noptions ndots:2\n"},
+		{DefaultConfig(), nil, nil, "nameserver 10.0.2.3\nsearch example.org\noptions ndots:2 edns0\n"},
+		{Config{}, nil, nil, "nameserver 192.0.2.53\nsearch example.org\noptions ndots:2 edns0\n"},
+		{DefaultConfig(), []string{"9.9.9.9"}, []string{"."}, "nameserver 9.9.9.9\noptions ndots:2 edns0\n"},
 	} {
 		if got := string(ResolvConf(tt.c, tt.dns, tt.search, nil, host)); got != tt.want {
 			t.Errorf("got %q, want %q", got, tt.want)

@@ -4,8 +4,10 @@ package slirp
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"runtime"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -24,13 +26,41 @@ func NewNetNS() (*os.File, error) {
 		// shows the namespace of the thread that looks. Both are comforts, and
 		// a /proc that is read-only is no reason to give up.
 		_ = os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0)
-		_ = os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte("0 0"), 0)
+		groups, _ := os.ReadFile("/proc/self/gid_map")
+		_ = os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte(pingGroups(string(groups))), 0)
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("create network namespace: %w", err)
 	}
 	return ns, nil
+}
+
+// pingGroups is a range for net.ipv4.ping_group_range (icmp(7)) that holds as many
+// groups of a user namespace as may be, and its root's in any case. It has two ends
+// that the namespace has, and goes by the parent's numbers between them.
+func pingGroups(gidMap string) string {
+	var root, last, lastHost uint64
+	for line := range strings.Lines(gidMap) {
+		var inside, host, size uint64
+		if _, err := fmt.Sscan(line, &inside, &host, &size); err != nil || size == 0 {
+			continue
+		}
+		if inside == 0 {
+			root = host
+		}
+		if inside > math.MaxInt32 { // the kernel takes no more
+			continue
+		}
+		size = min(size, math.MaxInt32-inside+1)
+		if end := host + size - 1; end >= lastHost {
+			last, lastHost = inside+size-1, end
+		}
+	}
+	if lastHost < root {
+		last = 0
+	}
+	return fmt.Sprintf("0 %d", last)
 }
 
 // newNetNS runs f in a new network namespace and returns that. The thread is

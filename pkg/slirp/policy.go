@@ -4,8 +4,8 @@ package slirp
 
 import (
 	"net/netip"
-	"slices"
-	"sync"
+
+	"coracle/pkg/clouds"
 )
 
 // target says where a packet for dst goes on the host's side; ok is false for
@@ -23,9 +23,7 @@ func (c Config) target(dst netip.Addr) (host netip.Addr, ok bool) {
 		return netip.IPv6Loopback(), c.HostLoopback
 	case c.Address.Contains(dst), c.Address6.IsValid() && c.Address6.Contains(dst):
 		return netip.Addr{}, false
-	case !dst.IsValid(), dst.IsUnspecified(), dst.IsLoopback(), dst.IsLinkLocalUnicast(), dst.IsMulticast():
-		return netip.Addr{}, false
-	case slices.ContainsFunc(metadata(), func(p netip.Prefix) bool { return p.Contains(dst) }):
+	case !dst.IsValid(), dst.IsUnspecified(), dst.IsLoopback(), dst.IsLinkLocalUnicast(), dst.IsMulticast(), clouds.IsMetadata(dst):
 		return netip.Addr{}, false
 	case dst.Is4() && (dst.As4()[0] == 0 || dst.As4()[0] >= 240):
 		return netip.Addr{}, false
@@ -37,24 +35,6 @@ func (c Config) target(dst netip.Addr) (host netip.Addr, ok bool) {
 	}
 	return dst, true
 }
-
-// metadata are the addresses outside of the link-local ones at which clouds tell a
-// machine its secrets, by their documentation.
-var metadata = sync.OnceValue(func() (list []netip.Prefix) {
-	for _, s := range []string{
-		"100.100.100.200/32",     // Alibaba
-		"168.63.129.16/32",       // Azure's wire server
-		"192.0.0.192/32",         // Oracle
-		"fd00:ec2::/32",          // Amazon: metadata, credentials of pods
-		"fd20:ce::254/128",       // Google
-		"fd00:c1::a9fe:a9fe/128", // Oracle
-		"fd00:42::42/128",        // Scaleway
-		"fd00:a9fe:a9fe::1/128",  // Akamai
-	} {
-		list = append(list, netip.MustParsePrefix(s))
-	}
-	return list
-})
 
 var (
 	nat64      = netip.MustParsePrefix("64:ff9b::/96") // RFC 6052

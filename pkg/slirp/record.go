@@ -50,7 +50,7 @@ func (w Named) check() error {
 		return fmt.Errorf("invalid ID %q", w.ID)
 	case w.Created.UTC().Year() < 0 || w.Created.UTC().Year() > 9999:
 		return errors.New("invalid time of creation")
-	case !inside(w.Subnet, w.Gateway) || !w.Gateway.Is4() || w.Subnet.Bits() > 29:
+	case !inside(w.Subnet, w.Gateway) || !w.Gateway.Is4() || w.Subnet.Bits() > 29 || !ofMachines(w.Subnet):
 		return fmt.Errorf("invalid subnet %s with gateway %s", w.Subnet, w.Gateway)
 	case w.Range.IsValid() && !inside(w.Subnet, w.Range.Addr()):
 		return fmt.Errorf("invalid range %s", w.Range)

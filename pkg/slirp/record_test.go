@@ -33,7 +33,7 @@ func TestOneDamagedNetwork(t *testing.T) {
 		"year": good("created", `"9999-12-31T23:59:59-14:00"`), "no time": good("created", `"yesterday"`),
 		"no subnet": good("subnet", `""`), "six": good("subnet", `"fd00::/64"`), "foreign gateway": good("gateway", `"10.1.1.1"`),
 		"tiny": good("subnet", `"172.30.9.1/32"`), "range": good("range", `"10.0.0.0/8"`), "half of six": good("gateway6", `"fd00::1"`),
-		"small six": good("subnet6", `"fd00::/126"`),
+		"everything": `{"name":"bad","id":"` + strings.Repeat("a", 64) + `","subnet":"0.0.0.0/0","gateway":"0.0.0.1"}`, "small six": good("subnet6", `"fd00::/126"`),
 	} {
 		t.Run(what, func(t *testing.T) {
 			n := NewNetworks(state.Dirs{Root: t.TempDir()})

@@ -110,7 +110,7 @@ func TestVisitorGivesUp(t *testing.T) {
 
 // until asks until f says yes, ten seconds at most: a connection attempt is given up
 // after 130.
-func until(t *testing.T, what string, f func() bool) {
+func until(t testing.TB, what string, f func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !f(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {

@@ -52,6 +52,13 @@ func TestPing(t *testing.T) {
 		t.Fatalf("exit code %d: %s%s", r.code, r.out, r.err)
 	}
 	contains(t, r.out, "3 received, 0% packet loss")
+	if singleID(t) {
+		return
+	}
+	r = u.inBox([]string{"--user", "1000:1000", "-v", plain + ":" + path + ":ro"}, "ping", "-n", "-c", "1", "-W", "5", "127.0.0.1")
+	if r.code != 0 {
+		t.Errorf("as user 1000: exit code %d: %s%s", r.code, r.out, r.err)
+	}
 }
 
 // TestDig asks for the names of a network, with every transport.
@@ -59,9 +66,9 @@ func TestDig(t *testing.T) {
 	u := newUser(t)
 	u.image("busybox.tar", "busybox")
 	u.ok("network", "create", "dns")
-	u.ok("run", "-d", "--name", "target", "--network", "dns", "--network-alias", "also", "busybox", "sleep", "1000")
+	u.ok("run", "-d", "--name", "target", "--network", "dns", "--network-alias", "also", "--hostname", "host.example", "busybox", "sleep", "1000")
 	address := u.ok("inspect", "-f", "{{.NetworkSettings.Networks.dns.IPAddress}}", "target")
-	for _, args := range [][]string{{"target"}, {"also"}, {"+tcp", "target"}, {"TARGET."}} {
+	for _, args := range [][]string{{"target"}, {"also"}, {"host.example"}, {"+tcp", "target"}, {"TARGET."}} {
 		r := u.inBox([]string{"--network", "dns"}, append([]string{"dig", "+short", "+time=5", "+tries=1"}, args...)...)
 		if r.code != 0 || strings.TrimSpace(r.out) != address {
 			t.Errorf("dig %v: %d: %s%s, want %s", args, r.code, r.out, r.err, address)

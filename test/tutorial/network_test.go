@@ -227,9 +227,23 @@ func TestNetworkMistakes(t *testing.T) {
 		{"bridge is a pre-defined network and cannot be removed", []string{"network", "rm", "bridge"}},
 		{"network nosuch not found", []string{"network", "rm", "nosuch"}},
 		{"network nosuch not found", []string{"network", "inspect", "nosuch"}},
+		{`only one instance of "host" network is allowed`, []string{"network", "create", "-d", "host", "x"}},
+		{"failed to allocate gateway (10.78.0.0): Address already in use", []string{"network", "create", "--subnet", "10.78.0.0/24", "--gateway", "10.78.0.0", "x"}},
 		{`plugin "overlay" not found`, []string{"network", "create", "-d", "overlay", "x"}},
 	} {
 		u.fails(1, []string{tt.words}, tt.args...)
+	}
+	u.ok("network", "create", "--subnet", "10.78.0.0/24,fd00:78::/64", "--gateway", "10.78.0.9,fd00:78::9", "both")
+	if got := u.ok("network", "inspect", "-f", "{{range .IPAM.Config}}{{.Subnet}} {{.Gateway}} {{end}}", "both"); strings.TrimSpace(got) != "10.78.0.0/24 10.78.0.9 fd00:78::/64 fd00:78::9" {
+		t.Errorf("with commas: %s", got)
+	}
+	if got := u.ok("network", "rm", "-f", "nosuch", "both"); got != "both" {
+		t.Errorf("rm -f of one that is not there: %q", got)
+	}
+	u.fails(125, []string{"invalid hostname: a\nb"}, "run", "--rm", "--hostname", "a\nb", "busybox", "true")
+	u.fails(125, []string{"invalid domainname: a\nb"}, "run", "--rm", "--domainname", "a\nb", "busybox", "true")
+	if got := u.ok("run", "--rm", "--network", "none", "--dns", "192.0.2.53", "busybox", "cat", "/etc/resolv.conf"); got != "nameserver 192.0.2.53" {
+		t.Errorf("resolv.conf without a network: %q", got)
 	}
 	u.fails(125, []string{"does not belong to subnet"}, "run", "--rm", "--network", "small", "--ip", "10.78.0.2", "busybox", "true")
 	u.fails(125, []string{"user specified IP address is supported on user defined networks only"}, "run", "--rm", "--ip", "10.0.2.5", "busybox", "true")

@@ -111,10 +111,10 @@ func (b *Box) writeFiles() error {
 	if b.lead != nil {
 		at = b.lead.cfg
 	}
-	var resolv []byte
-	if b.lead != nil || n.Mode == NetHost {
-		resolv = slirp.ResolvConf(at, n.DNS, n.DNSSearch, n.DNSOptions, hostResolv)
+	if b.lead == nil && n.Mode != NetHost {
+		hostResolv = nil // nobody can be asked: the file has what was given alone
 	}
+	resolv := slirp.ResolvConf(at, n.DNS, n.DNSSearch, n.DNSOptions, hostResolv)
 	var own []netip.Addr
 	for _, l := range b.links {
 		own = append(own, l.cfg.Addresses()...)

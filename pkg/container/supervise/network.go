@@ -19,7 +19,7 @@ func (s *supervisor) endpoint(e container.Endpoint) sandbox.Endpoint {
 	defer s.mu.Unlock()
 	return sandbox.Endpoint{
 		Network: e.Network, Priority: e.Priority,
-		Member: slirp.Member{Container: s.id, Name: s.c.Name, Aliases: e.Aliases, Addr: e.IP, Addr6: e.IP6, MAC: e.MAC},
+		Member: slirp.Member{Container: s.id, Name: s.c.Name, Hostname: s.c.Process.Hostname, Aliases: e.Aliases, Addr: e.IP, Addr6: e.IP6, MAC: e.MAC},
 	}
 }
 

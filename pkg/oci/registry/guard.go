@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/net/publicsuffix"
+
+	"coracle/pkg/clouds"
 )
 
 // A registry says where its tokens, its blobs and its uploads are. guard keeps
@@ -186,14 +188,12 @@ var special = [...]netip.Prefix{
 	netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 0}), 24),
 	netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18}), 15),
 	netip.PrefixFrom(netip.AddrFrom4([4]byte{240}), 4),
-	// Metadata of Amazon's machines, in the middle of private addresses.
-	netip.PrefixFrom(netip.AddrFrom16([16]byte{0: 0xfd, 2: 0x0e, 3: 0xc2}), 32),
 	// IPv4 in the clothes of IPv6 (RFC 6052).
 	netip.PrefixFrom(netip.AddrFrom16([16]byte{1: 0x64, 2: 0xff, 3: 0x9b}), 96),
 }
 
 func isSpecial(a netip.Addr) bool {
-	if a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsMulticast() || a.IsUnspecified() {
+	if a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsMulticast() || a.IsUnspecified() || clouds.IsMetadata(a) {
 		return true
 	}
 	for _, p := range special {
