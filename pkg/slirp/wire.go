@@ -107,12 +107,19 @@ func newVethWire(netns *os.File, c Config) (w wire, err error) {
 // noticeCarrier has the kernel notice at once that the other end of a link came
 // up. It does so in its own time otherwise, and loses until then what its own TCP
 // sends here: a reset would not come again. Asking whether the link stands
-// (ETHTOOL_GLINK) brings that up to date.
+// (ETHTOOL_GLINK) brings that up to date. It waits for the lock of all networks
+// of the host (rtnl), and nobody waits for it: long before a program sends
+// something it is done.
 func noticeCarrier(name string) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return
 	}
+	go askForCarrier(fd, name)
+}
+
+// askForCarrier closes fd, a socket in the network namespace of the link.
+func askForCarrier(fd int, name string) {
 	defer unix.Close(fd)
 	question := struct{ cmd, data uint32 }{cmd: unix.ETHTOOL_GLINK}
 	req := struct {
