@@ -119,6 +119,22 @@ func TestDeadSupervisor(t *testing.T) {
 	}
 	u.quiet()
 	u.ok("rm", "web")
+
+	// Whatever is asked for while it dies has its end before.
+	for _, ask := range [][]string{{"rm", "web"}, {"wait", "web"}, {"start", "web"}, {"cp", "web:/etc/passwd", "-"}, {"attach", "web"}, {"kill", "web"}} {
+		id := u.ok("run", "-d", "--name", "web", "--network", "none", "busybox", "sleep", "1000")
+		if err := syscall.Kill(u.supervisor(id), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		r := u.result(ask...)
+		if strings.Contains(r.err, "supervisor") || strings.Contains(r.err, "is running") {
+			t.Errorf("%s: %d, %q", ask[0], r.code, r.err)
+		}
+		if got := u.result("inspect", "-f", "{{.State.Running}}", "web").out; (got == "true\n") != (ask[0] == "start") {
+			t.Errorf("after %s: running is %q", ask[0], got)
+		}
+		u.result("rm", "-f", "web")
+	}
 }
 
 func TestContainerThatDoesNotStart(t *testing.T) {

@@ -77,7 +77,9 @@ func (s *supervisor) talk(conn *container.Conn) {
 	case container.OpStat:
 		answer = s.statPath(conn, req.Copy)
 	case container.OpCopyOut, container.OpCopyIn:
+		done := sayBusy(conn)
 		left, err := s.copyFiles(req, files)
+		done()
 		container.CloseFiles(files) // the other end waits for that
 		files, answer = nil, copied(conn, left, err)
 	case container.OpPause:
