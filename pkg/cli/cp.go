@@ -379,7 +379,7 @@ func (k *copier) pipe(write, read func(*os.File) ([]string, error)) error {
 	}
 	out := <-wrote
 	k.left = append(out.left, left...)
-	if rerr != nil && (out.err == nil || errors.Is(out.err, syscall.EPIPE) || errors.Is(out.err, os.ErrDeadlineExceeded) || strings.Contains(out.err.Error(), "broken pipe")) {
+	if rerr != nil && (out.err == nil || errors.Is(out.err, syscall.EPIPE) || errors.Is(out.err, os.ErrDeadlineExceeded)) {
 		return rerr
 	}
 	return out.err

@@ -418,7 +418,7 @@ func (s *Store) ask(c *Container, req Request, with ...*os.File) (Reply, []*os.F
 	sent := conn.Send(req, with...)
 	answer := conn.answer
 	switch req.Op {
-	case OpWait, OpStop: // these end when the container does
+	case OpWait, OpWaitDown, OpStop: // these end when the container does
 		answer = conn.Recv
 	}
 	var r Reply

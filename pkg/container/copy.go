@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -140,6 +141,9 @@ func (s *Store) copyThrough(c *Container, req Request, file *os.File) (left []st
 	r, err := s.call(c, req, file)
 	if r.Missing != "" {
 		return nil, &transfer.NotFoundError{Path: r.Missing}
+	}
+	if r.Event == EventLost {
+		return nil, &OutputError{Stream: file.Name(), Err: syscall.Errno(r.Code)}
 	}
 	return r.Left, err
 }
