@@ -23,7 +23,7 @@ func openIDFile(name string) (*idFile, error) {
 	if name == "" {
 		return nil, nil
 	}
-	if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(name); err == nil {
 		return nil, errIDFileFound(name)
 	}
 	f, err := unnamed(filepath.Dir(name))
