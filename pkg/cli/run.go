@@ -224,7 +224,7 @@ func (e *env) fillVolumes(ctx context.Context, cs *container.Store, ctr *contain
 		_ = cs.Remove(ctx, ctr)
 		_ = cs.RemoveAnonymousVolumes(ctr)
 		_ = e.sweepTrash(cs)
-		return &exitError{code: 125}
+		return saidInside(err)
 	}
 	return nil
 }
