@@ -111,11 +111,11 @@ func (o *ociCommands) carry(console *os.File) func() error {
 	}
 	resize(o.stdout.File, pty)
 	restore := makeRaw(o.stdin)
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, unix.SIGPIPE) // of which this program is not to die before the container is gone
 	out := copies{lost: make(chan error, 1)}
 	out.copy(o.stdout.File, "/dev/stdout", pty)
 	go copyInput(pty, o.stdin, false, nil)
-	pipe := make(chan os.Signal, 1)
-	signal.Notify(pipe, unix.SIGPIPE) // of which this program is not to die before the container is gone
 	lost := make(chan error, 1)
 	go func() {
 		err := <-out.lost
