@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -366,13 +367,19 @@ func (k *copier) pipe(write, read func(*os.File) ([]string, error)) error {
 	go func() {
 		left, err := write(w)
 		w.Close()
+		if err != nil {
+			_ = r.SetReadDeadline(time.Unix(1, 0)) // a supervisor that is stopped has the other end, too
+		}
 		wrote <- result{left, err}
 	}()
 	left, rerr := read(r)
 	r.Close() // the writer is not to hang on what nobody reads
+	if rerr != nil {
+		_ = w.SetWriteDeadline(time.Unix(1, 0))
+	}
 	out := <-wrote
 	k.left = append(out.left, left...)
-	if rerr != nil && (out.err == nil || errors.Is(out.err, syscall.EPIPE) || strings.Contains(out.err.Error(), "broken pipe")) {
+	if rerr != nil && (out.err == nil || errors.Is(out.err, syscall.EPIPE) || errors.Is(out.err, os.ErrDeadlineExceeded)) {
 		return rerr
 	}
 	return out.err

@@ -226,7 +226,7 @@ func waitCommand(e *env) *cli.Command {
 				ctr, err := cs.Lookup(a)
 				code := 0
 				if err == nil {
-					code, err = cs.Wait(c.Context, ctr)
+					code, err = cs.Wait(ctr)
 				}
 				if err != nil {
 					e.say(err)

@@ -62,7 +62,7 @@ func (e *env) runLogs(c *cli.Context) error {
 		done := make(chan struct{})
 		o.Follow, o.Done = true, done
 		go func() {
-			_, _ = cs.Wait(c.Context, ctr)
+			_ = cs.WaitDown(ctr)
 			close(done)
 		}()
 	}

@@ -87,18 +87,22 @@ func (o *ociCommands) stay(p *bundle.Process, err error, detach bool, sigs chan 
 	}()
 	drained := o.carry(p.Console)
 	code, err := p.Wait()
-	drained()
+	lost := drained()
 	if err != nil {
 		return err
+	}
+	if lost != nil {
+		return lostOutput(code, lost)
 	}
 	return exit(code)
 }
 
 // carry connects a terminal to this one. What it returns waits for the last of
-// the output and puts this terminal back.
-func (o *ociCommands) carry(console *os.File) func() {
+// the output, puts this terminal back, and returns why output was lost. Then the
+// terminal has hung up: nobody else would read what is written to it.
+func (o *ociCommands) carry(console *os.File) func() error {
 	if console == nil {
-		return func() {}
+		return func() error { return nil }
 	}
 	pty := console
 	if fd, err := unix.FcntlInt(console.Fd(), unix.F_DUPFD_CLOEXEC, 3); err == nil {
@@ -107,15 +111,30 @@ func (o *ociCommands) carry(console *os.File) func() {
 	}
 	resize(o.stdout.File, pty)
 	restore := makeRaw(o.stdin)
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, unix.SIGPIPE) // of which this program is not to die before the container is gone
 	out := copies{lost: make(chan error, 1)}
 	out.copy(o.stdout.File, "/dev/stdout", pty)
 	go copyInput(pty, o.stdin, false, nil)
-	return func() {
+	lost := make(chan error, 1)
+	go func() {
+		err := <-out.lost
+		console.Close()
+		pty.Close()
+		lost <- err
+	}()
+	return func() error {
 		// What was left behind may hold the terminal open for ever.
 		left := time.AfterFunc(time.Second, func() { _ = pty.SetReadDeadline(time.Unix(1, 0)) })
 		out.wait.Wait()
 		left.Stop()
 		restore()
+		signal.Stop(pipe)
+		select {
+		case out.lost <- nil: // unless there is something in it
+		default:
+		}
+		return <-lost
 	}
 }
 

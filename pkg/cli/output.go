@@ -76,9 +76,14 @@ func (e *env) dieOfPipe(err error) {
 	if !errors.As(err, &lost) || !errors.Is(err, unix.EPIPE) {
 		return
 	}
-	f := e.stdout.File
-	if lost.Stream == "/dev/stderr" {
+	var f *os.File
+	switch lost.Stream {
+	case e.stdout.Name():
+		f = e.stdout.File
+	case e.stderr.Name():
 		f = e.stderr
+	default:
+		return
 	}
 	_, _ = f.Write([]byte{'\n'}) // Go sends the signal for 1 and 2 (os/signal)
 }

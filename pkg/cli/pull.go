@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -123,10 +124,17 @@ func (e *env) pullForRun(arg, platform string, quiet bool) error {
 	if platform != "" {
 		args = append(args, "--platform="+platform)
 	}
-	if err := e.enter(e.stderr, append(args, arg)...); err != nil {
-		return &exitError{code: 125}
+	return saidInside(e.enter(e.stderr, append(args, arg)...))
+}
+
+// saidInside gives a failure of ourselves in the user namespace run's code. What
+// failed in there has been said in there; that we did not come there has not.
+func saidInside(err error) error {
+	var code *exitError
+	if errors.As(err, &code) {
+		return exit(125)
 	}
-	return nil
+	return err
 }
 
 // pullForRunCommand is what pullForRun calls.

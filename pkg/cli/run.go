@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -130,15 +128,30 @@ func (e *env) abandon(ctx context.Context, cs *container.Store, ctr *container.C
 	}
 }
 
-// create resolves the image, pulling it when it is missing, and makes the
+// create makes a container, and the file that was asked for with its ID.
+func (e *env) create(c *cli.Context, id string) (*container.Container, error) {
+	cid, err := openIDFile(c.String("cidfile"))
+	if err != nil {
+		return nil, err
+	}
+	defer cid.close()
+	ctr, err := e.createRecord(c, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := cid.write(id, e.fileMode()); err != nil {
+		if cs, cerr := e.containers(); cerr == nil {
+			e.abandon(c.Context, cs, ctr)
+		}
+		return nil, err
+	}
+	return ctr, nil
+}
+
+// createRecord resolves the image, pulling it when it is missing, and makes the
 // container. The image lock is held from the moment the image is found until
 // the record is in place, so that nobody removes the image in between.
-func (e *env) create(c *cli.Context, id string) (*container.Container, error) {
-	if file := c.String("cidfile"); file != "" {
-		if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
-			return nil, cliErrorf("container ID file found, make sure the other container isn't running or delete %s", file)
-		}
-	}
+func (e *env) createRecord(c *cli.Context, id string) (*container.Container, error) {
 	d, err := e.open()
 	if err != nil {
 		return nil, err
@@ -164,11 +177,6 @@ func (e *env) create(c *cli.Context, id string) (*container.Container, error) {
 		return nil, err
 	}
 	e.warnLimits(c, r.Limits.Cgroup)
-	if file := c.String("cidfile"); file != "" {
-		if err := state.WriteVolatile(file, []byte(r.ID), e.fileMode()); err != nil {
-			return nil, fmt.Errorf("write container ID file: %w", err)
-		}
-	}
 	return cs.Load(r.ID)
 }
 
@@ -216,7 +224,7 @@ func (e *env) fillVolumes(ctx context.Context, cs *container.Store, ctr *contain
 		_ = cs.Remove(ctx, ctr)
 		_ = cs.RemoveAnonymousVolumes(ctr)
 		_ = e.sweepTrash(cs)
-		return &exitError{code: 125}
+		return saidInside(err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,7 +95,11 @@ func (s *Store) Launch(c *Container, v *Supervisor, a *Attach, out []*os.File) (
 	}
 	if err := ses.begin(req, files); err != nil {
 		ses.Close()
-		return nil, err
+		var refused *StartError
+		if errors.As(err, &refused) {
+			return nil, err
+		}
+		return nil, NewStartError(125, err)
 	}
 	return ses, nil
 }
@@ -131,7 +136,7 @@ func (c *Container) askScope(pid int) (string, error) {
 }
 
 // begin sends a request that attaches, and reads replies up to the one that
-// says the process runs.
+// says the process runs. The supervisor's own word against it is a *StartError.
 func (ses *Session) begin(req Request, out []*os.File) error {
 	// One that has died has said why before.
 	sent := ses.Send(req, out...)
@@ -140,9 +145,9 @@ func (ses *Session) begin(req Request, out []*os.File) error {
 		files, err := ses.answer(&r)
 		switch {
 		case err != nil && sent != nil:
-			return NewStartError(125, fmt.Errorf("talk to supervisor: %w", sent))
+			return fmt.Errorf("talk to supervisor: %w", ended(sent))
 		case err != nil:
-			return NewStartError(125, fmt.Errorf("start container: %w", ended(err)))
+			return fmt.Errorf("start container: %w", ended(err))
 		}
 		switch r.Event {
 		case EventAttached:
@@ -161,14 +166,25 @@ func (ses *Session) begin(req Request, out []*os.File) error {
 			}
 			return &StartError{Code: r.Code, Message: r.Error, hint: r.Hint}
 		default:
-			return NewStartError(125, fmt.Errorf("start container: unexpected answer %q", r.Event))
+			return fmt.Errorf("start container: unexpected answer %q", r.Event)
 		}
 	}
 }
 
 func ended(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		return &lostError{}
+	}
+	return err
+}
+
+// unanswered is the error of a request that was to reach the supervisor of a
+// running container. One that was killed, or has just ended, is connected to until
+// the kernel, or it, has closed its socket: the request came too late.
+func (c *Container) unanswered(err error) error {
+	var lost *lostError
+	if errors.As(err, &lost) && c.dying() {
+		return &notRunningError{c.ID}
 	}
 	return err
 }
@@ -314,14 +330,14 @@ func (s *Store) Exec(c *Container, o ExecOptions) (*ExecSession, error) {
 	es := &ExecSession{Session: Session{Conn: conn, Tty: o.Tty}}
 	if err := es.start(o); err != nil {
 		conn.Close()
-		return nil, err
+		return nil, c.unanswered(err)
 	}
 	return es, nil
 }
 
 func (es *ExecSession) start(o ExecOptions) error {
 	if err := es.Send(Request{Op: OpExec, Exec: &o}); err != nil {
-		return fmt.Errorf("talk to supervisor: %w", err)
+		return fmt.Errorf("talk to supervisor: %w", ended(err))
 	}
 	for {
 		var r Reply
@@ -380,34 +396,40 @@ func (s *Store) open(c *Container, req Request, out []*os.File, tty bool) (*Sess
 	ses := &Session{Conn: conn, Tty: tty}
 	if err := ses.begin(req, out); err != nil {
 		conn.Close()
-		return nil, err
+		return nil, c.unanswered(err)
 	}
 	return ses, nil
 }
 
 // call sends one request and returns the final reply.
-func (s *Store) call(c *Container, req Request) (Reply, error) {
+func (s *Store) call(c *Container, req Request, with ...*os.File) (Reply, error) {
+	r, files, err := s.ask(c, req, with...)
+	CloseFiles(files)
+	return r, err
+}
+
+// ask is call of a request that descriptors may come with, and the answer to it.
+func (s *Store) ask(c *Container, req Request, with ...*os.File) (Reply, []*os.File, error) {
 	conn, err := s.dial(c)
 	if err != nil {
-		return Reply{}, err
+		return Reply{}, nil, err
 	}
 	defer conn.Close()
-	if err := conn.Send(req); err != nil {
-		return Reply{}, fmt.Errorf("talk to supervisor: %w", ended(err))
-	}
+	sent := conn.Send(req, with...)
 	answer := conn.answer
 	switch req.Op {
-	case OpWait, OpStop, OpCopyIn, OpCopyOut: // these end when the container or the copy does
+	case OpWait, OpWaitDown, OpStop: // these end when the container does
 		answer = conn.Recv
 	}
 	var r Reply
-	files, err := answer(&r)
-	CloseFiles(files)
-	if err != nil {
-		return Reply{}, fmt.Errorf("talk to supervisor: %w", ended(err))
+	files, err := answer(&r) // one that has died may have answered before
+	if err = cmp.Or(err, sent); err != nil {
+		CloseFiles(files)
+		return Reply{}, nil, c.unanswered(fmt.Errorf("talk to supervisor: %w", ended(err)))
 	}
 	if r.Event == EventError {
-		return r, &StartError{Code: r.Code, Message: r.Error, hint: r.Hint}
+		CloseFiles(files)
+		return r, nil, &StartError{Code: r.Code, Message: r.Error, hint: r.Hint}
 	}
-	return r, nil
+	return r, files, nil
 }

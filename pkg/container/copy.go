@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -108,13 +109,13 @@ func (f *Files) Out(w *os.File, o CopyOptions) (left []string, err error) {
 	if f.root != nil {
 		return transfer.Out(w, f.root, o.OutOptions())
 	}
-	return f.s.callFiles(f.c, Request{Op: OpCopyOut, Copy: &o}, w)
+	return f.s.copyThrough(f.c, Request{Op: OpCopyOut, Copy: &o}, w)
 }
 
 // In unpacks r into a directory inside, see [transfer.In].
 func (f *Files) In(r *os.File, o CopyOptions) (left []string, err error) {
 	if f.root == nil {
-		return f.s.callFiles(f.c, Request{Op: OpCopyIn, Copy: &o}, r)
+		return f.s.copyThrough(f.c, Request{Op: OpCopyIn, Copy: &o}, r)
 	}
 	if err := f.checkTmpfs(o.Path); err != nil {
 		return nil, err
@@ -135,27 +136,14 @@ func (f *Files) checkTmpfs(dir string) error {
 	return nil
 }
 
-// callFiles is call with a descriptor.
-func (s *Store) callFiles(c *Container, req Request, file *os.File) (left []string, err error) {
-	conn, err := s.dial(c)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	if err := conn.Send(req, file); err != nil {
-		return nil, fmt.Errorf("talk to supervisor: %w", ended(err))
-	}
-	var r Reply
-	files, err := conn.Recv(&r)
-	CloseFiles(files)
-	if err != nil {
-		return nil, fmt.Errorf("talk to supervisor: %w", ended(err))
-	}
+// copyThrough asks the supervisor to copy to or from file.
+func (s *Store) copyThrough(c *Container, req Request, file *os.File) (left []string, err error) {
+	r, err := s.call(c, req, file)
 	if r.Missing != "" {
 		return nil, &transfer.NotFoundError{Path: r.Missing}
 	}
-	if r.Event == EventError {
-		return nil, &StartError{Code: r.Code, Message: r.Error, hint: r.Hint}
+	if r.Event == EventLost {
+		return nil, &OutputError{Stream: file.Name(), Err: syscall.Errno(r.Code)}
 	}
-	return r.Left, nil
+	return r.Left, err
 }

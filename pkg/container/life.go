@@ -116,10 +116,20 @@ func pollReadable(ctx context.Context, fd int) error {
 	}
 }
 
-// Wait blocks until the container is down and returns its exit code.
-func (s *Store) Wait(ctx context.Context, c *Container) (int, error) {
+// Wait blocks until the first process of a container has ended, or until that
+// which follows has when the container waits to be started again, and returns the
+// exit code.
+func (s *Store) Wait(c *Container) (int, error) { return s.wait(c, OpWait) }
+
+// WaitDown blocks until the container is down: it is not started again.
+func (s *Store) WaitDown(c *Container) error {
+	_, err := s.wait(c, OpWaitDown)
+	return err
+}
+
+func (s *Store) wait(c *Container, op string) (int, error) {
 	if c.State.IsRunning() {
-		r, err := s.call(c, Request{Op: OpWait})
+		r, err := s.call(c, Request{Op: op})
 		if err == nil {
 			return r.Code, nil
 		}

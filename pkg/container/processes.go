@@ -35,8 +35,11 @@ const clockTick = 10 * time.Millisecond
 // what descends from the supervisor, which is the init of an outer pid
 // namespace, and lives in the container's own, one level further down.
 func (c *Container) Processes() ([]ProcessInfo, error) {
-	if !c.State.IsRunning() || c.State.Status == Restarting {
+	switch {
+	case !c.State.IsRunning():
 		return nil, &notRunningError{c.ID}
+	case c.State.Status == Restarting:
+		return nil, fmt.Errorf("Container %s is restarting, wait until the container is running", c.ID)
 	}
 	all, err := allProcesses()
 	if err != nil {

@@ -43,29 +43,20 @@ func (s *Store) surroundingsOf(c *Container) (*surroundings, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := s.dial(other)
+	r, files, err := s.ask(other, Request{Op: OpShare})
 	if errors.Is(err, ErrNotRunning) {
 		return nil, fmt.Errorf("cannot join network of a non running container: %s", other.ID)
 	}
 	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	if err := conn.Send(Request{Op: OpShare}); err != nil {
-		return nil, fmt.Errorf("share network of container %s: %w", short(other.ID), ended(err))
-	}
-	var r Reply
-	files, err := conn.answer(&r)
-	if err != nil {
-		return nil, fmt.Errorf("share network of container %s: %w", short(other.ID), ended(err))
+		return nil, fmt.Errorf("share network of container %s: %w", short(other.ID), err)
 	}
 	want := 2
 	if r.Shared != nil && r.Shared.Host {
 		want = 1
 	}
-	if r.Event != EventDone || r.Shared == nil || len(files) != want {
+	if r.Shared == nil || len(files) != want {
 		CloseFiles(files)
-		return nil, fmt.Errorf("share network of container %s: %s", short(other.ID), r.Error)
+		return nil, fmt.Errorf("share network of container %s: unexpected answer %q", short(other.ID), r.Event)
 	}
 	a := &surroundings{user: files[0], shared: *r.Shared}
 	if !r.Shared.Host {

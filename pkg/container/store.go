@@ -97,8 +97,17 @@ func (s *Store) Load(id string) (*Container, error) {
 }
 
 // Lookup finds a container by name, by ID or by a unique beginning of an ID,
-// in this order, as Docker does.
+// in this order, as Docker does. The end of a supervisor that has been killed is
+// waited for: until then it is in the way of whatever is asked of the container.
 func (s *Store) Lookup(arg string) (*Container, error) {
+	c, err := s.find(arg)
+	if err == nil && c.State.IsRunning() && c.State.Supervisor.Ending() && c.dying() {
+		return s.Load(c.ID)
+	}
+	return c, err
+}
+
+func (s *Store) find(arg string) (*Container, error) {
 	name := strings.TrimPrefix(arg, "/")
 	if name == "" || strings.Contains(name, "/") {
 		return nil, &NotFoundError{Arg: arg}

@@ -50,7 +50,8 @@ const (
 	OpStat       = "stat"     // of a path inside
 	OpCopyOut    = "copy-out" // to the pipe that comes with the request
 	OpCopyIn     = "copy-in"
-	OpWait       = "wait"
+	OpWait       = "wait"       // for the end of the first process, be it started again or not
+	OpWaitDown   = "wait-down"  // for the end of the container
 	OpConnect    = "connect"    // to another network
 	OpDisconnect = "disconnect" // from one that it was connected to
 	OpPause      = "pause"

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // WriteFile replaces path by data: a temporary file beside it is written,
@@ -27,19 +29,21 @@ func WriteVolatile(path string, data []byte, perm fs.FileMode) error {
 
 func writeFile(path string, data []byte, perm fs.FileMode, durable bool) (err error) {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".new-*")
+	f, err := newFile(path)
 	if err != nil {
-		return err
+		return named(err, path)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+			err = named(err, path)
+			f.Close()
+			os.Remove(f.Name())
 		}
 	}()
-	if _, err := f.Write(data); err != nil {
+	if err := f.Chmod(perm); err != nil {
 		return err
 	}
-	if err := f.Chmod(perm); err != nil {
+	if _, err := f.Write(data); err != nil {
 		return err
 	}
 	if durable {
@@ -58,6 +62,44 @@ func writeFile(path string, data []byte, perm fs.FileMode, durable bool) (err er
 		return SyncDir(dir)
 	}
 	return nil
+}
+
+// newFile is the file that is to replace path. It has one name for each path, and
+// its writer locks it, which ends like no other file: one that was left by a writer who was killed is taken over
+// by the next. While another is at work it has a name of its own.
+func newFile(path string) (*os.File, error) {
+	dir, base := filepath.Split(path)
+	f, err := os.OpenFile(dir+newPrefix+base+"-", os.O_WRONLY|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	if err == nil && takeOver(f) {
+		return f, nil
+	}
+	f.Close()
+	return os.CreateTemp(filepath.Dir(path), newPrefix+"*")
+}
+
+const newPrefix = ".new-"
+
+// takeOver empties a file that is this user's alone, and that nobody is writing.
+func takeOver(f *os.File) bool {
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return false
+	}
+	var ours, there unix.Stat_t
+	if unix.Fstat(int(f.Fd()), &ours) != nil || unix.Lstat(f.Name(), &there) != nil {
+		return false
+	}
+	// It may have been renamed before it was locked.
+	same := ours.Dev == there.Dev && ours.Ino == there.Ino && ours.Nlink == 1
+	return same && ours.Mode&unix.S_IFMT == unix.S_IFREG && int(ours.Uid) == os.Geteuid() && f.Truncate(0) == nil
+}
+
+// named gives an error of the file that is to replace path that path's name.
+func named(err error, path string) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return &fs.PathError{Op: pe.Op, Path: path, Err: pe.Err}
+	}
+	return err
 }
 
 // SyncDir makes the names in dir durable.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"coracle/pkg/state"
@@ -46,6 +47,50 @@ func TestM2_FileIsNeverTorn(t *testing.T) {
 		if data, err := os.ReadFile(path); err != nil || !whole(data) {
 			t.Fatalf("after kill -9: %d bytes, %v", len(data), err)
 		}
+	}
+	// What the killed ones were writing is in nobody's way for long.
+	if err := state.WriteFile(path, content('z'), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+func TestWriteFileTrustsNoLeftover(t *testing.T) {
+	for name, leave := range map[string]func(other, left string) error{
+		"link":      os.Symlink,
+		"hard link": os.Link,
+		"directory": func(_, left string) error { return os.Mkdir(left, 0o700) },
+		"pipe":      func(_, left string) error { return syscall.Mkfifo(left, 0o600) },
+	} {
+		dir := t.TempDir()
+		path, other := filepath.Join(dir, "file"), filepath.Join(dir, "other")
+		if err := os.WriteFile(other, []byte("untouched"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := leave(other, filepath.Join(dir, ".new-file-")); err != nil {
+			t.Fatal(err)
+		}
+		if err := state.WriteFile(path, []byte("new"), 0o600); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if data, _ := os.ReadFile(other); string(data) != "untouched" {
+			t.Errorf("%s: written through", name)
+		}
+		if st, err := os.Lstat(path); err != nil || st.Mode() != 0o600 || st.Size() != 3 {
+			t.Errorf("%s: %v, %v", name, st, err)
+		}
+	}
+	// Nor does it wait for one that another is writing.
+	path := filepath.Join(t.TempDir(), "file")
+	busy, err := state.TryAcquire(filepath.Join(filepath.Dir(path), ".new-file-"), state.Exclusive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Release()
+	if err := state.WriteFile(path, []byte("new"), 0o600); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -86,7 +131,8 @@ func TestWriteFileThatFailsLeavesNothing(t *testing.T) {
 	if len(entries) != 1 {
 		t.Errorf("left behind: %v", entries)
 	}
-	if err := state.WriteFile(filepath.Join(dir, "none", "file"), nil, 0o600); !errors.Is(err, fs.ErrNotExist) {
+	missing := filepath.Join(dir, "none", "file")
+	if err := state.WriteFile(missing, nil, 0o600); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), missing+":") {
 		t.Errorf("in a missing directory: %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // Process names one process for good: a pid alone is reused, and after a
@@ -21,14 +22,14 @@ type Process struct {
 
 // Identify returns the lasting name of the running process pid.
 func Identify(pid int) (Process, error) {
-	start, zombie, err := stat(pid)
+	st, err := stat(pid)
 	if err != nil {
 		return Process{}, err
 	}
-	if zombie {
+	if st.zombie {
 		return Process{}, fmt.Errorf("identify process %d: %w", pid, os.ErrProcessDone)
 	}
-	return Process{Pid: pid, StartTime: start, BootID: bootID()}, nil
+	return Process{Pid: pid, StartTime: st.start, BootID: bootID()}, nil
 }
 
 // Alive reports whether the process still runs; a zombie does not.
@@ -36,23 +37,45 @@ func (p Process) Alive() bool {
 	if p.Pid <= 0 || p.BootID != bootID() {
 		return false
 	}
-	start, zombie, err := stat(p.Pid)
-	return err == nil && !zombie && start == p.StartTime
+	st, err := stat(p.Pid)
+	return err == nil && !st.zombie && st.start == p.StartTime
 }
 
-func stat(pid int) (start uint64, zombie bool, err error) {
+// Ending reports whether the process is alive and has been killed: it holds its
+// locks and sockets for a moment yet.
+func (p Process) Ending() bool {
+	st, err := stat(p.Pid)
+	return err == nil && st.ending && p.Alive()
+}
+
+// status is what is of interest in proc_pid_stat(5).
+type status struct {
+	start  uint64 // clock ticks since boot
+	zombie bool
+	ending bool // SIGKILL is pending, or PF_EXITING set
+}
+
+// Bits of proc_pid_stat(5): of the field flags, and of pending signals.
+const (
+	pfExiting = 0x4 // include/linux/sched.h
+	sigKill   = 1 << (syscall.SIGKILL - 1)
+)
+
+func stat(pid int) (status, error) {
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return 0, false, err
+		return status{}, err
 	}
 	// The second field is the command in parentheses and may hold anything.
 	i := bytes.LastIndexByte(data, ')')
-	f := strings.Fields(string(data[i+1:]))
-	if i < 0 || len(f) < 20 {
-		return 0, false, fmt.Errorf("read /proc/%d/stat: unexpected form", pid)
+	f := strings.Fields(string(data[i+1:])) // the third field and on
+	if i < 0 || len(f) < 29 {
+		return status{}, fmt.Errorf("read /proc/%d/stat: unexpected form", pid)
 	}
-	start, err = strconv.ParseUint(f[19], 10, 64)
-	return start, f[0] == "Z" || f[0] == "X", err
+	start, err := strconv.ParseUint(f[22-3], 10, 64)
+	flags, _ := strconv.ParseUint(f[9-3], 10, 64)
+	pending, _ := strconv.ParseUint(f[31-3], 10, 64)
+	return status{start: start, zombie: f[0] == "Z" || f[0] == "X", ending: flags&pfExiting != 0 || pending&sigKill != 0}, err
 }
 
 var bootID = sync.OnceValue(func() string {

@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -98,6 +100,45 @@ func TestRun(t *testing.T) {
 		b.write()
 		if r := b.oci("run", "c"); r.code != c.code || !strings.Contains(r.err, c.said) {
 			t.Errorf("%v: %+v", c.args, r)
+		}
+		b.nothingLeft()
+	}
+}
+
+// TestRunWithATerminalThatIsLost has nobody left who reads the terminal: it hangs
+// up, and the container is gone before the command is.
+func TestRunWithATerminalThatIsLost(t *testing.T) {
+	b := newBundle(t, "yes")
+	b.spec.Process.Terminal = true
+	b.write()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	defer w.Close()
+	for out, want := range map[*os.File]string{full: "no space left on device", w: ""} {
+		cmd := b.command("run", "c")
+		var said strings.Builder
+		cmd.Stdout, cmd.Stderr = out, &said
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		timer := time.AfterFunc(longest, func() { _ = cmd.Process.Kill() })
+		err := cmd.Wait()
+		if !timer.Stop() {
+			t.Fatal("it hangs")
+		}
+		if err == nil || !strings.Contains(said.String(), want) {
+			t.Errorf("%v, %q, want %q", err, said.String(), want)
+		}
+		if ws := cmd.ProcessState.Sys().(syscall.WaitStatus); out == w && ws.Signal() != unix.SIGPIPE {
+			t.Errorf("without a reader: %v", err)
 		}
 		b.nothingLeft()
 	}

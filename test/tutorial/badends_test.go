@@ -119,6 +119,74 @@ func TestDeadSupervisor(t *testing.T) {
 	}
 	u.quiet()
 	u.ok("rm", "web")
+
+	// Whatever is asked for while it dies has its end before.
+	for _, ask := range [][]string{{"rm", "web"}, {"wait", "web"}, {"start", "web"}, {"cp", "web:/etc/passwd", "-"}, {"attach", "web"}, {"kill", "web"}} {
+		id := u.ok("run", "-d", "--name", "web", "--network", "none", "busybox", "sleep", "1000")
+		if err := syscall.Kill(u.supervisor(id), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		r := u.result(ask...)
+		if strings.Contains(r.err, "supervisor") || strings.Contains(r.err, "is running") {
+			t.Errorf("%s: %d, %q", ask[0], r.code, r.err)
+		}
+		if got := u.result("inspect", "-f", "{{.State.Running}}", "web").out; (got == "true\n") != (ask[0] == "start") {
+			t.Errorf("after %s: running is %q", ask[0], got)
+		}
+		u.result("rm", "-f", "web")
+	}
+}
+
+// TestRestartingContainer asks for what a container between two starts does not
+// have.
+func TestRestartingContainer(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	id := u.ok("run", "-d", "--name", "again", "--network", "none", "--restart", "always", "busybox", "sh", "-c", "exit 4")
+	for range 3 { // each end counts for who waits, not only the last
+		if got := u.ok("wait", "again"); got != "4" {
+			t.Errorf("wait: %q", got)
+		}
+	}
+	want := "Container " + id + " is restarting, wait until the container is running"
+	for _, args := range [][]string{{"exec", "again", "true"}, {"top", "again"}, {"cp", "again:/etc/passwd", "-"}} {
+		eventually(t, args[0]+" is refused", func() bool {
+			r := u.result(args...)
+			if r.code != 0 && !strings.Contains(r.err, want) && !strings.Contains(r.err, "container "+id+" is not running") {
+				t.Errorf("%s: %d, %q", args[0], r.code, r.err)
+			}
+			return r.code == 1 && strings.Contains(r.err, want)
+		})
+	}
+	u.ok("rm", "-f", "again")
+}
+
+// TestIDFile is about --cidfile: a container whose file cannot be written is none.
+func TestIDFile(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	file := filepath.Join(u.home, "cid")
+	id := u.ok("create", "--cidfile", file, "--network", "none", "busybox", "true")
+	if got, err := os.ReadFile(file); err != nil || string(got) != id {
+		t.Errorf("%q, %v, want %s", got, err, id)
+	}
+	for where, want := range map[string]string{
+		file:                  "container ID file found, make sure the other container isn't running or delete " + file,
+		"/proc/cid":           "failed to create the container ID file: open /proc/cid: ",
+		u.home + "/none/cid":  "failed to create the container ID file: open " + u.home + "/none/cid: no such file or directory",
+		u.home + "/cid/under": "failed to create the container ID file: open " + u.home + "/cid/under: not a directory",
+	} {
+		for _, verb := range [][]string{{"create"}, {"run"}, {"run", "-d", "--rm"}} {
+			u.fails(125, []string{want}, append(verb, "--cidfile", where, "--network", "none", "busybox", "true")...)
+		}
+	}
+	u.fails(125, nil, "create", "--cidfile", file+"2", "--name", "!", "busybox")
+	if _, err := os.Lstat(file + "2"); err == nil {
+		t.Error("there is a file of a container that is not")
+	}
+	if got := u.ok("ps", "-aq", "--no-trunc"); got != id {
+		t.Errorf("containers: %q, want %s alone", got, id)
+	}
 }
 
 func TestContainerThatDoesNotStart(t *testing.T) {

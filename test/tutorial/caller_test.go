@@ -139,6 +139,8 @@ func TestLostOutput(t *testing.T) {
 		{3, []string{"exec", "quiet", "sh", "-c", "echo; exit 3"}},
 		{1, []string{"attach", "noisy"}},
 		{1, []string{"logs", "quiet"}},
+		{1, []string{"cp", "quiet:/bin", "-"}},
+		{1, []string{"export", "quiet"}},
 		{1, []string{"ps"}},
 		{1, []string{"inspect", "quiet"}},
 		{1, []string{"volume", "create"}},
@@ -155,10 +157,10 @@ func TestLostOutput(t *testing.T) {
 		if code == 0 || code != c.code && c.code != 3 {
 			t.Errorf("%v onto a full disk: exit code %d, want %d: %s", c.args, code, c.code, said)
 		}
-		contains(t, string(said), "no space left on device")
+		contains(t, string(said), "write /dev/stdout: no space left on device")
 		u.result("rm", "-f", "once")
 	}
-	for _, args := range [][]string{append(run, "yes"), {"exec", "quiet", "yes"}, {"attach", "noisy"}, {"logs", "-f", "quiet"}} {
+	for _, args := range [][]string{append(run, "yes"), {"exec", "quiet", "yes"}, {"attach", "noisy"}, {"logs", "-f", "quiet"}, {"cp", "quiet:/bin", "-"}, {"export", "quiet"}} {
 		r, w, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)

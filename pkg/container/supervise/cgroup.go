@@ -118,14 +118,12 @@ func (e *freezerError) Hint() string {
 
 // pause freezes the container.
 func (s *supervisor) pause() error {
-	s.mu.Lock()
-	status := s.state.Status
-	s.mu.Unlock()
+	_, err := s.running()
 	switch {
-	case status == container.Paused:
+	case err != nil:
+		return err
+	case s.isPaused():
 		return fmt.Errorf("Container %s is already paused", s.id)
-	case status != container.Running:
-		return fmt.Errorf("Container %s is restarting, wait until the container is running", s.id)
 	case s.group == nil:
 		return &freezerError{"pause", s.id}
 	}

@@ -14,13 +14,12 @@ import (
 // root opens the root directory that the container's first process sees, with
 // all that is mounted there.
 func (s *supervisor) root() (*os.File, error) {
-	s.mu.Lock()
-	init := s.init
-	s.mu.Unlock()
-	if init == nil {
-		return nil, container.ErrNotRunning
+	init, err := s.running()
+	if err != nil {
+		return nil, err
 	}
-	return os.Open(fmt.Sprintf("/proc/%d/root", init.HostPid))
+	root, err := os.Open(fmt.Sprintf("/proc/%d/root", init.HostPid))
+	return root, s.unlessEnded(init, err)
 }
 
 func (s *supervisor) statPath(conn *container.Conn, o *container.CopyOptions) error {
@@ -59,17 +58,28 @@ func (s *supervisor) copyFiles(req container.Request, files []*os.File) (left []
 	}
 	defer root.Close()
 	if req.Op == container.OpCopyOut {
-		return transfer.Out(files[0], root, req.Copy.OutOptions())
+		return transfer.Out(receiver{files[0]}, root, req.Copy.OutOptions())
 	}
 	return transfer.In(files[0], root, req.Copy.Path, transfer.InOptions{Owners: req.Copy.Owners})
+}
+
+// receiver is a client's file, whose failures are not those of the container's
+// files.
+type receiver struct{ f *os.File }
+
+func (r receiver) Write(p []byte) (int, error) {
+	return len(p), container.WriteOutput(r.f, r.f.Name(), p)
 }
 
 // copied answers a request to copy.
 func copied(conn *container.Conn, left []string, err error) error {
 	var missing *transfer.NotFoundError
+	var lost *container.OutputError
 	switch {
 	case errors.As(err, &missing):
 		return conn.Send(container.Reply{Event: container.EventError, Code: 1, Missing: missing.Path})
+	case errors.As(err, &lost):
+		return conn.Send(lostReply(lost))
 	case err != nil:
 		return reply(conn, err)
 	}

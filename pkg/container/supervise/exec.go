@@ -22,8 +22,14 @@ import (
 // exec runs another process in the container and tells the client how it
 // ends. Its streams go to the client directly: nothing of them passes here.
 func (s *supervisor) exec(conn *container.Conn, o *container.ExecOptions) {
-	p, err := s.startExec(conn, o)
+	var p *ns.Init
+	init, err := s.running()
 	if err != nil {
+		err = container.NewStartError(1, err)
+	} else {
+		p, err = s.startExec(conn, init, o)
+	}
+	if err = s.unlessEnded(init, err); err != nil {
 		var se *container.StartError
 		if !errors.As(err, &se) {
 			se = container.NewStartError(126, err)
@@ -77,7 +83,7 @@ func discard(console *os.File) {
 	_, _ = io.Copy(io.Discard, f) // EIO is its end
 }
 
-func (s *supervisor) startExec(conn *container.Conn, o *container.ExecOptions) (*ns.Init, error) {
+func (s *supervisor) startExec(conn *container.Conn, init *ns.Init, o *container.ExecOptions) (*ns.Init, error) {
 	if o == nil || len(o.Args) == 0 {
 		return nil, errors.New("exec: no command specified")
 	}
@@ -85,7 +91,7 @@ func (s *supervisor) startExec(conn *container.Conn, o *container.ExecOptions) (
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.join(o, sandbox.Stdio{In: pipes.child[0], Out: pipes.child[1], Err: pipes.child[2]})
+	p, err := s.join(init, o, sandbox.Stdio{In: pipes.child[0], Out: pipes.child[1], Err: pipes.child[2]})
 	container.CloseFiles(pipes.child[:])
 	if err != nil {
 		container.CloseFiles(pipes.ours)
@@ -115,13 +121,10 @@ func (s *supervisor) startExec(conn *container.Conn, o *container.ExecOptions) (
 
 // join sets another process up in the container and leaves it right before its
 // execve.
-func (s *supervisor) join(o *container.ExecOptions, io sandbox.Stdio) (*ns.Init, error) {
+func (s *supervisor) join(init *ns.Init, o *container.ExecOptions, io sandbox.Stdio) (*ns.Init, error) {
 	s.mu.Lock()
-	init, first := s.init, s.spec
+	first := s.spec
 	s.mu.Unlock()
-	if init == nil {
-		return nil, container.ErrNotRunning
-	}
 	proc, err := s.execProcess(first.Process, o)
 	if err != nil {
 		return nil, err

@@ -82,6 +82,10 @@ func (s *supervisor) probe(ctx context.Context, h container.HealthCheck) contain
 // returns its exit code and the beginning of its output. It is killed when ctx
 // ends.
 func (s *supervisor) runProbe(ctx context.Context, args []string) (int, string, error) {
+	init, err := s.running()
+	if err != nil {
+		return 0, "", err
+	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return 0, "", err
@@ -92,7 +96,7 @@ func (s *supervisor) runProbe(ctx context.Context, args []string) (int, string, 
 		w.Close()
 		return 0, "", err
 	}
-	proc, err := s.join(&container.ExecOptions{Args: args, NoNewPrivs: true}, sandbox.Stdio{In: null, Out: w, Err: w})
+	proc, err := s.join(init, &container.ExecOptions{Args: args, NoNewPrivs: true}, sandbox.Stdio{In: null, Out: w, Err: w})
 	w.Close()
 	null.Close()
 	if err != nil {

@@ -3,6 +3,7 @@
 package supervise
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"coracle/pkg/container"
+	"coracle/pkg/ns"
 )
 
 // outlive waits for the process, starts it again as the policy says, and
@@ -29,7 +31,6 @@ func (s *supervisor) outlive() int {
 		if !s.restartWanted(code) {
 			return code
 		}
-		s.io.finish(code)
 		if !s.pauseBeforeRestart(code, pause) {
 			return code
 		}
@@ -39,6 +40,54 @@ func (s *supervisor) outlive() int {
 			return 125
 		}
 	}
+}
+
+// ending is the end of one process that another follows. The last one's is the
+// supervisor's own.
+type ending struct {
+	over chan struct{} // closed when the process has ended
+	code int           // then its exit code
+}
+
+func newEnding() *ending { return &ending{over: make(chan struct{})} }
+
+// nextEnd waits for the end of the process that runs, or of the next one while
+// none does, and returns its exit code.
+func (s *supervisor) nextEnd() int {
+	s.mu.Lock()
+	next := s.next
+	s.mu.Unlock()
+	select {
+	case <-next.over:
+		return next.code
+	case <-s.ended:
+		return s.code
+	}
+}
+
+// running returns the first process, and an error while there is none.
+func (s *supervisor) running() (*ns.Init, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.state.Status == container.Restarting:
+		return nil, fmt.Errorf("Container %s is restarting, wait until the container is running", s.id)
+	case s.init == nil:
+		return nil, s.notRunning()
+	}
+	return s.init, nil
+}
+
+func (s *supervisor) notRunning() error {
+	return container.NewStartError(1, fmt.Errorf("container %s is not running", s.id))
+}
+
+// unlessEnded is err, or that init is not there any more, which then is its cause.
+func (s *supervisor) unlessEnded(init *ns.Init, err error) error {
+	if err != nil && init != nil && errors.Is(init.Process.Signal(syscall.Signal(0)), os.ErrProcessDone) {
+		return s.notRunning()
+	}
+	return err
 }
 
 func exitCode(ws syscall.WaitStatus, err error) int {
@@ -79,6 +128,9 @@ func (s *supervisor) pauseBeforeRestart(code int, pause time.Duration) bool {
 	s.record(func(st *container.State) {
 		st.Status, st.Pid, st.ExitCode, st.FinishedAt = container.Restarting, 0, code, time.Now().UTC()
 		s.noteOOM(st)
+		s.next.code = code
+		close(s.next.over)
+		s.next = newEnding()
 	})
 	select {
 	case <-time.After(pause):

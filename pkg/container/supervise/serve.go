@@ -77,7 +77,9 @@ func (s *supervisor) talk(conn *container.Conn) {
 	case container.OpStat:
 		answer = s.statPath(conn, req.Copy)
 	case container.OpCopyOut, container.OpCopyIn:
+		done := sayBusy(conn)
 		left, err := s.copyFiles(req, files)
+		done()
 		container.CloseFiles(files) // the other end waits for that
 		files, answer = nil, copied(conn, left, err)
 	case container.OpPause:
@@ -95,6 +97,8 @@ func (s *supervisor) talk(conn *container.Conn) {
 	case container.OpDisconnect:
 		answer = reply(conn, s.disconnect(req.Network))
 	case container.OpWait:
+		answer = conn.Send(container.Reply{Event: container.EventExit, Code: s.nextEnd()})
+	case container.OpWaitDown:
 		<-s.ended
 		answer = conn.Send(container.Reply{Event: container.EventExit, Code: s.code})
 	default:
@@ -154,17 +158,13 @@ func (s *supervisor) serveBirth(conn *container.Conn, req container.Request, fil
 func (s *supervisor) attach(conn *container.Conn, a *container.Attach, files []*os.File, before func() error) {
 	k := newSink(a, files)
 	k.lost = func(err error) {
-		var errno syscall.Errno
-		errors.As(err, &errno)
-		lost := container.Reply{Event: container.EventLost, Code: int(errno)}
-		var oe *container.OutputError
-		if errors.As(err, &oe) {
-			lost.Stream = oe.Stream
+		var lost *container.OutputError
+		if errors.As(err, &lost) {
+			_ = conn.Send(lostReply(lost))
 		}
-		_ = conn.Send(lost)
 	}
 	s.mu.Lock()
-	io := s.io
+	io, next := s.io, s.next
 	s.mu.Unlock()
 	in := io.attach(k, a != nil && a.Stdin)
 	s.event("attach", nil)
@@ -193,9 +193,9 @@ func (s *supervisor) attach(conn *container.Conn, a *container.Attach, files []*
 	select {
 	case <-s.ended:
 		_ = conn.Send(container.Reply{Event: container.EventExit, Code: s.code})
-	case <-io.over:
+	case <-next.over: // theirs was this process
 		io.detach(k)
-		_ = conn.Send(container.Reply{Event: container.EventExit, Code: io.code})
+		_ = conn.Send(container.Reply{Event: container.EventExit, Code: next.code})
 	case asked := <-left:
 		io.detach(k)
 		if asked {
@@ -203,6 +203,12 @@ func (s *supervisor) attach(conn *container.Conn, a *container.Attach, files []*
 			_ = conn.Send(container.Reply{Event: container.EventDone})
 		}
 	}
+}
+
+func lostReply(e *container.OutputError) container.Reply {
+	var errno syscall.Errno
+	errors.As(e, &errno)
+	return container.Reply{Event: container.EventLost, Code: int(errno), Stream: e.Stream}
 }
 
 func newSink(a *container.Attach, files []*os.File) *sink {
@@ -243,7 +249,7 @@ func (s *supervisor) signal(sig syscall.Signal) error {
 	init := s.init
 	s.mu.Unlock()
 	if init == nil || init.Process.Signal(sig) != nil {
-		return fmt.Errorf("container %s is not running", s.id)
+		return s.notRunning()
 	}
 	s.event("kill", map[string]string{"signal": strconv.Itoa(int(sig))})
 	return nil

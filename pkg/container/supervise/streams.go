@@ -24,9 +24,6 @@ type streams struct {
 	sinks map[*sink]bool
 	pumps sync.WaitGroup
 	outs  []*os.File // our ends of the output
-
-	over chan struct{} // closed when the process has ended and another one follows
-	code int           // then its exit code
 }
 
 // sink is where one attached command wants the output.
@@ -42,7 +39,7 @@ type sink struct {
 const pumpBuffer = 64 << 10
 
 func openStreams(p container.Process, log logSink) (*streams, error) {
-	io := &streams{tty: p.Tty, stdinOnce: p.StdinOnce, log: log, sinks: map[*sink]bool{}, over: make(chan struct{})}
+	io := &streams{tty: p.Tty, stdinOnce: p.StdinOnce, log: log, sinks: map[*sink]bool{}}
 	if p.Tty {
 		return io, nil // the terminal is made inside, and comes with the init
 	}
@@ -195,13 +192,6 @@ func (io *streams) detach(s *sink) {
 		container.CloseFiles([]*os.File{s.stdout, s.stderr})
 		s.stdout, s.stderr = nil, nil
 	}()
-}
-
-// finish tells who is attached that the process has ended, and how, when another
-// one follows: theirs was this one.
-func (io *streams) finish(code int) {
-	io.code = code
-	close(io.over)
 }
 
 // drain waits until all output has been carried, and closes everything but

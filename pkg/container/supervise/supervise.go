@@ -47,6 +47,7 @@ func Main() int {
 		store:  container.NewStore(state.Dirs{Root: args[0], Run: args[1]}),
 		id:     args[2],
 		ended:  make(chan struct{}),
+		next:   newEnding(),
 		cancel: make(chan struct{}),
 
 		endChecks: func() {},
@@ -114,6 +115,7 @@ type supervisor struct {
 	filled bool // new volumes have their content
 
 	cancel     chan struct{} // closed when stopped is set
+	next       *ending       // of the process that runs, or of the one that is started next
 	ended      chan struct{} // closed when the container is down for good
 	code       int           // then its exit code
 	talks      sync.WaitGroup

@@ -205,12 +205,17 @@ func (s *setup) loadFilter() error {
 		return nil
 	}
 	size := int(unsafe.Sizeof(unix.SockFilter{}))
+	filter := unsafe.Slice((*unix.SockFilter)(unsafe.Pointer(&s.Filter[0])), len(s.Filter)/size)
 	var flags uintptr
 	if s.Notifies {
 		flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
 	}
-	prog := unix.SockFprog{Len: uint16(len(s.Filter) / size), Filter: (*unix.SockFilter)(unsafe.Pointer(&s.Filter[0]))}
-	fd, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&prog)))
+	fd, e := setFilter(filter, flags)
+	if e == unix.EBUSY { // there is one listener for a tree of processes: that of the container around
+		leaveToListener(filter)
+		_, e = setFilter(filter, 0)
+		s.Notifies = false
+	}
 	if e != 0 {
 		return os.NewSyscallError("seccomp", e)
 	}
@@ -222,9 +227,23 @@ func (s *setup) loadFilter() error {
 	return ns.WriteMessage(s.sync, ns.Answer{Listener: true}, listener)
 }
 
-// setCapabilities drops what is left. With the fake-root filter of a single
-// id capset(2) is answered without being done; then the execve does it, for a
-// root process gets no more than the bounding set.
+func setFilter(filter []unix.SockFilter, flags uintptr) (fd uintptr, e unix.Errno) {
+	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	fd, _, e = unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&prog)))
+	return fd, e
+}
+
+// leaveToListener makes a filter allow what it handed over: where the filter
+// around hands over the same, that counts more.
+func leaveToListener(filter []unix.SockFilter) {
+	for i := range filter {
+		if filter[i].Code == unix.BPF_RET|unix.BPF_K && filter[i].K == unix.SECCOMP_RET_USER_NOTIF {
+			filter[i].K = unix.SECCOMP_RET_ALLOW
+		}
+	}
+}
+
+// setCapabilities drops what is left.
 func (s *setup) setCapabilities() error {
 	caps := s.Spec.Process.Capabilities
 	if caps == nil {
