@@ -155,7 +155,10 @@ func rmCommand(e *env, aliases ...string) *cli.Command {
 func removeContainer(c *cli.Context, cs *container.Store, ctr *container.Container, force, volumes bool) error {
 	if ctr.State.IsRunning() {
 		if !force {
-			return fmt.Errorf("cannot remove container %q: container is running: stop the container before removing or force remove", ctr.Name)
+			if ctr.State.Status == container.Paused {
+				return fmt.Errorf("cannot remove container %q: container is paused and must be unpaused first", ctr.Name)
+			}
+			return fmt.Errorf("cannot remove container %q: container is %s: stop the container before removing or force remove", ctr.Name, ctr.State.Status)
 		}
 		if err := cs.Kill(c.Context, ctr); err != nil {
 			return err
