@@ -213,7 +213,7 @@ func volumePruneCommand(e *env) *cli.Command {
 				if len(f["all"]) > 0 {
 					return cliErrorf("conflicting options: cannot specify both --all and --filter all=1")
 				}
-				f["all"], what = []string{"true"}, "local volumes"
+				f["all"], what = []string{"true"}, "all local volumes"
 			}
 			if ok, err := e.agreed(c, "WARNING! This will remove "+what+" not used by at least one container."); !ok || err != nil {
 				return err

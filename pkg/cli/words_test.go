@@ -187,6 +187,8 @@ func TestWords(t *testing.T) {
 		{"kill a b", 1, "Error: No such container: a\nError: No such container: b\n"},
 		{"inspect a b", 1, "no such object: a"},
 		{"inspect a", 1, "out:[]\n"},
+		{"rm a b", 1, "Error: No such container: a\nError: No such container: b\n"},
+		{"rm -f a b", 0, "Error: No such container: a\nError: No such container: b\n"},
 		{"ps -f foo=x", 1, "invalid filter 'foo'"},
 		{"ps -f is-task=x", 1, "invalid filter 'is-task=[x]'"},
 		{"images -f dangling=x", 1, "invalid filter 'dangling=[x]'"},
