@@ -115,6 +115,9 @@ func pruneImagesCommand(e *env) *cli.Command {
 		Flags: []cli.Flag{flag("all", short("a"), "Remove all unused images, not just dangling ones"), flag("force", short("f"), "Do not prompt for confirmation"),
 			values("filter", nil, "Provide filter values (e.g. \"until=<timestamp>\")")},
 		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+				return err
+			}
 			f, err := parseFilters(c.StringSlice("filter"), "dangling", "label", "label!", "until")
 			if err != nil {
 				return err

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/urfave/cli/v2"
 )
 
 // say runs a command line in a root of its own, and returns what it printed.
@@ -286,5 +288,30 @@ func TestHelpBeginsWithWhatWorks(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestNoArgumentIsIgnored checks that every command that takes no arguments
+// says so when it gets one.
+func TestNoArgumentIsIgnored(t *testing.T) {
+	root, tried := filepath.Join(t.TempDir(), "root"), 0
+	var try func(path string, list []*cli.Command)
+	try = func(path string, list []*cli.Command) {
+		for _, c := range list {
+			switch name := path + c.Name; {
+			case c.Hidden:
+			case len(c.Subcommands) > 0:
+				try(name+" ", c.Subcommands)
+			case c.ArgsUsage == "" && c.Name != "help":
+				tried++
+				if code, _, stderr := say(t, "coracle", root, name+" stray"); code != 1 || !strings.Contains(stderr, "'coracle "+name+"' accepts no arguments") {
+					t.Errorf("%s stray: %d\n%s", name, code, stderr)
+				}
+			}
+		}
+	}
+	try("", testEnv().app().Commands)
+	if tried < 20 {
+		t.Errorf("only %d commands take no arguments", tried)
 	}
 }
