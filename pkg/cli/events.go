@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os/signal"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/events"
@@ -70,16 +68,14 @@ func (e *env) runEvents(c *cli.Context) error {
 	}
 	var o events.Options
 	if o.Since, err = parseMoment(c.String("since")); err != nil {
-		return fmt.Errorf("invalid value for \"since\": %w", err)
+		return &cliError{err.Error()}
 	}
 	if o.Until, err = parseMoment(c.String("until")); err != nil {
-		return fmt.Errorf("invalid value for \"until\": %w", err)
+		return &cliError{err.Error()}
 	}
 	o.Past = !o.Since.IsZero() || !o.Until.IsZero() && o.Until.Before(time.Now())
 	o.Follow = o.Until.IsZero() || o.Until.After(time.Now())
-	ctx, stop := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
-	defer stop()
-	return events.Read(ctx, d.Root, o, func(ev events.Event) error {
+	return events.Read(c.Context, d.Root, o, func(ev events.Event) error {
 		if !eventMatches(f, ev) {
 			return nil
 		}

@@ -125,6 +125,7 @@ func (e *env) talkExec(es *container.ExecSession, o container.ExecOptions, keys 
 	select {
 	case <-detached:
 		restore()
+		_ = es.Send(container.Request{Op: container.OpDetach}) // it goes on, whoever hears of it
 		fmt.Fprintln(e.stderr, "read escape sequence")
 		return 0, nil
 	case s := <-quit:

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ func parseFilters(list []string, known ...string) (filters, error) {
 		}
 		k = strings.ToLower(strings.TrimSpace(k))
 		if !slices.Contains(known, k) {
-			return nil, cliErrorf("invalid filter '%s'", k)
+			return nil, fmt.Errorf("invalid filter '%s'", k)
 		}
 		f[k] = append(f[k], strings.TrimSpace(v))
 	}
@@ -46,7 +47,20 @@ func (f filters) labels(have map[string]string) bool {
 	return true
 }
 
-// matchesPrune applies what prune commands share: label, label!, and until, a
+// boolean is the value of a key that is true or false; nil when it was not given.
+func (f filters) boolean(key string) (*bool, error) {
+	var is *bool
+	for _, v := range f[key] {
+		yes := v == "true" || v == "1"
+		if !yes && v != "false" && v != "0" || is != nil && *is != yes {
+			return nil, fmt.Errorf("invalid filter '%s=%v'", key, f[key])
+		}
+		is = &yes
+	}
+	return is, nil
+}
+
+// matchesPrune applies what prune commands and images share: label, label!, and until, a
 // time or a duration before now.
 func (f filters) matchesPrune(labels map[string]string, created time.Time) (bool, error) {
 	for _, want := range f["label!"] {

@@ -160,7 +160,7 @@ func pairKind(name string) (kind, bool) {
 		return kind{"list", checkLabel}, true
 	case "sysctl":
 		return kind{"map", func(v string) error {
-			if k, _, ok := strings.Cut(v, "="); !ok || k == "" {
+			if k, _, ok := strings.Cut(v, "="); !ok || !namespacedSysctl(k) {
 				return fmt.Errorf("sysctl '%s' is not allowed", v)
 			}
 			return nil
@@ -314,4 +314,14 @@ func deprecation(cmd, name string) string {
 		return ""
 	}
 	return "Flag --" + name + " has been deprecated, " + words
+}
+
+// namespacedSysctl reports whether a sysctl belongs to a namespace of the
+// container, as Docker's client does: namespaces(7), "IPC" and "network".
+func namespacedSysctl(key string) bool {
+	switch key {
+	case "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced":
+		return true
+	}
+	return strings.HasPrefix(key, "net.") || strings.HasPrefix(key, "fs.mqueue.")
 }

@@ -4,7 +4,6 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -85,7 +84,7 @@ func healthAsked(c *cli.Context) (h container.HealthCheck, given bool, err error
 		given = given || *to != 0
 	}
 	if h.Retries = c.Int("health-retries"); h.Retries < 0 {
-		return h, false, errors.New("--health-retries cannot be negative")
+		return h, false, cliErrorf("--health-retries cannot be negative")
 	}
 	return h, given || h.Retries != 0, nil
 }

@@ -47,7 +47,7 @@ func (e *env) runImages(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := parseFilters(c.StringSlice("filter"), "dangling", "label", "before", "since", "reference")
+	f, err := parseFilters(c.StringSlice("filter"), "dangling", "label", "label!", "before", "since", "reference", "until")
 	if err != nil {
 		return err
 	}
@@ -104,6 +104,13 @@ func keepNames(s *image.Summary, f filters) bool {
 }
 
 func filterImages(ix *overlay.Index, f filters) ([]overlay.Image, error) {
+	untagged, err := f.boolean("dangling")
+	if err != nil {
+		return nil, err
+	}
+	if err := f.checkPrune(); err != nil {
+		return nil, err
+	}
 	keep := slices.Clone(ix.Images)
 	for key, older := range map[string]bool{"before": true, "since": false} {
 		for _, arg := range f[key] {
@@ -117,13 +124,16 @@ func filterImages(ix *overlay.Index, f filters) ([]overlay.Image, error) {
 		}
 	}
 	return slices.DeleteFunc(keep, func(img overlay.Image) bool {
-		return !f.labels(img.Labels) ||
-			!f.any("dangling", func(v string) bool {
-				if v == "true" || v == "1" {
-					return len(img.Names) == 0 // it may have a digest
-				}
-				return !dangling(img)
-			})
+		ok, _ := f.matchesPrune(img.Labels, img.Created)
+		switch {
+		case !ok:
+			return true
+		case untagged == nil:
+			return false
+		case *untagged:
+			return len(img.Names) > 0 // it may have a digest
+		}
+		return dangling(img)
 	}), nil
 }
 

@@ -4,9 +4,13 @@ package cli
 
 import (
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/moby/moby/api/types/image"
+
+	"coracle/pkg/overlay"
 )
 
 // The filter for references leaves the names that it is about; a digest stays
@@ -32,6 +36,34 @@ func TestNamesThatAFilterLeaves(t *testing.T) {
 		some := keepNames(&s, filters{"reference": c.pattern})
 		if !slices.Equal(s.RepoTags, c.tags) || !slices.Equal(s.RepoDigests, c.digests) || some != (len(c.tags)+len(c.digests) > 0) {
 			t.Errorf("%v: %v %v", c.pattern, s.RepoTags, s.RepoDigests)
+		}
+	}
+}
+
+// What is kept of three images, of which the oldest has no name and the next a
+// label, by each filter.
+func TestFiltersOfImages(t *testing.T) {
+	now := time.Now()
+	ix := &overlay.Index{Images: []overlay.Image{
+		{ID: "a", Names: []string{"docker.io/library/web:1"}, Created: now.Add(-time.Minute)},
+		{ID: "b", Names: []string{"docker.io/library/db:1"}, Created: now.Add(-time.Hour), Labels: map[string]string{"k": "v"}},
+		{ID: "c", Created: now.Add(-2 * time.Hour)},
+	}}
+	for _, c := range []struct{ filter, kept string }{
+		{"dangling=true", "c"}, {"dangling=1", "c"}, {"dangling=false", "ab"}, {"dangling=0", "ab"}, {"label=k", "b"}, {"label=k=v", "b"}, {"label=k=w", ""},
+		{"label!=k", "ac"}, {"label!=k=w", "abc"}, {"until=30m", "bc"}, {"until=90m", "c"}, {"until=3h", ""}, {"before=web:1", "bc"}, {"since=db:1", "a"},
+	} {
+		key, value, _ := strings.Cut(c.filter, "=")
+		if k, ok := strings.CutPrefix(c.filter, "label!="); ok {
+			key, value = "label!", k
+		}
+		images, err := filterImages(ix, filters{key: {value}})
+		kept := ""
+		for _, img := range images {
+			kept += img.ID
+		}
+		if err != nil || kept != c.kept {
+			t.Errorf("%s: %q, %v", c.filter, kept, err)
 		}
 	}
 }

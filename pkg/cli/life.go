@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -136,7 +137,11 @@ func rmCommand(e *env, aliases ...string) *cli.Command {
 			if err != nil {
 				return err
 			}
-			err = e.onReadable(c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+			args := c.Args().Slice()
+			if force { // as in Docker, what is not there needs none to be gone
+				args = slices.DeleteFunc(args, func(a string) bool { return e.sayMissing(cs, a) })
+			}
+			err = e.onReadable(args, func(cs *container.Store, ctr *container.Container) error {
 				return removeContainer(c, cs, ctr, force, c.Bool("volumes"))
 			}, func(cs *container.Store, d *container.DamagedError) error {
 				if !force {
@@ -152,10 +157,24 @@ func rmCommand(e *env, aliases ...string) *cli.Command {
 	}
 }
 
+// sayMissing reports whether there is no such container, and says so.
+func (e *env) sayMissing(cs *container.Store, arg string) bool {
+	_, err := cs.Lookup(arg)
+	var missing *container.NotFoundError
+	if !errors.As(err, &missing) {
+		return false
+	}
+	e.say(err)
+	return true
+}
+
 func removeContainer(c *cli.Context, cs *container.Store, ctr *container.Container, force, volumes bool) error {
 	if ctr.State.IsRunning() {
 		if !force {
-			return fmt.Errorf("cannot remove container %q: container is running: stop the container before removing or force remove", ctr.Name)
+			if ctr.State.Status == container.Paused {
+				return fmt.Errorf("cannot remove container %q: container is paused and must be unpaused first", ctr.Name)
+			}
+			return fmt.Errorf("cannot remove container %q: container is %s: stop the container before removing or force remove", ctr.Name, ctr.State.Status)
 		}
 		if err := cs.Kill(c.Context, ctr); err != nil {
 			return err
@@ -163,7 +182,7 @@ func removeContainer(c *cli.Context, cs *container.Store, ctr *container.Contain
 	}
 	err := cs.Remove(c.Context, ctr)
 	var gone *container.NotFoundError
-	if errors.As(err, &gone) && ctr.Life.AutoRemove || errors.Is(err, container.ErrNeedsUserNS) {
+	if errors.As(err, &gone) && (force || ctr.Life.AutoRemove) || errors.Is(err, container.ErrNeedsUserNS) {
 		err = nil
 	}
 	if err == nil && volumes {

@@ -139,7 +139,7 @@ func setCgroup(c *cli.Context, r *container.Record) error {
 		}
 	}
 	if n := c.Int("memory-swappiness"); c.IsSet("memory-swappiness") && (n < -1 || n > 100) {
-		return fmt.Errorf("Invalid value: %d, valid memory swappiness range is 0-100", n)
+		return cliErrorf("invalid value: %d. Valid memory swappiness range is 0-100", n)
 	}
 	if p := c.String("cgroup-parent"); p != "" {
 		if !strings.HasSuffix(p, ".slice") || strings.Contains(p, "/") {

@@ -53,10 +53,10 @@ func (e *env) runLogs(c *cli.Context) error {
 		}
 	}
 	if o.Since, err = parseMoment(c.String("since")); err != nil {
-		return fmt.Errorf("invalid value for \"since\": %w", err)
+		return cliErrorf("invalid value for \"since\": %v", err)
 	}
 	if o.Until, err = parseMoment(c.String("until")); err != nil {
-		return fmt.Errorf("invalid value for \"until\": %w", err)
+		return cliErrorf("invalid value for \"until\": %v", err)
 	}
 	if c.Bool("follow") && ctr.State.IsRunning() {
 		done := make(chan struct{})

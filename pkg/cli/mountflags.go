@@ -19,7 +19,8 @@ func (e *env) setMounts(c *cli.Context, r *container.Record, declared []string) 
 	if err != nil {
 		return err
 	}
-	from, err := e.volumesFrom(c.StringSlice("volumes-from"))
+	r.VolumesFrom, r.IDFile = c.StringSlice("volumes-from"), c.String("cidfile")
+	from, err := e.volumesFrom(r.VolumesFrom)
 	if err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func (e *env) volumesFrom(args []string) ([]container.Mount, error) {
 			if m.Type == container.MountTmpfs {
 				continue
 			}
-			m.ReadOnly = m.ReadOnly || readOnly
+			m.ReadOnly, m.Inherited = m.ReadOnly || readOnly, true
 			all = append(all, m)
 		}
 	}

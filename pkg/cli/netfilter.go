@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 )
 
 // checkNetworks refuses values that no network can have, in Docker's words.
@@ -16,12 +15,8 @@ func (f filters) checkNetworks() error {
 			return fmt.Errorf("invalid filter: 'type'='%s'", v)
 		}
 	}
-	for _, v := range f["dangling"] {
-		if _, err := strconv.ParseBool(v); err != nil {
-			return fmt.Errorf("invalid filter 'dangling=[%s]'", v)
-		}
-	}
-	return nil
+	_, err := f.boolean("dangling")
+	return err
 }
 
 // like reports whether a value is, or as a regular expression matches, one of
@@ -36,8 +31,6 @@ func (f filters) like(key, have string) bool {
 // dangling reports whether a network that is in use, or not, was asked for. Those
 // that are always there count as used.
 func (f filters) dangling(used bool) bool {
-	return f.any("dangling", func(v string) bool {
-		want, err := strconv.ParseBool(v)
-		return err == nil && want == !used
-	})
+	want, err := f.boolean("dangling")
+	return err == nil && (want == nil || *want == !used)
 }

@@ -116,7 +116,7 @@ func TestNamespacesAndDNS(t *testing.T) {
 
 func TestLimitsOfSizeAndNumber(t *testing.T) {
 	for args, want := range map[string]string{
-		"--shm-size=1g --ulimit=nofile=10:20 --ulimit=core=-1 --oom-score-adj=5 --sysctl=a.b=c": "",
+		"--shm-size=1g --ulimit=nofile=10:20 --ulimit=core=-1 --oom-score-adj=5 --sysctl=net.b=c": "",
 		"--shm-size=0":         "invalid size: '0'",
 		"--oom-score-adj=1001": "Invalid value 1001, range for oom score adj is [-1000, 1000]",
 	} {
@@ -195,10 +195,11 @@ func TestParseMoment(t *testing.T) {
 func TestPsFilters(t *testing.T) {
 	for kv, want := range map[string]string{
 		"status=running": "", "health=none": "", "exited=0": "", "publish=80-90/tcp": "", "expose=53/udp": "",
+		"isolation=default": "", "is-task=false": "", "is-task=1": "", "is-task=x": "invalid filter 'is-task=[x]'",
 		"status=foo": "invalid filter 'status=foo'", "health=ill": "invalid filter 'health=ill'", "exited=x": "invalid filter 'exited=x'",
 		"publish=x": "invalid filter 'publish=x'", "expose=9-8": "invalid filter 'expose=9-8'", "publish=70000": "invalid filter 'publish=70000'",
 	} {
-		f, err := parseFilters([]string{kv}, "status", "health", "exited", "publish", "expose")
+		f, err := parseFilters([]string{kv}, psFilters...)
 		if err == nil {
 			err = checkPsFilters(f)
 		}

@@ -115,6 +115,9 @@ func pruneImagesCommand(e *env) *cli.Command {
 		Flags: []cli.Flag{flag("all", short("a"), "Remove all unused images, not just dangling ones"), flag("force", short("f"), "Do not prompt for confirmation"),
 			values("filter", nil, "Provide filter values (e.g. \"until=<timestamp>\")")},
 		Action: func(c *cli.Context) error {
+			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+				return err
+			}
 			f, err := parseFilters(c.StringSlice("filter"), "dangling", "label", "label!", "until")
 			if err != nil {
 				return err
@@ -122,8 +125,12 @@ func pruneImagesCommand(e *env) *cli.Command {
 			if err := f.checkPrune(); err != nil {
 				return err
 			}
+			every, err := everyImage(c, f)
+			if err != nil {
+				return err
+			}
 			warning := "WARNING! This will remove all dangling images."
-			if c.Bool("all") {
+			if every {
 				warning = "WARNING! This will remove all images without at least one container associated to them."
 			}
 			if ok, err := e.agreed(c, warning); !ok || err != nil {
@@ -143,15 +150,25 @@ func (e *env) insideForced(f func(*overlay.Store) error) error {
 	return e.inside(f)
 }
 
+// everyImage reports whether images with names are pruned, too.
+func everyImage(c *cli.Context, f filters) (bool, error) {
+	dangling, err := f.boolean("dangling")
+	return c.Bool("all") || dangling != nil && !*dangling, err
+}
+
 func (e *env) pruneImages(c *cli.Context, st *overlay.Store, f filters) (pruned, error) {
 	p := pruned{heading: "Deleted Images:"}
 	ix, err := e.index()
 	if err != nil {
 		return p, err
 	}
+	every, err := everyImage(c, f)
+	if err != nil {
+		return p, err
+	}
 	var failed error
 	for _, img := range ix.Images {
-		if len(img.Names) > 0 && !c.Bool("all") && !slices.Contains(f["dangling"], "false") || e.imageConflict(img.ID, img) != nil {
+		if len(img.Names) > 0 && !every || e.imageConflict(img.ID, img) != nil {
 			continue
 		}
 		if ok, err := f.matchesPrune(img.Labels, img.Created); err != nil || !ok {

@@ -40,7 +40,7 @@ func (e *env) runPs(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := parseFilters(c.StringSlice("filter"), "id", "name", "label", "exited", "status", "ancestor", "before", "since", "volume", "network", "publish", "expose", "health")
+	f, err := parseFilters(c.StringSlice("filter"), psFilters...)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (e *env) runPs(c *cli.Context) error {
 	if c.Bool("latest") {
 		last = 1
 	}
-	if list, err = e.filterContainers(list, f, c.Bool("all") || last > 0 || len(f["status"]) > 0 || len(f["exited"]) > 0); err != nil {
+	if list, err = e.filterContainers(list, f, c.Bool("all") || last > 0 || len(f["status"]) > 0); err != nil {
 		return err
 	}
 	if last > 0 {

@@ -20,6 +20,12 @@ var psStates = []string{"created", "restarting", "running", "removing", "paused"
 
 var healthStates = []string{"starting", "healthy", "unhealthy", "none"}
 
+// psFilters are the keys that ps knows. Of isolation there is one, and tasks are
+// those of a swarm.
+var psFilters = []string{
+	"id", "name", "label", "exited", "status", "ancestor", "before", "since", "volume", "network", "publish", "expose", "health", "isolation", "is-task",
+}
+
 // checkPsFilters refuses values that can match nothing.
 func checkPsFilters(f filters) error {
 	bad := func(key, v string) error { return fmt.Errorf("invalid filter '%s=%s'", key, v) }
@@ -32,6 +38,9 @@ func checkPsFilters(f filters) error {
 		if !slices.Contains(healthStates, v) {
 			return bad("health", v)
 		}
+	}
+	if _, err := f.boolean("is-task"); err != nil {
+		return err
 	}
 	for _, v := range f["exited"] {
 		if _, err := strconv.Atoi(v); err != nil {
@@ -101,8 +110,9 @@ func (e *env) filterContainers(list []*container.Container, f filters, all bool)
 	if err := e.networkNames(f); err != nil {
 		return nil, err
 	}
+	tasks, _ := f.boolean("is-task")
 	keep := func(c *container.Container) bool {
-		return (all || c.State.IsRunning()) && f.labels(c.Labels) && keepState(c, f) && keepNet(c, f) &&
+		return (tasks == nil || !*tasks) && (all || c.State.IsRunning()) && f.labels(c.Labels) && keepState(c, f) && keepNet(c, f) &&
 			f.any("id", func(v string) bool { return strings.HasPrefix(c.ID, v) }) &&
 			f.any("name", func(v string) bool { return matchName(v, c.Name) }) &&
 			f.any("volume", func(v string) bool {

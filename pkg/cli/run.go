@@ -180,13 +180,32 @@ func (e *env) createRecord(c *cli.Context, id string) (*container.Container, err
 	return cs.Load(r.ID)
 }
 
-// lookupDetails finds the image that arg means.
-func lookupDetails(d state.Dirs, arg string) (overlay.Details, error) {
+// otherPlatformError says that the image of a name is for another platform than
+// was asked for: a registry may have the right one.
+type otherPlatformError struct {
+	error
+	name string
+}
+
+func (e *otherPlatformError) Unwrap() error { return &oci.NotFoundError{Arg: oci.Familiar(e.name)} }
+
+// lookupDetails finds the image that arg means, of the given platform where
+// that is not empty.
+func lookupDetails(d state.Dirs, arg, platform string) (overlay.Details, error) {
 	ix, err := overlay.ReadIndex(d)
 	if err != nil {
 		return overlay.Details{}, err
 	}
-	img, _, err := oci.Lookup(ix, arg)
+	img, name, err := oci.Lookup(ix, arg)
+	if err != nil {
+		return overlay.Details{}, err
+	}
+	if platform != "" {
+		err = checkPlatforms(arg, []string{platform}, img)
+	}
+	if err != nil && name != "" {
+		err = &otherPlatformError{err, name}
+	}
 	if err != nil {
 		return overlay.Details{}, err
 	}
@@ -246,6 +265,9 @@ func (e *env) resolveForRun(ctx context.Context, d state.Dirs, arg, platform, pu
 	default:
 		return nil, none, cliErrorf("invalid pull option: '%s': must be one of \"always\", \"missing\" or \"never\"", pull)
 	}
+	if _, err := oci.ParsePlatform(platform); err != nil {
+		return nil, none, err
+	}
 	mended := false
 	for tried := false; ; tried = true {
 		if pull == "always" && !tried {
@@ -261,7 +283,7 @@ func (e *env) resolveForRun(ctx context.Context, d state.Dirs, arg, platform, pu
 		if err != nil {
 			return nil, none, err
 		}
-		det, err := lookupDetails(d, arg)
+		det, err := lookupDetails(d, arg, platform)
 		if err == nil {
 			return lock, det, nil
 		}

@@ -132,6 +132,8 @@ func securityOption(f *container.Safety, o string) error {
 		// There is no label to disable: neither can be set without root.
 	case key == "label", key == "apparmor":
 		return fmt.Errorf("--security-opt %s is not supported without root", o)
+	case i < 0:
+		return cliErrorf("Invalid --security-opt: %q", o)
 	default:
 		return fmt.Errorf("invalid --security-opt 2: %q", o)
 	}

@@ -4,14 +4,12 @@ package cli
 
 import (
 	"bytes"
-	"os/signal"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/container"
@@ -47,8 +45,6 @@ func (e *env) runStats(c *cli.Context) error {
 			return err
 		}
 	}
-	ctx, stop := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
-	defer stop()
 	list := formatter.Stats()
 	format := e.listFormat(c, list, "statsFormat")
 	last, err := sample(cs, c.Args().Slice(), c.Bool("all"))
@@ -58,11 +54,7 @@ func (e *env) runStats(c *cli.Context) error {
 	period := statsOnce
 	live := !c.Bool("no-stream") && isTerminal(e.stdout) && strings.HasPrefix(format, formatter.TableKey)
 	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(period):
-		}
+		time.Sleep(period)
 		now, err := sample(cs, c.Args().Slice(), c.Bool("all"))
 		if err != nil {
 			return err

@@ -47,7 +47,7 @@ func topCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			_, ctr, err := e.container(c.Args().First())
+			cs, ctr, err := e.container(c.Args().First())
 			if err != nil {
 				return err
 			}
@@ -55,6 +55,7 @@ func topCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
+			cs.Event(&ctr.Record, "top", nil)
 			return e.printTop(list, cols)
 		},
 	}

@@ -151,19 +151,6 @@ func filteredVolumes(cs *container.Store, f filters) ([]container.Volume, error)
 	}), nil
 }
 
-// boolean is the value of a key that is true or false; nil when it was not given.
-func (f filters) boolean(key string) (*bool, error) {
-	var is *bool
-	for _, v := range f[key] {
-		yes := v == "true" || v == "1"
-		if !yes && v != "false" && v != "0" || is != nil && *is != yes {
-			return nil, fmt.Errorf("invalid filter '%s=%v'", key, f[key])
-		}
-		is = &yes
-	}
-	return is, nil
-}
-
 // volumeUpdateCommand answers for what only volumes of a swarm have.
 func volumeUpdateCommand(e *env) *cli.Command {
 	return &cli.Command{
@@ -226,7 +213,7 @@ func volumePruneCommand(e *env) *cli.Command {
 				if len(f["all"]) > 0 {
 					return cliErrorf("conflicting options: cannot specify both --all and --filter all=1")
 				}
-				f["all"], what = []string{"true"}, "local volumes"
+				f["all"], what = []string{"true"}, "all local volumes"
 			}
 			if ok, err := e.agreed(c, "WARNING! This will remove "+what+" not used by at least one container."); !ok || err != nil {
 				return err

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/urfave/cli/v2"
 )
 
 // say runs a command line in a root of its own, and returns what it printed.
@@ -91,6 +93,7 @@ func TestWords(t *testing.T) {
 		{"run -l =x x", 125, `invalid argument "=x" for "-l, --label" flag: invalid label '=x': empty name`},
 		{"network create --label a·b=c n", 125, `label 'a b' contains whitespaces`},
 		{"run --sysctl x x", 125, `invalid argument "x" for "--sysctl" flag: sysctl 'x' is not allowed`},
+		{"run --sysctl kernel.panic=1 x", 125, `sysctl 'kernel.panic=1' is not allowed`},
 		{"run -a foo x", 125, `invalid argument "foo" for "-a, --attach" flag: valid streams are STDIN, STDOUT and STDERR`},
 		{"run --ulimit foo=1 x", 125, `invalid argument "foo=1" for "--ulimit" flag: invalid ulimit type: foo`},
 		{"run --ulimit nofile=5:3 x", 125, `ulimit soft limit must be less than or equal to hard limit: 5 > 3`},
@@ -186,7 +189,15 @@ func TestWords(t *testing.T) {
 		{"kill a b", 1, "Error: No such container: a\nError: No such container: b\n"},
 		{"inspect a b", 1, "no such object: a"},
 		{"inspect a", 1, "out:[]\n"},
+		{"rm a b", 1, "Error: No such container: a\nError: No such container: b\n"},
+		{"rm -f a b", 0, "Error: No such container: a\nError: No such container: b\n"},
 		{"ps -f foo=x", 1, "invalid filter 'foo'"},
+		{"ps -f is-task=x", 1, "invalid filter 'is-task=[x]'"},
+		{"images -f dangling=x", 1, "invalid filter 'dangling=[x]'"},
+		{"images -f until=x", 1, `failed to parse value as time or duration: "x"`},
+		{"image prune -f --filter dangling=x", 1, "invalid filter 'dangling=[x]'"},
+		{"events --since x", 1, "failed to parse value as time or duration: \"x\"\n"},
+		{"run --platform windows/amd64 x", 125, `operating system "windows" is not supported`},
 		{"ps -f status=foo", 1, "invalid filter 'status=foo'"},
 		{"system prune --volumes --filter until=1h", 1, `The "until" filter is not supported with "--volumes"`},
 		{"volume prune -a --filter all=1 -f", 1, "conflicting options: cannot specify both --all and --filter all=1"},
@@ -277,5 +288,30 @@ func TestHelpBeginsWithWhatWorks(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestNoArgumentIsIgnored checks that every command that takes no arguments
+// says so when it gets one.
+func TestNoArgumentIsIgnored(t *testing.T) {
+	root, tried := filepath.Join(t.TempDir(), "root"), 0
+	var try func(path string, list []*cli.Command)
+	try = func(path string, list []*cli.Command) {
+		for _, c := range list {
+			switch name := path + c.Name; {
+			case c.Hidden:
+			case len(c.Subcommands) > 0:
+				try(name+" ", c.Subcommands)
+			case c.ArgsUsage == "" && c.Name != "help":
+				tried++
+				if code, _, stderr := say(t, "coracle", root, name+" stray"); code != 1 || !strings.Contains(stderr, "'coracle "+name+"' accepts no arguments") {
+					t.Errorf("%s stray: %d\n%s", name, code, stderr)
+				}
+			}
+		}
+	}
+	try("", testEnv().app().Commands)
+	if tried < 20 {
+		t.Errorf("only %d commands take no arguments", tried)
 	}
 }

@@ -41,6 +41,8 @@ type Mount struct {
 	LayerDirs []string `json:"layerDirs,omitempty"`
 	// Given is the third field of -v, as it was typed.
 	Given string `json:"given,omitempty"`
+	// Inherited is a mount that another container has, by --volumes-from.
+	Inherited bool `json:"inherited,omitempty"`
 
 	// Of a bind mount that a volume's options ask for: the volume, and options
 	// of the mount.

@@ -41,6 +41,11 @@ type Record struct {
 	Platform string            `json:"platform,omitempty"`
 
 	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// For answers alone: the values of --volumes-from and --cidfile, as they
+	// were typed.
+	VolumesFrom []string `json:"volumesFrom,omitempty"`
+	IDFile      string   `json:"idFile,omitempty"`
 }
 
 // Process is the container's first process.

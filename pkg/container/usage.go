@@ -47,7 +47,9 @@ func (c *Container) Usage() (Usage, error) {
 			u.MemoryLimit = HostMemory()
 		}
 	}
-	u.Received, u.Sent = traffic(c.State.Pid)
+	if c.Net.Mode != "host" { // all that the host sends is not the container's
+		u.Received, u.Sent = traffic(c.State.Pid)
+	}
 	return u, nil
 }
 

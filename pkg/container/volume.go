@@ -282,7 +282,10 @@ func (s *Store) RemoveAnonymousVolumes(c *Container) error {
 		if users, err := s.VolumeUsers(m.Name); err != nil || len(users) > 0 {
 			continue
 		}
-		errs = append(errs, s.RemoveVolume(m.Name))
+		var gone *VolumeNotFoundError // with another container that had it
+		if err := s.RemoveVolume(m.Name); !errors.As(err, &gone) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }

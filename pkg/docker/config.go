@@ -64,7 +64,7 @@ func containerConfig(c *container.Container) *Config {
 		put(&conf.ExposedPorts, portKey(p.ContainerPort, p.Proto), struct{}{})
 	}
 	for _, m := range c.Mounts {
-		if m.Type == container.MountVolume && isAnonymous(m.Name) {
+		if m.Type == container.MountVolume && isAnonymous(m.Name) && !m.Inherited {
 			put(&conf.Volumes, m.Target, struct{}{})
 		}
 	}
@@ -77,6 +77,7 @@ func containerConfig(c *container.Container) *Config {
 func hostConfig(c *container.Container) *HostConfig {
 	f, l, n := c.Safety, c.Limits, c.Net
 	conf := &HostConfig{PortBindings: portBindings(n.Publish), HostConfig: moby.HostConfig{
+		ContainerIDFile: c.IDFile, VolumesFrom: c.VolumesFrom,
 		LogConfig: moby.LogConfig{Type: c.Life.LogDriver, Config: table(c.Life.LogOpts)}, NetworkMode: moby.NetworkMode(n.Mode),
 		RestartPolicy: restartPolicy(c.Life.Restart), AutoRemove: c.Life.AutoRemove, Annotations: c.Annotations,
 		CapAdd: f.CapAdd, CapDrop: f.CapDrop,
@@ -113,6 +114,8 @@ func binds(mounts []container.Mount) (list []string, tmpfs map[string]string) {
 	for _, m := range mounts {
 		source := m.Source
 		switch {
+		case m.Inherited:
+			continue
 		case m.Type == container.MountTmpfs:
 			options := m.TmpfsOptions
 			if m.ReadOnly {

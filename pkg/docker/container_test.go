@@ -222,3 +222,24 @@ func TestAddresses(t *testing.T) {
 		t.Error("null")
 	}
 }
+
+// What comes from another container is where its name is said, and on none of
+// the container's own lists.
+func TestWhatComesFromAnotherContainer(t *testing.T) {
+	c := created()
+	c.VolumesFrom, c.IDFile = []string{"other:ro"}, "/run/id"
+	c.Mounts = []container.Mount{
+		{Type: container.MountBind, Source: "/a", Target: "/b", Inherited: true},
+		{Type: container.MountVolume, Name: testID, Target: "/v", ReadOnly: true, Inherited: true},
+		{Type: container.MountVolume, Name: "own", Target: "/own"},
+	}
+	c.Net = container.Net{Mode: "container:" + testID}
+	a := InspectContainer(c, testPlaces())
+	h := a.HostConfig
+	if len(h.VolumesFrom) != 1 || h.VolumesFrom[0] != "other:ro" || h.ContainerIDFile != "/run/id" || len(h.Binds) != 1 || h.Binds[0] != "own:/own" {
+		t.Errorf("%q %q %q", h.VolumesFrom, h.ContainerIDFile, h.Binds)
+	}
+	if len(a.Config.Volumes) != 0 || len(a.Mounts) != 3 || len(a.NetworkSettings.Networks) != 0 || len(NetworkNames(c)) != 0 {
+		t.Errorf("%v %v %v", a.Config.Volumes, a.Mounts, NetworkNames(c))
+	}
+}

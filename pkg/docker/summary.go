@@ -48,8 +48,12 @@ func Summarize(c *container.Container, at Places, now time.Time) Summary {
 	return s
 }
 
-// NetworkNames are the names of a container's networks.
+// NetworkNames are the names of a container's networks: none on the network of
+// another container.
 func NetworkNames(c *container.Container) []string {
+	if c.Net.OnNetworkOf() != "" {
+		return nil
+	}
 	if !c.Net.Own() {
 		return []string{c.Net.Mode}
 	}

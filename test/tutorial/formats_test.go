@@ -30,6 +30,16 @@ func TestInspectOfEveryKind(t *testing.T) {
 	if r.out != "/box\nnet\nvol\nbridge\n" || r.code != 1 || !strings.Contains(r.err, "no such object: nosuch") {
 		t.Errorf("%+v", r)
 	}
+	// An image of another platform is none; there is no registry here to have it.
+	u.fails(125, []string{"image with reference busybox was found but does not provide the specified platform (linux/riscv64)"},
+		"run", "--rm", "--pull", "never", "--platform", "linux/riscv64", "busybox", "true")
+	u.ok("create", "--platform", "linux", "--name", "other", "--network", "container:box", "--volumes-from", "box:ro", "busybox", "true")
+	if got := u.ok("ps", "-a", "--filter", "name=other", "--filter", "is-task=false", "--format", "{{.Networks}}|{{.LocalVolumes}}"); got != "|1" {
+		t.Error(got)
+	}
+	if got := u.ok("inspect", "-f", "{{.HostConfig.VolumesFrom}} {{.Config.Volumes}} {{len .Mounts}}", "other"); got != "[box:ro] map[] 1" {
+		t.Error(got)
+	}
 	var all []map[string]any
 	if r := u.result("inspect", "--size", "box", "busybox"); json.Unmarshal([]byte(r.out), &all) != nil || len(all) != 2 || all[0]["SizeRw"] == nil ||
 		!strings.Contains(r.err, "WARNING: --size ignored for image") {

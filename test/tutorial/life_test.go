@@ -77,6 +77,9 @@ func TestEvents(t *testing.T) {
 	defer func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()
+		if how, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || how.Signal() != syscall.SIGINT {
+			t.Errorf("interrupted, events ends with %v", cmd.ProcessState)
+		}
 	}()
 	lines := make(chan string, 100)
 	go func() {

@@ -214,6 +214,7 @@ func TestTerminalIsGivenBackWhenTheClientIsKilled(t *testing.T) {
 	term.expect("read escape sequence")
 	term.ends(0)
 	eventually(t, "the process that was left is done", func() bool { return u.result("exec", "box", "test", "-e", "/done").code == 0 })
+	contains(t, u.ok("events", "--since", "1h", "--until", "0s", "--filter", "event=exec_detach"), "container exec_detach ")
 	// So does one that nobody ever listened to.
 	u.ok("exec", "-d", "box", "sh", "-c", "sleep 0.2; echo out; echo err >&2; touch /done2")
 	eventually(t, "the detached process is done", func() bool { return u.result("exec", "box", "test", "-e", "/done2").code == 0 })

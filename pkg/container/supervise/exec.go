@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"strconv"
 	"strings"
@@ -41,6 +42,7 @@ func (s *supervisor) exec(conn *container.Conn, o *container.ExecOptions) {
 	s.event("exec_create: "+strings.Join(o.Args, " "), id)
 	s.event("exec_start: "+strings.Join(o.Args, " "), id)
 	_ = conn.Send(container.Reply{Event: container.EventStarted, Pid: p.HostPid})
+	detached := maps.Clone(id)
 	go func() { // signals of an attached client
 		for {
 			var req container.Request
@@ -52,8 +54,11 @@ func (s *supervisor) exec(conn *container.Conn, o *container.ExecOptions) {
 				}
 				return
 			}
-			if req.Op == container.OpSignal {
+			switch req.Op {
+			case container.OpSignal:
 				_ = p.Process.Signal(unix.Signal(req.Signal))
+			case container.OpDetach:
+				s.event("exec_detach", detached)
 			}
 		}
 	}()
