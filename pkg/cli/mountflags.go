@@ -120,7 +120,7 @@ func (e *env) volumesFrom(args []string) ([]container.Mount, error) {
 			if m.Type == container.MountTmpfs {
 				continue
 			}
-			m.ReadOnly = m.ReadOnly || readOnly
+			m.ReadOnly, m.NoCopy = m.ReadOnly || readOnly, true
 			all = append(all, m)
 		}
 	}

@@ -251,7 +251,7 @@ func (u *unpacker) file(at int, name string, r io.Reader, h *tar.Header) error {
 func (u *unpacker) finishDirs() error {
 	for i := len(u.dirs) - 1; i >= 0; i-- {
 		h := u.dirs[i]
-		f, err := u.scope.Open(path.Join(u.base, h.Name), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+		f, err := u.scope.Open(path.Join(u.base, h.Name), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {
 			continue // it was removed, or a later entry of the stream replaced it
 		}
