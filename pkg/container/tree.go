@@ -138,7 +138,8 @@ func (m Mount) BindOptions() []string {
 }
 
 // attachAll mounts what c asks for over its root file system, for who looks
-// into it while it does not run. A tmpfs is empty then, and stays so.
+// into it while it does not run. A tmpfs is empty then, and takes nothing that
+// the container would never see.
 func (s *Store) attachAll(c *Container, root *os.File) error {
 	for _, asked := range c.Mounts {
 		m, err := s.MountOf(asked)
@@ -156,10 +157,11 @@ func (s *Store) attachAll(c *Container, root *os.File) error {
 }
 
 func (s *Store) attach(c *Container, m Mount, root *os.File) error {
+	open := func() (*os.File, error) { return s.OpenTree(c, m) }
 	if m.Type == MountTmpfs {
-		return nil
+		open, m = mount.Nothing, Mount{Target: m.Target, ReadOnly: true}
 	}
-	tree, err := s.OpenTree(c, m)
+	tree, err := open()
 	if err != nil {
 		return err
 	}
