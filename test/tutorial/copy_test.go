@@ -374,6 +374,15 @@ func TestCopyLeavesMounts(t *testing.T) {
 			t.Errorf("the whole of %s: %d %q", name, r.code, r.err)
 		}
 	}, "-v", bound+":/bound")
+	// What the last run had for names is there after it, too.
+	u.ok("run", "--name", "ran", "--network", "none", "-h", "boat", "--dns", "192.0.2.1", "-v", bound+":/etc/hosts", "busybox", "true")
+	for path, want := range map[string]string{"hostname": "boat\n", "hosts": "bound"} {
+		to := filepath.Join(u.home, path)
+		u.ok("cp", "ran:/etc/"+path, to)
+		if data, err := os.ReadFile(to); err != nil || string(data) != want {
+			t.Errorf("%s after the run: %q %v", path, data, err)
+		}
+	}
 	if data, err := os.ReadFile(bound); err != nil || string(data) != "bound" {
 		t.Errorf("the mounted file: %q %v", data, err)
 	}
