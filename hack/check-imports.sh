@@ -16,7 +16,8 @@ order='
 2 coracle/pkg/events
 2 coracle/pkg/ns/seccomp
 3 coracle/pkg/ns
-4 coracle/pkg/ns/child
+4 coracle/pkg/container/transfer
+5 coracle/pkg/ns/child
 1 coracle/pkg/slirp/sockaddr
 2 coracle/pkg/slirp/relay
 3 coracle/pkg/slirp
@@ -29,7 +30,6 @@ order='
 8 coracle/pkg/bundle
 9 coracle/pkg/dockerfile
 8 coracle/pkg/container/logfile
-8 coracle/pkg/container/transfer
 9 coracle/pkg/container
 9 coracle/pkg/container/sandbox
 10 coracle/pkg/container/supervise

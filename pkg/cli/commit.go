@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
+	"coracle/pkg/docker"
 	"coracle/pkg/dockerfile"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci"
@@ -61,29 +62,19 @@ func (e *env) runCommit(c *cli.Context, st *overlay.Store, cs *container.Store, 
 	if err != nil {
 		return fmt.Errorf("the image of container %s is gone: %w", ctr.Name, err)
 	}
+	img, err := committed(c, ctr, det) // before anything is written that it could be wrong for
+	if err != nil {
+		return err
+	}
 	lowers := slices.Clone(det.LayerDirs)
 	slices.Reverse(lowers)
 	staged, err := st.StageUpper(c.Context, filepath.Join(ctr.Dir(), "upper"), lowers, mountedOn)
 	if err != nil {
 		return err
 	}
-	diffID := staged.DiffID()
+	img.RootFS.DiffIDs = append(img.RootFS.DiffIDs, staged.DiffID())
 	top, err := st.Commit(staged, det.Layers[len(det.Layers)-1], nil)
 	if err != nil {
-		return err
-	}
-	var img dockerfile.Image
-	if err := json.Unmarshal(det.Config, &img); err != nil {
-		return fmt.Errorf("decode configuration: %w", err)
-	}
-	now := time.Now().UTC()
-	img.Created, img.Author = &now, c.String("author")
-	img.RootFS.DiffIDs = append(img.RootFS.DiffIDs, diffID)
-	img.History = append(img.History, ocispec.History{
-		Created: &now, CreatedBy: strings.Join(ctr.Process.Args(), " "), Author: c.String("author"), Comment: c.String("message"),
-	})
-	settings(&img, ctr)
-	if err := dockerfile.Configure(&img, c.StringSlice("change")); err != nil {
 		return err
 	}
 	config, err := json.Marshal(img)
@@ -100,16 +91,20 @@ func (e *env) runCommit(c *cli.Context, st *overlay.Store, cs *container.Store, 
 	return nil
 }
 
-// settings gives the image what the container was run with.
-func settings(img *dockerfile.Image, ctr *container.Container) {
-	p, conf := ctr.Process, &img.Config
-	conf.Env, conf.Cmd, conf.Entrypoint, conf.WorkingDir, conf.User, conf.Labels = p.Env, p.Cmd, p.Entrypoint, p.Cwd, p.User, ctr.Labels
-	for _, port := range ctr.Net.Exposed {
-		if conf.ExposedPorts == nil {
-			conf.ExposedPorts = map[string]struct{}{}
-		}
-		conf.ExposedPorts[port] = struct{}{}
+// committed is what is said of the image that is made of ctr, but for its
+// topmost layer.
+func committed(c *cli.Context, ctr *container.Container, from overlay.Details) (*dockerfile.Image, error) {
+	var img dockerfile.Image
+	if err := json.Unmarshal(from.Config, &img); err != nil {
+		return nil, fmt.Errorf("decode configuration: %w", err)
 	}
+	now := time.Now().UTC()
+	img.Created, img.Author = &now, c.String("author")
+	img.History = append(img.History, ocispec.History{
+		Created: &now, CreatedBy: strings.Join(ctr.Process.Args(), " "), Author: c.String("author"), Comment: c.String("message"),
+	})
+	img.Config = docker.CommitConfig(ctr)
+	return &img, dockerfile.Configure(&img, c.StringSlice("change"))
 }
 
 func exportCommand(e *env) *cli.Command {

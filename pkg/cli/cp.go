@@ -225,7 +225,7 @@ func (k *copier) out(src, dst string) error {
 		return err
 	}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return cliErrorf("invalid output path: directory %q does not exist", path.Dir(path.Clean(dst)))
+		return cliErrorf("invalid output path: directory %q does not exist", dir)
 	}
 	return k.pipe(
 		func(w *os.File) ([]string, error) {

@@ -121,7 +121,7 @@ func (e *env) volumesFrom(args []string) ([]container.Mount, error) {
 			if m.Type == container.MountTmpfs {
 				continue
 			}
-			m.ReadOnly, m.Inherited = m.ReadOnly || readOnly, true
+			m.ReadOnly, m.Inherited, m.NoCopy = m.ReadOnly || readOnly, true, true
 			all = append(all, m)
 		}
 	}

@@ -56,10 +56,7 @@ func volumeCreateCommand(e *env) *cli.Command {
 func (e *env) createVolume(c *cli.Context, labels map[string]string) error {
 	var options map[string]string
 	for _, kv := range c.StringSlice("opt") {
-		k, v, ok := strings.Cut(kv, "=")
-		if !ok || k == "" {
-			return &exitError{125, cliErrorf("invalid argument %q for \"-o, --opt\" flag: invalid option: %q, want name=value", kv, kv)}
-		}
+		k, v, _ := strings.Cut(kv, "=") // a name that is not known is refused below, with or without a value
 		if options == nil {
 			options = map[string]string{}
 		}

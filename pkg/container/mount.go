@@ -216,7 +216,7 @@ func MergeMounts(asked, from []Mount, declared []string) ([]Mount, error) {
 		seen[m.Target] = true
 	}
 	all := slices.Clone(asked)
-	for _, m := range from {
+	for _, m := range slices.Backward(from) { // of two at one place the last counts
 		if !seen[m.Target] {
 			seen[m.Target] = true
 			all = append(all, m)

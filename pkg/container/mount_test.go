@@ -59,14 +59,17 @@ func TestParseMount(t *testing.T) {
 		}
 	}
 	for spec, want := range map[string]string{
-		"type=bind,target=/x":                  "field Source must not be empty",
-		"type=bind,source=/a":                  "target is required",
-		"src":                                  "invalid field 'src' must be a key=value pair",
-		"colour=blue,target=/x":                "unknown option 'colour' in 'colour=blue'",
-		"type=tmpfs,src=/a,target=/x":          "field Source must not be specified",
-		"type=bind,src=/a,dst=/b,ro=maybe":     "invalid boolean value",
-		"type=bind,src=/a,dst=/b,tmpfs-size=1": "cannot mix 'tmpfs-*' options with mount type 'bind'",
-		"type=npipe,src=/a,dst=/b":             "mount type unknown",
+		"type=bind,target=/x":                          "field Source must not be empty",
+		"type=bind,source=/a":                          "target is required",
+		"src":                                          "invalid field 'src' must be a key=value pair",
+		"colour=blue,target=/x":                        "unknown option 'colour' in 'colour=blue'",
+		"type=tmpfs,src=/a,target=/x":                  "field Source must not be specified",
+		"type=bind,src=/a,dst=/b,ro=maybe":             "invalid boolean value",
+		"type=bind,src=/a,dst=/b,tmpfs-size=1":         "cannot mix 'tmpfs-*' options with mount type 'bind'",
+		"type=npipe,src=/a,dst=/b":                     "mount type unknown",
+		"type=bind,src=a,dst=/b":                       "invalid mount path: 'a' mount path must be absolute",
+		"type=image,src=a,dst=/b,image-subpath=../..":  "subpath must be a relative path within the volume",
+		"type=volume,src=a,dst=/b,volume-subpath=/etc": "subpath must be a relative path within the volume",
 	} {
 		if _, err := ParseMount(spec); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v; want %q", spec, err, want)
@@ -88,7 +91,7 @@ func FuzzParseVolume(f *testing.F) {
 
 func TestMergeMountsKeepsWhatWasAskedFor(t *testing.T) {
 	got, err := MergeMounts([]Mount{{Type: MountBind, Source: "/s", Target: "/data/sub"}, {Type: MountTmpfs, Target: "/cache"}},
-		[]Mount{{Type: MountVolume, Name: "others", Target: "/from"}, {Type: MountVolume, Name: "others", Target: "/cache"}},
+		[]Mount{{Type: MountVolume, Name: "first", Target: "/from"}, {Type: MountVolume, Name: "others", Target: "/from"}, {Type: MountVolume, Name: "others", Target: "/cache"}},
 		[]string{"/from", "/data", "/cache/", "/../../canary", "relative", "/"})
 	if err != nil {
 		t.Fatal(err)

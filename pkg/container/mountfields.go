@@ -231,9 +231,13 @@ func (p *mountParser) finish() error {
 		m.Source = p.source
 		if m.Type == MountImage {
 			m.ReadOnly = true
-			return nil
+			break
 		}
-		src, err := filepath.Abs(p.source)
+		// As in Docker what is relative has a dot, and all else is no path.
+		if !filepath.IsAbs(m.Source) && !strings.HasPrefix(m.Source, ".") {
+			return config("invalid mount path: '%s' mount path must be absolute", m.Source)
+		}
+		src, err := filepath.Abs(m.Source)
 		m.Source = src
 		return err
 	case MountVolume:

@@ -138,9 +138,10 @@ func (m Mount) BindOptions() []string {
 }
 
 // attachAll mounts what c asks for over its root file system, for who looks
-// into it while it does not run. A tmpfs is empty then, and stays so.
+// into it while it does not run. A tmpfs is empty then, and takes nothing that
+// the container would never see.
 func (s *Store) attachAll(c *Container, root *os.File) error {
-	for _, asked := range c.Mounts {
+	for _, asked := range slices.Concat(c.Mounts, c.netFiles()) {
 		m, err := s.MountOf(asked)
 		if err == nil {
 			err = s.attach(c, m, root)
@@ -155,11 +156,25 @@ func (s *Store) attachAll(c *Container, root *os.File) error {
 	return nil
 }
 
-func (s *Store) attach(c *Container, m Mount, root *os.File) error {
-	if m.Type == MountTmpfs {
-		return nil
+// netFiles are the files of c's names and addresses, as its last run left them.
+func (c *Container) netFiles() []Mount {
+	var list []Mount
+	for _, name := range []string{"resolv.conf", "hosts", "hostname"} {
+		m := Mount{Type: MountBind, Source: filepath.Join(c.dir, "files", name), Target: "/etc/" + name}
+		taken := func(asked Mount) bool { return asked.Target == m.Target }
+		if exists(m.Source) && !slices.ContainsFunc(c.Mounts, taken) {
+			list = append(list, m)
+		}
 	}
-	tree, err := s.OpenTree(c, m)
+	return list
+}
+
+func (s *Store) attach(c *Container, m Mount, root *os.File) error {
+	open := func() (*os.File, error) { return s.OpenTree(c, m) }
+	if m.Type == MountTmpfs {
+		open, m = mount.Nothing, Mount{Target: m.Target, ReadOnly: true}
+	}
+	tree, err := open()
 	if err != nil {
 		return err
 	}

@@ -39,11 +39,17 @@ func (s *Store) FillVolume(ctx context.Context, m Mount, root *os.File) error {
 	if err != nil || real.Type == MountTmpfs {
 		return err
 	}
-	data, full := s.DataDir(m.Name), s.fillDir(m.Name)
+	full := s.fillDir(m.Name)
+	place := s.DataDir(m.Name)
 	if real.Type == MountBind {
-		data = real.Source
+		place = real.Source
 	}
-	if !isEmptyDir(data) && !exists(full) {
+	data, err := os.OpenFile(place, os.O_RDONLY|unix.O_DIRECTORY, 0) // whatever it is called from now on
+	if err != nil {
+		return nil // nothing that could be filled: the mount says what is wrong
+	}
+	defer data.Close()
+	if !isEmpty(data) && !exists(full) {
 		return nil
 	}
 	lock, err := state.Acquire(ctx, filepath.Join(s.volumeDir(m.Name), "lock"), state.Exclusive)
@@ -59,11 +65,11 @@ func (s *Store) FillVolume(ctx context.Context, m Mount, root *os.File) error {
 
 func (s *Store) fillDir(name string) string { return filepath.Join(s.volumeDir(name), "fill") }
 
-func (s *Store) fillLocked(data, full string, elsewhere bool, target string, root *os.File) error {
+func (s *Store) fillLocked(data *os.File, full string, elsewhere bool, target string, root *os.File) error {
 	if exists(full) {
 		return moveContent(data, full)
 	}
-	if !isEmptyDir(data) {
+	if !isEmpty(data) {
 		return nil
 	}
 	// The image is hostile: target is resolved inside its root file system.
@@ -76,7 +82,8 @@ func (s *Store) fillLocked(data, full string, elsewhere bool, target string, roo
 	}
 	defer from.Close()
 	if elsewhere { // on another file system, perhaps
-		return copyContent(data, from)
+		_, err = transfer.Copy(data, from)
+		return err
 	}
 	tmp := full + ".tmp"
 	if err := os.RemoveAll(tmp); err != nil {
@@ -105,7 +112,7 @@ func copyContent(dir string, from *os.File) error {
 }
 
 // moveContent ends a fill. What is in the volume already stays as it is.
-func moveContent(data, full string) error {
+func moveContent(data *os.File, full string) error {
 	info, err := os.Lstat(full) // before a move changes its times
 	if err != nil {
 		return err
@@ -115,17 +122,17 @@ func moveContent(data, full string) error {
 		return err
 	}
 	for _, e := range entries {
-		err := unix.Renameat2(unix.AT_FDCWD, filepath.Join(full, e.Name()), unix.AT_FDCWD, filepath.Join(data, e.Name()), unix.RENAME_NOREPLACE)
+		err := unix.Renameat2(unix.AT_FDCWD, filepath.Join(full, e.Name()), int(data.Fd()), e.Name(), unix.RENAME_NOREPLACE)
 		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return &os.PathError{Op: "move", Path: e.Name(), Err: err}
 		}
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		if err := os.Lchown(data, int(st.Uid), int(st.Gid)); err != nil {
+		if err := data.Chown(int(st.Uid), int(st.Gid)); err != nil {
 			return err
 		}
 	}
-	err = errors.Join(os.Chmod(data, info.Mode()), os.Chtimes(data, info.ModTime(), info.ModTime()))
+	err = errors.Join(data.Chmod(info.Mode()), os.Chtimes(inroot.Path(data), info.ModTime(), info.ModTime()))
 	return errors.Join(err, os.RemoveAll(full))
 }
 
@@ -141,7 +148,14 @@ func isEmptyDir(dir string) bool {
 		return false
 	}
 	defer f.Close()
-	_, err = f.Readdirnames(1)
+	return isEmpty(f)
+}
+
+func isEmpty(dir *os.File) bool {
+	if _, err := dir.Seek(0, io.SeekStart); err != nil {
+		return false
+	}
+	_, err := dir.Readdirnames(1)
 	return err == io.EOF
 }
 

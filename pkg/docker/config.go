@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/docker/go-units"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/moby/moby/api/types/blkiodev"
 	moby "github.com/moby/moby/api/types/container"
 
@@ -71,6 +72,17 @@ func containerConfig(c *container.Container) *Config {
 	if len(c.Net.Networks) > 0 && !c.Net.Networks[0].MAC.IsZero() {
 		conf.MacAddress = c.Net.Networks[0].MAC.String()
 	}
+	return conf
+}
+
+// CommitConfig is the configuration of an image that is made of a container,
+// where Docker's commit has nothing else: neither OnBuild nor Shell.
+func CommitConfig(c *container.Container) dockerspec.DockerOCIImageConfig {
+	from := containerConfig(c)
+	var conf dockerspec.DockerOCIImageConfig
+	conf.User, conf.Env, conf.Cmd, conf.Entrypoint = from.User, from.Env, from.Cmd, from.Entrypoint
+	conf.WorkingDir, conf.Labels, conf.StopSignal = from.WorkingDir, from.Labels, from.StopSignal
+	conf.ExposedPorts, conf.Volumes, conf.Healthcheck = from.ExposedPorts, from.Volumes, from.Healthcheck
 	return conf
 }
 

@@ -112,7 +112,15 @@ func TestConfigure(t *testing.T) {
 		!slices.Equal(ports, []string{"80/tcp", "8000/udp", "8001/udp"}) {
 		t.Errorf("configuration is %+v", c)
 	}
-	if err := Configure(&img, []string{"RUN x"}); message(err) != "RUN is not supported here" {
+	for change, want := range map[string]string{
+		"BAD": "BAD is not a valid change command", "FROM x": "FROM is not a valid change command", "SHELL [\"a\"]": "SHELL is not a valid change command",
+		"ENV": "ENV requires at least one argument", "": "file with no instructions",
+	} {
+		if err := Configure(&img, []string{change}); message(err) != want {
+			t.Errorf("%q: %v, want %s", change, err, want)
+		}
+	}
+	if err := Configure(&img, []string{"RUN x"}); message(err) != "RUN is not a valid change command" {
 		t.Errorf("RUN gave %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -227,30 +228,59 @@ func sourcesOf(cmd instructions.Command) []string {
 
 // parseTrigger parses an ONBUILD instruction of a base image.
 func parseTrigger(text string) (instructions.Command, error) {
-	res, err := parser.Parse(strings.NewReader(text))
+	nodes, err := parseNodes(text)
+	if err == nil && len(nodes) != 1 {
+		err = errors.New("want one instruction")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("parse ONBUILD trigger %q: %w", text, err)
 	}
-	if len(res.AST.Children) != 1 {
-		return nil, fmt.Errorf("parse ONBUILD trigger %q: want one instruction", text)
-	}
-	cmd, err := instructions.ParseCommand(res.AST.Children[0])
+	cmd, err := instructions.ParseCommand(nodes[0])
 	if err != nil {
 		return nil, fmt.Errorf("parse ONBUILD trigger %q: %w", text, err)
 	}
 	return cmd, nil
 }
 
-// Configure applies instructions that only change the configuration, such as
-// those of import --change.
+func parseNodes(text string) ([]*parser.Node, error) {
+	res, err := parser.Parse(strings.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	return res.AST.Children, nil
+}
+
+// changeCommands are the instructions that --change takes, as in Docker.
+var changeCommands = []string{
+	"cmd", "entrypoint", "env", "expose", "healthcheck", "label", "onbuild", "stopsignal", "user", "volume", "workdir",
+}
+
+// Configure applies instructions that only change the configuration, those of
+// commit and import --change. Its texts are Docker's.
 func Configure(image *Image, changes []string) error {
-	s := &stage{image: image.DockerOCIImage, args: newArgScope()}
-	s.args.adopt(s.image.Config.Env)
-	for _, text := range changes {
-		cmd, err := parseTrigger(text)
+	if len(changes) == 0 {
+		return nil
+	}
+	nodes, err := parseNodes(strings.Join(changes, "\n"))
+	if err != nil {
+		return err
+	}
+	var cmds []instructions.Command
+	for _, n := range nodes {
+		if !slices.Contains(changeCommands, strings.ToLower(n.Value)) {
+			return fmt.Errorf("%s is not a valid change command", n.Value)
+		}
+	}
+	for _, n := range nodes {
+		cmd, err := instructions.ParseCommand(n)
 		if err != nil {
 			return err
 		}
+		cmds = append(cmds, cmd)
+	}
+	s := &stage{image: image.DockerOCIImage, args: newArgScope()}
+	s.args.adopt(s.image.Config.Env)
+	for _, cmd := range cmds {
 		if ex, ok := cmd.(instructions.SupportsSingleWordExpansion); ok {
 			if err := ex.Expand(s.args.expand('\\')); err != nil {
 				return err

@@ -144,6 +144,19 @@ func TestSparseFiles(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 	again(t, s, id, data)
+
+	// What was sparse before a program without a word for it packed it.
+	data = archive(entry{name: "zeros", text: strings.Repeat("\x00", 8<<20) + "end"}, entry{name: "all", text: strings.Repeat("\x00", 1<<20)})
+	id = layer(t, s, "", data)
+	if lowers, err = s.Lowers(id); err != nil {
+		t.Fatal(err)
+	}
+	for name, size := range map[string]int64{"zeros": 8<<20 + 3, "all": 1 << 20} {
+		if err := unix.Lstat(filepath.Join(lowers[0], name), &st); err != nil || st.Size != size || st.Blocks > 1024 {
+			t.Errorf("%s: size %d, %d blocks, %v", name, st.Size, st.Blocks, err)
+		}
+	}
+	again(t, s, id, data)
 }
 
 // Archives that are made without a look for holes have the zeros; so have the
@@ -218,12 +231,13 @@ func TestCapabilitiesAndAttributesSurvive(t *testing.T) {
 	}
 	id := layer(t, s, "", archive(
 		entry{name: "bin", text: "x", mode: 0o4755, uid: uid, attrs: attrs}, entry{name: "link", kind: tar.TypeLink, link: "bin", mode: 0o4755, uid: uid},
+		entry{name: "bare", kind: tar.TypeLink, link: "bin", mode: 0o4755, uid: uid},
 		entry{name: "d", kind: tar.TypeDir, attrs: map[string]string{"user.note": "kept"}}))
 	lowers, err := s.Lowers(id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"bin", "link", "d"} {
+	for _, name := range []string{"bin", "link", "bare", "d"} {
 		var v [64]byte
 		if n, err := unix.Lgetxattr(filepath.Join(lowers[0], name), "user.note", v[:]); err != nil || string(v[:n]) != "kept" {
 			t.Errorf("%s has lost its note: %v", name, err)

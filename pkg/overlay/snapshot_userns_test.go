@@ -113,17 +113,20 @@ func TestStageDirKeepsChanges(t *testing.T) {
 	stream(t, st, base)
 	top := change(t, st, base, func(root string) error {
 		return errors.Join(os.Remove(root+"/d/gone"), os.RemoveAll(root+"/o"), write(root+"/o/new", "6"), os.RemoveAll(root+"/tree"),
-			write(root+"/a", "7"), os.Link(root+"/a", root+"/b"), os.Symlink("/etc/passwd", root+"/link"), unix.Mkfifo(root+"/fifo", 0o600),
+			write(root+"/a", "7"), os.Link(root+"/a", root+"/b"), os.Symlink("/etc/passwd", root+"/link"), os.Link(root+"/link", root+"/link2"), unix.Mkfifo(root+"/fifo", 0o600),
 			write(root+"/temporary", "8"), os.Remove(root+"/temporary"))
 	})
 	heads := stream(t, st, top)
 	got := slices.Sorted(maps.Keys(heads))
-	want := []string{".wh.tree", "a", "b", "d/", "d/.wh.gone", "fifo", "link", "o/", "o/.wh..wh..opq", "o/new"}
+	want := []string{".wh.tree", "a", "b", "d/", "d/.wh.gone", "fifo", "link", "link2", "o/", "o/.wh..wh..opq", "o/new"}
 	if !slices.Equal(got, want) {
 		t.Errorf("layer has %q, want %q", got, want)
 	}
 	if h := heads["b"]; h != nil && (h.Typeflag != tar.TypeLink || h.Linkname != "a") {
 		t.Errorf("b is %q to %q, want a hard link to a", h.Typeflag, h.Linkname)
+	}
+	if h := heads["link2"]; h != nil && (h.Typeflag != tar.TypeLink || h.Linkname != "link") {
+		t.Errorf("link2 is %q to %q, want a hard link to link", h.Typeflag, h.Linkname)
 	}
 	lowers, err := st.Lowers(top)
 	if err != nil || len(lowers) != 2 {

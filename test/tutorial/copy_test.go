@@ -172,6 +172,9 @@ func kinds(t *testing.T) []byte {
 		tar.Header{Name: "k/able", Typeflag: tar.TypeReg, Mode: 0o755, ModTime: past, Linkname: "able", PAXRecords: capability},
 		tar.Header{Name: "k/again", Typeflag: tar.TypeLink, Linkname: "k/program"},
 		tar.Header{Name: "k/link", Typeflag: tar.TypeSymlink, Linkname: "/nowhere", ModTime: past},
+		tar.Header{Name: "k/sub/", Typeflag: tar.TypeDir, Mode: 0o755, ModTime: past},
+		tar.Header{Name: "k/sub/able", Typeflag: tar.TypeLink, Linkname: "k/able", Mode: 0o755},
+		tar.Header{Name: "k/sub/link", Typeflag: tar.TypeLink, Linkname: "k/link"},
 		tar.Header{Name: "k/pipe", Typeflag: tar.TypeFifo, Mode: 0o620, ModTime: past},
 		tar.Header{Name: "k/zeros", Typeflag: tar.TypeReg, Mode: 0o600, ModTime: past, Linkname: strings.Repeat("\x00", 4<<20) + "end"},
 		tar.Header{Name: "k/closed/", Typeflag: tar.TypeDir, Mode: 0o500, ModTime: past},
@@ -207,6 +210,9 @@ func checkKinds(t *testing.T, what, data, dir string, owners bool) {
 	}
 	if a, b := at("/program"), at("/again"); a.Typeflag != tar.TypeLink && b.Typeflag != tar.TypeLink {
 		t.Errorf("%s: two files became of one", what)
+	}
+	if at("/sub/able").Linkname != dir+"/able" || at("/sub/link").Typeflag != tar.TypeLink || at("/sub/link").Linkname != dir+"/link" {
+		t.Errorf("%s: links in another directory are files of their own", what)
 	}
 	if h := at("/pipe"); h.Typeflag != tar.TypeFifo {
 		t.Errorf("%s: the pipe is a %c", what, h.Typeflag)
@@ -246,6 +252,9 @@ func TestCopyKeepsWhatFilesAre(t *testing.T) {
 		for _, image := range []string{"imported", "committed"} {
 			u.ok("create", "--name", "filled", "-v", "/tmp/k", image, "true")
 			checkKinds(t, "a new volume of "+image, u.ok("cp", "filled:/tmp/k", "-"), "k", true)
+			if got := u.ok("run", "--rm", "--network", "none", image, "stat", "-c", "%h %b", "/tmp/k/link", "/tmp/k/zeros"); !regexp.MustCompile(`^2 \d+\n1 \d{1,3}$`).MatchString(got) {
+				t.Errorf("names and blocks in %s: %q", image, got)
+			}
 			u.ok("rm", "-v", "filled")
 			u.ok("rmi", image)
 		}
@@ -338,4 +347,43 @@ func TestCopySeesMounts(t *testing.T) {
 	}, "--read-only", "-v", "named:/named")
 	u.ok("create", "--name", "box", "--tmpfs", "/scratch", "busybox", "true")
 	u.fails(1, []string{"/scratch is a tmpfs"}, "cp", file, "box:/scratch/x")
+	u.fails(1, []string{"/scratch is a tmpfs"}, "cp", file, "box:/scratch")
+	in := pack(t, tar.Header{Name: "scratch/x", Typeflag: tar.TypeReg, Mode: 0o644, Linkname: "x"})
+	if r := u.feed(in, "cp", "-", "box:/"); r.code != 1 || !strings.Contains(r.err, "scratch/x: read-only file system") {
+		t.Errorf("into a tmpfs, by a stream: %d %q", r.code, r.err)
+	}
+	u.ok("start", "-a", "box")
+}
+
+// TestCopyLeavesMounts: what a file is mounted on is not replaced, which would
+// take the mount away from a container that runs.
+func TestCopyLeavesMounts(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	file, bound := u.write("file", "new"), u.write("bound", "bound")
+	bothWays(u, func(name string) {
+		u.fails(1, []string{"bound: device or resource busy"}, "cp", file, name+":/bound")
+		if name == "runs" {
+			u.fails(1, []string{"hosts: device or resource busy"}, "cp", file, name+":/etc/hosts")
+			if got := u.ok("exec", name, "sh", "-c", "cat /bound; grep -c -e ' /bound ' -e ' /etc/hosts ' /proc/mounts"); got != "bound2" {
+				t.Errorf("in the container: %q", got)
+			}
+		}
+		// Of the whole root no word is lost about what no other engine copies.
+		if r := u.result("cp", name+":/", "-"); r.code != 0 || r.err != "" || unpack(t, r.out)["proc/self"] != nil || unpack(t, r.out)["proc"] == nil && name == "runs" {
+			t.Errorf("the whole of %s: %d %q", name, r.code, r.err)
+		}
+	}, "-v", bound+":/bound")
+	// What the last run had for names is there after it, too.
+	u.ok("run", "--name", "ran", "--network", "none", "-h", "boat", "--dns", "192.0.2.1", "-v", bound+":/etc/hosts", "busybox", "true")
+	for path, want := range map[string]string{"hostname": "boat\n", "hosts": "bound"} {
+		to := filepath.Join(u.home, path)
+		u.ok("cp", "ran:/etc/"+path, to)
+		if data, err := os.ReadFile(to); err != nil || string(data) != want {
+			t.Errorf("%s after the run: %q %v", path, data, err)
+		}
+	}
+	if data, err := os.ReadFile(bound); err != nil || string(data) != "bound" {
+		t.Errorf("the mounted file: %q %v", data, err)
+	}
 }

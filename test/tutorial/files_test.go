@@ -46,6 +46,18 @@ func TestCopyCommitExport(t *testing.T) {
 		t.Errorf("in the committed image: %q", got)
 	}
 
+	before := u.ok("images", "-aq")
+	u.fails(1, []string{"BAD is not a valid change command"}, "commit", "-c", "BAD x", "box")
+	if after := u.ok("images", "-aq"); after != before {
+		t.Errorf("a refused commit left %q, before %q", after, before)
+	}
+	u.ok("run", "-d", "--name", "settings", "--network", "none", "-v", "/anonymous", "-v", "vol:/vol", "--expose", "80", "--health-cmd", "true",
+		"--stop-signal", "INT", "-l", "a=b", "busybox", "sleep", "1000")
+	u.ok("commit", "-c", "EXPOSE 81", "settings", "set")
+	if got := u.ok("image", "inspect", "-f", "{{json .Config.Volumes}} {{json .Config.ExposedPorts}} {{.Config.Healthcheck.Test}} {{.Config.StopSignal}} {{.Config.Labels}}", "set"); got != `{"/anonymous":{}} {"80/tcp":{},"81/tcp":{}} [CMD-SHELL true] INT map[a:b]` {
+		t.Errorf("the committed settings: %s", got)
+	}
+
 	u.ok("stop", "-t", "0", "box")
 	u.ok("cp", filepath.Join(u.home, "made"), "box:/etc/made")
 	u.ok("cp", "box:/etc/made", filepath.Join(u.home, "again"))

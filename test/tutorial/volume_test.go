@@ -83,15 +83,17 @@ func TestVolumeMounts(t *testing.T) {
 	}
 	u.ok(run("-v", dir+":/x", "-v", dir+":/x", "--tmpfs", "/t", "--tmpfs", "/t", "busybox", "true")...)
 	for words, args := range map[string][]string{
-		"Duplicate mount point: /x":                       {"-v", dir + ":/x", "-v", "/tmp:/x"},
-		"Duplicate mount point: /y":                       {"-v", dir + ":/y", "--tmpfs", "/y"},
-		"invalid mode: U":                                 {"-v", dir + ":/x:U"},
-		"invalid mode: ro,rw":                             {"-v", dir + ":/x:ro,rw"},
-		"invalid mode: rshared":                           {"--volumes-from", "source:rshared"},
-		"field BindOptions must not be specified":         {"-v", "v1:/x:rslave"},
-		"bind source path does not exist: " + dir + "/no": {"--mount", "type=bind,src=" + dir + "/no,dst=/x"},
-		"cannot access path no/such: no such file":        {"--mount", "type=volume,src=v1,dst=/x,volume-subpath=no/such"},
-		"No such container: nobody":                       {"--volumes-from", "nobody"},
+		"Duplicate mount point: /x":                        {"-v", dir + ":/x", "-v", "/tmp:/x"},
+		"Duplicate mount point: /y":                        {"-v", dir + ":/y", "--tmpfs", "/y"},
+		"invalid mode: U":                                  {"-v", dir + ":/x:U"},
+		"invalid mode: ro,rw":                              {"-v", dir + ":/x:ro,rw"},
+		"invalid mode: rshared":                            {"--volumes-from", "source:rshared"},
+		"field BindOptions must not be specified":          {"-v", "v1:/x:rslave"},
+		"bind source path does not exist: " + dir + "/no":  {"--mount", "type=bind,src=" + dir + "/no,dst=/x"},
+		"cannot access path no/such: no such file":         {"--mount", "type=volume,src=v1,dst=/x,volume-subpath=no/such"},
+		"No such container: nobody":                        {"--volumes-from", "nobody"},
+		"/etc/passwd: not a directory: Are you trying to":  {"-v", dir + ":/etc/passwd"},
+		"/etc: not a directory: Are you trying to mount a": {"-v", dir + "/f:/etc"},
 	} {
 		u.fails(125, []string{words}, run(append(args, "busybox", "true")...)...)
 	}

@@ -176,9 +176,11 @@ func (u *unpacker) entry(tr *tar.Reader, h *tar.Header) error {
 }
 
 // clearPlace removes what an entry replaces. A directory stays where one comes.
+// What is mounted stays, too: seen from outside of the container's mount
+// namespace the kernel would take the mount away with the name.
 func clearPlace(at int, name string, h *tar.Header) (there bool, err error) {
-	var st unix.Stat_t
-	if err := unix.Fstatat(at, name, &st, unix.AT_SYMLINK_NOFOLLOW); errors.Is(err, unix.ENOENT) {
+	var st unix.Statx_t
+	if err := unix.Statx(at, name, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_TYPE, &st); errors.Is(err, unix.ENOENT) {
 		return false, nil
 	} else if err != nil {
 		return false, err
@@ -193,6 +195,8 @@ func clearPlace(at int, name string, h *tar.Header) (there bool, err error) {
 		return true, nil
 	case h.Typeflag == tar.TypeLink && path.Clean("/"+h.Linkname) == "/"+h.Name:
 		return true, errors.New("a hard link to itself")
+	case st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0:
+		return true, &os.PathError{Op: "unlinkat", Path: h.Name, Err: unix.EBUSY}
 	}
 	return false, unix.Unlinkat(at, name, 0)
 }
@@ -251,7 +255,7 @@ func (u *unpacker) file(at int, name string, r io.Reader, h *tar.Header) error {
 func (u *unpacker) finishDirs() error {
 	for i := len(u.dirs) - 1; i >= 0; i-- {
 		h := u.dirs[i]
-		f, err := u.scope.Open(path.Join(u.base, h.Name), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+		f, err := u.scope.Open(path.Join(u.base, h.Name), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {
 			continue // it was removed, or a later entry of the stream replaced it
 		}

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"syscall"
 	"time"
 
@@ -45,7 +46,8 @@ func Out(w io.Writer, root *os.File, o OutOptions) (left []string, err error) {
 		return nil, err
 	}
 	buf := bufio.NewWriterSize(w, 256<<10)
-	p := &packer{tw: tar.NewWriter(buf), seen: map[inode]string{}, bare: o.As == "" && path.Clean(o.Path) == "/", owner: o.Owner}
+	whole := path.Clean(o.Path) == "/"
+	p := &packer{tw: tar.NewWriter(buf), seen: map[inode]string{}, whole: whole, bare: whole && o.As == "", owner: o.Owner}
 	if info.IsDir() {
 		err = p.tree(f, o.As)
 	} else {
@@ -67,6 +69,7 @@ type packer struct {
 	tw    *tar.Writer
 	seen  map[inode]string // files with several names, by the first that was written
 	bare  bool             // without an entry for the directory itself
+	whole bool             // of the root itself
 	owner func(uid, gid int) (int, int)
 	left  leftovers
 }
@@ -126,8 +129,8 @@ func (p *packer) tree(dir *os.File, as string) error {
 }
 
 func (p *packer) entry(root *os.Root, name, to string, info fs.FileInfo) error {
-	if first, ok := p.again(info, to); ok {
-		return p.link(to, first, info)
+	if first, ok := p.again(info); ok {
+		return p.link(root, name, to, first, info)
 	}
 	switch mode := info.Mode(); {
 	case mode&fs.ModeSocket != 0:
@@ -140,7 +143,7 @@ func (p *packer) entry(root *os.Root, name, to string, info fs.FileInfo) error {
 		}
 		return p.header(to, link, info, nil)
 	case mode.IsDir(), mode.IsRegular():
-		in, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+		in, err := openAsIs(root, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -162,6 +165,12 @@ func (p *packer) entry(root *os.Root, name, to string, info fs.FileInfo) error {
 	return p.header(to, "", info, nil)
 }
 
+// openAsIs opens what was a file or a directory a moment ago: neither a link
+// nor a pipe that has taken its place holds it up.
+func openAsIs(root *os.Root, name string) (*os.File, error) {
+	return root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+}
+
 func (p *packer) dir(in *os.File, name, to string, info fs.FileInfo) error {
 	attrs, err := xattr.ReadFile(in)
 	if err != nil {
@@ -170,11 +179,25 @@ func (p *packer) dir(in *os.File, name, to string, info fs.FileInfo) error {
 	if err := p.header(to, "", info, attrs); err != nil {
 		return err
 	}
+	if p.whole && slices.Contains(runtimeDirs, name) && isMounted(in) {
+		return fs.SkipDir
+	}
 	if made, err := isKernels(in); err != nil || !made {
 		return err
 	}
 	p.left.add(name, errKernel.Error())
 	return fs.SkipDir
+}
+
+// runtimeDirs are where a container that runs has file systems that are no
+// part of it: Docker's copy of a whole root does not see them.
+var runtimeDirs = []string{"dev", "proc", "sys"}
+
+// isMounted reports whether the directory is the root of a mount.
+func isMounted(dir *os.File) bool {
+	var st unix.Statx_t
+	err := unix.Statx(int(dir.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st)
+	return err == nil && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
 }
 
 var errKernel = errors.New("its content is made by the kernel while it is read")
@@ -195,16 +218,21 @@ func isKernels(f *os.File) (bool, error) {
 }
 
 // again reports under which name a file was written before.
-func (p *packer) again(info fs.FileInfo, to string) (first string, ok bool) {
-	st, isStat := info.Sys().(*syscall.Stat_t)
-	if !isStat || info.IsDir() || st.Nlink < 2 || info.Mode()&fs.ModeSocket != 0 {
-		return "", false
-	}
-	key := inode{uint64(st.Dev), st.Ino}
-	if first, ok = p.seen[key]; !ok {
-		p.seen[key] = to
+func (p *packer) again(info fs.FileInfo) (first string, ok bool) {
+	key, ok := linked(info)
+	if ok {
+		first, ok = p.seen[key]
 	}
 	return first, ok
+}
+
+// linked tells files that have several names.
+func linked(info fs.FileInfo) (key inode, several bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || info.IsDir() || st.Nlink < 2 || info.Mode()&fs.ModeSocket != 0 {
+		return inode{}, false
+	}
+	return inode{uint64(st.Dev), st.Ino}, true
 }
 
 // file writes as much as the header says: a file that grows is cut, one that
@@ -223,12 +251,29 @@ func (p *packer) file(in *os.File, as string, info fs.FileInfo) error {
 	return err
 }
 
-func (p *packer) link(as, to string, info fs.FileInfo) error {
+// link writes a further name of a file, with all that belongs to the file: who
+// unpacks it may set all of that again.
+func (p *packer) link(root *os.Root, name, as, to string, info fs.FileInfo) error {
 	h, err := p.newHeader(as, "", info)
 	if err != nil {
 		return err
 	}
 	h.Typeflag, h.Linkname, h.Size = tar.TypeLink, to, 0
+	if info.Mode().IsRegular() {
+		in, err := openAsIs(root, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		attrs, err := xattr.ReadFile(in)
+		if err != nil {
+			return err
+		}
+		xattr.ToHeader(h, attrs)
+	}
 	return p.tw.WriteHeader(h)
 }
 
@@ -238,6 +283,9 @@ func (p *packer) header(as, link string, info fs.FileInfo, attrs map[string]stri
 		return err
 	}
 	xattr.ToHeader(h, attrs)
+	if key, ok := linked(info); ok {
+		p.seen[key] = as
+	}
 	return p.tw.WriteHeader(h)
 }
 

@@ -3,9 +3,11 @@
 package child
 
 import (
+	"errors"
 	"os"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"coracle/pkg/mount"
 )
@@ -27,15 +29,29 @@ func (r *rootfs) bind(m specs.Mount, target string) error {
 		place = r.mkdirAll
 	}
 	to, err := place(target)
+	if errors.Is(err, unix.ENOTDIR) {
+		return errKind
+	}
 	if err != nil {
 		return err
 	}
 	defer to.Close()
+	there, err := to.Stat()
+	if err != nil {
+		return err
+	}
+	if there.IsDir() != info.IsDir() {
+		return errKind
+	}
 	if err := checkTarget(to, target, m.Source); err != nil {
 		return err
 	}
 	return attachTree(tree, m.Options, to)
 }
+
+// errKind has Docker's words.
+var errKind = errors.New("not a directory: Are you trying to mount a directory onto a file (or vice-versa)? " +
+	"Check if the specified host path exists and is the expected type")
 
 // source is the detached mount that came with the configuration, or one of
 // what the spec names.

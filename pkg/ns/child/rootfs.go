@@ -12,6 +12,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/container/transfer"
 	"coracle/pkg/inroot"
 	"coracle/pkg/mount"
 )
@@ -255,9 +256,12 @@ func (r *rootfs) newMount(fstype, source string, options []string, dir *os.File)
 	if err != nil {
 		return os.NewSyscallError("fsmount", err)
 	}
-	defer unix.Close(mnt)
+	made := os.NewFile(uintptr(mnt), fstype)
+	defer made.Close()
 	if copied {
-		if err := copyUp(mnt, dir); err != nil {
+		// Nothing runs in the container yet; what cannot be made without root is
+		// left out.
+		if _, err := transfer.Copy(made, dir); err != nil {
 			return fmt.Errorf("tmpcopyup: %w", err)
 		}
 	}
