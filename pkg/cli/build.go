@@ -148,10 +148,16 @@ func (e *env) buildSources(c *cli.Context, o *dockerfile.Options) error {
 	if o.ContextDir, err = filepath.EvalSymlinks(o.ContextDir); err != nil {
 		return err
 	}
-	switch file {
-	case "-":
+	switch {
+	case file == "-":
 		o.Source, o.Dockerfile = e.stdin, "Dockerfile"
-	case "":
+	case isDescriptor(file): // a shell's <(command)
+		f, err := os.Open(file)
+		if err != nil {
+			return fmt.Errorf("failed to read dockerfile: %w", err)
+		}
+		o.Source, o.Dockerfile = f, "Dockerfile"
+	case file == "":
 		o.Dockerfile = filepath.Join(o.ContextDir, "Dockerfile")
 		if _, err := os.Stat(o.Dockerfile); errors.Is(err, os.ErrNotExist) {
 			if _, err := os.Stat(filepath.Join(o.ContextDir, "dockerfile")); err == nil {
@@ -170,6 +176,10 @@ func (e *env) buildSources(c *cli.Context, o *dockerfile.Options) error {
 		}
 	}
 	return nil
+}
+
+func isDescriptor(file string) bool {
+	return strings.HasPrefix(file, "/dev/fd/") || strings.HasPrefix(file, "/proc/self/fd/")
 }
 
 func exists(file string) bool {
@@ -193,7 +203,8 @@ func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options, 
 		return errors.Join(err, finish(false))
 	}
 	for _, file := range []string{c.String("iidfile"), c.String("metadata-file")} {
-		if file != "" { // one of before says nothing of this build
+		// One of before says nothing of this build.
+		if info, err := os.Stat(file); file != "" && err == nil && info.Mode().IsRegular() {
 			_ = os.Remove(file)
 		}
 	}

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/util/suggest"
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
 
@@ -160,14 +162,19 @@ func (f *file) nameOf(i int) string {
 	return fmt.Sprintf("stage-%d", i)
 }
 
+// target finds the stage to be built; as for BuildKit it is named, not numbered.
 func (f *file) target(name string) (int, error) {
 	if name == "" {
 		return len(f.stages) - 1, nil
 	}
-	if i := f.stageOrNumber(name, len(f.stages)); i >= 0 {
+	if i := f.stage(name, len(f.stages)); i >= 0 {
 		return i, nil
 	}
-	return 0, fmt.Errorf("target stage %q could not be found", name)
+	var names []string
+	for i := range f.stages {
+		names = append(names, f.nameOf(i))
+	}
+	return 0, suggest.WrapError(fmt.Errorf("target stage %q could not be found", name), name, names, true)
 }
 
 // needed finds the stages that the target is made of.
@@ -241,22 +248,39 @@ func parseTrigger(text string) (instructions.Command, error) {
 	return cmd, nil
 }
 
+// changeCommands are the instructions that commit and import take.
+var changeCommands = []string{
+	"cmd", "entrypoint", "env", "expose", "healthcheck", "label", "onbuild", "stopsignal", "user", "volume", "workdir",
+}
+
 // Configure applies instructions that only change the configuration, such as
 // those of import --change.
 func Configure(image *Image, changes []string) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	res, err := parser.Parse(strings.NewReader(strings.Join(changes, "\n")))
+	if err != nil {
+		return err
+	}
+	for _, n := range res.AST.Children {
+		if !slices.Contains(changeCommands, strings.ToLower(n.Value)) {
+			return fmt.Errorf("%s is not a valid change command", n.Value)
+		}
+	}
 	s := &stage{image: image.DockerOCIImage, args: newArgScope()}
 	s.args.adopt(s.image.Config.Env)
-	for _, text := range changes {
-		cmd, err := parseTrigger(text)
+	for _, n := range res.AST.Children {
+		cmd, err := instructions.ParseCommand(n)
 		if err != nil {
 			return err
 		}
 		if ex, ok := cmd.(instructions.SupportsSingleWordExpansion); ok {
-			if err := ex.Expand(s.args.expand('\\')); err != nil {
+			if err := ex.Expand(s.args.expand(res.EscapeToken)); err != nil {
 				return err
 			}
 		}
-		if err := configure(s, cmd, '\\'); err != nil {
+		if err := configure(s, cmd, res.EscapeToken); err != nil {
 			return err
 		}
 	}
