@@ -112,8 +112,13 @@ func TestConfigure(t *testing.T) {
 		!slices.Equal(ports, []string{"80/tcp", "8000/udp", "8001/udp"}) {
 		t.Errorf("configuration is %+v", c)
 	}
-	if err := Configure(&img, []string{"RUN x"}); message(err) != "RUN is not supported here" {
-		t.Errorf("RUN gave %v", err)
+	for change, want := range map[string]string{
+		"RUN x": "RUN is not a valid change command", "FROM x": "FROM is not a valid change command", "BAD": "BAD is not a valid change command",
+		"": "file with no instructions", "ENV A": "ENV must have two arguments",
+	} {
+		if err := Configure(&img, []string{change}); message(err) != want {
+			t.Errorf("%q: got %v, want %s", change, err, want)
+		}
 	}
 }
 

@@ -318,8 +318,9 @@ func (d *dirDiffer) ApplyDiff(dest string, _ *archive.TarOptions, _ *graphdriver
 func recordOnly(rec *recorder) error {
 	for tr := tar.NewReader(rec); ; {
 		h, err := tr.Next()
-		if err == io.EOF {
-			return nil
+		if err == io.EOF { // of the archive; the writer has more to say
+			_, err = io.Copy(io.Discard, rec)
+			return err
 		}
 		if err != nil {
 			return err

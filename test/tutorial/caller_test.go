@@ -82,6 +82,26 @@ func TestDescriptorsOfCaller(t *testing.T) {
 	u.ok("rm", "-f", "one", "made")
 }
 
+// TestNamedDescriptors gives files as a shell's <(command) does: what a command
+// line names is read, by its own number, and reaches no container.
+func TestNamedDescriptors(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	u.write("c/Dockerfile", "FROM busybox\nRUN --mount=type=secret,id=s cat /run/secrets/s >/kept; ls /proc/self/fd >/open\n")
+	r := u.shell(`set -e; printf '%s' hidden >s; $C save busybox >b.tar
+		$C build -q --network none -t built --secret id=s,src=/dev/fd/3 c 3<s >/dev/null
+		$C run --rm --network none built cat /kept /open
+		printf 'FROM built\nRUN echo piped >/piped\n' | $C build -q --network none -t built -f /proc/self/fd/9 c 9<&0 </dev/null >/dev/null
+		$C run --rm --network none built cat /piped
+		$C load -q -i /dev/fd/9 9<b.tar; $C run --rm --network none busybox sh -c 'ls /proc/self/fd; cat /dev/fd/9' 9<s || echo $?`)
+	if want := "hidden0\n1\n2\n3\npiped\n"; r.code != 0 || !strings.HasPrefix(r.out, want) {
+		t.Errorf("%d %q, want %q\n%s", r.code, r.out, want, r.err)
+	}
+	if strings.Count(r.out, "hidden") != 1 || !strings.HasSuffix(r.out, "\n1\n") {
+		t.Errorf("a container has a descriptor of the caller: %q", r.out)
+	}
+}
+
 // TestHomeOfCaller leaves HOME out: the account says where it is.
 func TestHomeOfCaller(t *testing.T) {
 	u := newUser(t)
