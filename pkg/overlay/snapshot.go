@@ -209,7 +209,7 @@ func (l *layerWriter) other(path, name string, info fs.FileInfo, st *syscall.Sta
 			return err
 		}
 	}
-	if st.Nlink > 1 && info.Mode().IsRegular() {
+	if st.Nlink > 1 && link == "" { // links to links are nobody's
 		key := inode{st.Dev, st.Ino}
 		if first, ok := l.links[key]; ok {
 			hdr, err := l.newHeader(path, name, "", info, st)
