@@ -227,7 +227,7 @@ func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options, 
 	if err := e.writeOutputs(c, st, o, res, out); err != nil {
 		return err
 	}
-	if err := writeBuildFiles(c, o, res); err != nil {
+	if err := e.writeBuildFiles(c, o, res); err != nil {
 		return err
 	}
 	if c.Bool("quiet") && !toStdout(out) && !o.NoImage {
@@ -237,13 +237,13 @@ func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options, 
 }
 
 // writeBuildFiles writes what scripts read of a build that succeeded.
-func writeBuildFiles(c *cli.Context, o dockerfile.Options, res dockerfile.Result) error {
+func (e *env) writeBuildFiles(c *cli.Context, o dockerfile.Options, res dockerfile.Result) error {
 	if o.NoImage {
 		return nil
 	}
 	id := "sha256:" + res.Image.ID
 	if file := c.String("iidfile"); file != "" {
-		if err := os.WriteFile(file, []byte(id), 0o644); err != nil {
+		if err := e.writeFile(file, []byte(id)); err != nil {
 			return fmt.Errorf("write image ID file: %w", err)
 		}
 	}
@@ -257,7 +257,7 @@ func writeBuildFiles(c *cli.Context, o dockerfile.Options, res dockerfile.Result
 	}
 	data, err := json.MarshalIndent(about, "", "  ")
 	if err == nil {
-		err = os.WriteFile(file, data, 0o644)
+		err = e.writeFile(file, data)
 	}
 	if err != nil {
 		return fmt.Errorf("write metadata file: %w", err)

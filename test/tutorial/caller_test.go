@@ -31,7 +31,8 @@ func TestUmaskOfCaller(t *testing.T) {
 			u.image("busybox.tar", "busybox")
 			u.write("c/Dockerfile", "FROM busybox\nRUN mkdir /made && echo a >/made/f\nWORKDIR /work/dir\n")
 			r := u.shell("umask " + umask + `; $C build -q -t made c && $C run -d --name one -v vol:/vol --health-cmd 'umask >>/probe' --health-interval 50ms made sleep 1000 &&
-				$C exec one sh -c 'umask; stat -c "%a %n" / /made /made/f /work /work/dir /vol /etc/hosts /etc/resolv.conf /etc/hostname' && $C export -o files.tar one`)
+				$C exec one sh -c 'umask; stat -c "%a %n" / /made /made/f /work /work/dir /vol /etc/hosts /etc/resolv.conf /etc/hostname' &&
+				$C export -o files.tar one && $C build -q -o type=tar,dest=built.tar c && $C build -q --iidfile id --metadata-file about c`)
 			if r.code != 0 {
 				t.Fatal(r.out, r.err)
 			}
@@ -39,8 +40,10 @@ func TestUmaskOfCaller(t *testing.T) {
 			eventually(t, "the health check has run", func() bool { return u.result("exec", "one", "test", "-s", "/probe").code == 0 })
 			contains(t, u.ok("exec", "one", "cat", "/probe"), "0022")
 			want := map[string]os.FileMode{"077": 0o600, "000": 0o666}[umask]
-			if st, err := os.Stat(filepath.Join(u.home, "files.tar")); err != nil || st.Mode().Perm() != want {
-				t.Errorf("the file that was asked for: %v, %v", st.Mode(), err)
+			for _, name := range []string{"files.tar", "built.tar", "id", "about"} {
+				if st, err := os.Stat(filepath.Join(u.home, name)); err != nil || st.Mode().Perm() != want {
+					t.Errorf("the file that was asked for, %s: %v, %v, want %v", name, st, err, want)
+				}
 			}
 			u.ok("rm", "-f", "one")
 			u.ok("volume", "rm", "vol")
