@@ -148,10 +148,16 @@ func (e *env) buildSources(c *cli.Context, o *dockerfile.Options) error {
 	if o.ContextDir, err = filepath.EvalSymlinks(o.ContextDir); err != nil {
 		return err
 	}
-	switch file {
-	case "-":
+	switch {
+	case file == "-":
 		o.Source, o.Dockerfile = e.stdin, "Dockerfile"
-	case "":
+	case isDescriptor(file): // a shell's <(command)
+		f, err := os.Open(file)
+		if err != nil {
+			return fmt.Errorf("failed to read dockerfile: %w", err)
+		}
+		o.Source, o.Dockerfile = f, "Dockerfile"
+	case file == "":
 		o.Dockerfile = filepath.Join(o.ContextDir, "Dockerfile")
 		if _, err := os.Stat(o.Dockerfile); errors.Is(err, os.ErrNotExist) {
 			if _, err := os.Stat(filepath.Join(o.ContextDir, "dockerfile")); err == nil {
@@ -170,6 +176,10 @@ func (e *env) buildSources(c *cli.Context, o *dockerfile.Options) error {
 		}
 	}
 	return nil
+}
+
+func isDescriptor(file string) bool {
+	return strings.HasPrefix(file, "/dev/fd/") || strings.HasPrefix(file, "/proc/self/fd/")
 }
 
 func exists(file string) bool {
@@ -193,7 +203,8 @@ func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options, 
 		return errors.Join(err, finish(false))
 	}
 	for _, file := range []string{c.String("iidfile"), c.String("metadata-file")} {
-		if file != "" { // one of before says nothing of this build
+		// One of before says nothing of this build.
+		if info, err := os.Stat(file); file != "" && err == nil && info.Mode().IsRegular() {
 			_ = os.Remove(file)
 		}
 	}
@@ -216,7 +227,7 @@ func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options, 
 	if err := e.writeOutputs(c, st, o, res, out); err != nil {
 		return err
 	}
-	if err := writeBuildFiles(c, o, res); err != nil {
+	if err := e.writeBuildFiles(c, o, res); err != nil {
 		return err
 	}
 	if c.Bool("quiet") && !toStdout(out) && !o.NoImage {
@@ -226,13 +237,13 @@ func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options, 
 }
 
 // writeBuildFiles writes what scripts read of a build that succeeded.
-func writeBuildFiles(c *cli.Context, o dockerfile.Options, res dockerfile.Result) error {
+func (e *env) writeBuildFiles(c *cli.Context, o dockerfile.Options, res dockerfile.Result) error {
 	if o.NoImage {
 		return nil
 	}
 	id := "sha256:" + res.Image.ID
 	if file := c.String("iidfile"); file != "" {
-		if err := os.WriteFile(file, []byte(id), 0o644); err != nil {
+		if err := e.writeFile(file, []byte(id)); err != nil {
 			return fmt.Errorf("write image ID file: %w", err)
 		}
 	}
@@ -246,7 +257,7 @@ func writeBuildFiles(c *cli.Context, o dockerfile.Options, res dockerfile.Result
 	}
 	data, err := json.MarshalIndent(about, "", "  ")
 	if err == nil {
-		err = os.WriteFile(file, data, 0o644)
+		err = e.writeFile(file, data)
 	}
 	if err != nil {
 		return fmt.Errorf("write metadata file: %w", err)

@@ -123,15 +123,16 @@ func (o *buildOutput) check() error {
 type archiveFile struct {
 	*os.File
 	dest string // where it goes to, or empty: it is there
+	mode os.FileMode
 }
 
-func createArchive(dest string) (*archiveFile, error) {
+func (e *env) createArchive(dest string) (*archiveFile, error) {
 	if info, err := os.Stat(dest); err == nil && !info.Mode().IsRegular() {
 		f, err := os.OpenFile(dest, os.O_WRONLY, 0)
 		return &archiveFile{File: f}, err
 	}
 	f, err := os.CreateTemp(filepath.Dir(dest), ".coracle-build-")
-	return &archiveFile{f, dest}, err
+	return &archiveFile{f, dest, e.fileMode()}, err
 }
 
 func (a *archiveFile) finish(ok bool) error {
@@ -140,7 +141,7 @@ func (a *archiveFile) finish(ok bool) error {
 		return err
 	}
 	if ok && err == nil {
-		err = errors.Join(os.Chmod(a.Name(), 0o644), os.Rename(a.Name(), a.dest))
+		err = errors.Join(os.Chmod(a.Name(), a.mode), os.Rename(a.Name(), a.dest))
 	}
 	if !ok || err != nil {
 		_ = os.Remove(a.Name())
@@ -175,7 +176,7 @@ func (e *env) applyOutputs(o *dockerfile.Options, list []buildOutput) (finish fu
 				o.Outputs = append(o.Outputs, dockerfile.Destination{Tar: e.stdout})
 				continue
 			}
-			f, err := createArchive(out.dest)
+			f, err := e.createArchive(out.dest)
 			if err != nil {
 				return finish, err
 			}

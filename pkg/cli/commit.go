@@ -72,6 +72,9 @@ func (e *env) runCommit(c *cli.Context, st *overlay.Store, cs *container.Store, 
 	if err != nil {
 		return err
 	}
+	for _, name := range staged.Reserved {
+		e.warn("/%s was left out: in a layer, names that begin with .wh. stand for what is removed", name)
+	}
 	img.RootFS.DiffIDs = append(img.RootFS.DiffIDs, staged.DiffID())
 	top, err := st.Commit(staged, det.Layers[len(det.Layers)-1], nil)
 	if err != nil {

@@ -110,5 +110,15 @@ func (e *env) createFile(name string) (*os.File, error) {
 	return f, err
 }
 
+// writeFile writes one.
+func (e *env) writeFile(name string, data []byte) error {
+	f, err := e.createFile(name)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
+}
+
 // fileMode is the mode of a file that the user has named.
 func (e *env) fileMode() os.FileMode { return os.FileMode(0o666 &^ e.umask) }

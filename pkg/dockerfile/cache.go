@@ -25,7 +25,7 @@ import (
 type cacheKey string
 
 // cacheVersion changes when the same instruction begins to give other files.
-const cacheVersion = "2"
+const cacheVersion = "3"
 
 // newKey digests the parts, in a form in which no two lists are the same.
 func newKey(parent overlay.LayerID, parts ...string) cacheKey {

@@ -199,11 +199,10 @@ func (b *builder) workdir(s *stage, c *instructions.WorkdirCommand) error {
 func (b *builder) makeWorkdir(root *files.Target, dir, user string) error {
 	var own files.Owner
 	if user != "" {
-		u, _, err := spec.ResolveUser(root.Path(), user, nil)
-		if err != nil {
+		var err error
+		if own, err = files.ResolveOwner(root.Path(), user); err != nil {
 			return err
 		}
-		own = files.Owner{UID: int(u.UID), GID: int(u.GID)}
 	}
 	var when time.Time
 	if b.epoch != nil {

@@ -169,7 +169,7 @@ func TestDamagedCache(t *testing.T) {
 			t.Fatal(err)
 		}
 		records, err := filepath.Glob(dir + "/*.[js]*")
-		if err != nil || len(records) != 3 {
+		if err != nil || len(records) < 3 { // one more, of sums, where all this takes long
 			t.Fatal(records, err)
 		}
 		for _, r := range records {

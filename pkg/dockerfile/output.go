@@ -11,10 +11,9 @@ import (
 	"os"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/overlay"
+	"coracle/pkg/xattr"
 )
 
 // Destination is where the files of a build go, beside the store: one of the two.
@@ -112,10 +111,32 @@ func (a *tarTree) add(name string, d fs.DirEntry) error {
 		}
 		a.links[st.Ino] = name
 	}
-	if !info.Mode().IsRegular() {
-		return a.w.WriteHeader(h)
+	switch {
+	case info.IsDir():
+		return a.dir(name, h)
+	case info.Mode().IsRegular():
+		return a.file(name, h)
 	}
-	return a.file(name, h)
+	return a.w.WriteHeader(h)
+}
+
+func (a *tarTree) dir(name string, h *tar.Header) error {
+	f, err := a.t.Root().OpenFile(name, openFlags, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return a.header(f, h)
+}
+
+// header writes it with the attributes of a file.
+func (a *tarTree) header(f *os.File, h *tar.Header) error {
+	attrs, err := xattr.ReadFile(f)
+	if err != nil {
+		return err
+	}
+	xattr.ToHeader(h, attrs)
+	return a.w.WriteHeader(h)
 }
 
 func (a *tarTree) file(name string, h *tar.Header) error {
@@ -124,11 +145,7 @@ func (a *tarTree) file(name string, h *tar.Header) error {
 		return err
 	}
 	defer f.Close()
-	var caps [64]byte // file capabilities, capabilities(7)
-	if n, err := unix.Fgetxattr(int(f.Fd()), "security.capability", caps[:]); err == nil {
-		h.PAXRecords = map[string]string{"SCHILY.xattr.security.capability": string(caps[:n])}
-	}
-	if err := a.w.WriteHeader(h); err != nil {
+	if err := a.header(f, h); err != nil {
 		return err
 	}
 	_, err = io.CopyN(a.w, f, h.Size)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/util/suggest"
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
 
@@ -161,14 +162,19 @@ func (f *file) nameOf(i int) string {
 	return fmt.Sprintf("stage-%d", i)
 }
 
+// target finds the stage to be built; as for BuildKit it is named, not numbered.
 func (f *file) target(name string) (int, error) {
 	if name == "" {
 		return len(f.stages) - 1, nil
 	}
-	if i := f.stageOrNumber(name, len(f.stages)); i >= 0 {
+	if i := f.stage(name, len(f.stages)); i >= 0 {
 		return i, nil
 	}
-	return 0, fmt.Errorf("target stage %q could not be found", name)
+	var names []string
+	for i := range f.stages {
+		names = append(names, f.nameOf(i))
+	}
+	return 0, suggest.WrapError(fmt.Errorf("target stage %q could not be found", name), name, names, true)
 }
 
 // needed finds the stages that the target is made of.
@@ -228,26 +234,18 @@ func sourcesOf(cmd instructions.Command) []string {
 
 // parseTrigger parses an ONBUILD instruction of a base image.
 func parseTrigger(text string) (instructions.Command, error) {
-	nodes, err := parseNodes(text)
-	if err == nil && len(nodes) != 1 {
-		err = errors.New("want one instruction")
-	}
+	res, err := parser.Parse(strings.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("parse ONBUILD trigger %q: %w", text, err)
 	}
-	cmd, err := instructions.ParseCommand(nodes[0])
+	if len(res.AST.Children) != 1 {
+		return nil, fmt.Errorf("parse ONBUILD trigger %q: want one instruction", text)
+	}
+	cmd, err := instructions.ParseCommand(res.AST.Children[0])
 	if err != nil {
 		return nil, fmt.Errorf("parse ONBUILD trigger %q: %w", text, err)
 	}
 	return cmd, nil
-}
-
-func parseNodes(text string) ([]*parser.Node, error) {
-	res, err := parser.Parse(strings.NewReader(text))
-	if err != nil {
-		return nil, err
-	}
-	return res.AST.Children, nil
 }
 
 // changeCommands are the instructions that --change takes, as in Docker.
@@ -261,17 +259,17 @@ func Configure(image *Image, changes []string) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	nodes, err := parseNodes(strings.Join(changes, "\n"))
+	res, err := parser.Parse(strings.NewReader(strings.Join(changes, "\n")))
 	if err != nil {
 		return err
 	}
 	var cmds []instructions.Command
-	for _, n := range nodes {
+	for _, n := range res.AST.Children {
 		if !slices.Contains(changeCommands, strings.ToLower(n.Value)) {
 			return fmt.Errorf("%s is not a valid change command", n.Value)
 		}
 	}
-	for _, n := range nodes {
+	for _, n := range res.AST.Children {
 		cmd, err := instructions.ParseCommand(n)
 		if err != nil {
 			return err
@@ -282,11 +280,11 @@ func Configure(image *Image, changes []string) error {
 	s.args.adopt(s.image.Config.Env)
 	for _, cmd := range cmds {
 		if ex, ok := cmd.(instructions.SupportsSingleWordExpansion); ok {
-			if err := ex.Expand(s.args.expand('\\')); err != nil {
+			if err := ex.Expand(s.args.expand(res.EscapeToken)); err != nil {
 				return err
 			}
 		}
-		if err := configure(s, cmd, '\\'); err != nil {
+		if err := configure(s, cmd, res.EscapeToken); err != nil {
 			return err
 		}
 	}

@@ -57,10 +57,6 @@ const openFlags = os.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
 // context, or from where the user says.
 func (b *builder) readDockerfile() ([]byte, error) {
 	data, err := b.readSource()
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		err = &fs.PathError{Op: pe.Op, Path: shownFile(b.o.Dockerfile), Err: pe.Err}
-	}
 	if err != nil {
 		return nil, fmt.Errorf("failed to read dockerfile: %w", err)
 	}
@@ -88,13 +84,17 @@ func (b *builder) readSource() ([]byte, error) {
 		}
 		f, err = b.openInContext()
 	}
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return nil, &fs.PathError{Op: "open", Path: shownFile(b.o.Dockerfile), Err: pe.Err}
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	data, err := readBounded(f)
 	if err != nil {
-		return nil, &fs.PathError{Op: "read", Path: b.o.Dockerfile, Err: err}
+		return nil, &fs.PathError{Op: "read", Path: shownFile(b.o.Dockerfile), Err: err}
 	}
 	return data, nil
 }

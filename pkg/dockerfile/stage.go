@@ -328,6 +328,9 @@ func (b *builder) commit(d *overlay.Dir, parent overlay.LayerID, lowers []string
 	if err != nil {
 		return "", err
 	}
+	for _, name := range staged.Reserved {
+		b.warn(fmt.Sprintf("/%s was left out: in a layer, names that begin with .wh. stand for what is removed", name))
+	}
 	return b.st.Commit(staged, parent, nil)
 }
 

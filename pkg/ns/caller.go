@@ -4,7 +4,9 @@ package ns
 
 import (
 	"os"
+	"regexp"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,4 +40,44 @@ func closeEachOnExec(dir string) {
 			unix.CloseOnExec(fd)
 		}
 	}
+}
+
+// descriptor is how a word of a command line names one.
+const descriptor = `(?:^|[=,:>])/(?:dev|proc/self)/fd/([0-9]{1,3})(?:$|[,:])`
+
+// namedFiles are the descriptors above the three that a command line names, each
+// in the place of its number, from 3 on. done closes our copies of them.
+func namedFiles(args []string) (files []*os.File, done func()) {
+	done = func() {
+		for _, f := range files {
+			f.Close()
+		}
+	}
+	var names *regexp.Regexp
+	for _, a := range args {
+		if !strings.Contains(a, "/fd/") {
+			continue
+		}
+		if names == nil {
+			names = regexp.MustCompile(descriptor)
+		}
+		for _, m := range names.FindAllStringSubmatch(a, -1) {
+			n, err := strconv.Atoi(m[1])
+			if err != nil || n < 3 {
+				continue
+			}
+			fd, err := unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 3)
+			if err != nil {
+				continue // whoever opens it says so
+			}
+			for len(files) <= n-3 {
+				files = append(files, nil)
+			}
+			if files[n-3] != nil {
+				files[n-3].Close()
+			}
+			files[n-3] = os.NewFile(uintptr(fd), a)
+		}
+	}
+	return files, done
 }

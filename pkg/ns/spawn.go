@@ -35,7 +35,7 @@ type Spawn struct {
 }
 
 // Start runs the stage and returns once its id maps are written. Files are its
-// descriptors 3 and up.
+// descriptors 3 and up; where one is nil there is none.
 func (s Spawn) Start() (*os.Process, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -155,18 +155,23 @@ func Inside() bool { return joined }
 // that signals from a terminal reach it by themselves; when the caller dies it
 // is killed, and with it everything it started, for it is the init of a pid
 // namespace.
+//
+// Descriptors of the caller that the arguments name, as a shell's <(command)
+// does, are passed on under their numbers; no others are.
 func Enter(args []string, stdin, stdout, stderr *os.File) (int, error) {
 	maps, err := HostMaps()
 	if err != nil {
 		return 0, err
 	}
+	files, done := namedFiles(args)
+	defer done()
 	runtime.LockOSThread() // Pdeathsig watches this thread
 	defer runtime.UnlockOSThread()
 	sigs := make(chan os.Signal, 8)
 	signal.Notify(sigs, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
 	defer signal.Stop(sigs)
 	p, err := Spawn{
-		Stage: StageEnter, Args: args, Stdin: stdin, Stdout: stdout, Stderr: stderr,
+		Stage: StageEnter, Args: args, Files: files, Stdin: stdin, Stdout: stdout, Stderr: stderr,
 		NewPID: true, DieWithParent: true, Maps: &maps,
 	}.Start()
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -34,9 +35,12 @@ const opaqueXattr = "user.overlay.opaque"
 // added or changed, and whiteouts for what was removed. The same directory
 // always gives the same bytes: entries are sorted, and carry neither access
 // times nor names of users.
-func writeLayer(ctx context.Context, w io.Writer, upper string, lowers, skip []string) error {
+//
+// Files whose names the format has another meaning for are left out, and
+// returned: each would remove another file wherever the layer is unpacked.
+func writeLayer(ctx context.Context, w io.Writer, upper string, lowers, skip []string) (reserved []string, err error) {
 	l := &layerWriter{tw: tar.NewWriter(w), upper: upper, lowers: lowers, links: map[inode]string{}, buf: make([]byte, 256<<10), skip: skip}
-	err := filepath.WalkDir(upper, func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(upper, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) && path != upper {
 			return nil // a container that runs has removed it
 		}
@@ -46,12 +50,34 @@ func writeLayer(ctx context.Context, w io.Writer, upper string, lowers, skip []s
 		if err != nil {
 			return err
 		}
+		if path != upper && strings.HasPrefix(d.Name(), whiteoutPrefix) {
+			return l.reserve(path, d)
+		}
 		return l.entry(path, d)
 	})
 	if err != nil {
-		return fmt.Errorf("write layer: %w", err)
+		return nil, fmt.Errorf("write layer: %w", err)
 	}
-	return l.tw.Close()
+	return l.reserved, l.tw.Close()
+}
+
+// reserve leaves out what has a name of the format's own.
+func (l *layerWriter) reserve(path string, d fs.DirEntry) error {
+	info, err := d.Info()
+	if err != nil {
+		return err
+	}
+	name, err := filepath.Rel(l.upper, path)
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); !ok || !isWhiteout(st) { // that it was removed needs no mark
+		l.reserved = append(l.reserved, name)
+	}
+	if d.IsDir() {
+		return fs.SkipDir
+	}
+	return nil
 }
 
 type inode struct{ dev, ino uint64 }
@@ -65,6 +91,8 @@ type layerWriter struct {
 	// skip names what is left out as long as it is empty and nothing below has
 	// it: places that only were mounted on.
 	skip []string
+	// reserved names what was left out for its name.
+	reserved []string
 }
 
 func (l *layerWriter) entry(path string, d fs.DirEntry) error {

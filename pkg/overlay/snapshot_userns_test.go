@@ -133,3 +133,55 @@ func TestStageDirKeepsChanges(t *testing.T) {
 		t.Fatalf("lowers of %s: %q, %v", top, lowers, err)
 	}
 }
+
+// Names that mean removals in a stream are in no layer of files, nor is what
+// they stand for removed.
+func TestReservedNamesStayOut(t *testing.T) {
+	st := openTestStore(t)
+	write := func(p string) error {
+		return errors.Join(os.MkdirAll(filepath.Dir(p), 0o755), os.WriteFile(p, []byte("x"), 0o644))
+	}
+	base := change(t, st, "", func(root string) error { return errors.Join(write(root+"/etc/a"), write(root+"/d/b")) })
+	spoil := func(root string) error {
+		return errors.Join(write(root+"/.wh.etc"), write(root+"/d/.wh..wh..opq"), write(root+"/.wh.dir/f"), os.Symlink("x", root+"/d/.wh.b"), write(root+"/new"))
+	}
+	reserved := []string{".wh.dir", ".wh.etc", "d/.wh..wh..opq", "d/.wh.b"}
+	dir, err := st.NewDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Discard()
+	lowers, err := st.Lowers(base)
+	if err == nil {
+		err = spoil(dir.Upper)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a container", "a build"} {
+		var staged *Staged
+		if name == "a build" { // takes the directory over
+			staged, err = st.StageDir(context.Background(), dir, lowers)
+		} else {
+			staged, err = st.StageUpper(context.Background(), dir.Upper, lowers, nil)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if !slices.Equal(staged.Reserved, reserved) {
+			t.Errorf("%s left out %q, want %q", name, staged.Reserved, reserved)
+		}
+		for _, r := range reserved {
+			if _, err := os.Lstat(filepath.Join(staged.Path(), r)); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("%s is in the files of %s: %v", r, name, err)
+			}
+		}
+		id, err := st.Commit(staged, base, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := slices.Sorted(maps.Keys(stream(t, st, id))); !slices.Equal(got, []string{"d/", "new"}) {
+			t.Errorf("the layer of %s has %q", name, got)
+		}
+	}
+}

@@ -25,6 +25,9 @@ type Staged struct {
 	s    *Store
 	out  *graphdriver.DriverWithDifferOutput
 	made []string // see tarDiffer
+	// Reserved names what a layer of files cannot have, relative to the root:
+	// files whose names begin with ".wh.", which mean removals in its stream.
+	Reserved []string
 }
 
 // DiffID is the digest of the layer's uncompressed tar stream.
@@ -230,10 +233,12 @@ func (s *Store) StageDir(ctx context.Context, d *Dir, lowers []string) (*Staged,
 	if err != nil {
 		return nil, err
 	}
-	st, err := s.stage(&dirDiffer{ctx: ctx, dir: d, lowers: lowers, scratch: scratch})
+	differ := &dirDiffer{ctx: ctx, dir: d, lowers: lowers, scratch: scratch}
+	st, err := s.stage(differ)
 	if err != nil {
 		return nil, err
 	}
+	st.Reserved = differ.reserved
 	return st, d.Discard()
 }
 
@@ -241,11 +246,38 @@ func (s *Store) StageDir(ctx context.Context, d *Dir, lowers []string) (*Staged,
 // as it is. skip names, relative to the root, what is left out while it is
 // empty and not in a layer below.
 func (s *Store) StageUpper(ctx context.Context, upper string, lowers, skip []string) (*Staged, error) {
+	r := streamLayer(ctx, upper, lowers, skip)
+	st, err := s.StageTar(ctx, r)
+	reserved := r.close(err)
+	if err != nil {
+		return nil, err
+	}
+	st.Reserved = reserved
+	return st, nil
+}
+
+// layerStream is what writeLayer writes, to be read.
+type layerStream struct {
+	*io.PipeReader
+	reserved chan []string
+}
+
+func streamLayer(ctx context.Context, upper string, lowers, skip []string) layerStream {
 	pr, pw := io.Pipe()
-	go func() { pw.CloseWithError(writeLayer(ctx, pw, upper, lowers, skip)) }()
-	st, err := s.StageTar(ctx, pr)
-	pr.CloseWithError(err)
-	return st, err
+	l := layerStream{pr, make(chan []string, 1)}
+	go func() {
+		reserved, err := writeLayer(ctx, pw, upper, lowers, skip)
+		l.reserved <- reserved
+		pw.CloseWithError(err)
+	}()
+	return l
+}
+
+// close ends the writer, for the error if there is one, and returns what it
+// left out.
+func (l layerStream) close(err error) []string {
+	l.CloseWithError(err)
+	return <-l.reserved
 }
 
 // dirDiffer is a graphdriver.Differ that takes over a directory.
@@ -254,20 +286,26 @@ type dirDiffer struct {
 	dir     *Dir
 	lowers  []string
 	scratch string
+
+	reserved []string
 }
 
 func (d *dirDiffer) Close() error { return nil }
 
 func (d *dirDiffer) ApplyDiff(dest string, _ *archive.TarOptions, _ *graphdriver.DifferOptions) (graphdriver.DriverWithDifferOutput, error) {
 	var out graphdriver.DriverWithDifferOutput
-	pr, pw := io.Pipe()
-	go func() { pw.CloseWithError(writeLayer(d.ctx, pw, d.dir.Upper, d.lowers, nil)) }()
-	defer pr.Close()
-	rec, err := newRecorder(d.ctx, pr, d.scratch)
+	r := streamLayer(d.ctx, d.dir.Upper, d.lowers, nil)
+	rec, err := newRecorder(d.ctx, r, d.scratch)
 	if err != nil {
+		r.close(err)
 		return out, err
 	}
-	if err := recordOnly(rec); err != nil {
+	err = recordOnly(rec)
+	d.reserved = r.close(err)
+	for _, name := range d.reserved {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(d.dir.Upper, name)))
+	}
+	if err != nil {
 		return out, errors.Join(err, rec.discard())
 	}
 	if err := errors.Join(os.Remove(dest), os.Rename(d.dir.Upper, dest)); err != nil {
@@ -280,8 +318,9 @@ func (d *dirDiffer) ApplyDiff(dest string, _ *archive.TarOptions, _ *graphdriver
 func recordOnly(rec *recorder) error {
 	for tr := tar.NewReader(rec); ; {
 		h, err := tr.Next()
-		if err == io.EOF {
-			return nil
+		if err == io.EOF { // of the archive; the writer has more to say
+			_, err = io.Copy(io.Discard, rec)
+			return err
 		}
 		if err != nil {
 			return err

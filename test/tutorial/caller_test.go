@@ -31,7 +31,8 @@ func TestUmaskOfCaller(t *testing.T) {
 			u.image("busybox.tar", "busybox")
 			u.write("c/Dockerfile", "FROM busybox\nRUN mkdir /made && echo a >/made/f\nWORKDIR /work/dir\n")
 			r := u.shell("umask " + umask + `; $C build -q -t made c && $C run -d --name one -v vol:/vol --health-cmd 'umask >>/probe' --health-interval 50ms made sleep 1000 &&
-				$C exec one sh -c 'umask; stat -c "%a %n" / /made /made/f /work /work/dir /vol /etc/hosts /etc/resolv.conf /etc/hostname' && $C export -o files.tar one`)
+				$C exec one sh -c 'umask; stat -c "%a %n" / /made /made/f /work /work/dir /vol /etc/hosts /etc/resolv.conf /etc/hostname' &&
+				$C export -o files.tar one && $C build -q -o type=tar,dest=built.tar c && $C build -q --iidfile id --metadata-file about c`)
 			if r.code != 0 {
 				t.Fatal(r.out, r.err)
 			}
@@ -39,8 +40,10 @@ func TestUmaskOfCaller(t *testing.T) {
 			eventually(t, "the health check has run", func() bool { return u.result("exec", "one", "test", "-s", "/probe").code == 0 })
 			contains(t, u.ok("exec", "one", "cat", "/probe"), "0022")
 			want := map[string]os.FileMode{"077": 0o600, "000": 0o666}[umask]
-			if st, err := os.Stat(filepath.Join(u.home, "files.tar")); err != nil || st.Mode().Perm() != want {
-				t.Errorf("the file that was asked for: %v, %v", st.Mode(), err)
+			for _, name := range []string{"files.tar", "built.tar", "id", "about"} {
+				if st, err := os.Stat(filepath.Join(u.home, name)); err != nil || st.Mode().Perm() != want {
+					t.Errorf("the file that was asked for, %s: %v, %v, want %v", name, st, err, want)
+				}
 			}
 			u.ok("rm", "-f", "one")
 			u.ok("volume", "rm", "vol")
@@ -80,6 +83,26 @@ func TestDescriptorsOfCaller(t *testing.T) {
 	}
 	contains(t, u.ok("exec", "one", "ls", "/proc/self/fd"), "0", "1", "2")
 	u.ok("rm", "-f", "one", "made")
+}
+
+// TestNamedDescriptors gives files as a shell's <(command) does: what a command
+// line names is read, by its own number, and reaches no container.
+func TestNamedDescriptors(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	u.write("c/Dockerfile", "FROM busybox\nRUN --mount=type=secret,id=s cat /run/secrets/s >/kept; ls /proc/self/fd >/open\n")
+	r := u.shell(`set -e; printf '%s' hidden >s; $C save busybox >b.tar
+		$C build -q --network none -t built --secret id=s,src=/dev/fd/3 c 3<s >/dev/null
+		$C run --rm --network none built cat /kept /open
+		printf 'FROM built\nRUN echo piped >/piped\n' | $C build -q --network none -t built -f /proc/self/fd/9 c 9<&0 </dev/null >/dev/null
+		$C run --rm --network none built cat /piped
+		$C load -q -i /dev/fd/9 9<b.tar; $C run --rm --network none busybox sh -c 'ls /proc/self/fd; cat /dev/fd/9' 9<s || echo $?`)
+	if want := "hidden0\n1\n2\n3\npiped\n"; r.code != 0 || !strings.HasPrefix(r.out, want) {
+		t.Errorf("%d %q, want %q\n%s", r.code, r.out, want, r.err)
+	}
+	if strings.Count(r.out, "hidden") != 1 || !strings.HasSuffix(r.out, "\n1\n") {
+		t.Errorf("a container has a descriptor of the caller: %q", r.out)
+	}
 }
 
 // TestHomeOfCaller leaves HOME out: the account says where it is.

@@ -42,9 +42,11 @@ func isArchive(t *Tree, name string, info fs.FileInfo) bool {
 
 // unpack extracts an archive into the destination.
 func (w *writer) unpack(ctx context.Context, s *source) error {
-	if _, err := w.t.MkdirAll(w.c.Dest, 0o755, w.parentOwner(), w.time(time.Time{})); err != nil {
+	made, err := w.t.MkdirAll(w.c.Dest, 0o755, w.parentOwner(), time.Time{})
+	if err != nil {
 		return err
 	}
+	w.made = append(w.made, made...)
 	f, err := s.tree.openRegular(s.name)
 	if err != nil {
 		return err
@@ -133,7 +135,10 @@ func (x *extractor) entry(tr *tar.Reader, h *tar.Header, p string) error {
 func (x *extractor) parents(p string) error {
 	dir := path.Dir(p)
 	if kind, err := x.t.kind(dir); err == nil && kind == 0 {
-		_, err := x.t.MkdirAll(dir, 0o755, Owner{}, time.Time{})
+		made, err := x.t.MkdirAll(dir, 0o755, Owner{}, time.Time{})
+		for _, m := range made {
+			x.dirs = append(x.dirs, late{m, x.w.time(time.Time{})})
+		}
 		return err
 	}
 	fd, err := x.t.dir(dir)

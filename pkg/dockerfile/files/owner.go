@@ -20,14 +20,15 @@ type Owner struct{ UID, GID int }
 // ResolveOwner reads --chown: names or numbers of a user and a group, either of
 // which may be missing. Names are those of the accounts of the image below
 // root. A user's number without a group is the group's number too; a group
-// without a user is root's.
+// without a user is root's. Root needs no account: the user of an image from
+// scratch has none.
 func ResolveOwner(root, text string) (Owner, error) {
 	user, group, _ := strings.Cut(text, ":")
 	var own Owner
 	if user != "" {
 		u, _, err := spec.ResolveUser(root, user, nil)
-		if err != nil {
-			return own, fmt.Errorf("invalid --chown: %w", err)
+		if err != nil && user != rootName {
+			return own, err
 		}
 		own = Owner{int(u.UID), int(u.GID)}
 		if isNumber(user) {
@@ -36,13 +37,15 @@ func ResolveOwner(root, text string) (Owner, error) {
 	}
 	if group != "" {
 		g, _, err := spec.ResolveUser(root, "0:"+group, nil)
-		if err != nil {
-			return own, fmt.Errorf("invalid --chown: %w", err)
+		if err != nil && group != rootName {
+			return own, err
 		}
 		own.GID = int(g.GID)
 	}
 	return own, nil
 }
+
+const rootName = "root"
 
 func isNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
@@ -50,7 +53,7 @@ func isNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }
 // up: its layer knows no image. "root" is no name but a number.
 func NumericOwner(text string) bool {
 	user, group, _ := strings.Cut(text, ":")
-	number := func(s string) bool { return s == "root" || isNumber(s) }
+	number := func(s string) bool { return s == rootName || isNumber(s) }
 	return text == "" || user != "" && number(user) && number(group)
 }
 

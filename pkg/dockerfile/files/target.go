@@ -77,14 +77,19 @@ func (t *Target) isDir(p string) bool {
 	return true
 }
 
-// in calls f with the directory that p is in.
+// in calls f with the directory that p is in, and its name there. The root is in
+// itself.
 func (t *Target) in(p string, f func(fd int, base string) error) error {
 	fd, err := t.dir(path.Dir(p))
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	return f(fd, path.Base(p))
+	base := path.Base(p)
+	if base == "/" {
+		base = "." // not the root of the host
+	}
+	return f(fd, base)
 }
 
 // kind is what stands at p itself: the kind bits of its mode, or 0 for

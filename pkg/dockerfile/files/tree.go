@@ -79,7 +79,7 @@ type NotFoundError struct {
 }
 
 func (e *NotFoundError) Error() string {
-	return fmt.Sprintf("failed to compute cache key: failed to calculate checksum of ref: %q: not found", "/"+e.Name)
+	return fmt.Sprintf("failed to compute cache key: failed to calculate checksum of ref: %q: not found", path.Join("/", e.Name))
 }
 
 // Hint says what can be done.

@@ -45,7 +45,7 @@ func (c *Copy) Write(ctx context.Context, t *Target) error {
 	if c.Chown != "" {
 		own, err := ResolveOwner(t.path, c.Chown)
 		if err != nil {
-			return err
+			return fmt.Errorf("invalid --chown: %w", err)
 		}
 		w.own = &own
 	}
@@ -117,7 +117,7 @@ func (w *writer) dir(ctx context.Context, s *source, real string) error {
 			return err
 		}
 	}
-	if real != "/" && s.name != "." { // a root is as new as the build
+	if s.name != "." || s.tree.Owners { // a context is as new as the build
 		w.dirs = append(w.dirs, late{real, w.time(s.info.ModTime())})
 	}
 	for _, it := range s.below {
