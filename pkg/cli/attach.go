@@ -108,11 +108,14 @@ func (e *env) runAttached(cs *container.Store, ctr *container.Container, supervi
 		notifyAll(sigs)
 		defer signal.Stop(sigs)
 	}
+	// Before the program says anything: who answers it must not be too early.
+	restore := e.makeRaw(ctr.Process.Tty, a)
 	ses, err := cs.Launch(ctr, supervisor, a, e.outputs(a))
 	if err != nil {
+		restore()
 		return 0, err
 	}
-	return e.talk(ses, a, keys, sigs, proxy)
+	return e.talk(ses, a, keys, sigs, proxy, restore)
 }
 
 // notifyAll asks for every signal that can be passed on: not those of the
@@ -139,7 +142,7 @@ func (e *env) converse(ses *container.Session, a *container.Attach, keys []byte,
 		signal.Notify(sigs, unix.SIGWINCH)
 	}
 	defer signal.Stop(sigs)
-	return e.talk(ses, a, keys, sigs, proxy)
+	return e.talk(ses, a, keys, sigs, proxy, e.makeRaw(ses.Tty && ses.Stdin != nil, a))
 }
 
 // leaveOn catches the signals that end this command by itself, so that it
@@ -158,21 +161,26 @@ func killedBy(s os.Signal) int {
 	return 128 + int(n)
 }
 
+// makeRaw gives every key to a process that has a terminal, and is attached to
+// ours. What it returns undoes that.
+func (e *env) makeRaw(tty bool, a *container.Attach) (restore func()) {
+	if !tty || !a.Stdin {
+		return func() {}
+	}
+	return makeRaw(e.stdin)
+}
+
 // talk carries a session until the process ends, the user leaves it, or this
-// command is told to end.
-func (e *env) talk(ses *container.Session, a *container.Attach, keys []byte, sigs chan os.Signal, proxy bool) (int, error) {
+// command is told to end. Then it calls restore.
+func (e *env) talk(ses *container.Session, a *container.Attach, keys []byte, sigs chan os.Signal, proxy bool, restore func()) (int, error) {
 	defer ses.Close()
 	quit, ignore := leaveOn(proxy)
 	defer ignore()
-	restore := func() {}
+	defer restore()
 	if ses.Tty && ses.Stdin != nil {
 		signal.Notify(sigs, unix.SIGWINCH)
 		resize(e.stdout.File, ses.Stdin)
-		if a.Stdin {
-			restore = makeRaw(e.stdin)
-		}
 	}
-	defer restore()
 	stop := make(chan struct{})
 	defer close(stop)
 	insisted := make(chan struct{})
