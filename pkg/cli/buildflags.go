@@ -28,7 +28,7 @@ func buildFlags() []cli.Flag {
 		flag("no-cache", nil, "Do not use cache when building the image"),
 		values("no-cache-filter", nil, "Do not cache specified stages"),
 		values("output", short("o"), "Output destination: type=local,dest=DIR, type=tar|docker|oci,dest=FILE, type=image|registry, DIR or -"),
-		text("platform", nil, "Set target platform for build"),
+		platformFlag("Set target platform for build"),
 		&cli.StringFlag{Name: "progress", Usage: "Set type of progress output (auto, plain, tty, quiet)", EnvVars: []string{"BUILDKIT_PROGRESS"}},
 		flag("pull", nil, "Always attempt to pull all referenced images"),
 		flag("push", nil, "Shorthand for \"--output=type=registry\""),

@@ -112,6 +112,11 @@ func text(name string, aliases []string, usage string) *cli.StringFlag {
 	return &cli.StringFlag{Name: name, Aliases: aliases, Usage: usage}
 }
 
+// platformFlag is --platform where Docker takes its default from the environment.
+func platformFlag(usage string) *cli.StringFlag {
+	return &cli.StringFlag{Name: "platform", Usage: usage, EnvVars: []string{"DOCKER_DEFAULT_PLATFORM"}}
+}
+
 func flag(name string, aliases []string, usage string) *cli.BoolFlag {
 	return &cli.BoolFlag{Name: name, Aliases: aliases, Usage: usage}
 }

@@ -19,7 +19,7 @@ func importCommand(e *env) *cli.Command {
 		Name: "import", Usage: "Import the contents from a tarball to create a filesystem image", ArgsUsage: "file|- [REPOSITORY[:TAG]]",
 		Flags: []cli.Flag{
 			values("change", short("c"), "Apply Dockerfile instruction to the created image"),
-			text("message", short("m"), "Set commit message for imported image"), text("platform", nil, "Set platform if server is multi-platform capable"),
+			text("message", short("m"), "Set commit message for imported image"), platformFlag("Set platform if server is multi-platform capable"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := e.needArgs(c, commandPath(c), 1, 2); err != nil {

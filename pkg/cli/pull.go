@@ -22,7 +22,7 @@ func pullCommand(e *env) *cli.Command {
 		Name: "pull", Usage: "Download an image from a registry", ArgsUsage: "NAME[:TAG|@DIGEST]",
 		Flags: []cli.Flag{
 			flag("all-tags", short("a"), "Download all tagged images in the repository"),
-			text("platform", nil, "Set platform if the registry has images for several"),
+			platformFlag("Set platform if the registry has images for several"),
 			flag("quiet", short("q"), "Suppress verbose output"),
 			&cli.BoolFlag{Name: "disable-content-trust", Usage: "Accepted for scripts", Value: true, Hidden: true},
 		},

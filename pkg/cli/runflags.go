@@ -52,7 +52,7 @@ func createFlags() []cli.Flag {
 		values("network", []string{"net"}, "Connect a container to a network: bridge, host, none, or one that was created"),
 		&cli.IntFlag{Name: "oom-score-adj", Usage: "Tune host's OOM preferences (-1000 to 1000)"},
 		text("pid", nil, "PID namespace to use: private or host"),
-		text("platform", nil, "Set platform if server is multi-platform capable"),
+		platformFlag("Set platform if server is multi-platform capable"),
 		flag("privileged", nil, "Give extended privileges to this container"),
 		values("publish", short("p"), "Publish a container's port(s) to the host"),
 		flag("publish-all", short("P"), "Publish all exposed ports to random ports"),

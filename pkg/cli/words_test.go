@@ -54,7 +54,7 @@ func splitWords(line string) []string {
 // and something of what is printed, out: on standard output. In a line, ” is
 // nothing and · is a space. The sentences are those of docker 28 and 29.
 func TestWords(t *testing.T) {
-	for _, n := range []string{"DOCKER_HOST", "DOCKER_CONTEXT", "BUILDX_BUILDER"} {
+	for _, n := range []string{"DOCKER_HOST", "DOCKER_CONTEXT", "BUILDX_BUILDER", "DOCKER_DEFAULT_PLATFORM"} {
 		t.Setenv(n, "")
 	}
 	root := filepath.Join(t.TempDir(), "root")

@@ -33,6 +33,9 @@ func TestInspectOfEveryKind(t *testing.T) {
 	// An image of another platform is none; there is no registry here to have it.
 	u.fails(125, []string{"image with reference busybox was found but does not provide the specified platform (linux/riscv64)"},
 		"run", "--rm", "--pull", "never", "--platform", "linux/riscv64", "busybox", "true")
+	u.env = append(u.env, "DOCKER_DEFAULT_PLATFORM=linux/riscv64")
+	u.fails(125, []string{"does not provide the specified platform (linux/riscv64)"}, "run", "--rm", "--pull", "never", "busybox", "true")
+	u.env = u.env[:len(u.env)-1]
 	u.ok("create", "--platform", "linux", "--name", "other", "--network", "container:box", "--volumes-from", "box:ro", "busybox", "true")
 	if got := u.ok("ps", "-a", "--filter", "name=other", "--filter", "is-task=false", "--format", "{{.Networks}}|{{.LocalVolumes}}"); got != "|1" {
 		t.Error(got)
