@@ -137,15 +137,19 @@ func TestIperf(t *testing.T) {
 			measure = append(measure, direction)
 		}
 		var sum struct {
-			End struct {
+			Error string `json:"error"`
+			End   struct {
 				Received struct {
 					Bytes float64 `json:"bytes"`
 				} `json:"sum_received"`
 			} `json:"end"`
 		}
+		// It is turned away until the server is there, says so in its answer, and
+		// ends with 0 all the same.
 		eventually(t, "iperf3 answers", func() bool {
+			sum.Error = ""
 			out, err := exec.Command(path, measure...).Output()
-			return err == nil && json.Unmarshal(out, &sum) == nil
+			return err == nil && json.Unmarshal(out, &sum) == nil && sum.Error == ""
 		})
 		if sum.End.Received.Bytes < 1<<20 {
 			t.Errorf("iperf3 %s carried %.0f bytes in a second", direction, sum.End.Received.Bytes)
