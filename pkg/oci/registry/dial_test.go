@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"testing"
 )
 
@@ -32,4 +33,25 @@ func TestLoopbackNamesNeedNoResolver(t *testing.T) {
 			conn.Close()
 		}
 	}
+}
+
+// TestRegistryOfALoopbackName: no name server knows names below localhost, and
+// the registry of such a name is on the loopback all the same.
+func TestRegistryOfALoopbackName(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := net.JoinHostPort("coracle-registry.localhost", port)
+	g := &guard{host: addr, own: map[netip.Addr]bool{}}
+	conn, err := g.dial(context.Background(), "tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
 }

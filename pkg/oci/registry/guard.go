@@ -118,7 +118,7 @@ func (g *guard) dial(ctx context.Context, network, addr string) (net.Conn, error
 	case ctx.Value(proxied{}) != nil:
 	case addr == withPort(g.host, "https"), addr == withPort(g.host, "http"):
 		// Only what answers is the registry's: its name may have any address.
-		conn, err := d.DialContext(ctx, network, addr)
+		conn, err := dialName(ctx, d, network, addr)
 		if err == nil {
 			g.keep(conn.RemoteAddr())
 		}
