@@ -33,6 +33,7 @@ enter() {
 			GOPROXY=file:///modules GOFLAGS=-modcacherw CI="${CI:-}" sh -c "$COMMANDS"'
 }
 
+# Where this machine has its packages from; else where mmdebstrap looks.
 mirror=$(awk '/^URIs:/ { print $2; exit }' /etc/apt/sources.list.d/*.sources 2>/dev/null || true)
 failed=
 for release in ${*:-bookworm trixie}; do
@@ -40,7 +41,7 @@ for release in ${*:-bookworm trixie}; do
 	work=$(mktemp -d /var/tmp/coracle-bare.XXXXXX)
 	chmod 755 "$work"
 	mmdebstrap --quiet --variant=minbase --keyring=/usr/share/keyrings --aptopt='Acquire::Check-Valid-Until "false"' \
-		"$release" "$work/root" "deb ${mirror:-http://deb.debian.org/debian} $release main" || die "no $release"
+		"$release" "$work/root" ${mirror:+"deb $mirror $release main"} || die "no $release"
 	git clone -q --no-hardlinks . "$work/root/src"
 	say "running $COMMANDS in $release"
 	enter "$work/root" || failed="$failed $release"
