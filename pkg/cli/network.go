@@ -184,14 +184,8 @@ func networkPruneCommand(e *env) *cli.Command {
 		Name: "prune", Usage: "Remove all unused networks",
 		Flags: []cli.Flag{flag("force", short("f"), "Do not prompt for confirmation"), values("filter", nil, "Provide filter values")},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
-				return err
-			}
-			f, err := parseFilters(c.StringSlice("filter"), "label", "label!", "until")
+			f, err := e.pruneFilters(c)
 			if err != nil {
-				return err
-			}
-			if err := f.checkPrune(); err != nil {
 				return err
 			}
 			if ok, err := e.agreed(c, "WARNING! This will remove all custom networks not used by at least one container."); !ok || err != nil {

@@ -18,6 +18,19 @@ import (
 	"coracle/pkg/overlay"
 )
 
+// pruneFilters are the filters of a prune of things that have labels and an age.
+// Such a command takes no arguments.
+func (e *env) pruneFilters(c *cli.Context) (filters, error) {
+	if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+		return nil, err
+	}
+	f, err := parseFilters(c.StringSlice("filter"), "label", "label!", "until")
+	if err != nil {
+		return nil, err
+	}
+	return f, f.checkPrune()
+}
+
 func pruneContainersCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove all stopped containers",
@@ -26,14 +39,8 @@ func pruneContainersCommand(e *env) *cli.Command {
 			values("filter", nil, "Provide filter values (e.g. \"until=<timestamp>\")"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
-				return err
-			}
-			f, err := parseFilters(c.StringSlice("filter"), "label", "label!", "until")
+			f, err := e.pruneFilters(c)
 			if err != nil {
-				return err
-			}
-			if err := f.checkPrune(); err != nil {
 				return err
 			}
 			if ok, err := e.agreed(c, "WARNING! This will remove all stopped containers."); !ok || err != nil {

@@ -23,14 +23,8 @@ func pruneSystemCommand(e *env) *cli.Command {
 			flag("volumes", nil, "Prune anonymous volumes"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
-				return err
-			}
-			f, err := parseFilters(c.StringSlice("filter"), "label", "label!", "until")
+			f, err := e.pruneFilters(c)
 			if err != nil {
-				return err
-			}
-			if err := f.checkPrune(); err != nil {
 				return err
 			}
 			if c.Bool("volumes") && len(f["until"]) > 0 {

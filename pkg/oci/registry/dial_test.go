@@ -10,17 +10,24 @@ import (
 	"testing"
 )
 
-// TestLoopbackNamesNeedNoResolver dials where no name server answers.
-func TestLoopbackNamesNeedNoResolver(t *testing.T) {
+// loopbackPort is a port of 127.0.0.1 where somebody listens until the test ends.
+func loopbackPort(t *testing.T) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	t.Cleanup(func() { l.Close() })
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
+	return port
+}
+
+// TestLoopbackNamesNeedNoResolver dials where no name server answers.
+func TestLoopbackNamesNeedNoResolver(t *testing.T) {
+	port := loopbackPort(t)
 	d := net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		return nil, errors.New("no name server")
 	}}}
@@ -38,15 +45,7 @@ func TestLoopbackNamesNeedNoResolver(t *testing.T) {
 // TestRegistryOfALoopbackName: no name server knows names below localhost, and
 // the registry of such a name is on the loopback all the same.
 func TestRegistryOfALoopbackName(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := loopbackPort(t)
 	addr := net.JoinHostPort("coracle-registry.localhost", port)
 	g := &guard{host: addr, own: map[netip.Addr]bool{}}
 	conn, err := g.dial(context.Background(), "tcp", addr)
