@@ -38,19 +38,19 @@ func Main(ctx context.Context, call Call) int {
 	}
 	trace.Mark("program started")
 	if err := ns.CheckRoom(); err != nil {
-		e.say(err)
+		tellError(e, err)
 		return 125
 	}
-	code := e.report(e.run(ctx))
+	code := report(e, run(ctx, e))
 	trace.Mark("command done")
 	if e.store != nil {
 		if err := e.store.Close(); err != nil && code == 0 {
-			code = e.report(err)
+			code = report(e, err)
 		}
 	}
 	if err := e.stdout.lost(); err != nil && code == 0 {
 		if code = codeOfPipe(err); code == 0 {
-			code = e.report(&cliError{err.Error()})
+			code = report(e, &cliError{err.Error()})
 		}
 	}
 	var ended *signalError
@@ -60,10 +60,10 @@ func Main(ctx context.Context, call Call) int {
 	return code
 }
 
-func (e *env) run(ctx context.Context) error {
-	app := e.app()
+func run(ctx context.Context, e *env) error {
+	app := app(e)
 	args, notes, err := arrange(app, e.args)
-	e.note(notes)
+	note(e, notes)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (e *env) run(ctx context.Context) error {
 }
 
 // app is the whole command line.
-func (e *env) app() *cli.App {
+func app(e *env) *cli.App {
 	container := []*cli.Command{
 		attachCommand(e), commitCommand(e), cpCommand(e), createCommand(e), diffCommand(e), execCommand(e), exportCommand(e), inspectContainerCommand(e), killCommand(e), logsCommand(e),
 		psCommand(e, "ls", "list", "ps"), portCommand(e), pruneContainersCommand(e), renameCommand(e), restartCommand(e),
@@ -96,10 +96,10 @@ func (e *env) app() *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {}, // report does it
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return &usageError{message: err.Error(), code: 125} },
 		Flags:          programFlags(),
-		Before:         e.before,
+		Before:         func(c *cli.Context) error { return before(e, c) },
 		Action: func(c *cli.Context) error {
 			if c.Bool("version") {
-				_, err := fmt.Fprintln(e.stdout, e.versionLine())
+				_, err := fmt.Fprintln(e.stdout, versionLine(e))
 				return err
 			}
 			return &helpRequest{bare: true}
@@ -138,12 +138,12 @@ func hiddenCommands(e *env) []*cli.Command {
 	return []*cli.Command{
 		pullForRunCommand(e), ociCommand(e), completeCommand(e),
 		{Name: "__commands", Hidden: true, Flags: []cli.Flag{flag("options", nil, "")}, Action: func(c *cli.Context) error {
-			e.commandTable(c.Bool("options"))
+			commandTable(e, c.Bool("options"))
 			return nil
 		}},
-		{Name: "__reindex", Hidden: true, Action: func(*cli.Context) error { return e.reindex() }},
-		{Name: "__sizes", Hidden: true, Action: func(*cli.Context) error { return e.printSizes() }},
-		{Name: "__fill", Hidden: true, Action: func(c *cli.Context) error { return e.fill(c.Context, c.Args().First()) }},
-		{Name: "__sweep", Hidden: true, Action: func(*cli.Context) error { return e.sweep() }},
+		{Name: "__reindex", Hidden: true, Action: func(*cli.Context) error { return reindex(e) }},
+		{Name: "__sizes", Hidden: true, Action: func(*cli.Context) error { return printSizes(e) }},
+		{Name: "__fill", Hidden: true, Action: func(c *cli.Context) error { return fillInside(c.Context, e, c.Args().First()) }},
+		{Name: "__sweep", Hidden: true, Action: func(*cli.Context) error { return sweep(e) }},
 	}
 }

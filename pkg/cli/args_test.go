@@ -37,7 +37,7 @@ func TestArrange(t *testing.T) {
 		{"volume create data --label a=b", "volume create --label=a=b -- data"},
 	} {
 		e := testEnv()
-		got, _, err := arrange(e.app(), strings.Fields(tt.in))
+		got, _, err := arrange(app(e), strings.Fields(tt.in))
 		if s := strings.Join(got, " "); err != nil || s != tt.want {
 			t.Errorf("%s:\n got %q %v\nwant %q", tt.in, s, err, tt.want)
 		}
@@ -59,7 +59,7 @@ func TestArrangeMistakes(t *testing.T) {
 		{"container nosuch", "unknown command: coracle container nosuch", 1},
 	} {
 		e := testEnv()
-		_, _, err := arrange(e.app(), strings.Fields(tt.in))
+		_, _, err := arrange(app(e), strings.Fields(tt.in))
 		var usage *usageError
 		if !errors.As(err, &usage) || !strings.Contains(usage.message, tt.want) || usage.code != tt.code {
 			t.Errorf("%s: %v, want %q with code %d", tt.in, err, tt.want, tt.code)
@@ -69,7 +69,7 @@ func TestArrangeMistakes(t *testing.T) {
 
 func TestHelpIsNoMistake(t *testing.T) {
 	for _, in := range []string{"--help", "run --help", "container ls --help", "ps -h"} {
-		_, _, err := arrange(testEnv().app(), strings.Fields(in))
+		_, _, err := arrange(app(testEnv()), strings.Fields(in))
 		var help *helpRequest
 		if !errors.As(err, &help) {
 			t.Errorf("%s: %v", in, err)
@@ -82,7 +82,7 @@ func FuzzArrange(f *testing.F) {
 	f.Add("build . -t x -- y")
 	f.Fuzz(func(t *testing.T, line string) {
 		// Whatever is typed gives arguments or an error, and no panic.
-		_, _, _ = arrange(testEnv().app(), strings.Fields(line))
+		_, _, _ = arrange(app(testEnv()), strings.Fields(line))
 	})
 }
 

@@ -25,16 +25,16 @@ func attachCommand(e *env) *cli.Command {
 			&cli.BoolFlag{Name: "sig-proxy", Usage: "Proxy all received signals to the process", Value: true},
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
 				return err
 			}
-			return e.runAttach(c)
+			return runAttach(e, c)
 		},
 	}
 }
 
-func (e *env) runAttach(c *cli.Context) error {
-	keys, err := e.detachKeys(c)
+func runAttach(e *env, c *cli.Context) error {
+	keys, err := detachKeys(e, c)
 	if err != nil {
 		return err
 	}
@@ -50,16 +50,16 @@ func (e *env) runAttach(c *cli.Context) error {
 	case status == container.Restarting:
 		return cliErrorf("cannot attach to a restarting container, wait until it is running")
 	}
-	a := e.attachment(ctr)
+	a := attachment(e, ctr)
 	a.Stdin = a.Stdin && !c.Bool("no-stdin")
 	if a.Stdin && ctr.Process.Tty && !isTerminal(e.stdin) {
 		return errNoTerminal
 	}
-	ses, err := cs.Attach(ctr, a, e.outputs(a))
+	ses, err := cs.Attach(ctr, a, outputs(e, a))
 	if err != nil {
 		return err
 	}
-	code, err := e.converse(ses, a, keys, c.Bool("sig-proxy"))
+	code, err := converse(e, ses, a, keys, c.Bool("sig-proxy"))
 	if err != nil {
 		return lostOutput(1, err)
 	}
@@ -71,20 +71,20 @@ var errNoTerminal = &cliError{"cannot attach stdin to a TTY-enabled container be
 
 // attachment is what this command connects to a container: its output, and
 // its input when that is open.
-func (e *env) attachment(ctr *container.Container) *container.Attach {
+func attachment(e *env, ctr *container.Container) *container.Attach {
 	a := &container.Attach{Stdin: ctr.Process.OpenStdin, Stdout: true, Stderr: true}
-	e.windowSize(a)
+	windowSize(e, a)
 	return a
 }
 
-func (e *env) windowSize(a *container.Attach) {
+func windowSize(e *env, a *container.Attach) {
 	if ws, err := unix.IoctlGetWinsize(int(e.stdout.Fd()), unix.TIOCGWINSZ); err == nil {
 		a.Rows, a.Cols = ws.Row, ws.Col
 	}
 }
 
 // outputs are the descriptors that go with an attachment.
-func (e *env) outputs(a *container.Attach) []*os.File {
+func outputs(e *env, a *container.Attach) []*os.File {
 	var out []*os.File
 	if a.Stdout {
 		out = append(out, e.stdout.File)
@@ -96,11 +96,11 @@ func (e *env) outputs(a *container.Attach) []*os.File {
 }
 
 // runAttached starts a container in the foreground and stays with it.
-func (e *env) runAttached(cs *container.Store, ctr *container.Container, supervisor *container.Supervisor, keys []byte, proxy bool, a *container.Attach) (int, error) {
+func runAttached(e *env, cs *container.Store, ctr *container.Container, supervisor *container.Supervisor, keys []byte, proxy bool, a *container.Attach) (int, error) {
 	if a == nil {
 		p := ctr.Process
 		a = &container.Attach{Stdin: p.AttachStdin, Stdout: p.AttachStdout, Stderr: p.AttachStderr}
-		e.windowSize(a)
+		windowSize(e, a)
 	}
 	// A signal that comes while the container starts is for the container.
 	sigs := make(chan os.Signal, 64)
@@ -109,13 +109,13 @@ func (e *env) runAttached(cs *container.Store, ctr *container.Container, supervi
 		defer signal.Stop(sigs)
 	}
 	// Before the program says anything: who answers it must not be too early.
-	restore := e.makeRaw(ctr.Process.Tty, a)
-	ses, err := cs.Launch(ctr, supervisor, a, e.outputs(a))
+	restore := rawTerminal(e, ctr.Process.Tty, a)
+	ses, err := cs.Launch(ctr, supervisor, a, outputs(e, a))
 	if err != nil {
 		restore()
 		return 0, err
 	}
-	return e.talk(ses, a, keys, sigs, proxy, restore)
+	return talk(e, ses, a, keys, sigs, proxy, restore)
 }
 
 // notifyAll asks for every signal that can be passed on: not those of the
@@ -134,7 +134,7 @@ func notifyAll(sigs chan os.Signal) {
 
 // converse connects the terminal or the pipes of this command to a session
 // until the process ends or the user leaves it.
-func (e *env) converse(ses *container.Session, a *container.Attach, keys []byte, proxy bool) (int, error) {
+func converse(e *env, ses *container.Session, a *container.Attach, keys []byte, proxy bool) (int, error) {
 	sigs := make(chan os.Signal, 64)
 	if proxy {
 		notifyAll(sigs)
@@ -142,7 +142,7 @@ func (e *env) converse(ses *container.Session, a *container.Attach, keys []byte,
 		signal.Notify(sigs, unix.SIGWINCH)
 	}
 	defer signal.Stop(sigs)
-	return e.talk(ses, a, keys, sigs, proxy, e.makeRaw(ses.Tty && ses.Stdin != nil, a))
+	return talk(e, ses, a, keys, sigs, proxy, rawTerminal(e, ses.Tty && ses.Stdin != nil, a))
 }
 
 // leaveOn catches the signals that end this command by itself, so that it
@@ -161,9 +161,9 @@ func killedBy(s os.Signal) int {
 	return 128 + int(n)
 }
 
-// makeRaw gives every key to a process that has a terminal, and is attached to
+// rawTerminal gives every key to a process that has a terminal, and is attached to
 // ours. What it returns undoes that.
-func (e *env) makeRaw(tty bool, a *container.Attach) (restore func()) {
+func rawTerminal(e *env, tty bool, a *container.Attach) (restore func()) {
 	if !tty || !a.Stdin {
 		return func() {}
 	}
@@ -172,7 +172,7 @@ func (e *env) makeRaw(tty bool, a *container.Attach) (restore func()) {
 
 // talk carries a session until the process ends, the user leaves it, or this
 // command is told to end. Then it calls restore.
-func (e *env) talk(ses *container.Session, a *container.Attach, keys []byte, sigs chan os.Signal, proxy bool, restore func()) (int, error) {
+func talk(e *env, ses *container.Session, a *container.Attach, keys []byte, sigs chan os.Signal, proxy bool, restore func()) (int, error) {
 	defer ses.Close()
 	quit, ignore := leaveOn(proxy)
 	defer ignore()

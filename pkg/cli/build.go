@@ -30,26 +30,26 @@ func buildCommand(e *env) *cli.Command {
 		Name: "build", Usage: "Build an image from a Dockerfile", ArgsUsage: "PATH | -",
 		Flags: append(buildFlags(), idleBuildFlags()...),
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
 				return err
 			}
-			o, err := e.buildOptions(c)
+			o, err := buildOptions(e, c)
 			if err != nil {
 				return err
 			}
-			out, err := e.buildOutputs(c)
+			out, err := buildOutputs(e, c)
 			if err != nil {
 				return err
 			}
 			return e.inside(func(st *overlay.Store) error {
-				e.warnIdleBuild(c)
-				return e.runBuild(c, st, o, out)
+				warnIdleBuild(e, c)
+				return runBuild(e, c, st, o, out)
 			})
 		},
 	}
 }
 
-func (e *env) buildOptions(c *cli.Context) (dockerfile.Options, error) {
+func buildOptions(e *env, c *cli.Context) (dockerfile.Options, error) {
 	o := dockerfile.Options{
 		Target: c.String("target"), Platform: c.String("platform"), NoCache: c.Bool("no-cache"), Pull: c.Bool("pull"),
 		AddHosts: c.StringSlice("add-host"), BuildArgs: map[string]string{}, Labels: map[string]string{},
@@ -112,11 +112,11 @@ func (e *env) buildOptions(c *cli.Context) (dockerfile.Options, error) {
 	default:
 		return o, fmt.Errorf("network mode %q not supported by a build: use default, none or host", o.Network)
 	}
-	return o, e.buildSources(c, &o)
+	return o, buildSources(e, c, &o)
 }
 
 // buildSources finds the context and the Dockerfile.
-func (e *env) buildSources(c *cli.Context, o *dockerfile.Options) error {
+func buildSources(e *env, c *cli.Context, o *dockerfile.Options) error {
 	arg, file := c.Args().First(), c.String("file")
 	switch file {
 	case "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0":
@@ -187,7 +187,7 @@ func exists(file string) bool {
 	return err == nil
 }
 
-func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options, out []buildOutput) error {
+func runBuild(e *env, c *cli.Context, st *overlay.Store, o dockerfile.Options, out []buildOutput) error {
 	// What a build writes does not depend on the caller's mask.
 	unix.Umask(0o022)
 	mode := c.String("progress")
@@ -198,7 +198,7 @@ func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options, 
 	if err != nil {
 		return &cliError{err.Error()}
 	}
-	finish, err := e.applyOutputs(&o, out)
+	finish, err := applyOutputs(e, &o, out)
 	if err != nil {
 		return errors.Join(err, finish(false))
 	}
@@ -214,20 +214,20 @@ func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options, 
 		return ferr
 	}
 	if err != nil {
-		e.printBuildError(err, show)
+		printBuildError(e, err, show)
 		return exit(1)
 	}
 	for _, w := range res.Warnings {
 		fmt.Fprintln(e.stderr, "[Warning] "+w)
 	}
 	if !o.NoImage {
-		e.event(events.Image, "build", "sha256:"+res.Image.ID, "sha256:"+res.Image.ID)
-		e.tagged(res.Image.ID, o.Names)
+		event(e, events.Image, "build", "sha256:"+res.Image.ID, "sha256:"+res.Image.ID)
+		tagged(e, res.Image.ID, o.Names)
 	}
-	if err := e.writeOutputs(c, st, o, res, out); err != nil {
+	if err := writeOutputs(e, c, st, o, res, out); err != nil {
 		return err
 	}
-	if err := e.writeBuildFiles(c, o, res); err != nil {
+	if err := writeBuildFiles(e, c, o, res); err != nil {
 		return err
 	}
 	if c.Bool("quiet") && !toStdout(out) && !o.NoImage {
@@ -237,13 +237,13 @@ func (e *env) runBuild(c *cli.Context, st *overlay.Store, o dockerfile.Options, 
 }
 
 // writeBuildFiles writes what scripts read of a build that succeeded.
-func (e *env) writeBuildFiles(c *cli.Context, o dockerfile.Options, res dockerfile.Result) error {
+func writeBuildFiles(e *env, c *cli.Context, o dockerfile.Options, res dockerfile.Result) error {
 	if o.NoImage {
 		return nil
 	}
 	id := "sha256:" + res.Image.ID
 	if file := c.String("iidfile"); file != "" {
-		if err := e.writeFile(file, []byte(id)); err != nil {
+		if err := writeFile(e, file, []byte(id)); err != nil {
 			return fmt.Errorf("write image ID file: %w", err)
 		}
 	}
@@ -257,7 +257,7 @@ func (e *env) writeBuildFiles(c *cli.Context, o dockerfile.Options, res dockerfi
 	}
 	data, err := json.MarshalIndent(about, "", "  ")
 	if err == nil {
-		err = e.writeFile(file, data)
+		err = writeFile(e, file, data)
 	}
 	if err != nil {
 		return fmt.Errorf("write metadata file: %w", err)
@@ -267,7 +267,7 @@ func (e *env) writeBuildFiles(c *cli.Context, o dockerfile.Options, res dockerfi
 
 // printBuildError prints a failure as BuildKit does: the step with the end of
 // its output, the lines of the Dockerfile, and the cause.
-func (e *env) printBuildError(err error, show progress.Build) {
+func printBuildError(e *env, err error, show progress.Build) {
 	var be *dockerfile.Error
 	if errors.As(err, &be) {
 		if be.Step > 0 {

@@ -28,10 +28,10 @@ func pruneBuilderCommand(e *env) *cli.Command {
 			text("keep-storage", []string{"reserved-space"}, "Amount of disk space to keep for cache"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
-			if err := e.checkBuilder(c.String("builder")); err != nil {
+			if err := checkBuilder(e, c.String("builder")); err != nil {
 				return err
 			}
 			choose, err := chooseCache(c.StringSlice("filter"))
@@ -46,10 +46,10 @@ func pruneBuilderCommand(e *env) *cli.Command {
 			if c.Bool("all") {
 				warning = "WARNING! This will remove all build cache."
 			}
-			if ok, err := e.agreed(c, warning); !ok || err != nil {
+			if ok, err := agreed(e, c, warning); !ok || err != nil {
 				return err
 			}
-			return e.insideForced(func(st *overlay.Store) error {
+			return insideForced(e, func(st *overlay.Store) error {
 				freed, err := dockerfile.PruneCache(c.Context, st, choose, keep)
 				if err != nil {
 					return err
@@ -96,10 +96,10 @@ func buildCacheCommand(e *env) *cli.Command {
 			text("format", nil, "Format the output"), flag("verbose", nil, "Shows a more verbose output"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
-			if err := e.checkBuilder(c.String("builder")); err != nil {
+			if err := checkBuilder(e, c.String("builder")); err != nil {
 				return err
 			}
 			return e.inside(func(st *overlay.Store) error {
@@ -107,13 +107,13 @@ func buildCacheCommand(e *env) *cli.Command {
 				if err != nil {
 					return err
 				}
-				return e.printBuildCache(c.String("format"), list)
+				return printBuildCache(e, c.String("format"), list)
 			})
 		},
 	}
 }
 
-func (e *env) printBuildCache(format string, list []dockerfile.CacheRecord) error {
+func printBuildCache(e *env, format string, list []dockerfile.CacheRecord) error {
 	if format != "" && format != "table" {
 		return printList(e, formatter.BuildCache(), format, cacheRows(list))
 	}

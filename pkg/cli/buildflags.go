@@ -102,7 +102,7 @@ var idleBuild = []struct {
 
 // warnIdleBuild says which of the options have no effect. To be told not to do
 // what is never done is none.
-func (e *env) warnIdleBuild(c *cli.Context) {
+func warnIdleBuild(e *env, c *cli.Context) {
 	for _, f := range idleBuild {
 		if !c.IsSet(f.name) || !f.list && off(c.String(f.name)) {
 			continue

@@ -27,10 +27,10 @@ type buildOutput struct {
 }
 
 // buildOutputs reads --output, --push and what of them concerns the build.
-func (e *env) buildOutputs(c *cli.Context) ([]buildOutput, error) {
+func buildOutputs(e *env, c *cli.Context) ([]buildOutput, error) {
 	var list []buildOutput
 	for _, v := range c.StringSlice("output") {
-		o, err := e.parseOutput(v)
+		o, err := parseOutput(e, v)
 		if err != nil {
 			return nil, err
 		}
@@ -45,7 +45,7 @@ func (e *env) buildOutputs(c *cli.Context) ([]buildOutput, error) {
 	return list, nil
 }
 
-func (e *env) parseOutput(v string) (buildOutput, error) {
+func parseOutput(e *env, v string) (buildOutput, error) {
 	if v == "-" {
 		return buildOutput{kind: "tar", dest: "-"}, nil
 	}
@@ -58,14 +58,14 @@ func (e *env) parseOutput(v string) (buildOutput, error) {
 		if !ok {
 			return o, cliErrorf("invalid value %s", field)
 		}
-		if err := e.outputField(&o, strings.ToLower(key), val); err != nil {
+		if err := outputField(e, &o, strings.ToLower(key), val); err != nil {
 			return o, err
 		}
 	}
 	return o, o.check()
 }
 
-func (e *env) outputField(o *buildOutput, key, val string) error {
+func outputField(e *env, o *buildOutput, key, val string) error {
 	switch key {
 	case "type":
 		o.kind = val
@@ -126,13 +126,13 @@ type archiveFile struct {
 	mode os.FileMode
 }
 
-func (e *env) createArchive(dest string) (*archiveFile, error) {
+func createArchive(e *env, dest string) (*archiveFile, error) {
 	if info, err := os.Stat(dest); err == nil && !info.Mode().IsRegular() {
 		f, err := os.OpenFile(dest, os.O_WRONLY, 0)
 		return &archiveFile{File: f}, err
 	}
 	f, err := os.CreateTemp(filepath.Dir(dest), ".coracle-build-")
-	return &archiveFile{f, dest, e.fileMode()}, err
+	return &archiveFile{f, dest, fileMode(e)}, err
 }
 
 func (a *archiveFile) finish(ok bool) error {
@@ -151,7 +151,7 @@ func (a *archiveFile) finish(ok bool) error {
 
 // applyOutputs tells the build of its outputs. finish ends the files that are
 // written to.
-func (e *env) applyOutputs(o *dockerfile.Options, list []buildOutput) (finish func(ok bool) error, err error) {
+func applyOutputs(e *env, o *dockerfile.Options, list []buildOutput) (finish func(ok bool) error, err error) {
 	var files []*archiveFile
 	finish = func(ok bool) error {
 		var errs []error
@@ -176,7 +176,7 @@ func (e *env) applyOutputs(o *dockerfile.Options, list []buildOutput) (finish fu
 				o.Outputs = append(o.Outputs, dockerfile.Destination{Tar: e.stdout})
 				continue
 			}
-			f, err := e.createArchive(out.dest)
+			f, err := createArchive(e, out.dest)
 			if err != nil {
 				return finish, err
 			}
@@ -190,7 +190,7 @@ func (e *env) applyOutputs(o *dockerfile.Options, list []buildOutput) (finish fu
 }
 
 // writeOutputs sends an image where it is to go besides the store.
-func (e *env) writeOutputs(c *cli.Context, st *overlay.Store, o dockerfile.Options, res dockerfile.Result, list []buildOutput) error {
+func writeOutputs(e *env, c *cli.Context, st *overlay.Store, o dockerfile.Options, res dockerfile.Result, list []buildOutput) error {
 	for _, out := range list {
 		if out.kind == "docker" || out.kind == "oci" {
 			images := []oci.SaveImage{{ID: res.Image.ID, Names: o.Names}}
@@ -205,7 +205,7 @@ func (e *env) writeOutputs(c *cli.Context, st *overlay.Store, o dockerfile.Optio
 			}
 		}
 		if out.push {
-			if err := e.pushBuilt(c, st, o.Names); err != nil {
+			if err := pushBuilt(e, c, st, o.Names); err != nil {
 				return err
 			}
 		}
@@ -213,7 +213,7 @@ func (e *env) writeOutputs(c *cli.Context, st *overlay.Store, o dockerfile.Optio
 	return nil
 }
 
-func (e *env) pushBuilt(c *cli.Context, st *overlay.Store, names []string) error {
+func pushBuilt(e *env, c *cli.Context, st *overlay.Store, names []string) error {
 	if len(names) == 0 {
 		return cliErrorf("tag is needed when pushing to registry")
 	}

@@ -19,16 +19,16 @@ func buildxCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "buildx", Usage: "Build images, by the words of Docker's plugin", Subcommands: []*cli.Command{
 			build, buildCacheCommand(e), buildxInspectCommand(e), buildxListCommand(e), pruneBuilderCommand(e), buildxUseCommand(e), buildxVersionCommand(e),
-			e.noBuildx("bake", "build its targets one by one: `build --target`"), e.noBuildx("create", "there is one builder, default"),
-			e.noBuildx("debug", "there is no build to look into"), e.noBuildx("dial-stdio", "there is no daemon to connect to"),
-			e.noBuildx("history", "builds leave images and a cache, and no record"), e.noBuildx("imagetools", "`manifest inspect` shows what a registry has"),
-			e.noBuildx("policy", "there are no policies for builds"),
-			e.noBuildx("rm", "there is one builder, default, and it stays"), e.noBuildx("stop", "a builder that does not run need not be stopped"),
+			noBuildx(e, "bake", "build its targets one by one: `build --target`"), noBuildx(e, "create", "there is one builder, default"),
+			noBuildx(e, "debug", "there is no build to look into"), noBuildx(e, "dial-stdio", "there is no daemon to connect to"),
+			noBuildx(e, "history", "builds leave images and a cache, and no record"), noBuildx(e, "imagetools", "`manifest inspect` shows what a registry has"),
+			noBuildx(e, "policy", "there are no policies for builds"),
+			noBuildx(e, "rm", "there is one builder, default, and it stays"), noBuildx(e, "stop", "a builder that does not run need not be stopped"),
 		},
 	}
 }
 
-func (e *env) noBuildx(name, why string) *cli.Command {
+func noBuildx(e *env, name, why string) *cli.Command {
 	return &cli.Command{
 		Name: name, Usage: notSupported + ": " + why, Hidden: true, SkipFlagParsing: true,
 		Action: func(*cli.Context) error {
@@ -41,7 +41,7 @@ func buildxVersionCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "version", Usage: "Show buildx version information",
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(e.stdout, "coracle/buildx v%s %s\n", Version, commitID())
@@ -60,7 +60,7 @@ func buildxListCommand(e *env) *cli.Command {
 		Name: "ls", Usage: "List builder instances",
 		Flags: []cli.Flag{text("format", nil, "Format the output"), flag("no-trunc", nil, "Don't truncate output")},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
 			if f := c.String("format"); f != "" && f != "table" {
@@ -79,14 +79,14 @@ func buildxInspectCommand(e *env) *cli.Command {
 		Name: "inspect", Usage: "Inspect current builder instance", ArgsUsage: "[NAME]",
 		Flags: []cli.Flag{flag("bootstrap", nil, "Accepted for scripts: nothing has to be started"), text("builder", nil, "Override the configured builder instance: default")},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 1); err != nil {
 				return err
 			}
 			name := c.Args().First()
 			if name == "" {
 				name = c.String("builder")
 			}
-			if err := e.checkBuilder(name); err != nil {
+			if err := checkBuilder(e, name); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(e.stdout, "Name:   default\nDriver: docker\n\nNodes:\nName:             default\nEndpoint:         default\nStatus:           running\nBuildKit version: v%s\nPlatforms:        %s\n", Version, builderPlatform())
@@ -103,10 +103,10 @@ func buildxUseCommand(e *env) *cli.Command {
 			flag("default", nil, "Set builder as default for current context"), flag("global", nil, "Builder persists context changes"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
 				return err
 			}
-			return e.checkBuilder(c.Args().First())
+			return checkBuilder(e, c.Args().First())
 		},
 	}
 }

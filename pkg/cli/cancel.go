@@ -33,8 +33,8 @@ func within(ctx context.Context, f func() error) error {
 	}
 }
 
-// transfer is inside, for what reads or writes as others let it.
-func (e *env) transfer(c *cli.Context, f func(*overlay.Store) error) error {
+// transferInside is inside, for what reads or writes as others let it.
+func transferInside(e *env, c *cli.Context, f func(*overlay.Store) error) error {
 	return e.inside(func(st *overlay.Store) error {
 		return within(c.Context, func() error { return f(st) })
 	})

@@ -33,7 +33,7 @@ func commitCommand(e *env) *cli.Command {
 			&cli.BoolFlag{Name: "pause", Aliases: short("p"), Usage: "Accepted for scripts: a container is not paused", Value: true, Hidden: true},
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, 2); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, 2); err != nil {
 				return err
 			}
 			var names []string
@@ -48,7 +48,7 @@ func commitCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return e.inside(func(st *overlay.Store) error { return e.runCommit(c, st, cs, ctr, names) })
+			return e.inside(func(st *overlay.Store) error { return runCommit(e, c, st, cs, ctr, names) })
 		},
 	}
 }
@@ -57,7 +57,7 @@ func commitCommand(e *env) *cli.Command {
 // there.
 var mountedOn = []string{"dev", "proc", "sys", "etc/hosts", "etc/hostname", "etc/resolv.conf", "etc"}
 
-func (e *env) runCommit(c *cli.Context, st *overlay.Store, cs *container.Store, ctr *container.Container, names []string) error {
+func runCommit(e *env, c *cli.Context, st *overlay.Store, cs *container.Store, ctr *container.Container, names []string) error {
 	det, err := e.details(ctr.ImageID)
 	if err != nil {
 		return fmt.Errorf("the image of container %s is gone: %w", ctr.Name, err)
@@ -89,7 +89,7 @@ func (e *env) runCommit(c *cli.Context, st *overlay.Store, cs *container.Store, 
 		return err
 	}
 	cs.Event(&ctr.Record, "commit", map[string]string{"comment": c.String("message"), "imageID": "sha256:" + made.ID, "imageRef": c.Args().Get(1)})
-	e.tagged(made.ID, names)
+	tagged(e, made.ID, names)
 	fmt.Fprintln(e.stdout, "sha256:"+made.ID)
 	return nil
 }
@@ -115,18 +115,18 @@ func exportCommand(e *env) *cli.Command {
 		Name: "export", Usage: "Export a container's filesystem as a tar archive", ArgsUsage: "CONTAINER",
 		Flags: []cli.Flag{text("output", short("o"), "Write to a file, instead of STDOUT")},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
 				return err
 			}
 			if c.String("output") == "" && isTerminal(e.stdout) {
 				return cliErrorf("cowardly refusing to save to a terminal. Use the -o flag or redirect")
 			}
-			return e.runExport(c)
+			return runExport(e, c)
 		},
 	}
 }
 
-func (e *env) runExport(c *cli.Context) error {
+func runExport(e *env, c *cli.Context) error {
 	cs, ctr, err := e.container(c.Args().First())
 	if err != nil {
 		return err
@@ -141,7 +141,7 @@ func (e *env) runExport(c *cli.Context) error {
 	defer files.Close()
 	out := e.stdout.File
 	if name := c.String("output"); name != "" {
-		if out, err = e.createFile(name); err != nil {
+		if out, err = createFile(e, name); err != nil {
 			return &cliError{"failed to export container: " + err.Error()}
 		}
 	}

@@ -59,7 +59,7 @@ func completionCommand(e *env) *cli.Command {
 			Name: s.shell, Usage: "Generate the autocompletion script for " + s.shell,
 			Flags: []cli.Flag{flag("no-descriptions", nil, "Accepted for scripts: there are none")},
 			Action: func(c *cli.Context) error {
-				if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+				if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 					return err
 				}
 				_, err := fmt.Fprintf(e.stdout, s.script, e.program)
@@ -81,7 +81,7 @@ func completeCommand(e *env) *cli.Command {
 				words = []string{""}
 			}
 			last := words[len(words)-1]
-			for _, w := range e.candidates(words[:len(words)-1], last) {
+			for _, w := range candidates(e, words[:len(words)-1], last) {
 				if strings.HasPrefix(w, last) {
 					fmt.Fprintln(e.stdout, w)
 				}
@@ -93,8 +93,8 @@ func completeCommand(e *env) *cli.Command {
 
 // candidates are the words that may stand behind before: commands, flags, or
 // the names of what the command is about.
-func (e *env) candidates(before []string, last string) []string {
-	app := e.app()
+func candidates(e *env, before []string, last string) []string {
+	app := app(e)
 	cmds, flags := app.Commands, app.Flags
 	var cmd *cli.Command
 	var path []string
@@ -120,11 +120,11 @@ func (e *env) candidates(before []string, last string) []string {
 	}
 	if len(before) > 0 {
 		if f := findFlag(flags, strings.TrimLeft(before[len(before)-1], "-")); f != nil && strings.HasPrefix(before[len(before)-1], "-") && !isBool(f) {
-			return e.flagValues(flagNames(f)[0])
+			return flagValues(e, flagNames(f)[0])
 		}
 	}
 	if cmd != nil && len(cmds) == 0 {
-		return e.objects(strings.Join(path, " "), cmd.ArgsUsage)
+		return objects(e, strings.Join(path, " "), cmd.ArgsUsage)
 	}
 	for _, c := range cmds {
 		if !c.Hidden {
@@ -145,12 +145,12 @@ func findFlag(flags []cli.Flag, name string) cli.Flag {
 }
 
 // flagValues are the values that a flag may have, where they can be known.
-func (e *env) flagValues(name string) []string {
+func flagValues(e *env, name string) []string {
 	switch name {
 	case "network", "net":
-		return e.networkNamesHere()
+		return networkNamesHere(e)
 	case "volumes-from":
-		return e.containerNames()
+		return containerNames(e)
 	case "restart":
 		return []string{"always", "no", "on-failure", "unless-stopped"}
 	case "pull":
@@ -166,28 +166,28 @@ func (e *env) flagValues(name string) []string {
 }
 
 // objects are the names of what a command's arguments mean.
-func (e *env) objects(path, args string) []string {
+func objects(e *env, path, args string) []string {
 	first, _, _ := strings.Cut(strings.Trim(args, "["), " ")
 	switch {
 	case path == "network connect" || path == "network disconnect":
-		return append(e.networkNamesHere(), e.containerNames()...)
+		return append(networkNamesHere(e), containerNames(e)...)
 	case strings.HasPrefix(first, "CONTAINER"):
-		return e.containerNames()
+		return containerNames(e)
 	case strings.HasPrefix(first, "IMAGE"), strings.HasPrefix(first, "SOURCE_IMAGE"), strings.HasPrefix(first, "REPOSITORY"), strings.HasPrefix(first, "NAME["):
-		return e.imageNames()
+		return imageNames(e)
 	case strings.HasPrefix(first, "NETWORK") && path != "network create":
-		return e.networkNamesHere()
+		return networkNamesHere(e)
 	case strings.HasPrefix(first, "VOLUME") && path != "volume create":
-		return e.volumeNames()
+		return volumeNames(e)
 	case strings.HasPrefix(first, "CONTEXT"):
 		return []string{defaultContext}
 	case first == "NAME|ID":
-		return slices.Concat(e.containerNames(), e.imageNames(), e.networkNamesHere(), e.volumeNames())
+		return slices.Concat(containerNames(e), imageNames(e), networkNamesHere(e), volumeNames(e))
 	}
 	return nil
 }
 
-func (e *env) containerNames() []string {
+func containerNames(e *env) []string {
 	var list []string
 	if cs, err := e.containers(); err == nil {
 		all, _ := cs.List()
@@ -198,7 +198,7 @@ func (e *env) containerNames() []string {
 	return list
 }
 
-func (e *env) imageNames() []string {
+func imageNames(e *env) []string {
 	var list []string
 	if ix, err := e.index(); err == nil {
 		for _, img := range ix.Images {
@@ -210,7 +210,7 @@ func (e *env) imageNames() []string {
 	return list
 }
 
-func (e *env) networkNamesHere() []string {
+func networkNamesHere(e *env) []string {
 	list := docker.Predefined()
 	if nets, err := e.networks(); err == nil {
 		all, _ := nets.List()
@@ -221,7 +221,7 @@ func (e *env) networkNamesHere() []string {
 	return list
 }
 
-func (e *env) volumeNames() []string {
+func volumeNames(e *env) []string {
 	var list []string
 	if cs, err := e.containers(); err == nil {
 		all, _ := cs.Volumes()

@@ -10,7 +10,7 @@ import (
 
 // config reads a text, such as psFormat or detachKeys, from Docker's
 // config.json. What cannot be read says nothing: these are matters of taste.
-func (e *env) config(key string) string {
+func config(e *env, key string) string {
 	dir := os.Getenv("DOCKER_CONFIG")
 	if dir == "" {
 		home, err := os.UserHomeDir()

@@ -18,13 +18,13 @@ func contextCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "context", Usage: "Manage contexts", Subcommands: []*cli.Command{
 			contextListCommand(e), contextInspectCommand(e), contextShowCommand(e), contextUseCommand(e), contextRemoveCommand(e),
-			e.noContext("create", "CONTEXT"), e.noContext("export", "CONTEXT [FILE|-]"), e.noContext("import", "CONTEXT FILE|-"), e.noContext("update", "CONTEXT"),
+			noContext(e, "create", "CONTEXT"), noContext(e, "export", "CONTEXT [FILE|-]"), noContext(e, "import", "CONTEXT FILE|-"), noContext(e, "update", "CONTEXT"),
 		},
 	}
 }
 
 // noContext is a command that only other engines would give a meaning.
-func (e *env) noContext(name, args string) *cli.Command {
+func noContext(e *env, name, args string) *cli.Command {
 	return &cli.Command{
 		Name: name, Usage: "Not supported: there is one context", ArgsUsage: args, Hidden: true, SkipFlagParsing: true,
 		Action: func(*cli.Context) error {
@@ -42,11 +42,11 @@ func contextListCommand(e *env) *cli.Command {
 		Name: "ls", Aliases: []string{"list"}, Usage: "List contexts",
 		Flags: []cli.Flag{text("format", nil, "Format output: table, json, or a Go template"), flag("quiet", short("q"), "Only show context names")},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
 			l := formatter.Contexts()
-			return printList(e, l, e.listFormat(c, l, ""), []*formatter.ClientContext{
+			return printList(e, l, listFormat(e, c, l, ""), []*formatter.ClientContext{
 				{Name: defaultContext, Current: true, Description: "coracle on this host, without a daemon", DockerEndpoint: dockerSocket},
 			})
 		},
@@ -62,7 +62,7 @@ func contextInspectCommand(e *env) *cli.Command {
 			if len(names) == 0 {
 				names = []string{defaultContext}
 			}
-			return e.printAnswers(c.String("format"), names, func(name string) (any, error) {
+			return printAnswers(e, c.String("format"), names, func(name string) (any, error) {
 				if name != defaultContext {
 					return nil, contextNotFound(name)
 				}
@@ -79,7 +79,7 @@ func contextShowCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "show", Usage: "Print the name of the current context",
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintln(e.stdout, defaultContext)
@@ -92,7 +92,7 @@ func contextUseCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "use", Usage: "Set the current docker context", ArgsUsage: "CONTEXT",
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
 				return err
 			}
 			if n := c.Args().First(); n != defaultContext {
@@ -110,10 +110,10 @@ func contextRemoveCommand(e *env) *cli.Command {
 		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more contexts", ArgsUsage: "CONTEXT [CONTEXT...]",
 		Flags: []cli.Flag{flag("force", short("f"), "Force the removal of a context in use")},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
-			return e.each(c.Args().Slice(), func(name string) error {
+			return each(e, c.Args().Slice(), func(name string) error {
 				switch {
 				case name == defaultContext:
 					return cliErrorf("context %q cannot be removed", name)
@@ -127,7 +127,7 @@ func contextRemoveCommand(e *env) *cli.Command {
 }
 
 // checkBuilder refuses the name of any builder but the one there is.
-func (e *env) checkBuilder(name string) error {
+func checkBuilder(e *env, name string) error {
 	if name == "" {
 		name = os.Getenv("BUILDX_BUILDER")
 	}

@@ -31,10 +31,10 @@ func cpCommand(e *env) *cli.Command {
 			flag("quiet", short("q"), "Suppress progress output during copy"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 2, 2); err != nil {
+			if err := needArgs(e, c, commandPath(c), 2, 2); err != nil {
 				return err
 			}
-			return e.runCopy(c)
+			return runCopy(e, c)
 		},
 	}
 }
@@ -52,7 +52,7 @@ func splitCopy(arg string) (ctr, name string) {
 	return ctr, name
 }
 
-func (e *env) runCopy(c *cli.Context) error {
+func runCopy(e *env, c *cli.Context) error {
 	fromCtr, src := splitCopy(c.Args().First())
 	toCtr, dst := splitCopy(c.Args().Get(1))
 	switch {

@@ -52,11 +52,11 @@ func copyInput(to io.Writer, from io.Reader, tty bool, keys []byte) (detach bool
 }
 
 // detachKeys are those of the flag, or of the user's configuration.
-func (e *env) detachKeys(c *cli.Context) ([]byte, error) {
+func detachKeys(e *env, c *cli.Context) ([]byte, error) {
 	if s := c.String("detach-keys"); s != "" {
 		return parseDetachKeys(s)
 	}
-	if s := e.config("detachKeys"); s != "" {
+	if s := config(e, "detachKeys"); s != "" {
 		return parseDetachKeys(s)
 	}
 	return parseDetachKeys("ctrl-p,ctrl-q")

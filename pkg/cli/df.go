@@ -27,16 +27,16 @@ func dfCommand(e *env) *cli.Command {
 			flag("verbose", short("v"), "Show detailed information on space usage"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
 			return e.inside(func(st *overlay.Store) error {
-				u, err := e.measure(st)
+				u, err := measure(e, st)
 				if err != nil {
 					return err
 				}
 				if c.Bool("verbose") {
-					return e.printUseOfEach(u, c.String("format"))
+					return printUseOfEach(e, u, c.String("format"))
 				}
 				l := formatter.DiskUsage()
 				return printList(e, l, l.Format(c.String("format"), false), u.rows())
@@ -69,7 +69,7 @@ type volumeUse struct {
 
 // measure looks at everything, inside the user namespace: files of other ids
 // can be read there. A damaged thing is told of and left out.
-func (e *env) measure(st *overlay.Store) (diskUse, error) {
+func measure(e *env, st *overlay.Store) (diskUse, error) {
 	var u diskUse
 	cs, err := e.containers()
 	if err != nil {
@@ -77,12 +77,12 @@ func (e *env) measure(st *overlay.Store) (diskUse, error) {
 	}
 	var bad error
 	if u.containers, bad = cs.List(); bad != nil {
-		e.say(bad)
+		tellError(e, bad)
 	}
-	if u.own, err = e.ownSizes(u.containers); err != nil {
+	if u.own, err = ownSizes(e, u.containers); err != nil {
 		return u, err
 	}
-	if err := e.measureImages(st, &u); err != nil {
+	if err := measureImages(e, st, &u); err != nil {
 		return u, err
 	}
 	volumes, err := cs.Volumes()
@@ -104,7 +104,7 @@ func (e *env) measure(st *overlay.Store) (diskUse, error) {
 	return u, err
 }
 
-func (e *env) measureImages(st *overlay.Store, u *diskUse) error {
+func measureImages(e *env, st *overlay.Store, u *diskUse) error {
 	ix, err := e.index()
 	if err != nil {
 		return err
@@ -215,7 +215,7 @@ func (u diskUse) each(cs *container.Store) usedThings {
 	return all
 }
 
-func (e *env) printUseOfEach(u diskUse, format string) error {
+func printUseOfEach(e *env, u diskUse, format string) error {
 	cs, err := e.containers()
 	if err != nil {
 		return err
@@ -225,7 +225,7 @@ func (e *env) printUseOfEach(u diskUse, format string) error {
 		if strings.HasPrefix(format, formatter.TableKey) {
 			return cliErrorf("df -v has several tables: give a template without \"table\"")
 		}
-		return e.printObject(format, all)
+		return printObject(e, format, all)
 	}
 	fmt.Fprint(e.stdout, "Images space usage:\n\n")
 	l := formatter.Images(false).Columns("{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.SharedSize}}\t{{.UniqueSize}}\t{{.Containers}}")

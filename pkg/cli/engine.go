@@ -35,7 +35,7 @@ func programFlags() []cli.Flag {
 }
 
 // before takes the program's own flags.
-func (e *env) before(c *cli.Context) error {
+func before(e *env, c *cli.Context) error {
 	e.root = c.String("root")
 	switch l := c.String("log-level"); l {
 	case "", "trace", "debug", "info", "warn", "warning", "error", "fatal", "panic":
@@ -105,7 +105,7 @@ func (e *cliErrorWithHint) Hint() string { return e.remedy }
 func (e *cliErrorWithHint) Unwrap() error { return &e.cliError }
 
 // versionLine is what -v prints, in the form that scripts take apart.
-func (e *env) versionLine() string {
+func versionLine(e *env) string {
 	name := e.program
 	if name == "docker" {
 		name = "Docker"

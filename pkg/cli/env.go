@@ -195,7 +195,7 @@ func programName(argv0 string) string {
 
 // needArgs refuses too few or too many arguments in Docker's words; most < 0
 // is without limit.
-func (e *env) needArgs(c *cli.Context, path string, least, most int) error {
+func needArgs(e *env, c *cli.Context, path string, least, most int) error {
 	n := c.Args().Len()
 	if n >= least && (most < 0 || n <= most) {
 		return nil

@@ -46,7 +46,7 @@ func cliErrorf(format string, args ...any) error {
 
 // prefix stands before what Docker's engine says: its exact words when called
 // by its name. coracle has no daemon to speak of.
-func (e *env) prefix() string {
+func prefix(e *env) string {
 	if e.program == "docker" {
 		return "Error response from daemon: "
 	}
@@ -54,13 +54,13 @@ func (e *env) prefix() string {
 }
 
 // message is how an error is shown.
-func (e *env) message(err error) string {
+func message(e *env, err error) string {
 	var own *cliError
 	var lost *container.OutputError
 	if errors.As(err, &own) || errors.As(err, &lost) {
 		return err.Error()
 	}
-	return e.prefix() + err.Error()
+	return prefix(e) + err.Error()
 }
 
 // hint returns what the user can do about err, or nothing.
@@ -74,7 +74,7 @@ func hint(err error) string {
 
 // report prints err and returns the exit code for it: the one place where an
 // error becomes words and a number.
-func (e *env) report(err error) int {
+func report(e *env, err error) int {
 	var help *helpRequest
 	var usage *usageError
 	var code *exitError
@@ -82,30 +82,30 @@ func (e *env) report(err error) int {
 	case err == nil:
 		return 0
 	case errors.As(err, &help):
-		e.note(help.notes)
+		note(e, help.notes)
 		if help.bare {
-			fmt.Fprint(e.stderr, e.usage(help.cmd, help.path))
+			fmt.Fprint(e.stderr, usageText(e, help.cmd, help.path))
 			return 0
 		}
-		fmt.Fprint(e.stdout, e.usage(help.cmd, help.path))
+		fmt.Fprint(e.stdout, usageText(e, help.cmd, help.path))
 		return 0
 	case codeOfPipe(err) != 0:
 		return codeOfPipe(err)
 	case errors.As(err, &usage):
-		return e.reportUsage(usage)
+		return reportUsage(e, usage)
 	case errors.As(err, &code) && code.err == nil:
 		return code.code
 	}
-	e.dieOfPipe(err)
-	e.say(err)
+	dieOfPipe(e, err)
+	tellError(e, err)
 	if code != nil {
 		return code.code
 	}
 	return 1
 }
 
-func (e *env) say(err error) {
-	fmt.Fprintln(e.stderr, e.message(err))
+func tellError(e *env, err error) {
+	fmt.Fprintln(e.stderr, message(e, err))
 	if h := hint(err); h != "" {
 		fmt.Fprintln(e.stderr, "hint: "+h)
 	}
@@ -113,7 +113,7 @@ func (e *env) say(err error) {
 
 // note says what there is to say about the flags, once: not again inside the
 // user namespace.
-func (e *env) note(lines []string) {
+func note(e *env, lines []string) {
 	if ns.Inside() {
 		return
 	}
@@ -124,7 +124,7 @@ func (e *env) note(lines []string) {
 
 // reportUsage shows a mistake as Docker does: the parser of flags says it
 // plainly, and ends with 125.
-func (e *env) reportUsage(u *usageError) int {
+func reportUsage(e *env, u *usageError) int {
 	where := strings.TrimSpace(e.program + " " + u.path)
 	if u.code == 125 {
 		fmt.Fprintf(e.stderr, "%s\n\n", u.message)
@@ -132,7 +132,7 @@ func (e *env) reportUsage(u *usageError) int {
 		fmt.Fprintf(e.stderr, "%s: %s\n\n", e.program, u.message)
 	}
 	if u.cmd != nil || u.code == 125 {
-		fmt.Fprintf(e.stderr, "Usage:  %s\n\n", e.usageLine(u.cmd, u.path))
+		fmt.Fprintf(e.stderr, "Usage:  %s\n\n", usageLine(e, u.cmd, u.path))
 	}
 	verb := "Run"
 	if u.see {
@@ -144,13 +144,13 @@ func (e *env) reportUsage(u *usageError) int {
 
 // runError is how run and create fail before the process: the program's name
 // first, then where to read on.
-func (e *env) runError(cmd string, err error) error {
+func runError(e *env, cmd string, err error) error {
 	code := 125
 	var se *container.StartError
 	if errors.As(err, &se) {
 		code = se.Code
 	}
-	fmt.Fprintf(e.stderr, "%s: %s\n", e.program, e.message(err))
+	fmt.Fprintf(e.stderr, "%s: %s\n", e.program, message(e, err))
 	if h := hint(err); h != "" {
 		fmt.Fprintln(e.stderr, "hint: "+h)
 	}
@@ -160,11 +160,11 @@ func (e *env) runError(cmd string, err error) error {
 
 // each does f for every argument, prints what succeeded as it was typed, says
 // what did not, and fails if anything did.
-func (e *env) each(args []string, f func(arg string) error) error {
+func each(e *env, args []string, f func(arg string) error) error {
 	failed := false
 	for _, a := range args {
 		if err := f(a); err != nil {
-			e.say(err)
+			tellError(e, err)
 			failed = true
 			continue
 		}

@@ -19,7 +19,7 @@ import (
 )
 
 // event writes down what happened to an object that is not a container.
-func (e *env) event(kind, action, id, name string) {
+func event(e *env, kind, action, id, name string) {
 	attributes := map[string]string{"name": name}
 	if kind == events.Network {
 		attributes["type"] = "bridge"
@@ -28,9 +28,9 @@ func (e *env) event(kind, action, id, name string) {
 }
 
 // tagged writes down that an image has got names.
-func (e *env) tagged(id string, names []string) {
+func tagged(e *env, id string, names []string) {
 	for _, n := range names {
-		e.event(events.Image, "tag", "sha256:"+id, oci.Familiar(n))
+		event(e, events.Image, "tag", "sha256:"+id, oci.Familiar(n))
 	}
 }
 
@@ -44,15 +44,15 @@ func eventsCommand(e *env) *cli.Command {
 			text("until", nil, "Stream events until this timestamp"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
-			return e.runEvents(c)
+			return runEvents(e, c)
 		},
 	}
 }
 
-func (e *env) runEvents(c *cli.Context) error {
+func runEvents(e *env, c *cli.Context) error {
 	d, err := e.open()
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (e *env) runEvents(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	show, err := e.eventPrinter(c.String("format"))
+	show, err := eventPrinter(e, c.String("format"))
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func eventMatches(f filters, ev events.Event) bool {
 }
 
 // eventPrinter returns what prints one event.
-func (e *env) eventPrinter(format string) (func(events.Event) error, error) {
+func eventPrinter(e *env, format string) (func(events.Event) error, error) {
 	if format == "" {
 		return func(ev events.Event) error {
 			_, err := fmt.Fprintln(e.stdout, eventLine(ev))

@@ -31,19 +31,19 @@ func execCommand(e *env) *cli.Command {
 			text("workdir", short("w"), "Working directory inside the container"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 2, -1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 2, -1); err != nil {
 				return err
 			}
-			return e.runExec(c)
+			return runExec(e, c)
 		},
 	}
 }
 
-func (e *env) runExec(c *cli.Context) error {
+func runExec(e *env, c *cli.Context) error {
 	if c.Bool("tty") && c.Bool("interactive") && !c.Bool("detach") && !isTerminal(e.stdin) {
 		return errNoTerminal
 	}
-	keys, err := e.detachKeys(c)
+	keys, err := detachKeys(e, c)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (e *env) runExec(c *cli.Context) error {
 	if o.Detach {
 		return nil
 	}
-	code, err := e.talkExec(es, o, keys)
+	code, err := talkExec(e, es, o, keys)
 	if err != nil {
 		return lostOutput(code, err)
 	}
@@ -82,7 +82,7 @@ func (e *env) runExec(c *cli.Context) error {
 }
 
 // talkExec carries the streams of another process in the container.
-func (e *env) talkExec(es *container.ExecSession, o container.ExecOptions, keys []byte) (int, error) {
+func talkExec(e *env, es *container.ExecSession, o container.ExecOptions, keys []byte) (int, error) {
 	sigs := make(chan os.Signal, 16)
 	stop := make(chan struct{})
 	defer close(stop)

@@ -14,10 +14,10 @@ import (
 
 // listFormat is the template for a list: what --format says, or the user's
 // configuration under key, or l's own.
-func (e *env) listFormat(c *cli.Context, l formatter.List, key string) string {
+func listFormat(e *env, c *cli.Context, l formatter.List, key string) string {
 	asked := c.String("format")
 	if asked == "" && !c.Bool("quiet") && key != "" {
-		asked = e.config(key)
+		asked = config(e, key)
 	}
 	return l.Format(asked, c.Bool("quiet"))
 }
@@ -28,7 +28,7 @@ func printList[R any](e *env, l formatter.List, format string, rows []R) error {
 }
 
 // printObject prints one answer through a template.
-func (e *env) printObject(format string, answer any) error {
+func printObject(e *env, format string, answer any) error {
 	text, err := formatter.Object(format, answer)
 	if err != nil {
 		return formatError(err)

@@ -11,7 +11,7 @@ import (
 )
 
 // usageLine is "coracle run [OPTIONS] IMAGE [COMMAND] [ARG...]".
-func (e *env) usageLine(cmd *cli.Command, path string) string {
+func usageLine(e *env, cmd *cli.Command, path string) string {
 	if cmd == nil {
 		return e.program + " [OPTIONS] COMMAND [ARG...]"
 	}
@@ -25,28 +25,28 @@ func (e *env) usageLine(cmd *cli.Command, path string) string {
 	return strings.TrimSpace(line + " " + cmd.ArgsUsage)
 }
 
-// usage is the text of --help, in the form of Docker's; cmd is nil for the
+// usageText is the text of --help, in the form of Docker's; cmd is nil for the
 // program itself.
-func (e *env) usage(cmd *cli.Command, path string) string {
+func usageText(e *env, cmd *cli.Command, path string) string {
 	var b strings.Builder
 	if cmd == nil {
 		fmt.Fprintf(&b, "Usage:  %s [OPTIONS] COMMAND\n\nA container engine without a daemon and without root\n", e.program)
-		commands := e.app().Commands
+		commands := app(e).Commands
 		commandList(&b, "Management Commands", commands, true)
 		commandList(&b, "Commands", commands, false)
 		b.WriteString("\nGlobal Options:\n")
-		flagList(&b, e.app().Flags)
+		flagList(&b, app(e).Flags)
 		fmt.Fprintf(&b, "\nRun '%s COMMAND --help' for more information on a command.\n", e.program)
 		return b.String()
 	}
-	fmt.Fprintf(&b, "Usage:  %s\n\n%s\n", e.usageLine(cmd, path), cmd.Usage)
+	fmt.Fprintf(&b, "Usage:  %s\n\n%s\n", usageLine(e, cmd, path), cmd.Usage)
 	if len(cmd.Subcommands) > 0 {
 		commandList(&b, "Management Commands", cmd.Subcommands, true)
 		commandList(&b, "Commands", cmd.Subcommands, false)
 		fmt.Fprintf(&b, "\nRun '%s %s COMMAND --help' for more information on a command.\n", e.program, path)
 		return b.String()
 	}
-	if same := e.aliases(cmd); len(same) > 1 {
+	if same := aliases(e, cmd); len(same) > 1 {
 		fmt.Fprintf(&b, "\nAliases:\n  %s\n", strings.Join(same, ", "))
 	}
 	works, not := []cli.Flag{}, []cli.Flag{}
@@ -72,9 +72,9 @@ func (e *env) usage(cmd *cli.Command, path string) string {
 const notSupported = "Not supported"
 
 // aliases are all the ways to call a command, those of a group first.
-func (e *env) aliases(cmd *cli.Command) []string {
+func aliases(e *env, cmd *cli.Command) []string {
 	var groups, tops []string
-	for _, c := range e.app().Commands {
+	for _, c := range app(e).Commands {
 		for _, s := range c.Subcommands {
 			if sameCommand(s, cmd) {
 				for _, n := range s.Names() {
@@ -197,7 +197,7 @@ func helpCommand(e *env) *cli.Command {
 		Name: "help", Usage: "Help about the command", ArgsUsage: "[command]", SkipFlagParsing: true,
 		Action: func(c *cli.Context) error {
 			var cmd *cli.Command
-			cmds, words := e.app().Commands, c.Args().Slice()
+			cmds, words := app(e).Commands, c.Args().Slice()
 			for _, w := range words {
 				next := findCommand(cmds, w)
 				if next == nil || strings.HasPrefix(w, "__") {

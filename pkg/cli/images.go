@@ -34,15 +34,15 @@ func imagesCommand(e *env, name string, aliases ...string) *cli.Command {
 			flag("tree", nil, "List multi-platform images as a tree (EXPERIMENTAL)"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 1); err != nil {
 				return err
 			}
-			return e.runImages(c)
+			return runImages(e, c)
 		},
 	}
 }
 
-func (e *env) runImages(c *cli.Context) error {
+func runImages(e *env, c *cli.Context) error {
 	ix, err := e.index()
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func (e *env) runImages(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("tree") {
-		return e.imageTree(c, images, f)
+		return imageTree(e, c, images, f)
 	}
 	var shown []image.Summary
 	for _, img := range images {
@@ -75,7 +75,7 @@ func (e *env) runImages(c *cli.Context) error {
 	}
 	digests := c.Bool("digests")
 	list := formatter.Images(digests)
-	format := e.listFormat(c, list, "imagesFormat")
+	format := listFormat(e, c, list, "imagesFormat")
 	rows, now := []*formatter.ImageContext{}, time.Now()
 	for _, s := range shown {
 		all := formatter.ImageRows(s, digests || strings.Contains(format, ".Digest"), !c.Bool("no-trunc"), now)
@@ -167,7 +167,7 @@ func tagCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "tag", Usage: "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE", ArgsUsage: "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 2, 2); err != nil {
+			if err := needArgs(e, c, commandPath(c), 2, 2); err != nil {
 				return err
 			}
 			ref, err := oci.ParseRef(c.Args().Get(1))
@@ -185,7 +185,7 @@ func tagCommand(e *env) *cli.Command {
 				if err := st.Tag(c.Context, img.ID, ref.Name()); err != nil {
 					return err
 				}
-				e.event(events.Image, "tag", "sha256:"+img.ID, ref.Familiar())
+				event(e, events.Image, "tag", "sha256:"+img.ID, ref.Familiar())
 				return nil
 			})
 		},
@@ -198,17 +198,17 @@ func rmiCommand(e *env, name string, aliases ...string) *cli.Command {
 		Flags: []cli.Flag{flag("force", short("f"), "Force removal of the image"), flag("no-prune", nil, "Do not delete untagged parents"),
 			values("platform", nil, "Remove only the given platform variant: an image here has one")},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
 			return e.inside(func(st *overlay.Store) error {
 				failed := false
 				for _, a := range c.Args().Slice() {
-					if err := e.removeImage(c.Context, st, a, c.StringSlice("platform"), c.Bool("force")); err != nil {
+					if err := removeImage(c.Context, e, st, a, c.StringSlice("platform"), c.Bool("force")); err != nil {
 						// As in Docker, what is not there needs no force to be gone.
 						var missing *oci.NotFoundError
 						failed = failed || !c.Bool("force") || !errors.As(err, &missing)
-						e.say(err)
+						tellError(e, err)
 					}
 				}
 				if failed {
@@ -222,7 +222,7 @@ func rmiCommand(e *env, name string, aliases ...string) *cli.Command {
 
 // removeImage takes one name away, or the whole image when it was the last,
 // or when it was asked for by ID.
-func (e *env) removeImage(ctx context.Context, st *overlay.Store, arg string, platforms []string, force bool) error {
+func removeImage(ctx context.Context, e *env, st *overlay.Store, arg string, platforms []string, force bool) error {
 	img, name, err := e.image(arg)
 	if err != nil {
 		return err
@@ -232,31 +232,31 @@ func (e *env) removeImage(ctx context.Context, st *overlay.Store, arg string, pl
 	}
 	lost, last := references(img, name)
 	if name != "" && !last {
-		return e.untag(ctx, st, img.ID, lost)
+		return untag(ctx, e, st, img.ID, lost)
 	}
 	if name == "" && !force && moreThanOneRepository(img) {
 		return fmt.Errorf("conflict: unable to delete %s (must be forced) - image is referenced in multiple repositories", img.ID[:12])
 	}
-	running, stopped, err := e.imageUsers(img.ID)
+	running, stopped, err := imageUsers(e, img.ID)
 	if err != nil {
 		return err
 	}
 	if running == "" && stopped != "" && force && name != "" {
 		// Docker keeps the image for the stopped container, without a name.
-		return e.untag(ctx, st, img.ID, lost)
+		return untag(ctx, e, st, img.ID, lost)
 	}
-	layers, err := st.DeleteImage(ctx, img.ID, func() error { return e.imageConflict(arg, img) })
+	layers, err := st.DeleteImage(ctx, img.ID, func() error { return imageConflict(e, arg, img) })
 	if err != nil {
 		return err
 	}
 	for _, n := range img.Names {
-		e.untagged(img.ID, n)
+		untagged(e, img.ID, n)
 	}
 	for _, n := range img.RepoDigests {
 		fmt.Fprintln(e.stdout, "Untagged: "+oci.Familiar(n))
 	}
 	fmt.Fprintln(e.stdout, "Deleted: sha256:"+img.ID)
-	e.event(events.Image, "delete", "sha256:"+img.ID, "sha256:"+img.ID)
+	event(e, events.Image, "delete", "sha256:"+img.ID, "sha256:"+img.ID)
 	for _, l := range layers {
 		fmt.Fprintln(e.stdout, "Deleted: sha256:"+string(l))
 	}
@@ -279,20 +279,20 @@ func references(img overlay.Image, name string) (lost []string, last bool) {
 }
 
 // untag takes names and digests from an image that stays.
-func (e *env) untag(ctx context.Context, st *overlay.Store, id string, names []string) error {
+func untag(ctx context.Context, e *env, st *overlay.Store, id string, names []string) error {
 	for _, n := range names {
 		if err := st.Untag(ctx, id, n); err != nil {
 			return err
 		}
-		e.untagged(id, n)
+		untagged(e, id, n)
 	}
 	return nil
 }
 
 // untagged tells of a name that an image has lost.
-func (e *env) untagged(id, name string) {
+func untagged(e *env, id, name string) {
 	fmt.Fprintln(e.stdout, "Untagged: "+oci.Familiar(name))
-	e.event(events.Image, "untag", "sha256:"+id, oci.Familiar(name))
+	event(e, events.Image, "untag", "sha256:"+id, oci.Familiar(name))
 }
 
 func moreThanOneRepository(img overlay.Image) bool {
@@ -308,8 +308,8 @@ func moreThanOneRepository(img overlay.Image) bool {
 }
 
 // imageConflict says which container keeps an image from being deleted.
-func (e *env) imageConflict(arg string, img overlay.Image) error {
-	running, stopped, err := e.imageUsers(img.ID)
+func imageConflict(e *env, arg string, img overlay.Image) error {
+	running, stopped, err := imageUsers(e, img.ID)
 	if err != nil {
 		return err
 	}
@@ -327,7 +327,7 @@ func (e *env) imageConflict(arg string, img overlay.Image) error {
 }
 
 // imageUsers returns a running and a stopped container of the image.
-func (e *env) imageUsers(id string) (running, stopped string, err error) {
+func imageUsers(e *env, id string) (running, stopped string, err error) {
 	cs, err := e.containers()
 	if err != nil {
 		return "", "", err
@@ -358,15 +358,15 @@ func historyCommand(e *env) *cli.Command {
 			text("platform", nil, "Show history for the given platform: an image here has one"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
 				return err
 			}
-			return e.runHistory(c)
+			return runHistory(e, c)
 		},
 	}
 }
 
-func (e *env) runHistory(c *cli.Context) error {
+func runHistory(e *env, c *cli.Context) error {
 	img, _, err := e.image(c.Args().First())
 	if err != nil {
 		return err
@@ -388,9 +388,9 @@ func (e *env) runHistory(c *cli.Context) error {
 	for i, h := range items {
 		rows[i] = formatter.HistoryRow(h, human, !c.Bool("no-trunc"), now)
 	}
-	return printList(e, list, e.listFormat(c, list, ""), rows)
+	return printList(e, list, listFormat(e, c, list, ""), rows)
 }
 
-func (e *env) reindex() error {
+func reindex(e *env) error {
 	return e.inside(func(st *overlay.Store) error { return st.Reindex(context.Background()) })
 }

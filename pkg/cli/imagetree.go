@@ -16,7 +16,7 @@ import (
 
 // imageTree is `images --tree`: below each image its platforms, of which there
 // is one here, and a U for those that a container uses.
-func (e *env) imageTree(c *cli.Context, images []overlay.Image, f filters) error {
+func imageTree(e *env, c *cli.Context, images []overlay.Image, f filters) error {
 	if c.Bool("quiet") || c.String("format") != "" || c.Bool("digests") || c.Bool("no-trunc") {
 		for _, name := range []string{"quiet", "no-trunc", "digests", "format"} {
 			if c.IsSet(name) {
@@ -30,7 +30,7 @@ func (e *env) imageTree(c *cli.Context, images []overlay.Image, f filters) error
 	}
 	containers, bad := cs.List()
 	if bad != nil {
-		e.say(bad)
+		tellError(e, bad)
 	}
 	w := tabwriter.NewWriter(e.stdout, 0, 1, 3, ' ', 0)
 	fmt.Fprintln(w, "IMAGE\tID\tDISK USAGE\tCONTENT SIZE\tEXTRA")
@@ -96,7 +96,7 @@ func checkPlatforms(arg string, asked []string, img overlay.Image) error {
 }
 
 // platformCheck is checkPlatforms for an image that is not at hand.
-func (e *env) platformCheck(c *cli.Context, args ...string) error {
+func platformCheck(e *env, c *cli.Context, args ...string) error {
 	if asked := givenPlatform(c); len(asked) > 0 {
 		for _, a := range slices.Compact(args) {
 			img, _, err := e.image(a)

@@ -22,15 +22,15 @@ func importCommand(e *env) *cli.Command {
 			text("message", short("m"), "Set commit message for imported image"), platformFlag("Set platform if server is multi-platform capable"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, 2); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, 2); err != nil {
 				return err
 			}
-			return e.transfer(c, func(st *overlay.Store) error { return e.runImport(c, st) })
+			return transferInside(e, c, func(st *overlay.Store) error { return runImport(e, c, st) })
 		},
 	}
 }
 
-func (e *env) runImport(c *cli.Context, st *overlay.Store) error {
+func runImport(e *env, c *cli.Context, st *overlay.Store) error {
 	in := e.stdin
 	if name := c.Args().First(); name != "-" {
 		f, err := os.Open(name)
@@ -53,7 +53,7 @@ func (e *env) runImport(c *cli.Context, st *overlay.Store) error {
 	if err != nil {
 		return err
 	}
-	e.event(events.Image, "import", "sha256:"+img.ID, c.Args().Get(1))
+	event(e, events.Image, "import", "sha256:"+img.ID, c.Args().Get(1))
 	fmt.Fprintln(e.stdout, "sha256:"+img.ID)
 	return nil
 }

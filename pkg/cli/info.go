@@ -31,23 +31,23 @@ func infoCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "info", Usage: "Display system-wide information", Flags: []cli.Flag{text("format", short("f"), "Format output using a custom template")},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
-			info, err := e.info()
+			info, err := info(e)
 			if err != nil {
 				return err
 			}
 			if f := c.String("format"); f != "" {
-				return e.printObject(f, info)
+				return printObject(e, f, info)
 			}
-			return e.printInfo(info)
+			return printInfo(e, info)
 		},
 	}
 }
 
 // info is what there is to know of this host and of what is on it.
-func (e *env) info() (*docker.Info, error) {
+func info(e *env) (*docker.Info, error) {
 	cs, err := e.containers()
 	if err != nil {
 		return nil, err
@@ -200,7 +200,7 @@ func isDelegatedDirectly() bool {
 }
 
 // printInfo prints what Docker prints; warnings are for people.
-func (e *env) printInfo(i *docker.Info) error {
+func printInfo(e *env, i *docker.Info) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, " "+format+"\n", args...) }
 	fmt.Fprintln(&b, "Client:")

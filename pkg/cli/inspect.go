@@ -30,14 +30,14 @@ func inspectFlags() []cli.Flag {
 func inspectCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Return low-level information on Docker objects", ArgsUsage: "NAME|ID [NAME|ID...]", Flags: inspectFlags(),
-		Action: func(c *cli.Context) error { return e.inspectAny(c) },
+		Action: func(c *cli.Context) error { return inspectAny(e, c) },
 	}
 }
 
 func inspectContainerCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Display detailed information on one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]", Flags: inspectFlags()[:2],
-		Action: func(c *cli.Context) error { return e.runInspect(c, "container") },
+		Action: func(c *cli.Context) error { return runInspect(e, c, "container") },
 	}
 }
 
@@ -46,10 +46,10 @@ func inspectImageCommand(e *env) *cli.Command {
 		Name: "inspect", Usage: "Display detailed information on one or more images", ArgsUsage: "IMAGE [IMAGE...]",
 		Flags: append(inspectFlags()[:1], text("platform", nil, "Inspect a specific platform of the multi-platform image: an image here has one")),
 		Action: func(c *cli.Context) error {
-			if err := e.platformCheck(c, c.Args().Slice()...); err != nil {
+			if err := platformCheck(e, c, c.Args().Slice()...); err != nil {
 				return err
 			}
-			return e.runInspect(c, "image")
+			return runInspect(e, c, "image")
 		},
 	}
 }
@@ -61,7 +61,7 @@ var (
 	swarmTypes   = []string{"config", "node", "plugin", "secret", "service", "task"}
 )
 
-func (e *env) inspectAny(c *cli.Context) error {
+func inspectAny(e *env, c *cli.Context) error {
 	kind := c.String("type")
 	all := `"` + strings.Join(slices.Sorted(slices.Values(slices.Concat(inspectTypes, swarmTypes))), `", "`) + `"`
 	switch {
@@ -72,22 +72,22 @@ func (e *env) inspectAny(c *cli.Context) error {
 	case kind != "" && !slices.Contains(inspectTypes, kind):
 		return cliErrorf("unknown type: %q: must be one of %s", kind, all)
 	}
-	return e.runInspect(c, kind)
+	return runInspect(e, c, kind)
 }
 
 // runInspect prints what was found, then says what was not.
-func (e *env) runInspect(c *cli.Context, kind string) error {
-	if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+func runInspect(e *env, c *cli.Context, kind string) error {
+	if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 		return err
 	}
-	return e.printAnswers(c.String("format"), c.Args().Slice(), func(arg string) (any, error) {
-		return e.find(c.Context, arg, kind, c.Bool("size"))
+	return printAnswers(e, c.String("format"), c.Args().Slice(), func(arg string) (any, error) {
+		return find(c.Context, e, arg, kind, c.Bool("size"))
 	})
 }
 
 // printAnswers prints what find says of each argument, and then what it has not
 // found.
-func (e *env) printAnswers(format string, args []string, find func(arg string) (any, error)) error {
+func printAnswers(e *env, format string, args []string, find func(arg string) (any, error)) error {
 	out, err := formatter.NewInspector(format)
 	if err != nil {
 		return formatError(err)
@@ -106,18 +106,18 @@ func (e *env) printAnswers(format string, args []string, find func(arg string) (
 		return err
 	}
 	for _, err := range bad {
-		e.say(err)
+		tellError(e, err)
 	}
 	return exit(min(1, len(bad)))
 }
 
 // find looks an object up among the kinds, containers first.
-func (e *env) find(ctx context.Context, arg, kind string, size bool) (any, error) {
+func find(ctx context.Context, e *env, arg, kind string, size bool) (any, error) {
 	for _, k := range inspectTypes {
 		if kind != "" && kind != k {
 			continue
 		}
-		answer, err := e.findOne(ctx, k, arg, size)
+		answer, err := findOne(ctx, e, k, arg, size)
 		if kind == "" && isMissing(err) {
 			continue
 		}
@@ -137,26 +137,26 @@ func isMissing(err error) bool {
 	return errors.As(err, &c) || errors.As(err, &i) || errors.As(err, &n) || errors.As(err, &v) || errors.Is(err, oci.ErrInvalidReference)
 }
 
-func (e *env) findOne(ctx context.Context, kind, arg string, size bool) (any, error) {
+func findOne(ctx context.Context, e *env, kind, arg string, size bool) (any, error) {
 	switch kind {
 	case "container":
-		return e.inspectContainer(arg, size)
+		return inspectContainer(e, arg, size)
 	case "image":
-		return e.inspectImage(arg)
+		return inspectImage(e, arg)
 	case "network":
-		return e.inspectNetwork(ctx, arg)
+		return inspectNetwork(ctx, e, arg)
 	}
-	return e.inspectVolume(arg)
+	return inspectVolume(e, arg)
 }
 
-func (e *env) inspectContainer(arg string, size bool) (*docker.Container, error) {
+func inspectContainer(e *env, arg string, size bool) (*docker.Container, error) {
 	cs, c, err := e.container(arg)
 	if err != nil {
 		return nil, err
 	}
 	answer := docker.InspectContainer(c, placesOf(cs, c))
 	if size {
-		sizes, err := e.sizes([]*container.Container{c})
+		sizes, err := containerSizes(e, []*container.Container{c})
 		if err != nil {
 			return nil, err
 		}
@@ -184,7 +184,7 @@ func placesOf(cs *container.Store, c *container.Container) docker.Places {
 	}}
 }
 
-func (e *env) inspectImage(arg string) (*docker.Image, error) {
+func inspectImage(e *env, arg string) (*docker.Image, error) {
 	img, _, err := e.image(arg)
 	if err != nil {
 		return nil, err

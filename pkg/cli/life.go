@@ -21,13 +21,13 @@ import (
 
 // onContainers does f for every named container, several at once, and reports
 // in the order they were named.
-func (e *env) onContainers(args []string, f func(*container.Store, *container.Container) error) error {
-	return e.onReadable(args, f, func(_ *container.Store, d *container.DamagedError) error { return d })
+func onContainers(e *env, args []string, f func(*container.Store, *container.Container) error) error {
+	return onReadable(e, args, f, func(_ *container.Store, d *container.DamagedError) error { return d })
 }
 
 // onReadable is onContainers with something to do for those that cannot be
 // read.
-func (e *env) onReadable(args []string, f func(*container.Store, *container.Container) error, damaged func(*container.Store, *container.DamagedError) error) error {
+func onReadable(e *env, args []string, f func(*container.Store, *container.Container) error, damaged func(*container.Store, *container.DamagedError) error) error {
 	cs, err := e.containers()
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func (e *env) onReadable(args []string, f func(*container.Store, *container.Cont
 	}
 	wg.Wait()
 	next := 0
-	return e.each(args, func(string) error {
+	return each(e, args, func(string) error {
 		next++
 		return errs[next-1]
 	})
@@ -85,14 +85,14 @@ func stopCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "stop", Usage: "Stop one or more running containers", ArgsUsage: "CONTAINER [CONTAINER...]", Flags: stopFlags(),
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
 			sig, timeout, err := stopOptions(c)
 			if err != nil {
 				return err
 			}
-			return e.onContainers(c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+			return onContainers(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
 				return cs.Stop(c.Context, ctr, sig, timeout)
 			})
 		},
@@ -104,14 +104,14 @@ func killCommand(e *env) *cli.Command {
 		Name: "kill", Usage: "Kill one or more running containers", ArgsUsage: "CONTAINER [CONTAINER...]",
 		Flags: []cli.Flag{&cli.StringFlag{Name: "signal", Aliases: short("s"), Value: "KILL", Usage: "Signal to send to the container"}},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
 			sig, err := container.ParseSignal(c.String("signal"))
 			if err != nil {
 				return err
 			}
-			return e.onContainers(c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+			return onContainers(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
 				if !ctr.State.IsRunning() {
 					return fmt.Errorf("cannot kill container: %s: container %s is not running", ctr.Name, ctr.ID)
 				}
@@ -129,7 +129,7 @@ func rmCommand(e *env, aliases ...string) *cli.Command {
 			flag("volumes", short("v"), "Remove anonymous volumes associated with the container"),
 		),
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
 			force := c.Bool("force")
@@ -139,9 +139,9 @@ func rmCommand(e *env, aliases ...string) *cli.Command {
 			}
 			args := c.Args().Slice()
 			if force { // as in Docker, what is not there needs none to be gone
-				args = slices.DeleteFunc(args, func(a string) bool { return e.sayMissing(cs, a) })
+				args = slices.DeleteFunc(args, func(a string) bool { return sayMissing(e, cs, a) })
 			}
-			err = e.onReadable(args, func(cs *container.Store, ctr *container.Container) error {
+			err = onReadable(e, args, func(cs *container.Store, ctr *container.Container) error {
 				return removeContainer(c, cs, ctr, force, c.Bool("volumes"))
 			}, func(cs *container.Store, d *container.DamagedError) error {
 				if !force {
@@ -152,19 +152,19 @@ func rmCommand(e *env, aliases ...string) *cli.Command {
 				}
 				return nil
 			})
-			return errors.Join(err, e.sweepTrash(cs))
+			return errors.Join(err, sweepTrash(e, cs))
 		},
 	}
 }
 
 // sayMissing reports whether there is no such container, and says so.
-func (e *env) sayMissing(cs *container.Store, arg string) bool {
+func sayMissing(e *env, cs *container.Store, arg string) bool {
 	_, err := cs.Lookup(arg)
 	var missing *container.NotFoundError
 	if !errors.As(err, &missing) {
 		return false
 	}
-	e.say(err)
+	tellError(e, err)
 	return true
 }
 
@@ -195,7 +195,7 @@ func removeContainer(c *cli.Context, cs *container.Store, ctr *container.Contain
 
 // sweepTrash finishes removals inside the user namespace, where files of
 // subordinate ids can be deleted.
-func (e *env) sweepTrash(cs *container.Store) error {
+func sweepTrash(e *env, cs *container.Store) error {
 	if !cs.HasTrash() {
 		return nil
 	}
@@ -205,7 +205,7 @@ func (e *env) sweepTrash(cs *container.Store) error {
 	return e.enter(e.stdout.File, "__sweep")
 }
 
-func (e *env) sweep() error {
+func sweep(e *env) error {
 	cs, err := e.containers()
 	if err != nil {
 		return err
@@ -217,7 +217,7 @@ func renameCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "rename", Usage: "Rename a container", ArgsUsage: "CONTAINER NEW_NAME",
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 2, 2); err != nil {
+			if err := needArgs(e, c, commandPath(c), 2, 2); err != nil {
 				return err
 			}
 			cs, ctr, err := e.container(c.Args().First())
@@ -233,7 +233,7 @@ func waitCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "wait", Usage: "Block until one or more containers stop, then print their exit codes", ArgsUsage: "CONTAINER [CONTAINER...]",
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
 			cs, err := e.containers()
@@ -248,7 +248,7 @@ func waitCommand(e *env) *cli.Command {
 					code, err = cs.Wait(ctr)
 				}
 				if err != nil {
-					e.say(err)
+					tellError(e, err)
 					failed = true
 					continue
 				}
@@ -266,19 +266,19 @@ func portCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "port", Usage: "List port mappings or a specific mapping for the container", ArgsUsage: "CONTAINER [PRIVATE_PORT[/PROTO]]",
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, 2); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, 2); err != nil {
 				return err
 			}
 			_, ctr, err := e.container(c.Args().First())
 			if err != nil {
 				return err
 			}
-			return e.printPorts(ctr, c.Args().Get(1))
+			return printPorts(e, ctr, c.Args().Get(1))
 		},
 	}
 }
 
-func (e *env) printPorts(ctr *container.Container, want string) error {
+func printPorts(e *env, ctr *container.Container, want string) error {
 	var only network.Port
 	if want != "" {
 		var err error

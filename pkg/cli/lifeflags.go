@@ -12,7 +12,7 @@ import (
 )
 
 // setLife takes what happens around the process.
-func (e *env) setLife(c *cli.Context, r *container.Record, imageSignal string) (err error) {
+func setLife(e *env, c *cli.Context, r *container.Record, imageSignal string) (err error) {
 	l := &r.Life
 	l.AutoRemove, l.Init = c.Bool("rm"), c.Bool("init")
 	if l.Restart, err = container.ParseRestart(c.String("restart")); err != nil {
@@ -35,7 +35,7 @@ func (e *env) setLife(c *cli.Context, r *container.Record, imageSignal string) (
 	if r.Annotations, err = annotations(c.StringSlice("annotation")); err != nil {
 		return err
 	}
-	return e.setLog(c, r)
+	return setLog(e, c, r)
 }
 
 // annotations are words for whoever reads the runtime's configuration.
@@ -55,7 +55,7 @@ func annotations(list []string) (map[string]string, error) {
 }
 
 // setLog takes --log-driver and --log-opt.
-func (e *env) setLog(c *cli.Context, r *container.Record) error {
+func setLog(e *env, c *cli.Context, r *container.Record) error {
 	l := &r.Life
 	if l.LogDriver = c.String("log-driver"); l.LogDriver == "" {
 		l.LogDriver = "json-file"

@@ -186,7 +186,7 @@ var instead = map[string]string{
 
 // warnLimits says which limits this host cannot give, and what is done in
 // their place.
-func (e *env) warnLimits(c *cli.Context, l cgroup.Limits) {
+func warnLimits(e *env, c *cli.Context, l cgroup.Limits) {
 	have, delegated := availableControllers()
 	missing := l.Missing(have)
 	for _, name := range missing {

@@ -21,17 +21,17 @@ func loginCommand(e *env) *cli.Command {
 			flag("password-stdin", nil, "Take the Password or Personal Access Token (PAT) from stdin"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 1); err != nil {
 				return err
 			}
-			return e.runLogin(c)
+			return runLogin(e, c)
 		},
 	}
 }
 
-func (e *env) runLogin(c *cli.Context) error {
+func runLogin(e *env, c *cli.Context) error {
 	server := trimServer(c.Args().First())
-	user, password, err := e.credentials(c, server)
+	user, password, err := credentials(e, c, server)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func trimServer(s string) string {
 
 // credentials come from the flags, from standard input, or from whoever sits
 // at the terminal.
-func (e *env) credentials(c *cli.Context, server string) (user, password string, err error) {
+func credentials(e *env, c *cli.Context, server string) (user, password string, err error) {
 	user, password = c.String("username"), c.String("password")
 	switch {
 	case c.IsSet("password") && c.Bool("password-stdin"):
@@ -82,7 +82,7 @@ func (e *env) credentials(c *cli.Context, server string) (user, password string,
 			fmt.Fprintf(e.stdout, "Authenticating with existing credentials... [Username: %s]\n", stored)
 			return stored, secret, nil
 		}
-		return e.askCredentials(user)
+		return askCredentials(e, user)
 	}
 	if password == "" {
 		return "", "", cliErrorf("password is empty")
@@ -90,20 +90,20 @@ func (e *env) credentials(c *cli.Context, server string) (user, password string,
 	return user, password, nil
 }
 
-func (e *env) askCredentials(user string) (string, string, error) {
+func askCredentials(e *env, user string) (string, string, error) {
 	if !isTerminal(e.stdin) {
 		return "", "", cliErrorf("error: cannot perform an interactive login from a non-TTY device")
 	}
 	var err error
 	if user == "" {
-		if user, err = e.ask("Username: ", false); err != nil {
+		if user, err = ask(e, "Username: ", false); err != nil {
 			return "", "", err
 		}
 		if user == "" {
 			return "", "", cliErrorf("username is required")
 		}
 	}
-	secret, err := e.ask("Password: ", true)
+	secret, err := ask(e, "Password: ", true)
 	if err != nil {
 		return "", "", err
 	}
@@ -117,7 +117,7 @@ func logoutCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "logout", Usage: "Log out from a registry", ArgsUsage: "[SERVER]",
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 1); err != nil {
 				return err
 			}
 			server := trimServer(c.Args().First())

@@ -30,15 +30,15 @@ func logsCommand(e *env) *cli.Command {
 			text("until", nil, "Show logs before a timestamp or relative"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
 				return err
 			}
-			return e.runLogs(c)
+			return runLogs(e, c)
 		},
 	}
 }
 
-func (e *env) runLogs(c *cli.Context) error {
+func runLogs(e *env, c *cli.Context) error {
 	cs, ctr, err := e.container(c.Args().First())
 	if err != nil {
 		return err
@@ -66,10 +66,10 @@ func (e *env) runLogs(c *cli.Context) error {
 			close(done)
 		}()
 	}
-	return e.printLog(filepath.Join(ctr.Dir(), container.LogName), o, c.Bool("timestamps"), c.Bool("details"))
+	return printLog(e, filepath.Join(ctr.Dir(), container.LogName), o, c.Bool("timestamps"), c.Bool("details"))
 }
 
-func (e *env) printLog(path string, o logfile.Options, stamps, details bool) error {
+func printLog(e *env, path string, o logfile.Options, stamps, details bool) error {
 	out, errs := bufio.NewWriterSize(e.stdout, 256<<10), bufio.NewWriterSize(e.stderr, 64<<10)
 	last := out
 	err := logfile.Read(path, o, func(entry logfile.Entry) error {

@@ -34,7 +34,7 @@ func manifestInspectCommand(e *env) *cli.Command {
 			flag("verbose", short("v"), "Output additional info including layers and platform"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, 2); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, 2); err != nil {
 				return err
 			}
 			if c.Bool("insecure") {
@@ -43,12 +43,12 @@ func manifestInspectCommand(e *env) *cli.Command {
 			if c.NArg() == 2 {
 				return cliErrorf("No such manifest: %s", c.Args().Get(1)) // there are no local lists
 			}
-			return e.inspectManifest(c)
+			return inspectManifest(e, c)
 		},
 	}
 }
 
-func (e *env) inspectManifest(c *cli.Context) error {
+func inspectManifest(e *env, c *cli.Context) error {
 	ref, err := oci.ParseRef(c.Args().First())
 	if err != nil {
 		return err
@@ -70,9 +70,9 @@ func (e *env) inspectManifest(c *cli.Context) error {
 		return err
 	}
 	if !c.Bool("verbose") {
-		return e.printRaw(m.Body)
+		return printRaw(e, m.Body)
 	}
-	shown, err := e.verboseManifests(c, repo, ref, m)
+	shown, err := verboseManifests(e, c, repo, ref, m)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (e *env) inspectManifest(c *cli.Context) error {
 
 // printRaw shows what a registry sent, indented: its text is its own, and is
 // kept from steering the terminal by the escapes of JSON.
-func (e *env) printRaw(body []byte) error {
+func printRaw(e *env, body []byte) error {
 	var b bytes.Buffer
 	if err := json.Indent(&b, body, "", "\t"); err != nil {
 		return fmt.Errorf("parse manifest: %w", err)
@@ -96,7 +96,7 @@ func (e *env) printRaw(body []byte) error {
 }
 
 // verboseManifests is an object for each image that the manifest names.
-func (e *env) verboseManifests(c *cli.Context, repo *registry.Repository, ref oci.Ref, m registry.Manifest) (any, error) {
+func verboseManifests(e *env, c *cli.Context, repo *registry.Repository, ref oci.Ref, m registry.Manifest) (any, error) {
 	var doc struct {
 		Manifests []struct {
 			MediaType string          `json:"mediaType"`

@@ -14,13 +14,13 @@ import (
 
 // setMounts takes what is to be mounted. Volumes are made by makeVolumes, once
 // nothing else can be wrong with the command line.
-func (e *env) setMounts(c *cli.Context, r *container.Record, declared []string) error {
+func setMounts(e *env, c *cli.Context, r *container.Record, declared []string) error {
 	asked, anonymous, err := askedMounts(c)
 	if err != nil {
 		return err
 	}
 	r.VolumesFrom, r.IDFile = c.StringSlice("volumes-from"), c.String("cidfile")
-	from, err := e.volumesFrom(r.VolumesFrom)
+	from, err := volumesFrom(e, r.VolumesFrom)
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (e *env) setMounts(c *cli.Context, r *container.Record, declared []string) 
 	}
 	for i := range r.Mounts {
 		if m := &r.Mounts[i]; m.Type == container.MountImage {
-			if err := e.setImage(m); err != nil {
+			if err := setImage(e, m); err != nil {
 				return err
 			}
 		}
@@ -98,7 +98,7 @@ func makeVolumes(cs *container.Store, r *container.Record) (undo func(), err err
 }
 
 // volumesFrom takes the volumes and binds of other containers.
-func (e *env) volumesFrom(args []string) ([]container.Mount, error) {
+func volumesFrom(e *env, args []string) ([]container.Mount, error) {
 	var all []container.Mount
 	for _, a := range args {
 		name, mode, _ := strings.Cut(a, ":")
@@ -129,7 +129,7 @@ func (e *env) volumesFrom(args []string) ([]container.Mount, error) {
 }
 
 // setImage finds the image that is mounted as it is.
-func (e *env) setImage(m *container.Mount) error {
+func setImage(e *env, m *container.Mount) error {
 	img, _, err := e.image(m.Source)
 	if err != nil {
 		return err

@@ -20,9 +20,9 @@ import (
 	"coracle/pkg/slirp"
 )
 
-func (e *env) setNet(c *cli.Context, r *container.Record, exposed []string) error {
+func setNet(e *env, c *cli.Context, r *container.Record, exposed []string) error {
 	n := &r.Net
-	if err := e.setNetworks(c, n); err != nil {
+	if err := setNetworks(e, c, n); err != nil {
 		return err
 	}
 	var err error
@@ -63,14 +63,14 @@ func (e *env) setNet(c *cli.Context, r *container.Record, exposed []string) erro
 		e.warn("with --network host the container reaches the host's abstract unix sockets: keeping it from them takes Landlock and Linux 6.12")
 	}
 	if n.OnNetworkOf() != "" {
-		return e.onNetworkOf(c, r)
+		return onNetworkOf(e, c, r)
 	}
 	return nil
 }
 
 // onNetworkOf refuses what belongs to the container whose network is shared,
 // and takes its names.
-func (e *env) onNetworkOf(c *cli.Context, r *container.Record) error {
+func onNetworkOf(e *env, c *cli.Context, r *container.Record) error {
 	for _, o := range []struct{ flag, what string }{
 		{"hostname", "hostname"}, {"dns", "dns"}, {"dns-search", "dns"}, {"dns-option", "dns"}, {"add-host", "custom host-to-IP mapping"},
 		{"publish", "port publishing"}, {"publish-all", "port publishing"}, {"expose", "port exposing"},
@@ -311,7 +311,7 @@ func (p netPlace) userDefined() bool {
 }
 
 // setNetworks finds the networks and settles what the container is on each.
-func (e *env) setNetworks(c *cli.Context, n *container.Net) error {
+func setNetworks(e *env, c *cli.Context, n *container.Net) error {
 	list, err := places(c)
 	if err != nil {
 		return err
@@ -324,7 +324,7 @@ func (e *env) setNetworks(c *cli.Context, n *container.Net) error {
 		}
 		seen[p.name] = true
 		foreign = foreign || !p.userDefined()
-		if err := e.checkPlace(p); err != nil {
+		if err := checkPlace(e, p); err != nil {
 			return err
 		}
 	}
@@ -332,7 +332,7 @@ func (e *env) setNetworks(c *cli.Context, n *container.Net) error {
 		return cliErrorf("conflicting options: cannot attach both user-defined and non-user-defined network-modes")
 	}
 	for i, p := range list {
-		name, err := e.networkName(p)
+		name, err := networkName(e, p)
 		if err != nil {
 			return err
 		}
@@ -347,7 +347,7 @@ func (e *env) setNetworks(c *cli.Context, n *container.Net) error {
 }
 
 // networkName is the whole name of a network, which is there.
-func (e *env) networkName(p netPlace) (string, error) {
+func networkName(e *env, p netPlace) (string, error) {
 	if other, ok := strings.CutPrefix(p.name, "container:"); ok {
 		_, ctr, err := e.container(other)
 		if err != nil {
@@ -368,7 +368,7 @@ func (e *env) networkName(p netPlace) (string, error) {
 
 // checkPlace refuses what a network of this kind cannot do, and says what is
 // of no effect.
-func (e *env) checkPlace(p netPlace) error {
+func checkPlace(e *env, p netPlace) error {
 	switch {
 	case p.name == "container:":
 		return errors.New("invalid network mode: invalid container format container:<name|id>")

@@ -37,7 +37,7 @@ func networkListCommand(e *env) *cli.Command {
 			flag("no-trunc", nil, "Do not truncate the output"), flag("quiet", short("q"), "Only display network IDs"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
 			nets, err := e.networks()
@@ -49,7 +49,7 @@ func networkListCommand(e *env) *cli.Command {
 				return err
 			}
 			for _, d := range nets.Damaged() {
-				e.say(d)
+				tellError(e, d)
 				list = append(list, d.Network())
 			}
 			f, err := parseFilters(c.StringSlice("filter"), "name", "id", "label", "driver", "type", "scope", "dangling")
@@ -61,11 +61,11 @@ func networkListCommand(e *env) *cli.Command {
 			}
 			used := map[string]bool{}
 			if len(f["dangling"]) > 0 {
-				if used, err = e.usedNetworks(); err != nil {
+				if used, err = usedNetworks(e); err != nil {
 					return err
 				}
 			}
-			began, bridge := e.began(), slirp.DefaultConfig()
+			began, bridge := began(e), slirp.DefaultConfig()
 			var rows []*formatter.NetworkContext
 			add := func(n *docker.Network, kind string, used bool) {
 				if matchNetwork(f, n, kind) && f.dangling(used) {
@@ -79,14 +79,14 @@ func networkListCommand(e *env) *cli.Command {
 				add(docker.InspectNetwork(w, nil), "custom", used[w.Name])
 			}
 			l := formatter.Networks()
-			return printList(e, l, e.listFormat(c, l, "networksFormat"), rows)
+			return printList(e, l, listFormat(e, c, l, "networksFormat"), rows)
 		},
 	}
 }
 
 // began is when the engine's directory was made, which the networks that are
 // always there are as old as.
-func (e *env) began() time.Time {
+func began(e *env) time.Time {
 	var st unix.Statx_t
 	if err := unix.Statx(unix.AT_FDCWD, e.dirs.Root, 0, unix.STATX_BTIME|unix.STATX_MTIME, &st); err != nil {
 		return time.Time{}
@@ -107,11 +107,11 @@ func networkInspectCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Display detailed information on one or more networks", ArgsUsage: "NETWORK [NETWORK...]",
 		Flags:  []cli.Flag{text("format", short("f"), "Format output using a custom template"), flag("verbose", short("v"), "Verbose output for diagnostics")},
-		Action: func(c *cli.Context) error { return e.runInspect(c, "network") },
+		Action: func(c *cli.Context) error { return runInspect(e, c, "network") },
 	}
 }
 
-func (e *env) inspectNetwork(ctx context.Context, arg string) (*docker.Network, error) {
+func inspectNetwork(ctx context.Context, e *env, arg string) (*docker.Network, error) {
 	nets, err := e.networks()
 	if err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func (e *env) inspectNetwork(ctx context.Context, arg string) (*docker.Network, 
 				return nil, err
 			}
 			list, _ := cs.List() // a damaged one does not run
-			return docker.PredefinedNetwork(name, slirp.DefaultConfig(), e.began(), list), nil
+			return docker.PredefinedNetwork(name, slirp.DefaultConfig(), began(e), list), nil
 		}
 	}
 	if err != nil {
@@ -140,7 +140,7 @@ func networkRemoveCommand(e *env) *cli.Command {
 		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more networks", ArgsUsage: "NETWORK [NETWORK...]",
 		Flags: []cli.Flag{flag("force", short("f"), "Do not error if the network does not exist")},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
 			nets, err := e.networks()
@@ -155,7 +155,7 @@ func networkRemoveCommand(e *env) *cli.Command {
 					return errors.As(err, &missing) && !slices.Contains(docker.Predefined(), arg)
 				})
 			}
-			return e.each(args, func(arg string) error {
+			return each(e, args, func(arg string) error {
 				for _, p := range docker.Predefined() {
 					if arg == p {
 						return fmt.Errorf("%s is a pre-defined network and cannot be removed", arg)
@@ -172,7 +172,7 @@ func networkRemoveCommand(e *env) *cli.Command {
 				if err := nets.Remove(c.Context, w); err != nil {
 					return err
 				}
-				e.event(events.Network, "destroy", w.ID, w.Name)
+				event(e, events.Network, "destroy", w.ID, w.Name)
 				return nil
 			})
 		},
@@ -184,14 +184,14 @@ func networkPruneCommand(e *env) *cli.Command {
 		Name: "prune", Usage: "Remove all unused networks",
 		Flags: []cli.Flag{flag("force", short("f"), "Do not prompt for confirmation"), values("filter", nil, "Provide filter values")},
 		Action: func(c *cli.Context) error {
-			f, err := e.pruneFilters(c)
+			f, err := pruneFilters(e, c)
 			if err != nil {
 				return err
 			}
-			if ok, err := e.agreed(c, "WARNING! This will remove all custom networks not used by at least one container."); !ok || err != nil {
+			if ok, err := agreed(e, c, "WARNING! This will remove all custom networks not used by at least one container."); !ok || err != nil {
 				return err
 			}
-			p, err := e.pruneNetworks(c, f)
+			p, err := pruneNetworks(e, c, f)
 			p.show(e.stdout)
 			return err
 		},
@@ -199,7 +199,7 @@ func networkPruneCommand(e *env) *cli.Command {
 }
 
 // usedNetworks are those that a running container names.
-func (e *env) usedNetworks() (map[string]bool, error) {
+func usedNetworks(e *env) (map[string]bool, error) {
 	cs, err := e.containers()
 	if err != nil {
 		return nil, err
@@ -221,7 +221,7 @@ func (e *env) usedNetworks() (map[string]bool, error) {
 }
 
 // pruneNetworks removes the networks that nobody is on.
-func (e *env) pruneNetworks(c *cli.Context, f filters) (pruned, error) {
+func pruneNetworks(e *env, c *cli.Context, f filters) (pruned, error) {
 	p := pruned{heading: "Deleted Networks:"}
 	nets, err := e.networks()
 	if err != nil {
@@ -231,7 +231,7 @@ func (e *env) pruneNetworks(c *cli.Context, f filters) (pruned, error) {
 	if err != nil {
 		return p, err
 	}
-	used, err := e.usedNetworks()
+	used, err := usedNetworks(e)
 	if err != nil {
 		return p, err
 	}
@@ -249,10 +249,10 @@ func (e *env) pruneNetworks(c *cli.Context, f filters) (pruned, error) {
 		if err != nil {
 			return p, err
 		}
-		e.event(events.Network, "destroy", w.ID, w.Name)
+		event(e, events.Network, "destroy", w.ID, w.Name)
 		p.lines = append(p.lines, w.Name)
 	}
-	e.pruneEvent(events.Network, 0)
+	pruneEvent(e, events.Network, 0)
 	return p, nil
 }
 
@@ -267,16 +267,16 @@ func networkConnectCommand(e *env) *cli.Command {
 			values("link-local-ip", nil, "Add a link-local address for the container"),
 		),
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 2, 2); err != nil {
+			if err := needArgs(e, c, commandPath(c), 2, 2); err != nil {
 				return err
 			}
 			p := netPlace{name: c.Args().First(), aliases: c.StringSlice("alias"), driverOpts: c.StringSlice("driver-opt"), gwPriority: c.Int("gw-priority")}
 			if err := p.takeFlags(c); err != nil {
 				return err
 			}
-			return e.onNetwork(c, func(cs *container.Store, ctr *container.Container, network string) error {
+			return onNetwork(e, c, func(cs *container.Store, ctr *container.Container, network string) error {
 				p.name = network
-				if err := e.checkPlace(p); err != nil {
+				if err := checkPlace(e, p); err != nil {
 					return err
 				}
 				return cs.Connect(c.Context, ctr, p.endpoint(network))
@@ -290,10 +290,10 @@ func networkDisconnectCommand(e *env) *cli.Command {
 		Name: "disconnect", Usage: "Disconnect a container from a network", ArgsUsage: "NETWORK CONTAINER",
 		Flags: []cli.Flag{flag("force", short("f"), "Accepted for scripts")},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 2, 2); err != nil {
+			if err := needArgs(e, c, commandPath(c), 2, 2); err != nil {
 				return err
 			}
-			return e.onNetwork(c, func(cs *container.Store, ctr *container.Container, network string) error {
+			return onNetwork(e, c, func(cs *container.Store, ctr *container.Container, network string) error {
 				return cs.Disconnect(c.Context, ctr, network)
 			})
 		},
@@ -301,7 +301,7 @@ func networkDisconnectCommand(e *env) *cli.Command {
 }
 
 // onNetwork finds the network and the container that two arguments name.
-func (e *env) onNetwork(c *cli.Context, f func(*container.Store, *container.Container, string) error) error {
+func onNetwork(e *env, c *cli.Context, f func(*container.Store, *container.Container, string) error) error {
 	network := c.Args().First()
 	switch network {
 	case sandbox.NetBridge:

@@ -33,7 +33,7 @@ func networkCreateCommand(e *env) *cli.Command {
 			flag("attachable", nil, "Accepted for scripts: every network is"),
 		),
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
 				return err
 			}
 			o, err := newNetwork(c)
@@ -51,7 +51,7 @@ func networkCreateCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			e.event(events.Network, "create", w.ID, w.Name)
+			event(e, events.Network, "create", w.ID, w.Name)
 			fmt.Fprintln(e.stdout, w.ID)
 			return nil
 		},

@@ -71,7 +71,7 @@ func lostOutput(code int, err error) error {
 // dieOfPipe ends this program as one that writes to a pipe without a reader is
 // ended: by SIGPIPE, as docker's is. It returns when the caller has that signal
 // ignored.
-func (e *env) dieOfPipe(err error) {
+func dieOfPipe(e *env, err error) {
 	var lost *container.OutputError
 	if !errors.As(err, &lost) || !errors.Is(err, unix.EPIPE) {
 		return
@@ -99,20 +99,20 @@ func codeOfPipe(err error) int {
 }
 
 // createFile makes a file that the user has named, as the user's umask says.
-func (e *env) createFile(name string) (*os.File, error) {
+func createFile(e *env, name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return os.OpenFile(name, os.O_RDWR|os.O_TRUNC, 0)
 	}
 	if err == nil {
-		err = f.Chmod(e.fileMode()) // the umask of this process is another one
+		err = f.Chmod(fileMode(e)) // the umask of this process is another one
 	}
 	return f, err
 }
 
 // writeFile writes one.
-func (e *env) writeFile(name string, data []byte) error {
-	f, err := e.createFile(name)
+func writeFile(e *env, name string, data []byte) error {
+	f, err := createFile(e, name)
 	if err != nil {
 		return err
 	}
@@ -121,4 +121,4 @@ func (e *env) writeFile(name string, data []byte) error {
 }
 
 // fileMode is the mode of a file that the user has named.
-func (e *env) fileMode() os.FileMode { return os.FileMode(0o666 &^ e.umask) }
+func fileMode(e *env) os.FileMode { return os.FileMode(0o666 &^ e.umask) }

@@ -29,7 +29,7 @@ func wants(t *testing.T, what string, err error, words string) {
 // given is the context of a run with these flags.
 func given(t *testing.T, args ...string) (c *cli.Context) {
 	t.Helper()
-	app := (&env{program: "coracle"}).app()
+	app := app((&env{program: "coracle"}))
 	findCommand(app.Commands, "run").Action = func(got *cli.Context) error { c = got; return nil }
 	line, _, err := arrange(app, append(append([]string{"run"}, args...), "image"))
 	if err == nil {
@@ -89,7 +89,7 @@ func TestNetworkConflicts(t *testing.T) {
 		{"--link-local-ip=x", "IP address is not correctly formatted: x"},
 	} {
 		e := &env{}
-		err := e.setNetworks(given(t, strings.Fields(tt.args)...), &container.Net{})
+		err := setNetworks(e, given(t, strings.Fields(tt.args)...), &container.Net{})
 		if tt.want != "" || err != nil {
 			wants(t, tt.args, err, tt.want)
 		}
@@ -104,7 +104,7 @@ func TestNamespacesAndDNS(t *testing.T) {
 		"--pid=container:a": "--pid container:a is not supported: containers share their network only",
 		"--ipc=container:a": "--ipc container:a is not supported",
 	} {
-		err := (&env{}).setNamespaces(given(t, strings.Fields(args)...), &container.Safety{})
+		err := setNamespaces((&env{}), given(t, strings.Fields(args)...), &container.Safety{})
 		wants(t, args, err, want)
 	}
 	for args, want := range map[string]string{

@@ -20,10 +20,10 @@ func freezerCommand(e *env, verb, usage string, do func(*container.Store, *conta
 	return &cli.Command{
 		Name: verb, Usage: usage, ArgsUsage: "CONTAINER [CONTAINER...]",
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
-			return e.onContainers(c.Args().Slice(), do)
+			return onContainers(e, c.Args().Slice(), do)
 		},
 	}
 }

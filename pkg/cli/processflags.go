@@ -18,7 +18,7 @@ import (
 	"coracle/pkg/container/sandbox"
 )
 
-func (e *env) setProcess(c *cli.Context, r *container.Record, entrypoint, imageCmd, imageEnv []string, cwd, user string, cmd []string) error {
+func setProcess(e *env, c *cli.Context, r *container.Record, entrypoint, imageCmd, imageEnv []string, cwd, user string, cmd []string) error {
 	p := &r.Process
 	p.Entrypoint, p.Cmd = entrypoint, imageCmd
 	if len(cmd) > 0 {

@@ -16,23 +16,23 @@ import (
 )
 
 // confirm asks, and takes anything but y for a no, the end of the input too.
-func (e *env) confirm(question string) (bool, error) {
-	answer, err := e.ask(question+"\nAre you sure you want to continue? [y/N] ", false)
+func confirm(e *env, question string) (bool, error) {
+	answer, err := ask(e, question+"\nAre you sure you want to continue? [y/N] ", false)
 	return strings.EqualFold(answer, "y"), err
 }
 
 // agreed is confirm, unless --force said so.
-func (e *env) agreed(c *cli.Context, question string) (bool, error) {
+func agreed(e *env, c *cli.Context, question string) (bool, error) {
 	if c.Bool("force") {
 		return true, nil
 	}
-	return e.confirm(question)
+	return confirm(e, question)
 }
 
 // ask reads a line of standard input; a secret one is not shown where that is
 // a terminal. A signal ends the question with the code of one that ends a
 // program, after the terminal has been given back as it was.
-func (e *env) ask(question string, secret bool) (string, error) {
+func ask(e *env, question string, secret bool) (string, error) {
 	fd := int(e.stdin.Fd())
 	restore := func() {}
 	if secret && term.IsTerminal(fd) {

@@ -20,8 +20,8 @@ import (
 
 // pruneFilters are the filters of a prune of things that have labels and an age.
 // Such a command takes no arguments.
-func (e *env) pruneFilters(c *cli.Context) (filters, error) {
-	if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+func pruneFilters(e *env, c *cli.Context) (filters, error) {
+	if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 		return nil, err
 	}
 	f, err := parseFilters(c.StringSlice("filter"), "label", "label!", "until")
@@ -39,14 +39,14 @@ func pruneContainersCommand(e *env) *cli.Command {
 			values("filter", nil, "Provide filter values (e.g. \"until=<timestamp>\")"),
 		},
 		Action: func(c *cli.Context) error {
-			f, err := e.pruneFilters(c)
+			f, err := pruneFilters(e, c)
 			if err != nil {
 				return err
 			}
-			if ok, err := e.agreed(c, "WARNING! This will remove all stopped containers."); !ok || err != nil {
+			if ok, err := agreed(e, c, "WARNING! This will remove all stopped containers."); !ok || err != nil {
 				return err
 			}
-			return e.pruneAll(c, f, e.pruneContainers)
+			return pruneAll(e, c, f, pruneContainers)
 		},
 	}
 }
@@ -67,8 +67,8 @@ func (p pruned) show(w io.Writer) {
 }
 
 // pruneAll does one prune and says what it did, and how much it freed.
-func (e *env) pruneAll(c *cli.Context, f filters, prune func(*cli.Context, filters) (pruned, error)) error {
-	p, err := prune(c, f)
+func pruneAll(e *env, c *cli.Context, f filters, prune func(*env, *cli.Context, filters) (pruned, error)) error {
+	p, err := prune(e, c, f)
 	p.show(e.stdout)
 	if err != nil {
 		return err
@@ -78,11 +78,11 @@ func (e *env) pruneAll(c *cli.Context, f filters, prune func(*cli.Context, filte
 }
 
 // pruneEvent writes down that a kind of thing was pruned.
-func (e *env) pruneEvent(kind string, freed int64) {
+func pruneEvent(e *env, kind string, freed int64) {
 	_ = events.Append(e.dirs.Root, events.New(kind, "prune", "", map[string]string{"reclaimed": strconv.FormatInt(freed, 10)}))
 }
 
-func (e *env) pruneContainers(c *cli.Context, f filters) (pruned, error) {
+func pruneContainers(e *env, c *cli.Context, f filters) (pruned, error) {
 	p := pruned{heading: "Deleted Containers:"}
 	cs, err := e.containers()
 	if err != nil {
@@ -90,7 +90,7 @@ func (e *env) pruneContainers(c *cli.Context, f filters) (pruned, error) {
 	}
 	list, bad := cs.List()
 	if bad != nil {
-		e.say(bad)
+		tellError(e, bad)
 	}
 	var stopped []*container.Container
 	for _, ctr := range list {
@@ -100,7 +100,7 @@ func (e *env) pruneContainers(c *cli.Context, f filters) (pruned, error) {
 			stopped = append(stopped, ctr)
 		}
 	}
-	sizes, err := e.ownSizes(stopped)
+	sizes, err := ownSizes(e, stopped)
 	if err != nil {
 		return p, err
 	}
@@ -112,8 +112,8 @@ func (e *env) pruneContainers(c *cli.Context, f filters) (pruned, error) {
 		p.freed += sizes[ctr.ID]
 		p.lines = append(p.lines, ctr.ID)
 	}
-	e.pruneEvent(events.Container, p.freed)
-	return p, e.sweepTrash(cs)
+	pruneEvent(e, events.Container, p.freed)
+	return p, sweepTrash(e, cs)
 }
 
 func pruneImagesCommand(e *env) *cli.Command {
@@ -122,7 +122,7 @@ func pruneImagesCommand(e *env) *cli.Command {
 		Flags: []cli.Flag{flag("all", short("a"), "Remove all unused images, not just dangling ones"), flag("force", short("f"), "Do not prompt for confirmation"),
 			values("filter", nil, "Provide filter values (e.g. \"until=<timestamp>\")")},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
 			f, err := parseFilters(c.StringSlice("filter"), "dangling", "label", "label!", "until")
@@ -140,11 +140,11 @@ func pruneImagesCommand(e *env) *cli.Command {
 			if every {
 				warning = "WARNING! This will remove all images without at least one container associated to them."
 			}
-			if ok, err := e.agreed(c, warning); !ok || err != nil {
+			if ok, err := agreed(e, c, warning); !ok || err != nil {
 				return err
 			}
-			return e.insideForced(func(st *overlay.Store) error {
-				return e.pruneAll(c, f, func(c *cli.Context, f filters) (pruned, error) { return e.pruneImages(c, st, f) })
+			return insideForced(e, func(st *overlay.Store) error {
+				return pruneAll(e, c, f, func(e *env, c *cli.Context, f filters) (pruned, error) { return pruneImages(e, c, st, f) })
 			})
 		},
 	}
@@ -152,7 +152,7 @@ func pruneImagesCommand(e *env) *cli.Command {
 
 // insideForced is inside for a command that has been agreed to: it does not ask
 // again.
-func (e *env) insideForced(f func(*overlay.Store) error) error {
+func insideForced(e *env, f func(*overlay.Store) error) error {
 	e.args = append(slices.DeleteFunc(slices.Clone(e.args), func(a string) bool { return a == "-f" || a == "--force" }), "--force")
 	return e.inside(f)
 }
@@ -163,7 +163,7 @@ func everyImage(c *cli.Context, f filters) (bool, error) {
 	return c.Bool("all") || dangling != nil && !*dangling, err
 }
 
-func (e *env) pruneImages(c *cli.Context, st *overlay.Store, f filters) (pruned, error) {
+func pruneImages(e *env, c *cli.Context, st *overlay.Store, f filters) (pruned, error) {
 	p := pruned{heading: "Deleted Images:"}
 	ix, err := e.index()
 	if err != nil {
@@ -175,30 +175,30 @@ func (e *env) pruneImages(c *cli.Context, st *overlay.Store, f filters) (pruned,
 	}
 	var failed error
 	for _, img := range ix.Images {
-		if len(img.Names) > 0 && !every || e.imageConflict(img.ID, img) != nil {
+		if len(img.Names) > 0 && !every || imageConflict(e, img.ID, img) != nil {
 			continue
 		}
 		if ok, err := f.matchesPrune(img.Labels, img.Created); err != nil || !ok {
 			continue // checkPrune has seen the errors
 		}
 		sizes := layerSizes(st, img.ID)
-		layers, err := st.DeleteImage(c.Context, img.ID, func() error { return e.imageConflict(img.ID, img) })
+		layers, err := st.DeleteImage(c.Context, img.ID, func() error { return imageConflict(e, img.ID, img) })
 		if err != nil {
 			failed = exit(1) // the others need not stay for it
-			e.say(err)
+			tellError(e, err)
 			continue
 		}
 		for _, n := range img.Names {
 			p.lines = append(p.lines, "untagged: "+oci.Familiar(n))
-			e.event(events.Image, "untag", "sha256:"+img.ID, oci.Familiar(n))
+			event(e, events.Image, "untag", "sha256:"+img.ID, oci.Familiar(n))
 		}
 		p.lines = append(p.lines, "deleted: sha256:"+img.ID)
-		e.event(events.Image, "delete", "sha256:"+img.ID, "sha256:"+img.ID)
+		event(e, events.Image, "delete", "sha256:"+img.ID, "sha256:"+img.ID)
 		for _, l := range layers {
 			p.freed += sizes[l]
 		}
 	}
-	e.pruneEvent(events.Image, p.freed)
+	pruneEvent(e, events.Image, p.freed)
 	return p, errors.Join(st.Sweep(), failed)
 }
 

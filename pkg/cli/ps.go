@@ -27,15 +27,15 @@ func psCommand(e *env, name string, aliases ...string) *cli.Command {
 			flag("size", short("s"), "Display total file sizes"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
-			return e.runPs(c)
+			return runPs(e, c)
 		},
 	}
 }
 
-func (e *env) runPs(c *cli.Context) error {
+func runPs(e *env, c *cli.Context) error {
 	cs, err := e.containers()
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func (e *env) runPs(c *cli.Context) error {
 		return err
 	}
 	if all.Bad != nil {
-		e.say(all.Bad) // the good ones are shown all the same
+		tellError(e, all.Bad) // the good ones are shown all the same
 	}
 	cs.Reclaim(all.Orphans)
 	list := append(all.Containers, all.Dead...)
@@ -57,14 +57,14 @@ func (e *env) runPs(c *cli.Context) error {
 	if c.Bool("latest") {
 		last = 1
 	}
-	if list, err = e.filterContainers(list, f, c.Bool("all") || last > 0 || len(f["status"]) > 0); err != nil {
+	if list, err = filterContainers(e, list, f, c.Bool("all") || last > 0 || len(f["status"]) > 0); err != nil {
 		return err
 	}
 	if last > 0 {
 		list = list[:min(last, len(list))]
 	}
 	columns := formatter.Containers(c.Bool("size"))
-	format := e.listFormat(c, columns, "psFormat")
+	format := listFormat(e, c, columns, "psFormat")
 	if c.String("format") != "" && c.Bool("quiet") {
 		fmt.Fprintln(e.stderr, "WARNING: Ignoring custom format, because both --format and --quiet are set.")
 	}
@@ -75,7 +75,7 @@ func (e *env) runPs(c *cli.Context) error {
 	}
 	var sizes map[string]containerSize
 	if c.Bool("size") && !c.Bool("quiet") || strings.Contains(format, ".Size") {
-		if sizes, err = e.sizes(list); err != nil {
+		if sizes, err = containerSizes(e, list); err != nil {
 			return err
 		}
 	}

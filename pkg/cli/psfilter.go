@@ -85,11 +85,11 @@ func matchPort(v string, n uint16, proto string) bool {
 }
 
 // filterContainers applies --filter; without all only running ones are left.
-func (e *env) filterContainers(list []*container.Container, f filters, all bool) ([]*container.Container, error) {
+func filterContainers(e *env, list []*container.Container, f filters, all bool) ([]*container.Container, error) {
 	if err := checkPsFilters(f); err != nil {
 		return nil, err
 	}
-	images, err := e.ancestors(f["ancestor"])
+	images, err := ancestors(e, f["ancestor"])
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (e *env) filterContainers(list []*container.Container, f filters, all bool)
 			*to = other.Created
 		}
 	}
-	if err := e.networkNames(f); err != nil {
+	if err := networkNames(e, f); err != nil {
 		return nil, err
 	}
 	tasks, _ := f.boolean("is-task")
@@ -125,7 +125,7 @@ func (e *env) filterContainers(list []*container.Container, f filters, all bool)
 }
 
 // networkNames puts the names of networks in a filter for their IDs.
-func (e *env) networkNames(f filters) error {
+func networkNames(e *env, f filters) error {
 	if len(f["network"]) == 0 {
 		return nil
 	}
@@ -183,7 +183,7 @@ func matchName(pattern, name string) bool {
 	return err == nil && (re.MatchString(name) || re.MatchString("/"+name))
 }
 
-func (e *env) ancestors(args []string) (map[string]bool, error) {
+func ancestors(e *env, args []string) (map[string]bool, error) {
 	ids := map[string]bool{}
 	for _, a := range args {
 		img, _, err := e.image(a)

@@ -27,14 +27,14 @@ func pullCommand(e *env) *cli.Command {
 			&cli.BoolFlag{Name: "disable-content-trust", Usage: "Accepted for scripts", Value: true, Hidden: true},
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
 				return err
 			}
 			ref, err := oci.ParseRef(c.Args().First())
 			if err != nil {
 				return err
 			}
-			return e.transfer(c, func(st *overlay.Store) error { return e.runPull(c, st, ref) })
+			return transferInside(e, c, func(st *overlay.Store) error { return runPull(e, c, st, ref) })
 		},
 	}
 }
@@ -43,7 +43,7 @@ func (e *env) registry() (*registry.Client, error) {
 	return registry.New("coracle/" + Version)
 }
 
-func (e *env) runPull(c *cli.Context, st *overlay.Store, ref oci.Ref) error {
+func runPull(e *env, c *cli.Context, st *overlay.Store, ref oci.Ref) error {
 	reg, err := e.registry()
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ func (p *puller) pull(ctx context.Context, ref oci.Ref) error {
 	if err != nil {
 		return err
 	}
-	p.e.event(events.Image, "pull", ref.Familiar(), ref.Familiar())
+	event(p.e, events.Image, "pull", ref.Familiar(), ref.Familiar())
 	if !p.quiet {
 		fmt.Fprintf(p.out, "Digest: %s\n", got.Digest)
 		status := "Downloaded newer image for"
@@ -116,7 +116,7 @@ func (p *puller) pull(ctx context.Context, ref oci.Ref) error {
 
 // pullForRun pulls an image that a command needs; everything it says goes to
 // stderr. Outside of the user namespace it calls ourselves in there.
-func (e *env) pullForRun(arg, platform string, quiet bool) error {
+func pullForRun(e *env, arg, platform string, quiet bool) error {
 	args := []string{"__pull"}
 	if quiet {
 		args = append(args, "--quiet")
@@ -147,7 +147,7 @@ func pullForRunCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return e.transfer(c, func(st *overlay.Store) error {
+			return transferInside(e, c, func(st *overlay.Store) error {
 				reg, err := e.registry()
 				if err != nil {
 					return err

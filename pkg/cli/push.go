@@ -24,7 +24,7 @@ func pushCommand(e *env) *cli.Command {
 			&cli.BoolFlag{Name: "disable-content-trust", Usage: "Accepted for scripts", Value: true, Hidden: true},
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
 				return err
 			}
 			ref, err := oci.ParseRef(c.Args().First())
@@ -34,15 +34,15 @@ func pushCommand(e *env) *cli.Command {
 			if ref.Digest() != "" {
 				return cliErrorf("cannot push a digest reference")
 			}
-			if err := e.platformCheck(c, c.Args().First()); err != nil {
+			if err := platformCheck(e, c, c.Args().First()); err != nil {
 				return err
 			}
-			return e.transfer(c, func(st *overlay.Store) error { return e.runPush(c, st, ref) })
+			return transferInside(e, c, func(st *overlay.Store) error { return runPush(e, c, st, ref) })
 		},
 	}
 }
 
-func (e *env) runPush(c *cli.Context, st *overlay.Store, ref oci.Ref) error {
+func runPush(e *env, c *cli.Context, st *overlay.Store, ref oci.Ref) error {
 	tagged, all := hasTag(c.Args().First(), ref), c.Bool("all-tags")
 	if all && tagged {
 		return cliErrorf("tag can't be used with --all-tags/-a")
@@ -55,7 +55,7 @@ func (e *env) runPush(c *cli.Context, st *overlay.Store, ref oci.Ref) error {
 	if !tagged && !all && !quiet {
 		fmt.Fprintln(e.stdout, "Using default tag: latest")
 	}
-	refs, err := e.pushed(ref, all, tagged)
+	refs, err := pushed(e, ref, all, tagged)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (e *env) runPush(c *cli.Context, st *overlay.Store, ref oci.Ref) error {
 		fmt.Fprintf(e.stdout, "The push refers to repository [%s]\n", ref.Repository())
 	}
 	for _, r := range refs {
-		if err := e.pushOne(c, st, reg, r, quiet); err != nil {
+		if err := pushOne(e, c, st, reg, r, quiet); err != nil {
 			return err
 		}
 	}
@@ -71,7 +71,7 @@ func (e *env) runPush(c *cli.Context, st *overlay.Store, ref oci.Ref) error {
 }
 
 // pushed are the names that a push sends: one, or all tags of a repository.
-func (e *env) pushed(ref oci.Ref, all, tagged bool) ([]oci.Ref, error) {
+func pushed(e *env, ref oci.Ref, all, tagged bool) ([]oci.Ref, error) {
 	ix, err := e.index()
 	if err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func (e *env) pushed(ref oci.Ref, all, tagged bool) ([]oci.Ref, error) {
 	return nil, fmt.Errorf("An image does not exist locally with the tag: %s", ref.FamiliarRepository())
 }
 
-func (e *env) pushOne(c *cli.Context, st *overlay.Store, reg *registry.Client, ref oci.Ref, quiet bool) error {
+func pushOne(e *env, c *cli.Context, st *overlay.Store, reg *registry.Client, ref oci.Ref, quiet bool) error {
 	img, _, err := e.image(ref.Name())
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func (e *env) pushOne(c *cli.Context, st *overlay.Store, reg *registry.Client, r
 	if err != nil {
 		return err
 	}
-	e.event(events.Image, "push", ref.Familiar(), ref.Familiar())
+	event(e, events.Image, "push", ref.Familiar(), ref.Familiar())
 	if quiet {
 		fmt.Fprintln(e.stdout, ref.Name())
 		return nil

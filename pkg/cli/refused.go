@@ -52,7 +52,7 @@ var needsRoot = []refusal{
 }
 
 // checkRefused refuses what cannot be given, and says what has no effect.
-func (e *env) checkRefused(c *cli.Context) error {
+func checkRefused(e *env, c *cli.Context) error {
 	for i := range needsRoot {
 		if c.IsSet(needsRoot[i].flag) && c.String(needsRoot[i].flag) != "false" {
 			return &needsRoot[i]

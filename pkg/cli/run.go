@@ -26,10 +26,10 @@ func runCommand(e *env) *cli.Command {
 			text("detach-keys", nil, "Override the key sequence for detaching a container"),
 			&cli.BoolFlag{Name: "sig-proxy", Usage: "Proxy received signals to the process", Value: true}),
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
-			return e.runRun(c)
+			return runRun(e, c)
 		},
 	}
 }
@@ -39,19 +39,19 @@ func createCommand(e *env) *cli.Command {
 		Name: "create", Usage: "Create a new container", ArgsUsage: "IMAGE [COMMAND] [ARG...]",
 		Flags: slices.Concat(createFlags(), createLimitFlags(), healthFlags()),
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
-			ctr, err := e.create(c, container.NewID())
+			ctr, err := create(e, c, container.NewID())
 			if err != nil {
-				return e.createError("create", err)
+				return createError(e, "create", err)
 			}
 			cs, err := e.containers()
 			if err == nil {
-				err = e.fillVolumes(c.Context, cs, ctr)
+				err = fillVolumes(c.Context, e, cs, ctr)
 			}
 			if err != nil {
-				return e.createError("create", err)
+				return createError(e, "create", err)
 			}
 			fmt.Fprintln(e.stdout, ctr.ID)
 			return nil
@@ -60,59 +60,59 @@ func createCommand(e *env) *cli.Command {
 }
 
 // createError keeps a code that was decided already.
-func (e *env) createError(cmd string, err error) error {
+func createError(e *env, cmd string, err error) error {
 	var code *exitError
 	if errors.As(err, &code) {
 		if code.err != nil {
-			fmt.Fprintf(e.stderr, "%s: %s\n\nRun '%s %s --help' for more information\n", e.program, e.message(code.err), e.program, cmd)
+			fmt.Fprintf(e.stderr, "%s: %s\n\nRun '%s %s --help' for more information\n", e.program, message(e, code.err), e.program, cmd)
 		}
 		return exit(code.code)
 	}
-	return e.runError(cmd, err)
+	return runError(e, cmd, err)
 }
 
-func (e *env) runRun(c *cli.Context) error {
+func runRun(e *env, c *cli.Context) error {
 	if c.Bool("tty") && c.Bool("interactive") && !c.Bool("detach") && !isTerminal(e.stdin) {
 		fmt.Fprintln(e.stderr, "cannot attach stdin to a TTY-enabled container because stdin is not a terminal")
 		return exit(1)
 	}
-	keys, err := e.detachKeys(c)
+	keys, err := detachKeys(e, c)
 	if err != nil {
-		return e.runError("run", err)
+		return runError(e, "run", err)
 	}
 	cs, err := e.containers()
 	if err != nil {
-		return e.createError("run", err)
+		return createError(e, "run", err)
 	}
 	id := container.NewID()
 	var supervisor *container.Supervisor
 	if !slices.ContainsFunc(c.StringSlice("network"), func(v string) bool { return strings.Contains(v, "container:") }) {
 		supervisor = cs.Spawn(id) // while the image is found; else it is to be in another's user namespace
 	}
-	ctr, err := e.create(c, id)
+	ctr, err := create(e, c, id)
 	trace.Mark("created the container")
 	if err != nil {
 		supervisor.Close()
-		return e.createError("run", err)
+		return createError(e, "run", err)
 	}
 	if c.Bool("detach") {
 		ses, err := cs.Launch(ctr, supervisor, nil, nil)
 		if err != nil {
-			e.abandon(c.Context, cs, ctr)
-			return e.runError("run", err)
+			abandon(c.Context, e, cs, ctr)
+			return runError(e, "run", err)
 		}
 		ses.Close()
 		fmt.Fprintln(e.stdout, ctr.ID)
 		return nil
 	}
-	code, err := e.runAttached(cs, ctr, supervisor, keys, c.Bool("sig-proxy"), nil)
+	code, err := runAttached(e, cs, ctr, supervisor, keys, c.Bool("sig-proxy"), nil)
 	var lost *container.OutputError
 	switch {
 	case errors.As(err, &lost):
 		return lostOutput(125, err)
 	case err != nil:
-		e.abandon(c.Context, cs, ctr)
-		return e.runError("run", err)
+		abandon(c.Context, e, cs, ctr)
+		return runError(e, "run", err)
 	}
 	return exit(code)
 }
@@ -120,7 +120,7 @@ func (e *env) runRun(c *cli.Context) error {
 // abandon removes a container that run has made and that did not start: a
 // corrected command line may have the same name. Why it did not start is the
 // error to tell of.
-func (e *env) abandon(ctx context.Context, cs *container.Store, ctr *container.Container) {
+func abandon(ctx context.Context, e *env, cs *container.Store, ctr *container.Container) {
 	now, err := cs.Load(ctr.ID)
 	if err == nil && now.State.Status == container.Created {
 		_ = cs.Remove(ctx, now)
@@ -129,19 +129,19 @@ func (e *env) abandon(ctx context.Context, cs *container.Store, ctr *container.C
 }
 
 // create makes a container, and the file that was asked for with its ID.
-func (e *env) create(c *cli.Context, id string) (*container.Container, error) {
+func create(e *env, c *cli.Context, id string) (*container.Container, error) {
 	cid, err := openIDFile(c.String("cidfile"))
 	if err != nil {
 		return nil, err
 	}
 	defer cid.close()
-	ctr, err := e.createRecord(c, id)
+	ctr, err := createRecord(e, c, id)
 	if err != nil {
 		return nil, err
 	}
-	if err := cid.write(id, e.fileMode()); err != nil {
+	if err := cid.write(id, fileMode(e)); err != nil {
 		if cs, cerr := e.containers(); cerr == nil {
-			e.abandon(c.Context, cs, ctr)
+			abandon(c.Context, e, cs, ctr)
 		}
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (e *env) create(c *cli.Context, id string) (*container.Container, error) {
 // createRecord resolves the image, pulling it when it is missing, and makes the
 // container. The image lock is held from the moment the image is found until
 // the record is in place, so that nobody removes the image in between.
-func (e *env) createRecord(c *cli.Context, id string) (*container.Container, error) {
+func createRecord(e *env, c *cli.Context, id string) (*container.Container, error) {
 	d, err := e.open()
 	if err != nil {
 		return nil, err
@@ -159,13 +159,13 @@ func (e *env) createRecord(c *cli.Context, id string) (*container.Container, err
 	if cs, err := e.containers(); err == nil {
 		cs.ReclaimName(strings.TrimPrefix(c.String("name"), "/"))
 	}
-	lock, det, err := e.resolveForRun(c.Context, d, c.Args().First(), c.String("platform"), c.String("pull"), c.Bool("quiet"))
+	lock, det, err := resolveForRun(c.Context, e, d, c.Args().First(), c.String("platform"), c.String("pull"), c.Bool("quiet"))
 	if err != nil {
 		return nil, err
 	}
 	defer lock.Release()
 	trace.Mark("found the image")
-	r, err := e.record(c, id, det, c.Args().Tail())
+	r, err := record(e, c, id, det, c.Args().Tail())
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +176,7 @@ func (e *env) createRecord(c *cli.Context, id string) (*container.Container, err
 	if err := createWithVolumes(c.Context, cs, r); err != nil {
 		return nil, err
 	}
-	e.warnLimits(c, r.Limits.Cgroup)
+	warnLimits(e, c, r.Limits.Cgroup)
 	return cs.Load(r.ID)
 }
 
@@ -235,21 +235,21 @@ func createWithVolumes(ctx context.Context, cs *container.Store, r *container.Re
 
 // fillVolumes gives the new volumes of a container that is not started yet
 // what the image has for them.
-func (e *env) fillVolumes(ctx context.Context, cs *container.Store, ctr *container.Container) error {
+func fillVolumes(ctx context.Context, e *env, cs *container.Store, ctr *container.Container) error {
 	if !cs.NeedsFill(ctr) {
 		return nil
 	}
 	if err := e.enter(e.stderr, "__fill", ctr.ID); err != nil {
 		_ = cs.Remove(ctx, ctr)
 		_ = cs.RemoveAnonymousVolumes(ctr)
-		_ = e.sweepTrash(cs)
+		_ = sweepTrash(e, cs)
 		return saidInside(err)
 	}
 	return nil
 }
 
-// fill is fillVolumes inside the user namespace.
-func (e *env) fill(ctx context.Context, id string) error {
+// fillInside is fillVolumes inside the user namespace.
+func fillInside(ctx context.Context, e *env, id string) error {
 	cs, ctr, err := e.container(id)
 	if err != nil {
 		return err
@@ -258,7 +258,7 @@ func (e *env) fill(ctx context.Context, id string) error {
 }
 
 // resolveForRun finds the image and returns with the image lock held.
-func (e *env) resolveForRun(ctx context.Context, d state.Dirs, arg, platform, pull string, quiet bool) (*state.Lock, overlay.Details, error) {
+func resolveForRun(ctx context.Context, e *env, d state.Dirs, arg, platform, pull string, quiet bool) (*state.Lock, overlay.Details, error) {
 	var none overlay.Details
 	switch pull {
 	case "always", "missing", "never", "":
@@ -271,7 +271,7 @@ func (e *env) resolveForRun(ctx context.Context, d state.Dirs, arg, platform, pu
 	mended := false
 	for tried := false; ; tried = true {
 		if pull == "always" && !tried {
-			if err := e.pullForRun(arg, platform, quiet); err != nil {
+			if err := pullForRun(e, arg, platform, quiet); err != nil {
 				return nil, none, err
 			}
 		}
@@ -304,7 +304,7 @@ func (e *env) resolveForRun(ctx context.Context, d state.Dirs, arg, platform, pu
 			if !quiet {
 				fmt.Fprintf(e.stderr, "Unable to find image '%s' locally\n", missing.Arg)
 			}
-			if err := e.pullForRun(arg, platform, quiet); err != nil {
+			if err := pullForRun(e, arg, platform, quiet); err != nil {
 				return nil, none, err
 			}
 		}

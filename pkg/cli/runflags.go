@@ -82,7 +82,7 @@ func createFlags() []cli.Flag {
 
 // record turns the flags, the image and the command into what a container is
 // made of.
-func (e *env) record(c *cli.Context, id string, det overlay.Details, cmd []string) (*container.Record, error) {
+func record(e *env, c *cli.Context, id string, det overlay.Details, cmd []string) (*container.Record, error) {
 	image, err := det.OCI()
 	if err != nil {
 		return nil, err
@@ -93,18 +93,18 @@ func (e *env) record(c *cli.Context, id string, det overlay.Details, cmd []strin
 	}
 	conf := image.Config
 	for _, set := range []func() error{
-		func() error { return e.checkRefused(c) },
+		func() error { return checkRefused(e, c) },
 		func() error {
-			return e.setProcess(c, r, conf.Entrypoint, conf.Cmd, conf.Env, conf.WorkingDir, conf.User, cmd)
+			return setProcess(e, c, r, conf.Entrypoint, conf.Cmd, conf.Env, conf.WorkingDir, conf.User, cmd)
 		},
 		func() (err error) { r.Labels, err = labels(c, conf.Labels); return err },
-		func() error { return e.setNet(c, r, keys(conf.ExposedPorts)) },
-		func() error { return e.setMounts(c, r, keys(conf.Volumes)) },
+		func() error { return setNet(e, c, r, keys(conf.ExposedPorts)) },
+		func() error { return setMounts(e, c, r, keys(conf.Volumes)) },
 		func() error { return setLimits(c, r) },
 		func() error { return setCgroup(c, r) },
 		func() error { return setHealth(c, r, det) },
-		func() error { return e.setSafety(c, r) },
-		func() error { return e.setLife(c, r, conf.StopSignal) },
+		func() error { return setSafety(e, c, r) },
+		func() error { return setLife(e, c, r, conf.StopSignal) },
 	} {
 		if err := set(); err != nil {
 			return nil, err

@@ -17,17 +17,17 @@ import (
 )
 
 // setSafety takes what the container is kept from, and what it is let near.
-func (e *env) setSafety(c *cli.Context, r *container.Record) error {
+func setSafety(e *env, c *cli.Context, r *container.Record) error {
 	f := &r.Safety
 	f.CapAdd, f.CapDrop = c.StringSlice("cap-add"), c.StringSlice("cap-drop")
 	if _, err := spec.Capabilities(f.CapAdd, f.CapDrop, false); err != nil {
 		return err
 	}
 	f.Privileged, f.ReadOnlyRootfs = c.Bool("privileged"), c.Bool("read-only")
-	if err := e.setNamespaces(c, f); err != nil {
+	if err := setNamespaces(e, c, f); err != nil {
 		return err
 	}
-	if err := e.setDevices(c, f); err != nil {
+	if err := setDevices(e, c, f); err != nil {
 		return err
 	}
 	for _, o := range c.StringSlice("security-opt") {
@@ -39,7 +39,7 @@ func (e *env) setSafety(c *cli.Context, r *container.Record) error {
 }
 
 // setNamespaces takes --pid, --ipc, --uts, --userns and --cgroupns.
-func (e *env) setNamespaces(c *cli.Context, f *container.Safety) error {
+func setNamespaces(e *env, c *cli.Context, f *container.Safety) error {
 	for _, o := range []struct {
 		flag, kind, own string
 		host            *bool
@@ -79,7 +79,7 @@ func foreignNamespace(flag, v string) error {
 }
 
 // setDevices takes --device: nodes of the host that the user may open.
-func (e *env) setDevices(c *cli.Context, f *container.Safety) error {
+func setDevices(e *env, c *cli.Context, f *container.Safety) error {
 	for _, v := range c.StringSlice("device") {
 		d, err := container.ParseDevice(v)
 		if err != nil {

@@ -27,28 +27,28 @@ func saveCommand(e *env) *cli.Command {
 			text("platform", nil, "Accepted: an image here has one platform"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
 			if c.String("output") == "" && isTerminal(e.stdout) {
 				return cliErrorf("cowardly refusing to save to a terminal. Use the -o flag or redirect")
 			}
-			if err := e.platformCheck(c, c.Args().Slice()...); err != nil {
+			if err := platformCheck(e, c, c.Args().Slice()...); err != nil {
 				return err
 			}
-			return e.transfer(c, func(st *overlay.Store) error { return e.runSave(c, st) })
+			return transferInside(e, c, func(st *overlay.Store) error { return runSave(e, c, st) })
 		},
 	}
 }
 
-func (e *env) runSave(c *cli.Context, st *overlay.Store) error {
+func runSave(e *env, c *cli.Context, st *overlay.Store) error {
 	ctx := c.Context
-	images, err := e.imagesToSave(c.Args().Slice())
+	images, err := imagesToSave(e, c.Args().Slice())
 	if err != nil {
 		return err
 	}
 	for _, img := range images {
-		e.event(events.Image, "save", "sha256:"+img.ID, "sha256:"+img.ID)
+		event(e, events.Image, "save", "sha256:"+img.ID, "sha256:"+img.ID)
 	}
 	name := c.String("output")
 	if name == "" {
@@ -115,7 +115,7 @@ func nameIt(f *os.File, name string) error {
 
 // imagesToSave finds what the arguments mean. A repository without a tag means
 // all its tags, as in Docker.
-func (e *env) imagesToSave(args []string) ([]oci.SaveImage, error) {
+func imagesToSave(e *env, args []string) ([]oci.SaveImage, error) {
 	ix, err := e.index()
 	if err != nil {
 		return nil, err
@@ -161,18 +161,18 @@ func loadCommand(e *env) *cli.Command {
 			flag("quiet", short("q"), "Suppress the load output"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
 			if c.String("input") == "" && isTerminal(e.stdin) {
 				return cliErrorf("requested load from stdin, but stdin is empty")
 			}
-			return e.transfer(c, func(st *overlay.Store) error { return e.runLoad(c, st) })
+			return transferInside(e, c, func(st *overlay.Store) error { return runLoad(e, c, st) })
 		},
 	}
 }
 
-func (e *env) runLoad(c *cli.Context, st *overlay.Store) error {
+func runLoad(e *env, c *cli.Context, st *overlay.Store) error {
 	ctx := c.Context
 	in := e.stdin
 	if name := c.String("input"); name != "" {
@@ -189,8 +189,8 @@ func (e *env) runLoad(c *cli.Context, st *overlay.Store) error {
 	}
 	loaded, err := oci.Load(ctx, st, in, o)
 	for _, l := range loaded {
-		e.event(events.Image, "load", "sha256:"+l.Image.ID, "sha256:"+l.Image.ID)
-		e.tagged(l.Image.ID, l.Names)
+		event(e, events.Image, "load", "sha256:"+l.Image.ID, "sha256:"+l.Image.ID)
+		tagged(e, l.Image.ID, l.Names)
 		for _, n := range l.Names {
 			if old := l.Moved[n]; old != "" {
 				fmt.Fprintf(e.stdout, "The image %s already exists, renaming the old one with ID sha256:%s to empty string\n", oci.Familiar(n), old)

@@ -16,9 +16,9 @@ import (
 // containerSize is the size of a container's own files, and with the image's.
 type containerSize struct{ own, all int64 }
 
-// sizes measures containers, by their IDs.
-func (e *env) sizes(list []*container.Container) (map[string]containerSize, error) {
-	own, err := e.ownSizes(list)
+// containerSizes measures containers, by their IDs.
+func containerSizes(e *env, list []*container.Container) (map[string]containerSize, error) {
+	own, err := ownSizes(e, list)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (e *env) sizes(list []*container.Container) (map[string]containerSize, erro
 
 // ownSizes measures the read-write layers. Where a container has closed a
 // directory to its owner, the user namespace is asked.
-func (e *env) ownSizes(list []*container.Container) (map[string]int64, error) {
+func ownSizes(e *env, list []*container.Container) (map[string]int64, error) {
 	cs, err := e.containers()
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func (e *env) ownSizes(list []*container.Container) (map[string]int64, error) {
 	for _, c := range list {
 		n, err := cs.Size(c)
 		if errors.Is(err, fs.ErrPermission) && !ns.Inside() {
-			return e.ownSizesInside()
+			return ownSizesInside(e)
 		}
 		if err != nil {
 			return nil, err
@@ -59,7 +59,7 @@ func (e *env) ownSizes(list []*container.Container) (map[string]int64, error) {
 	return all, nil
 }
 
-func (e *env) ownSizesInside() (map[string]int64, error) {
+func ownSizesInside(e *env) (map[string]int64, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -80,13 +80,13 @@ func (e *env) ownSizesInside() (map[string]int64, error) {
 }
 
 // printSizes is ownSizes of all containers, for the command outside.
-func (e *env) printSizes() error {
+func printSizes(e *env) error {
 	cs, err := e.containers()
 	if err != nil {
 		return err
 	}
 	list, _ := cs.List() // what cannot be read is told by the command outside
-	all, err := e.ownSizes(list)
+	all, err := ownSizes(e, list)
 	if err != nil {
 		return err
 	}

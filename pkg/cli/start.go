@@ -14,14 +14,14 @@ func restartCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "restart", Usage: "Restart one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]", Flags: stopFlags(),
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
 			sig, timeout, err := stopOptions(c)
 			if err != nil {
 				return err
 			}
-			return e.inOrder(c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+			return inOrder(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
 				if err := cs.Stop(c.Context, ctr, sig, timeout); err != nil {
 					return err
 				}
@@ -41,7 +41,7 @@ func restartCommand(e *env) *cli.Command {
 
 // inOrder is onContainers, but those that share another's network come after
 // all others.
-func (e *env) inOrder(args []string, f func(*container.Store, *container.Container) error) error {
+func inOrder(e *env, args []string, f func(*container.Store, *container.Container) error) error {
 	var first, last []string
 	for _, a := range args {
 		if _, ctr, err := e.container(a); err == nil && ctr.Net.OnNetworkOf() != "" {
@@ -50,11 +50,11 @@ func (e *env) inOrder(args []string, f func(*container.Store, *container.Contain
 			first = append(first, a)
 		}
 	}
-	err := e.onContainers(first, f)
+	err := onContainers(e, first, f)
 	if len(last) == 0 {
 		return err
 	}
-	return errors.Join(err, e.onContainers(last, f))
+	return errors.Join(err, onContainers(e, last, f))
 }
 
 func startDetached(cs *container.Store, ctr *container.Container) error {
@@ -79,22 +79,22 @@ func startCommand(e *env) *cli.Command {
 		),
 		Action: func(c *cli.Context) error {
 			if c.Bool("boot") {
-				return e.startAfterBoot(c)
+				return startAfterBoot(e, c)
 			}
-			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
 			if c.Bool("attach") || c.Bool("interactive") {
-				return e.startAttached(c)
+				return startAttached(e, c)
 			}
-			return e.inOrder(c.Args().Slice(), startDetached)
+			return inOrder(e, c.Args().Slice(), startDetached)
 		},
 	}
 }
 
 // startAfterBoot is what a daemon would do when it starts.
-func (e *env) startAfterBoot(c *cli.Context) error {
-	if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+func startAfterBoot(e *env, c *cli.Context) error {
+	if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 		return err
 	}
 	cs, err := e.containers()
@@ -103,7 +103,7 @@ func (e *env) startAfterBoot(c *cli.Context) error {
 	}
 	list, bad := cs.List()
 	if bad != nil {
-		e.say(bad) // the good ones are started all the same
+		tellError(e, bad) // the good ones are started all the same
 	}
 	var names []string
 	for _, ctr := range list {
@@ -111,14 +111,14 @@ func (e *env) startAfterBoot(c *cli.Context) error {
 			names = append(names, ctr.Name)
 		}
 	}
-	return e.inOrder(names, startDetached)
+	return inOrder(e, names, startDetached)
 }
 
-func (e *env) startAttached(c *cli.Context) error {
+func startAttached(e *env, c *cli.Context) error {
 	if c.Args().Len() > 1 {
 		return cliErrorf("you cannot start and attach multiple containers at once")
 	}
-	keys, err := e.detachKeys(c)
+	keys, err := detachKeys(e, c)
 	if err != nil {
 		return err
 	}
@@ -126,20 +126,20 @@ func (e *env) startAttached(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	a := e.attachment(ctr)
+	a := attachment(e, ctr)
 	a.Stdin = a.Stdin && c.Bool("interactive")
 	if ctr.State.IsRunning() {
-		ses, err := cs.Attach(ctr, a, e.outputs(a))
+		ses, err := cs.Attach(ctr, a, outputs(e, a))
 		if err != nil {
 			return err
 		}
-		code, err := e.converse(ses, a, keys, true)
+		code, err := converse(e, ses, a, keys, true)
 		if err != nil {
 			return lostOutput(1, err)
 		}
 		return exit(code)
 	}
-	code, err := e.runAttached(cs, ctr, nil, keys, true, a)
+	code, err := runAttached(e, cs, ctr, nil, keys, true, a)
 	if err != nil {
 		var se *container.StartError
 		if errors.As(err, &se) {

@@ -24,7 +24,7 @@ func statsCommand(e *env) *cli.Command {
 			flag("no-stream", nil, "Disable streaming stats and only pull the first result"),
 			flag("no-trunc", nil, "Do not truncate output"),
 		},
-		Action: func(c *cli.Context) error { return e.runStats(c) },
+		Action: func(c *cli.Context) error { return runStats(e, c) },
 	}
 }
 
@@ -35,7 +35,7 @@ const (
 	statsEvery = time.Second
 )
 
-func (e *env) runStats(c *cli.Context) error {
+func runStats(e *env, c *cli.Context) error {
 	cs, err := e.containers()
 	if err != nil {
 		return err
@@ -46,7 +46,7 @@ func (e *env) runStats(c *cli.Context) error {
 		}
 	}
 	list := formatter.Stats()
-	format := e.listFormat(c, list, "statsFormat")
+	format := listFormat(e, c, list, "statsFormat")
 	last, err := sample(cs, c.Args().Slice(), c.Bool("all"))
 	if err != nil {
 		return err

@@ -23,17 +23,17 @@ func pruneSystemCommand(e *env) *cli.Command {
 			flag("volumes", nil, "Prune anonymous volumes"),
 		},
 		Action: func(c *cli.Context) error {
-			f, err := e.pruneFilters(c)
+			f, err := pruneFilters(e, c)
 			if err != nil {
 				return err
 			}
 			if c.Bool("volumes") && len(f["until"]) > 0 {
 				return cliErrorf("ERROR: The \"until\" filter is not supported with \"--volumes\"")
 			}
-			if ok, err := e.agreed(c, systemWarning(c, f)); !ok || err != nil {
+			if ok, err := agreed(e, c, systemWarning(c, f)); !ok || err != nil {
 				return err
 			}
-			return e.insideForced(func(st *overlay.Store) error { return e.pruneSystem(c, st, f) })
+			return insideForced(e, func(st *overlay.Store) error { return pruneSystem(e, c, st, f) })
 		},
 	}
 }
@@ -71,16 +71,16 @@ func systemWarning(c *cli.Context, f filters) string {
 
 // pruneSystem prunes one kind after the other: what a container held may be
 // free when its turn comes.
-func (e *env) pruneSystem(c *cli.Context, st *overlay.Store, f filters) error {
-	type prune func(*cli.Context, filters) (pruned, error)
-	prunes := []prune{e.pruneContainers, e.pruneNetworks}
+func pruneSystem(e *env, c *cli.Context, st *overlay.Store, f filters) error {
+	type prune func(*env, *cli.Context, filters) (pruned, error)
+	prunes := []prune{pruneContainers, pruneNetworks}
 	if c.Bool("volumes") {
-		prunes = append(prunes, e.pruneVolumes)
+		prunes = append(prunes, pruneVolumes)
 	}
-	prunes = append(prunes, func(c *cli.Context, f filters) (pruned, error) { return e.pruneImages(c, st, f) })
+	prunes = append(prunes, func(e *env, c *cli.Context, f filters) (pruned, error) { return pruneImages(e, c, st, f) })
 	var freed int64
 	for _, do := range prunes {
-		p, err := do(c, f)
+		p, err := do(e, c, f)
 		p.show(e.stdout)
 		if err != nil {
 			return err
@@ -88,7 +88,7 @@ func (e *env) pruneSystem(c *cli.Context, st *overlay.Store, f filters) error {
 		freed += p.freed
 	}
 	if pruneCaches(f) {
-		n, err := e.pruneBuildCache(c, st, f)
+		n, err := pruneBuildCache(e, c, st, f)
 		if err != nil {
 			return err
 		}
@@ -98,7 +98,7 @@ func (e *env) pruneSystem(c *cli.Context, st *overlay.Store, f filters) error {
 	return err
 }
 
-func (e *env) pruneBuildCache(c *cli.Context, st *overlay.Store, f filters) (int64, error) {
+func pruneBuildCache(e *env, c *cli.Context, st *overlay.Store, f filters) (int64, error) {
 	var choose func(dockerfile.CacheRecord) bool
 	if len(f["until"]) > 0 {
 		var err error

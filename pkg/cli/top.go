@@ -18,7 +18,7 @@ func diffCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "diff", Usage: "Inspect changes to files or directories on a container's filesystem", ArgsUsage: "CONTAINER",
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, 1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
 				return err
 			}
 			cs, ctr, err := e.container(c.Args().First())
@@ -40,7 +40,7 @@ func topCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "top", Usage: "Display the running processes of a container", ArgsUsage: "CONTAINER [ps OPTIONS]",
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
 			cols, err := psOptions(c.Args().Tail())
@@ -56,12 +56,12 @@ func topCommand(e *env) *cli.Command {
 				return err
 			}
 			cs.Event(&ctr.Record, "top", nil)
-			return e.printTop(list, cols)
+			return printTop(e, list, cols)
 		},
 	}
 }
 
-func (e *env) printTop(list []container.ProcessInfo, cols []psColumn) error {
+func printTop(e *env, list []container.ProcessInfo, cols []psColumn) error {
 	w := tabwriter.NewWriter(e.stdout, 20, 1, 3, ' ', 0)
 	now := time.Now()
 	line := func(text func(psColumn) string) {

@@ -41,11 +41,11 @@ func unsupportedCommands(e *env) []*cli.Command {
 
 // commandTable writes what there is as Markdown: the README's table, and
 // docs/commands.md, come from the command line itself.
-func (e *env) commandTable(options bool) {
-	app := e.app()
+func commandTable(e *env, options bool) {
+	app := app(e)
 	if options {
 		fmt.Fprintln(e.stdout, "# Commands and their options\n\nMade by `coracle __commands --options`; `coracle COMMAND --help` says what each is for.")
-		e.optionTable("", app.Commands)
+		optionTable(e, "", app.Commands)
 		return
 	}
 	fmt.Fprintln(e.stdout, "| | works | is not supported |\n|---|---|---|")
@@ -90,14 +90,14 @@ func unsupportedNames() string {
 	return text[1:]
 }
 
-func (e *env) optionTable(group string, cmds []*cli.Command) {
+func optionTable(e *env, group string, cmds []*cli.Command) {
 	for _, c := range cmds {
 		if c.Hidden {
 			continue
 		}
 		path := group + c.Name
 		if len(c.Subcommands) > 0 {
-			e.optionTable(path+" ", c.Subcommands)
+			optionTable(e, path+" ", c.Subcommands)
 			continue
 		}
 		fmt.Fprintf(e.stdout, "\n`%s`", path)

@@ -15,20 +15,20 @@ func updateCommand(e *env) *cli.Command {
 		Name: "update", Usage: "Update configuration of one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]",
 		Flags: append(limitFlags(), text("restart", nil, "Restart policy to apply when a container exits")),
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
 			if c.NumFlags() == 0 {
 				return errors.New("you must provide one or more flags when using this command")
 			}
-			return e.onContainers(c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
-				return e.update(c, cs, ctr)
+			return onContainers(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+				return update(e, c, cs, ctr)
 			})
 		},
 	}
 }
 
-func (e *env) update(c *cli.Context, cs *container.Store, ctr *container.Container) error {
+func update(e *env, c *cli.Context, cs *container.Store, ctr *container.Container) error {
 	l := ctr.Limits.Cgroup
 	// A quota in one form takes the place of the other.
 	if c.IsSet("cpus") {
@@ -50,6 +50,6 @@ func (e *env) update(c *cli.Context, cs *container.Store, ctr *container.Contain
 	if err := cs.Update(c.Context, ctr, l, restart); err != nil {
 		return err
 	}
-	e.warnLimits(c, l)
+	warnLimits(e, c, l)
 	return nil
 }

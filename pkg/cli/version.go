@@ -38,7 +38,7 @@ func versionCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "version", Usage: "Show the version information", Flags: []cli.Flag{text("format", short("f"), "Format output using a custom template")},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
 			p, err := thisProgram()
@@ -46,7 +46,7 @@ func versionCommand(e *env) *cli.Command {
 				return err
 			}
 			if f := c.String("format"); f != "" {
-				return e.printObject(f, docker.Versions(p))
+				return printObject(e, f, docker.Versions(p))
 			}
 			_, err = fmt.Fprintf(e.stdout, versionText, p.Version, docker.APIVersion, p.GoVersion, p.OS, p.Arch, docker.MinAPIVersion)
 			return err

@@ -18,7 +18,7 @@ import (
 	"coracle/pkg/overlay"
 )
 
-func (e *env) inspectVolume(name string) (*volume.Volume, error) {
+func inspectVolume(e *env, name string) (*volume.Volume, error) {
 	cs, err := e.containers()
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func volumeCreateCommand(e *env) *cli.Command {
 			values("opt", short("o"), "Set driver specific options: type, device and o, as for mount(8)"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 1); err != nil {
 				return err
 			}
 			if d := c.String("driver"); d != "" && d != "local" {
@@ -48,12 +48,12 @@ func volumeCreateCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return e.createVolume(c, l)
+			return createVolume(e, c, l)
 		},
 	}
 }
 
-func (e *env) createVolume(c *cli.Context, labels map[string]string) error {
+func createVolume(e *env, c *cli.Context, labels map[string]string) error {
 	var options map[string]string
 	for _, kv := range c.StringSlice("opt") {
 		k, v, _ := strings.Cut(kv, "=") // a name that is not known is refused below, with or without a value
@@ -86,15 +86,15 @@ func volumeListCommand(e *env) *cli.Command {
 			values("filter", short("f"), "Provide filter values"), text("format", nil, "Format output"), flag("quiet", short("q"), "Only display volume names"),
 		),
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
-			return e.listVolumes(c)
+			return listVolumes(e, c)
 		},
 	}
 }
 
-func (e *env) listVolumes(c *cli.Context) error {
+func listVolumes(e *env, c *cli.Context) error {
 	cs, err := e.containers()
 	if err != nil {
 		return err
@@ -112,12 +112,12 @@ func (e *env) listVolumes(c *cli.Context) error {
 		rows[i] = formatter.VolumeRow(docker.Volume(v, cs.DataDir(v.Name)))
 	}
 	l := formatter.Volumes()
-	if err := printList(e, l, e.listFormat(c, l, "volumesFormat"), rows); err != nil {
+	if err := printList(e, l, listFormat(e, c, l, "volumesFormat"), rows); err != nil {
 		return err
 	}
 	for _, v := range list {
 		if v.Damaged != nil {
-			e.say(v.Damaged)
+			tellError(e, v.Damaged)
 		}
 	}
 	return nil
@@ -161,7 +161,7 @@ func volumeUpdateCommand(e *env) *cli.Command {
 func volumeInspectCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Display detailed information on one or more volumes", ArgsUsage: "VOLUME [VOLUME...]", Flags: inspectFlags()[:1],
-		Action: func(c *cli.Context) error { return e.runInspect(c, "volume") },
+		Action: func(c *cli.Context) error { return runInspect(e, c, "volume") },
 	}
 }
 
@@ -170,14 +170,14 @@ func volumeRemoveCommand(e *env) *cli.Command {
 		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more volumes", ArgsUsage: "VOLUME [VOLUME...]",
 		Flags: []cli.Flag{flag("force", short("f"), "Force the removal of one or more volumes")},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 1, -1); err != nil {
+			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
 			cs, err := e.containers()
 			if err != nil {
 				return err
 			}
-			err = e.each(c.Args().Slice(), func(name string) error {
+			err = each(e, c.Args().Slice(), func(name string) error {
 				err := cs.RemoveVolume(name)
 				var missing *container.VolumeNotFoundError
 				if errors.Is(err, container.ErrNeedsUserNS) || errors.As(err, &missing) && c.Bool("force") {
@@ -185,7 +185,7 @@ func volumeRemoveCommand(e *env) *cli.Command {
 				}
 				return err
 			})
-			return errors.Join(err, e.sweepTrash(cs))
+			return errors.Join(err, sweepTrash(e, cs))
 		},
 	}
 }
@@ -198,7 +198,7 @@ func volumePruneCommand(e *env) *cli.Command {
 			values("filter", nil, "Provide filter values (e.g. \"label=<label>\")"), flag("force", short("f"), "Do not prompt for confirmation"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := e.needArgs(c, commandPath(c), 0, 0); err != nil {
+			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
 			f, err := parseFilters(c.StringSlice("filter"), "all", "label", "label!")
@@ -212,10 +212,12 @@ func volumePruneCommand(e *env) *cli.Command {
 				}
 				f["all"], what = []string{"true"}, "all local volumes"
 			}
-			if ok, err := e.agreed(c, "WARNING! This will remove "+what+" not used by at least one container."); !ok || err != nil {
+			if ok, err := agreed(e, c, "WARNING! This will remove "+what+" not used by at least one container."); !ok || err != nil {
 				return err
 			}
-			return e.insideForced(func(*overlay.Store) error { return e.pruneAll(c, f, e.pruneVolumes) })
+			return insideForced(e, func(*overlay.Store) error {
+				return pruneAll(e, c, f, pruneVolumes)
+			})
 		},
 	}
 }
@@ -223,7 +225,7 @@ func volumePruneCommand(e *env) *cli.Command {
 // pruneVolumes removes the volumes that no container names: the anonymous
 // ones, or with the filter all every one. Inside the user namespace, where it
 // can measure them.
-func (e *env) pruneVolumes(_ *cli.Context, f filters) (pruned, error) {
+func pruneVolumes(e *env, _ *cli.Context, f filters) (pruned, error) {
 	p := pruned{heading: "Deleted Volumes:"}
 	cs, err := e.containers()
 	if err != nil {
@@ -250,12 +252,12 @@ func (e *env) pruneVolumes(_ *cli.Context, f filters) (pruned, error) {
 		}
 		n, _ := cs.VolumeSize(v.Name) // it goes, whatever it holds
 		if err := cs.RemoveVolume(v.Name); err != nil && !errors.Is(err, container.ErrNeedsUserNS) {
-			e.say(err) // a container has taken it meanwhile, perhaps
+			tellError(e, err) // a container has taken it meanwhile, perhaps
 			continue
 		}
 		p.lines = append(p.lines, v.Name)
 		p.freed += n
 	}
-	e.pruneEvent(events.Volume, p.freed)
-	return p, e.sweepTrash(cs)
+	pruneEvent(e, events.Volume, p.freed)
+	return p, sweepTrash(e, cs)
 }

@@ -30,7 +30,7 @@ func say(t *testing.T, program, root, line string) (code int, stdout, stderr str
 	}
 	defer stdin.Close()
 	e := &env{program: program, args: append([]string{"--root", root}, splitWords(line)...), stdin: stdin, stdout: &output{File: file("out")}, stderr: file("err")}
-	code = e.report(e.run(context.Background()))
+	code = report(e, run(context.Background(), e))
 	read := func(name string) string {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
@@ -271,12 +271,12 @@ func TestCalledAsDocker(t *testing.T) {
 // refused comes last, and no line is too long for a narrow terminal.
 func TestHelpBeginsWithWhatWorks(t *testing.T) {
 	e := testEnv()
-	for _, c := range e.app().Commands {
+	for _, c := range app(e).Commands {
 		for _, s := range append(c.Subcommands, c) {
 			if s.Hidden {
 				continue
 			}
-			text := e.usage(s, s.Name)
+			text := usageText(e, s, s.Name)
 			works, _, _ := strings.Cut(text, "Options of Docker that are not supported:")
 			if strings.Contains(works, notSupported) {
 				t.Errorf("%s %s: begins with what is not supported:\n%s", c.Name, s.Name, works)
@@ -310,7 +310,7 @@ func TestNoArgumentIsIgnored(t *testing.T) {
 			}
 		}
 	}
-	try("", testEnv().app().Commands)
+	try("", app(testEnv()).Commands)
 	if tried < 20 {
 		t.Errorf("only %d commands take no arguments", tried)
 	}
