@@ -4,7 +4,6 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -17,7 +16,6 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
 	"coracle/pkg/dockerfile"
-	"coracle/pkg/ns"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 )
@@ -108,51 +106,4 @@ func committed(c *cli.Context, ctr *container.Container, from overlay.Details) (
 	})
 	img.Config = docker.CommitConfig(ctr)
 	return &img, dockerfile.Configure(&img, c.StringSlice("change"))
-}
-
-func exportCommand(e *env) *cli.Command {
-	return &cli.Command{
-		Name: "export", Usage: "Export a container's filesystem as a tar archive", ArgsUsage: "CONTAINER",
-		Flags: []cli.Flag{text("output", short("o"), "Write to a file, instead of STDOUT")},
-		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
-				return err
-			}
-			if c.String("output") == "" && isTerminal(e.stdout) {
-				return cliErrorf("cowardly refusing to save to a terminal. Use the -o flag or redirect")
-			}
-			return runExport(e, c)
-		},
-	}
-}
-
-func runExport(e *env, c *cli.Context) error {
-	cs, ctr, err := e.container(c.Args().First())
-	if err != nil {
-		return err
-	}
-	files, err := cs.OpenFiles(c.Context, ctr, ns.Inside(), true)
-	if errors.Is(err, container.ErrNeedsUserNS) && !ns.Inside() {
-		return e.again()
-	}
-	if err != nil {
-		return err
-	}
-	defer files.Close()
-	out := e.stdout.File
-	if name := c.String("output"); name != "" {
-		if out, err = createFile(e, name); err != nil {
-			return &cliError{"failed to export container: " + err.Error()}
-		}
-	}
-	cs.Event(&ctr.Record, "export", nil)
-	// What is mounted is not the container's.
-	left, err := files.Out(out, container.CopyOptions{Path: "/", Bare: true})
-	if out != e.stdout.File {
-		err = errors.Join(err, out.Close())
-	}
-	for _, line := range left {
-		fmt.Fprintln(e.stderr, "WARNING: not exported: "+line)
-	}
-	return err
 }

@@ -10,53 +10,6 @@ import (
 	"coracle/pkg/container"
 )
 
-func restartCommand(e *env) *cli.Command {
-	return &cli.Command{
-		Name: "restart", Usage: "Restart one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]", Flags: stopFlags(),
-		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
-				return err
-			}
-			sig, timeout, err := stopOptions(c)
-			if err != nil {
-				return err
-			}
-			return inOrder(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
-				if err := cs.Stop(c.Context, ctr, sig, timeout); err != nil {
-					return err
-				}
-				again, err := cs.Load(ctr.ID)
-				if err != nil {
-					return err
-				}
-				if err := startDetached(cs, again); err != nil {
-					return err
-				}
-				cs.Event(&again.Record, "restart", nil)
-				return nil
-			})
-		},
-	}
-}
-
-// inOrder is onContainers, but those that share another's network come after
-// all others.
-func inOrder(e *env, args []string, f func(*container.Store, *container.Container) error) error {
-	var first, last []string
-	for _, a := range args {
-		if _, ctr, err := e.container(a); err == nil && ctr.Net.OnNetworkOf() != "" {
-			last = append(last, a)
-		} else {
-			first = append(first, a)
-		}
-	}
-	err := onContainers(e, first, f)
-	if len(last) == 0 {
-		return err
-	}
-	return errors.Join(err, onContainers(e, last, f))
-}
-
 func startDetached(cs *container.Store, ctr *container.Container) error {
 	if ctr.State.IsRunning() {
 		return nil

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+	"coracle/pkg/events"
+)
+
+func pruneContainersCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "prune", Usage: "Remove all stopped containers",
+		Flags: []cli.Flag{
+			flag("force", short("f"), "Do not prompt for confirmation"),
+			values("filter", nil, "Provide filter values (e.g. \"until=<timestamp>\")"),
+		},
+		Action: func(c *cli.Context) error {
+			f, err := pruneFilters(e, c)
+			if err != nil {
+				return err
+			}
+			if ok, err := agreed(e, c, "WARNING! This will remove all stopped containers."); !ok || err != nil {
+				return err
+			}
+			return pruneAll(e, c, f, pruneContainers)
+		},
+	}
+}
+
+func pruneContainers(e *env, c *cli.Context, f filters) (pruned, error) {
+	p := pruned{heading: "Deleted Containers:"}
+	cs, err := e.containers()
+	if err != nil {
+		return p, err
+	}
+	list, bad := cs.List()
+	if bad != nil {
+		tellError(e, bad)
+	}
+	var stopped []*container.Container
+	for _, ctr := range list {
+		if ok, err := f.matchesPrune(ctr.Labels, ctr.Created); err != nil {
+			return p, err
+		} else if ok && !ctr.State.IsRunning() {
+			stopped = append(stopped, ctr)
+		}
+	}
+	sizes, err := ownSizes(e, stopped)
+	if err != nil {
+		return p, err
+	}
+	for _, ctr := range stopped {
+		// Docker keeps the volumes: there is volume prune for them.
+		if err := removeContainer(c, cs, ctr, false, false); err != nil {
+			return p, err
+		}
+		p.freed += sizes[ctr.ID]
+		p.lines = append(p.lines, ctr.ID)
+	}
+	pruneEvent(e, events.Container, p.freed)
+	return p, sweepTrash(e, cs)
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/formatter"
+	"coracle/pkg/docker"
+)
+
+func historyCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "history", Usage: "Show the history of an image", ArgsUsage: "IMAGE",
+		Flags: []cli.Flag{
+			text("format", nil, "Format output"), &cli.BoolFlag{Name: "human", Aliases: short("H"), Value: true, Usage: "Print sizes and dates in human readable format"},
+			flag("no-trunc", nil, "Don't truncate output"), flag("quiet", short("q"), "Only show image IDs"),
+			text("platform", nil, "Show history for the given platform: an image here has one"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
+				return err
+			}
+			return runHistory(e, c)
+		},
+	}
+}
+
+func runHistory(e *env, c *cli.Context) error {
+	img, _, err := e.image(c.Args().First())
+	if err != nil {
+		return err
+	}
+	if err := checkPlatforms(c.Args().First(), givenPlatform(c), img); err != nil {
+		return err
+	}
+	d, err := e.details(img.ID)
+	if err != nil {
+		return err
+	}
+	items, err := docker.History(d)
+	if err != nil {
+		return err
+	}
+	human, now := c.Bool("human"), time.Now()
+	list := formatter.History(human)
+	rows := make([]*formatter.HistoryContext, len(items))
+	for i, h := range items {
+		rows[i] = formatter.HistoryRow(h, human, !c.Bool("no-trunc"), now)
+	}
+	return printList(e, list, listFormat(e, c, list, ""), rows)
+}

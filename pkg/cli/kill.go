@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+)
+
+func killCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "kill", Usage: "Kill one or more running containers", ArgsUsage: "CONTAINER [CONTAINER...]",
+		Flags: []cli.Flag{&cli.StringFlag{Name: "signal", Aliases: short("s"), Value: "KILL", Usage: "Signal to send to the container"}},
+		Action: func(c *cli.Context) error {
+			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
+				return err
+			}
+			sig, err := container.ParseSignal(c.String("signal"))
+			if err != nil {
+				return err
+			}
+			return onContainers(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+				if !ctr.State.IsRunning() {
+					return fmt.Errorf("cannot kill container: %s: container %s is not running", ctr.Name, ctr.ID)
+				}
+				return cs.Signal(c.Context, ctr, sig)
+			})
+		},
+	}
+}

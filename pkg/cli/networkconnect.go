@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+	"coracle/pkg/container/sandbox"
+)
+
+func networkConnectCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "connect", Usage: "Connect a container to a network", ArgsUsage: "NETWORK CONTAINER",
+		Flags: append(absent("links were replaced by names on networks", values("link", nil, "")),
+			values("alias", nil, "Add network-scoped alias for the container"),
+			values("driver-opt", nil, "driver options for the network"),
+			&cli.IntFlag{Name: "gw-priority", Usage: "Highest gw-priority provides the default gateway. Accepts positive and negative values"},
+			text("ip", nil, "IPv4 address (e.g., \"172.30.100.104\")"), text("ip6", nil, "IPv6 address (e.g., \"2001:db8::33\")"),
+			values("link-local-ip", nil, "Add a link-local address for the container"),
+		),
+		Action: func(c *cli.Context) error {
+			if err := needArgs(e, c, commandPath(c), 2, 2); err != nil {
+				return err
+			}
+			p := netPlace{name: c.Args().First(), aliases: c.StringSlice("alias"), driverOpts: c.StringSlice("driver-opt"), gwPriority: c.Int("gw-priority")}
+			if err := p.takeFlags(c); err != nil {
+				return err
+			}
+			return onNetwork(e, c, func(cs *container.Store, ctr *container.Container, network string) error {
+				p.name = network
+				if err := checkPlace(e, p); err != nil {
+					return err
+				}
+				return cs.Connect(c.Context, ctr, p.endpoint(network))
+			})
+		},
+	}
+}
+
+func networkDisconnectCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "disconnect", Usage: "Disconnect a container from a network", ArgsUsage: "NETWORK CONTAINER",
+		Flags: []cli.Flag{flag("force", short("f"), "Accepted for scripts")},
+		Action: func(c *cli.Context) error {
+			if err := needArgs(e, c, commandPath(c), 2, 2); err != nil {
+				return err
+			}
+			return onNetwork(e, c, func(cs *container.Store, ctr *container.Container, network string) error {
+				return cs.Disconnect(c.Context, ctr, network)
+			})
+		},
+	}
+}
+
+// onNetwork finds the network and the container that two arguments name.
+func onNetwork(e *env, c *cli.Context, f func(*container.Store, *container.Container, string) error) error {
+	network := c.Args().First()
+	switch network {
+	case sandbox.NetBridge:
+	case sandbox.NetHost:
+		return errors.New("container cannot be disconnected from host network or connected to host network")
+	case sandbox.NetNone:
+		return errors.New("container cannot be connected to multiple networks with one of the networks in private (none) mode")
+	default:
+		nets, err := e.networks()
+		if err != nil {
+			return err
+		}
+		w, err := nets.Lookup(network)
+		if err != nil {
+			return err
+		}
+		network = w.Name
+	}
+	cs, ctr, err := e.container(c.Args().Get(1))
+	if err != nil {
+		return err
+	}
+	return f(cs, ctr, network)
+}

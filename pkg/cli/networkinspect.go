@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/docker"
+	"coracle/pkg/slirp"
+)
+
+func networkInspectCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "inspect", Usage: "Display detailed information on one or more networks", ArgsUsage: "NETWORK [NETWORK...]",
+		Flags:  []cli.Flag{text("format", short("f"), "Format output using a custom template"), flag("verbose", short("v"), "Verbose output for diagnostics")},
+		Action: func(c *cli.Context) error { return runInspect(e, c, "network") },
+	}
+}
+
+func inspectNetwork(ctx context.Context, e *env, arg string) (*docker.Network, error) {
+	nets, err := e.networks()
+	if err != nil {
+		return nil, err
+	}
+	w, err := nets.Lookup(arg)
+	var missing *slirp.NetworkNotFoundError
+	for _, name := range docker.Predefined() {
+		if arg == name || errors.As(err, &missing) && arg != "" && strings.HasPrefix(docker.PredefinedID(name), arg) {
+			cs, err := e.containers()
+			if err != nil {
+				return nil, err
+			}
+			list, _ := cs.List() // a damaged one does not run
+			return docker.PredefinedNetwork(name, slirp.DefaultConfig(), began(e), list), nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	members, err := nets.Members(ctx, w)
+	return docker.InspectNetwork(w, members), err
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/cli/formatter"
+	"coracle/pkg/docker"
+	"coracle/pkg/slirp"
+)
+
+func networkListCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "ls", Aliases: []string{"list"}, Usage: "List networks",
+		Flags: []cli.Flag{
+			values("filter", short("f"), "Provide filter values"), text("format", nil, "Format output"),
+			flag("no-trunc", nil, "Do not truncate the output"), flag("quiet", short("q"), "Only display network IDs"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+				return err
+			}
+			nets, err := e.networks()
+			if err != nil {
+				return err
+			}
+			list, err := nets.List()
+			if err != nil {
+				return err
+			}
+			for _, d := range nets.Damaged() {
+				tellError(e, d)
+				list = append(list, d.Network())
+			}
+			f, err := parseFilters(c.StringSlice("filter"), "name", "id", "label", "driver", "type", "scope", "dangling")
+			if err != nil {
+				return err
+			}
+			if err := f.checkNetworks(); err != nil {
+				return err
+			}
+			used := map[string]bool{}
+			if len(f["dangling"]) > 0 {
+				if used, err = usedNetworks(e); err != nil {
+					return err
+				}
+			}
+			began, bridge := began(e), slirp.DefaultConfig()
+			var rows []*formatter.NetworkContext
+			add := func(n *docker.Network, kind string, used bool) {
+				if matchNetwork(f, n, kind) && f.dangling(used) {
+					rows = append(rows, formatter.NetworkRow(n, !c.Bool("no-trunc")))
+				}
+			}
+			for _, name := range docker.Predefined() {
+				add(docker.PredefinedNetwork(name, bridge, began, nil), "builtin", true)
+			}
+			for _, w := range list {
+				add(docker.InspectNetwork(w, nil), "custom", used[w.Name])
+			}
+			l := formatter.Networks()
+			return printList(e, l, listFormat(e, c, l, "networksFormat"), rows)
+		},
+	}
+}
+
+// began is when the engine's directory was made, which the networks that are
+// always there are as old as.
+func began(e *env) time.Time {
+	var st unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, e.dirs.Root, 0, unix.STATX_BTIME|unix.STATX_MTIME, &st); err != nil {
+		return time.Time{}
+	}
+	if st.Mask&unix.STATX_BTIME == 0 { // not every file system keeps it
+		st.Btime = st.Mtime
+	}
+	return time.Unix(st.Btime.Sec, int64(st.Btime.Nsec)).UTC()
+}
+
+func matchNetwork(f filters, n *docker.Network, kind string) bool {
+	is := func(have string) func(string) bool { return func(want string) bool { return want == have } }
+	return f.labels(n.Labels) && f.like("name", n.Name) && f.like("id", n.ID) &&
+		f.any("driver", is(n.Driver)) && f.any("scope", is(n.Scope)) && f.any("type", is(kind))
+}

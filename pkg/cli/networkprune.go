@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/events"
+	"coracle/pkg/slirp"
+)
+
+func networkPruneCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "prune", Usage: "Remove all unused networks",
+		Flags: []cli.Flag{flag("force", short("f"), "Do not prompt for confirmation"), values("filter", nil, "Provide filter values")},
+		Action: func(c *cli.Context) error {
+			f, err := pruneFilters(e, c)
+			if err != nil {
+				return err
+			}
+			if ok, err := agreed(e, c, "WARNING! This will remove all custom networks not used by at least one container."); !ok || err != nil {
+				return err
+			}
+			p, err := pruneNetworks(e, c, f)
+			p.show(e.stdout)
+			return err
+		},
+	}
+}
+
+// usedNetworks are those that a running container names.
+func usedNetworks(e *env) (map[string]bool, error) {
+	cs, err := e.containers()
+	if err != nil {
+		return nil, err
+	}
+	list, err := cs.Readable()
+	if err != nil {
+		return nil, err
+	}
+	used := map[string]bool{}
+	for _, ctr := range list {
+		if !ctr.State.IsRunning() {
+			continue // as in Docker: it is on no network before it is started
+		}
+		for _, end := range ctr.Net.Networks {
+			used[end.Network] = true
+		}
+	}
+	return used, nil
+}
+
+// pruneNetworks removes the networks that nobody is on.
+func pruneNetworks(e *env, c *cli.Context, f filters) (pruned, error) {
+	p := pruned{heading: "Deleted Networks:"}
+	nets, err := e.networks()
+	if err != nil {
+		return p, err
+	}
+	list, err := nets.List()
+	if err != nil {
+		return p, err
+	}
+	used, err := usedNetworks(e)
+	if err != nil {
+		return p, err
+	}
+	for _, w := range list {
+		if ok, err := f.matchesPrune(w.Labels, w.Created); err != nil {
+			return p, err
+		} else if used[w.Name] || !ok {
+			continue
+		}
+		err := nets.Remove(c.Context, w)
+		var inUse *slirp.NetworkInUseError
+		if errors.As(err, &inUse) {
+			continue // by a container that has just started
+		}
+		if err != nil {
+			return p, err
+		}
+		event(e, events.Network, "destroy", w.ID, w.Name)
+		p.lines = append(p.lines, w.Name)
+	}
+	pruneEvent(e, events.Network, 0)
+	return p, nil
+}

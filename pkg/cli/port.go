@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/moby/moby/api/types/network"
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+	"coracle/pkg/docker"
+)
+
+func portCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "port", Usage: "List port mappings or a specific mapping for the container", ArgsUsage: "CONTAINER [PRIVATE_PORT[/PROTO]]",
+		Action: func(c *cli.Context) error {
+			if err := needArgs(e, c, commandPath(c), 1, 2); err != nil {
+				return err
+			}
+			_, ctr, err := e.container(c.Args().First())
+			if err != nil {
+				return err
+			}
+			return printPorts(e, ctr, c.Args().Get(1))
+		},
+	}
+}
+
+func printPorts(e *env, ctr *container.Container, want string) error {
+	var only network.Port
+	if want != "" {
+		var err error
+		if only, err = network.ParsePort(want); err != nil {
+			return &cliError{err.Error()}
+		}
+	}
+	found := false
+	for _, p := range docker.PortSummaries(ctr) {
+		host := net.JoinHostPort(p.IP.String(), strconv.Itoa(int(p.PublicPort)))
+		switch {
+		case p.PublicPort == 0: // exposed only
+		case want == "":
+			fmt.Fprintf(e.stdout, "%d/%s -> %s\n", p.PrivatePort, p.Type, host)
+		case p.PrivatePort == only.Num() && p.Type == string(only.Proto()):
+			fmt.Fprintln(e.stdout, host)
+			found = true
+		}
+	}
+	if want != "" && !found {
+		return fmt.Errorf("no public port '%s' published for %s", want, ctr.Name)
+	}
+	return nil
+}

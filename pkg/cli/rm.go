@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+	"coracle/pkg/ns"
+)
+
+func rmCommand(e *env, aliases ...string) *cli.Command {
+	return &cli.Command{
+		Name: "rm", Aliases: aliases, Usage: "Remove one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]",
+		Flags: append(absent("links were replaced by names on networks", flag("link", short("l"), "")),
+			flag("force", short("f"), "Force the removal of a running container (uses SIGKILL)"),
+			flag("volumes", short("v"), "Remove anonymous volumes associated with the container"),
+		),
+		Action: func(c *cli.Context) error {
+			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
+				return err
+			}
+			force := c.Bool("force")
+			cs, err := e.containers()
+			if err != nil {
+				return err
+			}
+			args := c.Args().Slice()
+			if force { // as in Docker, what is not there needs none to be gone
+				args = slices.DeleteFunc(args, func(a string) bool { return sayMissing(e, cs, a) })
+			}
+			err = onReadable(e, args, func(cs *container.Store, ctr *container.Container) error {
+				return removeContainer(c, cs, ctr, force, c.Bool("volumes"))
+			}, func(cs *container.Store, d *container.DamagedError) error {
+				if !force {
+					return d
+				}
+				if err := cs.RemoveDamaged(c.Context, d.ID); !errors.Is(err, container.ErrNeedsUserNS) {
+					return err
+				}
+				return nil
+			})
+			return errors.Join(err, sweepTrash(e, cs))
+		},
+	}
+}
+
+// sayMissing reports whether there is no such container, and says so.
+func sayMissing(e *env, cs *container.Store, arg string) bool {
+	_, err := cs.Lookup(arg)
+	var missing *container.NotFoundError
+	if !errors.As(err, &missing) {
+		return false
+	}
+	tellError(e, err)
+	return true
+}
+
+func removeContainer(c *cli.Context, cs *container.Store, ctr *container.Container, force, volumes bool) error {
+	if ctr.State.IsRunning() {
+		if !force {
+			if ctr.State.Status == container.Paused {
+				return fmt.Errorf("cannot remove container %q: container is paused and must be unpaused first", ctr.Name)
+			}
+			return fmt.Errorf("cannot remove container %q: container is %s: stop the container before removing or force remove", ctr.Name, ctr.State.Status)
+		}
+		if err := cs.Kill(c.Context, ctr); err != nil {
+			return err
+		}
+	}
+	err := cs.Remove(c.Context, ctr)
+	var gone *container.NotFoundError
+	if errors.As(err, &gone) && (force || ctr.Life.AutoRemove) || errors.Is(err, container.ErrNeedsUserNS) {
+		err = nil
+	}
+	if err == nil && volumes {
+		if err = cs.RemoveAnonymousVolumes(ctr); errors.Is(err, container.ErrNeedsUserNS) {
+			err = nil
+		}
+	}
+	return err
+}
+
+// sweepTrash finishes removals inside the user namespace, where files of
+// subordinate ids can be deleted.
+func sweepTrash(e *env, cs *container.Store) error {
+	if !cs.HasTrash() {
+		return nil
+	}
+	if ns.Inside() {
+		return cs.SweepTrash()
+	}
+	return e.enter(e.stdout.File, "__sweep")
+}
+
+func sweep(e *env) error {
+	cs, err := e.containers()
+	if err != nil {
+		return err
+	}
+	return cs.SweepTrash()
+}

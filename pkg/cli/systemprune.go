@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/dockerfile"
+	"coracle/pkg/overlay"
+)
+
+func pruneSystemCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "prune", Usage: "Remove unused data",
+		Flags: []cli.Flag{
+			flag("all", short("a"), "Remove all unused images not just dangling ones"),
+			values("filter", nil, "Provide filter values (e.g. \"label=<key>=<value>\")"),
+			flag("force", short("f"), "Do not prompt for confirmation"),
+			flag("volumes", nil, "Prune anonymous volumes"),
+		},
+		Action: func(c *cli.Context) error {
+			f, err := pruneFilters(e, c)
+			if err != nil {
+				return err
+			}
+			if c.Bool("volumes") && len(f["until"]) > 0 {
+				return cliErrorf("ERROR: The \"until\" filter is not supported with \"--volumes\"")
+			}
+			if ok, err := agreed(e, c, systemWarning(c, f)); !ok || err != nil {
+				return err
+			}
+			return insideForced(e, func(st *overlay.Store) error { return pruneSystem(e, c, st, f) })
+		},
+	}
+}
+
+// pruneCaches reports whether the build cache is among what the filters mean:
+// its records have a time, but no labels.
+func pruneCaches(f filters) bool { return len(f["label"]) == 0 && len(f["label!"]) == 0 }
+
+// systemWarning says what system prune will remove.
+func systemWarning(c *cli.Context, f filters) string {
+	list := []string{"all stopped containers", "all networks not used by at least one container"}
+	images, cache := "all dangling images", "unused build cache"
+	if c.Bool("all") {
+		images, cache = "all images without at least one container associated to them", "all build cache"
+	}
+	if c.Bool("volumes") {
+		list = append(list, "all anonymous volumes not used by at least one container")
+	}
+	list = append(list, images)
+	if pruneCaches(f) {
+		list = append(list, cache)
+	}
+	text := "WARNING! This will remove:\n  - " + strings.Join(list, "\n  - ") + "\n"
+	var by []string
+	for _, k := range []string{"label", "label!", "until"} {
+		for _, v := range f[k] {
+			by = append(by, k+"="+v)
+		}
+	}
+	if slices.Sort(by); len(by) > 0 {
+		text += "\n  Items to be pruned will be filtered with:\n  - " + strings.Join(by, "\n  - ") + "\n"
+	}
+	return text
+}
+
+// pruneSystem prunes one kind after the other: what a container held may be
+// free when its turn comes.
+func pruneSystem(e *env, c *cli.Context, st *overlay.Store, f filters) error {
+	type prune func(*env, *cli.Context, filters) (pruned, error)
+	prunes := []prune{pruneContainers, pruneNetworks}
+	if c.Bool("volumes") {
+		prunes = append(prunes, pruneVolumes)
+	}
+	prunes = append(prunes, func(e *env, c *cli.Context, f filters) (pruned, error) { return pruneImages(e, c, st, f) })
+	var freed int64
+	for _, do := range prunes {
+		p, err := do(e, c, f)
+		p.show(e.stdout)
+		if err != nil {
+			return err
+		}
+		freed += p.freed
+	}
+	if pruneCaches(f) {
+		n, err := pruneBuildCache(e, c, st, f)
+		if err != nil {
+			return err
+		}
+		freed += n
+	}
+	_, err := fmt.Fprintf(e.stdout, "Total reclaimed space: %s\n", size(freed))
+	return err
+}
+
+func pruneBuildCache(e *env, c *cli.Context, st *overlay.Store, f filters) (int64, error) {
+	var choose func(dockerfile.CacheRecord) bool
+	if len(f["until"]) > 0 {
+		var err error
+		if choose, err = chooseCache([]string{"until=" + f["until"][0]}); err != nil {
+			return 0, err
+		}
+	}
+	n, err := dockerfile.PruneCache(c.Context, st, choose, 0)
+	if err == nil && n > 0 {
+		fmt.Fprintf(e.stdout, "Deleted build cache: %s\n\n", size(n))
+	}
+	return n, err
+}

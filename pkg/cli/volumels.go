@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/formatter"
+	"coracle/pkg/container"
+	"coracle/pkg/docker"
+)
+
+func volumeListCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "ls", Aliases: []string{"list"}, Usage: "List volumes",
+		Flags: append(absent("it is a cluster's", flag("cluster", nil, "")),
+			values("filter", short("f"), "Provide filter values"), text("format", nil, "Format output"), flag("quiet", short("q"), "Only display volume names"),
+		),
+		Action: func(c *cli.Context) error {
+			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+				return err
+			}
+			return listVolumes(e, c)
+		},
+	}
+}
+
+func listVolumes(e *env, c *cli.Context) error {
+	cs, err := e.containers()
+	if err != nil {
+		return err
+	}
+	f, err := parseFilters(c.StringSlice("filter"), "name", "label", "dangling", "driver")
+	if err != nil {
+		return err
+	}
+	list, err := filteredVolumes(cs, f)
+	if err != nil {
+		return err
+	}
+	rows := make([]*formatter.VolumeContext, len(list))
+	for i, v := range list {
+		rows[i] = formatter.VolumeRow(docker.Volume(v, cs.DataDir(v.Name)))
+	}
+	l := formatter.Volumes()
+	if err := printList(e, l, listFormat(e, c, l, "volumesFormat"), rows); err != nil {
+		return err
+	}
+	for _, v := range list {
+		if v.Damaged != nil {
+			tellError(e, v.Damaged)
+		}
+	}
+	return nil
+}
+
+// filteredVolumes are those that volume ls shows.
+func filteredVolumes(cs *container.Store, f filters) ([]container.Volume, error) {
+	dangling, err := f.boolean("dangling")
+	if err != nil {
+		return nil, err
+	}
+	list, err := cs.Volumes()
+	if err != nil {
+		return nil, err
+	}
+	users, err := cs.AllVolumeUsers()
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(list, func(v container.Volume) bool {
+		switch {
+		case !f.labels(v.Labels), !f.like("name", v.Name), !f.any("driver", func(d string) bool { return d == "local" }):
+			return true
+		case dangling != nil:
+			return (len(users(v.Name)) == 0) != *dangling
+		}
+		return false
+	}), nil
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+	"coracle/pkg/events"
+	"coracle/pkg/overlay"
+)
+
+func volumePruneCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "prune", Usage: "Remove unused local volumes",
+		Flags: []cli.Flag{
+			flag("all", short("a"), "Remove all unused volumes, not just anonymous ones"),
+			values("filter", nil, "Provide filter values (e.g. \"label=<label>\")"), flag("force", short("f"), "Do not prompt for confirmation"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+				return err
+			}
+			f, err := parseFilters(c.StringSlice("filter"), "all", "label", "label!")
+			if err != nil {
+				return err
+			}
+			what := "anonymous local volumes"
+			if c.Bool("all") {
+				if len(f["all"]) > 0 {
+					return cliErrorf("conflicting options: cannot specify both --all and --filter all=1")
+				}
+				f["all"], what = []string{"true"}, "all local volumes"
+			}
+			if ok, err := agreed(e, c, "WARNING! This will remove "+what+" not used by at least one container."); !ok || err != nil {
+				return err
+			}
+			return insideForced(e, func(*overlay.Store) error {
+				return pruneAll(e, c, f, pruneVolumes)
+			})
+		},
+	}
+}
+
+// pruneVolumes removes the volumes that no container names: the anonymous
+// ones, or with the filter all every one. Inside the user namespace, where it
+// can measure them.
+func pruneVolumes(e *env, _ *cli.Context, f filters) (pruned, error) {
+	p := pruned{heading: "Deleted Volumes:"}
+	cs, err := e.containers()
+	if err != nil {
+		return p, err
+	}
+	list, err := cs.Volumes()
+	if err != nil {
+		return p, err
+	}
+	users, err := cs.AllVolumeUsers()
+	if err != nil {
+		return p, err
+	}
+	all, err := f.boolean("all")
+	if err != nil {
+		return p, err
+	}
+	every := all != nil && *all
+	for _, v := range list {
+		if ok, err := f.matchesPrune(v.Labels, v.Created); err != nil {
+			return p, err
+		} else if !ok || v.Damaged != nil || len(users(v.Name)) > 0 || !v.Anonymous && !every {
+			continue
+		}
+		n, _ := cs.VolumeSize(v.Name) // it goes, whatever it holds
+		if err := cs.RemoveVolume(v.Name); err != nil && !errors.Is(err, container.ErrNeedsUserNS) {
+			tellError(e, err) // a container has taken it meanwhile, perhaps
+			continue
+		}
+		p.lines = append(p.lines, v.Name)
+		p.freed += n
+	}
+	pruneEvent(e, events.Volume, p.freed)
+	return p, sweepTrash(e, cs)
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+)
+
+func volumeRemoveCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more volumes", ArgsUsage: "VOLUME [VOLUME...]",
+		Flags: []cli.Flag{flag("force", short("f"), "Force the removal of one or more volumes")},
+		Action: func(c *cli.Context) error {
+			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
+				return err
+			}
+			cs, err := e.containers()
+			if err != nil {
+				return err
+			}
+			err = each(e, c.Args().Slice(), func(name string) error {
+				err := cs.RemoveVolume(name)
+				var missing *container.VolumeNotFoundError
+				if errors.Is(err, container.ErrNeedsUserNS) || errors.As(err, &missing) && c.Bool("force") {
+					return nil
+				}
+				return err
+			})
+			return errors.Join(err, sweepTrash(e, cs))
+		},
+	}
+}
