@@ -4,6 +4,11 @@
 # coracle-test, and another one without subordinate ids, coracle-single.
 # An argument is a part of the packages' paths: hack/test.sh pkg/slirp
 set -eu
+# Whoever calls this in the background has SIGINT ignored, and so would have
+# the programs that tests interrupt.
+if [ -z "${CORACLE_TEST_SIGNALS:-}" ] && env --default-signal=INT true 2>/dev/null; then
+	CORACLE_TEST_SIGNALS=default exec env --default-signal=INT,QUIT "$0" "$@"
+fi
 cd "$(dirname "$0")/.."
 . hack/common.sh
 command -v go >/dev/null || die "go is missing: see https://go.dev/doc/install"
