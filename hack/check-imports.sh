@@ -36,6 +36,7 @@ order='
 10 coracle/pkg/docker
 11 coracle/pkg/cli/progress
 11 coracle/pkg/cli/formatter
+11 coracle/pkg/cli/flags
 12 coracle/pkg/cli
 13 coracle
 '

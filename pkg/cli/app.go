@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/signal"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
@@ -62,7 +64,7 @@ func Main(ctx context.Context, call Call) int {
 
 func run(ctx context.Context, e *env) error {
 	app := app(e)
-	args, notes, err := arrange(app, e.args)
+	args, notes, err := flags.Arrange(app, e.args)
 	note(e, notes)
 	if err != nil {
 		return err
@@ -94,15 +96,17 @@ func app(e *env) *cli.App {
 		DisableSliceFlagSeparator: true,
 		Writer:                    e.stdout, ErrWriter: e.stderr,
 		ExitErrHandler: func(*cli.Context, error) {}, // report does it
-		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return &usageError{message: err.Error(), code: 125} },
-		Flags:          programFlags(),
-		Before:         func(c *cli.Context) error { return before(e, c) },
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
+			return &flags.UsageError{Message: err.Error(), Code: 125}
+		},
+		Flags:  programFlags(),
+		Before: func(c *cli.Context) error { return before(e, c) },
 		Action: func(c *cli.Context) error {
 			if c.Bool("version") {
 				_, err := fmt.Fprintln(e.stdout, versionLine(e))
 				return err
 			}
-			return &helpRequest{bare: true}
+			return &flags.HelpRequest{Bare: true}
 		},
 		Commands: append([]*cli.Command{
 			runCommand(e), execCommand(e), psCommand(e, "ps"), buildCommand(e), pullCommand(e), pushCommand(e),
@@ -137,7 +141,7 @@ func hideHelp(cmds []*cli.Command) {
 func hiddenCommands(e *env) []*cli.Command {
 	return []*cli.Command{
 		pullForRunCommand(e), ociCommand(e), completeCommand(e),
-		{Name: "__commands", Hidden: true, Flags: []cli.Flag{flag("options", nil, "")}, Action: func(c *cli.Context) error {
+		{Name: "__commands", Hidden: true, Flags: []cli.Flag{flags.Bool("options", nil, "")}, Action: func(c *cli.Context) error {
 			commandTable(e, c.Bool("options"))
 			return nil
 		}},

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"coracle/pkg/cli/flags"
 )
 
 func testEnv() *env { return &env{program: "coracle"} }
@@ -37,7 +39,7 @@ func TestArrange(t *testing.T) {
 		{"volume create data --label a=b", "volume create --label=a=b -- data"},
 	} {
 		e := testEnv()
-		got, _, err := arrange(app(e), strings.Fields(tt.in))
+		got, _, err := flags.Arrange(app(e), strings.Fields(tt.in))
 		if s := strings.Join(got, " "); err != nil || s != tt.want {
 			t.Errorf("%s:\n got %q %v\nwant %q", tt.in, s, err, tt.want)
 		}
@@ -59,9 +61,9 @@ func TestArrangeMistakes(t *testing.T) {
 		{"container nosuch", "unknown command: coracle container nosuch", 1},
 	} {
 		e := testEnv()
-		_, _, err := arrange(app(e), strings.Fields(tt.in))
-		var usage *usageError
-		if !errors.As(err, &usage) || !strings.Contains(usage.message, tt.want) || usage.code != tt.code {
+		_, _, err := flags.Arrange(app(e), strings.Fields(tt.in))
+		var usage *flags.UsageError
+		if !errors.As(err, &usage) || !strings.Contains(usage.Message, tt.want) || usage.Code != tt.code {
 			t.Errorf("%s: %v, want %q with code %d", tt.in, err, tt.want, tt.code)
 		}
 	}
@@ -69,8 +71,8 @@ func TestArrangeMistakes(t *testing.T) {
 
 func TestHelpIsNoMistake(t *testing.T) {
 	for _, in := range []string{"--help", "run --help", "container ls --help", "ps -h"} {
-		_, _, err := arrange(app(testEnv()), strings.Fields(in))
-		var help *helpRequest
+		_, _, err := flags.Arrange(app(testEnv()), strings.Fields(in))
+		var help *flags.HelpRequest
 		if !errors.As(err, &help) {
 			t.Errorf("%s: %v", in, err)
 		}
@@ -82,7 +84,7 @@ func FuzzArrange(f *testing.F) {
 	f.Add("build . -t x -- y")
 	f.Fuzz(func(t *testing.T, line string) {
 		// Whatever is typed gives arguments or an error, and no panic.
-		_, _, _ = arrange(app(testEnv()), strings.Fields(line))
+		_, _, _ = flags.Arrange(app(testEnv()), strings.Fields(line))
 	})
 }
 

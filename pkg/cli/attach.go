@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -20,8 +22,8 @@ func attachCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "attach", Usage: "Attach local standard input, output, and error streams to a running container", ArgsUsage: "CONTAINER",
 		Flags: []cli.Flag{
-			text("detach-keys", nil, "Override the key sequence for detaching a container"),
-			flag("no-stdin", nil, "Do not attach STDIN"),
+			flags.Text("detach-keys", nil, "Override the key sequence for detaching a container"),
+			flags.Bool("no-stdin", nil, "Do not attach STDIN"),
 			&cli.BoolFlag{Name: "sig-proxy", Usage: "Proxy all received signals to the process", Value: true},
 		},
 		Action: func(c *cli.Context) error {

@@ -9,6 +9,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
 
@@ -21,11 +23,11 @@ func pruneBuilderCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove build cache",
 		Flags: []cli.Flag{
-			flag("all", short("a"), "Remove all unused build cache, not just dangling ones"),
-			text("builder", nil, "Override the configured builder instance: default"),
-			values("filter", nil, "Provide filter values (e.g. \"until=24h\")"),
-			flag("force", short("f"), "Do not prompt for confirmation"),
-			text("keep-storage", []string{"reserved-space"}, "Amount of disk space to keep for cache"),
+			flags.Bool("all", flags.Short("a"), "Remove all unused build cache, not just dangling ones"),
+			flags.Text("builder", nil, "Override the configured builder instance: default"),
+			flags.List("filter", nil, "Provide filter values (e.g. \"until=24h\")"),
+			flags.Bool("force", flags.Short("f"), "Do not prompt for confirmation"),
+			flags.Text("keep-storage", []string{"reserved-space"}, "Amount of disk space to keep for cache"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
@@ -92,8 +94,8 @@ func buildCacheCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "du", Usage: "Disk usage",
 		Flags: []cli.Flag{
-			text("builder", nil, "Override the configured builder instance: default"),
-			text("format", nil, "Format the output"), flag("verbose", nil, "Shows a more verbose output"),
+			flags.Text("builder", nil, "Override the configured builder instance: default"),
+			flags.Text("format", nil, "Format the output"), flags.Bool("verbose", nil, "Shows a more verbose output"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/dockerfile"
@@ -17,47 +19,47 @@ import (
 
 func buildFlags() []cli.Flag {
 	return []cli.Flag{
-		values("add-host", nil, "Add a custom host-to-IP mapping (host:ip)"),
-		values("build-arg", nil, "Set build-time variables"),
-		values("build-context", nil, "Additional build contexts (name=path, name=docker-image://image)"),
-		text("file", short("f"), "Name of the Dockerfile (default: \"PATH/Dockerfile\")"),
-		text("iidfile", nil, "Write the image ID to a file"),
-		values("label", nil, "Set metadata for an image"),
-		text("metadata-file", nil, "Write build result metadata to a file"),
-		text("network", nil, "Set the networking mode for the RUN instructions: default, none or host"),
-		flag("no-cache", nil, "Do not use cache when building the image"),
-		values("no-cache-filter", nil, "Do not cache specified stages"),
-		values("output", short("o"), "Output destination: type=local,dest=DIR, type=tar|docker|oci,dest=FILE, type=image|registry, DIR or -"),
-		platformFlag("Set target platform for build"),
+		flags.List("add-host", nil, "Add a custom host-to-IP mapping (host:ip)"),
+		flags.List("build-arg", nil, "Set build-time variables"),
+		flags.List("build-context", nil, "Additional build contexts (name=path, name=docker-image://image)"),
+		flags.Text("file", flags.Short("f"), "Name of the Dockerfile (default: \"PATH/Dockerfile\")"),
+		flags.Text("iidfile", nil, "Write the image ID to a file"),
+		flags.List("label", nil, "Set metadata for an image"),
+		flags.Text("metadata-file", nil, "Write build result metadata to a file"),
+		flags.Text("network", nil, "Set the networking mode for the RUN instructions: default, none or host"),
+		flags.Bool("no-cache", nil, "Do not use cache when building the image"),
+		flags.List("no-cache-filter", nil, "Do not cache specified stages"),
+		flags.List("output", flags.Short("o"), "Output destination: type=local,dest=DIR, type=tar|docker|oci,dest=FILE, type=image|registry, DIR or -"),
+		flags.Platform("Set target platform for build"),
 		&cli.StringFlag{Name: "progress", Usage: "Set type of progress output (auto, plain, tty, quiet)", EnvVars: []string{"BUILDKIT_PROGRESS"}},
-		flag("pull", nil, "Always attempt to pull all referenced images"),
-		flag("push", nil, "Shorthand for \"--output=type=registry\""),
-		flag("quiet", short("q"), "Suppress the build output and print image ID on success"),
-		values("secret", nil, "Secret to expose to the build (id=mysecret[,src=/local/secret])"),
-		text("shm-size", nil, "Shared memory size for build containers"),
-		values("tag", short("t"), "Name and optionally a tag (format: \"name:tag\")"),
-		text("target", nil, "Set the target build stage to build"),
-		values("ulimit", nil, "Ulimit options"),
+		flags.Bool("pull", nil, "Always attempt to pull all referenced images"),
+		flags.Bool("push", nil, "Shorthand for \"--output=type=registry\""),
+		flags.Bool("quiet", flags.Short("q"), "Suppress the build output and print image ID on success"),
+		flags.List("secret", nil, "Secret to expose to the build (id=mysecret[,src=/local/secret])"),
+		flags.Text("shm-size", nil, "Shared memory size for build containers"),
+		flags.List("tag", flags.Short("t"), "Name and optionally a tag (format: \"name:tag\")"),
+		flags.Text("target", nil, "Set the target build stage to build"),
+		flags.List("ulimit", nil, "Ulimit options"),
 	}
 }
 
 // idleBuildFlags are options that change nothing here, or that are refused.
 func idleBuildFlags() []cli.Flag {
 	list := []cli.Flag{
-		flag("debug", short("D"), "Accepted for scripts"),
-		flag("force-rm", nil, "Accepted for scripts: nothing is left behind"),
-		flag("load", nil, "Accepted for scripts: images are always in the store"),
+		flags.Bool("debug", flags.Short("D"), "Accepted for scripts"),
+		flags.Bool("force-rm", nil, "Accepted for scripts: nothing is left behind"),
+		flags.Bool("load", nil, "Accepted for scripts: images are always in the store"),
 		&cli.BoolFlag{Name: "rm", Usage: "Accepted for scripts: nothing is left behind", Value: true},
-		text("builder", nil, "Override the configured builder instance: default"),
-		text("call", nil, "Set method for evaluating build: build"),
-		flag("check", nil, "Not supported: checks of the Dockerfile"),
-		text("isolation", nil, "Container isolation technology: default"),
-		values("ssh", nil, "Not supported: SSH agents in a build"),
-		values("allow", nil, "Accepted for scripts: RUN --network=host needs no leave, --security=insecure is refused"),
+		flags.Text("builder", nil, "Override the configured builder instance: default"),
+		flags.Text("call", nil, "Set method for evaluating build: build"),
+		flags.Bool("check", nil, "Not supported: checks of the Dockerfile"),
+		flags.Text("isolation", nil, "Container isolation technology: default"),
+		flags.List("ssh", nil, "Not supported: SSH agents in a build"),
+		flags.List("allow", nil, "Accepted for scripts: RUN --network=host needs no leave, --security=insecure is refused"),
 	}
 	for _, f := range idleBuild {
 		if f.list {
-			list = append(list, values(f.name, f.short, "Accepted for scripts: "+f.why))
+			list = append(list, flags.List(f.name, f.short, "Accepted for scripts: "+f.why))
 			continue
 		}
 		list = append(list, quietly(f.name, f.short, "Accepted for scripts: "+f.why))
@@ -69,9 +71,9 @@ func idleBuildFlags() []cli.Flag {
 func quietly(name string, aliases []string, usage string) cli.Flag {
 	switch name {
 	case "compress", "squash":
-		return flag(name, aliases, usage)
+		return flags.Bool(name, aliases, usage)
 	}
-	return text(name, aliases, usage)
+	return flags.Text(name, aliases, usage)
 }
 
 // idleBuild are Docker's options that change nothing in what is built here.
@@ -89,10 +91,10 @@ var idleBuild = []struct {
 	{"compress", nil, false, "the context is not sent anywhere"},
 	{"cpu-period", nil, false, "commands of a build have no limits"},
 	{"cpu-quota", nil, false, "commands of a build have no limits"},
-	{"cpu-shares", short("c"), false, "commands of a build have no limits"},
+	{"cpu-shares", flags.Short("c"), false, "commands of a build have no limits"},
 	{"cpuset-cpus", nil, false, "commands of a build have no limits"},
 	{"cpuset-mems", nil, false, "commands of a build have no limits"},
-	{"memory", short("m"), false, "commands of a build have no limits"},
+	{"memory", flags.Short("m"), false, "commands of a build have no limits"},
 	{"memory-swap", nil, false, "commands of a build have no limits"},
 	{"provenance", nil, false, "no attestations are made"},
 	{"sbom", nil, false, "no attestations are made"},

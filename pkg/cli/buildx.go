@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/formatter"
@@ -30,7 +32,7 @@ func buildxCommand(e *env) *cli.Command {
 
 func noBuildx(e *env, name, why string) *cli.Command {
 	return &cli.Command{
-		Name: name, Usage: notSupported + ": " + why, Hidden: true, SkipFlagParsing: true,
+		Name: name, Usage: flags.NotSupported + ": " + why, Hidden: true, SkipFlagParsing: true,
 		Action: func(*cli.Context) error {
 			return &exitError{1, cliErrorf("ERROR: '%s buildx %s' is not supported: %s", e.program, name, why)}
 		},
@@ -58,7 +60,7 @@ type builderRow struct{ Name, DriverEndpoint, LastActivity, Status, Buildkit, Pl
 func buildxListCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "ls", Usage: "List builder instances",
-		Flags: []cli.Flag{text("format", nil, "Format the output"), flag("no-trunc", nil, "Don't truncate output")},
+		Flags: []cli.Flag{flags.Text("format", nil, "Format the output"), flags.Bool("no-trunc", nil, "Don't truncate output")},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
@@ -77,7 +79,7 @@ func buildxListCommand(e *env) *cli.Command {
 func buildxInspectCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Inspect current builder instance", ArgsUsage: "[NAME]",
-		Flags: []cli.Flag{flag("bootstrap", nil, "Accepted for scripts: nothing has to be started"), text("builder", nil, "Override the configured builder instance: default")},
+		Flags: []cli.Flag{flags.Bool("bootstrap", nil, "Accepted for scripts: nothing has to be started"), flags.Text("builder", nil, "Override the configured builder instance: default")},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 0, 1); err != nil {
 				return err
@@ -99,8 +101,8 @@ func buildxUseCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "use", Usage: "Set the current builder instance", ArgsUsage: "NAME",
 		Flags: []cli.Flag{
-			text("builder", nil, "Override the configured builder instance: default"),
-			flag("default", nil, "Set builder as default for current context"), flag("global", nil, "Builder persists context changes"),
+			flags.Text("builder", nil, "Override the configured builder instance: default"),
+			flags.Bool("default", nil, "Set builder as default for current context"), flags.Bool("global", nil, "Builder persists context changes"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {

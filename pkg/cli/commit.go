@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"coracle/pkg/cli/flags"
+
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
@@ -24,11 +26,11 @@ func commitCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "commit", Usage: "Create a new image from a container's changes", ArgsUsage: "CONTAINER [REPOSITORY[:TAG]]",
 		Flags: []cli.Flag{
-			text("author", short("a"), "Author (e.g., \"John Hannibal Smith <hannibal@a-team.com>\")"),
-			values("change", short("c"), "Apply Dockerfile instruction to the created image"),
-			text("message", short("m"), "Commit message"),
-			flag("no-pause", nil, "Accepted for scripts: a container is not paused"),
-			&cli.BoolFlag{Name: "pause", Aliases: short("p"), Usage: "Accepted for scripts: a container is not paused", Value: true, Hidden: true},
+			flags.Text("author", flags.Short("a"), "Author (e.g., \"John Hannibal Smith <hannibal@a-team.com>\")"),
+			flags.List("change", flags.Short("c"), "Apply Dockerfile instruction to the created image"),
+			flags.Text("message", flags.Short("m"), "Commit message"),
+			flags.Bool("no-pause", nil, "Accepted for scripts: a container is not paused"),
+			&cli.BoolFlag{Name: "pause", Aliases: flags.Short("p"), Usage: "Accepted for scripts: a container is not paused", Value: true, Hidden: true},
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 1, 2); err != nil {

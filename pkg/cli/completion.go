@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/docker"
@@ -57,7 +59,7 @@ func completionCommand(e *env) *cli.Command {
 	for _, s := range []struct{ shell, script string }{{"bash", bashCompletion}, {"fish", fishCompletion}, {"zsh", zshCompletion}} {
 		group.Subcommands = append(group.Subcommands, &cli.Command{
 			Name: s.shell, Usage: "Generate the autocompletion script for " + s.shell,
-			Flags: []cli.Flag{flag("no-descriptions", nil, "Accepted for scripts: there are none")},
+			Flags: []cli.Flag{flags.Bool("no-descriptions", nil, "Accepted for scripts: there are none")},
 			Action: func(c *cli.Context) error {
 				if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 					return err
@@ -95,32 +97,32 @@ func completeCommand(e *env) *cli.Command {
 // the names of what the command is about.
 func candidates(e *env, before []string, last string) []string {
 	app := app(e)
-	cmds, flags := app.Commands, app.Flags
+	cmds, known := app.Commands, app.Flags
 	var cmd *cli.Command
 	var path []string
 	for i := 0; i < len(before); i++ {
 		w := before[i]
 		if strings.HasPrefix(w, "-") {
-			if f := findFlag(flags, strings.TrimLeft(w, "-")); f != nil && !isBool(f) {
+			if f := findFlag(known, strings.TrimLeft(w, "-")); f != nil && !flags.IsBool(f) {
 				i++ // and its value
 			}
 			continue
 		}
-		if next := findCommand(cmds, w); next != nil {
-			cmd, cmds, flags = next, next.Subcommands, next.Flags
+		if next := flags.FindCommand(cmds, w); next != nil {
+			cmd, cmds, known = next, next.Subcommands, next.Flags
 			path = append(path, next.Name)
 		}
 	}
 	var list []string
 	if strings.HasPrefix(last, "-") {
-		for _, f := range flags {
-			list = append(list, "--"+flagNames(f)[0])
+		for _, f := range known {
+			list = append(list, "--"+flags.Names(f)[0])
 		}
 		return append(list, "--help")
 	}
 	if len(before) > 0 {
-		if f := findFlag(flags, strings.TrimLeft(before[len(before)-1], "-")); f != nil && strings.HasPrefix(before[len(before)-1], "-") && !isBool(f) {
-			return flagValues(e, flagNames(f)[0])
+		if f := findFlag(known, strings.TrimLeft(before[len(before)-1], "-")); f != nil && strings.HasPrefix(before[len(before)-1], "-") && !flags.IsBool(f) {
+			return flagValues(e, flags.Names(f)[0])
 		}
 	}
 	if cmd != nil && len(cmds) == 0 {
@@ -135,9 +137,9 @@ func candidates(e *env, before []string, last string) []string {
 	return list
 }
 
-func findFlag(flags []cli.Flag, name string) cli.Flag {
-	for _, f := range flags {
-		if slices.Contains(flagNames(f), name) {
+func findFlag(known []cli.Flag, name string) cli.Flag {
+	for _, f := range known {
+		if slices.Contains(flags.Names(f), name) {
 			return f
 		}
 	}

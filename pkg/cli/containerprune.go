@@ -5,6 +5,8 @@ package cli
 import (
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/flags"
+
 	"coracle/pkg/container"
 	"coracle/pkg/events"
 )
@@ -13,8 +15,8 @@ func pruneContainersCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove all stopped containers",
 		Flags: []cli.Flag{
-			flag("force", short("f"), "Do not prompt for confirmation"),
-			values("filter", nil, "Provide filter values (e.g. \"until=<timestamp>\")"),
+			flags.Bool("force", flags.Short("f"), "Do not prompt for confirmation"),
+			flags.List("filter", nil, "Provide filter values (e.g. \"until=<timestamp>\")"),
 		},
 		Action: func(c *cli.Context) error {
 			f, err := pruneFilters(e, c)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/formatter"
@@ -40,7 +42,7 @@ func contextNotFound(name string) error {
 func contextListCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "ls", Aliases: []string{"list"}, Usage: "List contexts",
-		Flags: []cli.Flag{text("format", nil, "Format output: table, json, or a Go template"), flag("quiet", short("q"), "Only show context names")},
+		Flags: []cli.Flag{flags.Text("format", nil, "Format output: table, json, or a Go template"), flags.Bool("quiet", flags.Short("q"), "Only show context names")},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
@@ -56,7 +58,7 @@ func contextListCommand(e *env) *cli.Command {
 func contextInspectCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Display detailed information on one or more contexts", ArgsUsage: "[CONTEXT] [CONTEXT...]",
-		Flags: []cli.Flag{text("format", short("f"), "Format output using a custom template")},
+		Flags: []cli.Flag{flags.Text("format", flags.Short("f"), "Format output using a custom template")},
 		Action: func(c *cli.Context) error {
 			names := c.Args().Slice()
 			if len(names) == 0 {
@@ -108,7 +110,7 @@ func contextUseCommand(e *env) *cli.Command {
 func contextRemoveCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more contexts", ArgsUsage: "CONTEXT [CONTEXT...]",
-		Flags: []cli.Flag{flag("force", short("f"), "Force the removal of a context in use")},
+		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Force the removal of a context in use")},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err

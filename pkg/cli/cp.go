@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
@@ -26,9 +28,9 @@ func cpCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "cp", Usage: "Copy files/folders between a container and the local filesystem", ArgsUsage: "CONTAINER:SRC_PATH DEST_PATH|- | SRC_PATH|- CONTAINER:DEST_PATH",
 		Flags: []cli.Flag{
-			flag("archive", short("a"), "Archive mode (copy all uid/gid information)"),
-			flag("follow-link", short("L"), "Always follow symbol link in SRC_PATH"),
-			flag("quiet", short("q"), "Suppress progress output during copy"),
+			flags.Bool("archive", flags.Short("a"), "Archive mode (copy all uid/gid information)"),
+			flags.Bool("follow-link", flags.Short("L"), "Always follow symbol link in SRC_PATH"),
+			flags.Bool("quiet", flags.Short("q"), "Suppress progress output during copy"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 2, 2); err != nil {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/docker/go-units"
 	"github.com/moby/moby/api/types/volume"
 	"github.com/urfave/cli/v2"
@@ -23,8 +25,8 @@ func dfCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "df", Usage: "Show docker disk usage",
 		Flags: []cli.Flag{
-			text("format", nil, "Format output: table, json, or a Go template"),
-			flag("verbose", short("v"), "Show detailed information on space usage"),
+			flags.Text("format", nil, "Format output: table, json, or a Go template"),
+			flags.Bool("verbose", flags.Short("v"), "Show detailed information on space usage"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {

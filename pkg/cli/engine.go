@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 )
 
@@ -19,18 +21,18 @@ const defaultContext = "default"
 // programFlags are the program's own, which stand before the command.
 func programFlags() []cli.Flag {
 	return []cli.Flag{
-		text("root", nil, "Where images, containers and volumes are kept"),
-		text("config", nil, "Location of the client's config files"),
-		text("context", short("c"), "Name of the context: default"),
-		flag("debug", short("D"), "Enable debug mode"),
-		values("host", short("H"), "Daemon socket to connect to: only the default one, for there is no daemon"),
-		text("log-level", short("l"), "Set the logging level (\"debug\", \"info\", \"warn\", \"error\", \"fatal\"): coracle has no log of its own"),
-		flag("tls", nil, "Accepted for scripts: nothing is connected to"),
-		text("tlscacert", nil, "Accepted for scripts: nothing is connected to"),
-		text("tlscert", nil, "Accepted for scripts: nothing is connected to"),
-		text("tlskey", nil, "Accepted for scripts: nothing is connected to"),
-		flag("tlsverify", nil, "Accepted for scripts: nothing is connected to"),
-		flag("version", short("v"), "Print version information and quit"),
+		flags.Text("root", nil, "Where images, containers and volumes are kept"),
+		flags.Text("config", nil, "Location of the client's config files"),
+		flags.Text("context", flags.Short("c"), "Name of the context: default"),
+		flags.Bool("debug", flags.Short("D"), "Enable debug mode"),
+		flags.List("host", flags.Short("H"), "Daemon socket to connect to: only the default one, for there is no daemon"),
+		flags.Text("log-level", flags.Short("l"), "Set the logging level (\"debug\", \"info\", \"warn\", \"error\", \"fatal\"): coracle has no log of its own"),
+		flags.Bool("tls", nil, "Accepted for scripts: nothing is connected to"),
+		flags.Text("tlscacert", nil, "Accepted for scripts: nothing is connected to"),
+		flags.Text("tlscert", nil, "Accepted for scripts: nothing is connected to"),
+		flags.Text("tlskey", nil, "Accepted for scripts: nothing is connected to"),
+		flags.Bool("tlsverify", nil, "Accepted for scripts: nothing is connected to"),
+		flags.Bool("version", flags.Short("v"), "Print version information and quit"),
 	}
 }
 
@@ -58,7 +60,7 @@ func checkEngine(c *cli.Context) error {
 	hosts, named := c.StringSlice("host"), c.String("context")
 	switch {
 	case len(hosts) > 1:
-		return &usageError{message: fmt.Sprintf("invalid argument %q for \"-H, --host\" flag: specify only one -H", hosts[1]), code: 125}
+		return &flags.UsageError{Message: fmt.Sprintf("invalid argument %q for \"-H, --host\" flag: specify only one -H", hosts[1]), Code: 125}
 	case len(hosts) == 1 && named != "":
 		return cliErrorf("conflicting options: cannot specify both --host and --context")
 	case named != "":

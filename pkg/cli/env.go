@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
@@ -209,7 +211,7 @@ func needArgs(e *env, c *cli.Context, path string, least, most int) error {
 	var needs string
 	switch {
 	case most == 0:
-		return &usageError{cmd: c.Command, path: path, message: fmt.Sprintf("'%s %s' accepts no arguments", e.program, path), code: 1}
+		return &flags.UsageError{Cmd: c.Command, Path: path, Message: fmt.Sprintf("'%s %s' accepts no arguments", e.program, path), Code: 1}
 	case most < 0:
 		needs = "at least " + count(least)
 	case least == most:
@@ -219,7 +221,7 @@ func needArgs(e *env, c *cli.Context, path string, least, most int) error {
 	default:
 		needs = fmt.Sprintf("at least %d and at most %s", least, count(most))
 	}
-	return &usageError{cmd: c.Command, path: path, message: fmt.Sprintf("'%s %s' requires %s", e.program, path, needs), code: 1, see: most < 0}
+	return &flags.UsageError{Cmd: c.Command, Path: path, Message: fmt.Sprintf("'%s %s' requires %s", e.program, path, needs), Code: 1, See: most < 0}
 }
 
 // commandPath is how a command was called: "container stop".

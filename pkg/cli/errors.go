@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	"coracle/pkg/cli/flags"
+
 	"coracle/pkg/container"
 	"coracle/pkg/ns"
 )
@@ -75,19 +77,19 @@ func hint(err error) string {
 // report prints err and returns the exit code for it: the one place where an
 // error becomes words and a number.
 func report(e *env, err error) int {
-	var help *helpRequest
-	var usage *usageError
+	var help *flags.HelpRequest
+	var usage *flags.UsageError
 	var code *exitError
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &help):
-		note(e, help.notes)
-		if help.bare {
-			fmt.Fprint(e.stderr, usageText(e, help.cmd, help.path))
+		note(e, help.Notes)
+		if help.Bare {
+			fmt.Fprint(e.stderr, flags.UsageText(app(e), help.Cmd, help.Path))
 			return 0
 		}
-		fmt.Fprint(e.stdout, usageText(e, help.cmd, help.path))
+		fmt.Fprint(e.stdout, flags.UsageText(app(e), help.Cmd, help.Path))
 		return 0
 	case codeOfPipe(err) != 0:
 		return codeOfPipe(err)
@@ -124,22 +126,22 @@ func note(e *env, lines []string) {
 
 // reportUsage shows a mistake as Docker does: the parser of flags says it
 // plainly, and ends with 125.
-func reportUsage(e *env, u *usageError) int {
-	where := strings.TrimSpace(e.program + " " + u.path)
-	if u.code == 125 {
-		fmt.Fprintf(e.stderr, "%s\n\n", u.message)
+func reportUsage(e *env, u *flags.UsageError) int {
+	where := strings.TrimSpace(e.program + " " + u.Path)
+	if u.Code == 125 {
+		fmt.Fprintf(e.stderr, "%s\n\n", u.Message)
 	} else {
-		fmt.Fprintf(e.stderr, "%s: %s\n\n", e.program, u.message)
+		fmt.Fprintf(e.stderr, "%s: %s\n\n", e.program, u.Message)
 	}
-	if u.cmd != nil || u.code == 125 {
-		fmt.Fprintf(e.stderr, "Usage:  %s\n\n", usageLine(e, u.cmd, u.path))
+	if u.Cmd != nil || u.Code == 125 {
+		fmt.Fprintf(e.stderr, "Usage:  %s\n\n", flags.UsageLine(e.program, u.Cmd, u.Path))
 	}
 	verb := "Run"
-	if u.see {
+	if u.See {
 		verb = "See"
 	}
 	fmt.Fprintf(e.stderr, "%s '%s --help' for more information\n", verb, where)
-	return u.code
+	return u.Code
 }
 
 // runError is how run and create fail before the process: the program's name

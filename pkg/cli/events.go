@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/formatter"
@@ -38,10 +40,10 @@ func eventsCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "events", Usage: "Get real time events from the server",
 		Flags: []cli.Flag{
-			values("filter", short("f"), "Filter output based on conditions provided"),
-			text("format", nil, "Format output using a custom template: 'json', or a Go template"),
-			text("since", nil, "Show all events created since timestamp"),
-			text("until", nil, "Stream events until this timestamp"),
+			flags.List("filter", flags.Short("f"), "Filter output based on conditions provided"),
+			flags.Text("format", nil, "Format output using a custom template: 'json', or a Go template"),
+			flags.Text("since", nil, "Show all events created since timestamp"),
+			flags.Text("until", nil, "Stream events until this timestamp"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
@@ -20,15 +22,15 @@ func execCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "exec", Usage: "Execute a command in a running container", ArgsUsage: "CONTAINER COMMAND [ARG...]",
 		Flags: []cli.Flag{
-			flag("detach", short("d"), "Detached mode: run command in the background"),
-			text("detach-keys", nil, "Override the key sequence for detaching a container"),
-			values("env", short("e"), "Set environment variables"),
-			values("env-file", nil, "Read in a file of environment variables"),
-			flag("interactive", short("i"), "Keep STDIN open even if not attached"),
-			flag("privileged", nil, "Give extended privileges to the command"),
-			flag("tty", short("t"), "Allocate a pseudo-TTY"),
-			text("user", short("u"), "Username or UID (format: <name|uid>[:<group|gid>])"),
-			text("workdir", short("w"), "Working directory inside the container"),
+			flags.Bool("detach", flags.Short("d"), "Detached mode: run command in the background"),
+			flags.Text("detach-keys", nil, "Override the key sequence for detaching a container"),
+			flags.List("env", flags.Short("e"), "Set environment variables"),
+			flags.List("env-file", nil, "Read in a file of environment variables"),
+			flags.Bool("interactive", flags.Short("i"), "Keep STDIN open even if not attached"),
+			flags.Bool("privileged", nil, "Give extended privileges to the command"),
+			flags.Bool("tty", flags.Short("t"), "Allocate a pseudo-TTY"),
+			flags.Text("user", flags.Short("u"), "Username or UID (format: <name|uid>[:<group|gid>])"),
+			flags.Text("workdir", flags.Short("w"), "Working directory inside the container"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 2, -1); err != nil {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
@@ -15,7 +17,7 @@ import (
 func exportCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "export", Usage: "Export a container's filesystem as a tar archive", ArgsUsage: "CONTAINER",
-		Flags: []cli.Flag{text("output", short("o"), "Write to a file, instead of STDOUT")},
+		Flags: []cli.Flag{flags.Text("output", flags.Short("o"), "Write to a file, instead of STDOUT")},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
 				return err

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"coracle/pkg/cli/flags"
+
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
@@ -16,13 +18,13 @@ import (
 
 func healthFlags() []cli.Flag {
 	return []cli.Flag{
-		text("health-cmd", nil, "Command to run to check health"),
+		flags.Text("health-cmd", nil, "Command to run to check health"),
 		&cli.DurationFlag{Name: "health-interval", Usage: "Time between running the check (ms|s|m|h) (default 0s)"},
 		&cli.IntFlag{Name: "health-retries", Usage: "Consecutive failures needed to report unhealthy"},
 		&cli.DurationFlag{Name: "health-start-interval", Usage: "Time between running the check during the start period (ms|s|m|h) (default 0s)"},
 		&cli.DurationFlag{Name: "health-start-period", Usage: "Start period for the container to initialize before starting health-retries countdown (ms|s|m|h) (default 0s)"},
 		&cli.DurationFlag{Name: "health-timeout", Usage: "Maximum time to allow one check to run (ms|s|m|h) (default 0s)"},
-		flag("no-healthcheck", nil, "Disable any container-specified HEALTHCHECK"),
+		flags.Bool("no-healthcheck", nil, "Disable any container-specified HEALTHCHECK"),
 	}
 }
 

@@ -5,6 +5,8 @@ package cli
 import (
 	"time"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/formatter"
@@ -15,9 +17,9 @@ func historyCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "history", Usage: "Show the history of an image", ArgsUsage: "IMAGE",
 		Flags: []cli.Flag{
-			text("format", nil, "Format output"), &cli.BoolFlag{Name: "human", Aliases: short("H"), Value: true, Usage: "Print sizes and dates in human readable format"},
-			flag("no-trunc", nil, "Don't truncate output"), flag("quiet", short("q"), "Only show image IDs"),
-			text("platform", nil, "Show history for the given platform: an image here has one"),
+			flags.Text("format", nil, "Format output"), &cli.BoolFlag{Name: "human", Aliases: flags.Short("H"), Value: true, Usage: "Print sizes and dates in human readable format"},
+			flags.Bool("no-trunc", nil, "Don't truncate output"), flags.Bool("quiet", flags.Short("q"), "Only show image IDs"),
+			flags.Text("platform", nil, "Show history for the given platform: an image here has one"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {

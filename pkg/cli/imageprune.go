@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/events"
@@ -16,8 +18,8 @@ import (
 func pruneImagesCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove unused images",
-		Flags: []cli.Flag{flag("all", short("a"), "Remove all unused images, not just dangling ones"), flag("force", short("f"), "Do not prompt for confirmation"),
-			values("filter", nil, "Provide filter values (e.g. \"until=<timestamp>\")")},
+		Flags: []cli.Flag{flags.Bool("all", flags.Short("a"), "Remove all unused images, not just dangling ones"), flags.Bool("force", flags.Short("f"), "Do not prompt for confirmation"),
+			flags.List("filter", nil, "Provide filter values (e.g. \"until=<timestamp>\")")},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err

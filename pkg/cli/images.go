@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/moby/moby/api/types/image"
 	"github.com/urfave/cli/v2"
 
@@ -22,13 +24,13 @@ func imagesCommand(e *env, name string, aliases ...string) *cli.Command {
 	return &cli.Command{
 		Name: name, Aliases: aliases, Usage: "List images", ArgsUsage: "[REPOSITORY[:TAG]]",
 		Flags: []cli.Flag{
-			flag("all", short("a"), "Show all images (default hides dangling images)"),
-			flag("digests", nil, "Show digests"),
-			values("filter", short("f"), "Filter output based on conditions provided"),
-			text("format", nil, "Format output: table, json, or a Go template"),
-			flag("no-trunc", nil, "Don't truncate output"),
-			flag("quiet", short("q"), "Only show image IDs"),
-			flag("tree", nil, "List multi-platform images as a tree (EXPERIMENTAL)"),
+			flags.Bool("all", flags.Short("a"), "Show all images (default hides dangling images)"),
+			flags.Bool("digests", nil, "Show digests"),
+			flags.List("filter", flags.Short("f"), "Filter output based on conditions provided"),
+			flags.Text("format", nil, "Format output: table, json, or a Go template"),
+			flags.Bool("no-trunc", nil, "Don't truncate output"),
+			flags.Bool("quiet", flags.Short("q"), "Only show image IDs"),
+			flags.Bool("tree", nil, "List multi-platform images as a tree (EXPERIMENTAL)"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 0, 1); err != nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 
+	"coracle/pkg/cli/flags"
+
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
@@ -18,8 +20,8 @@ func importCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "import", Usage: "Import the contents from a tarball to create a filesystem image", ArgsUsage: "file|- [REPOSITORY[:TAG]]",
 		Flags: []cli.Flag{
-			values("change", short("c"), "Apply Dockerfile instruction to the created image"),
-			text("message", short("m"), "Set commit message for imported image"), platformFlag("Set platform if server is multi-platform capable"),
+			flags.List("change", flags.Short("c"), "Apply Dockerfile instruction to the created image"),
+			flags.Text("message", flags.Short("m"), "Set commit message for imported image"), flags.Platform("Set platform if server is multi-platform capable"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 1, 2); err != nil {

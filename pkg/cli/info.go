@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -29,7 +31,7 @@ import (
 
 func infoCommand(e *env) *cli.Command {
 	return &cli.Command{
-		Name: "info", Usage: "Display system-wide information", Flags: []cli.Flag{text("format", short("f"), "Format output using a custom template")},
+		Name: "info", Usage: "Display system-wide information", Flags: []cli.Flag{flags.Text("format", flags.Short("f"), "Format output using a custom template")},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/formatter"
@@ -21,9 +23,9 @@ import (
 
 func inspectFlags() []cli.Flag {
 	return []cli.Flag{
-		text("format", short("f"), "Format output using a custom template"),
-		flag("size", short("s"), "Display total file sizes if the type is container"),
-		text("type", nil, "Only inspect objects of the given type"),
+		flags.Text("format", flags.Short("f"), "Format output using a custom template"),
+		flags.Bool("size", flags.Short("s"), "Display total file sizes if the type is container"),
+		flags.Text("type", nil, "Only inspect objects of the given type"),
 	}
 }
 
@@ -44,7 +46,7 @@ func inspectContainerCommand(e *env) *cli.Command {
 func inspectImageCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Display detailed information on one or more images", ArgsUsage: "IMAGE [IMAGE...]",
-		Flags: append(inspectFlags()[:1], text("platform", nil, "Inspect a specific platform of the multi-platform image: an image here has one")),
+		Flags: append(inspectFlags()[:1], flags.Text("platform", nil, "Inspect a specific platform of the multi-platform image: an image here has one")),
 		Action: func(c *cli.Context) error {
 			if err := platformCheck(e, c, c.Args().Slice()...); err != nil {
 				return err

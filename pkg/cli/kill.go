@@ -5,6 +5,8 @@ package cli
 import (
 	"fmt"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
@@ -13,7 +15,7 @@ import (
 func killCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "kill", Usage: "Kill one or more running containers", ArgsUsage: "CONTAINER [CONTAINER...]",
-		Flags: []cli.Flag{&cli.StringFlag{Name: "signal", Aliases: short("s"), Value: "KILL", Usage: "Signal to send to the container"}},
+		Flags: []cli.Flag{&cli.StringFlag{Name: "signal", Aliases: flags.Short("s"), Value: "KILL", Usage: "Signal to send to the container"}},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err

@@ -3,11 +3,11 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"math/big"
 	"strconv"
 	"strings"
+
+	"coracle/pkg/cli/flags"
 
 	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
@@ -18,35 +18,35 @@ import (
 
 // limitFlags are the limits that update can change too.
 func limitFlags() []cli.Flag {
-	hidden := text("kernel-memory", nil, "Kernel memory limit")
+	hidden := flags.Text("kernel-memory", nil, "Kernel memory limit")
 	hidden.Hidden = true // the kernel has none any more, and Docker says so
-	return append(absent("real-time scheduling needs cgroup v1, and root", text("cpu-rt-period", nil, ""), text("cpu-rt-runtime", nil, "")),
+	return append(flags.Absent("real-time scheduling needs cgroup v1, and root", flags.Text("cpu-rt-period", nil, ""), flags.Text("cpu-rt-runtime", nil, "")),
 		hidden,
 		&cli.IntFlag{Name: "blkio-weight", Usage: "Block IO (relative weight), between 10 and 1000, or 0 to disable (default 0)"},
 		&cli.Int64Flag{Name: "cpu-period", Usage: "Limit CPU CFS (Completely Fair Scheduler) period"},
 		&cli.Int64Flag{Name: "cpu-quota", Usage: "Limit CPU CFS (Completely Fair Scheduler) quota"},
-		&cli.Int64Flag{Name: "cpu-shares", Aliases: short("c"), Usage: "CPU shares (relative weight)"},
-		text("cpus", nil, "Number of CPUs"),
-		text("cpuset-cpus", nil, "CPUs in which to allow execution (0-3, 0,1)"),
-		text("cpuset-mems", nil, "MEMs in which to allow execution (0-3, 0,1)"),
-		text("memory", short("m"), "Memory limit"),
-		text("memory-reservation", nil, "Memory soft limit"),
-		text("memory-swap", nil, "Swap limit equal to memory plus swap: '-1' to enable unlimited swap"),
+		&cli.Int64Flag{Name: "cpu-shares", Aliases: flags.Short("c"), Usage: "CPU shares (relative weight)"},
+		flags.Text("cpus", nil, "Number of CPUs"),
+		flags.Text("cpuset-cpus", nil, "CPUs in which to allow execution (0-3, 0,1)"),
+		flags.Text("cpuset-mems", nil, "MEMs in which to allow execution (0-3, 0,1)"),
+		flags.Text("memory", flags.Short("m"), "Memory limit"),
+		flags.Text("memory-reservation", nil, "Memory soft limit"),
+		flags.Text("memory-swap", nil, "Swap limit equal to memory plus swap: '-1' to enable unlimited swap"),
 		&cli.Int64Flag{Name: "pids-limit", Usage: "Tune container pids limit (set -1 for unlimited)"},
 	)
 }
 
 // createLimitFlags are the limits that only run and create set.
 func createLimitFlags() []cli.Flag {
-	return append(append(limitFlags(), absent("it is for Windows", text("cpu-count", nil, ""), text("cpu-percent", nil, ""), text("io-maxbandwidth", nil, ""), text("io-maxiops", nil, ""))...),
-		values("blkio-weight-device", nil, "Block IO weight (relative device weight): discarded, with a warning"),
-		values("device-read-bps", nil, "Limit read rate (bytes per second) from a device"),
-		values("device-read-iops", nil, "Limit read rate (IO per second) from a device"),
-		values("device-write-bps", nil, "Limit write rate (bytes per second) to a device"),
-		values("device-write-iops", nil, "Limit write rate (IO per second) to a device"),
-		text("cgroup-parent", nil, "Optional parent cgroup for the container: a slice of the user's systemd"),
+	return append(append(limitFlags(), flags.Absent("it is for Windows", flags.Text("cpu-count", nil, ""), flags.Text("cpu-percent", nil, ""), flags.Text("io-maxbandwidth", nil, ""), flags.Text("io-maxiops", nil, ""))...),
+		flags.List("blkio-weight-device", nil, "Block IO weight (relative device weight): discarded, with a warning"),
+		flags.List("device-read-bps", nil, "Limit read rate (bytes per second) from a device"),
+		flags.List("device-read-iops", nil, "Limit read rate (IO per second) from a device"),
+		flags.List("device-write-bps", nil, "Limit write rate (bytes per second) to a device"),
+		flags.List("device-write-iops", nil, "Limit write rate (IO per second) to a device"),
+		flags.Text("cgroup-parent", nil, "Optional parent cgroup for the container: a slice of the user's systemd"),
 		&cli.IntFlag{Name: "memory-swappiness", Usage: "Tune container memory swappiness (0 to 100)", Value: -1},
-		flag("oom-kill-disable", nil, "Disable OOM Killer"),
+		flags.Bool("oom-kill-disable", nil, "Disable OOM Killer"),
 	)
 }
 
@@ -76,7 +76,7 @@ func readLimits(c *cli.Context, l *cgroup.Limits) error {
 		*f.to = n
 	}
 	if v := c.String("cpus"); v != "" {
-		n, err := parseCPUs(v)
+		n, err := flags.ParseCPUs(v)
 		if err != nil {
 			return invalidValue(v, "--cpus", err)
 		}
@@ -105,22 +105,6 @@ func readLimits(c *cli.Context, l *cgroup.Limits) error {
 	return container.CheckLimits(*l)
 }
 
-// parseCPUs reads a number of CPUs, a decimal, into billionths.
-func parseCPUs(v string) (int64, error) {
-	r, ok := new(big.Rat).SetString(v)
-	if !ok || len(v) > 64 || strings.ContainsAny(v, "eEpP") {
-		return 0, fmt.Errorf("failed to parse %v as a rational number", v)
-	}
-	nano := r.Mul(r, big.NewRat(1e9, 1))
-	if !nano.IsInt() {
-		return 0, errors.New("value is too precise")
-	}
-	if !nano.Num().IsInt64() {
-		return 0, fmt.Errorf("failed to parse %v as a rational number", v)
-	}
-	return nano.Num().Int64(), nil
-}
-
 // setCgroup reads the limits of run and create.
 func setCgroup(c *cli.Context, r *container.Record) error {
 	l := &r.Limits.Cgroup
@@ -128,7 +112,7 @@ func setCgroup(c *cli.Context, r *container.Record) error {
 		{"device-read-bps", "rbps"}, {"device-read-iops", "riops"}, {"device-write-bps", "wbps"}, {"device-write-iops", "wiops"},
 	} {
 		for _, v := range c.StringSlice(f.flag) {
-			rate, err := parseRate(v, f.key)
+			rate, err := flags.ParseRate(v, f.key)
 			if err != nil {
 				return invalidValue(v, "--"+f.flag, err)
 			}
@@ -148,31 +132,6 @@ func setCgroup(c *cli.Context, r *container.Record) error {
 		r.Limits.CgroupParent = p
 	}
 	return readLimits(c, l)
-}
-
-// parseRate reads DEVICE:RATE, a rate in bytes with a unit, or in operations.
-func parseRate(v, key string) (cgroup.Rate, error) {
-	var none cgroup.Rate
-	i := strings.LastIndexByte(v, ':')
-	if i <= 0 {
-		return none, fmt.Errorf("bad format: %s", v)
-	}
-	device, text := v[:i], v[i+1:]
-	if !strings.HasPrefix(device, "/dev/") {
-		return none, fmt.Errorf("bad format for device path: %s", v)
-	}
-	var n uint64
-	var err error
-	if strings.HasSuffix(key, "bps") {
-		var bytes int64
-		if bytes, err = units.RAMInBytes(text); err != nil || bytes < 0 {
-			return none, fmt.Errorf("invalid rate for device: %s. The correct format is <device-path>:<number>[<unit>]. Number must be a positive integer. Unit is optional and can be kb, mb, or gb", v)
-		}
-		n = uint64(bytes)
-	} else if n, err = strconv.ParseUint(text, 10, 64); err != nil {
-		return none, fmt.Errorf("invalid rate for device: %s. The correct format is <device-path>:<number>. Number must be a positive integer", v)
-	}
-	return cgroup.Rate{Device: device, Key: key, Value: n}, nil
 }
 
 // instead is what is done about a limit without its controller.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/progress"
@@ -18,9 +20,9 @@ func loadCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "load", Usage: "Load an image from a tar archive or STDIN",
 		Flags: []cli.Flag{
-			text("input", short("i"), "Read from tar archive file, instead of STDIN"),
-			text("platform", nil, "Load only the given platform of an archive with several"),
-			flag("quiet", short("q"), "Suppress the load output"),
+			flags.Text("input", flags.Short("i"), "Read from tar archive file, instead of STDIN"),
+			flags.Text("platform", nil, "Load only the given platform of an archive with several"),
+			flags.Bool("quiet", flags.Short("q"), "Suppress the load output"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {

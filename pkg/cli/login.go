@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/oci/registry"
@@ -16,9 +18,9 @@ func loginCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "login", Usage: "Authenticate to a registry", ArgsUsage: "[SERVER]",
 		Flags: []cli.Flag{
-			text("username", short("u"), "Username"),
-			text("password", short("p"), "Password or Personal Access Token (PAT)"),
-			flag("password-stdin", nil, "Take the Password or Personal Access Token (PAT) from stdin"),
+			flags.Text("username", flags.Short("u"), "Username"),
+			flags.Text("password", flags.Short("p"), "Password or Personal Access Token (PAT)"),
+			flags.Bool("password-stdin", nil, "Take the Password or Personal Access Token (PAT) from stdin"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 0, 1); err != nil {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
@@ -22,12 +24,12 @@ func logsCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "logs", Usage: "Fetch the logs of a container", ArgsUsage: "CONTAINER",
 		Flags: []cli.Flag{
-			flag("details", nil, "Show extra details provided to logs"),
-			flag("follow", short("f"), "Follow log output"),
-			text("since", nil, "Show logs since timestamp (e.g. 2013-01-02T13:23:37Z) or relative (e.g. 42m for 42 minutes)"),
-			&cli.StringFlag{Name: "tail", Aliases: short("n"), Value: "all", Usage: "Number of lines to show from the end of the logs"},
-			flag("timestamps", short("t"), "Show timestamps"),
-			text("until", nil, "Show logs before a timestamp or relative"),
+			flags.Bool("details", nil, "Show extra details provided to logs"),
+			flags.Bool("follow", flags.Short("f"), "Follow log output"),
+			flags.Text("since", nil, "Show logs since timestamp (e.g. 2013-01-02T13:23:37Z) or relative (e.g. 42m for 42 minutes)"),
+			&cli.StringFlag{Name: "tail", Aliases: flags.Short("n"), Value: "all", Usage: "Number of lines to show from the end of the logs"},
+			flags.Bool("timestamps", flags.Short("t"), "Show timestamps"),
+			flags.Text("until", nil, "Show logs before a timestamp or relative"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {

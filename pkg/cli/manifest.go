@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/oci"
@@ -17,7 +19,7 @@ func manifestCommand(e *env) *cli.Command {
 	group := &cli.Command{Name: "manifest", Usage: "Manage Docker image manifests and manifest lists", Subcommands: []*cli.Command{manifestInspectCommand(e)}}
 	for _, name := range []string{"annotate", "create", "push", "rm"} {
 		group.Subcommands = append(group.Subcommands, &cli.Command{
-			Name: name, Usage: notSupported + ": lists of manifests are not made here", Hidden: true, SkipFlagParsing: true,
+			Name: name, Usage: flags.NotSupported + ": lists of manifests are not made here", Hidden: true, SkipFlagParsing: true,
 			Action: func(*cli.Context) error {
 				return &exitError{125, cliErrorf("%s: '%s manifest %s' is not supported: lists of manifests are not made here, only read", e.program, e.program, name)}
 			},
@@ -30,8 +32,8 @@ func manifestInspectCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Display an image manifest, or manifest list", ArgsUsage: "[MANIFEST_LIST] MANIFEST",
 		Flags: []cli.Flag{
-			flag("insecure", nil, notSupported+": registries.conf says which registries are"),
-			flag("verbose", short("v"), "Output additional info including layers and platform"),
+			flags.Bool("insecure", nil, flags.NotSupported+": registries.conf says which registries are"),
+			flags.Bool("verbose", flags.Short("v"), "Output additional info including layers and platform"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 1, 2); err != nil {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"unicode"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
@@ -112,21 +114,6 @@ func setNames(c *cli.Context, n *container.Net) error {
 	return nil
 }
 
-// isDomain is loose: what a resolver makes of the name is its business, but a
-// line of resolv.conf it has to stay.
-func isDomain(v string) bool {
-	for _, part := range strings.Split(strings.TrimSuffix(v, "."), ".") {
-		if part == "" || strings.ContainsFunc(part, func(r rune) bool { return r != '-' && (r > 0x7f || !isWord(byte(r))) }) {
-			return false
-		}
-	}
-	return true
-}
-
-func isWord(b byte) bool {
-	return b == '_' || b >= '0' && b <= '9' || b >= 'A' && b <= 'Z' || b >= 'a' && b <= 'z'
-}
-
 // badFlag is a value that its flag does not take, in the words and with the
 // code of Docker's command line.
 func badFlag(name, value string, err error) error {
@@ -147,7 +134,7 @@ type netPlace struct {
 // isLong tells the form of fields from a name, as Docker does.
 func isLong(v string) bool {
 	for i := 1; i < len(v)-1; i++ {
-		if v[i] == '=' && isWord(v[i-1]) && isWord(v[i+1]) {
+		if v[i] == '=' && flags.IsWord(v[i-1]) && flags.IsWord(v[i+1]) {
 			return true
 		}
 	}

@@ -5,6 +5,8 @@ package cli
 import (
 	"errors"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
@@ -14,12 +16,12 @@ import (
 func networkConnectCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "connect", Usage: "Connect a container to a network", ArgsUsage: "NETWORK CONTAINER",
-		Flags: append(absent("links were replaced by names on networks", values("link", nil, "")),
-			values("alias", nil, "Add network-scoped alias for the container"),
-			values("driver-opt", nil, "driver options for the network"),
+		Flags: append(flags.Absent("links were replaced by names on networks", flags.List("link", nil, "")),
+			flags.List("alias", nil, "Add network-scoped alias for the container"),
+			flags.List("driver-opt", nil, "driver options for the network"),
 			&cli.IntFlag{Name: "gw-priority", Usage: "Highest gw-priority provides the default gateway. Accepts positive and negative values"},
-			text("ip", nil, "IPv4 address (e.g., \"172.30.100.104\")"), text("ip6", nil, "IPv6 address (e.g., \"2001:db8::33\")"),
-			values("link-local-ip", nil, "Add a link-local address for the container"),
+			flags.Text("ip", nil, "IPv4 address (e.g., \"172.30.100.104\")"), flags.Text("ip6", nil, "IPv6 address (e.g., \"2001:db8::33\")"),
+			flags.List("link-local-ip", nil, "Add a link-local address for the container"),
 		),
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 2, 2); err != nil {
@@ -43,7 +45,7 @@ func networkConnectCommand(e *env) *cli.Command {
 func networkDisconnectCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "disconnect", Usage: "Disconnect a container from a network", ArgsUsage: "NETWORK CONTAINER",
-		Flags: []cli.Flag{flag("force", short("f"), "Accepted for scripts")},
+		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Accepted for scripts")},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 2, 2); err != nil {
 				return err

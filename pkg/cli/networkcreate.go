@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container/sandbox"
@@ -19,18 +21,18 @@ func networkCreateCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "create", Usage: "Create a network", ArgsUsage: "NETWORK",
 		Flags: append(swarmNetworkFlags(),
-			text("driver", short("d"), "Driver to manage the Network: bridge"),
-			values("gateway", nil, "IPv4 or IPv6 Gateway for the subnet"),
-			flag("internal", nil, "Restrict external access to the network"),
-			values("label", nil, "Set metadata on a network"),
-			values("subnet", nil, "Subnet in CIDR format that represents a network segment"),
-			text("ip-range", nil, "Allocate container ip from a sub-range"),
-			flag("ipv6", nil, "Enable IPv6 networking"),
-			values("aux-address", nil, "Auxiliary IPv4 or IPv6 addresses that no container gets: NAME=IP"),
-			values("opt", short("o"), "Driver specific options: none have an effect"),
-			text("ipam-driver", nil, "IP Address Management Driver: default"),
+			flags.Text("driver", flags.Short("d"), "Driver to manage the Network: bridge"),
+			flags.List("gateway", nil, "IPv4 or IPv6 Gateway for the subnet"),
+			flags.Bool("internal", nil, "Restrict external access to the network"),
+			flags.List("label", nil, "Set metadata on a network"),
+			flags.List("subnet", nil, "Subnet in CIDR format that represents a network segment"),
+			flags.Text("ip-range", nil, "Allocate container ip from a sub-range"),
+			flags.Bool("ipv6", nil, "Enable IPv6 networking"),
+			flags.List("aux-address", nil, "Auxiliary IPv4 or IPv6 addresses that no container gets: NAME=IP"),
+			flags.List("opt", flags.Short("o"), "Driver specific options: none have an effect"),
+			flags.Text("ipam-driver", nil, "IP Address Management Driver: default"),
 			&cli.BoolFlag{Name: "ipv4", Value: true, Usage: "Enable IPv4 address assignment: always"},
-			flag("attachable", nil, "Accepted for scripts: every network is"),
+			flags.Bool("attachable", nil, "Accepted for scripts: every network is"),
 		),
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
@@ -60,8 +62,8 @@ func networkCreateCommand(e *env) *cli.Command {
 
 // swarmNetworkFlags are those of a cluster, and of other drivers.
 func swarmNetworkFlags() []cli.Flag {
-	return append(absent("it is a cluster's", text("config-from", nil, ""), flag("config-only", nil, ""), flag("ingress", nil, "")),
-		append(absent("there is one driver for addresses, and it has no options", values("ipam-opt", nil, "")),
+	return append(flags.Absent("it is a cluster's", flags.Text("config-from", nil, ""), flags.Bool("config-only", nil, ""), flags.Bool("ingress", nil, "")),
+		append(flags.Absent("there is one driver for addresses, and it has no options", flags.List("ipam-opt", nil, "")),
 			&cli.StringFlag{Name: "scope", Usage: "Control the network's scope: local"})...)
 }
 
@@ -91,19 +93,9 @@ func newNetwork(c *cli.Context) (slirp.NewNamed, error) {
 	return o, setPools(c, &o)
 }
 
-// commas takes the values of a flag that are given one by one, or with commas between.
-func commas(list []string) (all []string) {
-	for _, s := range list {
-		for v := range strings.SplitSeq(s, ",") {
-			all = append(all, strings.TrimSpace(v))
-		}
-	}
-	return all
-}
-
 // setPools takes the subnets, one of each family, and what belongs to them.
 func setPools(c *cli.Context, o *slirp.NewNamed) (err error) {
-	subnets, gateways := commas(c.StringSlice("subnet")), commas(c.StringSlice("gateway"))
+	subnets, gateways := flags.SplitCommas(c.StringSlice("subnet")), flags.SplitCommas(c.StringSlice("gateway"))
 	for _, s := range subnets {
 		p, err := netip.ParsePrefix(s)
 		if err != nil {

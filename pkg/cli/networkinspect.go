@@ -7,6 +7,8 @@ import (
 	"errors"
 	"strings"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/docker"
@@ -16,7 +18,7 @@ import (
 func networkInspectCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Display detailed information on one or more networks", ArgsUsage: "NETWORK [NETWORK...]",
-		Flags:  []cli.Flag{text("format", short("f"), "Format output using a custom template"), flag("verbose", short("v"), "Verbose output for diagnostics")},
+		Flags:  []cli.Flag{flags.Text("format", flags.Short("f"), "Format output using a custom template"), flags.Bool("verbose", flags.Short("v"), "Verbose output for diagnostics")},
 		Action: func(c *cli.Context) error { return runInspect(e, c, "network") },
 	}
 }

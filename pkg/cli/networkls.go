@@ -5,6 +5,8 @@ package cli
 import (
 	"time"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
@@ -17,8 +19,8 @@ func networkListCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "ls", Aliases: []string{"list"}, Usage: "List networks",
 		Flags: []cli.Flag{
-			values("filter", short("f"), "Provide filter values"), text("format", nil, "Format output"),
-			flag("no-trunc", nil, "Do not truncate the output"), flag("quiet", short("q"), "Only display network IDs"),
+			flags.List("filter", flags.Short("f"), "Provide filter values"), flags.Text("format", nil, "Format output"),
+			flags.Bool("no-trunc", nil, "Do not truncate the output"), flags.Bool("quiet", flags.Short("q"), "Only display network IDs"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {

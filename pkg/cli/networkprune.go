@@ -5,6 +5,8 @@ package cli
 import (
 	"errors"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/events"
@@ -14,7 +16,7 @@ import (
 func networkPruneCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove all unused networks",
-		Flags: []cli.Flag{flag("force", short("f"), "Do not prompt for confirmation"), values("filter", nil, "Provide filter values")},
+		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Do not prompt for confirmation"), flags.List("filter", nil, "Provide filter values")},
 		Action: func(c *cli.Context) error {
 			f, err := pruneFilters(e, c)
 			if err != nil {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/docker"
@@ -17,7 +19,7 @@ import (
 func networkRemoveCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more networks", ArgsUsage: "NETWORK [NETWORK...]",
-		Flags: []cli.Flag{flag("force", short("f"), "Do not error if the network does not exist")},
+		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Do not error if the network does not exist")},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err

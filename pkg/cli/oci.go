@@ -10,6 +10,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"coracle/pkg/cli/flags"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
 
@@ -31,46 +33,46 @@ func ociCommand(e *env) *cli.Command {
 		}
 	}
 	create := []cli.Flag{
-		text("bundle", short("b"), "Directory of the bundle"),
-		text("pid-file", nil, "File to write the pid to"),
-		text("console-socket", nil, "Socket that gets the master of the terminal"),
-		text("preserve-fds", nil, "Descriptors above the three that are passed on; only 0"),
-		flag("no-pivot", nil, "Accepted; the root is always changed by pivot_root"),
-		flag("no-new-keyring", nil, "Accepted; a container always has a keyring of its own"),
+		flags.Text("bundle", flags.Short("b"), "Directory of the bundle"),
+		flags.Text("pid-file", nil, "File to write the pid to"),
+		flags.Text("console-socket", nil, "Socket that gets the master of the terminal"),
+		flags.Text("preserve-fds", nil, "Descriptors above the three that are passed on; only 0"),
+		flags.Bool("no-pivot", nil, "Accepted; the root is always changed by pivot_root"),
+		flags.Bool("no-new-keyring", nil, "Accepted; a container always has a keyring of its own"),
 	}
 	return &cli.Command{
 		Name: "oci", Hidden: true, Usage: "Run OCI bundles for other engines",
 		Flags: []cli.Flag{
-			text("root", nil, "Directory of the containers' state"),
-			text("log", nil, "File for errors and warnings"),
-			text("log-format", nil, "text or json"),
-			text("log-level", nil, "Accepted"),
-			text("cgroup-manager", nil, "Accepted; there are no cgroups"),
-			text("rootless", nil, "Accepted; it always is"),
-			flag("systemd-cgroup", nil, "Accepted; there are no cgroups"),
-			flag("debug", nil, "Accepted"),
+			flags.Text("root", nil, "Directory of the containers' state"),
+			flags.Text("log", nil, "File for errors and warnings"),
+			flags.Text("log-format", nil, "text or json"),
+			flags.Text("log-level", nil, "Accepted"),
+			flags.Text("cgroup-manager", nil, "Accepted; there are no cgroups"),
+			flags.Text("rootless", nil, "Accepted; it always is"),
+			flags.Bool("systemd-cgroup", nil, "Accepted; there are no cgroups"),
+			flags.Bool("debug", nil, "Accepted"),
 		},
 		Subcommands: []*cli.Command{
 			{Name: "create", ArgsUsage: "ID", Usage: "Set a container up", Flags: create, Action: act(o.create)},
 			{Name: "start", ArgsUsage: "ID", Usage: "Start a container that was set up", Action: act(o.start)},
 			{Name: "state", ArgsUsage: "ID", Usage: "Print the state of a container", Action: act(o.state)},
 			{Name: "kill", ArgsUsage: "ID [SIGNAL]", Usage: "Send a signal to a container", Flags: []cli.Flag{
-				flag("all", short("a"), "Accepted; what is in a pid namespace ends with its first process"),
+				flags.Bool("all", flags.Short("a"), "Accepted; what is in a pid namespace ends with its first process"),
 			}, Action: act(o.kill)},
 			{Name: "delete", ArgsUsage: "ID", Usage: "Delete a container", Flags: []cli.Flag{
-				flag("force", short("f"), "Kill it first if it runs"),
+				flags.Bool("force", flags.Short("f"), "Kill it first if it runs"),
 			}, Action: act(o.delete)},
 			{Name: "run", ArgsUsage: "ID", Usage: "Create, start, wait for and delete a container", Flags: append([]cli.Flag{
-				flag("detach", short("d"), "Do not wait"),
+				flags.Bool("detach", flags.Short("d"), "Do not wait"),
 			}, create...), Action: act(o.run)},
 			{Name: "exec", ArgsUsage: "ID COMMAND [ARG...]", Usage: "Run another process in a container", Flags: ociExecFlags(), Action: act(o.exec)},
 			{Name: "spec", Usage: "Write a config.json", Flags: []cli.Flag{
-				text("bundle", short("b"), "Directory of the bundle"),
-				flag("rootless", nil, "Accepted; it always is"),
+				flags.Text("bundle", flags.Short("b"), "Directory of the bundle"),
+				flags.Bool("rootless", nil, "Accepted; it always is"),
 			}, Action: act(o.spec)},
 			{Name: "list", Usage: "List containers", Flags: []cli.Flag{
-				flag("quiet", short("q"), "Only their ids"),
-				text("format", short("f"), "table or json"),
+				flags.Bool("quiet", flags.Short("q"), "Only their ids"),
+				flags.Text("format", flags.Short("f"), "table or json"),
 			}, Action: act(o.list)},
 			{Name: "features", Usage: "Print what this runtime can do", Action: act(o.features)},
 		},

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"coracle/pkg/cli/flags"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -140,19 +142,19 @@ func (o *ociCommands) carry(console *os.File) func() error {
 
 func ociExecFlags() []cli.Flag {
 	return []cli.Flag{
-		text("process", short("p"), "File with the process as JSON"),
-		text("pid-file", nil, "File to write the pid to"),
-		text("console-socket", nil, "Socket that gets the master of the terminal"),
-		text("preserve-fds", nil, "Descriptors above the three that are passed on; only 0"),
-		text("cwd", nil, "Working directory"),
-		values("env", short("e"), "Set environment variables"),
-		text("user", short("u"), "UID[:GID]"),
-		values("additional-gids", short("g"), "Additional groups"),
-		values("cap", short("c"), "Add a capability"),
-		text("cgroup", nil, "Accepted; there are no cgroups"),
-		flag("no-new-privs", nil, "Set no_new_privs"),
-		flag("detach", short("d"), "Do not wait"),
-		flag("tty", short("t"), "Allocate a terminal"),
+		flags.Text("process", flags.Short("p"), "File with the process as JSON"),
+		flags.Text("pid-file", nil, "File to write the pid to"),
+		flags.Text("console-socket", nil, "Socket that gets the master of the terminal"),
+		flags.Text("preserve-fds", nil, "Descriptors above the three that are passed on; only 0"),
+		flags.Text("cwd", nil, "Working directory"),
+		flags.List("env", flags.Short("e"), "Set environment variables"),
+		flags.Text("user", flags.Short("u"), "UID[:GID]"),
+		flags.List("additional-gids", flags.Short("g"), "Additional groups"),
+		flags.List("cap", flags.Short("c"), "Add a capability"),
+		flags.Text("cgroup", nil, "Accepted; there are no cgroups"),
+		flags.Bool("no-new-privs", nil, "Set no_new_privs"),
+		flags.Bool("detach", flags.Short("d"), "Do not wait"),
+		flags.Bool("tty", flags.Short("t"), "Allocate a terminal"),
 	}
 }
 

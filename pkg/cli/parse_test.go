@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
 
@@ -30,8 +32,8 @@ func wants(t *testing.T, what string, err error, words string) {
 func given(t *testing.T, args ...string) (c *cli.Context) {
 	t.Helper()
 	app := app((&env{program: "coracle"}))
-	findCommand(app.Commands, "run").Action = func(got *cli.Context) error { c = got; return nil }
-	line, _, err := arrange(app, append(append([]string{"run"}, args...), "image"))
+	flags.FindCommand(app.Commands, "run").Action = func(got *cli.Context) error { c = got; return nil }
+	line, _, err := flags.Arrange(app, append(append([]string{"run"}, args...), "image"))
 	if err == nil {
 		err = app.Run(append([]string{"coracle"}, line...))
 	}

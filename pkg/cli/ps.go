@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/formatter"
@@ -17,14 +19,14 @@ func psCommand(e *env, name string, aliases ...string) *cli.Command {
 	return &cli.Command{
 		Name: name, Aliases: aliases, Usage: "List containers",
 		Flags: []cli.Flag{
-			flag("all", short("a"), "Show all containers (default shows just running)"),
-			values("filter", short("f"), "Filter output based on conditions provided"),
-			text("format", nil, "Format output: table, json, or a Go template"),
-			&cli.IntFlag{Name: "last", Aliases: short("n"), Value: -1, Usage: "Show n last created containers (includes all states)"},
-			flag("latest", short("l"), "Show the latest created container (includes all states)"),
-			flag("no-trunc", nil, "Don't truncate output"),
-			flag("quiet", short("q"), "Only display container IDs"),
-			flag("size", short("s"), "Display total file sizes"),
+			flags.Bool("all", flags.Short("a"), "Show all containers (default shows just running)"),
+			flags.List("filter", flags.Short("f"), "Filter output based on conditions provided"),
+			flags.Text("format", nil, "Format output: table, json, or a Go template"),
+			&cli.IntFlag{Name: "last", Aliases: flags.Short("n"), Value: -1, Usage: "Show n last created containers (includes all states)"},
+			flags.Bool("latest", flags.Short("l"), "Show the latest created container (includes all states)"),
+			flags.Bool("no-trunc", nil, "Don't truncate output"),
+			flags.Bool("quiet", flags.Short("q"), "Only display container IDs"),
+			flags.Bool("size", flags.Short("s"), "Display total file sizes"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/progress"
@@ -21,9 +23,9 @@ func pullCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "pull", Usage: "Download an image from a registry", ArgsUsage: "NAME[:TAG|@DIGEST]",
 		Flags: []cli.Flag{
-			flag("all-tags", short("a"), "Download all tagged images in the repository"),
-			platformFlag("Set platform if the registry has images for several"),
-			flag("quiet", short("q"), "Suppress verbose output"),
+			flags.Bool("all-tags", flags.Short("a"), "Download all tagged images in the repository"),
+			flags.Platform("Set platform if the registry has images for several"),
+			flags.Bool("quiet", flags.Short("q"), "Suppress verbose output"),
 			&cli.BoolFlag{Name: "disable-content-trust", Usage: "Accepted for scripts", Value: true, Hidden: true},
 		},
 		Action: func(c *cli.Context) error {
@@ -141,7 +143,7 @@ func saidInside(err error) error {
 func pullForRunCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "__pull", Hidden: true,
-		Flags: []cli.Flag{flag("quiet", nil, ""), text("platform", nil, "")},
+		Flags: []cli.Flag{flags.Bool("quiet", nil, ""), flags.Text("platform", nil, "")},
 		Action: func(c *cli.Context) error {
 			ref, err := oci.ParseRef(c.Args().First())
 			if err != nil {

@@ -5,6 +5,8 @@ package cli
 import (
 	"fmt"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/progress"
@@ -18,9 +20,9 @@ func pushCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "push", Usage: "Upload an image to a registry", ArgsUsage: "NAME[:TAG]",
 		Flags: []cli.Flag{
-			flag("all-tags", short("a"), "Push all tags of an image to the repository"),
-			text("platform", nil, "Push the image of this platform only: an image here has one"),
-			flag("quiet", short("q"), "Suppress verbose output"),
+			flags.Bool("all-tags", flags.Short("a"), "Push all tags of an image to the repository"),
+			flags.Text("platform", nil, "Push the image of this platform only: an image here has one"),
+			flags.Bool("quiet", flags.Short("q"), "Suppress verbose output"),
 			&cli.BoolFlag{Name: "disable-content-trust", Usage: "Accepted for scripts", Value: true, Hidden: true},
 		},
 		Action: func(c *cli.Context) error {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 )
 
@@ -24,15 +26,15 @@ func (e *env) warn(format string, args ...any) {
 // that change nothing here.
 func refusedFlags() []cli.Flag {
 	return []cli.Flag{
-		values("device-cgroup-rule", nil, "Not supported: device rules need root"),
-		flag("disable-content-trust", nil, "Accepted for scripts: there is no content trust to skip"),
-		text("gpus", nil, "Not supported: give devices by --device"),
-		text("isolation", nil, "Container isolation technology: default"),
-		values("link", nil, "Not supported: use a network with a name"),
-		text("runtime", nil, "Accepted for scripts: coracle runs containers by itself"),
-		values("storage-opt", nil, "Not supported: quotas need root"),
-		flag("use-api-socket", nil, "Not supported: there is no API socket"),
-		text("volume-driver", nil, "Volume driver for the container: local"),
+		flags.List("device-cgroup-rule", nil, "Not supported: device rules need root"),
+		flags.Bool("disable-content-trust", nil, "Accepted for scripts: there is no content trust to skip"),
+		flags.Text("gpus", nil, "Not supported: give devices by --device"),
+		flags.Text("isolation", nil, "Container isolation technology: default"),
+		flags.List("link", nil, "Not supported: use a network with a name"),
+		flags.Text("runtime", nil, "Accepted for scripts: coracle runs containers by itself"),
+		flags.List("storage-opt", nil, "Not supported: quotas need root"),
+		flags.Bool("use-api-socket", nil, "Not supported: there is no API socket"),
+		flags.Text("volume-driver", nil, "Volume driver for the container: local"),
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
@@ -16,9 +18,9 @@ import (
 func rmCommand(e *env, aliases ...string) *cli.Command {
 	return &cli.Command{
 		Name: "rm", Aliases: aliases, Usage: "Remove one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]",
-		Flags: append(absent("links were replaced by names on networks", flag("link", short("l"), "")),
-			flag("force", short("f"), "Force the removal of a running container (uses SIGKILL)"),
-			flag("volumes", short("v"), "Remove anonymous volumes associated with the container"),
+		Flags: append(flags.Absent("links were replaced by names on networks", flags.Bool("link", flags.Short("l"), "")),
+			flags.Bool("force", flags.Short("f"), "Force the removal of a running container (uses SIGKILL)"),
+			flags.Bool("volumes", flags.Short("v"), "Remove anonymous volumes associated with the container"),
 		),
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {

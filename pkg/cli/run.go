@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
@@ -18,8 +20,8 @@ func runCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "run", Usage: "Create and run a new container from an image", ArgsUsage: "IMAGE [COMMAND] [ARG...]",
 		Flags: append(slices.Concat(createFlags(), createLimitFlags(), healthFlags()),
-			flag("detach", short("d"), "Run container in background and print container ID"),
-			text("detach-keys", nil, "Override the key sequence for detaching a container"),
+			flags.Bool("detach", flags.Short("d"), "Run container in background and print container ID"),
+			flags.Text("detach-keys", nil, "Override the key sequence for detaching a container"),
 			&cli.BoolFlag{Name: "sig-proxy", Usage: "Proxy received signals to the process", Value: true}),
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
@@ -22,8 +24,8 @@ func saveCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "save", Usage: "Save one or more images to a tar archive (streamed to STDOUT by default)", ArgsUsage: "IMAGE [IMAGE...]",
 		Flags: []cli.Flag{
-			text("output", short("o"), "Write to a file, instead of STDOUT"),
-			text("platform", nil, "Accepted: an image here has one platform"),
+			flags.Text("output", flags.Short("o"), "Write to a file, instead of STDOUT"),
+			flags.Text("platform", nil, "Accepted: an image here has one platform"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {

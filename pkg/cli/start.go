@@ -5,6 +5,8 @@ package cli
 import (
 	"errors"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
@@ -24,11 +26,11 @@ func startDetached(cs *container.Store, ctr *container.Container) error {
 func startCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "start", Usage: "Start one or more stopped containers", ArgsUsage: "CONTAINER [CONTAINER...]",
-		Flags: append(absent("restoring a process needs root", text("checkpoint", nil, ""), text("checkpoint-dir", nil, "")),
-			flag("attach", short("a"), "Attach STDOUT/STDERR and forward signals"),
-			flag("interactive", short("i"), "Attach container's STDIN"),
-			text("detach-keys", nil, "Override the key sequence for detaching a container"),
-			flag("boot", nil, "Start what its restart policy wants to run after the host was started: for units and cron's @reboot"),
+		Flags: append(flags.Absent("restoring a process needs root", flags.Text("checkpoint", nil, ""), flags.Text("checkpoint-dir", nil, "")),
+			flags.Bool("attach", flags.Short("a"), "Attach STDOUT/STDERR and forward signals"),
+			flags.Bool("interactive", flags.Short("i"), "Attach container's STDIN"),
+			flags.Text("detach-keys", nil, "Override the key sequence for detaching a container"),
+			flags.Bool("boot", nil, "Start what its restart policy wants to run after the host was started: for units and cron's @reboot"),
 		),
 		Action: func(c *cli.Context) error {
 			if c.Bool("boot") {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/formatter"
@@ -19,10 +21,10 @@ func statsCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "stats", Usage: "Display a live stream of container(s) resource usage statistics", ArgsUsage: "[CONTAINER...]",
 		Flags: []cli.Flag{
-			flag("all", short("a"), "Show all containers (default shows just running)"),
-			text("format", nil, "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or TEMPLATE"),
-			flag("no-stream", nil, "Disable streaming stats and only pull the first result"),
-			flag("no-trunc", nil, "Do not truncate output"),
+			flags.Bool("all", flags.Short("a"), "Show all containers (default shows just running)"),
+			flags.Text("format", nil, "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or TEMPLATE"),
+			flags.Bool("no-stream", nil, "Disable streaming stats and only pull the first result"),
+			flags.Bool("no-trunc", nil, "Do not truncate output"),
 		},
 		Action: func(c *cli.Context) error { return runStats(e, c) },
 	}

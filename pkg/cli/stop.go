@@ -5,6 +5,8 @@ package cli
 import (
 	"syscall"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
@@ -12,7 +14,7 @@ import (
 
 func stopFlags() []cli.Flag {
 	return []cli.Flag{
-		text("signal", short("s"), "Signal to send to the container"),
+		flags.Text("signal", flags.Short("s"), "Signal to send to the container"),
 		&cli.IntFlag{Name: "timeout", Aliases: []string{"t", "time"}, Usage: "Seconds to wait before killing the container"},
 	}
 }

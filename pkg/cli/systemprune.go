@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/dockerfile"
@@ -17,10 +19,10 @@ func pruneSystemCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove unused data",
 		Flags: []cli.Flag{
-			flag("all", short("a"), "Remove all unused images not just dangling ones"),
-			values("filter", nil, "Provide filter values (e.g. \"label=<key>=<value>\")"),
-			flag("force", short("f"), "Do not prompt for confirmation"),
-			flag("volumes", nil, "Prune anonymous volumes"),
+			flags.Bool("all", flags.Short("a"), "Remove all unused images not just dangling ones"),
+			flags.List("filter", nil, "Provide filter values (e.g. \"label=<key>=<value>\")"),
+			flags.Bool("force", flags.Short("f"), "Do not prompt for confirmation"),
+			flags.Bool("volumes", nil, "Prune anonymous volumes"),
 		},
 		Action: func(c *cli.Context) error {
 			f, err := pruneFilters(e, c)

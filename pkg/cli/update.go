@@ -5,6 +5,8 @@ package cli
 import (
 	"errors"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
@@ -13,7 +15,7 @@ import (
 func updateCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "update", Usage: "Update configuration of one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]",
-		Flags: append(limitFlags(), text("restart", nil, "Restart policy to apply when a container exits")),
+		Flags: append(limitFlags(), flags.Text("restart", nil, "Restart policy to apply when a container exits")),
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/docker"
@@ -36,7 +38,7 @@ func thisProgram() (docker.Program, error) {
 
 func versionCommand(e *env) *cli.Command {
 	return &cli.Command{
-		Name: "version", Usage: "Show the version information", Flags: []cli.Flag{text("format", short("f"), "Format output using a custom template")},
+		Name: "version", Usage: "Show the version information", Flags: []cli.Flag{flags.Text("format", flags.Short("f"), "Format output using a custom template")},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 )
 
@@ -13,8 +15,8 @@ func volumeCreateCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "create", Usage: "Create a volume", ArgsUsage: "[VOLUME]",
 		Flags: []cli.Flag{
-			text("driver", short("d"), "Specify volume driver name"), values("label", nil, "Set metadata for a volume"),
-			values("opt", short("o"), "Set driver specific options: type, device and o, as for mount(8)"),
+			flags.Text("driver", flags.Short("d"), "Specify volume driver name"), flags.List("label", nil, "Set metadata for a volume"),
+			flags.List("opt", flags.Short("o"), "Set driver specific options: type, device and o, as for mount(8)"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 0, 1); err != nil {

@@ -5,6 +5,8 @@ package cli
 import (
 	"slices"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/formatter"
@@ -15,8 +17,8 @@ import (
 func volumeListCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "ls", Aliases: []string{"list"}, Usage: "List volumes",
-		Flags: append(absent("it is a cluster's", flag("cluster", nil, "")),
-			values("filter", short("f"), "Provide filter values"), text("format", nil, "Format output"), flag("quiet", short("q"), "Only display volume names"),
+		Flags: append(flags.Absent("it is a cluster's", flags.Bool("cluster", nil, "")),
+			flags.List("filter", flags.Short("f"), "Provide filter values"), flags.Text("format", nil, "Format output"), flags.Bool("quiet", flags.Short("q"), "Only display volume names"),
 		),
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {

@@ -5,6 +5,8 @@ package cli
 import (
 	"errors"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
@@ -16,8 +18,8 @@ func volumePruneCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove unused local volumes",
 		Flags: []cli.Flag{
-			flag("all", short("a"), "Remove all unused volumes, not just anonymous ones"),
-			values("filter", nil, "Provide filter values (e.g. \"label=<label>\")"), flag("force", short("f"), "Do not prompt for confirmation"),
+			flags.Bool("all", flags.Short("a"), "Remove all unused volumes, not just anonymous ones"),
+			flags.List("filter", nil, "Provide filter values (e.g. \"label=<label>\")"), flags.Bool("force", flags.Short("f"), "Do not prompt for confirmation"),
 		},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {

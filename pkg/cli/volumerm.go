@@ -5,6 +5,8 @@ package cli
 import (
 	"errors"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
@@ -13,7 +15,7 @@ import (
 func volumeRemoveCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more volumes", ArgsUsage: "VOLUME [VOLUME...]",
-		Flags: []cli.Flag{flag("force", short("f"), "Force the removal of one or more volumes")},
+		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Force the removal of one or more volumes")},
 		Action: func(c *cli.Context) error {
 			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 )
 
@@ -276,9 +278,9 @@ func TestHelpBeginsWithWhatWorks(t *testing.T) {
 			if s.Hidden {
 				continue
 			}
-			text := usageText(e, s, s.Name)
+			text := flags.UsageText(app(e), s, s.Name)
 			works, _, _ := strings.Cut(text, "Options of Docker that are not supported:")
-			if strings.Contains(works, notSupported) {
+			if strings.Contains(works, flags.NotSupported) {
 				t.Errorf("%s %s: begins with what is not supported:\n%s", c.Name, s.Name, works)
 			}
 			_, options, _ := strings.Cut(text, "Options:\n")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package flags
 
 import "github.com/urfave/cli/v2"
 
@@ -27,10 +27,10 @@ func quicken(flags []cli.Flag) []cli.Flag {
 	quick := make([]cli.Flag, len(flags))
 	for i, f := range flags {
 		if list, ok := f.(*cli.StringSliceFlag); ok {
-			quick[i] = quickList{list, flagNames(f)}
+			quick[i] = quickList{list, Names(f)}
 			continue
 		}
-		quick[i] = quickFlag{f, flagNames(f)}
+		quick[i] = quickFlag{f, Names(f)}
 	}
 	return quick
 }
@@ -42,17 +42,17 @@ type absentFlag struct {
 	why string
 }
 
-// absent makes flags that are refused, and says so in their help.
-func absent(why string, flags ...cli.Flag) []cli.Flag {
+// Absent makes flags that are refused, and says so in their help.
+func Absent(why string, flags ...cli.Flag) []cli.Flag {
 	list := make([]cli.Flag, len(flags))
 	for i, f := range flags {
 		switch f := f.(type) {
 		case *cli.StringFlag:
-			f.Usage = notSupported + ": " + why
+			f.Usage = NotSupported + ": " + why
 		case *cli.BoolFlag:
-			f.Usage = notSupported + ": " + why
+			f.Usage = NotSupported + ": " + why
 		case *cli.StringSliceFlag:
-			f.Usage = notSupported + ": " + why
+			f.Usage = NotSupported + ": " + why
 		}
 		list[i] = absentFlag{f, why}
 	}
@@ -68,13 +68,14 @@ func absence(f cli.Flag) string {
 	return a.why
 }
 
-func flagNames(f cli.Flag) []string {
+// Names are the names of a flag: the long one first.
+func Names(f cli.Flag) []string {
 	with := func(name string, aliases []string) []string { return append([]string{name}, aliases...) }
 	switch f := f.(type) {
 	case quickFlag:
 		return f.names
 	case absentFlag:
-		return flagNames(f.Flag)
+		return Names(f.Flag)
 	case quickList:
 		return f.names
 	case *cli.StringFlag:
@@ -104,21 +105,25 @@ func plain(f cli.Flag) cli.Flag {
 	return f
 }
 
-func values(name string, aliases []string, usage string) *cli.StringSliceFlag {
+// List is a flag that may be given several times.
+func List(name string, aliases []string, usage string) *cli.StringSliceFlag {
 	return &cli.StringSliceFlag{Name: name, Aliases: aliases, Usage: usage}
 }
 
-func text(name string, aliases []string, usage string) *cli.StringFlag {
+// Text is a flag that takes a text.
+func Text(name string, aliases []string, usage string) *cli.StringFlag {
 	return &cli.StringFlag{Name: name, Aliases: aliases, Usage: usage}
 }
 
-// platformFlag is --platform where Docker takes its default from the environment.
-func platformFlag(usage string) *cli.StringFlag {
+// Platform is --platform where Docker takes its default from the environment.
+func Platform(usage string) *cli.StringFlag {
 	return &cli.StringFlag{Name: "platform", Usage: usage, EnvVars: []string{"DOCKER_DEFAULT_PLATFORM"}}
 }
 
-func flag(name string, aliases []string, usage string) *cli.BoolFlag {
+// Bool is a flag that needs no value.
+func Bool(name string, aliases []string, usage string) *cli.BoolFlag {
 	return &cli.BoolFlag{Name: name, Aliases: aliases, Usage: usage}
 }
 
-func short(letter string) []string { return []string{letter} }
+// Short is the list of other names of a flag that has one letter as such.
+func Short(letter string) []string { return []string{letter} }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package flags
 
 import (
 	"fmt"
@@ -19,29 +19,29 @@ var stopsAtArgument = map[string]bool{
 	"network create": false, "volume create": false, // share the name, not the rule
 }
 
-// usageError is a mistake in the command line, with the command it was made
+// UsageError is a mistake in the command line, with the command it was made
 // in. Code is 125 for a flag that does not exist, as in Docker, and 1
 // otherwise.
-type usageError struct {
-	cmd     *cli.Command // nil: the program itself
-	path    string       // run, container run
-	message string
-	code    int
-	see     bool // Docker says See for Run where arguments are missing
+type UsageError struct {
+	Cmd     *cli.Command // nil: the program itself
+	Path    string       // run, container run
+	Message string
+	Code    int
+	See     bool // Docker says See for Run where arguments are missing
 }
 
-func (e *usageError) Error() string { return e.message }
+func (e *UsageError) Error() string { return e.Message }
 
-// helpRequest is --help, which is no mistake. A group without its command asks
+// HelpRequest is --help, which is no mistake. A group without its command asks
 // for help too, on standard error.
-type helpRequest struct {
-	cmd   *cli.Command
-	path  string
-	bare  bool
-	notes []string // to say before
+type HelpRequest struct {
+	Cmd   *cli.Command
+	Path  string
+	Bare  bool
+	Notes []string // to say before
 }
 
-func (e *helpRequest) Error() string { return "help requested" }
+func (e *HelpRequest) Error() string { return "help requested" }
 
 // settle puts an argument list into the form that urfave/cli reads without
 // surprise: every flag as --name=value, then --, then the arguments. It knows
@@ -103,7 +103,7 @@ func (s *settler) set(f cli.Flag, name, value string) error {
 	if why := absence(f); why != "" && value != "" && value != "false" {
 		return s.wrong("--" + names[0] + " is not supported: " + why)
 	}
-	if isBool(f) {
+	if IsBool(f) {
 		on, _ := strconv.ParseBool(value) // checked
 		value = strconv.FormatBool(on)
 	}
@@ -136,7 +136,8 @@ func (s *settler) find(name string) cli.Flag {
 	return nil
 }
 
-func isBool(f cli.Flag) bool {
+// IsBool reports whether a flag needs no value.
+func IsBool(f cli.Flag) bool {
 	_, ok := plain(f).(*cli.BoolFlag)
 	return ok
 }
@@ -146,12 +147,12 @@ func (s *settler) long(text string, args []string) ([]string, error) {
 	f := s.find(name)
 	switch {
 	case name == "help" && f == nil:
-		return nil, &helpRequest{cmd: s.cmd, path: s.path}
+		return nil, &HelpRequest{Cmd: s.cmd, Path: s.path}
 	case f == nil || len(name) == 1:
 		return nil, s.wrong("unknown flag: --" + name)
-	case isBool(f) && !has:
+	case IsBool(f) && !has:
 		value = "true"
-	case isBool(f):
+	case IsBool(f):
 	case !has:
 		if len(args) == 0 {
 			return nil, s.wrong("flag needs an argument: --" + name)
@@ -168,11 +169,11 @@ func (s *settler) short(text string, args []string) ([]string, error) {
 		f := s.find(name)
 		if f == nil {
 			if name == "h" {
-				return nil, &helpRequest{cmd: s.cmd, path: s.path, notes: []string{"Flag shorthand -h has been deprecated, use --help"}}
+				return nil, &HelpRequest{Cmd: s.cmd, Path: s.path, Notes: []string{"Flag shorthand -h has been deprecated, use --help"}}
 			}
 			return nil, s.wrong(fmt.Sprintf("unknown shorthand flag: '%s' in -%s", name, text))
 		}
-		if isBool(f) {
+		if IsBool(f) {
 			if rest, ok := strings.CutPrefix(text[i+1:], "="); ok {
 				return args, s.set(f, name, rest)
 			}
@@ -194,7 +195,7 @@ func (s *settler) short(text string, args []string) ([]string, error) {
 }
 
 func (s *settler) wrong(message string) error {
-	return &usageError{cmd: s.cmd, path: s.path, message: message, code: 125}
+	return &UsageError{Cmd: s.cmd, Path: s.path, Message: message, Code: 125}
 }
 
 // arranger settles a whole command line: the program's flags, the command
@@ -206,7 +207,10 @@ type arranger struct {
 	notes []string     // what there is to say about flags
 }
 
-func arrange(app *cli.App, args []string) ([]string, []string, error) {
+// Arrange puts a whole command line into the form that urfave/cli reads without
+// surprise. It returns that, and what there is to say about flags in it.
+// The error is a *UsageError or a *HelpRequest.
+func Arrange(app *cli.App, args []string) ([]string, []string, error) {
 	a := arranger{app: app}
 	out, rest, err := a.words(args)
 	if err != nil {
@@ -214,7 +218,7 @@ func arrange(app *cli.App, args []string) ([]string, []string, error) {
 	}
 	switch {
 	case a.cmd == nil && len(rest) > 0:
-		return nil, nil, &usageError{message: "unknown command: " + app.Name + " " + rest[0], code: 1}
+		return nil, nil, &UsageError{Message: "unknown command: " + app.Name + " " + rest[0], Code: 1}
 	case a.cmd == nil:
 		return out, a.notes, nil
 	}
@@ -230,9 +234,9 @@ func arrange(app *cli.App, args []string) ([]string, []string, error) {
 	}
 	if len(cmd.Subcommands) > 0 {
 		if len(tail) > 1 {
-			return nil, nil, &usageError{cmd: cmd, path: a.path, message: "unknown command: " + app.Name + " " + a.path + " " + tail[1], code: 1}
+			return nil, nil, &UsageError{Cmd: cmd, Path: a.path, Message: "unknown command: " + app.Name + " " + a.path + " " + tail[1], Code: 1}
 		}
-		return nil, nil, &helpRequest{cmd: cmd, path: a.path, bare: true}
+		return nil, nil, &HelpRequest{Cmd: cmd, Path: a.path, Bare: true}
 	}
 	return append(out, tail...), a.notes, nil
 }
@@ -247,7 +251,7 @@ func (a *arranger) words(args []string) (out, rest []string, err error) {
 	split := slices.Index(head, "--") // settle puts it there
 	out, rest = head[:split:split], head[split+1:]
 	for cmds := a.app.Commands; len(rest) > 0; {
-		next := findCommand(cmds, rest[0])
+		next := FindCommand(cmds, rest[0])
 		if next == nil {
 			break
 		}
@@ -268,7 +272,8 @@ func (a *arranger) words(args []string) (out, rest []string, err error) {
 	return out, rest, nil
 }
 
-func findCommand(cmds []*cli.Command, name string) *cli.Command {
+// FindCommand returns the command of a name or alias, or nil.
+func FindCommand(cmds []*cli.Command, name string) *cli.Command {
 	for _, c := range cmds {
 		if c.HasName(name) {
 			return c

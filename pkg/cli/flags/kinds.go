@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package flags
 
 import (
 	"encoding/csv"
@@ -39,7 +39,7 @@ func kindOf(f cli.Flag) kind {
 	case *cli.DurationFlag:
 		return kind{"duration", checkDuration}
 	}
-	if k, ok := namedKind(flagNames(f)[0]); ok {
+	if k, ok := namedKind(Names(f)[0]); ok {
 		return k
 	}
 	switch f.(type) {
@@ -59,7 +59,7 @@ func namedKind(name string) (kind, bool) {
 	case "memory-swap":
 		return kind{"bytes", checkSwap}, true
 	case "cpus":
-		return kind{"decimal", func(v string) error { _, err := parseCPUs(v); return err }}, true
+		return kind{"decimal", func(v string) error { _, err := ParseCPUs(v); return err }}, true
 	case "blkio-weight":
 		return kind{"uint16", func(v string) error { _, err := strconv.ParseUint(v, 0, 16); return err }}, true
 	case "cpu-count", "cpu-percent", "cpu-rt-period", "cpu-rt-runtime":
@@ -69,9 +69,9 @@ func namedKind(name string) (kind, bool) {
 	case "blkio-weight-device":
 		return kind{"list", checkWeight}, true
 	case "device-read-bps", "device-write-bps":
-		return kind{"list", func(v string) error { _, err := parseRate(v, "bps"); return err }}, true
+		return kind{"list", func(v string) error { _, err := ParseRate(v, "bps"); return err }}, true
 	case "device-read-iops", "device-write-iops":
-		return kind{"list", func(v string) error { _, err := parseRate(v, "iops"); return err }}, true
+		return kind{"list", func(v string) error { _, err := ParseRate(v, "iops"); return err }}, true
 	case "device-cgroup-rule":
 		return kind{"list", checkDeviceRule}, true
 	case "filter":
@@ -105,7 +105,7 @@ func netKind(name string) (kind, bool) {
 		}}, true
 	case "gateway":
 		return kind{"ipSlice", func(v string) error {
-			for _, a := range commas([]string{v}) {
+			for _, a := range SplitCommas([]string{v}) {
 				if _, err := netip.ParseAddr(strings.TrimSpace(a)); err != nil {
 					return fmt.Errorf("invalid string being converted to IP address: %s", a)
 				}
