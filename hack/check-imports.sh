@@ -23,6 +23,7 @@ order='
 3 coracle/pkg/slirp
 3 coracle/pkg/cgroup
 5 coracle/pkg/overlay
+5 coracle/pkg/oci/platform
 6 coracle/pkg/oci/registry
 6 coracle/pkg/oci/spec
 7 coracle/pkg/oci

@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"coracle/pkg/oci/platform"
 	"coracle/pkg/overlay"
 )
 
@@ -233,7 +234,7 @@ func (l *loader) first(list []ocispec.Descriptor, depth int) (plan, error) {
 		p, err := l.resolve(d, depth+1)
 		if err == nil {
 			var c ocispec.Image
-			if c, err = parseImage(p.config); err == nil && (len(list) == 1 || suits(l.platform, c.Platform) > 0) {
+			if c, err = parseImage(p.config); err == nil && (len(list) == 1 || platform.Suits(l.platform, c.Platform) > 0) {
 				return p, nil
 			}
 		}

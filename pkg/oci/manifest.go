@@ -6,13 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"coracle/pkg/oci/platform"
 	"coracle/pkg/oci/registry"
 )
 
@@ -107,87 +107,14 @@ func checkDescriptor(d ocispec.Descriptor) error {
 	return nil
 }
 
-// HostPlatform is what images are run for.
-func HostPlatform() ocispec.Platform {
-	return normalize(ocispec.Platform{OS: "linux", Architecture: runtime.GOARCH})
-}
-
-// ParsePlatform reads linux/arm64/v8, linux/amd64, or arm64.
+// ParsePlatform reads linux/arm64/v8, linux/amd64, or arm64; empty is the
+// host's. Images of other operating systems than linux are of no use here.
 func ParsePlatform(s string) (ocispec.Platform, error) {
-	if s == "" {
-		return HostPlatform(), nil
+	p, err := platform.Parse(s)
+	if err == nil && p.OS != "linux" {
+		err = fmt.Errorf("operating system %q is not supported: only linux is", p.OS)
 	}
-	parts := strings.Split(strings.ToLower(s), "/")
-	var p ocispec.Platform
-	switch {
-	case slices.Contains(parts, "") || len(parts) > 3:
-		return p, fmt.Errorf("%q is an invalid OS component of platform: platform specifier component must match [os[/arch[/variant]]]", s)
-	case len(parts) == 1 && parts[0] == "linux":
-		return HostPlatform(), nil
-	case len(parts) == 1:
-		p = ocispec.Platform{OS: "linux", Architecture: parts[0]}
-	default:
-		p = ocispec.Platform{OS: parts[0], Architecture: parts[1]}
-		if len(parts) == 3 {
-			p.Variant = parts[2]
-		}
-	}
-	if p = normalize(p); p.OS != "linux" {
-		return p, fmt.Errorf("operating system %q is not supported: only linux is", p.OS)
-	}
-	return p, nil
-}
-
-// normalize gives the many names of architectures one.
-func normalize(p ocispec.Platform) ocispec.Platform {
-	switch p.Architecture {
-	case "x86_64", "x86-64":
-		p.Architecture = "amd64"
-	case "aarch64":
-		p.Architecture = "arm64"
-	case "armhf":
-		p.Architecture, p.Variant = "arm", "v7"
-	case "armel":
-		p.Architecture, p.Variant = "arm", "v6"
-	case "i386", "i686":
-		p.Architecture = "386"
-	}
-	switch {
-	case p.Architecture == "arm64" && (p.Variant == "v8" || p.Variant == "8"), p.Architecture == "amd64" && p.Variant == "v1":
-		p.Variant = ""
-	case p.Architecture == "arm" && p.Variant == "":
-		p.Variant = "v7"
-	case p.Architecture == "arm" && !strings.HasPrefix(p.Variant, "v"):
-		p.Variant = "v" + p.Variant
-	}
-	return p
-}
-
-func platformString(p ocispec.Platform) string {
-	s := p.OS + "/" + p.Architecture
-	if p.Variant != "" && p.Architecture != "arm64" || p.Variant != "" && p.Variant != "v8" {
-		s += "/" + p.Variant
-	}
-	return s
-}
-
-// suits reports whether an image for have runs where want is wanted, and how
-// well: 0 is not at all.
-func suits(want, have ocispec.Platform) int {
-	have = normalize(have)
-	if have.OS != want.OS || have.Architecture != want.Architecture {
-		return 0
-	}
-	switch {
-	case have.Variant == want.Variant:
-		return 100
-	case want.Architecture == "arm" && have.Variant < want.Variant:
-		// Older instructions run on newer processors: v7 takes v6 and v5.
-		return 50 + int(have.Variant[len(have.Variant)-1]-'0')
-	case want.Architecture != "arm" && want.Variant != "" && have.Variant == "":
-		return 10
-	}
-	return 0
+	return p, err
 }
 
 // NoMatchError is an index without an image for the platform.
@@ -197,7 +124,7 @@ type NoMatchError struct {
 }
 
 func (e *NoMatchError) Error() string {
-	return "no matching manifest for " + platformString(e.Platform) + " in the manifest list entries"
+	return "no matching manifest for " + platform.String(e.Platform) + " in the manifest list entries"
 }
 
 // Hint names the platforms there are.
@@ -233,10 +160,10 @@ func choose(list []ocispec.Descriptor, want ocispec.Platform) ([]ocispec.Descrip
 			unnamed = append(unnamed, d)
 			continue
 		}
-		if s := suits(want, *d.Platform); s > score {
+		if s := platform.Suits(want, *d.Platform); s > score {
 			best, score = d, s
 		}
-		missing.Have = append(missing.Have, platformString(*d.Platform))
+		missing.Have = append(missing.Have, platform.String(*d.Platform))
 	}
 	switch {
 	case score > 0:

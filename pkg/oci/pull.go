@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"coracle/pkg/oci/platform"
 	"coracle/pkg/oci/registry"
 	"coracle/pkg/overlay"
 )
@@ -128,7 +129,7 @@ func (p *puller) resolve(m registry.Manifest, depth int) (*document, []byte, pul
 			return nil, nil, pulledConfig{}, err
 		}
 		doc, raw, config, err := p.resolve(entry, depth+1)
-		if err == nil && (len(list) == 1 || suits(p.platform, config.Platform) > 0) {
+		if err == nil && (len(list) == 1 || platform.Suits(p.platform, config.Platform) > 0) {
 			return doc, raw, config, nil
 		}
 		if first == nil {
@@ -175,8 +176,8 @@ func (p *puller) config(m *document) (pulledConfig, error) {
 	if len(c.RootFS.DiffIDs) != len(m.Layers) {
 		return c, fmt.Errorf("read configuration: %d layers, but the manifest has %d", len(c.RootFS.DiffIDs), len(m.Layers))
 	}
-	if p.o.Platform != "" && suits(p.platform, c.Platform) == 0 {
-		return c, fmt.Errorf("image with reference %s was found but does not provide the specified platform (%s)", p.ref.Familiar(), platformString(p.platform))
+	if p.o.Platform != "" && platform.Suits(p.platform, c.Platform) == 0 {
+		return c, fmt.Errorf("image with reference %s was found but does not provide the specified platform (%s)", p.ref.Familiar(), platform.String(p.platform))
 	}
 	return c, nil
 }

@@ -23,24 +23,24 @@ var stallTime = 30 * time.Second
 
 // Client knows how to reach registries.
 type Client struct {
-	config    Config
-	userAgent string
-	keychain  authn.Keychain
+	config Config
+	access Access
 }
 
 // New makes a client with the user's configuration.
-func New(userAgent string) (*Client, error) {
+func New(a Access) (*Client, error) {
 	c, err := ReadConfig(ConfigFile())
 	if err != nil {
 		return nil, err
 	}
-	return &Client{config: c, userAgent: userAgent, keychain: authn.DefaultKeychain}, nil
+	return &Client{config: c, access: a}, nil
 }
 
 // Repository is a repository on a registry, with its mirrors. Connections are
 // made when something is asked for. It is safe for concurrent use.
 type Repository struct {
 	c         *Client
+	domain    string
 	endpoints []endpoint
 	action    string
 	from      []string
@@ -63,7 +63,7 @@ func (c *Client) Repository(domain, path, action string, from ...string) (*Repos
 	if err != nil {
 		return nil, err
 	}
-	return &Repository{c: c, endpoints: list, action: action, from: from, open: map[int]*connection{}}, nil
+	return &Repository{c: c, domain: domain, endpoints: list, action: action, from: from, open: map[int]*connection{}}, nil
 }
 
 // connection is an authenticated way to one endpoint.
@@ -80,7 +80,11 @@ func (r *Repository) connect(ctx context.Context, i int) (*connection, error) {
 		return c, nil
 	}
 	e := r.endpoints[i]
-	reg, rt, err := r.c.authenticate(ctx, e, func(reg name.Registry) []string {
+	auth, err := r.c.access.authenticator(e, r.domain)
+	if err != nil {
+		return nil, fmt.Errorf("look up credentials for %s: %w", e.host, err)
+	}
+	reg, rt, err := r.c.authenticate(ctx, e, auth, func(reg name.Registry) []string {
 		repo := reg.Repo(e.path)
 		scopes := []string{repo.Scope(map[string]string{Pull: transport.PullScope, Push: transport.PushScope}[r.action])}
 		for _, path := range r.from {
@@ -88,7 +92,7 @@ func (r *Repository) connect(ctx context.Context, i int) (*connection, error) {
 			scopes = append(scopes, from.Scope(transport.PullScope))
 		}
 		return scopes
-	}, nil)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -100,10 +104,9 @@ func (r *Repository) connect(ctx context.Context, i int) (*connection, error) {
 	return c, nil
 }
 
-// authenticate makes the transport that shows our credentials to the registry
-// at e, and to nobody else. The scheme of requests is replaced by what the host
-// speaks.
-func (c *Client) authenticate(ctx context.Context, e endpoint, scopes func(name.Registry) []string, auth authn.Authenticator) (name.Registry, http.RoundTripper, error) {
+// authenticate makes the transport that shows auth to the registry at e, and to
+// nobody else. The scheme of requests is replaced by what the host speaks.
+func (c *Client) authenticate(ctx context.Context, e endpoint, auth authn.Authenticator, scopes func(name.Registry) []string) (name.Registry, http.RoundTripper, error) {
 	host := e.host
 	if host == "docker.io" {
 		host = name.DefaultRegistry
@@ -116,12 +119,7 @@ func (c *Client) authenticate(ctx context.Context, e endpoint, scopes func(name.
 	if err != nil {
 		return reg, nil, err
 	}
-	if auth == nil {
-		if auth, err = authn.Resolve(ctx, c.keychain, reg); err != nil {
-			return reg, nil, fmt.Errorf("look up credentials for %s: %w", host, err)
-		}
-	}
-	s := &session{plain: &patience{transport.NewUserAgent(inner, c.userAgent)}, reg: reg, auth: auth, scopes: scopes(reg)}
+	s := &session{plain: &patience{transport.NewUserAgent(inner, c.access.UserAgent)}, reg: reg, auth: auth, scopes: scopes(reg)}
 	resp, err := ping(ctx, s.plain, reg.RegistryStr(), e.insecure)
 	if err != nil {
 		return reg, nil, explain(host, err)

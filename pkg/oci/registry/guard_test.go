@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
+	api "github.com/moby/moby/api/types/registry"
 )
 
 // bystander is a service at an address that the registry is not on.
@@ -279,7 +279,7 @@ func TestUploadThatIsPutOff(t *testing.T) {
 				w.WriteHeader(http.StatusCreated)
 			}
 		})
-		repo.c.keychain = known{Username: "u", Password: "p"}
+		repo.c.access.Auth = &api.AuthConfig{Username: "u", Password: "p"}
 		err := repo.PutBlob(t.Context(), descriptor(), func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(content)), nil })
 		if err != nil || got.Load() != content || puts.Load() != 2 {
 			t.Errorf("%s: %v, %q after %d uploads", name, err, got.Load(), puts.Load())
@@ -299,13 +299,6 @@ func TestPatienceEndsWithTheContext(t *testing.T) {
 	}
 }
 
-// known has the same credentials for every registry.
-type known authn.AuthConfig
-
-func (k known) Resolve(authn.Resource) (authn.Authenticator, error) {
-	return authn.FromConfig(authn.AuthConfig(k)), nil
-}
-
 // A registry that is named insecure is spoken to by https first.
 func TestInsecureRegistryWithTLS(t *testing.T) {
 	srv := httptest.NewTLSServer(basic(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"schemaVersion":2}`) }))
@@ -316,7 +309,7 @@ func TestInsecureRegistryWithTLS(t *testing.T) {
 		insecure       bool
 		password, want string
 	}{{true, "p", ""}, {true, "wrong", "401"}, {false, "p", "certificate"}} {
-		client := &Client{userAgent: "test", keychain: known{Username: "u", Password: c.password}}
+		client := &Client{access: Access{UserAgent: "test", Auth: &api.AuthConfig{Username: "u", Password: c.password}}}
 		if c.insecure {
 			client.config.Registries = []Entry{{Location: host, Insecure: true}}
 		}

@@ -37,7 +37,7 @@ func (c *Client) Login(ctx context.Context, server, user, password string) error
 	}
 	e := list[len(list)-1]
 	auth := authn.FromConfig(authn.AuthConfig{Username: user, Password: password})
-	reg, rt, err := c.authenticate(ctx, e, func(name.Registry) []string { return nil }, auth)
+	reg, rt, err := c.authenticate(ctx, e, auth, func(name.Registry) []string { return nil })
 	if err != nil {
 		return loginError(e.host, err)
 	}
@@ -54,7 +54,7 @@ func (c *Client) Login(ctx context.Context, server, user, password string) error
 	if resp.StatusCode != http.StatusOK {
 		return loginError(e.host, explain(e.host, checkStatus(resp)))
 	}
-	return store(server, user, password)
+	return c.access.store(server, user, password)
 }
 
 func domainOf(server string) string {
@@ -83,8 +83,8 @@ func checkStatus(resp *http.Response) error {
 }
 
 // store keeps credentials.
-func store(server, user, password string) error {
-	f, err := config.Load(config.Dir())
+func (a Access) store(server, user, password string) error {
+	f, err := config.Load(a.dir())
 	if err != nil {
 		return fmt.Errorf("save credentials: %w", err)
 	}
@@ -97,28 +97,28 @@ func store(server, user, password string) error {
 }
 
 // StoredLogin returns what is kept for server.
-func StoredLogin(server string) (user, password string) {
-	f, err := config.Load(config.Dir())
+func (a Access) StoredLogin(server string) (user, password string) {
+	f, err := config.Load(a.dir())
 	if err != nil {
 		return "", ""
 	}
-	a, err := f.GetCredentialsStore(credentialKey(server)).Get(credentialKey(server))
+	c, err := f.GetCredentialsStore(credentialKey(server)).Get(credentialKey(server))
 	if err != nil {
 		return "", ""
 	}
-	return a.Username, a.Password
+	return c.Username, c.Password
 }
 
 // Logout forgets the credentials for server, and reports whether there were
 // any.
-func Logout(server string) (bool, error) {
-	f, err := config.Load(config.Dir())
+func (a Access) Logout(server string) (bool, error) {
+	f, err := config.Load(a.dir())
 	if err != nil {
 		return false, fmt.Errorf("remove credentials: %w", err)
 	}
 	key := credentialKey(server)
 	s := f.GetCredentialsStore(key)
-	if a, err := s.Get(key); err != nil || a.Username == "" && a.IdentityToken == "" {
+	if c, err := s.Get(key); err != nil || c.Username == "" && c.IdentityToken == "" {
 		return false, nil
 	}
 	if err := s.Erase(key); err != nil {

@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -39,7 +38,7 @@ func serve(t *testing.T, auth string, f http.HandlerFunc) *Repository {
 			t.Fatal(err)
 		}
 	}
-	c := &Client{userAgent: "test", keychain: authn.DefaultKeychain}
+	c := &Client{access: Access{UserAgent: "test"}}
 	repo, err := c.Repository(host, "x", Pull)
 	if err != nil {
 		t.Fatal(err)
@@ -338,13 +337,13 @@ func TestLoginKeepsOtherSettings(t *testing.T) {
 	if err != nil || !strings.Contains(string(text), `"psFormat": "kept"`) || !strings.Contains(string(text), "dTpw") {
 		t.Errorf("%s %v", text, err)
 	}
-	if user, password := StoredLogin(host); user != "u" || password != "p" {
+	if user, password := repo.c.access.StoredLogin(host); user != "u" || password != "p" {
 		t.Errorf("stored: %q %q", user, password)
 	}
-	if known, err := Logout(host); !known || err != nil {
+	if known, err := repo.c.access.Logout(host); !known || err != nil {
 		t.Errorf("logout: %v %v", known, err)
 	}
-	if known, err := Logout(host); known || err != nil {
+	if known, err := repo.c.access.Logout(host); known || err != nil {
 		t.Errorf("second logout: %v %v", known, err)
 	}
 }
