@@ -21,6 +21,7 @@ import (
 	"coracle/pkg/dockerfile"
 	"coracle/pkg/events"
 	"coracle/pkg/oci"
+	"coracle/pkg/oci/registry"
 	"coracle/pkg/overlay"
 	"coracle/pkg/slirp"
 )
@@ -312,7 +313,7 @@ func (b *baseImages) Resolve(ctx context.Context, name, platform string, pull bo
 		}
 	}
 	b.mu.Lock()
-	reg, err := b.e.registry()
+	reg, err := registry.New(access(b.e))
 	b.mu.Unlock()
 	if err != nil {
 		return overlay.Details{}, err

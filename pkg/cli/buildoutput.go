@@ -14,6 +14,7 @@ import (
 
 	"coracle/pkg/dockerfile"
 	"coracle/pkg/oci"
+	"coracle/pkg/oci/registry"
 	"coracle/pkg/overlay"
 )
 
@@ -217,7 +218,7 @@ func pushBuilt(e *env, c *cli.Context, st *overlay.Store, names []string) error 
 	if len(names) == 0 {
 		return cliErrorf("tag is needed when pushing to registry")
 	}
-	reg, err := e.registry()
+	reg, err := registry.New(access(e))
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -11,7 +12,7 @@ import (
 // config reads a text, such as psFormat or detachKeys, from Docker's
 // config.json. What cannot be read says nothing: these are matters of taste.
 func config(e *env, key string) string {
-	dir := os.Getenv("DOCKER_CONFIG")
+	dir := cmp.Or(e.config, os.Getenv("DOCKER_CONFIG"))
 	if dir == "" {
 		home, err := os.UserHomeDir()
 		if err != nil {

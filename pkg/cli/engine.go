@@ -47,9 +47,7 @@ func before(e *env, c *cli.Context) error {
 	if err := checkEngine(c); err != nil {
 		return err
 	}
-	if dir := c.String("config"); dir != "" {
-		return os.Setenv("DOCKER_CONFIG", dir)
-	}
+	e.config = c.String("config")
 	return nil
 }
 

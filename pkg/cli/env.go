@@ -32,6 +32,7 @@ type env struct {
 	stdout        *output
 
 	root   string   // --root
+	config string   // --config: a directory, or empty
 	warned []string // what warn has said
 	dirs   state.Dirs
 	store  *overlay.Store

@@ -37,7 +37,7 @@ func runLogin(e *env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	reg, err := e.registry()
+	reg, err := registry.New(access(e))
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func credentials(e *env, c *cli.Context, server string) (user, password string, 
 		}
 		password = strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
 	default:
-		if stored, secret := registry.StoredLogin(server); stored != "" && secret != "" && (user == "" || user == stored) {
+		if stored, secret := access(e).StoredLogin(server); stored != "" && secret != "" && (user == "" || user == stored) {
 			fmt.Fprintf(e.stdout, "Authenticating with existing credentials... [Username: %s]\n", stored)
 			return stored, secret, nil
 		}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 
 	"github.com/urfave/cli/v2"
-
-	"coracle/pkg/oci/registry"
 )
 
 func logoutCommand(e *env) *cli.Command {
@@ -22,7 +20,7 @@ func logoutCommand(e *env) *cli.Command {
 			if shown == "" {
 				shown = "https://index.docker.io/v1/"
 			}
-			known, err := registry.Logout(server)
+			known, err := access(e).Logout(server)
 			if err != nil {
 				return err
 			}

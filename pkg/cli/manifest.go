@@ -55,7 +55,7 @@ func inspectManifest(e *env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	reg, err := e.registry()
+	reg, err := registry.New(access(e))
 	if err != nil {
 		return err
 	}

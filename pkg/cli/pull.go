@@ -41,12 +41,13 @@ func pullCommand(e *env) *cli.Command {
 	}
 }
 
-func (e *env) registry() (*registry.Client, error) {
-	return registry.New("coracle/" + Version)
+// access is who asks registries: this program, with the user's credentials.
+func access(e *env) registry.Access {
+	return registry.Access{UserAgent: "coracle/" + Version, ConfigDir: e.config}
 }
 
 func runPull(e *env, c *cli.Context, st *overlay.Store, ref oci.Ref) error {
-	reg, err := e.registry()
+	reg, err := registry.New(access(e))
 	if err != nil {
 		return err
 	}
@@ -150,7 +151,7 @@ func pullForRunCommand(e *env) *cli.Command {
 				return err
 			}
 			return transferInside(e, c, func(st *overlay.Store) error {
-				reg, err := e.registry()
+				reg, err := registry.New(access(e))
 				if err != nil {
 					return err
 				}

@@ -49,7 +49,7 @@ func runPush(e *env, c *cli.Context, st *overlay.Store, ref oci.Ref) error {
 	if all && tagged {
 		return cliErrorf("tag can't be used with --all-tags/-a")
 	}
-	reg, err := e.registry()
+	reg, err := registry.New(access(e))
 	if err != nil {
 		return err
 	}

@@ -155,8 +155,9 @@ type NotFoundError struct{ Arg string }
 
 func (e *NotFoundError) Error() string { return "No such image: " + e.Arg }
 
-// Lookup finds an image by name, or by its ID or a beginning of it. byName
-// reports which: a name in arg is then its canonical form.
+// Lookup finds an image by name, or by its ID or a beginning of it. name is the
+// canonical form of what was found by name or digest, else empty. An image that
+// is not there is a [*NotFoundError].
 func Lookup(ix *overlay.Index, arg string) (img overlay.Image, name string, err error) {
 	id, isID := strings.CutPrefix(arg, "sha256:")
 	ref, perr := ParseRef(arg)
