@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/formatter"
+	"coracle/pkg/docker"
 	"coracle/pkg/dockerfile"
 	"coracle/pkg/overlay"
 )
@@ -66,26 +67,26 @@ func pruneBuilderCommand(e *env) *cli.Command {
 // chooseCache reads the filters of BuildKit's cache into what chooses its
 // records; nil chooses all.
 func chooseCache(list []string) (func(dockerfile.CacheRecord) bool, error) {
-	f, err := parseFilters(list, "until", "unused-for", "id", "type", "shared", "private", "inuse")
+	f, err := docker.CacheFilters(list)
 	if err != nil || len(f) == 0 {
 		return nil, err
 	}
 	f["until"] = append(f["until"], f["unused-for"]...)
 	before := time.Time{}
 	for _, v := range f["until"] {
-		if before, err = parseMoment(v); err != nil {
+		if before, err = docker.ParseMoment(v); err != nil {
 			return nil, err
 		}
 	}
 	truth := func(key string, is bool) bool {
-		return f.any(key, func(v string) bool {
+		return f.Any(key, func(v string) bool {
 			return v == "" && is || v == strconv.FormatBool(is) || v == "1" && is || v == "0" && !is
 		})
 	}
 	return func(r dockerfile.CacheRecord) bool {
 		return (before.IsZero() || r.Used.Before(before)) && truth("shared", r.Shared) && truth("private", !r.Shared) && truth("inuse", false) &&
-			f.any("id", func(v string) bool { return strings.HasPrefix(r.ID, v) }) &&
-			f.any("type", func(v string) bool { return v == r.Type })
+			f.Any("id", func(v string) bool { return strings.HasPrefix(r.ID, v) }) &&
+			f.Any("type", func(v string) bool { return v == r.Type })
 	}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"coracle/pkg/cli/flags"
 
 	"coracle/pkg/container"
+	"coracle/pkg/docker"
 	"coracle/pkg/events"
 )
 
@@ -31,7 +32,7 @@ func pruneContainersCommand(e *env) *cli.Command {
 	}
 }
 
-func pruneContainers(e *env, c *cli.Context, f filters) (pruned, error) {
+func pruneContainers(e *env, c *cli.Context, f docker.Filters) (pruned, error) {
 	p := pruned{heading: "Deleted Containers:"}
 	cs, err := e.containers()
 	if err != nil {
@@ -43,9 +44,7 @@ func pruneContainers(e *env, c *cli.Context, f filters) (pruned, error) {
 	}
 	var stopped []*container.Container
 	for _, ctr := range list {
-		if ok, err := f.matchesPrune(ctr.Labels, ctr.Created); err != nil {
-			return p, err
-		} else if ok && !ctr.State.IsRunning() {
+		if f.MatchPrune(ctr.Labels, ctr.Created) && !ctr.State.IsRunning() {
 			stopped = append(stopped, ctr)
 		}
 	}

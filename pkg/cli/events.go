@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/formatter"
+	"coracle/pkg/docker"
 	"coracle/pkg/events"
 	"coracle/pkg/oci"
 )
@@ -59,8 +60,7 @@ func runEvents(e *env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := parseFilters(c.StringSlice("filter"), "config", "container", "daemon", "event", "image", "label", "network", "node", "plugin", "scope",
-		"secret", "service", "type", "volume")
+	f, err := docker.EventFilters(c.StringSlice("filter"))
 	if err != nil {
 		return err
 	}
@@ -69,47 +69,20 @@ func runEvents(e *env, c *cli.Context) error {
 		return err
 	}
 	var o events.Options
-	if o.Since, err = parseMoment(c.String("since")); err != nil {
+	if o.Since, err = docker.ParseMoment(c.String("since")); err != nil {
 		return &cliError{err.Error()}
 	}
-	if o.Until, err = parseMoment(c.String("until")); err != nil {
+	if o.Until, err = docker.ParseMoment(c.String("until")); err != nil {
 		return &cliError{err.Error()}
 	}
 	o.Past = !o.Since.IsZero() || !o.Until.IsZero() && o.Until.Before(time.Now())
 	o.Follow = o.Until.IsZero() || o.Until.After(time.Now())
 	return events.Read(c.Context, d.Root, o, func(ev events.Event) error {
-		if !eventMatches(f, ev) {
+		if !f.MatchEvent(ev) {
 			return nil
 		}
 		return show(ev)
 	})
-}
-
-// eventMatches reports whether an event is asked for.
-func eventMatches(f filters, ev events.Event) bool {
-	a := ev.Actor
-	about := func(kind string, names ...string) func(string) bool {
-		return func(v string) bool {
-			return ev.Type == kind && slices.ContainsFunc(names, func(n string) bool {
-				return n != "" && (n == v || n == ev.Actor.ID && strings.HasPrefix(n, v))
-			})
-		}
-	}
-	return f.any("type", func(v string) bool { return v == ev.Type }) &&
-		f.any("event", func(v string) bool { return v == ev.Action || strings.HasPrefix(ev.Action, v+":") }) &&
-		f.any("scope", func(v string) bool { return v == ev.Scope }) &&
-		f.any("container", func(v string) bool {
-			return about(events.Container, a.ID, a.Attributes["name"])(strings.TrimPrefix(v, "/"))
-		}) &&
-		f.any("image", func(v string) bool {
-			return about(events.Image, a.ID, a.Attributes["name"])(v) ||
-				ev.Type == events.Container && (ev.From == v || strings.HasPrefix(ev.From, v+":"))
-		}) &&
-		f.any("volume", about(events.Volume, a.ID)) &&
-		f.any("network", about(events.Network, a.ID, a.Attributes["name"])) &&
-		// What there is only with a daemon, or in a cluster, has no events.
-		!slices.ContainsFunc([]string{"config", "daemon", "node", "plugin", "secret", "service"}, func(k string) bool { return len(f[k]) > 0 }) &&
-		f.labels(a.Attributes)
 }
 
 // eventPrinter returns what prints one event.

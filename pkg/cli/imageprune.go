@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/docker"
 	"coracle/pkg/events"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
@@ -24,11 +25,8 @@ func pruneImagesCommand(e *env) *cli.Command {
 			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
-			f, err := parseFilters(c.StringSlice("filter"), "dangling", "label", "label!", "until")
+			f, err := docker.PruneFilters(c.StringSlice("filter"), "dangling")
 			if err != nil {
-				return err
-			}
-			if err := f.checkPrune(); err != nil {
 				return err
 			}
 			every, err := everyImage(c, f)
@@ -43,7 +41,7 @@ func pruneImagesCommand(e *env) *cli.Command {
 				return err
 			}
 			return insideForced(e, func(st *overlay.Store) error {
-				return pruneAll(e, c, f, func(e *env, c *cli.Context, f filters) (pruned, error) { return pruneImages(e, c, st, f) })
+				return pruneAll(e, c, f, func(e *env, c *cli.Context, f docker.Filters) (pruned, error) { return pruneImages(e, c, st, f) })
 			})
 		},
 	}
@@ -57,12 +55,12 @@ func insideForced(e *env, f func(*overlay.Store) error) error {
 }
 
 // everyImage reports whether images with names are pruned, too.
-func everyImage(c *cli.Context, f filters) (bool, error) {
-	dangling, err := f.boolean("dangling")
+func everyImage(c *cli.Context, f docker.Filters) (bool, error) {
+	dangling, err := f.Bool("dangling")
 	return c.Bool("all") || dangling != nil && !*dangling, err
 }
 
-func pruneImages(e *env, c *cli.Context, st *overlay.Store, f filters) (pruned, error) {
+func pruneImages(e *env, c *cli.Context, st *overlay.Store, f docker.Filters) (pruned, error) {
 	p := pruned{heading: "Deleted Images:"}
 	ix, err := e.index()
 	if err != nil {
@@ -77,8 +75,8 @@ func pruneImages(e *env, c *cli.Context, st *overlay.Store, f filters) (pruned, 
 		if len(img.Names) > 0 && !every || imageConflict(e, img.ID, img) != nil {
 			continue
 		}
-		if ok, err := f.matchesPrune(img.Labels, img.Created); err != nil || !ok {
-			continue // checkPrune has seen the errors
+		if !f.MatchPrune(img.Labels, img.Created) {
+			continue
 		}
 		sizes := layerSizes(st, img.ID)
 		layers, err := st.DeleteImage(c.Context, img.ID, func() error { return imageConflict(e, img.ID, img) })

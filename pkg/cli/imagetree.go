@@ -10,13 +10,14 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/formatter"
+	"coracle/pkg/docker"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 )
 
 // imageTree is `images --tree`: below each image its platforms, of which there
 // is one here, and a U for those that a container uses.
-func imageTree(e *env, c *cli.Context, images []overlay.Image, f filters) error {
+func imageTree(e *env, c *cli.Context, images []overlay.Image, f docker.Filters) error {
 	if c.Bool("quiet") || c.String("format") != "" || c.Bool("digests") || c.Bool("no-trunc") {
 		for _, name := range []string{"quiet", "no-trunc", "digests", "format"} {
 			if c.IsSet(name) {
@@ -54,15 +55,11 @@ func imageTree(e *env, c *cli.Context, images []overlay.Image, f filters) error 
 }
 
 // familiarNames are the names of an image that the filters let through.
-func familiarNames(img overlay.Image, f filters) []string {
-	var list []string
-	for _, n := range img.Names {
-		repo, tag := oci.SplitName(n)
-		if f.any("reference", func(p string) bool { return matchReference(p, repo, tag) }) {
-			list = append(list, repo+":"+tag)
-		}
-	}
-	return list
+func familiarNames(img overlay.Image, f docker.Filters) []string {
+	s := docker.ImageSummary(img)
+	s.RepoDigests = nil
+	f.KeepNames(&s)
+	return s.RepoTags
 }
 
 func platformOf(img overlay.Image) string {

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"coracle/pkg/cli/flags"
 
@@ -18,6 +17,7 @@ import (
 
 	"coracle/pkg/container"
 	"coracle/pkg/container/logfile"
+	"coracle/pkg/docker"
 )
 
 func logsCommand(e *env) *cli.Command {
@@ -54,10 +54,10 @@ func runLogs(e *env, c *cli.Context) error {
 			o.Tail = n
 		}
 	}
-	if o.Since, err = parseMoment(c.String("since")); err != nil {
+	if o.Since, err = docker.ParseMoment(c.String("since")); err != nil {
 		return cliErrorf("invalid value for \"since\": %v", err)
 	}
-	if o.Until, err = parseMoment(c.String("until")); err != nil {
+	if o.Until, err = docker.ParseMoment(c.String("until")); err != nil {
 		return cliErrorf("invalid value for \"until\": %v", err)
 	}
 	if c.Bool("follow") && ctr.State.IsRunning() {
@@ -121,33 +121,4 @@ func attrText(attrs map[string]string) string {
 	}
 	slices.Sort(list)
 	return strings.Join(list, ",")
-}
-
-// momentLayouts are Docker's: with a zone, and in the local one without.
-var momentLayouts = []string{
-	time.RFC3339Nano, "2006-01-02T15:04Z07:00", "2006-01-02Z07:00",
-	"2006-01-02T15:04:05.999999999", "2006-01-02T15:04", "2006-01-02T15", "2006-01-02",
-}
-
-// parseMoment reads a time, seconds since 1970, or a duration before now.
-func parseMoment(s string) (time.Time, error) {
-	if s == "" {
-		return time.Time{}, nil
-	}
-	if d, err := time.ParseDuration(s); err == nil && s != "0" {
-		return time.Now().Add(-d), nil
-	}
-	if sec, frac, _ := strings.Cut(s, "."); sec != "" && len(frac) <= 9 {
-		n, err := strconv.ParseInt(sec, 10, 64)
-		nano, ferr := strconv.ParseUint((frac + "000000000")[:9], 10, 64)
-		if err == nil && ferr == nil {
-			return time.Unix(n, int64(nano)), nil
-		}
-	}
-	for _, layout := range momentLayouts {
-		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("failed to parse value as time or duration: %q", s)
 }

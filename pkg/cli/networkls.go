@@ -38,11 +38,8 @@ func networkListCommand(e *env) *cli.Command {
 				tellError(e, d)
 				list = append(list, d.Network())
 			}
-			f, err := parseFilters(c.StringSlice("filter"), "name", "id", "label", "driver", "type", "scope", "dangling")
+			f, err := docker.NetworkFilters(c.StringSlice("filter"))
 			if err != nil {
-				return err
-			}
-			if err := f.checkNetworks(); err != nil {
 				return err
 			}
 			used := map[string]bool{}
@@ -53,16 +50,16 @@ func networkListCommand(e *env) *cli.Command {
 			}
 			began, bridge := began(e), slirp.DefaultConfig()
 			var rows []*formatter.NetworkContext
-			add := func(n *docker.Network, kind string, used bool) {
-				if matchNetwork(f, n, kind) && f.dangling(used) {
+			add := func(n *docker.Network, used bool) {
+				if f.MatchNetwork(n, used) {
 					rows = append(rows, formatter.NetworkRow(n, !c.Bool("no-trunc")))
 				}
 			}
 			for _, name := range docker.Predefined() {
-				add(docker.PredefinedNetwork(name, bridge, began, nil), "builtin", true)
+				add(docker.PredefinedNetwork(name, bridge, began, nil), true)
 			}
 			for _, w := range list {
-				add(docker.InspectNetwork(w, nil), "custom", used[w.Name])
+				add(docker.InspectNetwork(w, nil), used[w.Name])
 			}
 			l := formatter.Networks()
 			return printList(e, l, listFormat(e, c, l, "networksFormat"), rows)
@@ -81,10 +78,4 @@ func began(e *env) time.Time {
 		st.Btime = st.Mtime
 	}
 	return time.Unix(st.Btime.Sec, int64(st.Btime.Nsec)).UTC()
-}
-
-func matchNetwork(f filters, n *docker.Network, kind string) bool {
-	is := func(have string) func(string) bool { return func(want string) bool { return want == have } }
-	return f.labels(n.Labels) && f.like("name", n.Name) && f.like("id", n.ID) &&
-		f.any("driver", is(n.Driver)) && f.any("scope", is(n.Scope)) && f.any("type", is(kind))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/docker"
 	"coracle/pkg/events"
 	"coracle/pkg/slirp"
 )
@@ -55,7 +56,7 @@ func usedNetworks(e *env) (map[string]bool, error) {
 }
 
 // pruneNetworks removes the networks that nobody is on.
-func pruneNetworks(e *env, c *cli.Context, f filters) (pruned, error) {
+func pruneNetworks(e *env, c *cli.Context, f docker.Filters) (pruned, error) {
 	p := pruned{heading: "Deleted Networks:"}
 	nets, err := e.networks()
 	if err != nil {
@@ -70,9 +71,7 @@ func pruneNetworks(e *env, c *cli.Context, f filters) (pruned, error) {
 		return p, err
 	}
 	for _, w := range list {
-		if ok, err := f.matchesPrune(w.Labels, w.Created); err != nil {
-			return p, err
-		} else if used[w.Name] || !ok {
+		if used[w.Name] || !f.MatchPrune(w.Labels, w.Created) {
 			continue
 		}
 		err := nets.Remove(c.Context, w)

@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"coracle/pkg/cli/flags"
 
@@ -173,71 +172,6 @@ func (p *pieces) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func TestParseMoment(t *testing.T) {
-	utc := time.Date(2026, 1, 2, 3, 4, 5, 600000000, time.UTC)
-	for s, want := range map[string]time.Time{
-		"2026-01-02T03:04:05.6Z": utc, "2026-01-02T04:04:05.6+01:00": utc, fmt.Sprint(utc.Unix(), ".6"): utc, fmt.Sprint(utc.Unix()): utc.Truncate(time.Second), "0": time.Unix(0, 0),
-		"2026-01-02T03:04:05": time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local), "2026-01-02T03:04": time.Date(2026, 1, 2, 3, 4, 0, 0, time.Local),
-		"2026-01-02T03": time.Date(2026, 1, 2, 3, 0, 0, 0, time.Local), "2026-01-02": time.Date(2026, 1, 2, 0, 0, 0, 0, time.Local), "2026-01-02Z": time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC),
-	} {
-		if got, err := parseMoment(strings.ReplaceAll(s, " ", "")); err != nil || !got.Equal(want) {
-			t.Errorf("%q: %v, %v; want %v", s, got, err, want)
-		}
-	}
-	if got, err := parseMoment("1h30m"); err != nil || time.Since(got).Round(time.Minute) != 90*time.Minute {
-		t.Errorf("1h30m: %v, %v", got, err)
-	}
-	for _, s := range []string{"x", "1.", "1.2.3", "1.x", "2026-13-01", "1.0000000001", "yesterday"} {
-		if got, err := parseMoment(s); s != "1." && err == nil {
-			t.Errorf("%q: %v", s, got)
-		}
-	}
-}
-
-func TestPsFilters(t *testing.T) {
-	for kv, want := range map[string]string{
-		"status=running": "", "health=none": "", "exited=0": "", "publish=80-90/tcp": "", "expose=53/udp": "",
-		"isolation=default": "", "is-task=false": "", "is-task=1": "", "is-task=x": "invalid filter 'is-task=[x]'",
-		"status=foo": "invalid filter 'status=foo'", "health=ill": "invalid filter 'health=ill'", "exited=x": "invalid filter 'exited=x'",
-		"publish=x": "invalid filter 'publish=x'", "expose=9-8": "invalid filter 'expose=9-8'", "publish=70000": "invalid filter 'publish=70000'",
-	} {
-		f, err := parseFilters([]string{kv}, psFilters...)
-		if err == nil {
-			err = checkPsFilters(f)
-		}
-		wants(t, kv, err, want)
-	}
-	_, err := parseFilters([]string{"nosuch=1"}, "status")
-	wants(t, "nosuch", err, "invalid filter 'nosuch'")
-	_, err = parseFilters([]string{"status"}, "status")
-	wants(t, "status", err, "bad format of filter (expected name=value)")
-	for _, tt := range []struct {
-		pattern, name string
-		want          bool
-	}{{"we", "web", true}, {"^web$", "web", true}, {"^/web$", "web", true}, {"/web", "web", true}, {"^eb", "web", false}, {"w.b", "web", true}, {"(", "web", false}} {
-		if got := matchName(tt.pattern, tt.name); got != tt.want {
-			t.Errorf("name=%s over %s: %v", tt.pattern, tt.name, got)
-		}
-	}
-}
-
-func TestPruneFilters(t *testing.T) {
-	old, labels := time.Now().Add(-2*time.Hour), map[string]string{"a": "1"}
-	for kv, want := range map[string]bool{
-		"until=1h": true, "until=3h": false, "label=a": true, "label=a=2": false, "label!=a": false, "label!=a=2": true, "label!=b": true,
-	} {
-		f, err := parseFilters([]string{kv}, "until", "label", "label!")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := f.matchesPrune(labels, old); err != nil || got != want {
-			t.Errorf("%s: %v, %v; want %v", kv, got, err, want)
-		}
-	}
-	f, _ := parseFilters([]string{"until=x"}, "until")
-	wants(t, "until=x", f.checkPrune(), "failed to parse value as time or duration")
-}
-
 func FuzzParseNetwork(f *testing.F) {
 	for _, s := range []string{"front", "name=n,alias=a,ip=10.0.0.1", "a=b", "=", `"name=n`} {
 		f.Add(s)
@@ -272,34 +206,6 @@ func FuzzCopyInput(f *testing.F) {
 		before, _, found := bytes.Cut(in, keys)
 		if detach != found || !bytes.Equal(out.Bytes(), before) {
 			t.Errorf("%q: %q, %v; want %q, %v", in, out.Bytes(), detach, before, found)
-		}
-	})
-}
-
-func FuzzParseMoment(f *testing.F) {
-	for _, s := range []string{"1h", "12.5", "2026-01-02T03:04:05Z", "0"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		m, err := parseMoment(s)
-		if err != nil || s == "" || m.Year() < 0 || m.Year() > 9999 {
-			return
-		}
-		if again, err := parseMoment(m.Format(time.RFC3339Nano)); err != nil || !again.Equal(m) {
-			t.Errorf("%q is %v, which is %v, %v", s, m, again, err)
-		}
-	})
-}
-
-func FuzzPortRange(f *testing.F) {
-	f.Add("80-90/tcp")
-	f.Fuzz(func(t *testing.T, s string) {
-		low, high, proto, err := portRange(s)
-		if err != nil {
-			return
-		}
-		if a, b, p, err := portRange(fmt.Sprintf("%d-%d/%s", low, high, proto)); err != nil || a != low || b != high || p != proto || low > high {
-			t.Errorf("%q: %d-%d/%s and %d-%d/%s, %v", s, low, high, proto, a, b, p, err)
 		}
 	})
 }

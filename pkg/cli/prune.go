@@ -10,20 +10,17 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/docker"
 	"coracle/pkg/events"
 )
 
 // pruneFilters are the filters of a prune of things that have labels and an age.
 // Such a command takes no arguments.
-func pruneFilters(e *env, c *cli.Context) (filters, error) {
+func pruneFilters(e *env, c *cli.Context) (docker.Filters, error) {
 	if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 		return nil, err
 	}
-	f, err := parseFilters(c.StringSlice("filter"), "label", "label!", "until")
-	if err != nil {
-		return nil, err
-	}
-	return f, f.checkPrune()
+	return docker.PruneFilters(c.StringSlice("filter"))
 }
 
 // pruned is what a prune has removed: the lines that tell, below their
@@ -42,7 +39,7 @@ func (p pruned) show(w io.Writer) {
 }
 
 // pruneAll does one prune and says what it did, and how much it freed.
-func pruneAll(e *env, c *cli.Context, f filters, prune func(*env, *cli.Context, filters) (pruned, error)) error {
+func pruneAll(e *env, c *cli.Context, f docker.Filters, prune func(*env, *cli.Context, docker.Filters) (pruned, error)) error {
 	p, err := prune(e, c, f)
 	p.show(e.stdout)
 	if err != nil {

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/formatter"
+	"coracle/pkg/container"
 	"coracle/pkg/docker"
 )
 
@@ -42,7 +44,7 @@ func runPs(e *env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := parseFilters(c.StringSlice("filter"), psFilters...)
+	f, err := docker.ContainerFilters(c.StringSlice("filter"))
 	if err != nil {
 		return err
 	}
@@ -89,4 +91,51 @@ func runPs(e *env, c *cli.Context) error {
 		rows[i] = formatter.Container(s, !c.Bool("no-trunc"), now)
 	}
 	return printList(e, columns, format, rows)
+}
+
+// filterContainers applies --filter; without all only running ones are left.
+func filterContainers(e *env, list []*container.Container, f docker.Filters, all bool) ([]*container.Container, error) {
+	is := docker.ContainerFacts{Network: func(v string) []string { return networksOf(e, v) }}
+	var err error
+	if is.Images, err = ancestors(e, f["ancestor"]); err != nil {
+		return nil, err
+	}
+	is.Span, err = f.Span(func(arg string) (time.Time, error) {
+		_, c, err := e.container(arg)
+		if err != nil {
+			return time.Time{}, err
+		}
+		return c.Created, nil
+	})
+	return slices.DeleteFunc(list, func(c *container.Container) bool { return !all && !c.State.IsRunning() || !f.MatchContainer(c, is) }), err
+}
+
+// networksOf are the names of networks that have v for their ID, or begin with it.
+func networksOf(e *env, v string) (names []string) {
+	for _, name := range docker.Predefined() {
+		if v != "" && strings.HasPrefix(docker.PredefinedID(name), v) {
+			names = append(names, name)
+		}
+	}
+	if nets, err := e.networks(); err == nil {
+		if w, err := nets.Lookup(v); err == nil {
+			names = append(names, w.Name)
+		}
+	}
+	return names
+}
+
+// ancestors are the IDs of images; one that is not there has no containers.
+func ancestors(e *env, args []string) (map[string]bool, error) {
+	ids := map[string]bool{}
+	for _, a := range args {
+		img, _, err := e.image(a)
+		if err != nil && docker.KindOf(err) != docker.NotFound {
+			return nil, err
+		}
+		if err == nil {
+			ids[img.ID] = true
+		}
+	}
+	return ids, nil
 }

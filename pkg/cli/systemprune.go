@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/docker"
 	"coracle/pkg/dockerfile"
 	"coracle/pkg/overlay"
 )
@@ -42,10 +43,10 @@ func pruneSystemCommand(e *env) *cli.Command {
 
 // pruneCaches reports whether the build cache is among what the filters mean:
 // its records have a time, but no labels.
-func pruneCaches(f filters) bool { return len(f["label"]) == 0 && len(f["label!"]) == 0 }
+func pruneCaches(f docker.Filters) bool { return len(f["label"]) == 0 && len(f["label!"]) == 0 }
 
 // systemWarning says what system prune will remove.
-func systemWarning(c *cli.Context, f filters) string {
+func systemWarning(c *cli.Context, f docker.Filters) string {
 	list := []string{"all stopped containers", "all networks not used by at least one container"}
 	images, cache := "all dangling images", "unused build cache"
 	if c.Bool("all") {
@@ -73,13 +74,13 @@ func systemWarning(c *cli.Context, f filters) string {
 
 // pruneSystem prunes one kind after the other: what a container held may be
 // free when its turn comes.
-func pruneSystem(e *env, c *cli.Context, st *overlay.Store, f filters) error {
-	type prune func(*env, *cli.Context, filters) (pruned, error)
+func pruneSystem(e *env, c *cli.Context, st *overlay.Store, f docker.Filters) error {
+	type prune func(*env, *cli.Context, docker.Filters) (pruned, error)
 	prunes := []prune{pruneContainers, pruneNetworks}
 	if c.Bool("volumes") {
 		prunes = append(prunes, pruneVolumes)
 	}
-	prunes = append(prunes, func(e *env, c *cli.Context, f filters) (pruned, error) { return pruneImages(e, c, st, f) })
+	prunes = append(prunes, func(e *env, c *cli.Context, f docker.Filters) (pruned, error) { return pruneImages(e, c, st, f) })
 	var freed int64
 	for _, do := range prunes {
 		p, err := do(e, c, f)
@@ -100,7 +101,7 @@ func pruneSystem(e *env, c *cli.Context, st *overlay.Store, f filters) error {
 	return err
 }
 
-func pruneBuildCache(e *env, c *cli.Context, st *overlay.Store, f filters) (int64, error) {
+func pruneBuildCache(e *env, c *cli.Context, st *overlay.Store, f docker.Filters) (int64, error) {
 	var choose func(dockerfile.CacheRecord) bool
 	if len(f["until"]) > 0 {
 		var err error

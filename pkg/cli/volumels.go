@@ -34,7 +34,7 @@ func listVolumes(e *env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := parseFilters(c.StringSlice("filter"), "name", "label", "dangling", "driver")
+	f, err := docker.VolumeFilters(c.StringSlice("filter"))
 	if err != nil {
 		return err
 	}
@@ -59,11 +59,7 @@ func listVolumes(e *env, c *cli.Context) error {
 }
 
 // filteredVolumes are those that volume ls shows.
-func filteredVolumes(cs *container.Store, f filters) ([]container.Volume, error) {
-	dangling, err := f.boolean("dangling")
-	if err != nil {
-		return nil, err
-	}
+func filteredVolumes(cs *container.Store, f docker.Filters) ([]container.Volume, error) {
 	list, err := cs.Volumes()
 	if err != nil {
 		return nil, err
@@ -73,12 +69,6 @@ func filteredVolumes(cs *container.Store, f filters) ([]container.Volume, error)
 		return nil, err
 	}
 	return slices.DeleteFunc(list, func(v container.Volume) bool {
-		switch {
-		case !f.labels(v.Labels), !f.like("name", v.Name), !f.any("driver", func(d string) bool { return d == "local" }):
-			return true
-		case dangling != nil:
-			return (len(users(v.Name)) == 0) != *dangling
-		}
-		return false
+		return !f.MatchVolume(docker.Volume(v, ""), len(users(v.Name)) > 0)
 	}), nil
 }

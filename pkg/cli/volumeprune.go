@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
+	"coracle/pkg/docker"
 	"coracle/pkg/events"
 	"coracle/pkg/overlay"
 )
@@ -25,7 +26,7 @@ func volumePruneCommand(e *env) *cli.Command {
 			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
 				return err
 			}
-			f, err := parseFilters(c.StringSlice("filter"), "all", "label", "label!")
+			f, err := docker.VolumePruneFilters(c.StringSlice("filter"))
 			if err != nil {
 				return err
 			}
@@ -49,7 +50,7 @@ func volumePruneCommand(e *env) *cli.Command {
 // pruneVolumes removes the volumes that no container names: the anonymous
 // ones, or with the filter all every one. Inside the user namespace, where it
 // can measure them.
-func pruneVolumes(e *env, _ *cli.Context, f filters) (pruned, error) {
+func pruneVolumes(e *env, _ *cli.Context, f docker.Filters) (pruned, error) {
 	p := pruned{heading: "Deleted Volumes:"}
 	cs, err := e.containers()
 	if err != nil {
@@ -63,15 +64,13 @@ func pruneVolumes(e *env, _ *cli.Context, f filters) (pruned, error) {
 	if err != nil {
 		return p, err
 	}
-	all, err := f.boolean("all")
+	all, err := f.Bool("all")
 	if err != nil {
 		return p, err
 	}
 	every := all != nil && *all
 	for _, v := range list {
-		if ok, err := f.matchesPrune(v.Labels, v.Created); err != nil {
-			return p, err
-		} else if !ok || v.Damaged != nil || len(users(v.Name)) > 0 || !v.Anonymous && !every {
+		if !f.MatchPrune(v.Labels, v.Created) || v.Damaged != nil || len(users(v.Name)) > 0 || !v.Anonymous && !every {
 			continue
 		}
 		n, _ := cs.VolumeSize(v.Name) // it goes, whatever it holds

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package docker
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"coracle/pkg/container"
+	"coracle/pkg/oci"
+	"coracle/pkg/slirp"
+)
+
+// An answer has the status that Docker's API documents, however far down the
+// reason is.
+func TestStatusOfRefusals(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want int
+	}{
+		{errors.New("disk full"), 500}, {nil, 500},
+		{invalid("no"), 400}, {oci.ErrInvalidReference, 400}, {&container.AmbiguousError{Prefix: "a"}, 400},
+		{refuse(Forbidden, "no"), 403}, {&slirp.NetworkInUseError{}, 403},
+		{&container.NotFoundError{Arg: "x"}, 404}, {&oci.NotFoundError{Arg: "x"}, 404}, {&slirp.NetworkNotFoundError{Name: "x"}, 404}, {&container.VolumeNotFoundError{Name: "x"}, 404}, {noPlugin("x"), 404},
+		{&container.NameTakenError{}, 409}, {container.ErrNotRunning, 409},
+		{refuse(NotModified, "it is so"), 304}, {unsupported("link", "no", "yes"), 501},
+	} {
+		err := c.err
+		if err != nil {
+			err = fmt.Errorf("a: %w", fmt.Errorf("b: %w", err))
+		}
+		if got := KindOf(err).Status(); got != c.want {
+			t.Errorf("%v: %d, want %d", c.err, got, c.want)
+		}
+	}
+}
+
+type withHint struct{ error }
+
+func (withHint) Hint() string { return "do this" }
+
+func TestHintOfRefusals(t *testing.T) {
+	cause := withHint{errors.New("x")}
+	err := invalid("it cannot be: %w", cause)
+	if err.Error() != "it cannot be: x" || !errors.Is(err, cause) {
+		t.Error(err)
+	}
+	for want, err := range map[string]error{"do this": err, "": invalid("x"), "that": unsupported("a", "b", "that")} {
+		var r *Refusal
+		if !errors.As(err, &r) || r.Hint() != want {
+			t.Errorf("%v: %q, want %q", err, r.Hint(), want)
+		}
+	}
+}
