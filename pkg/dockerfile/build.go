@@ -19,11 +19,12 @@ import (
 	"coracle/pkg/state"
 )
 
-// Options say what to build.
+// Options say what to build. They are plain data, but for what the caller has
+// open and keeps: Source, Secrets, and the Tar of an output.
 type Options struct {
 	ContextDir string    // empty without a context
 	Dockerfile string    // a path on the host; with an archive, in that
-	Source     io.Reader // the Dockerfile; without ContextDir it may be an archive, which is the context
+	Source     io.Reader `json:"-"` // the Dockerfile; without ContextDir it may be an archive, which is the context
 	Names      []string  // canonical names for the result
 
 	BuildArgs map[string]string
@@ -43,7 +44,7 @@ type Options struct {
 	NoImage      bool // nothing goes into the store but the cache
 	RewriteTimes bool // none in new layers is after SOURCE_DATE_EPOCH
 	Pull         bool
-	Secrets      map[string]Secret // by ID
+	Secrets      map[string]Secret `json:"-"` // by ID
 	ShmSize      int64
 }
 

@@ -22,22 +22,31 @@ type stepError struct {
 func (e *stepError) Error() string { return e.err.Error() }
 func (e *stepError) Unwrap() error { return e.err }
 
-// shownError is an error as it may be shown.
-type shownError struct{ err error }
-
-func (e shownError) Error() string { return withoutCredentials(e.err.Error()) }
-func (e shownError) Unwrap() error { return e.err }
-
-// Error is a failed build.
+// Error is a failed build. What it says is plain data; its cause is known only
+// to the process that built.
 type Error struct {
 	Step     int    // 0 outside of any step
 	StepName string // "[2/3] RUN false"
 	Excerpt  string // the lines of the Dockerfile it is about, or empty
+	Text     string // why
+	Advice   string // what the user can do, or empty
 	err      error
 }
 
-func (e *Error) Error() string { return withoutCredentials(e.err.Error()) }
+func newError(err error) *Error {
+	e := &Error{Text: withoutCredentials(err.Error()), err: err}
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		e.Advice = h.Hint()
+	}
+	return e
+}
+
+func (e *Error) Error() string { return e.Text }
 func (e *Error) Unwrap() error { return e.err }
+
+// Hint is what the user can do.
+func (e *Error) Hint() string { return e.Advice }
 
 func withLocation(err error, where []parser.Range) error {
 	return parser.WithLocation(err, where)
@@ -45,7 +54,7 @@ func withLocation(err error, where []parser.Range) error {
 
 // locate adds what the user needs to find the place.
 func (b *builder) locate(err error) error {
-	e := &Error{err: err}
+	e := newError(err)
 	if b.ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return e // it is the user's doing, and about no line
 	}

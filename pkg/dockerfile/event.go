@@ -20,18 +20,17 @@ const (
 	Status // Text is a remark
 	Output // Data is what the command wrote
 	Done
-	Failed   // Err is why
+	Failed   // Text is why
 	Canceled // another step has failed, or the user has had enough
 )
 
-// Event is something that happens to a step of a build.
+// Event is something that happens to a step of a build. It is plain data.
 type Event struct {
 	Step int // 1, 2, …
 	Name string
 	Kind Kind
 	Text string
 	Data []byte
-	Err  error
 	Time time.Time
 }
 
@@ -92,7 +91,7 @@ func (v *vertex) fail(err error) error {
 		v.emit(Event{Kind: Canceled})
 		return err
 	}
-	v.emit(Event{Kind: Failed, Err: shownError{err}})
+	v.emit(Event{Kind: Failed, Text: withoutCredentials(err.Error())})
 	return &stepError{step: v.step, name: v.name, err: err}
 }
 

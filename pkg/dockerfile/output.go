@@ -19,7 +19,7 @@ import (
 // Destination is where the files of a build go, beside the store: one of the two.
 type Destination struct {
 	Dir string    // on the host; files belong to the caller
-	Tar io.Writer // with their owners
+	Tar io.Writer `json:"-"` // with their owners
 }
 
 // exportFiles writes the files of the result.

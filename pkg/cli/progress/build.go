@@ -57,7 +57,7 @@ type step struct {
 	ended    time.Time
 	cached   bool
 	canceled bool
-	err      error
+	failed   string   // why, or empty
 	rest     string   // an unfinished line of output
 	tail     []string // the last lines
 }
@@ -128,7 +128,7 @@ func (s *steps) get(e dockerfile.Event) *step {
 	case dockerfile.Done, dockerfile.Canceled:
 		st.ended, st.canceled = e.Time, e.Kind == dockerfile.Canceled
 	case dockerfile.Failed:
-		st.err, st.ended = e.Err, e.Time
+		st.failed, st.ended = e.Text, e.Time
 	}
 	return st
 }
@@ -179,7 +179,7 @@ func (p *plain) Event(e dockerfile.Event) {
 	case dockerfile.Failed:
 		p.output(s, s.flush(), e.Time)
 		p.heading(s)
-		p.line(s, "ERROR: "+e.Err.Error())
+		p.line(s, "ERROR: "+e.Text)
 	case dockerfile.Canceled:
 		p.output(s, s.flush(), e.Time)
 		p.heading(s)

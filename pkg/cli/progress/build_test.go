@@ -3,7 +3,6 @@
 package progress
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +32,7 @@ func TestPlain(t *testing.T) {
 		{Step: 4, Kind: dockerfile.Started, Time: after(2)},
 		{Step: 3, Kind: dockerfile.Output, Data: []byte("one\r\ntw"), Time: after(2)},
 		{Step: 3, Kind: dockerfile.Output, Data: []byte("o\nthree"), Time: after(12.3456)},
-		{Step: 3, Kind: dockerfile.Failed, Err: errors.New("exit code: 1"), Time: after(13)},
+		{Step: 3, Kind: dockerfile.Failed, Text: "exit code: 1", Time: after(13)},
 		{Step: 4, Kind: dockerfile.Canceled, Time: after(13)},
 	} {
 		p.Event(e)
@@ -74,7 +73,7 @@ func TestPicture(t *testing.T) {
 		{Step: 2, Name: "[a 2/2] RUN a", Kind: dockerfile.Started, Time: after(0)},
 		{Step: 3, Name: "[b 1/1] RUN b", Kind: dockerfile.Started, Time: after(0)},
 		{Step: 4, Name: "[c 1/1] COPY", Kind: dockerfile.Announced, Time: after(0)},
-		{Step: 2, Kind: dockerfile.Failed, Err: errors.New("x"), Time: after(1.5)},
+		{Step: 2, Kind: dockerfile.Failed, Text: "x", Time: after(1.5)},
 		{Step: 3, Kind: dockerfile.Canceled, Time: after(2)},
 		{Step: 4, Kind: dockerfile.Canceled, Time: after(2)},
 	} {

@@ -109,7 +109,7 @@ func (p *picture) lines(final bool) []string {
 		switch {
 		case s.cached:
 			word = "CACHED "
-		case s.err != nil:
+		case s.failed != "":
 			word = "ERROR "
 		case s.canceled:
 			word = "CANCELED "
