@@ -11,8 +11,9 @@ order='
 0 coracle/pkg/inroot
 0 coracle/pkg/mount
 0 coracle/pkg/xattr
+0 coracle/pkg/hint
+0.5 coracle/pkg/ids
 1 coracle/pkg/state
-1 coracle/pkg/ids
 2 coracle/pkg/events
 2 coracle/pkg/ns/seccomp
 3 coracle/pkg/ns

@@ -13,7 +13,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"coracle/pkg/ns"
+	"coracle/pkg/ids"
 	"coracle/pkg/ns/seccomp"
 )
 
@@ -230,7 +230,7 @@ func missing(set map[string]bool) error {
 // maps are those of the user namespace that the container brings.
 // defaultMaps gives the caller's own id and the subordinate ones.
 func defaultMaps(s *specs.Spec) error {
-	m, err := ns.HostMaps()
+	m, err := ids.HostMaps()
 	if err != nil {
 		return err
 	}
@@ -238,7 +238,7 @@ func defaultMaps(s *specs.Spec) error {
 	return nil
 }
 
-func mappings(from []ns.IDMap) []specs.LinuxIDMapping {
+func mappings(from []ids.Map) []specs.LinuxIDMapping {
 	var list []specs.LinuxIDMapping
 	for _, l := range from {
 		list = append(list, specs.LinuxIDMapping{ContainerID: uint32(l.ContainerID), HostID: uint32(l.HostID), Size: uint32(l.Size)})
@@ -246,17 +246,17 @@ func mappings(from []ns.IDMap) []specs.LinuxIDMapping {
 	return list
 }
 
-func maps(s *specs.Spec) *ns.Maps {
+func maps(s *specs.Spec) *ids.Maps {
 	if len(s.Linux.UIDMappings) == 0 {
 		return nil
 	}
-	var m ns.Maps
+	var m ids.Maps
 	for _, f := range []struct {
 		from []specs.LinuxIDMapping
-		to   *[]ns.IDMap
+		to   *[]ids.Map
 	}{{s.Linux.UIDMappings, &m.UID}, {s.Linux.GIDMappings, &m.GID}} {
 		for _, l := range f.from {
-			*f.to = append(*f.to, ns.IDMap{ContainerID: int(l.ContainerID), HostID: int(l.HostID), Size: int(l.Size)})
+			*f.to = append(*f.to, ids.Map{ContainerID: int(l.ContainerID), HostID: int(l.HostID), Size: int(l.Size)})
 		}
 	}
 	return &m

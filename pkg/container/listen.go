@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/pkg/ns"
+	"coracle/pkg/ids"
 	"coracle/pkg/slirp"
 )
 
@@ -48,7 +48,7 @@ func handedOver() []*os.File {
 // that were handed over, and those of ports that only the caller may bind.
 func (c *Container) listening() ([]*os.File, error) {
 	files := handedOver()
-	if len(files) > 0 || len(c.Net.Publish) == 0 || !ns.Capable(unix.CAP_NET_BIND_SERVICE) {
+	if len(files) > 0 || len(c.Net.Publish) == 0 || !ids.Capable(unix.CAP_NET_BIND_SERVICE) {
 		return files, nil
 	}
 	more, err := slirp.BindReserved(c.Net.Publish)

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"coracle/pkg/ns"
+	"coracle/pkg/ids"
 )
 
 // OnNetworkOf returns the ID of the container whose network this one shares, or
@@ -90,8 +90,8 @@ func (s *Store) spawnAround(id string, user *os.File) *Supervisor {
 
 // sameIDs refuses to share a user namespace that has other ids than the files
 // of this user's containers.
-func sameIDs(pid int, want ns.Maps) error {
-	have, err := ns.MapsOf(pid)
+func sameIDs(pid int, want ids.Maps) error {
+	have, err := ids.Of(pid)
 	if err != nil {
 		return err
 	}

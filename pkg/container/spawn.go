@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/trace"
 )
@@ -19,7 +20,7 @@ import (
 type Supervisor struct {
 	ready chan struct{} // closed when the rest is there
 	conn  *Conn
-	maps  ns.Maps
+	maps  ids.Maps
 	pid   int
 	err   error
 }
@@ -54,7 +55,7 @@ func (v *Supervisor) Close() {
 }
 
 func (v *Supervisor) spawn(s *Store, id string, around *os.File) (err error) {
-	if v.maps, err = ns.HostMaps(); err != nil {
+	if v.maps, err = ids.HostMaps(); err != nil {
 		return err
 	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

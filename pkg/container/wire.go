@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/container/transfer"
-	"coracle/pkg/ns"
+	"coracle/pkg/ids"
 )
 
 // The conversation between a command and a supervisor. A connection carries
@@ -83,7 +83,7 @@ type Request struct {
 	Copy    *CopyOptions `json:"copy,omitempty"`
 	Timeout *int         `json:"timeout,omitempty"` // stop: seconds before SIGKILL, -1 never
 	Listen  int          `json:"listen,omitempty"`  // start: how many of the files, the last ones, are sockets handed over
-	Maps    *ns.Maps     `json:"maps,omitempty"`    // start: the id maps of the supervisor's user namespace
+	Maps    *ids.Maps    `json:"maps,omitempty"`    // start: the id maps of the supervisor's user namespace
 	Cgroup  string       `json:"cgroup,omitempty"`  // start: the delegated cgroup to make the container's in
 	Shared  *SharedNet   `json:"shared,omitempty"`  // start: the network is another container's; its namespace is the last file
 }

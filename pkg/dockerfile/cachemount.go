@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/dockerfile/files"
+	"coracle/pkg/ids"
 	"coracle/pkg/state"
 )
 
@@ -190,11 +191,7 @@ func give(file string, x mount) error {
 	if x.GID != nil {
 		own.GID = int(*x.GID)
 	}
-	err := os.Chown(file, own.UID, own.GID)
-	if errors.Is(err, unix.EINVAL) && files.SingleID() {
-		return nil
-	}
-	return err
+	return ids.Chown(unix.AT_FDCWD, file, own.UID, own.GID)
 }
 
 func permissions(n uint64) fs.FileMode {

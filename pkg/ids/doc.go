@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ids lets programs change their user where the user namespace has a
-// single id and there is nobody to change to.
+// Package ids is who somebody is: the ids of a user namespace, accounts of an
+// image, capabilities, owners of files, and what is done where there is a single
+// id and so nobody else to be.
 //
-// A filter that answers "done" to setuid(2) and its kin is enough for most
-// programs, but not for those that look whether it was done: apt ("Could not
-// switch group"), setpriv, su, start-stop-daemon, daemons that refuse to run as
-// root. So calls that set or ask for identities are handed to a Keeper
+//	maps.go        the maps of user namespaces, as the kernel shows them
+//	hostmaps.go    those that the calling user may have; subid.go: how to get more
+//	writemaps.go   giving them to a process: newuidmap, newgidmap
+//	accounts.go    names of an image's users and groups
+//	capability.go  names and numbers
+//	owner.go       giving files away, and what a single id means for that
+//
+// With a single id, a filter that answers "done" to setuid(2) and its kin is
+// enough for most programs, but not for those that look whether it was done: apt
+// ("Could not switch group"), setpriv, su, start-stop-daemon, daemons that refuse
+// to run as root. So calls that set or ask for identities are handed to a Keeper
 // (SECCOMP_RET_USER_NOTIF, seccomp_unotify(2)), which applies the kernel's own
 // rules (credentials(7)) to identities that exist on paper only. To the kernel
 // every process remains root of its namespace: what a program creates belongs to
@@ -18,7 +26,7 @@
 // the Keeper's table, and a process that has never changed has the limit that it
 // was born with.
 //
-//	identity.go  what set*id(2) does to an identity: no system calls
-//	keeper.go    identities of processes; answers to their calls
-//	listener.go  the kernel's side: requests and responses
+//	identity.go    what set*id(2) does to an identity: no system calls
+//	keeper.go      identities of processes; call.go: answers to their calls
+//	listener.go    the kernel's side: requests and responses
 package ids

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"syscall"
 
+	"coracle/pkg/ids"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -20,7 +22,7 @@ type stage struct {
 	flags  uintptr // namespaces to clone into
 	joins  []join  // namespaces to join first, in this order
 	opened []*os.File
-	maps   *Maps      // of the user namespace that is cloned into
+	maps   *ids.Maps  // of the user namespace that is cloned into
 	extra  *os.File   // the descriptor after the sync socket
 	trees  []*os.File // those after it
 	cgroup int

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"unsafe"
 
+	"coracle/pkg/ids"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -23,7 +25,7 @@ func Find(pid int, s *specs.Spec) (*Init, error) {
 		return nil, err
 	}
 	i := &Init{Process: p, HostPid: pid, foreign: true}
-	maps, err := MapsOf(pid)
+	maps, err := ids.Of(pid)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/ids"
 	"coracle/pkg/ns/seccomp"
 	"coracle/pkg/trace"
 )
@@ -34,7 +35,7 @@ type InitOptions struct {
 
 	// Maps are those of a user namespace that is made with the others; nil
 	// stays in the caller's.
-	Maps *Maps
+	Maps *ids.Maps
 	// BindRoot makes a plain directory the mount that a root has to be.
 	BindRoot bool
 	// Listener is where another process gives the word for execve (Park, Release).
@@ -111,7 +112,7 @@ func (o *InitOptions) single() (bool, error) {
 	if o.Maps != nil {
 		return o.Maps.Single(), nil
 	}
-	maps, err := CurrentMaps()
+	maps, err := ids.Current()
 	return maps.Single(), err
 }
 
@@ -195,7 +196,7 @@ func (i *Init) launch(s stage, cfg Config, mounted func(int) ([]byte, error)) (e
 		return fmt.Errorf("start %s: %w", s.name, err)
 	}
 	if s.maps != nil {
-		err = s.maps.give(i.Process.Pid)
+		err = s.maps.Give(i.Process.Pid)
 	}
 	if err == nil {
 		err = i.configure(cfg, mounted)

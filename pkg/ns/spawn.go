@@ -9,8 +9,9 @@ import (
 	"os/signal"
 	"runtime"
 	"strconv"
-	"strings"
 	"syscall"
+
+	"coracle/pkg/ids"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,7 +29,7 @@ type Spawn struct {
 	// DieWithParent kills the stage when the calling thread ends: the caller
 	// locks its goroutine to a thread that lives on.
 	DieWithParent bool
-	Maps          *Maps
+	Maps          *ids.Maps
 	// Around is the user namespace to be in. Nil makes one with the Maps; with
 	// one, Setsid is implied and DieWithParent is not possible.
 	Around *os.File
@@ -73,7 +74,7 @@ func (s Spawn) Start() (*os.Process, error) {
 	if err != nil {
 		return nil, explainUserNS(fmt.Errorf("create user namespace: %w", err))
 	}
-	if err := s.Maps.write(p.Pid); err != nil {
+	if err := s.Maps.Write(p.Pid); err != nil {
 		_ = p.Kill()
 		_, _ = p.Wait()
 		return nil, explainUserNS(fmt.Errorf("map ids: %w", err))
@@ -159,7 +160,7 @@ func Inside() bool { return joined }
 // Descriptors of the caller that the arguments name, as a shell's <(command)
 // does, are passed on under their numbers; no others are.
 func Enter(args []string, stdin, stdout, stderr *os.File) (int, error) {
-	maps, err := HostMaps()
+	maps, err := ids.HostMaps()
 	if err != nil {
 		return 0, err
 	}
@@ -192,31 +193,4 @@ func Enter(args []string, stdin, stdout, stderr *os.File) (int, error) {
 		return 128 + int(ws.Signal()), nil
 	}
 	return st.ExitCode(), nil
-}
-
-// CurrentMaps reads the maps of the user namespace this process is in.
-func CurrentMaps() (Maps, error) { return readMaps("/proc/self") }
-
-// MapsOf reads the maps of the user namespace that a process is in.
-func MapsOf(pid int) (Maps, error) { return readMaps("/proc/" + strconv.Itoa(pid)) }
-
-func readMaps(proc string) (Maps, error) {
-	var m Maps
-	for _, f := range []struct {
-		path string
-		to   *[]IDMap
-	}{{proc + "/uid_map", &m.UID}, {proc + "/gid_map", &m.GID}} {
-		data, err := os.ReadFile(f.path)
-		if err != nil {
-			return Maps{}, fmt.Errorf("read id maps: %w", err)
-		}
-		for line := range strings.Lines(string(data)) {
-			var im IDMap
-			if _, err := fmt.Sscan(line, &im.ContainerID, &im.HostID, &im.Size); err != nil {
-				return Maps{}, fmt.Errorf("read id maps: %w", err)
-			}
-			*f.to = append(*f.to, im)
-		}
-	}
-	return m, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"go.podman.io/storage/pkg/reexec"
 
+	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
@@ -76,7 +77,7 @@ func reopen(t *testing.T, d state.Dirs) *overlay.Store {
 
 func single(t *testing.T) bool {
 	t.Helper()
-	m, err := ns.CurrentMaps()
+	m, err := ids.Current()
 	if err != nil {
 		t.Fatal(err)
 	}

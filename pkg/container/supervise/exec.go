@@ -16,6 +16,7 @@ import (
 
 	"coracle/pkg/container"
 	"coracle/pkg/container/sandbox"
+	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci/spec"
 )
@@ -152,12 +153,12 @@ func (s *supervisor) execProcess(first *specs.Process, o *container.ExecOptions)
 	p.Tty = o.Tty
 	home := homeIn(first.Env)
 	if o.User != "" {
-		user, userHome, err := spec.ResolveUser(s.box.Rootfs(), o.User, p.GroupAdd)
+		user, userHome, err := ids.ResolveUser(s.box.Rootfs(), o.User, p.GroupAdd)
 		if err != nil {
 			return nil, err
 		}
 		home = userHome
-		if err := spec.CheckUser(s.maps, user); err != nil {
+		if err := s.maps.Check(user); err != nil {
 			return nil, err
 		}
 		proc.User = specs.User{UID: user.UID, GID: user.GID, AdditionalGids: user.AdditionalGIDs}

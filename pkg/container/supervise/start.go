@@ -12,6 +12,7 @@ import (
 
 	"coracle/pkg/container"
 	"coracle/pkg/container/sandbox"
+	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci/spec"
 	"coracle/pkg/trace"
@@ -87,7 +88,7 @@ func execError(err error) error {
 // options turns the record into what package spec needs.
 func (s *supervisor) options(mounts []specs.Mount) (spec.Options, error) {
 	p, l, f := s.c.Process, s.c.Limits, s.c.Safety
-	user, home, err := spec.ResolveUser(s.box.Rootfs(), p.User, p.GroupAdd)
+	user, home, err := ids.ResolveUser(s.box.Rootfs(), p.User, p.GroupAdd)
 	if err != nil {
 		return spec.Options{}, err
 	}

@@ -19,6 +19,7 @@ import (
 	"coracle/pkg/cgroup"
 	"coracle/pkg/container"
 	"coracle/pkg/container/sandbox"
+	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
@@ -93,7 +94,7 @@ type supervisor struct {
 	store *container.Store
 	id    string
 	c     *container.Container
-	maps  ns.Maps
+	maps  ids.Maps
 	// shared is set when the network is another container's.
 	shared *container.SharedNet
 	lock   *state.Lock

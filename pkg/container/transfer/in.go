@@ -17,9 +17,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/ids"
 	"coracle/pkg/inroot"
 	"coracle/pkg/mount"
-	"coracle/pkg/ns"
 	"coracle/pkg/xattr"
 )
 
@@ -53,9 +53,6 @@ func In(r io.Reader, root *os.File, dir string, o InOptions) (left []string, err
 	if o.Host {
 		u.scope, u.base = inroot.Beneath(f), "."
 	}
-	if maps, err := ns.CurrentMaps(); err == nil {
-		u.single = maps.Single()
-	}
 	if err := u.unpack(bufio.NewReaderSize(r, 256<<10)); err != nil {
 		return nil, fmt.Errorf("copy to %s: %w", dir, err)
 	}
@@ -83,11 +80,10 @@ func checkWritable(root, dir *os.File) error {
 // unpacker reads one stream.
 type unpacker struct {
 	InOptions
-	scope  inroot.Dir
-	base   string // the directory to unpack into, inside the scope
-	single bool   // there is one owner for everything
-	dirs   []*tar.Header
-	left   leftovers
+	scope inroot.Dir
+	base  string // the directory to unpack into, inside the scope
+	dirs  []*tar.Header
+	left  leftovers
 }
 
 func (u *unpacker) unpack(r io.Reader) error {
@@ -276,12 +272,12 @@ func (u *unpacker) finishDirs() error {
 func (u *unpacker) attributes(f *os.File, h *tar.Header) error {
 	isLink := h.Typeflag == tar.TypeSymlink
 	if u.Owners {
-		err := unix.Fchownat(int(f.Fd()), "", h.Uid, h.Gid, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW)
+		err := ids.Chown(int(f.Fd()), "", h.Uid, h.Gid)
+		var foreign *ids.ForeignError
 		switch {
-		case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EPERM) && u.Host:
-			if !u.single {
-				u.left.add(h.Name, "its owner, who is not in the user namespace")
-			}
+		case errors.Is(err, unix.EPERM) && u.Host && ids.Single():
+		case errors.As(err, &foreign), errors.Is(err, unix.EPERM) && u.Host:
+			u.left.add(h.Name, "its owner, who is not in the user namespace")
 		case err != nil:
 			return os.NewSyscallError("chown", err)
 		}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"coracle/pkg/ids"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -103,7 +105,7 @@ func (a about) set(dir int, base string) error {
 		return &os.PathError{Op: "stat", Path: base, Err: err}
 	}
 	if int(st.Uid) != a.own.UID || int(st.Gid) != a.own.GID {
-		if err := chown(dir, base, a.own); err != nil {
+		if err := ids.Chown(dir, base, a.own.UID, a.own.GID); err != nil {
 			return err
 		}
 	}

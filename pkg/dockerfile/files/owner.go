@@ -3,15 +3,9 @@
 package files
 
 import (
-	"errors"
-	"fmt"
-	"os"
 	"strings"
-	"sync"
 
-	"golang.org/x/sys/unix"
-
-	"coracle/pkg/oci/spec"
+	"coracle/pkg/ids"
 )
 
 // Owner is who a file belongs to; the zero value is root.
@@ -26,7 +20,7 @@ func ResolveOwner(root, text string) (Owner, error) {
 	user, group, _ := strings.Cut(text, ":")
 	var own Owner
 	if user != "" {
-		u, _, err := spec.ResolveUser(root, user, nil)
+		u, _, err := ids.ResolveUser(root, user, nil)
 		if err != nil && user != rootName {
 			return own, err
 		}
@@ -36,7 +30,7 @@ func ResolveOwner(root, text string) (Owner, error) {
 		}
 	}
 	if group != "" {
-		g, _, err := spec.ResolveUser(root, "0:"+group, nil)
+		g, _, err := ids.ResolveUser(root, "0:"+group, nil)
 		if err != nil && group != rootName {
 			return own, err
 		}
@@ -56,37 +50,3 @@ func NumericOwner(text string) bool {
 	number := func(s string) bool { return s == rootName || isNumber(s) }
 	return text == "" || user != "" && number(user) && number(group)
 }
-
-// foreignIDError is an owner whom the user namespace does not have.
-type foreignIDError struct {
-	own Owner
-	err error
-}
-
-func (e *foreignIDError) Error() string {
-	return fmt.Sprintf("chown to %d:%d: %v", e.own.UID, e.own.GID, e.err)
-}
-func (e *foreignIDError) Unwrap() error { return e.err }
-func (e *foreignIDError) Hint() string {
-	return "the user namespace has no such id; more of them come from /etc/subuid and /etc/subgid"
-}
-
-// chown gives a file, or a link itself, to own. In a namespace with one id
-// there is nobody else to give a file to.
-func chown(dir int, base string, own Owner) error {
-	err := unix.Fchownat(dir, base, own.UID, own.GID, unix.AT_SYMLINK_NOFOLLOW)
-	switch {
-	case errors.Is(err, unix.EINVAL) && SingleID():
-		return nil
-	case errors.Is(err, unix.EINVAL):
-		return &foreignIDError{own, err}
-	}
-	return err
-}
-
-// SingleID reports whether the user namespace has one id.
-var SingleID = sync.OnceValue(func() bool {
-	data, err := os.ReadFile("/proc/self/uid_map")
-	f := strings.Fields(string(data))
-	return err == nil && len(f) == 3 && f[2] == "1"
-})

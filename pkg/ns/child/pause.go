@@ -12,6 +12,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 )
 
@@ -19,7 +20,7 @@ import (
 // after it was born there: what is unmapped can create no file.
 func (s *setup) becomeRoot() error {
 	if s.Joined {
-		maps, err := ns.CurrentMaps()
+		maps, err := ids.Current()
 		s.Single = maps.Single()
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 )
 
@@ -129,7 +130,7 @@ func (s *setup) dropBounding() error {
 	if s.Spec.Process.Capabilities == nil {
 		return nil
 	}
-	keep, err := capabilitySet(s.Spec.Process.Capabilities.Bounding)
+	keep, err := ids.CapabilityBits(s.Spec.Process.Capabilities.Bounding)
 	if err != nil {
 		return err
 	}
@@ -249,19 +250,19 @@ func (s *setup) setCapabilities() error {
 	if caps == nil {
 		caps = &specs.LinuxCapabilities{}
 	}
-	effective, err := capabilitySet(caps.Effective)
+	effective, err := ids.CapabilityBits(caps.Effective)
 	if err != nil {
 		return err
 	}
-	permitted, err := capabilitySet(caps.Permitted)
+	permitted, err := ids.CapabilityBits(caps.Permitted)
 	if err != nil {
 		return err
 	}
-	inheritable, err := capabilitySet(caps.Inheritable)
+	inheritable, err := ids.CapabilityBits(caps.Inheritable)
 	if err != nil {
 		return err
 	}
-	ambient, err := capabilitySet(caps.Ambient)
+	ambient, err := ids.CapabilityBits(caps.Ambient)
 	if err != nil {
 		return err
 	}
@@ -303,30 +304,4 @@ func capset(effective, permitted, inheritable uint64) error {
 	// A kernel before 4.3 has no ambient set to clear.
 	_ = unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
 	return nil
-}
-
-// capNames are the capabilities in the order of their numbers, see
-// linux/capability.h.
-var capNames = [...]string{
-	"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
-	"LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
-	"SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
-	"SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
-	"MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
-	"CHECKPOINT_RESTORE",
-}
-
-func capabilitySet(names []string) (uint64, error) {
-	var set uint64
-next:
-	for _, name := range names {
-		for i, n := range capNames {
-			if "CAP_"+n == name {
-				set |= 1 << i
-				continue next
-			}
-		}
-		return 0, fmt.Errorf("capability %s is not known", name)
-	}
-	return set, nil
 }

@@ -6,28 +6,28 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/inroot"
 )
 
 // openProc opens the container's /proc and makes sure that it is one: a file
 // system that only looks like it has led writes astray (CVE-2019-16884,
 // CVE-2025-52881).
 func openProc() (*os.File, error) {
-	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS}
-	fd, err := unix.Openat2(unix.AT_FDCWD, "/proc", &how)
+	proc, err := inroot.Plain("/proc", unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: "/proc", Err: err}
+		return nil, err
 	}
 	var st unix.Statfs_t
-	if err := unix.Fstatfs(fd, &st); err != nil || st.Type != unix.PROC_SUPER_MAGIC {
-		unix.Close(fd)
+	if err := unix.Fstatfs(int(proc.Fd()), &st); err != nil || st.Type != unix.PROC_SUPER_MAGIC {
+		proc.Close()
 		return nil, errors.New("/proc is not a proc file system")
 	}
-	return os.NewFile(uintptr(fd), "/proc"), nil
+	return proc, nil
 }
 
 // fakedFiles are what may be mounted in /proc: what lxcfs makes up.
@@ -68,19 +68,30 @@ func (s *setup) writeSysctls() error {
 	}
 	defer proc.Close()
 	for name, value := range sysctls {
-		p := "sys/" + strings.ReplaceAll(name, ".", "/")
-		how := unix.OpenHow{Flags: unix.O_WRONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV}
-		fd, err := unix.Openat2(int(proc.Fd()), p, &how)
-		if err != nil {
-			return fmt.Errorf("sysctl %s: %w", name, err)
-		}
-		_, err = unix.Write(fd, []byte(value))
-		unix.Close(fd)
-		if err != nil {
-			return fmt.Errorf("sysctl %s: %w", name, err)
+		if err := writeSysctl(inroot.Beneath(proc).NoLinks().NoMounts(), name, value); err != nil {
+			return fmt.Errorf("sysctl %s: %w", name, cause(err))
 		}
 	}
 	return nil
+}
+
+func writeSysctl(proc inroot.Dir, name, value string) error {
+	f, err := proc.Open("sys/"+strings.ReplaceAll(name, ".", "/"), unix.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = unix.Write(int(f.Fd()), []byte(value)) // one write: a second would be another value
+	return err
+}
+
+// cause is the system's error without the path that it met it at.
+func cause(err error) error {
+	var pe *os.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
 }
 
 // protectPaths makes the root, and some of what is mounted below it,
@@ -105,18 +116,8 @@ func (s *setup) protectPaths() error {
 	return os.NewSyscallError("mount_setattr /", err)
 }
 
-// openPlain opens a path without following any link in it.
-func openPlain(p string) (*os.File, error) {
-	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS}
-	fd, err := unix.Openat2(unix.AT_FDCWD, path.Clean(p), &how)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: p, Err: err}
-	}
-	return os.NewFile(uintptr(fd), p), nil
-}
-
 func readOnly(p string) error {
-	f, err := openPlain(p)
+	f, err := inroot.Plain(p, unix.O_PATH)
 	if errors.Is(err, unix.ENOENT) {
 		return nil
 	}
@@ -188,7 +189,7 @@ func (s *setup) openNull() error {
 }
 
 func (m *masker) mask(p string) error {
-	f, err := openPlain(p)
+	f, err := inroot.Plain(p, unix.O_PATH)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EACCES) {
 		return nil
 	}

@@ -98,12 +98,9 @@ type rootfs struct {
 }
 
 func (r *rootfs) open() error {
-	fd, err := unix.Open(r.path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &os.PathError{Op: "open", Path: r.path, Err: err}
-	}
-	r.dir = os.NewFile(uintptr(fd), r.path)
-	return nil
+	var err error
+	r.dir, err = inroot.OpenRoot(r.path)
+	return err
 }
 
 // resolve opens what target names inside the root; no link, no ".." and no
@@ -173,15 +170,10 @@ func (r *rootfs) kernelFS(m specs.Mount, target string) error {
 		return err
 	}
 	dir.Close()
-	how := unix.OpenHow{
-		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS,
-	}
-	fd, err := unix.Openat2(int(r.dir.Fd()), target, &how)
+	dir, err = inroot.Root(r.dir).NoLinks().Open(target, unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
-		return fmt.Errorf("the image's %s is not a directory: %w", target, err)
+		return fmt.Errorf("the image's %s is not a directory: %w", target, cause(err))
 	}
-	dir = os.NewFile(uintptr(fd), target)
 	defer dir.Close()
 	err = r.newMount(m.Type, m.Source, m.Options, dir)
 	if m.Type == "sysfs" && errors.Is(err, unix.EPERM) {

@@ -14,6 +14,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/hint"
 	"coracle/pkg/ns"
 	"coracle/pkg/trace"
 )
@@ -152,10 +153,7 @@ func (s *setup) fail(err error, exec bool) int {
 	if errors.As(err, &errno) {
 		a.Errno = int(errno)
 	}
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		a.Hint = h.Hint()
-	}
+	a.Hint = hint.Of(err)
 	_ = ns.WriteMessage(s.sync, a, nil)
 	return 1
 }

@@ -57,24 +57,6 @@ func TestLookPath(t *testing.T) {
 	}
 }
 
-func TestCapabilitySet(t *testing.T) {
-	all := make([]string, len(capNames))
-	for i, n := range capNames {
-		all[i] = "CAP_" + n
-	}
-	if set, err := capabilitySet(all); err != nil || set != 1<<(unix.CAP_LAST_CAP+1)-1 {
-		t.Errorf("all: %#x, %v", set, err)
-	}
-	if set, err := capabilitySet([]string{"CAP_SYS_ADMIN", "CAP_CHECKPOINT_RESTORE"}); err != nil || set != 1<<unix.CAP_SYS_ADMIN|1<<unix.CAP_CHECKPOINT_RESTORE {
-		t.Errorf("two: %#x, %v", set, err)
-	}
-	for _, bad := range []string{"", "SYS_ADMIN", "CAP_", "CAP_FLY", "cap_chown"} {
-		if _, err := capabilitySet([]string{bad}); err == nil {
-			t.Errorf("%q is a capability", bad)
-		}
-	}
-}
-
 func TestDeviceIsLookedAt(t *testing.T) {
 	f, err := openDevice("/dev/null", 1, 3)
 	if err != nil {

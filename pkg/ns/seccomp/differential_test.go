@@ -15,7 +15,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/pkg/ns"
+	"coracle/pkg/ids"
 	"coracle/pkg/ns/seccomp"
 	"coracle/pkg/oci/spec"
 )
@@ -213,7 +213,7 @@ func own(t *testing.T, o spec.Options) *specs.LinuxSeccomp {
 }
 
 func TestK2_ProgramMeansWhatTheProfileSays(t *testing.T) {
-	single := ns.Maps{UID: []ns.IDMap{{Size: 1}}, GID: []ns.IDMap{{Size: 1}}}
+	single := ids.Maps{UID: []ids.Map{{Size: 1}}, GID: []ids.Map{{Size: 1}}}
 	errno := uint(1000)
 	ops := &specs.LinuxSeccomp{DefaultAction: specs.ActErrno, DefaultErrnoRet: &errno}
 	for i, op := range []specs.LinuxSeccompOperator{

@@ -12,7 +12,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"coracle/pkg/ns"
+	"coracle/pkg/ids"
 )
 
 // Options are what a container may differ in.
@@ -21,7 +21,7 @@ type Options struct {
 	ReadOnlyRootfs bool
 	Args, Env      []string
 	Cwd            string
-	User           User
+	User           ids.User
 	Hostname       string
 	Terminal       bool
 
@@ -42,41 +42,13 @@ type Options struct {
 	NoShm                              bool // no /dev/shm
 	Umask                              *uint32
 	Annotations                        map[string]string
-	Maps                               ns.Maps
+	Maps                               ids.Maps
 	// Identities says that somebody answers the calls about identities that the
 	// filter of a single id hands over (package ids).
 	Identities bool
 }
 
-// User is a resolved user, see ResolveUser.
-type User struct {
-	UID, GID       uint32
-	AdditionalGIDs []uint32
-}
-
 const defaultShmSize = 64 << 20
-
-// unmappedError is a user that the host has no id for.
-type unmappedError struct {
-	user User
-	maps ns.Maps
-}
-
-func (e *unmappedError) Error() string {
-	return fmt.Sprintf("user %d:%d is outside of the ids of this user namespace", e.user.UID, e.user.GID)
-}
-
-func (e *unmappedError) Hint() string {
-	return e.maps.Remedy() + "; or run as root of the container: --user 0"
-}
-
-// CheckUser reports a user or group that has no id in the user namespace.
-func CheckUser(m ns.Maps, u User) error {
-	if len(m.UID) > 0 && !m.Has(u.UID, u.GID) {
-		return &unmappedError{u, m}
-	}
-	return nil
-}
 
 // New returns the spec. The error says which option is wrong.
 func New(o Options) (*specs.Spec, error) {
@@ -84,7 +56,7 @@ func New(o Options) (*specs.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := CheckUser(o.Maps, o.User); err != nil {
+	if err := o.Maps.Check(o.User); err != nil {
 		return nil, err
 	}
 	s := &specs.Spec{
@@ -196,17 +168,6 @@ var defaultCapabilities = []string{
 	"CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
 }
 
-// allCapabilities are those of Linux 6, in the order of their numbers.
-var allCapabilities = []string{
-	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID",
-	"CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST",
-	"CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO",
-	"CAP_SYS_CHROOT", "CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE",
-	"CAP_SYS_RESOURCE", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE",
-	"CAP_AUDIT_CONTROL", "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM",
-	"CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
-}
-
 // Capabilities returns the sets of a process: add and drop over the default,
 // drop ALL before add as in Docker. Inheritable and ambient stay empty.
 func Capabilities(add, drop []string, privileged bool) (*specs.LinuxCapabilities, error) {
@@ -220,7 +181,7 @@ func Capabilities(add, drop []string, privileged bool) (*specs.LinuxCapabilities
 	set := slices.Clone(defaultCapabilities)
 	switch {
 	case privileged, slices.Contains(add, "ALL"):
-		set = slices.Clone(allCapabilities)
+		set = ids.Capabilities()
 	case slices.Contains(drop, "ALL"):
 		set = nil
 	}
@@ -237,11 +198,12 @@ func Capabilities(add, drop []string, privileged bool) (*specs.LinuxCapabilities
 
 func normalizeCaps(names []string) ([]string, error) {
 	var out []string
+	known := ids.Capabilities()
 	for _, n := range names {
 		c := strings.ToUpper(n)
 		if c != "ALL" {
 			c = "CAP_" + strings.TrimPrefix(c, "CAP_")
-			if !slices.Contains(allCapabilities, c) {
+			if !slices.Contains(known, c) {
 				return nil, fmt.Errorf("unknown capability: %q", c)
 			}
 		}

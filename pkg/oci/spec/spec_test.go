@@ -10,7 +10,6 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"coracle/pkg/ns"
 	"coracle/pkg/oci/spec"
 )
 
@@ -106,28 +105,6 @@ func TestNew(t *testing.T) {
 		}
 		if s.Process.Cwd != "/" || s.Annotations != nil || s.Hooks != nil {
 			t.Errorf("%s: cwd %q, annotations %v, hooks %v", name, s.Process.Cwd, s.Annotations, s.Hooks)
-		}
-	}
-}
-
-func TestCheckUser(t *testing.T) {
-	one := ns.Maps{UID: []ns.IDMap{{ContainerID: 0, Size: 1}}, GID: []ns.IDMap{{ContainerID: 0, Size: 1}}}
-	many := ns.Maps{UID: []ns.IDMap{{ContainerID: 0, Size: 1}, {ContainerID: 1, Size: 65536}}, GID: []ns.IDMap{{ContainerID: 0, Size: 1000}}}
-	for _, c := range []struct {
-		m    ns.Maps
-		u    spec.User
-		fits bool
-	}{
-		{ns.Maps{}, spec.User{UID: 5}, true}, {one, spec.User{}, true}, {one, spec.User{UID: 1}, false}, {one, spec.User{GID: 1}, false},
-		{many, spec.User{UID: 65536, GID: 999}, true}, {many, spec.User{UID: 65537}, false}, {many, spec.User{GID: 1000}, false},
-		{many, spec.User{UID: 1<<32 - 1}, false},
-	} {
-		err := spec.CheckUser(c.m, c.u)
-		if (err == nil) != c.fits {
-			t.Errorf("%+v in %+v: %v", c.u, c.m, err)
-		}
-		if h, ok := err.(interface{ Hint() string }); err != nil && (!ok || !strings.Contains(h.Hint(), "--user 0")) {
-			t.Errorf("no hint: %v", err)
 		}
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package spec_test
+package ids_test
 
 import (
 	"fmt"
@@ -12,7 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/pkg/oci/spec"
+	"coracle/pkg/hint"
+	"coracle/pkg/ids"
 )
 
 const passwd = `root:x:0:0:root:/root:/bin/sh
@@ -94,7 +95,7 @@ func TestResolveUser(t *testing.T) {
 		{"# a comment", "", "no matching entries in passwd file"}, {"broken", "", "no matching entries in passwd file"},
 		{"1\x00", "", "no matching entries in passwd file"}, {"１", "", "no matching entries in passwd file"},
 	} {
-		u, home, err := spec.ResolveUser(dir, c.user, strings.Fields(c.add))
+		u, home, err := ids.ResolveUser(dir, c.user, strings.Fields(c.add))
 		if err != nil {
 			if !strings.HasSuffix(err.Error(), c.want) {
 				t.Errorf("%q + %q: %v, want %s", c.user, c.add, err, c.want)
@@ -115,7 +116,7 @@ func TestResolveUser(t *testing.T) {
 
 func TestResolveUserWithoutFiles(t *testing.T) {
 	for user, want := range map[string]string{"": "0:0 /root", "0": "0:0 /", "5:6": "5:6 /", "root": "error", "5:wheel": "error"} {
-		u, home, err := spec.ResolveUser(t.TempDir(), user, nil)
+		u, home, err := ids.ResolveUser(t.TempDir(), user, nil)
 		if got := fmt.Sprintf("%d:%d %s", u.UID, u.GID, home); got != want && (err == nil || want != "error") {
 			t.Errorf("%q: %s, %v, want %s", user, got, err, want)
 		}
@@ -156,7 +157,7 @@ func TestR14_AccountsOfAnyKind(t *testing.T) {
 				t.Fatal(err)
 			}
 			began := time.Now()
-			if u, _, err := spec.ResolveUser(dir, "alien", nil); err == nil {
+			if u, _, err := ids.ResolveUser(dir, "alien", nil); err == nil {
 				t.Errorf("alien was found: %+v", u)
 			}
 			if took := time.Since(began); took > time.Second {
@@ -179,7 +180,7 @@ func FuzzResolveUser(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		u, home, err := spec.ResolveUser(dir, user, nil)
+		u, home, err := ids.ResolveUser(dir, user, nil)
 		if err != nil {
 			return
 		}
@@ -194,4 +195,26 @@ func FuzzResolveUser(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestCheckUser(t *testing.T) {
+	one := ids.Maps{UID: []ids.Map{{ContainerID: 0, Size: 1}}, GID: []ids.Map{{ContainerID: 0, Size: 1}}}
+	many := ids.Maps{UID: []ids.Map{{ContainerID: 0, Size: 1}, {ContainerID: 1, Size: 65536}}, GID: []ids.Map{{ContainerID: 0, Size: 1000}}}
+	for _, c := range []struct {
+		m    ids.Maps
+		u    ids.User
+		fits bool
+	}{
+		{ids.Maps{}, ids.User{UID: 5}, true}, {one, ids.User{}, true}, {one, ids.User{UID: 1}, false}, {one, ids.User{GID: 1}, false},
+		{many, ids.User{UID: 65536, GID: 999}, true}, {many, ids.User{UID: 65537}, false}, {many, ids.User{GID: 1000}, false},
+		{many, ids.User{UID: 1<<32 - 1}, false},
+	} {
+		err := c.m.Check(c.u)
+		if (err == nil) != c.fits {
+			t.Errorf("%+v in %+v: %v", c.u, c.m, err)
+		}
+		if err != nil && !strings.Contains(hint.Of(err), "--user 0") {
+			t.Errorf("no hint: %v", err)
+		}
+	}
 }

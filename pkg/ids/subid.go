@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package ns
+package ids
 
 import (
 	"os"
@@ -49,7 +49,7 @@ func usermod() string {
 // namespace of ours.
 func callerUID() int {
 	uid := os.Geteuid()
-	maps, err := CurrentMaps()
+	maps, err := Current()
 	if err != nil {
 		return uid
 	}

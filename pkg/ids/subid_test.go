@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package ns
+package ids
 
 import (
 	"os"
@@ -38,15 +38,15 @@ func TestFreeSubIDs(t *testing.T) {
 }
 
 func TestSameInside(t *testing.T) {
-	around := []IDMap{{0, 1000, 1}, {1, 100000, 65536}}
+	around := []Map{{0, 1000, 1}, {1, 100000, 65536}}
 	got := sameInside(around)
-	if len(got) != 2 || got[0] != (IDMap{0, 0, 1}) || got[1] != (IDMap{1, 1, 65536}) {
+	if len(got) != 2 || got[0] != (Map{0, 0, 1}) || got[1] != (Map{1, 1, 65536}) {
 		t.Errorf("%v", got)
 	}
 }
 
 func TestRemedy(t *testing.T) {
-	single := []IDMap{{0, 1000, 1}}
+	single := []Map{{0, 1000, 1}}
 	for reason, want := range map[string]string{
 		reasonAsked:                         "unset CORACLE_SINGLE_ID",
 		reasonNoNewPriv:                     "start coracle without no_new_privs (in a unit: NoNewPrivileges=no)",

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ids
+
+import (
+	"os"
+	"os/user"
+	"strconv"
+
+	"github.com/rootless-containers/rootlesskit/v3/pkg/parent/idtools"
+	"golang.org/x/sys/unix"
+)
+
+// HostMaps returns the maps that the calling user may have: every id for root,
+// the ranges of /etc/subuid and /etc/subgid where the host has newuidmap and
+// newgidmap, and a single id otherwise. CORACLE_SINGLE_ID=1 asks for the single
+// id.
+func HostMaps() (Maps, error) {
+	uid, gid := os.Geteuid(), os.Getegid()
+	m := Maps{UID: []Map{{0, uid, 1}}, GID: []Map{{0, gid, 1}}}
+	if os.Getenv("CORACLE_SINGLE_ID") == "1" {
+		m.Reason = reasonAsked
+		return m, nil
+	}
+	if all, ok := rootMaps(); ok {
+		return all, nil
+	}
+	if on, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); err == nil && on == 1 {
+		m.Reason = reasonNoNewPriv
+		return m, nil
+	}
+	for _, p := range mapPrograms {
+		if _, err := os.Stat(p); err != nil {
+			m.Reason = p + notInstalled
+			return m, nil
+		}
+	}
+	name := ""
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		name = u.Username
+	}
+	uids, gids, err := idtools.GetSubIDRanges(uid, name)
+	if err != nil {
+		m.Reason = err.Error()
+		return m, nil
+	}
+	whole := Maps{UID: m.UID, GID: m.GID}
+	for _, r := range uids {
+		whole.UID = appendRange(whole.UID, r)
+	}
+	for _, r := range gids {
+		whole.GID = appendRange(whole.GID, r)
+	}
+	if around, err := Current(); err == nil && !around.contain(whole) {
+		m.Reason = "the user namespace around has no root, or not those ids"
+		return m, nil
+	}
+	return whole, nil
+}
+
+// contain reports whether the ids that maps lead to exist in this namespace, and
+// root, without whom the programs that write maps have no privilege.
+func (m Maps) contain(maps Maps) bool {
+	all := func(have, want []Map) bool {
+		for _, w := range want {
+			if !covers(have, uint32(w.HostID)) || !covers(have, uint32(w.HostID+w.Size-1)) {
+				return false
+			}
+		}
+		return covers(have, 0)
+	}
+	return all(m.UID, maps.UID) && all(m.GID, maps.GID)
+}
+
+func appendRange(maps []Map, r idtools.SubIDRange) []Map {
+	last := maps[len(maps)-1]
+	return append(maps, Map{ContainerID: last.ContainerID + last.Size, HostID: r.Start, Size: r.Length})
+}
+
+// rootMaps are the maps of root, whose all ids are: each is itself, as far as
+// there are ids in the namespace around.
+func rootMaps() (Maps, bool) {
+	if os.Geteuid() != 0 || !mayMap() {
+		return Maps{}, false
+	}
+	around, err := Current()
+	if err != nil || around.Single() {
+		return Maps{}, false
+	}
+	return Maps{UID: sameInside(around.UID), GID: sameInside(around.GID)}, true
+}
+
+// sameInside maps every id of a namespace to itself.
+func sameInside(around []Map) []Map {
+	var same []Map
+	for _, m := range around {
+		same = append(same, Map{ContainerID: m.ContainerID, HostID: m.ContainerID, Size: m.Size})
+	}
+	return same
+}
+
+// mayMap reports whether this process may write id maps of others than itself;
+// to map 0, Linux 5.12 asks for CAP_SETFCAP too (user_namespaces(7)).
+func mayMap() bool {
+	return Capable(unix.CAP_SETUID) && Capable(unix.CAP_SETGID) && Capable(unix.CAP_SETFCAP)
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ids
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Map is one line of user_namespaces(7)' uid_map.
+type Map struct {
+	ContainerID int `json:"containerId"`
+	HostID      int `json:"hostId"`
+	Size        int `json:"size"`
+}
+
+// Maps are the id maps of a user namespace: the caller becomes 0, and the ids
+// that the administrator gave to the caller follow from 1.
+type Maps struct {
+	UID []Map `json:"uid"`
+	GID []Map `json:"gid"`
+	// Reason says why there is only a single id, when there is.
+	Reason string `json:"reason,omitempty"`
+}
+
+// Has reports whether a user and a group exist inside the namespace.
+func (m Maps) Has(uid, gid uint32) bool { return covers(m.UID, uid) && covers(m.GID, gid) }
+
+func covers(maps []Map, id uint32) bool {
+	for _, m := range maps {
+		if uint64(id) >= uint64(m.ContainerID) && uint64(id) < uint64(m.ContainerID)+uint64(m.Size) {
+			return true
+		}
+	}
+	return false
+}
+
+// unmappedError is a user that the host has no id for.
+type unmappedError struct {
+	user User
+	maps Maps
+}
+
+func (e *unmappedError) Error() string {
+	return fmt.Sprintf("user %d:%d is outside of the ids of this user namespace", e.user.UID, e.user.GID)
+}
+
+func (e *unmappedError) Hint() string {
+	return e.maps.Remedy() + "; or run as root of the container: --user 0"
+}
+
+// Check reports a user or group that has no id in the user namespace. Maps that
+// are not known, the zero value, have all.
+func (m Maps) Check(u User) error {
+	if len(m.UID) > 0 && !m.Has(u.UID, u.GID) {
+		return &unmappedError{u, m}
+	}
+	return nil
+}
+
+// Single reports whether the caller's own id is the only one.
+func (m Maps) Single() bool { return len(m.UID) == 1 && m.UID[0].Size == 1 }
+
+// Current reads the maps of the user namespace this process is in.
+func Current() (Maps, error) { return readMaps("/proc/self") }
+
+// Of reads the maps of the user namespace that a process is in.
+func Of(pid int) (Maps, error) { return readMaps("/proc/" + strconv.Itoa(pid)) }
+
+func readMaps(proc string) (Maps, error) {
+	var m Maps
+	for _, f := range []struct {
+		path string
+		to   *[]Map
+	}{{proc + "/uid_map", &m.UID}, {proc + "/gid_map", &m.GID}} {
+		data, err := os.ReadFile(f.path)
+		if err != nil {
+			return Maps{}, fmt.Errorf("read id maps: %w", err)
+		}
+		for line := range strings.Lines(string(data)) {
+			var im Map
+			if _, err := fmt.Sscan(line, &im.ContainerID, &im.HostID, &im.Size); err != nil {
+				return Maps{}, fmt.Errorf("read id maps: %w", err)
+			}
+			*f.to = append(*f.to, im)
+		}
+	}
+	return m, nil
+}

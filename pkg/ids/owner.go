@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ids
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Single reports whether the user namespace of this process has a single id, so
+// that owners cannot be kept: everything belongs to root. It is read once, when
+// it is first asked for: a process that still has to join its namespace must not
+// ask before.
+var Single = sync.OnceValue(func() bool {
+	m, err := Current()
+	return err == nil && m.Single()
+})
+
+// ForeignError is an owner whom the user namespace does not have.
+type ForeignError struct {
+	UID, GID int
+	Err      error
+}
+
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("chown to %d:%d: %v", e.UID, e.GID, e.Err)
+}
+
+func (e *ForeignError) Unwrap() error { return e.Err }
+
+// Hint says where ids come from.
+func (e *ForeignError) Hint() string {
+	return "the user namespace has no such id; more of them come from /etc/subuid and /etc/subgid"
+}
+
+// Chown is fchownat(2) of base in the directory dir, or of the file dir itself
+// without a base; of a link, and not of what it leads to. Where there is a single
+// id, there is nobody else to give a file to, and that is no error.
+func Chown(dir int, base string, uid, gid int) error {
+	err := chownAt(dir, base, uid, gid)
+	switch {
+	case errors.Is(err, unix.EINVAL) && Single():
+		return nil
+	case errors.Is(err, unix.EINVAL):
+		return &ForeignError{uid, gid, err}
+	}
+	return err
+}
+
+// chownAt refuses what the kernel would see the lower 32 bits of, and -1, which
+// means "no change" to it.
+func chownAt(dir int, base string, uid, gid int) error {
+	if !isID(uid) || !isID(gid) {
+		return unix.EINVAL
+	}
+	return unix.Fchownat(dir, base, uid, gid, unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH)
+}
+
+func isID(id int) bool { return id >= 0 && id <= 1<<32-2 }
