@@ -31,9 +31,10 @@ order='
 8 coracle/pkg/dockerfile/files
 8 coracle/pkg/bundle
 9 coracle/pkg/dockerfile
+10 coracle/pkg/dockerfile/run
 8 coracle/pkg/container/logfile
 9 coracle/pkg/container
-9 coracle/pkg/container/sandbox
+8 coracle/pkg/box
 10 coracle/pkg/container/supervise
 10 coracle/pkg/docker
 11 coracle/pkg/cli/progress

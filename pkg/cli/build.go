@@ -19,6 +19,7 @@ import (
 
 	"coracle/pkg/cli/progress"
 	"coracle/pkg/dockerfile"
+	dockerrun "coracle/pkg/dockerfile/run"
 	"coracle/pkg/events"
 	"coracle/pkg/oci"
 	"coracle/pkg/oci/registry"
@@ -209,7 +210,7 @@ func runBuild(e *env, c *cli.Context, st *overlay.Store, o dockerfile.Options, o
 			_ = os.Remove(file)
 		}
 	}
-	res, err := dockerfile.Build(c.Context, st, &baseImages{e: e, st: st}, &buildRunner{st: st, ulimits: o.Ulimits}, o, show.Event)
+	res, err := dockerfile.Build(c.Context, st, &baseImages{e: e, st: st}, &dockerrun.Runner{Store: st, Ulimits: o.Ulimits}, o, show.Event)
 	show.Close()
 	if ferr := finish(err == nil); err == nil && ferr != nil {
 		return ferr

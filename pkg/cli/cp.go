@@ -20,6 +20,7 @@ import (
 
 	"coracle/pkg/container"
 	"coracle/pkg/container/transfer"
+	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci"
 )
@@ -339,11 +340,11 @@ func (c *counter) Write(p []byte) (int, error) {
 // ownersHere tells whose files here are, by the numbers that they have outside
 // of a user namespace.
 func ownersHere() (func(uid, gid int) (int, int), error) {
-	maps, err := ns.CurrentMaps()
+	maps, err := ids.Current()
 	if err != nil {
 		return nil, err
 	}
-	outside := func(maps []ns.IDMap, id int) int {
+	outside := func(maps []ids.Map, id int) int {
 		for _, m := range maps {
 			if id >= m.ContainerID && id < m.ContainerID+m.Size {
 				return m.HostID + id - m.ContainerID

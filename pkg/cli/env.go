@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"coracle/pkg/container"
+	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
@@ -91,7 +92,7 @@ func (e *env) openStore() (*overlay.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	maps, err := ns.CurrentMaps()
+	maps, err := ids.Current()
 	if err != nil {
 		return nil, err
 	}

@@ -46,13 +46,6 @@ func TestReadKeyFile(t *testing.T) {
 	}
 }
 
-func TestMergeEnv(t *testing.T) {
-	got := mergeEnv([]string{"PATH=/bin", "A=1", "B=2"}, []string{"A=x=y", "B", "C=3", "D"})
-	if want := []string{"PATH=/bin", "A=x=y", "C=3"}; !reflect.DeepEqual(got, want) {
-		t.Errorf("%q, want %q", got, want)
-	}
-}
-
 func FuzzReadKeyFile(f *testing.F) {
 	for _, s := range []string{"A=1", "#", "\ufeff A", "=", "A\x00=1"} {
 		f.Add(s)

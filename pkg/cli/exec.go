@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/container"
+	"coracle/pkg/oci/spec"
 )
 
 func execCommand(e *env) *cli.Command {
@@ -58,7 +59,7 @@ func runExec(e *env, c *cli.Context) error {
 		return err
 	}
 	o := container.ExecOptions{
-		Args: c.Args().Tail(), Env: mergeEnv(nil, vars), Cwd: c.String("workdir"), User: c.String("user"),
+		Args: c.Args().Tail(), Env: spec.MergeEnv(nil, vars...), Cwd: c.String("workdir"), User: c.String("user"),
 		Tty: c.Bool("tty"), Stdin: c.Bool("interactive"), Detach: c.Bool("detach"), Privileged: c.Bool("privileged"),
 	}
 	if ws, err := unix.IoctlGetWinsize(int(e.stdout.Fd()), unix.TIOCGWINSZ); err == nil && o.Tty {

@@ -26,7 +26,7 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/container/logfile"
 	"coracle/pkg/docker"
-	"coracle/pkg/ns"
+	"coracle/pkg/ids"
 )
 
 func infoCommand(e *env) *cli.Command {
@@ -160,7 +160,7 @@ func backingFileSystem(root string) string {
 // infoWarnings says what this host cannot give.
 func infoWarnings(groups cgroupSupport) []string {
 	var list []string
-	if maps, err := ns.HostMaps(); err == nil && maps.Single() {
+	if maps, err := ids.HostMaps(); err == nil && maps.Single() {
 		list = append(list, "WARNING: containers have a single user id: "+maps.Reason)
 	}
 	if groups.driver == "none" {

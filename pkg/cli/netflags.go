@@ -16,8 +16,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/box"
 	"coracle/pkg/container"
-	"coracle/pkg/container/sandbox"
 	"coracle/pkg/ns/child"
 	"coracle/pkg/slirp"
 )
@@ -57,11 +57,11 @@ func setNet(e *env, c *cli.Context, r *container.Record, exposed []string) error
 			}
 		}
 	}
-	if n.Mode == sandbox.NetHost && len(n.Publish) > 0 {
+	if n.Mode == box.NetHost && len(n.Publish) > 0 {
 		e.warn("Published ports are discarded when using host network mode")
 		n.Publish = nil
 	}
-	if n.Mode == sandbox.NetHost && !child.ClosesAbstract() {
+	if n.Mode == box.NetHost && !child.ClosesAbstract() {
 		e.warn("with --network host the container reaches the host's abstract unix sockets: keeping it from them takes Landlock and Linux 6.12")
 	}
 	if n.OnNetworkOf() != "" {
@@ -223,11 +223,11 @@ func places(c *cli.Context) ([]netPlace, error) {
 		list = append(list, p)
 	}
 	if len(list) == 0 {
-		list = []netPlace{{name: sandbox.NetBridge}}
+		list = []netPlace{{name: box.NetBridge}}
 	}
 	for i := range list {
 		if list[i].name == "default" {
-			list[i].name = sandbox.NetBridge
+			list[i].name = box.NetBridge
 		}
 	}
 	return list, list[0].takeFlags(c)
@@ -291,7 +291,7 @@ func (p netPlace) endpoint(network string) container.Endpoint {
 // userDefined reports whether the network has a name that somebody gave it.
 func (p netPlace) userDefined() bool {
 	switch p.name {
-	case sandbox.NetBridge, sandbox.NetHost, sandbox.NetNone:
+	case box.NetBridge, box.NetHost, box.NetNone:
 		return false
 	}
 	return !strings.HasPrefix(p.name, "container:")
@@ -326,7 +326,7 @@ func setNetworks(e *env, c *cli.Context, n *container.Net) error {
 		if i == 0 {
 			n.Mode = name
 		}
-		if p.name == sandbox.NetBridge || p.userDefined() {
+		if p.name == box.NetBridge || p.userDefined() {
 			n.Networks = append(n.Networks, p.endpoint(name))
 		}
 	}
@@ -363,7 +363,7 @@ func checkPlace(e *env, p netPlace) error {
 		return errors.New("network-scoped aliases are only supported for user-defined networks")
 	case !p.userDefined() && (p.ip.IsValid() || p.ip6.IsValid()):
 		return errors.New("invalid config for network: user specified IP address is supported on user defined networks only")
-	case (p.name == sandbox.NetHost || strings.HasPrefix(p.name, "container:")) && !p.mac.IsZero():
+	case (p.name == box.NetHost || strings.HasPrefix(p.name, "container:")) && !p.mac.IsZero():
 		return cliErrorf("conflicting options: mac-address and the network mode")
 	}
 	if len(p.linkLocal) > 0 {

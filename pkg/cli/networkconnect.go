@@ -9,8 +9,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/box"
 	"coracle/pkg/container"
-	"coracle/pkg/container/sandbox"
 )
 
 func networkConnectCommand(e *env) *cli.Command {
@@ -61,10 +61,10 @@ func networkDisconnectCommand(e *env) *cli.Command {
 func onNetwork(e *env, c *cli.Context, f func(*container.Store, *container.Container, string) error) error {
 	network := c.Args().First()
 	switch network {
-	case sandbox.NetBridge:
-	case sandbox.NetHost:
+	case box.NetBridge:
+	case box.NetHost:
 		return errors.New("container cannot be disconnected from host network or connected to host network")
-	case sandbox.NetNone:
+	case box.NetNone:
 		return errors.New("container cannot be connected to multiple networks with one of the networks in private (none) mode")
 	default:
 		nets, err := e.networks()

@@ -12,7 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/container/sandbox"
+	"coracle/pkg/box"
 	"coracle/pkg/events"
 	"coracle/pkg/slirp"
 )
@@ -71,7 +71,7 @@ func newNetwork(c *cli.Context) (slirp.NewNamed, error) {
 	o := slirp.NewNamed{Name: c.Args().First(), Internal: c.Bool("internal")}
 	var err error
 	switch d := c.String("driver"); d {
-	case "", sandbox.NetBridge:
+	case "", box.NetBridge:
 	case "host", "null":
 		return o, fmt.Errorf("only one instance of %q network is allowed", d)
 	default:

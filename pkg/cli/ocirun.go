@@ -18,8 +18,10 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/box"
 	"coracle/pkg/bundle"
 	"coracle/pkg/ns"
+	"coracle/pkg/oci/spec"
 )
 
 func (o *ociCommands) createOptions(c *cli.Context) (bundle.CreateOptions, error) {
@@ -67,11 +69,7 @@ func ociSignals(detach bool) chan os.Signal {
 func (o *ociCommands) stay(p *bundle.Process, err error, detach bool, sigs chan os.Signal) error {
 	var xe *ns.ExecError
 	if errors.As(err, &xe) && !detach {
-		code := 126
-		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
-			code = 127
-		}
-		return &exitError{code, err}
+		return &exitError{box.ExitCode(err), err}
 	}
 	if err != nil || detach {
 		return err
@@ -185,7 +183,7 @@ func ociProcess(c *cli.Context, first *specs.Process) (*specs.Process, error) {
 	p := *first
 	p.Args, p.Terminal, p.ConsoleSize = c.Args().Tail(), c.Bool("tty"), nil
 	p.NoNewPrivileges = p.NoNewPrivileges || c.Bool("no-new-privs")
-	p.Env = mergeEnv(first.Env, c.StringSlice("env"))
+	p.Env = spec.MergeEnv(first.Env, c.StringSlice("env")...)
 	if cwd := c.String("cwd"); cwd != "" {
 		p.Cwd = cwd
 	}

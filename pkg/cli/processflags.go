@@ -14,8 +14,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/box"
 	"coracle/pkg/container"
-	"coracle/pkg/container/sandbox"
+	"coracle/pkg/oci/spec"
 )
 
 func setProcess(e *env, c *cli.Context, r *container.Record, entrypoint, imageCmd, imageEnv []string, cwd, user string, cmd []string) error {
@@ -40,7 +41,7 @@ func setProcess(e *env, c *cli.Context, r *container.Record, entrypoint, imageCm
 	if c.Bool("env-host") {
 		vars = append(os.Environ(), vars...)
 	}
-	p.Env = mergeEnv(mergeEnv(imageEnv, c.StringSlice("unsetenv")), vars)
+	p.Env = spec.MergeEnv(spec.MergeEnv(imageEnv, c.StringSlice("unsetenv")...), vars...)
 	p.Cwd, p.User = cwd, user
 	if w := c.String("workdir"); w != "" {
 		p.Cwd = w
@@ -83,7 +84,7 @@ func setProcess(e *env, c *cli.Context, r *container.Record, entrypoint, imageCm
 // hostNetwork reports whether the container's network is the host's.
 func hostNetwork(c *cli.Context) bool {
 	list := c.StringSlice("network")
-	return len(list) > 0 && (list[0] == sandbox.NetHost || list[0] == "name="+sandbox.NetHost)
+	return len(list) > 0 && (list[0] == box.NetHost || list[0] == "name="+box.NetHost)
 }
 
 // umask reads an octal file mode creation mask, or none.
@@ -126,29 +127,6 @@ func setAttach(c *cli.Context, p *container.Process) error {
 	}
 	p.StdinOnce = p.OpenStdin && p.AttachStdin
 	return nil
-}
-
-// mergeEnv puts changes over base; a change without = unsets.
-func mergeEnv(base, changes []string) []string {
-	out := append([]string(nil), base...)
-next:
-	for _, kv := range changes {
-		name, _, set := strings.Cut(kv, "=")
-		for i, have := range out {
-			if strings.HasPrefix(have, name+"=") {
-				if set {
-					out[i] = kv
-				} else {
-					out = append(out[:i], out[i+1:]...)
-				}
-				continue next
-			}
-		}
-		if set {
-			out = append(out, kv)
-		}
-	}
-	return out
 }
 
 // environment reads --env-file and then -e.

@@ -12,7 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
-	"coracle/pkg/ns"
+	"coracle/pkg/ids"
 	"coracle/pkg/oci/spec"
 )
 
@@ -93,7 +93,7 @@ func setDevices(e *env, c *cli.Context, f *container.Safety) error {
 			e.warn("--device %s: the permissions have no effect: only root may set rules for devices", v)
 		}
 		for _, n := range list {
-			if maps, err := ns.HostMaps(); err == nil && !maps.Single() && n.ThroughGroup() {
+			if maps, err := ids.HostMaps(); err == nil && !maps.Single() && n.ThroughGroup() {
 				e.warn("--device %s: you may open it as a member of its group, and a container's processes are not in that", n.Source)
 			}
 		}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 
+	"coracle/pkg/oci/spec"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -68,9 +70,7 @@ func (s *Store) Diff(c *Container) ([]Change, error) {
 // isMountStub reports whether rel is an empty place that was only made to
 // mount something of ours on: it is no change that the container made.
 func isMountStub(rel string, d fs.DirEntry) bool {
-	switch rel {
-	case "/dev", "/proc", "/sys", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf":
-	default:
+	if !slices.Contains(spec.MountPoints(), rel) {
 		return false
 	}
 	info, err := d.Info()

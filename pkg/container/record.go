@@ -158,9 +158,6 @@ type Restart struct {
 // LogName is the log's file in the container's directory.
 const LogName = "container.log"
 
-// DefaultPath is the PATH of a container whose image sets none.
-const DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 // Status is the state of a container in Docker's word for it.
 type Status string
 

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
 )
@@ -227,7 +228,7 @@ func TestTriggersOfAStage(t *testing.T) {
 	w := newWorld(t)
 	w.write(map[string]string{"f": "1"})
 	img := w.config("FROM scratch AS base\nONBUILD COPY f /f\nONBUILD ENV A=1\nFROM base\nRUN x\n", Options{})
-	if len(img.Config.OnBuild) != 0 || len(img.RootFS.DiffIDs) != 2 || !slices.Equal(img.Config.Env, []string{"PATH=" + defaultPath, "A=1"}) {
+	if len(img.Config.OnBuild) != 0 || len(img.RootFS.DiffIDs) != 2 || !slices.Equal(img.Config.Env, []string{"PATH=" + spec.DefaultPath, "A=1"}) {
 		t.Errorf("image is %+v", img)
 	}
 }

@@ -45,7 +45,7 @@ func configure(s *stage, cmd instructions.Command, escape rune) error {
 	switch c := cmd.(type) {
 	case *instructions.EnvCommand:
 		for _, kv := range c.Env {
-			conf.Env = setEnv(conf.Env, kv.Key, kv.Value)
+			conf.Env = spec.MergeEnv(conf.Env, kv.Key+"="+kv.Value)
 			s.args.vars[kv.Key] = kv.Value
 		}
 		s.addHistory("ENV "+pairs(c.Env), true)

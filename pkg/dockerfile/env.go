@@ -199,15 +199,3 @@ func (b *builder) arg(s *stage, c *instructions.ArgCommand) error {
 	s.addHistory("ARG "+strings.Join(shown, " "), true)
 	return nil
 }
-
-// setEnv changes a list of NAME=value, keeping its order.
-func setEnv(list []string, key, value string) []string {
-	for i, e := range list {
-		if k, _, _ := strings.Cut(e, "="); k == key {
-			list = slices.Clone(list)
-			list[i] = key + "=" + value
-			return list
-		}
-	}
-	return append(slices.Clip(list), key+"="+value)
-}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
 )
 
@@ -93,7 +94,7 @@ func TestConfigurationFromScratch(t *testing.T) {
 	w := newWorld(t)
 	img := w.config("FROM scratch\nWORKDIR /\nCMD x\n", Options{})
 	c := img.Config
-	if c.WorkingDir != "/" || !slices.Equal(c.Env, []string{"PATH=" + defaultPath}) || !c.ArgsEscaped { //nolint:staticcheck // BuildKit's
+	if c.WorkingDir != "/" || !slices.Equal(c.Env, []string{"PATH=" + spec.DefaultPath}) || !c.ArgsEscaped { //nolint:staticcheck // BuildKit's
 		t.Errorf("configuration is %+v", c)
 	}
 	if !img.History[0].EmptyLayer || img.History[0].CreatedBy != "WORKDIR /" {

@@ -13,11 +13,9 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"coracle/pkg/dockerfile/files"
+	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
 )
-
-// defaultPath is the PATH of images that have none.
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // run is RUN.
 func (b *builder) run(s *stage, c *instructions.RunCommand) error {
@@ -85,16 +83,16 @@ func (b *builder) runEnv(s *stage) []string {
 			v, ok = b.o.BuildArgs[otherCase(k)]
 		}
 		if ok {
-			env = setEnv(env, k, v)
+			env = spec.MergeEnv(env, k+"="+v)
 		}
 	}
 	for _, e := range s.image.Config.Env {
 		k, _, _ := strings.Cut(e, "=")
-		env = setEnv(env, k, s.args.vars[k])
+		env = spec.MergeEnv(env, k+"="+s.args.vars[k])
 	}
 	for _, k := range s.args.args {
 		if v, ok := s.args.vars[k]; ok {
-			env = setEnv(env, k, v)
+			env = spec.MergeEnv(env, k+"="+v)
 		}
 	}
 	return env

@@ -17,6 +17,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"coracle/pkg/dockerfile/files"
+	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
 )
 
@@ -121,8 +122,8 @@ func (b *builder) from(s *stage, src instructions.Stage) error {
 		return err
 	}
 	if _, ok := s.args.vars["PATH"]; !ok {
-		s.image.Config.Env = setEnv(s.image.Config.Env, "PATH", defaultPath)
-		s.args.vars["PATH"] = defaultPath
+		s.image.Config.Env = spec.MergeEnv(s.image.Config.Env, "PATH="+spec.DefaultPath)
+		s.args.vars["PATH"] = spec.DefaultPath
 	}
 	return b.triggers(s)
 }

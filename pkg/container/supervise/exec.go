@@ -14,8 +14,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/box"
 	"coracle/pkg/container"
-	"coracle/pkg/container/sandbox"
 	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci/spec"
@@ -97,7 +97,7 @@ func (s *supervisor) startExec(conn *container.Conn, init *ns.Init, o *container
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.join(init, o, sandbox.Stdio{In: pipes.child[0], Out: pipes.child[1], Err: pipes.child[2]})
+	p, err := s.join(init, o, box.Stdio{In: pipes.child[0], Out: pipes.child[1], Err: pipes.child[2]})
 	container.CloseFiles(pipes.child[:])
 	if err != nil {
 		container.CloseFiles(pipes.ours)
@@ -120,14 +120,14 @@ func (s *supervisor) startExec(conn *container.Conn, init *ns.Init, o *container
 	if err != nil {
 		_ = p.Process.Kill()
 		_, _ = p.Wait()
-		return nil, execError(err)
+		return nil, container.NewStartError(box.ExitCode(err), err)
 	}
 	return p, nil
 }
 
 // join sets another process up in the container and leaves it right before its
 // execve.
-func (s *supervisor) join(init *ns.Init, o *container.ExecOptions, io sandbox.Stdio) (*ns.Init, error) {
+func (s *supervisor) join(init *ns.Init, o *container.ExecOptions, io box.Stdio) (*ns.Init, error) {
 	s.mu.Lock()
 	first := s.spec
 	s.mu.Unlock()
@@ -163,11 +163,7 @@ func (s *supervisor) execProcess(first *specs.Process, o *container.ExecOptions)
 		}
 		proc.User = specs.User{UID: user.UID, GID: user.GID, AdditionalGids: user.AdditionalGIDs}
 	}
-	env := environment(p, home)
-	for _, kv := range o.Env {
-		env = setEnv(env, kv)
-	}
-	proc.Env = env
+	proc.Env = spec.MergeEnv(environment(p, home), o.Env...)
 	if o.Privileged {
 		all, err := spec.Capabilities(nil, nil, true)
 		if err != nil {
@@ -186,18 +182,6 @@ func homeIn(env []string) string {
 		}
 	}
 	return "/"
-}
-
-// setEnv puts name=value in place of an entry of the same name, or at the end.
-func setEnv(env []string, kv string) []string {
-	name, _, _ := strings.Cut(kv, "=")
-	for i, have := range env {
-		if strings.HasPrefix(have, name+"=") {
-			env[i] = kv
-			return env
-		}
-	}
-	return append(env, kv)
 }
 
 type execPipes struct {

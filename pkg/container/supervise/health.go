@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/box"
 	"coracle/pkg/container"
-	"coracle/pkg/container/sandbox"
 	"coracle/pkg/ns"
 )
 
@@ -96,7 +96,7 @@ func (s *supervisor) runProbe(ctx context.Context, args []string) (int, string, 
 		w.Close()
 		return 0, "", err
 	}
-	proc, err := s.join(init, &container.ExecOptions{Args: args, NoNewPrivs: true}, sandbox.Stdio{In: null, Out: w, Err: w})
+	proc, err := s.join(init, &container.ExecOptions{Args: args, NoNewPrivs: true}, box.Stdio{In: null, Out: w, Err: w})
 	w.Close()
 	null.Close()
 	if err != nil {

@@ -9,15 +9,15 @@ import (
 	"os"
 	"path/filepath"
 
+	"coracle/pkg/box"
 	"coracle/pkg/container"
-	"coracle/pkg/container/sandbox"
 	"coracle/pkg/slirp"
 )
 
-func (s *supervisor) endpoint(e container.Endpoint) sandbox.Endpoint {
+func (s *supervisor) endpoint(e container.Endpoint) box.Endpoint {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return sandbox.Endpoint{
+	return box.Endpoint{
 		Network: e.Network, Priority: e.Priority,
 		Member: slirp.Member{Container: s.id, Name: s.c.Name, Hostname: s.c.Process.Hostname, Aliases: e.Aliases, Addr: e.IP, Addr6: e.IP6, MAC: e.MAC},
 	}
@@ -95,20 +95,20 @@ func (s *supervisor) files() string {
 }
 
 // network is how the box is to be connected.
-func (s *supervisor) network(o opening) sandbox.Network {
+func (s *supervisor) network(o opening) box.Network {
 	n := s.c.Net
 	if s.shared != nil {
-		mode := sandbox.NetShared
+		mode := box.NetShared
 		if s.shared.Host {
-			mode = sandbox.NetHost
+			mode = box.NetHost
 		}
-		return sandbox.Network{Mode: mode, NetNS: o.netns}
+		return box.Network{Mode: mode, NetNS: o.netns}
 	}
-	var on []sandbox.Endpoint
+	var on []box.Endpoint
 	for _, e := range n.Networks {
 		on = append(on, s.endpoint(e))
 	}
-	return sandbox.Network{
+	return box.Network{
 		Mode: n.Mode, Networks: on, Ports: n.Publish, Listening: o.listening, AddHosts: n.AddHosts,
 		DNS: n.DNS, DNSSearch: n.DNSSearch, DNSOptions: n.DNSOptions,
 		Named: slirp.NewNetworks(s.store.Dirs()),

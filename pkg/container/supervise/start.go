@@ -8,12 +8,10 @@ import (
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
+	"coracle/pkg/box"
 	"coracle/pkg/container"
-	"coracle/pkg/container/sandbox"
 	"coracle/pkg/ids"
-	"coracle/pkg/ns"
 	"coracle/pkg/oci/spec"
 	"coracle/pkg/trace"
 )
@@ -34,7 +32,7 @@ func (s *supervisor) start() error {
 	if err != nil {
 		return err
 	}
-	init, sp, err := s.box.Start(o, s.limitOtherwise, sandbox.Stdio{In: io.childIn, Out: io.childOut, Err: io.childErr, Trees: mounts.trees})
+	init, sp, err := s.box.Start(o, s.limitOtherwise, box.Stdio{In: io.childIn, Out: io.childOut, Err: io.childErr, Trees: mounts.trees})
 	io.closeChildEnds()
 	if err != nil {
 		io.close()
@@ -53,7 +51,7 @@ func (s *supervisor) release() error {
 		return container.NewStartError(125, err)
 	}
 	if err := s.init.Exec(); err != nil {
-		return execError(err)
+		return container.NewStartError(box.ExitCode(err), err)
 	}
 	s.record(func(st *container.State) {
 		st.Status, st.Pid, st.StartedAt = container.Running, s.init.HostPid, time.Now().UTC()
@@ -69,20 +67,6 @@ func (s *supervisor) release() error {
 		go s.checkHealth(ctx)
 	}
 	return nil
-}
-
-// execError gives a failed execve Docker's exit code: 127 for a command that
-// is not there, 126 for one that may not be run.
-func execError(err error) error {
-	var xe *ns.ExecError
-	if !errors.As(err, &xe) {
-		return container.NewStartError(125, err)
-	}
-	code := 126
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
-		code = 127
-	}
-	return container.NewStartError(code, err)
 }
 
 // options turns the record into what package spec needs.
@@ -113,27 +97,9 @@ func (s *supervisor) options(mounts []specs.Mount) (spec.Options, error) {
 // environment puts Docker's own variables around the ones asked for: they are
 // only defaults.
 func environment(p container.Process, home string) []string {
-	have := map[string]bool{}
-	for _, kv := range p.Env {
-		for i := range kv {
-			if kv[i] == '=' {
-				have[kv[:i]] = true
-				break
-			}
-		}
-	}
-	var env []string
-	add := func(k, v string) {
-		if !have[k] {
-			env = append(env, k+"="+v)
-		}
-	}
-	add("PATH", container.DefaultPath)
-	add("HOSTNAME", p.Hostname)
+	before := []string{"PATH=" + spec.DefaultPath, "HOSTNAME=" + p.Hostname}
 	if p.Tty {
-		add("TERM", "xterm")
+		before = append(before, "TERM=xterm")
 	}
-	env = append(env, p.Env...)
-	add("HOME", home)
-	return env
+	return spec.DefaultEnv(before, p.Env, []string{"HOME=" + home})
 }

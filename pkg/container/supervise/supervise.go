@@ -16,9 +16,9 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"coracle/pkg/box"
 	"coracle/pkg/cgroup"
 	"coracle/pkg/container"
-	"coracle/pkg/container/sandbox"
 	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/overlay"
@@ -100,7 +100,7 @@ type supervisor struct {
 	lock   *state.Lock
 	log    logSink       // nil with the log driver none
 	group  *cgroup.Group // nil where no cgroup is delegated
-	box    *sandbox.Box
+	box    *box.Box
 	ctl    *net.UnixListener
 
 	mu        sync.Mutex
@@ -221,7 +221,7 @@ func (s *supervisor) open(o opening) error {
 		return err
 	}
 	dir := s.c.Dir()
-	s.box, err = sandbox.Open(sandbox.Config{
+	s.box, err = box.Open(box.Config{
 		Rootfs: overlay.Rootfs{
 			Lowers: topmostFirst(s.c.LayerDirs),
 			Upper:  filepath.Join(dir, "upper"),

@@ -137,6 +137,12 @@ func mounts(o Options) []specs.Mount {
 	return append(all, o.Mounts...)
 }
 
+// MountPoints are the places where every container has a mount of ours: in a
+// layer, one that is empty was made for that and is no change of the container's.
+func MountPoints() []string {
+	return []string{"/proc", "/dev", "/sys", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname"}
+}
+
 // Masked are the paths that are hidden, and those that are read-only, in a
 // container that is neither privileged nor without masks. hostNet says that
 // its network is the host's.
