@@ -37,6 +37,7 @@ order='
 8 coracle/pkg/box
 10 coracle/pkg/container/supervise
 10 coracle/pkg/docker
+11 coracle/pkg/container/create
 11 coracle/pkg/cli/progress
 11 coracle/pkg/cli/formatter
 11 coracle/pkg/cli/flags

@@ -244,3 +244,13 @@ func write(dir, file, value string) error {
 	_, err = f.WriteString(value)
 	return errors.Join(err, f.Close())
 }
+
+// Available are the controllers that a new container's group would have, and
+// whether there would be one at all.
+func Available() (names []string, delegated bool) {
+	if t, err := Find(); err == nil {
+		return t.Controllers(), true
+	}
+	names = ScopeControllers()
+	return names, len(names) > 0
+}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"coracle/pkg/cli/flags"
+	"coracle/pkg/docker"
 
 	"github.com/urfave/cli/v2"
 
@@ -124,25 +125,25 @@ func checkRefusedBuild(c *cli.Context) error {
 		return cliErrorf("no builder %q found", v)
 	}
 	if v := c.String("call"); v != "" && v != "build" {
-		return &refusal{flag: "call=" + v, why: "a Dockerfile is built, not described"}
+		return docker.Unsupported("call="+v, "a Dockerfile is built, not described", "")
 	}
 	if c.Bool("check") {
-		return &refusal{flag: "check", why: "a Dockerfile is built, not judged"}
+		return docker.Unsupported("check", "a Dockerfile is built, not judged", "")
 	}
 	if len(c.StringSlice("ssh")) > 0 {
-		return &refusal{flag: "ssh", why: "there is no SSH agent in a build", hint: "give a key by --secret, and RUN --mount=type=secret"}
+		return docker.Unsupported("ssh", "there is no SSH agent in a build", "give a key by --secret, and RUN --mount=type=secret")
 	}
 	if v := c.String("isolation"); v != "" && !strings.EqualFold(v, "default") {
 		return fmt.Errorf("invalid isolation '%s' on linux", v)
 	}
 	if v := c.String("platform"); strings.Contains(v, ",") {
-		return &hinted{fmt.Errorf("--platform %s: an image here has one platform", v), "build one after the other, each with a tag of its own"}
+		return &docker.Refusal{Kind: docker.NotSupported, Message: "--platform " + v + ": an image here has one platform", Remedy: "build one after the other, each with a tag of its own"}
 	}
 	for _, v := range c.StringSlice("allow") {
 		switch name, _, _ := strings.Cut(v, "="); name {
 		case "network.host", "fs", "fs.read", "fs.write":
 		default:
-			return &refusal{flag: "allow " + v, why: "no command of a build may have that"}
+			return docker.Unsupported("allow "+v, "no command of a build may have that", "")
 		}
 	}
 	return nil

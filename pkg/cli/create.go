@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
-	"coracle/pkg/trace"
+	"coracle/pkg/container/create"
+	"coracle/pkg/docker"
+	"coracle/pkg/overlay"
+	"coracle/pkg/state"
 )
 
 func createCommand(e *env) *cli.Command {
@@ -23,7 +25,7 @@ func createCommand(e *env) *cli.Command {
 			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
-			ctr, err := create(e, c, container.NewID())
+			ctr, err := createWithFile(e, c, container.NewID())
 			if err != nil {
 				return createError(e, "create", err)
 			}
@@ -63,14 +65,14 @@ func abandon(ctx context.Context, e *env, cs *container.Store, ctr *container.Co
 	}
 }
 
-// create makes a container, and the file that was asked for with its ID.
-func create(e *env, c *cli.Context, id string) (*container.Container, error) {
+// createWithFile makes a container, and the file that was asked for with its ID.
+func createWithFile(e *env, c *cli.Context, id string) (*container.Container, error) {
 	cid, err := openIDFile(c.String("cidfile"))
 	if err != nil {
 		return nil, err
 	}
 	defer cid.close()
-	ctr, err := createRecord(e, c, id)
+	ctr, err := createAsked(e, c, id)
 	if err != nil {
 		return nil, err
 	}
@@ -83,57 +85,29 @@ func create(e *env, c *cli.Context, id string) (*container.Container, error) {
 	return ctr, nil
 }
 
-// createRecord resolves the image, pulling it when it is missing, and makes the
-// container. The image lock is held from the moment the image is found until
-// the record is in place, so that nobody removes the image in between.
-func createRecord(e *env, c *cli.Context, id string) (*container.Container, error) {
+// createAsked makes the container that the flags ask for, of an image that is
+// pulled when it is missing.
+func createAsked(e *env, c *cli.Context, id string) (*container.Container, error) {
 	d, err := e.open()
 	if err != nil {
 		return nil, err
 	}
-	if cs, err := e.containers(); err == nil {
-		cs.ReclaimName(strings.TrimPrefix(c.String("name"), "/"))
-	}
-	lock, det, err := resolveForRun(c.Context, e, d, c.Args().First(), c.String("platform"), c.String("pull"), c.Bool("quiet"))
+	q, err := createRequest(e, c)
 	if err != nil {
 		return nil, err
 	}
-	defer lock.Release()
-	trace.Mark("found the image")
-	r, err := record(e, c, id, det, c.Args().Tail())
-	if err != nil {
-		return nil, err
-	}
-	cs, err := e.containers()
-	if err != nil {
-		return nil, err
-	}
-	if err := createWithVolumes(c.Context, cs, r); err != nil {
-		return nil, err
-	}
-	warnLimits(e, c, r.Limits.Cgroup)
-	return cs.Load(r.ID)
-}
-
-// createWithVolumes makes the container and the volumes that it asks for, which
-// nobody removes in between; or none of them.
-func createWithVolumes(ctx context.Context, cs *container.Store, r *container.Record) error {
-	if !slices.ContainsFunc(r.Mounts, func(m container.Mount) bool { return m.Type == container.MountVolume }) {
-		return cs.Create(ctx, r)
-	}
-	lock, err := cs.HoldVolumes(ctx)
-	if err != nil {
-		return err
-	}
-	undo, err := makeVolumes(cs, r)
-	if err == nil {
-		err = cs.Create(ctx, r)
-	}
-	lock.Release()
-	if err != nil {
-		undo()
-	}
-	return err
+	return create.Create(c.Context, container.NewStore(d), id, q, create.Images{
+		Resolve: func(ctx context.Context) (*state.Lock, overlay.Details, error) {
+			return resolveForRun(ctx, e, d, q.Image, q.Platform, c.String("pull"), c.Bool("quiet"))
+		},
+		Find: func(ref string) (overlay.Details, error) {
+			img, _, err := e.image(ref)
+			if err != nil {
+				return overlay.Details{}, err
+			}
+			return e.details(img.ID)
+		},
+	}, func(list []docker.Warning) { warnAll(e, list) })
 }
 
 // fillVolumes gives the new volumes of a container that is not started yet

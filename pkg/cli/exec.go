@@ -11,12 +11,12 @@ import (
 	"time"
 
 	"coracle/pkg/cli/flags"
+	"coracle/pkg/docker"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/container"
-	"coracle/pkg/oci/spec"
 )
 
 func execCommand(e *env) *cli.Command {
@@ -58,13 +58,15 @@ func runExec(e *env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	o := container.ExecOptions{
-		Args: c.Args().Tail(), Env: spec.MergeEnv(nil, vars...), Cwd: c.String("workdir"), User: c.String("user"),
-		Tty: c.Bool("tty"), Stdin: c.Bool("interactive"), Detach: c.Bool("detach"), Privileged: c.Bool("privileged"),
+	attach := !c.Bool("detach")
+	q := docker.ExecRequest{
+		Cmd: c.Args().Tail(), Env: vars, WorkingDir: c.String("workdir"), User: c.String("user"), Tty: c.Bool("tty"), Privileged: c.Bool("privileged"),
+		AttachStdin: attach && c.Bool("interactive"), AttachStdout: attach, AttachStderr: attach,
 	}
-	if ws, err := unix.IoctlGetWinsize(int(e.stdout.Fd()), unix.TIOCGWINSZ); err == nil && o.Tty {
-		o.Rows, o.Cols = ws.Row, ws.Col
+	if ws, err := unix.IoctlGetWinsize(int(e.stdout.Fd()), unix.TIOCGWINSZ); err == nil && q.Tty {
+		q.ConsoleSize = &[2]uint{uint(ws.Row), uint(ws.Col)}
 	}
+	o := docker.ExecOptions(q)
 	es, err := cs.Exec(ctr, o)
 	if err != nil {
 		var se *container.StartError

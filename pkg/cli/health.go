@@ -3,17 +3,12 @@
 package cli
 
 import (
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"coracle/pkg/cli/flags"
 
-	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/urfave/cli/v2"
-
-	"coracle/pkg/container"
-	"coracle/pkg/overlay"
 )
 
 func healthFlags() []cli.Flag {
@@ -28,52 +23,10 @@ func healthFlags() []cli.Flag {
 	}
 }
 
-// setHealth joins the flags with the image's health check.
-func setHealth(c *cli.Context, r *container.Record, img overlay.Details) error {
-	asked, given, err := healthAsked(c)
-	if err != nil {
-		return err
-	}
-	if c.Bool("no-healthcheck") {
-		if given {
-			return cliErrorf("--no-healthcheck conflicts with --health-* options")
-		}
-		r.Health = &container.HealthCheck{Test: []string{"NONE"}}
-		return nil
-	}
-	var image dockerspec.DockerOCIImage
-	if err := json.Unmarshal(img.Config, &image); err != nil {
-		return fmt.Errorf("decode configuration of image %.12s: %w", img.ID, err)
-	}
-	if of := image.Config.Healthcheck; of != nil {
-		given = true
-		fill(&asked.Interval, of.Interval)
-		fill(&asked.Timeout, of.Timeout)
-		fill(&asked.StartPeriod, of.StartPeriod)
-		fill(&asked.StartInterval, of.StartInterval)
-		fill(&asked.Retries, of.Retries)
-		if len(asked.Test) == 0 {
-			asked.Test = of.Test
-		}
-	}
-	if !given {
-		return nil
-	}
-	asked.Shell = image.Config.Shell
-	r.Health = &asked
-	return r.Health.Check()
-}
-
-// fill sets what is not set.
-func fill[T comparable](to *T, value T) {
-	var zero T
-	if *to == zero {
-		*to = value
-	}
-}
-
-// healthAsked reads the flags, and reports whether there are any.
-func healthAsked(c *cli.Context) (h container.HealthCheck, given bool, err error) {
+// askHealth takes the check of a container's health, nil where no flag is about
+// it.
+func askHealth(c *cli.Context) (*moby.HealthConfig, error) {
+	h, given := &moby.HealthConfig{}, false
 	if cmd := c.String("health-cmd"); cmd != "" {
 		h.Test, given = []string{"CMD-SHELL", cmd}, true
 	}
@@ -81,12 +34,21 @@ func healthAsked(c *cli.Context) (h container.HealthCheck, given bool, err error
 		"health-interval": &h.Interval, "health-timeout": &h.Timeout, "health-start-period": &h.StartPeriod, "health-start-interval": &h.StartInterval,
 	} {
 		if *to = c.Duration(name); *to < 0 {
-			return h, false, cliErrorf("--%s cannot be negative", name)
+			return nil, cliErrorf("--%s cannot be negative", name)
 		}
 		given = given || *to != 0
 	}
 	if h.Retries = c.Int("health-retries"); h.Retries < 0 {
-		return h, false, cliErrorf("--health-retries cannot be negative")
+		return nil, cliErrorf("--health-retries cannot be negative")
 	}
-	return h, given || h.Retries != 0, nil
+	given = given || h.Retries != 0
+	switch {
+	case c.Bool("no-healthcheck") && given:
+		return nil, cliErrorf("--no-healthcheck conflicts with --health-* options")
+	case c.Bool("no-healthcheck"):
+		return &moby.HealthConfig{Test: []string{"NONE"}}, nil
+	case given:
+		return h, nil
+	}
+	return nil, nil
 }

@@ -186,7 +186,7 @@ type cgroupSupport struct {
 func (s cgroupSupport) has(controller string) bool { return slices.Contains(s.controllers, controller) }
 
 func cgroups() cgroupSupport {
-	names, delegated := availableControllers()
+	names, delegated := cgroup.Available()
 	switch {
 	case !delegated:
 		return cgroupSupport{driver: "none"}

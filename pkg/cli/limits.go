@@ -8,12 +8,12 @@ import (
 	"strings"
 
 	"coracle/pkg/cli/flags"
+	"coracle/pkg/docker"
 
 	"github.com/docker/go-units"
+	"github.com/moby/moby/api/types/blkiodev"
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/urfave/cli/v2"
-
-	"coracle/pkg/cgroup"
-	"coracle/pkg/container"
 )
 
 // limitFlags are the limits that update can change too.
@@ -45,7 +45,7 @@ func createLimitFlags() []cli.Flag {
 		flags.List("device-write-bps", nil, "Limit write rate (bytes per second) to a device"),
 		flags.List("device-write-iops", nil, "Limit write rate (IO per second) to a device"),
 		flags.Text("cgroup-parent", nil, "Optional parent cgroup for the container: a slice of the user's systemd"),
-		&cli.IntFlag{Name: "memory-swappiness", Usage: "Tune container memory swappiness (0 to 100)", Value: -1},
+		&cli.Int64Flag{Name: "memory-swappiness", Usage: "Tune container memory swappiness (0 to 100)", Value: -1},
 		flags.Bool("oom-kill-disable", nil, "Disable OOM Killer"),
 	)
 }
@@ -55,12 +55,12 @@ func invalidValue(value, flag string, cause any) error {
 	return &exitError{125, cliErrorf("invalid argument %q for %q flag: %v", value, flag, cause)}
 }
 
-// readLimits changes l by the flags that were given, and checks the result.
-func readLimits(c *cli.Context, l *cgroup.Limits) error {
+// askLimits takes the limits that were given.
+func askLimits(c *cli.Context, r *moby.Resources) error {
 	for _, f := range []struct {
 		name, shown string
 		to          *int64
-	}{{"memory", "-m, --memory", &l.Memory}, {"memory-reservation", "--memory-reservation", &l.MemoryReservation}, {"memory-swap", "--memory-swap", &l.MemorySwap}} {
+	}{{"memory", "-m, --memory", &r.Memory}, {"memory-reservation", "--memory-reservation", &r.MemoryReservation}, {"memory-swap", "--memory-swap", &r.MemorySwap}} {
 		v := c.String(f.name)
 		if v == "" {
 			continue
@@ -76,103 +76,77 @@ func readLimits(c *cli.Context, l *cgroup.Limits) error {
 		*f.to = n
 	}
 	if v := c.String("cpus"); v != "" {
-		n, err := flags.ParseCPUs(v)
+		n, err := docker.ParseCPUs(v)
 		if err != nil {
 			return invalidValue(v, "--cpus", err)
 		}
-		l.NanoCPUs = n
+		r.NanoCPUs = n
 	}
-	for name, to := range map[string]*int64{"cpu-period": &l.CPUPeriod, "cpu-quota": &l.CPUQuota, "cpu-shares": &l.CPUShares, "pids-limit": &l.PidsLimit} {
-		if c.IsSet(name) {
-			*to = c.Int64(name)
-		}
+	r.CPUPeriod, r.CPUQuota, r.CPUShares = c.Int64("cpu-period"), c.Int64("cpu-quota"), c.Int64("cpu-shares")
+	r.CpusetCpus, r.CpusetMems = c.String("cpuset-cpus"), c.String("cpuset-mems")
+	if c.IsSet("pids-limit") {
+		n := c.Int64("pids-limit")
+		r.PidsLimit = &n
 	}
-	if c.IsSet("pids-limit") && l.PidsLimit <= 0 {
-		l.PidsLimit = -1 // 0 and -1 are without limit
+	n := c.Int("blkio-weight")
+	if n < 0 || n > 1<<16-1 {
+		return invalidValue(strconv.Itoa(n), "--blkio-weight", "value out of range")
 	}
-	for name, to := range map[string]*string{"cpuset-cpus": &l.CpusetCpus, "cpuset-mems": &l.CpusetMems} {
-		if c.IsSet(name) {
-			*to = c.String(name)
-		}
-	}
-	if c.IsSet("blkio-weight") {
-		n := c.Int("blkio-weight")
-		if n < 0 || n > 1<<16-1 {
-			return invalidValue(strconv.Itoa(n), "--blkio-weight", "value out of range")
-		}
-		l.BlkioWeight = uint16(n)
-	}
-	return container.CheckLimits(*l)
+	r.BlkioWeight = uint16(n)
+	return nil
 }
 
-// setCgroup reads the limits of run and create.
-func setCgroup(c *cli.Context, r *container.Record) error {
-	l := &r.Limits.Cgroup
-	for _, f := range []struct{ flag, key string }{
-		{"device-read-bps", "rbps"}, {"device-read-iops", "riops"}, {"device-write-bps", "wbps"}, {"device-write-iops", "wiops"},
+// askCreateLimits takes the limits that only run and create set.
+func askCreateLimits(c *cli.Context, h *docker.HostConfig) error {
+	r := &h.Resources
+	for _, f := range []struct {
+		flag string
+		to   *[]*blkiodev.ThrottleDevice
+	}{
+		{"device-read-bps", &r.BlkioDeviceReadBps}, {"device-read-iops", &r.BlkioDeviceReadIOps},
+		{"device-write-bps", &r.BlkioDeviceWriteBps}, {"device-write-iops", &r.BlkioDeviceWriteIOps},
 	} {
 		for _, v := range c.StringSlice(f.flag) {
-			rate, err := flags.ParseRate(v, f.key)
+			rate, err := docker.ParseThrottle(v, strings.HasSuffix(f.flag, "bps"))
 			if err != nil {
 				return invalidValue(v, "--"+f.flag, err)
 			}
-			if err := cgroup.CheckDevice(rate.Device); err != nil {
-				return err
-			}
-			l.IO = append(l.IO, rate)
+			*f.to = append(*f.to, rate)
 		}
 	}
-	if n := c.Int("memory-swappiness"); c.IsSet("memory-swappiness") && (n < -1 || n > 100) {
-		return cliErrorf("invalid value: %d. Valid memory swappiness range is 0-100", n)
-	}
-	if p := c.String("cgroup-parent"); p != "" {
-		if !strings.HasSuffix(p, ".slice") || strings.Contains(p, "/") {
-			return fmt.Errorf("cgroup-parent for systemd cgroup should be a valid slice named as \"xxx.slice\"")
+	for _, v := range c.StringSlice("blkio-weight-device") {
+		weight, err := docker.ParseWeight(v)
+		if err != nil {
+			return invalidValue(v, "--blkio-weight-device", err)
 		}
-		r.Limits.CgroupParent = p
+		r.BlkioWeightDevice = append(r.BlkioWeightDevice, weight)
 	}
-	return readLimits(c, l)
-}
-
-// instead is what is done about a limit without its controller.
-var instead = map[string]string{
-	"cpu":    "Limitation discarded.",
-	"cpuset": "The CPUs are set by affinity, which programs in the container can change; memory nodes are not limited.",
-	"io":     "Limitation discarded.",
-	"memory": "The supervisor looks four times a second, and kills the largest process when there are more bytes in use; swap and reservation are not limited.",
-	"pids":   "The limit is for each user of the container on its own (RLIMIT_NPROC), and approximate.",
-}
-
-// warnLimits says which limits this host cannot give, and what is done in
-// their place.
-func warnLimits(e *env, c *cli.Context, l cgroup.Limits) {
-	have, delegated := availableControllers()
-	missing := l.Missing(have)
-	for _, name := range missing {
-		fmt.Fprintf(e.stderr, "WARNING: the cgroup controller %q is not delegated to you. %s\n", name, instead[name])
+	if n := c.Int64("memory-swappiness"); c.IsSet("memory-swappiness") {
+		r.MemorySwappiness = &n
 	}
-	if len(missing) > 0 && !delegated {
-		fmt.Fprintln(e.stderr, "hint: "+delegationHint)
+	if yes := c.Bool("oom-kill-disable"); yes {
+		r.OomKillDisable = &yes
 	}
-	if c.IsSet("memory-swappiness") && c.Int("memory-swappiness") >= 0 {
-		fmt.Fprintln(e.stderr, "WARNING: cgroup v2 has no memory swappiness. Memory swappiness discarded.")
+	r.CgroupParent = c.String("cgroup-parent")
+	if v := c.String("shm-size"); v != "" {
+		n, err := units.RAMInBytes(v)
+		if err != nil || n <= 0 {
+			return invalidValue(v, "--shm-size", fmt.Sprintf("invalid size: '%s'", v))
+		}
+		h.ShmSize = n
 	}
-	if len(c.StringSlice("blkio-weight-device")) > 0 {
-		fmt.Fprintln(e.stderr, "WARNING: Your kernel does not support Block I/O weight_device or the cgroup is not mounted. Weight-device discarded.")
+	for _, v := range c.StringSlice("ulimit") {
+		u, err := units.ParseUlimit(v)
+		if err != nil {
+			return err
+		}
+		r.Ulimits = append(r.Ulimits, u)
 	}
-	if c.Bool("oom-kill-disable") {
-		fmt.Fprintln(e.stderr, "WARNING: cgroup v2 cannot disable the OOM killer. OomKillDisable discarded.")
+	h.OomScoreAdj = c.Int("oom-score-adj")
+	var err error
+	h.Sysctls, err = pairs(c.StringSlice("sysctl"), func(kv string) error { return cliErrorf("invalid sysctl: %q", kv) })
+	if err != nil {
+		return err
 	}
-}
-
-const delegationHint = "limits need a part of the cgroup v2 tree of your own: a systemd user session (loginctl), a unit with Delegate=yes, or a directory of /sys/fs/cgroup that the administrator gave you"
-
-// availableControllers are the controllers that a container's cgroup would
-// have, and whether there would be one at all.
-func availableControllers() (names []string, delegated bool) {
-	if t, err := cgroup.Find(); err == nil {
-		return t.Controllers(), true
-	}
-	names = cgroup.ScopeControllers()
-	return names, len(names) > 0
+	return askLimits(c, r)
 }

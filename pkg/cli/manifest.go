@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"coracle/pkg/cli/flags"
+	"coracle/pkg/docker"
 
 	"github.com/urfave/cli/v2"
 
@@ -40,7 +41,7 @@ func manifestInspectCommand(e *env) *cli.Command {
 				return err
 			}
 			if c.Bool("insecure") {
-				return &refusal{"insecure", "how a registry is spoken to is said in one place", "name the registry in registries.conf with insecure = true"}
+				return docker.Unsupported("insecure", "how a registry is spoken to is said in one place", "name the registry in registries.conf with insecure = true")
 			}
 			if c.NArg() == 2 {
 				return cliErrorf("No such manifest: %s", c.Args().Get(1)) // there are no local lists

@@ -9,8 +9,11 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/moby/moby/api/types/network"
+
 	"coracle/pkg/box"
 	"coracle/pkg/container"
+	"coracle/pkg/docker"
 )
 
 func networkConnectCommand(e *env) *cli.Command {
@@ -27,16 +30,21 @@ func networkConnectCommand(e *env) *cli.Command {
 			if err := needArgs(e, c, commandPath(c), 2, 2); err != nil {
 				return err
 			}
-			p := netPlace{name: c.Args().First(), aliases: c.StringSlice("alias"), driverOpts: c.StringSlice("driver-opt"), gwPriority: c.Int("gw-priority")}
-			if err := p.takeFlags(c); err != nil {
+			options, err := pairs(c.StringSlice("driver-opt"), func(string) error { return cliErrorf("invalid key value pair format in driver options") })
+			if err != nil {
+				return err
+			}
+			q := docker.ConnectRequest{EndpointConfig: &network.EndpointSettings{Aliases: c.StringSlice("alias"), DriverOpts: options, GwPriority: c.Int("gw-priority")}}
+			if err := endpointFlags(c, q.EndpointConfig); err != nil {
 				return err
 			}
 			return onNetwork(e, c, func(cs *container.Store, ctr *container.Container, network string) error {
-				p.name = network
-				if err := checkPlace(e, p); err != nil {
+				end, warnings, err := docker.ConnectedEndpoint(network, q)
+				if err != nil {
 					return err
 				}
-				return cs.Connect(c.Context, ctr, p.endpoint(network))
+				warnAll(e, warnings)
+				return cs.Connect(c.Context, ctr, end)
 			})
 		},
 	}

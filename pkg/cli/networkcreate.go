@@ -77,7 +77,7 @@ func newNetwork(c *cli.Context) (slirp.NewNamed, error) {
 	default:
 		return o, fmt.Errorf("could not find plugin %s in v1 plugin registry: plugin %q not found", d, d)
 	}
-	if o.Labels, err = labels(c, nil); err != nil {
+	if o.Labels, err = labels(c); err != nil {
 		return o, err
 	}
 	if d := c.String("ipam-driver"); d != "" && d != "default" {

@@ -4,116 +4,57 @@ package cli
 
 import (
 	"bufio"
-	"fmt"
 	"os"
-	"path"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/urfave/cli/v2"
+	"coracle/pkg/docker"
 
-	"coracle/pkg/box"
-	"coracle/pkg/container"
-	"coracle/pkg/oci/spec"
+	"github.com/urfave/cli/v2"
 )
 
-func setProcess(e *env, c *cli.Context, r *container.Record, entrypoint, imageCmd, imageEnv []string, cwd, user string, cmd []string) error {
-	p := &r.Process
-	p.Entrypoint, p.Cmd = entrypoint, imageCmd
-	if len(cmd) > 0 {
-		p.Cmd = cmd
-	}
+// askProcess takes what is run, by whom, and what is attached to it.
+func askProcess(c *cli.Context, q *docker.CreateRequest) (err error) {
+	q.Cmd = c.Args().Tail()
 	if c.IsSet("entrypoint") {
-		p.Entrypoint, p.Cmd = nil, cmd
-		if ep := c.String("entrypoint"); ep != "" {
-			p.Entrypoint = []string{ep}
-		}
-	}
-	if len(p.Args()) == 0 {
-		return fmt.Errorf("no command specified")
+		q.Entrypoint = []string{c.String("entrypoint")}
 	}
 	vars, err := environment(c)
 	if err != nil {
 		return err
 	}
+	q.Env = c.StringSlice("unsetenv")
 	if c.Bool("env-host") {
-		vars = append(os.Environ(), vars...)
+		q.Env = append(q.Env, os.Environ()...)
 	}
-	p.Env = spec.MergeEnv(spec.MergeEnv(imageEnv, c.StringSlice("unsetenv")...), vars...)
-	p.Cwd, p.User = cwd, user
-	if w := c.String("workdir"); w != "" {
-		p.Cwd = w
+	q.Env = append(q.Env, vars...)
+	q.WorkingDir, q.User, q.Hostname, q.Domainname = c.String("workdir"), c.String("user"), c.String("hostname"), c.String("domainname")
+	q.HostConfig.GroupAdd, q.Tty, q.OpenStdin = c.StringSlice("group-add"), c.Bool("tty"), c.Bool("interactive")
+	if v := c.String("umask"); v != "" {
+		n, _ := strconv.ParseUint(v, 8, 32) // checkUmask has seen it
+		mask := uint32(n)
+		q.HostConfig.Umask = &mask
 	}
-	if p.Cwd == "" {
-		p.Cwd = "/"
-	}
-	if !path.IsAbs(p.Cwd) {
-		return fmt.Errorf("the working directory '%s' is invalid, it needs to be an absolute path", p.Cwd)
-	}
-	if u := c.String("user"); u != "" {
-		p.User = u
-	}
-	if p.Umask, err = umask(c.String("umask")); err != nil {
+	if q.Labels, err = labels(c); err != nil {
 		return err
 	}
-	p.GroupAdd = c.StringSlice("group-add")
-	if c.String("uts") == "host" && (c.String("hostname") != "" || c.String("domainname") != "") {
-		return cliErrorf("conflicting options: hostname and the UTS mode")
-	}
-	p.Hostname, p.Domainname = c.String("hostname"), c.String("domainname")
-	if len(p.Hostname) > 64 || strings.ContainsFunc(p.Hostname, unicode.IsControl) {
-		return fmt.Errorf("invalid hostname: %s", p.Hostname)
-	}
-	if len(p.Domainname) > 64 || strings.ContainsFunc(p.Domainname, unicode.IsControl) {
-		return fmt.Errorf("invalid domainname: %s", p.Domainname)
-	}
-	if p.Hostname == "" {
-		p.Hostname = r.ID[:12]
-		if c.String("uts") == "host" || hostNetwork(c) {
-			if p.Hostname, err = os.Hostname(); err != nil {
-				return err
-			}
-		}
-	}
-	p.Tty, p.OpenStdin = c.Bool("tty"), c.Bool("interactive")
-	return setAttach(c, p)
+	return askAttach(c, q)
 }
 
-// hostNetwork reports whether the container's network is the host's.
-func hostNetwork(c *cli.Context) bool {
-	list := c.StringSlice("network")
-	return len(list) > 0 && (list[0] == box.NetHost || list[0] == "name="+box.NetHost)
-}
-
-// umask reads an octal file mode creation mask, or none.
-func umask(v string) (*uint32, error) {
-	if v == "" {
-		return nil, nil
-	}
-	n, err := strconv.ParseUint(v, 8, 32)
-	if err != nil || n > 0o777 {
-		return nil, badFlag("umask", v, fmt.Errorf("invalid umask"))
-	}
-	mask := uint32(n)
-	return &mask, nil
-}
-
-// setAttach reads -a; without it a foreground container is attached to its
+// askAttach reads -a; without it a foreground container is attached to its
 // output, and to its input when that is open.
-func setAttach(c *cli.Context, p *container.Process) error {
+func askAttach(c *cli.Context, q *docker.CreateRequest) error {
 	list := c.StringSlice("attach")
-	for _, a := range list {
+	for _, a := range list { // checkStream has seen them
 		switch strings.ToLower(a) {
 		case "stdin":
-			p.AttachStdin = true
+			q.AttachStdin = true
 		case "stdout":
-			p.AttachStdout = true
+			q.AttachStdout = true
 		case "stderr":
-			p.AttachStderr = true
-		default:
-			return &exitError{125, cliErrorf("invalid argument %q for \"-a, --attach\" flag: valid streams are STDIN, STDOUT and STDERR", a)}
+			q.AttachStderr = true
 		}
 	}
 	if c.Bool("detach") {
@@ -123,9 +64,9 @@ func setAttach(c *cli.Context, p *container.Process) error {
 		return nil
 	}
 	if len(list) == 0 {
-		p.AttachStdin, p.AttachStdout, p.AttachStderr = p.OpenStdin, true, true
+		q.AttachStdin, q.AttachStdout, q.AttachStderr = q.OpenStdin, true, true
 	}
-	p.StdinOnce = p.OpenStdin && p.AttachStdin
+	q.StdinOnce = q.OpenStdin && q.AttachStdin
 	return nil
 }
 
@@ -196,11 +137,8 @@ func readKeyFile(name string, lookup func(string) (string, bool)) ([]string, err
 	return list, lines.Err()
 }
 
-func labels(c *cli.Context, base map[string]string) (map[string]string, error) {
-	all := map[string]string{}
-	for k, v := range base {
-		all[k] = v
-	}
+// labels reads --label-file and then --label.
+func labels(c *cli.Context) (map[string]string, error) {
 	var list []string
 	for _, file := range c.StringSlice("label-file") {
 		lines, err := readKeyFile(file, func(string) (string, bool) { return "", true })
@@ -209,10 +147,26 @@ func labels(c *cli.Context, base map[string]string) (map[string]string, error) {
 		}
 		list = append(list, lines...)
 	}
+	all := map[string]string{}
 	for _, kv := range append(list, c.StringSlice("label")...) {
 		k, v, _ := strings.Cut(kv, "=")
 		if k == "" {
 			return nil, cliErrorf("invalid label format: %q", kv)
+		}
+		all[k] = v
+	}
+	return all, nil
+}
+
+// pairs are values of the form KEY=VALUE; bad refuses one that is not.
+func pairs(list []string, bad func(kv string) error) (all map[string]string, err error) {
+	for _, kv := range list {
+		k, v, ok := strings.Cut(kv, "=")
+		if !ok || k == "" {
+			return nil, bad(kv)
+		}
+		if all == nil {
+			all = map[string]string{}
 		}
 		all[k] = v
 	}

@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"coracle/pkg/cli/flags"
+	"coracle/pkg/docker"
 
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/urfave/cli/v2"
 )
 
@@ -38,63 +40,29 @@ func refusedFlags() []cli.Flag {
 	}
 }
 
-// refusal says why a flag cannot be honoured.
-type refusal struct{ flag, why, hint string }
-
-func (r *refusal) Error() string { return "--" + r.flag + " is not supported: " + r.why }
-
-// Hint is what to do instead.
-func (r *refusal) Hint() string { return r.hint }
-
-// needsRoot are the flags that no unprivileged user can be given.
-var needsRoot = []refusal{
-	{"device-cgroup-rule", "only root may set rules for devices", "a device that you may open yourself is given by --device"},
-	{"link", "links were replaced by names on networks", "coracle network create NET, then --network NET for both containers"},
-	{"use-api-socket", "there is no daemon and no socket", ""},
-}
-
-// checkRefused refuses what cannot be given, and says what has no effect.
-func checkRefused(e *env, c *cli.Context) error {
-	for i := range needsRoot {
-		if c.IsSet(needsRoot[i].flag) && c.String(needsRoot[i].flag) != "false" {
-			return &needsRoot[i]
-		}
-	}
-	if v := c.String("gpus"); v != "" {
-		return &hinted{fmt.Errorf("could not select device driver %q with capabilities: [[gpu]]", ""),
-			"give the devices by name: --device /dev/dri, or --device /dev/nvidia0 and the driver's libraries with -v"}
-	}
-	if len(c.StringSlice("storage-opt")) > 0 {
-		return fmt.Errorf("--storage-opt is supported only for overlay over xfs with 'pquota' mount option, which takes root")
-	}
-	if v := c.String("volume-driver"); v != "" && v != "local" {
-		return noDriver(v)
-	}
-	if v := c.String("isolation"); v != "" && !strings.EqualFold(v, "default") {
-		return fmt.Errorf("invalid isolation '%s' on linux", v)
-	}
-	switch v := c.String("runtime"); v {
-	case "":
-	case "runc", "crun", "io.containerd.runc.v2", "coracle":
-		e.warn("--runtime %s has no effect: coracle runs containers by itself", v)
-	default:
-		return fmt.Errorf("unknown or invalid runtime name: %s", v)
+// askOthers takes what coracle mostly refuses.
+func askOthers(e *env, c *cli.Context, h *docker.HostConfig) (err error) {
+	if c.Bool("use-api-socket") {
+		return docker.Unsupported("use-api-socket", "there is no daemon and no socket", "")
 	}
 	if c.IsSet("disable-content-trust") {
 		e.warn("--disable-content-trust has no effect: there is no content trust to skip")
 	}
-	return nil
+	if c.String("gpus") != "" {
+		h.DeviceRequests = []moby.DeviceRequest{{Capabilities: [][]string{{"gpu"}}}}
+	}
+	h.DeviceCgroupRules, h.Links, h.VolumeDriver, h.Runtime = c.StringSlice("device-cgroup-rule"), c.StringSlice("link"), c.String("volume-driver"), c.String("runtime")
+	h.Isolation = moby.Isolation(strings.ToLower(c.String("isolation")))
+	h.StorageOpt, err = pairs(c.StringSlice("storage-opt"), func(kv string) error { return cliErrorf("invalid storage option: %q", kv) })
+	return err
 }
 
-func noDriver(name string) error {
-	return fmt.Errorf("error looking up volume plugin %s: plugin %q not found", name, name)
+// warnAll says what a request does not get as it may have been meant.
+func warnAll(e *env, list []docker.Warning) {
+	for _, w := range list {
+		e.warn("%s", w.Text)
+		if w.Hint != "" {
+			fmt.Fprintln(e.stderr, "hint: "+w.Hint)
+		}
+	}
 }
-
-// hinted is an error with what to do about it.
-type hinted struct {
-	error
-	hint string
-}
-
-func (h *hinted) Hint() string  { return h.hint }
-func (h *hinted) Unwrap() error { return h.error }

@@ -50,7 +50,7 @@ func runRun(e *env, c *cli.Context) error {
 	if !slices.ContainsFunc(c.StringSlice("network"), func(v string) bool { return strings.Contains(v, "container:") }) {
 		supervisor = cs.Spawn(id) // while the image is found; else it is to be in another's user namespace
 	}
-	ctr, err := create(e, c, id)
+	ctr, err := createWithFile(e, c, id)
 	trace.Mark("created the container")
 	if err != nil {
 		supervisor.Close()

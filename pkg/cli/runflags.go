@@ -3,16 +3,10 @@
 package cli
 
 import (
-	"fmt"
-	"strings"
-
 	"coracle/pkg/cli/flags"
+	"coracle/pkg/docker"
 
-	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
-
-	"coracle/pkg/container"
-	"coracle/pkg/overlay"
 )
 
 // createFlags are the options of run and create.
@@ -82,79 +76,23 @@ func createFlags() []cli.Flag {
 	)
 }
 
-// record turns the flags, the image and the command into what a container is
-// made of.
-func record(e *env, c *cli.Context, id string, det overlay.Details, cmd []string) (*container.Record, error) {
-	image, err := det.OCI()
-	if err != nil {
-		return nil, err
-	}
-	r := &container.Record{
-		ID: id, Name: strings.TrimPrefix(c.String("name"), "/"), Image: c.Args().First(),
-		ImageID: det.ID, LayerDirs: det.LayerDirs, Platform: image.OS,
-	}
-	conf := image.Config
-	for _, set := range []func() error{
-		func() error { return checkRefused(e, c) },
-		func() error {
-			return setProcess(e, c, r, conf.Entrypoint, conf.Cmd, conf.Env, conf.WorkingDir, conf.User, cmd)
-		},
-		func() (err error) { r.Labels, err = labels(c, conf.Labels); return err },
-		func() error { return setNet(e, c, r, keys(conf.ExposedPorts)) },
-		func() error { return setMounts(e, c, r, keys(conf.Volumes)) },
-		func() error { return setLimits(c, r) },
-		func() error { return setCgroup(c, r) },
-		func() error { return setHealth(c, r, det) },
-		func() error { return setSafety(e, c, r) },
-		func() error { return setLife(e, c, r, conf.StopSignal) },
+// createRequest is what the flags and arguments of run and create ask for.
+func createRequest(e *env, c *cli.Context) (docker.CreateRequest, error) {
+	q := docker.CreateRequest{Name: c.String("name"), Platform: c.String("platform")}
+	q.Image = c.Args().First()
+	for _, ask := range []func() error{
+		func() error { return askOthers(e, c, &q.HostConfig) },
+		func() error { return askProcess(c, &q) },
+		func() error { return askNetwork(c, &q) },
+		func() error { return askMounts(c, &q) },
+		func() error { return askCreateLimits(c, &q.HostConfig) },
+		func() (err error) { q.Healthcheck, err = askHealth(c); return err },
+		func() error { return askSafety(c, &q.HostConfig) },
+		func() error { return askLife(c, &q) },
 	} {
-		if err := set(); err != nil {
-			return nil, err
+		if err := ask(); err != nil {
+			return q, err
 		}
 	}
-	return r, nil
-}
-
-func keys(m map[string]struct{}) []string {
-	list := make([]string, 0, len(m))
-	for k := range m {
-		list = append(list, k)
-	}
-	return list
-}
-
-func setLimits(c *cli.Context, r *container.Record) error {
-	l := &r.Limits
-	if v := c.String("shm-size"); v != "" {
-		n, err := units.RAMInBytes(v)
-		if err != nil || n <= 0 {
-			return &exitError{125, cliErrorf("invalid argument %q for \"--shm-size\" flag: invalid size: '%s'", v, v)}
-		}
-		l.ShmSize = n
-	}
-	for _, v := range c.StringSlice("ulimit") {
-		u, err := units.ParseUlimit(v)
-		if err != nil {
-			return err
-		}
-		l.Ulimits = append(l.Ulimits, container.Ulimit{Name: u.Name, Soft: u.Soft, Hard: u.Hard})
-	}
-	for _, kv := range c.StringSlice("sysctl") {
-		k, v, ok := strings.Cut(kv, "=")
-		if !ok || k == "" {
-			return cliErrorf("invalid sysctl: %q", kv)
-		}
-		if l.Sysctls == nil {
-			l.Sysctls = map[string]string{}
-		}
-		l.Sysctls[k] = v
-	}
-	if c.IsSet("oom-score-adj") {
-		n := c.Int("oom-score-adj")
-		if n < -1000 || n > 1000 {
-			return fmt.Errorf("Invalid value %d, range for oom score adj is [-1000, 1000]", n)
-		}
-		l.OomScoreAdj = &n
-	}
-	return nil
+	return q, nil
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 
 	"coracle/pkg/cli/flags"
+	"coracle/pkg/container/create"
+	"coracle/pkg/docker"
 
 	"github.com/urfave/cli/v2"
 
@@ -30,28 +32,23 @@ func updateCommand(e *env) *cli.Command {
 	}
 }
 
-func update(e *env, c *cli.Context, cs *container.Store, ctr *container.Container) error {
-	l := ctr.Limits.Cgroup
-	// A quota in one form takes the place of the other.
-	if c.IsSet("cpus") {
-		l.CPUPeriod, l.CPUQuota = 0, 0
-	}
-	if err := readLimits(c, &l); err != nil {
+func update(e *env, c *cli.Context, cs *container.Store, ctr *container.Container) (err error) {
+	var q docker.UpdateRequest
+	if err := askLimits(c, &q.Resources); err != nil {
 		return err
 	}
-	restart := ctr.Life.Restart
 	if c.IsSet("restart") {
-		var err error
-		if restart, err = container.ParseRestart(c.String("restart")); err != nil {
+		if q.RestartPolicy, err = docker.ParseRestart(c.String("restart")); err != nil {
 			return err
 		}
-		if ctr.Life.AutoRemove && restart.Name != "" && restart.Name != "no" {
-			return errors.New("Restart policy cannot be updated because AutoRemove is enabled for the container")
-		}
+	}
+	l, restart, warnings, err := docker.Update(ctr, q, create.World(cs, nil))
+	if err != nil {
+		return err
 	}
 	if err := cs.Update(c.Context, ctr, l, restart); err != nil {
 		return err
 	}
-	warnLimits(e, c, l)
+	warnAll(e, warnings)
 	return nil
 }

@@ -25,7 +25,7 @@ func volumeCreateCommand(e *env) *cli.Command {
 			if d := c.String("driver"); d != "" && d != "local" {
 				return fmt.Errorf("error looking up volume plugin %s: plugin %q not found", d, d)
 			}
-			l, err := labels(c, nil)
+			l, err := labels(c)
 			if err != nil {
 				return err
 			}

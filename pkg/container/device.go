@@ -42,13 +42,21 @@ func ParseDevice(spec string) (Device, error) {
 		}
 		d.Target, d.Permissions = parts[1], parts[2]
 	}
+	return d, d.Check()
+}
+
+// Check refuses what is no device, and cleans its paths.
+func (d *Device) Check() error {
+	if !isDeviceMode(d.Permissions) {
+		return fmt.Errorf("bad mode specified: %s", d.Permissions)
+	}
 	for _, p := range []string{d.Target, d.Source} {
 		if !path.IsAbs(p) {
-			return Device{}, fmt.Errorf("%s is not an absolute path", p)
+			return fmt.Errorf("%s is not an absolute path", p)
 		}
 	}
 	d.Source, d.Target = path.Clean(d.Source), path.Clean(d.Target)
-	return d, nil
+	return nil
 }
 
 // isCDI tells a qualified name, vendor.com/class=name, from a path.

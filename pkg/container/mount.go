@@ -3,11 +3,9 @@
 package container
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -39,10 +37,13 @@ type Mount struct {
 	Options map[string]string `json:"options,omitempty"`
 	// LayerDirs are those of the image named by Source, base first.
 	LayerDirs []string `json:"layerDirs,omitempty"`
-	// Given is the third field of -v, as it was typed.
+	// Given is the third field of -v, or the second of --tmpfs, as it was typed.
 	Given string `json:"given,omitempty"`
 	// Inherited is a mount that another container has, by --volumes-from.
 	Inherited bool `json:"inherited,omitempty"`
+	// Long is a mount that was asked for with its type and options apart (--mount,
+	// HostConfig.Mounts), for answers alone.
+	Long bool `json:"long,omitempty"`
 
 	// Of a bind mount that a volume's options ask for: the volume, and options
 	// of the mount.
@@ -52,118 +53,17 @@ type Mount struct {
 
 // Mode is the -v form of the mount's options.
 func (m Mount) Mode() string {
-	if m.Given == "" && m.ReadOnly {
-		return "ro"
+	if m.Type == MountTmpfs || m.Given == "" {
+		if m.ReadOnly {
+			return "ro"
+		}
+		return ""
 	}
 	return m.Given
 }
 
-// ParseVolume reads the value of -v: [SOURCE:]TARGET[:OPTIONS], with options
-// only where there is a source. A source that begins with / . or ~ is a path,
-// anything else names a volume.
-func ParseVolume(spec string) (Mount, error) {
-	if spec == "" {
-		return Mount{}, errors.New("invalid empty volume spec")
-	}
-	invalid := fmt.Errorf("invalid volume specification: '%s'", spec)
-	parts := strings.Split(spec, ":")
-	m := Mount{Type: MountVolume}
-	switch len(parts) {
-	case 1:
-		m.Target = parts[0]
-		return m, m.checkTarget()
-	case 2:
-		if validMode(parts[1]) {
-			return Mount{}, invalid
-		}
-	case 3:
-		m.Given = parts[2]
-	default:
-		return Mount{}, invalid
-	}
-	m.Name, m.Target = parts[0], parts[1]
-	if m.Name == "" || m.Target == "" {
-		return Mount{}, invalid
-	}
-	if strings.HasPrefix(m.Name, "/") || strings.HasPrefix(m.Name, ".") || strings.HasPrefix(m.Name, "~") {
-		src, err := filepath.Abs(m.Name)
-		if err != nil {
-			return Mount{}, err
-		}
-		m.Type, m.Source, m.Name, m.CreateSource = MountBind, src, "", true
-	}
-	if !validMode(m.Given) && m.Given != "" {
-		return Mount{}, fmt.Errorf("invalid mode: %s", m.Given)
-	}
-	if err := m.setMode(); err != nil {
-		return Mount{}, fmt.Errorf("%w: invalid mount config for type %q: %w", invalid, m.Type, err)
-	}
-	return m, m.checkTarget()
-}
-
-// modeKinds are the words of the third field of -v. Of each kind there may be
-// one. What only means something to SELinux, or to other systems, changes
-// nothing.
-var modeKinds = [][]string{
-	{"rw", "ro"},
-	{"private", "rprivate", "slave", "rslave", "shared", "rshared"},
-	{"z", "Z"},
-	{"nocopy"},
-	{"consistent", "cached", "delegated", "default"},
-}
-
-// validMode reports whether Docker takes the field.
-func validMode(mode string) bool {
-	words := strings.Split(mode, ",")
-	known := 0
-	for _, kind := range modeKinds {
-		n := 0
-		for _, w := range words {
-			if slices.Contains(kind, w) {
-				n++
-			}
-		}
-		if n > 1 {
-			return false
-		}
-		known += n
-	}
-	return known == len(words)
-}
-
-// ParseFromMode reads what may stand behind the name in --volumes-from: whether
-// to write, and words for SELinux.
-func ParseFromMode(mode string) (readOnly bool, err error) {
-	words := strings.Split(mode, ",")
-	other := func(w string) bool { return !slices.Contains([]string{"ro", "rw", "z", "Z"}, w) }
-	if mode != "" && (!validMode(mode) || slices.ContainsFunc(words, other)) {
-		return false, fmt.Errorf("invalid mode: %s", mode)
-	}
-	return slices.Contains(words, "ro"), nil
-}
-
-// setMode does what the third field of -v says.
-func (m *Mount) setMode() error {
-	for _, o := range strings.Split(m.Given, ",") {
-		switch {
-		case o == "ro":
-			m.ReadOnly = true
-		case o == "nocopy":
-			if m.Type != MountVolume {
-				return errors.New("field VolumeOptions must not be specified")
-			}
-			m.NoCopy = true
-		case slices.Contains(propagations, o):
-			if m.Type != MountBind {
-				return errors.New("field BindOptions must not be specified")
-			}
-			m.Propagation = o
-		}
-	}
-	return nil
-}
-
-func (m *Mount) checkTarget() error {
+// CheckTarget makes a target what it is called, and refuses what is none.
+func (m *Mount) CheckTarget() error {
 	if !path.IsAbs(m.Target) {
 		return fmt.Errorf("invalid mount config for type %q: invalid mount path: '%s' mount path must be absolute", m.Type, m.Target)
 	}
@@ -192,7 +92,7 @@ func ParseTmpfs(spec string) (Mount, error) {
 			return Mount{}, fmt.Errorf("invalid tmpfs option [%q]", o)
 		}
 	}
-	return m, m.checkTarget()
+	return m, m.CheckTarget()
 }
 
 // What may stand behind the target of --tmpfs, see mount(8) and tmpfs(5).
@@ -227,7 +127,7 @@ func MergeMounts(asked, from []Mount, declared []string) ([]Mount, error) {
 		m := Mount{Type: MountVolume, Target: target}
 		// A VOLUME of an image is hostile: one that is no path of a directory
 		// below / is not mounted at all.
-		if m.checkTarget() != nil || seen[m.Target] {
+		if m.CheckTarget() != nil || seen[m.Target] {
 			continue
 		}
 		seen[m.Target] = true

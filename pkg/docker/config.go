@@ -4,6 +4,7 @@ package docker
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,7 +47,10 @@ type PortMap map[string][]PortBinding
 type HostConfig struct {
 	moby.HostConfig
 	PortBindings PortMap
-	KernelMemory int64 `json:",omitempty"` // dropped in API 1.42
+
+	// Dropped in API 1.42.
+	KernelMemory    int64 `json:",omitempty"`
+	KernelMemoryTCP int64 `json:",omitempty"`
 }
 
 func containerConfig(c *container.Container) *Config {
@@ -65,9 +69,12 @@ func containerConfig(c *container.Container) *Config {
 		put(&conf.ExposedPorts, portKey(p.ContainerPort, p.Proto), struct{}{})
 	}
 	for _, m := range c.Mounts {
-		if m.Type == container.MountVolume && isAnonymous(m.Name) && !m.Inherited {
+		if m.Type == container.MountVolume && isAnonymous(m.Name) && !m.Inherited && !m.Long {
 			put(&conf.Volumes, m.Target, struct{}{})
 		}
+	}
+	if c.Health != nil {
+		conf.Shell = c.Health.Shell
 	}
 	if len(c.Net.Networks) > 0 && !c.Net.Networks[0].MAC.IsZero() {
 		conf.MacAddress = c.Net.Networks[0].MAC.String()
@@ -88,7 +95,7 @@ func CommitConfig(c *container.Container) dockerspec.DockerOCIImageConfig {
 
 func hostConfig(c *container.Container) *HostConfig {
 	f, l, n := c.Safety, c.Limits, c.Net
-	conf := &HostConfig{PortBindings: portBindings(n.Publish), HostConfig: moby.HostConfig{
+	conf := &HostConfig{PortBindings: askedPorts(n), HostConfig: moby.HostConfig{
 		ContainerIDFile: c.IDFile, VolumesFrom: c.VolumesFrom,
 		LogConfig: moby.LogConfig{Type: c.Life.LogDriver, Config: table(c.Life.LogOpts)}, NetworkMode: moby.NetworkMode(n.Mode),
 		RestartPolicy: restartPolicy(c.Life.Restart), AutoRemove: c.Life.AutoRemove, Annotations: c.Annotations,
@@ -117,23 +124,26 @@ func hostConfig(c *container.Container) *HostConfig {
 	if !f.Privileged && !f.UnmaskPaths {
 		conf.MaskedPaths, conf.ReadonlyPaths = spec.Masked(n.Mode == hostNetwork)
 	}
-	conf.Binds, conf.Tmpfs = binds(c.Mounts)
+	binds(c.Mounts, conf)
 	return conf
 }
 
-// binds are the mounts in the forms of -v and --tmpfs.
-func binds(mounts []container.Mount) (list []string, tmpfs map[string]string) {
+// binds are the mounts in the forms that they were asked for in.
+func binds(mounts []container.Mount, h *HostConfig) {
 	for _, m := range mounts {
 		source := m.Source
 		switch {
 		case m.Inherited:
 			continue
+		case m.Long:
+			h.Mounts = append(h.Mounts, longMount(m))
+			continue
 		case m.Type == container.MountTmpfs:
-			options := m.TmpfsOptions
-			if m.ReadOnly {
-				options = append([]string{"ro"}, options...)
+			options := m.Given
+			if options == "" {
+				options = strings.Join(slices.Concat(readOnlyWord(m), m.TmpfsOptions), ",")
 			}
-			put(&tmpfs, m.Target, strings.Join(options, ","))
+			put(&h.Tmpfs, m.Target, options)
 			continue
 		case m.Type == container.MountVolume && !isAnonymous(m.Name):
 			source = m.Name
@@ -141,12 +151,18 @@ func binds(mounts []container.Mount) (list []string, tmpfs map[string]string) {
 			continue
 		}
 		bind := source + ":" + m.Target
-		if m.ReadOnly {
-			bind += ":ro"
+		if mode := m.Mode(); mode != "" {
+			bind += ":" + mode
 		}
-		list = append(list, bind)
+		h.Binds = append(h.Binds, bind)
 	}
-	return list, tmpfs
+}
+
+func readOnlyWord(m container.Mount) []string {
+	if m.ReadOnly {
+		return []string{"ro"}
+	}
+	return nil
 }
 
 // isAnonymous reports whether a volume has the name of one that nobody named.
@@ -154,20 +170,12 @@ func isAnonymous(name string) bool {
 	return name == "" || len(name) == 64 && !strings.ContainsFunc(name, func(r rune) bool { return !strings.ContainsRune("0123456789abcdef", r) })
 }
 
-func portBindings(list []slirp.PortSpec) PortMap {
-	all := PortMap{}
-	for _, p := range list {
-		b := PortBinding{HostPort: portText(p.HostPort)}
-		if p.HostIP.IsValid() {
-			b.HostIP = p.HostIP.String()
-		}
-		if p.HostPortEnd > p.HostPort {
-			b.HostPort += "-" + portText(p.HostPortEnd)
-		}
-		key := portKey(p.ContainerPort, p.Proto)
-		all[key] = append(all[key], b)
-	}
-	return all
+// askedPorts are the ports that were asked for: what publishing all of them has
+// added has no place of its own on the host.
+func askedPorts(n container.Net) PortMap {
+	return BindPorts(slices.DeleteFunc(slices.Clone(n.Publish), func(p slirp.PortSpec) bool {
+		return n.PublishAll && p.HostPort == 0 && !p.HostIP.IsValid()
+	}))
 }
 
 func portKey(n uint16, proto string) string { return strconv.Itoa(int(n)) + "/" + proto }

@@ -28,7 +28,9 @@ func TestBinds(t *testing.T) {
 		{container.Mount{Type: "tmpfs", Target: "/t"}, "", map[string]string{"/t": ""}},
 		{container.Mount{Type: "tmpfs", Target: "/t", ReadOnly: true, TmpfsOptions: []string{"size=1", "exec"}}, "", map[string]string{"/t": "ro,size=1,exec"}},
 	} {
-		list, tmpfs := binds([]container.Mount{c.mount})
+		var h HostConfig
+		binds([]container.Mount{c.mount}, &h)
+		list, tmpfs := h.Binds, h.Tmpfs
 		var want []string
 		if c.bind != "" {
 			want = []string{c.bind}

@@ -74,8 +74,8 @@ func refuse(kind Kind, format string, args ...any) *Refusal {
 	return &Refusal{Kind: kind, Message: err.Error(), Cause: errors.Unwrap(err)}
 }
 
-// unsupported refuses an option, in the name that the command line has for it.
-func unsupported(option, why, remedy string) error {
+// Unsupported refuses an option, in the name that the command line has for it.
+func Unsupported(option, why, remedy string) error {
 	return &Refusal{Kind: NotSupported, Message: "--" + option + " is not supported: " + why, Remedy: remedy}
 }
 

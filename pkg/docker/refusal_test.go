@@ -24,7 +24,7 @@ func TestStatusOfRefusals(t *testing.T) {
 		{refuse(Forbidden, "no"), 403}, {&slirp.NetworkInUseError{}, 403},
 		{&container.NotFoundError{Arg: "x"}, 404}, {&oci.NotFoundError{Arg: "x"}, 404}, {&slirp.NetworkNotFoundError{Name: "x"}, 404}, {&container.VolumeNotFoundError{Name: "x"}, 404}, {noPlugin("x"), 404},
 		{&container.NameTakenError{}, 409}, {container.ErrNotRunning, 409},
-		{refuse(NotModified, "it is so"), 304}, {unsupported("link", "no", "yes"), 501},
+		{refuse(NotModified, "it is so"), 304}, {Unsupported("link", "no", "yes"), 501},
 	} {
 		err := c.err
 		if err != nil {
@@ -46,7 +46,7 @@ func TestHintOfRefusals(t *testing.T) {
 	if err.Error() != "it cannot be: x" || !errors.Is(err, cause) {
 		t.Error(err)
 	}
-	for want, err := range map[string]error{"do this": err, "": invalid("x"), "that": unsupported("a", "b", "that")} {
+	for want, err := range map[string]error{"do this": err, "": invalid("x"), "that": Unsupported("a", "b", "that")} {
 		var r *Refusal
 		if !errors.As(err, &r) || r.Hint() != want {
 			t.Errorf("%v: %q, want %q", err, r.Hint(), want)

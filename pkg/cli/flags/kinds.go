@@ -16,7 +16,7 @@ import (
 	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/container"
+	"coracle/pkg/docker"
 	"coracle/pkg/oci"
 	"coracle/pkg/slirp"
 )
@@ -59,7 +59,7 @@ func namedKind(name string) (kind, bool) {
 	case "memory-swap":
 		return kind{"bytes", checkSwap}, true
 	case "cpus":
-		return kind{"decimal", func(v string) error { _, err := ParseCPUs(v); return err }}, true
+		return kind{"decimal", func(v string) error { _, err := docker.ParseCPUs(v); return err }}, true
 	case "blkio-weight":
 		return kind{"uint16", func(v string) error { _, err := strconv.ParseUint(v, 0, 16); return err }}, true
 	case "cpu-count", "cpu-percent", "cpu-rt-period", "cpu-rt-runtime":
@@ -67,11 +67,11 @@ func namedKind(name string) (kind, bool) {
 	case "io-maxiops":
 		return kind{"uint", func(v string) error { _, err := strconv.ParseUint(v, 0, 64); return err }}, true
 	case "blkio-weight-device":
-		return kind{"list", checkWeight}, true
+		return kind{"list", func(v string) error { _, err := docker.ParseWeight(v); return err }}, true
 	case "device-read-bps", "device-write-bps":
-		return kind{"list", func(v string) error { _, err := ParseRate(v, "bps"); return err }}, true
+		return kind{"list", func(v string) error { _, err := docker.ParseThrottle(v, true); return err }}, true
 	case "device-read-iops", "device-write-iops":
-		return kind{"list", func(v string) error { _, err := ParseRate(v, "iops"); return err }}, true
+		return kind{"list", func(v string) error { _, err := docker.ParseThrottle(v, false); return err }}, true
 	case "device-cgroup-rule":
 		return kind{"list", checkDeviceRule}, true
 	case "filter":
@@ -125,7 +125,7 @@ func netKind(name string) (kind, bool) {
 		return kind{"list", checkAddress}, true
 	case "dns-search":
 		return kind{"list", func(v string) error {
-			if v = strings.Trim(v, " "); v != "." && !isDomain(v) {
+			if v = strings.Trim(v, " "); v != "." && !docker.IsDomain(v) {
 				return fmt.Errorf("%s is not a valid domain", v)
 			}
 			return nil
@@ -160,7 +160,7 @@ func pairKind(name string) (kind, bool) {
 		return kind{"list", checkLabel}, true
 	case "sysctl":
 		return kind{"map", func(v string) error {
-			if k, _, ok := strings.Cut(v, "="); !ok || !namespacedSysctl(k) {
+			if k, _, ok := strings.Cut(v, "="); !ok || !docker.NamespacedSysctl(k) {
 				return fmt.Errorf("sysctl '%s' is not allowed", v)
 			}
 			return nil
@@ -168,7 +168,7 @@ func pairKind(name string) (kind, bool) {
 	case "annotation", "opt", "aux-address", "ipam-opt":
 		return kind{"map", nil}, true
 	case "mount":
-		return kind{"mount", container.CheckMount}, true
+		return kind{"mount", func(v string) error { _, err := docker.ParseMount(v); return err }}, true
 	}
 	return kind{}, false
 }
@@ -274,21 +274,6 @@ func checkLabel(v string) error {
 	return nil
 }
 
-// checkWeight takes DEVICE:WEIGHT.
-func checkWeight(v string) error {
-	device, weight, ok := strings.Cut(v, ":")
-	switch {
-	case !ok || device == "":
-		return fmt.Errorf("bad format: %s", v)
-	case !strings.HasPrefix(device, "/dev/"):
-		return fmt.Errorf("bad format for device path: %s", v)
-	}
-	if n, err := strconv.ParseUint(weight, 10, 16); err != nil || n > 0 && (n < 10 || n > 1000) {
-		return fmt.Errorf("invalid weight for device: %s", v)
-	}
-	return nil
-}
-
 func checkDeviceRule(v string) error {
 	if !regexp.MustCompile(`^[acb] ([0-9]+|\*):([0-9]+|\*) [rwm]{1,3}$`).MatchString(v) {
 		return fmt.Errorf("invalid device cgroup format '%s'", v)
@@ -314,14 +299,4 @@ func deprecation(cmd, name string) string {
 		return ""
 	}
 	return "Flag --" + name + " has been deprecated, " + words
-}
-
-// namespacedSysctl reports whether a sysctl belongs to a namespace of the
-// container, as Docker's client does: namespaces(7), "IPC" and "network".
-func namespacedSysctl(key string) bool {
-	switch key {
-	case "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced":
-		return true
-	}
-	return strings.HasPrefix(key, "net.") || strings.HasPrefix(key, "fs.mqueue.")
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package container
+package docker
 
 import (
 	"strings"
@@ -34,7 +34,7 @@ func TestCheckLimits(t *testing.T) {
 		{cgroup.Limits{BlkioWeight: 9}, "Range of blkio weight is from 10 to 1000"},
 		{cgroup.Limits{BlkioWeight: 1001}, "Range of blkio weight is from 10 to 1000"},
 	} {
-		err := CheckLimits(tt.l)
+		err := checkLimits(tt.l, testWorld())
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.HasPrefix(err.Error(), tt.want)) {
 			t.Errorf("%+v: %v, want %q", tt.l, err, tt.want)
 		}

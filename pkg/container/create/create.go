@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package create
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"coracle/pkg/container"
+	"coracle/pkg/docker"
+	"coracle/pkg/overlay"
+	"coracle/pkg/state"
+	"coracle/pkg/trace"
+)
+
+// Images are where the images of a container come from.
+type Images struct {
+	// Resolve finds the image that the container is made of, pulled where that was
+	// asked for, and returns with the image lock held, shared.
+	Resolve func(context.Context) (*state.Lock, overlay.Details, error)
+	// Find finds an image that is mounted.
+	Find func(ref string) (overlay.Details, error)
+}
+
+// Create makes the container of a request. The image lock is held from the moment
+// the image is found until the record is in place, so that nobody removes the
+// image in between. Warnings are said once there is nothing to refuse.
+func Create(ctx context.Context, cs *container.Store, id string, q docker.CreateRequest, images Images, warn func([]docker.Warning)) (*container.Container, error) {
+	cs.ReclaimName(strings.TrimPrefix(q.Name, "/"))
+	lock, img, err := images.Resolve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Release()
+	trace.Mark("found the image")
+	r, warnings, err := q.Record(id, img, World(cs, images.Find))
+	if err != nil {
+		return nil, err
+	}
+	warn(warnings)
+	if err := withVolumes(ctx, cs, r); err != nil {
+		return nil, err
+	}
+	return cs.Load(r.ID)
+}
+
+// withVolumes makes the container and the volumes that it asks for, which nobody
+// removes in between; or none of them.
+func withVolumes(ctx context.Context, cs *container.Store, r *container.Record) error {
+	if !slices.ContainsFunc(r.Mounts, func(m container.Mount) bool { return m.Type == container.MountVolume }) {
+		return cs.Create(ctx, r)
+	}
+	lock, err := cs.HoldVolumes(ctx)
+	if err != nil {
+		return err
+	}
+	undo, err := makeVolumes(cs, r)
+	if err == nil {
+		err = cs.Create(ctx, r)
+	}
+	lock.Release()
+	if err != nil {
+		undo()
+	}
+	return err
+}
+
+// makeVolumes makes the volumes of a record that are not there yet, and
+// returns how to take them back.
+//
+// Preconditions: the volumes are held.
+func makeVolumes(cs *container.Store, r *container.Record) (undo func(), err error) {
+	var made []string
+	undo = func() {
+		for _, name := range made {
+			_ = cs.RemoveVolume(name)
+		}
+	}
+	for i := range r.Mounts {
+		m := &r.Mounts[i]
+		if m.Type != container.MountVolume {
+			continue
+		}
+		v, isNew, err := cs.EnsureVolume(m.Name, m.Labels, m.Options)
+		if err != nil {
+			return undo, err
+		}
+		if isNew {
+			made = append(made, v.Name)
+		}
+		m.Name = v.Name
+	}
+	return undo, nil
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package create
+
+import (
+	"os"
+	"runtime"
+	"strings"
+
+	"coracle/pkg/cgroup"
+	"coracle/pkg/container"
+	"coracle/pkg/container/logfile"
+	"coracle/pkg/docker"
+	"coracle/pkg/ids"
+	"coracle/pkg/ns/child"
+	"coracle/pkg/overlay"
+	"coracle/pkg/slirp"
+)
+
+// World is this host, and what coracle has on it. Without find no request may be
+// about an image that is mounted.
+func World(cs *container.Store, find func(ref string) (overlay.Details, error)) docker.World {
+	return docker.World{
+		Container: cs.Lookup,
+		Network: func(ref string) (string, error) {
+			w, err := slirp.NewNetworks(cs.Dirs()).Lookup(ref)
+			return w.Name, err
+		},
+		Image: func(ref string) (string, []string, error) {
+			img, err := find(ref)
+			return img.ID, img.LayerDirs, err
+		},
+		Hostname:    os.Hostname,
+		CPUs:        runtime.NumCPU(),
+		Online:      online,
+		CheckSource: container.Mount.CheckSource,
+		Devices:     container.Device.Nodes,
+		OutOfReach: func(d container.Device) bool {
+			maps, err := ids.HostMaps()
+			return err == nil && !maps.Single() && d.ThroughGroup()
+		},
+		CheckDisk:    cgroup.CheckDevice,
+		CheckLog:     logfile.Check,
+		KeepsSockets: child.ClosesAbstract,
+		Controllers:  cgroup.Available,
+	}
+}
+
+// online reads which CPUs ("cpu") or memory nodes ("node") the kernel uses; it is
+// empty without sysfs.
+func online(set string) string {
+	data, err := os.ReadFile("/sys/devices/system/" + set + "/online")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(data))
+}
