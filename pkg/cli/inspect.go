@@ -120,7 +120,7 @@ func find(ctx context.Context, e *env, arg, kind string, size bool) (any, error)
 			continue
 		}
 		answer, err := findOne(ctx, e, k, arg, size)
-		if kind == "" && isMissing(err) {
+		if kind == "" && (docker.Missing(err) || errors.Is(err, oci.ErrInvalidReference)) {
 			continue
 		}
 		if err == nil && size && k != "container" {
@@ -129,14 +129,6 @@ func find(ctx context.Context, e *env, arg, kind string, size bool) (any, error)
 		return answer, err
 	}
 	return nil, cliErrorf("error: no such object: %s", arg)
-}
-
-func isMissing(err error) bool {
-	var c *container.NotFoundError
-	var i *oci.NotFoundError
-	var n *slirp.NetworkNotFoundError
-	var v *container.VolumeNotFoundError
-	return errors.As(err, &c) || errors.As(err, &i) || errors.As(err, &n) || errors.As(err, &v) || errors.Is(err, oci.ErrInvalidReference)
 }
 
 func findOne(ctx context.Context, e *env, kind, arg string, size bool) (any, error) {

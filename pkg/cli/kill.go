@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
+	"coracle/pkg/docker"
 )
 
 func killCommand(e *env) *cli.Command {
@@ -20,7 +21,7 @@ func killCommand(e *env) *cli.Command {
 			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
-			sig, err := container.ParseSignal(c.String("signal"))
+			sig, err := docker.KillRequest{Signal: c.String("signal")}.Number()
 			if err != nil {
 				return err
 			}

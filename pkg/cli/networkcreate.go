@@ -3,18 +3,17 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
 
 	"coracle/pkg/cli/flags"
 
+	"github.com/moby/moby/api/types/network"
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/box"
+	"coracle/pkg/docker"
 	"coracle/pkg/events"
-	"coracle/pkg/slirp"
 )
 
 func networkCreateCommand(e *env) *cli.Command {
@@ -38,13 +37,15 @@ func networkCreateCommand(e *env) *cli.Command {
 			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
 				return err
 			}
-			o, err := newNetwork(c)
+			q, err := networkRequest(c)
 			if err != nil {
 				return err
 			}
-			if len(c.StringSlice("opt")) > 0 {
-				e.warn("--opt has no effect: there is one network driver, and it has no options")
+			o, warnings, err := docker.NewNetwork(q)
+			if err != nil {
+				return err
 			}
+			warnAll(e, warnings)
 			nets, err := e.networks()
 			if err != nil {
 				return err
@@ -67,87 +68,59 @@ func swarmNetworkFlags() []cli.Flag {
 			&cli.StringFlag{Name: "scope", Usage: "Control the network's scope: local"})...)
 }
 
-func newNetwork(c *cli.Context) (slirp.NewNamed, error) {
-	o := slirp.NewNamed{Name: c.Args().First(), Internal: c.Bool("internal")}
-	var err error
-	switch d := c.String("driver"); d {
-	case "", box.NetBridge:
-	case "host", "null":
-		return o, fmt.Errorf("only one instance of %q network is allowed", d)
-	default:
-		return o, fmt.Errorf("could not find plugin %s in v1 plugin registry: plugin %q not found", d, d)
+// networkRequest is the network that the flags ask for.
+func networkRequest(c *cli.Context) (q docker.NetworkRequest, err error) {
+	q.Name, q.Driver, q.Scope, q.Internal, q.Attachable = c.Args().First(), c.String("driver"), c.String("scope"), c.Bool("internal"), c.Bool("attachable")
+	if q.Labels, err = labels(c); err != nil {
+		return q, err
 	}
-	if o.Labels, err = labels(c); err != nil {
-		return o, err
+	v4, v6 := c.Bool("ipv4"), c.Bool("ipv6")
+	q.EnableIPv4, q.EnableIPv6 = &v4, &v6
+	for _, kv := range c.StringSlice("opt") {
+		if q.Options == nil {
+			q.Options = map[string]string{}
+		}
+		k, v, _ := strings.Cut(kv, "=")
+		q.Options[k] = v
 	}
-	if d := c.String("ipam-driver"); d != "" && d != "default" {
-		return o, fmt.Errorf("could not find plugin %s in v1 plugin registry: plugin %q not found", d, d)
-	}
-	if s := c.String("scope"); s != "" && s != "local" {
-		return o, fmt.Errorf("--scope %s is not supported: networks are of this host", s)
-	}
-	if !c.Bool("ipv4") {
-		return o, errors.New("--ipv4=false is not supported: every network has IPv4")
-	}
-	o.IPv6 = c.Bool("ipv6")
-	return o, setPools(c, &o)
+	q.IPAM = &network.IPAM{Driver: c.String("ipam-driver")}
+	q.IPAM.Config, err = askPools(c)
+	return q, err
 }
 
-// setPools takes the subnets, one of each family, and what belongs to them.
-func setPools(c *cli.Context, o *slirp.NewNamed) (err error) {
-	subnets, gateways := flags.SplitCommas(c.StringSlice("subnet")), flags.SplitCommas(c.StringSlice("gateway"))
-	for _, s := range subnets {
+// askPools takes the subnets, and what belongs to them.
+func askPools(c *cli.Context) ([]network.IPAMConfig, error) {
+	var subnets, ranges []netip.Prefix
+	var gateways []netip.Addr
+	aux := map[string]netip.Addr{}
+	for _, s := range flags.SplitCommas(c.StringSlice("subnet")) {
 		p, err := netip.ParsePrefix(s)
 		if err != nil {
-			return fmt.Errorf("invalid subnet %s: invalid CIDR block notation", s)
+			return nil, fmt.Errorf("invalid subnet %s: invalid CIDR block notation", s)
 		}
-		if p != p.Masked() {
-			return fmt.Errorf("invalid subnet %s: it should be %s", s, p.Masked())
-		}
-		to := &o.Subnet
-		if p.Addr().Is6() {
-			to = &o.Subnet6
-		}
-		if to.IsValid() {
-			return fmt.Errorf("invalid subnet %s: a network has one subnet of each family", s)
-		}
-		*to = p
+		subnets = append(subnets, p)
 	}
-	if len(subnets) == 0 && (len(gateways) > 0 || c.String("ip-range") != "") {
-		return errors.New("every ip-range or gateway must have a corresponding subnet")
-	}
-	for _, s := range gateways {
+	for _, s := range flags.SplitCommas(c.StringSlice("gateway")) {
 		a, err := netip.ParseAddr(s)
 		if err != nil {
-			return fmt.Errorf("invalid gateway %s: invalid IP address", s)
+			return nil, fmt.Errorf("invalid gateway %s: invalid IP address", s)
 		}
-		to, of := &o.Gateway, o.Subnet
-		if a.Is6() {
-			to, of = &o.Gateway6, o.Subnet6
-		}
-		if !of.IsValid() || !of.Contains(a) {
-			return fmt.Errorf("no matching subnet for gateway %s", s)
-		}
-		*to = a
+		gateways = append(gateways, a)
 	}
 	if s := c.String("ip-range"); s != "" {
-		if o.Range, err = netip.ParsePrefix(s); err != nil {
-			return fmt.Errorf("invalid ip-range %s: invalid CIDR block notation", s)
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, fmt.Errorf("invalid ip-range %s: invalid CIDR block notation", s)
 		}
-		if !o.Subnet.IsValid() || !o.Subnet.Contains(o.Range.Addr()) {
-			return fmt.Errorf("no matching subnet for range %s", s)
-		}
+		ranges = append(ranges, p)
 	}
 	for _, s := range c.StringSlice("aux-address") {
-		_, ip, _ := strings.Cut(s, "=")
+		name, ip, _ := strings.Cut(s, "=")
 		a, err := netip.ParseAddr(ip)
 		if err != nil {
-			return fmt.Errorf("invalid aux-address %s: invalid IP address", s)
+			return nil, fmt.Errorf("invalid aux-address %s: invalid IP address", s)
 		}
-		if !o.Subnet.Contains(a) && !o.Subnet6.Contains(a) {
-			return fmt.Errorf("no matching subnet for aux-address %s", s)
-		}
-		o.Reserved = append(o.Reserved, a)
+		aux[name] = a
 	}
-	return nil
+	return docker.Pools(subnets, gateways, ranges, aux)
 }

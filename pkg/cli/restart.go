@@ -17,12 +17,12 @@ func restartCommand(e *env) *cli.Command {
 			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
-			sig, timeout, err := stopOptions(c)
+			q, sig, err := stopRequest(c)
 			if err != nil {
 				return err
 			}
 			return inOrder(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
-				if err := cs.Stop(c.Context, ctr, sig, timeout); err != nil {
+				if err := cs.Stop(c.Context, ctr, sig, q.Timeout); err != nil {
 					return err
 				}
 				again, err := cs.Load(ctr.ID)

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
+	"coracle/pkg/docker"
 )
 
 func stopFlags() []cli.Flag {
@@ -19,18 +20,15 @@ func stopFlags() []cli.Flag {
 	}
 }
 
-// stopOptions reads what stop and restart share.
-func stopOptions(c *cli.Context) (sig syscall.Signal, timeout *int, err error) {
-	if s := c.String("signal"); s != "" {
-		if sig, err = container.ParseSignal(s); err != nil {
-			return 0, nil, err
-		}
-	}
+// stopRequest reads what stop and restart share.
+func stopRequest(c *cli.Context) (q docker.StopRequest, sig syscall.Signal, err error) {
+	q.Signal = c.String("signal")
 	if c.IsSet("timeout") {
 		n := c.Int("timeout")
-		timeout = &n
+		q.Timeout = &n
 	}
-	return sig, timeout, nil
+	sig, err = q.Number()
+	return q, sig, err
 }
 
 func stopCommand(e *env) *cli.Command {
@@ -40,12 +38,12 @@ func stopCommand(e *env) *cli.Command {
 			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
-			sig, timeout, err := stopOptions(c)
+			q, sig, err := stopRequest(c)
 			if err != nil {
 				return err
 			}
 			return onContainers(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
-				return cs.Stop(c.Context, ctr, sig, timeout)
+				return cs.Stop(c.Context, ctr, sig, q.Timeout)
 			})
 		},
 	}

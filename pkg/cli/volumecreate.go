@@ -3,12 +3,15 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/docker"
 )
 
 func volumeCreateCommand(e *env) *cli.Command {
@@ -22,37 +25,37 @@ func volumeCreateCommand(e *env) *cli.Command {
 			if err := needArgs(e, c, commandPath(c), 0, 1); err != nil {
 				return err
 			}
-			if d := c.String("driver"); d != "" && d != "local" {
-				return fmt.Errorf("error looking up volume plugin %s: plugin %q not found", d, d)
-			}
-			l, err := labels(c)
-			if err != nil {
+			q := docker.VolumeRequest{Name: c.Args().First(), Driver: c.String("driver")}
+			if err := docker.CheckVolume(q); err != nil {
 				return err
 			}
-			return createVolume(e, c, l)
+			var err error
+			if q.Labels, err = labels(c); err != nil {
+				return err
+			}
+			for _, kv := range c.StringSlice("opt") {
+				if q.DriverOpts == nil {
+					q.DriverOpts = map[string]string{}
+				}
+				k, v, _ := strings.Cut(kv, "=") // a name that is not known is refused below, with or without a value
+				q.DriverOpts[k] = v
+			}
+			return createVolume(c.Context, e, q)
 		},
 	}
 }
 
-func createVolume(e *env, c *cli.Context, labels map[string]string) error {
-	var options map[string]string
-	for _, kv := range c.StringSlice("opt") {
-		k, v, _ := strings.Cut(kv, "=") // a name that is not known is refused below, with or without a value
-		if options == nil {
-			options = map[string]string{}
-		}
-		options[k] = v
-	}
+func createVolume(ctx context.Context, e *env, q docker.VolumeRequest) error {
 	cs, err := e.containers()
 	if err != nil {
 		return err
 	}
-	lock, err := cs.HoldVolumes(c.Context)
+	lock, err := cs.HoldVolumes(ctx)
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
-	v, _, err := cs.EnsureVolume(c.Args().First(), labels, options)
+	v, _, err := cs.EnsureVolume(q.Name, q.Labels, q.DriverOpts)
 	if err != nil {
 		return err
 	}
