@@ -140,7 +140,7 @@ func talkExec(e *env, es *container.ExecSession, o container.ExecOptions, keys [
 	case r := <-ended:
 		// What the process wrote is in the pipes. Something it left behind may
 		// hold them open for ever, and is not waited for.
-		drainNow(o.Tty, es)
+		drainNow(o.Tty, es, &out)
 		out.wait.Wait()
 		select {
 		case err := <-out.lost:
@@ -177,16 +177,23 @@ func (c *copies) copy(to *os.File, stream string, from *os.File) {
 
 // drainNow lets the readers of the streams end once nothing is left to be
 // read: what the process left behind in the background may never end.
-func drainNow(tty bool, es *container.ExecSession) {
+func drainNow(tty bool, es *container.ExecSession, out *copies) {
 	files := []*os.File{es.Stdout, es.Stderr}
 	if tty {
 		files = []*os.File{es.Stdin}
 	}
 	for _, f := range files {
 		for {
-			left := 0
-			control(f, func(fd int) { left, _ = unix.IoctlGetInt(fd, unix.TIOCINQ) })
-			if left == 0 {
+			// A terminal's bytes may still be on their way through the kernel's
+			// work queue, where TIOCINQ does not count them: poll waits for that
+			// (n_tty_poll, tty_buffer_flush_work).
+			left := false
+			control(f, func(fd int) {
+				ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+				n, err := unix.Poll(ready, 0)
+				left = err == nil && n > 0 && ready[0].Revents&unix.POLLIN != 0
+			})
+			if !left || len(out.lost) > 0 {
 				break
 			}
 			// Its reader is at work; this only waits without spinning.

@@ -39,7 +39,7 @@ func TestHealth(t *testing.T) {
 	u.ok("restart", "-t", "0", "sick")
 	eventually(t, "the container is healthy again", status("healthy"))
 	actions := u.ok("events", "--since", "10m", "--until", "0s", "--filter", "container=sick", "--format", "{{.Action}}")
-	contains(t, actions, "create\nstart\nhealth_status: unhealthy\n", "exec_start: touch /well\n", "health_status: healthy\n", "kill\n", "die\n", "restart\n")
+	contains(t, actions+"\n", "create\nstart\nhealth_status: unhealthy\n", "exec_start: touch /well\n", "health_status: healthy\n", "kill\n", "die\n", "restart\n")
 	u.ok("rm", "-f", "sick")
 	u.fails(125, []string{"--no-healthcheck conflicts with --health-* options"}, "run", "--no-healthcheck", "--health-cmd", "true", "busybox", "true")
 	u.fails(125, []string{"--health-interval cannot be negative"}, "run", "--health-interval", "-1s", "--health-cmd", "true", "busybox", "true")
