@@ -4,6 +4,7 @@ package cli
 
 import (
 	"bytes"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/container"
+	"coracle/pkg/docker"
 )
 
 func statsCommand(e *env) *cli.Command {
@@ -118,16 +120,11 @@ func sample(cs *container.Store, args []string, all bool) ([]measured, error) {
 func statsRows(now, last []measured, short bool) []*formatter.StatsContext {
 	var rows []*formatter.StatsContext
 	for _, m := range now {
-		use := formatter.Use{Container: m.arg, ID: m.c.ID, Name: m.c.Name}
-		if u := m.use; u != nil {
-			use.Memory, use.MemoryLimit, use.Received, use.Sent = u.Memory, u.MemoryLimit, u.Received, u.Sent
-			use.Read, use.Written, use.Processes = u.Read, u.Written, u.Pids
-			i := slices.IndexFunc(last, func(l measured) bool { return l.c.ID == m.c.ID && l.use != nil })
-			if i >= 0 && u.CPU > last[i].use.CPU && u.At.After(last[i].use.At) {
-				use.CPU = float64(u.CPU-last[i].use.CPU) / float64(u.At.Sub(last[i].use.At))
-			}
+		var before *container.Usage
+		if i := slices.IndexFunc(last, func(l measured) bool { return l.c.ID == m.c.ID }); i >= 0 {
+			before = last[i].use
 		}
-		rows = append(rows, formatter.StatsRow(use, short))
+		rows = append(rows, formatter.StatsRow(m.arg, docker.Stats(m.c, m.use, before, runtime.NumCPU()), short))
 	}
 	return rows
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/api/types/volume"
 
+	"coracle/pkg/cgroup"
+	"coracle/pkg/container"
 	"coracle/pkg/docker"
 )
 
@@ -119,7 +121,7 @@ func TestLinesOfJSON(t *testing.T) {
 		"Comment CreatedAt CreatedBy CreatedSince ID Size":                                                                              HistoryRow(image.HistoryResponseItem{ID: "<missing>"}, true, true, now),
 		"CreatedAt Driver ID IPv4 IPv6 Internal Labels Name Scope":                                                                      NetworkRow(&docker.Network{ID: strings.Repeat("a", 64)}, true),
 		"Availability Driver Group Labels Links Mountpoint Name Scope Size Status":                                                      VolumeRow(&volume.Volume{}),
-		"BlockIO CPUPerc Container ID MemPerc MemUsage Name NetIO PIDs":                                                                 StatsRow(Use{ID: strings.Repeat("a", 64)}, true),
+		"BlockIO CPUPerc Container ID MemPerc MemUsage Name NetIO PIDs":                                                                 StatsRow("", docker.StatsResponse{ID: strings.Repeat("a", 64)}, true),
 	}
 	for fields, row := range rows {
 		for _, asked := range []string{"json", "{{json .}}", "{{ json . }}"} {
@@ -295,7 +297,9 @@ func TestOtherRows(t *testing.T) {
 	if n.Label("k") != "v" || n.IPv4 != "true" || n.IPv6 != "false" || n.ID != "aaaaaaaaaaaa" || n.CreatedAt != "2024-05-01 12:00:00 +0000 UTC" {
 		t.Errorf("%+v", n)
 	}
-	s := StatsRow(Use{ID: strings.Repeat("a", 64), CPU: 1.5, Memory: 1 << 20, MemoryLimit: 4 << 20, Received: 1000, Sent: 2, Processes: 3}, true)
+	s := StatsRow("", docker.Stats(&container.Container{Record: container.Record{ID: strings.Repeat("a", 64)}, State: container.State{StartedAt: time.Unix(0, 0)}},
+		&container.Usage{At: time.Unix(2, 0), Received: 1000, Sent: 2, Stats: cgroup.Stats{CPU: 1500 * time.Millisecond, Memory: 1 << 20, MemoryLimit: 4 << 20, Pids: 3}},
+		&container.Usage{At: time.Unix(1, 0)}, 2), true)
 	if s.CPUPerc != "150.00%" || s.MemPerc != "25.00%" || s.MemUsage != "1MiB / 4MiB" || s.NetIO != "1kB / 2B" || s.PIDs != "3" {
 		t.Errorf("%+v", s)
 	}

@@ -5,6 +5,7 @@ package formatter
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"github.com/docker/go-units"
 	"github.com/moby/moby/api/types/volume"
@@ -135,23 +136,18 @@ type statsContext struct {
 	PIDs      string
 }
 
-// Use is what a container used: bytes, and the CPU in shares of one.
-type Use struct {
-	Container, ID, Name                                           string // Container as it was asked for
-	CPU                                                           float64
-	Memory, MemoryLimit, Received, Sent, Read, Written, Processes uint64
-}
-
-// StatsRow is the row of u.
-func StatsRow(u Use, short bool) *statsContext {
+// StatsRow is the row of a container, which was asked for as arg.
+func StatsRow(arg string, s docker.StatsResponse, short bool) *statsContext {
 	bytes := func(n uint64) string { return units.HumanSizeWithPrecision(float64(n), 3) }
+	received, sent, read, written := docker.Traffic(s)
+	memory, limit := float64(s.MemoryStats.Usage), float64(s.MemoryStats.Limit)
 	row := &statsContext{
-		Container: u.Container, ID: shortID(u.ID, short), Name: u.Name, CPUPerc: percent(u.CPU), MemPerc: percent(0),
-		MemUsage: units.BytesSize(float64(u.Memory)) + " / " + units.BytesSize(float64(u.MemoryLimit)),
-		NetIO:    bytes(u.Received) + " / " + bytes(u.Sent), BlockIO: bytes(u.Read) + " / " + bytes(u.Written), PIDs: strconv.FormatUint(u.Processes, 10),
+		Container: arg, ID: shortID(s.ID, short), Name: strings.TrimPrefix(s.Name, "/"), CPUPerc: percent(docker.CPUShare(s)), MemPerc: percent(0),
+		MemUsage: units.BytesSize(memory) + " / " + units.BytesSize(limit),
+		NetIO:    bytes(received) + " / " + bytes(sent), BlockIO: bytes(read) + " / " + bytes(written), PIDs: strconv.FormatUint(s.PidsStats.Current, 10),
 	}
-	if u.MemoryLimit > 0 {
-		row.MemPerc = percent(float64(u.Memory) / float64(u.MemoryLimit))
+	if limit > 0 {
+		row.MemPerc = percent(memory / limit)
 	}
 	return row
 }
