@@ -227,7 +227,6 @@ func missing(set map[string]bool) error {
 	return fmt.Errorf("%s: not supported", slices.Min(names))
 }
 
-// maps are those of the user namespace that the container brings.
 // defaultMaps gives the caller's own id and the subordinate ones.
 func defaultMaps(s *specs.Spec) error {
 	m, err := ids.HostMaps()
@@ -246,6 +245,8 @@ func mappings(from []ids.Map) []specs.LinuxIDMapping {
 	return list
 }
 
+// maps are those of the user namespace that the container brings; nil without
+// one.
 func maps(s *specs.Spec) *ids.Maps {
 	if len(s.Linux.UIDMappings) == 0 {
 		return nil

@@ -30,7 +30,7 @@ func Features() (*features.Features, error) {
 		MountOptions: mount.Options(),
 		Linux: &features.Linux{
 			Namespaces: kinds, Capabilities: caps.Bounding,
-			Cgroup: &features.Cgroup{V1: &no, V2: &no, Systemd: &no, SystemdUser: &no, Rdma: &no},
+			Cgroup: &features.Cgroup{V1: &no, V2: &yes, Systemd: &no, SystemdUser: &no, Rdma: &no},
 			Seccomp: &features.Seccomp{
 				Enabled: &yes,
 				Actions: actions(specs.ActAllow, specs.ActErrno, specs.ActKill, specs.ActKillProcess, specs.ActKillThread, specs.ActLog, specs.ActTrace, specs.ActTrap),

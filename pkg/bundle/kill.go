@@ -6,43 +6,21 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 	"time"
+
+	"coracle/pkg/oci/spec"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
-// ParseSignal reads a number, or a name with or without SIG.
+// ParseSignal reads a number, or a name with or without SIG. 0 asks whether the
+// process is there (kill(2)), and is no signal for anything else.
 func ParseSignal(s string) (unix.Signal, error) {
-	if n, err := strconv.Atoi(s); err == nil {
-		if n < 0 || n > 64 {
-			return 0, fmt.Errorf("invalid signal: %s", s)
-		}
-		return unix.Signal(n), nil
+	if s == "0" {
+		return 0, nil
 	}
-	name := strings.ToUpper(s)
-	if !strings.HasPrefix(name, "SIG") {
-		name = "SIG" + name
-	}
-	if sig := unix.SignalNum(name); sig != 0 {
-		return sig, nil
-	}
-	for _, r := range []struct {
-		prefix string
-		base   int
-	}{{"SIGRTMIN", 34}, {"SIGRTMAX", 64}} {
-		rest, ok := strings.CutPrefix(name, r.prefix)
-		n, err := strconv.Atoi(strings.TrimPrefix(rest, "+"))
-		if ok && rest == "" {
-			return unix.Signal(r.base), nil
-		}
-		if ok && err == nil && r.base+n >= 34 && r.base+n <= 64 {
-			return unix.Signal(r.base + n), nil
-		}
-	}
-	return 0, fmt.Errorf("invalid signal: %s", s)
+	return spec.ParseSignal(s)
 }
 
 // Kill sends a signal to the first process of a container.

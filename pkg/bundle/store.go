@@ -147,7 +147,6 @@ func (s *Store) add(id string) (*Container, error) {
 
 func existsError(id string) error { return fmt.Errorf("container %q exists already", id) }
 
-// remove forgets the container.
 // remove removes the state of a container in which nothing runs.
 func (c *Container) remove() error {
 	if c.Cgroup != "" {

@@ -21,6 +21,7 @@ import (
 	"coracle/pkg/dockerfile"
 	dockerrun "coracle/pkg/dockerfile/run"
 	"coracle/pkg/events"
+	"coracle/pkg/hint"
 	"coracle/pkg/oci"
 	"coracle/pkg/oci/registry"
 	"coracle/pkg/overlay"
@@ -282,7 +283,7 @@ func printBuildError(e *env, err error, show progress.Build) {
 		fmt.Fprint(e.stderr, be.Excerpt)
 	}
 	fmt.Fprintf(e.stderr, "ERROR: failed to build: failed to solve: %v\n", err)
-	if h := hint(err); h != "" {
+	if h := hint.Of(err); h != "" {
 		fmt.Fprintln(e.stderr, "hint: "+h)
 	}
 }

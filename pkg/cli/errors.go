@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"coracle/pkg/cli/flags"
+	"coracle/pkg/hint"
 
 	"coracle/pkg/container"
 	"coracle/pkg/ns"
@@ -65,15 +66,6 @@ func message(e *env, err error) string {
 	return prefix(e) + err.Error()
 }
 
-// hint returns what the user can do about err, or nothing.
-func hint(err error) string {
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		return h.Hint()
-	}
-	return ""
-}
-
 // report prints err and returns the exit code for it: the one place where an
 // error becomes words and a number.
 func report(e *env, err error) int {
@@ -108,7 +100,7 @@ func report(e *env, err error) int {
 
 func tellError(e *env, err error) {
 	fmt.Fprintln(e.stderr, message(e, err))
-	if h := hint(err); h != "" {
+	if h := hint.Of(err); h != "" {
 		fmt.Fprintln(e.stderr, "hint: "+h)
 	}
 }
@@ -153,7 +145,7 @@ func runError(e *env, cmd string, err error) error {
 		code = se.Code
 	}
 	fmt.Fprintf(e.stderr, "%s: %s\n", e.program, message(e, err))
-	if h := hint(err); h != "" {
+	if h := hint.Of(err); h != "" {
 		fmt.Fprintln(e.stderr, "hint: "+h)
 	}
 	fmt.Fprintf(e.stderr, "\nRun '%s %s --help' for more information\n", e.program, cmd)

@@ -47,9 +47,9 @@ func ociCommand(e *env) *cli.Command {
 			flags.Text("log", nil, "File for errors and warnings"),
 			flags.Text("log-format", nil, "text or json"),
 			flags.Text("log-level", nil, "Accepted"),
-			flags.Text("cgroup-manager", nil, "Accepted; there are no cgroups"),
+			flags.Text("cgroup-manager", nil, "Accepted; containers are put where cgroups are delegated to the user"),
 			flags.Text("rootless", nil, "Accepted; it always is"),
-			flags.Bool("systemd-cgroup", nil, "Accepted; there are no cgroups"),
+			flags.Bool("systemd-cgroup", nil, "Accepted; containers are put where cgroups are delegated to the user"),
 			flags.Bool("debug", nil, "Accepted"),
 		},
 		Subcommands: []*cli.Command{

@@ -149,7 +149,7 @@ func ociExecFlags() []cli.Flag {
 		flags.Text("user", flags.Short("u"), "UID[:GID]"),
 		flags.List("additional-gids", flags.Short("g"), "Additional groups"),
 		flags.List("cap", flags.Short("c"), "Add a capability"),
-		flags.Text("cgroup", nil, "Accepted; there are no cgroups"),
+		flags.Text("cgroup", nil, "Accepted; the process is put into the cgroup of the container"),
 		flags.Bool("no-new-privs", nil, "Set no_new_privs"),
 		flags.Bool("detach", flags.Short("d"), "Do not wait"),
 		flags.Bool("tty", flags.Short("t"), "Allocate a terminal"),

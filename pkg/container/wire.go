@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/container/transfer"
+	"coracle/pkg/hint"
 	"coracle/pkg/ids"
 )
 
@@ -155,12 +156,7 @@ func (e *StartError) Hint() string { return e.hint }
 
 // NewStartError wraps the reason a start failed.
 func NewStartError(code int, err error) *StartError {
-	e := &StartError{Code: code, Message: err.Error()}
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		e.hint = h.Hint()
-	}
-	return e
+	return &StartError{Code: code, Message: err.Error(), hint: hint.Of(err)}
 }
 
 // maxMessage bounds what one side makes the other allocate.

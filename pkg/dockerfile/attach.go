@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/dockerfile/files"
+	"coracle/pkg/inroot"
 )
 
 // attach shows what a path in root means at a path of our own. Links are
@@ -53,12 +54,12 @@ func cloneTree(root *os.Root, source string, readOnly bool) (tree int, isDir boo
 		return -1, false, err
 	}
 	defer top.Close()
-	fd, err := openIn(int(top.Fd()), files.InTree(source), unix.O_PATH)
+	fd, err := inroot.Root(top).OpenFD(files.InTree(source), unix.O_PATH, 0)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 		return -1, false, &files.NotFoundError{Name: files.InTree(source)}
 	}
 	if err != nil {
-		return -1, false, &os.PathError{Op: "open", Path: source, Err: err}
+		return -1, false, err
 	}
 	defer unix.Close(fd)
 	var st unix.Stat_t
@@ -78,20 +79,4 @@ func cloneTree(root *os.Root, source string, readOnly bool) (tree int, isDir boo
 		return -1, false, &os.PathError{Op: "mount_setattr", Path: source, Err: err}
 	}
 	return tree, st.Mode&unix.S_IFMT == unix.S_IFDIR, nil
-}
-
-// openAttempts is how often a path is tried whose directories are being moved:
-// the kernel then cannot tell where ".." leads (openat2(2), EAGAIN).
-const openAttempts = 128
-
-// openIn opens a path as a process whose root is dir would.
-func openIn(dir int, path string, flags uint64) (int, error) {
-	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
-	for try := 1; ; try++ {
-		fd, err := unix.Openat2(dir, path, &how)
-		if errors.Is(err, unix.EINTR) || errors.Is(err, unix.EAGAIN) && try < openAttempts {
-			continue
-		}
-		return fd, err
-	}
 }

@@ -8,28 +8,10 @@ import (
 	"strconv"
 	"strings"
 
+	"coracle/pkg/hint"
+
 	"golang.org/x/sys/unix"
 )
-
-// userNSError carries what the administrator can do about a host that refuses
-// user namespaces.
-type userNSError struct {
-	err  error
-	hint string
-}
-
-func (e *userNSError) Error() string { return e.err.Error() }
-func (e *userNSError) Unwrap() error { return e.err }
-func (e *userNSError) Hint() string  { return e.hint }
-
-// hintOf is the hint of an error, or "".
-func hintOf(err error) string {
-	var u *userNSError
-	if errors.As(err, &u) {
-		return u.hint
-	}
-	return ""
-}
 
 // inChroot reports whether the root directory is not the root of a mount.
 func inChroot() bool {
@@ -53,15 +35,15 @@ func explainUserNS(err error) error {
 	}
 	switch {
 	case sysctl("user/max_user_namespaces") == "0":
-		return &userNSError{err, "user namespaces are switched off; the administrator can allow them: sysctl user.max_user_namespaces=15000"}
+		return hint.With(err, "user namespaces are switched off; the administrator can allow them: sysctl user.max_user_namespaces=15000")
 	case sysctl("kernel/unprivileged_userns_clone") == "0":
-		return &userNSError{err, "user namespaces are for root only; the administrator can allow them: sysctl kernel.unprivileged_userns_clone=1"}
+		return hint.With(err, "user namespaces are for root only; the administrator can allow them: sysctl kernel.unprivileged_userns_clone=1")
 	case inChroot():
-		return &userNSError{err, "this is a chroot, where the kernel allows no user namespaces (user_namespaces(7)); systemd-nspawn or pivot_root(2) change the root without that"}
+		return hint.With(err, "this is a chroot, where the kernel allows no user namespaces (user_namespaces(7)); systemd-nspawn or pivot_root(2) change the root without that")
 	case filtered():
-		return &userNSError{err, filterHint}
+		return hint.With(err, filterHint)
 	case sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1":
-		return &userNSError{err, "AppArmor allows user namespaces only to programs with a profile; see docs/rootless.md for coracle's, or: sysctl kernel.apparmor_restrict_unprivileged_userns=0"}
+		return hint.With(err, "AppArmor allows user namespaces only to programs with a profile; see docs/rootless.md for coracle's, or: sysctl kernel.apparmor_restrict_unprivileged_userns=0")
 	}
 	return err
 }
@@ -71,9 +53,9 @@ func explainUserNS(err error) error {
 func explainFork(err error) error {
 	switch {
 	case errors.Is(err, unix.ENOSPC):
-		return &userNSError{err, namespaceLimits()}
+		return hint.With(err, namespaceLimits())
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOMEM):
-		return &userNSError{err, processLimits()}
+		return hint.With(err, processLimits())
 	}
 	return explainFilter(err)
 }
@@ -146,7 +128,7 @@ func (e *diedError) Hint() string  { return SmallLimits() }
 // somebody else may have done it.
 func explainFilter(err error) error {
 	if (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOSYS)) && filtered() {
-		return &userNSError{err, filterHint}
+		return hint.With(err, filterHint)
 	}
 	return err
 }

@@ -15,6 +15,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"coracle/pkg/hint"
 	"coracle/pkg/trace"
 )
 
@@ -115,7 +116,7 @@ func (e *setupError) Hint() string {
 	if e.hint != "" {
 		return e.hint
 	}
-	return hintOf(explainFilter(e.errno))
+	return hint.Of(explainFilter(e.errno))
 }
 
 const maxMessage = 16 << 20

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"syscall"
 
+	"coracle/pkg/hint"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -25,10 +27,10 @@ func CheckRoom() error {
 		return nil
 	}
 	if have := ownTasks(os.Geteuid()); have > 0 && uint64(have)+tasksNeeded > r.Cur {
-		return &userNSError{
+		return hint.With(
 			fmt.Errorf("no room for the threads of this command: %d of %d processes and threads are in use", have, r.Cur),
-			"raise the limit: ulimit -u " + strconv.Itoa(max(1024, 2*have)) + ", LimitNPROC= of a unit, or nproc in limits.conf(5)",
-		}
+			"raise the limit: ulimit -u "+strconv.Itoa(max(1024, 2*have))+", LimitNPROC= of a unit, or nproc in limits.conf(5)",
+		)
 	}
 	return nil
 }

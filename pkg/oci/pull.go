@@ -279,22 +279,9 @@ func pullError(ref Ref, err error) error {
 	}
 	switch {
 	case re.Denied(), re.Code == "NAME_UNKNOWN" && ref.Domain() == defaultDomain:
-		return &transferError{
-			fmt.Errorf("pull access denied for %s, repository does not exist or may require 'docker login': %w", ref.FamiliarRepository(), err),
-			re.Hint(),
-		}
+		return fmt.Errorf("pull access denied for %s, repository does not exist or may require 'docker login': %w", ref.FamiliarRepository(), err)
 	case re.Status == 404:
 		return fmt.Errorf("manifest for %s not found: %w", ref.Familiar(), err)
 	}
 	return err
 }
-
-// transferError keeps the hint of what it wraps.
-type transferError struct {
-	err  error
-	hint string
-}
-
-func (e *transferError) Error() string { return e.err.Error() }
-func (e *transferError) Unwrap() error { return e.err }
-func (e *transferError) Hint() string  { return e.hint }

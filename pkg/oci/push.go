@@ -286,8 +286,5 @@ func pushError(ref Ref, err error) error {
 	if !errors.As(err, &re) || !re.Denied() {
 		return err
 	}
-	return &transferError{
-		fmt.Errorf("push access denied for %s, repository does not exist or may require 'docker login': %w", ref.FamiliarRepository(), err),
-		re.Hint(),
-	}
+	return fmt.Errorf("push access denied for %s, repository does not exist or may require 'docker login': %w", ref.FamiliarRepository(), err)
 }

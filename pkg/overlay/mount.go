@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"coracle/pkg/hint"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -197,10 +199,8 @@ func lostLayer(r Rootfs, err error) error {
 	}
 	for _, dir := range r.Lowers {
 		if _, serr := os.Lstat(dir); errors.Is(serr, unix.ENOENT) {
-			return &hostError{
-				fmt.Errorf("mount root file system: layer %.12s of the image is lost", filepath.Base(filepath.Dir(dir))),
-				"pull or load the image again, or remove it with rmi -f",
-			}
+			lost := fmt.Errorf("mount root file system: layer %.12s of the image is lost", filepath.Base(filepath.Dir(dir)))
+			return hint.With(lost, "pull or load the image again, or remove it with rmi -f")
 		}
 	}
 	return nil
@@ -222,9 +222,9 @@ func explainMount(r Rootfs, err error) error {
 	const move = "; move the store to another file system with --root or CORACLE_ROOT"
 	switch st.Type {
 	case unix.OVERLAYFS_SUPER_MAGIC:
-		return &hostError{err, "the store is on overlayfs, as inside another container" + move}
+		return hint.With(err, "the store is on overlayfs, as inside another container"+move)
 	case unix.NFS_SUPER_MAGIC:
-		return &hostError{err, "the store is on NFS, which has no extended attributes of users" + move}
+		return hint.With(err, "the store is on NFS, which has no extended attributes of users"+move)
 	}
-	return &hostError{err, "the store's file system may lack extended attributes of users" + move}
+	return hint.With(err, "the store's file system may lack extended attributes of users"+move)
 }

@@ -9,7 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	securejoin "github.com/cyphar/filepath-securejoin"
+	"coracle/pkg/inroot"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -26,7 +27,7 @@ func (u *unpacker) open(dir string) (int, error) {
 		}
 	}
 	if err != nil {
-		return -1, &os.PathError{Op: "open", Path: dir, Err: err}
+		return -1, err
 	}
 	u.forget()
 	u.dir, u.parent, u.stale = dir, fd, false
@@ -47,29 +48,17 @@ func (u *unpacker) forget() {
 }
 
 func (u *unpacker) openIn(dir string) (int, error) {
-	how := unix.OpenHow{
-		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-	}
-	if dir == "" {
-		dir = "."
-	}
-	for try := 0; ; try++ {
-		fd, err := unix.Openat2(int(u.root.Fd()), dir, &how)
-		if err == nil || try > 100 || err != unix.EAGAIN && err != unix.EINTR {
-			return fd, err
-		}
-	}
+	return inroot.Root(u.root).OpenFD(dir, unix.O_PATH|unix.O_DIRECTORY, 0)
 }
 
 // makeAll makes the directories of a path; links that lead to nothing yet are
 // followed, inside of the layer.
 func (u *unpacker) makeAll(dir string) error {
-	plain, err := securejoin.SecureJoin(u.root.Name(), dir)
+	plain, err := inroot.Root(u.root).Follow(dir)
 	if err != nil {
 		return err
 	}
-	plain = strings.TrimPrefix(strings.TrimPrefix(plain, path.Clean(u.root.Name())), "/")
+	plain = strings.TrimPrefix(plain, "/")
 	fd, err := u.openIn("")
 	for done := ""; err == nil && plain != ""; {
 		var base string

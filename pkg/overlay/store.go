@@ -19,6 +19,7 @@ import (
 	"go.podman.io/storage/types"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/hint"
 	"coracle/pkg/state"
 )
 
@@ -142,15 +143,15 @@ func prepareDriver(d state.Dirs) error {
 // no whiteouts on itself (mknod of a device 0/0 is EPERM there).
 func onOverlay(root string) error {
 	err := fmt.Errorf("open store: %s is on overlayfs, as inside of a container, which cannot hold the layers of images", root)
-	hint := "choose a directory on another file system with --root or CORACLE_ROOT: a volume, or a tmpfs"
+	remedy := "choose a directory on another file system with --root or CORACLE_ROOT: a volume, or a tmpfs"
 	for _, dir := range []string{os.Getenv("XDG_RUNTIME_DIR"), "/var/tmp", "/tmp", "/dev/shm"} {
 		var st unix.Statfs_t
 		if dir != "" && unix.Statfs(dir, &st) == nil && st.Type != unix.OVERLAYFS_SUPER_MAGIC && unix.Access(dir, unix.W_OK) == nil {
-			hint += "; here --root " + filepath.Join(dir, "coracle-store") + " would do"
+			remedy += "; here --root " + filepath.Join(dir, "coracle-store") + " would do"
 			break
 		}
 	}
-	return &hostError{err, hint}
+	return hint.With(err, remedy)
 }
 
 // openLibrary keeps the library from making a run directory of its own, in a
@@ -332,20 +333,10 @@ func (s *Store) lockImages(ctx context.Context) (*state.Lock, error) {
 	return lock, nil
 }
 
-// hostError carries what can be done about a file system that cannot hold a
-// store.
-type hostError struct {
-	err  error
-	hint string
-}
-
-func (e *hostError) Error() string { return e.err.Error() }
-func (e *hostError) Unwrap() error { return e.err }
-func (e *hostError) Hint() string  { return e.hint }
-
+// explain says what can be done about a file system that cannot hold a store.
 func explain(err error) error {
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		return &hostError{err, "free some space, or move the store with --root or CORACLE_ROOT"}
+		return hint.With(err, "free some space, or move the store with --root or CORACLE_ROOT")
 	}
 	return err
 }

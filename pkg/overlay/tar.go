@@ -15,6 +15,7 @@ import (
 	"github.com/vbatts/tar-split/tar/asm"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/inroot"
 	"coracle/pkg/state"
 )
 
@@ -54,15 +55,7 @@ func splitPath(d state.Dirs, id LayerID) string {
 type fileGetter struct{ dir *os.File }
 
 func (g *fileGetter) Get(name string) (io.ReadCloser, error) {
-	how := unix.OpenHow{
-		Flags:   unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOFOLLOW | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-	}
-	fd, err := unix.Openat2(int(g.dir.Fd()), name, &how)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: name, Err: err}
-	}
-	return os.NewFile(uintptr(fd), name), nil
+	return inroot.Root(g.dir).Open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 }
 
 func (s *Store) blobsPath(id LayerID) string {

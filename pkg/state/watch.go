@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 
+	"coracle/pkg/hint"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -23,25 +25,14 @@ func Watch(dir string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "inotify"), nil
 }
 
-// watchError is a limit of inotify(7) that is reached.
-type watchError struct {
-	err  error
-	hint string
-}
-
-func (e *watchError) Error() string { return e.err.Error() }
-func (e *watchError) Unwrap() error { return e.err }
-
-// Hint is the remedy.
-func (e *watchError) Hint() string { return e.hint }
-
+// explainWatch says what can be done about a limit of inotify(7) that is reached.
 func explainWatch(err error) error {
 	const admin = "your other programs watch as many files as the host allows; the administrator can allow more: sysctl "
 	switch {
 	case errors.Is(err, unix.EMFILE):
-		return &watchError{err, admin + "fs.inotify.max_user_instances=1024 (or it is ulimit -n that is reached)"}
+		return hint.With(err, admin+"fs.inotify.max_user_instances=1024 (or it is ulimit -n that is reached)")
 	case errors.Is(err, unix.ENOSPC):
-		return &watchError{err, admin + "fs.inotify.max_user_watches=524288"}
+		return hint.With(err, admin+"fs.inotify.max_user_watches=524288")
 	}
 	return err
 }
