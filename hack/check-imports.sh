@@ -38,6 +38,7 @@ order='
 10 coracle/pkg/container/supervise
 10 coracle/pkg/docker
 11 coracle/pkg/container/create
+11 coracle/pkg/host
 11 coracle/pkg/cli/progress
 11 coracle/pkg/cli/formatter
 11 coracle/pkg/cli/flags

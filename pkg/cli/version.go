@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/docker"
+	"coracle/pkg/host"
 )
 
 // versionText has the one program in both of Docker's places: scripts look for
@@ -32,7 +33,7 @@ Server: coracle
 `
 
 func thisProgram() (docker.Program, error) {
-	_, release, err := uname()
+	_, release, err := host.Kernel()
 	return docker.Program{Version: Version, GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Kernel: release}, err
 }
 

@@ -213,3 +213,13 @@ func TestPortSummaries(t *testing.T) {
 		t.Error("a container that does not run has ports")
 	}
 }
+
+func TestCountOfContainers(t *testing.T) {
+	var h Host
+	paused := created()
+	paused.State.Status = container.Paused
+	h.Count([]*container.Container{created(), running(), paused, running()})
+	if h.Running != 2 || h.Paused != 1 || h.Stopped != 1 {
+		t.Errorf("%+v", h)
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"github.com/moby/moby/api/types/registry"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/api/types/system"
+
+	"coracle/pkg/container"
 )
 
 // APIVersion is that of the Docker engine whose vocabulary this is, and
@@ -102,6 +104,20 @@ type Host struct {
 	HTTPProxy, HTTPSProxy, NoProxy                  string
 	LogDrivers                                      []string
 	Warnings                                        []string
+}
+
+// Count counts containers.
+func (h *Host) Count(list []*container.Container) {
+	for _, c := range list {
+		switch {
+		case c.State.Status == container.Paused:
+			h.Paused++
+		case c.State.IsRunning():
+			h.Running++
+		default:
+			h.Stopped++
+		}
+	}
 }
 
 // HostInfo is the answer about a host.
