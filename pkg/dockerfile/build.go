@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/docker/go-units"
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"coracle/pkg/dockerfile/files"
+	"coracle/pkg/dockerfile/parse"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
 )
@@ -144,10 +144,9 @@ type builder struct {
 	slots  chan struct{} // one is held by each step that works
 
 	// Written before the first stage begins, then only read.
-	file    *file
-	meta    []instructions.ArgCommand // before the first FROM
-	metaVar lookup                    // and their values
-	epoch   *time.Time                // the SOURCE_DATE_EPOCH, or nil
+	file    *parse.File
+	metaVar lookup     // the ARGs before the first FROM
+	epoch   *time.Time // the SOURCE_DATE_EPOCH, or nil
 	context *files.Tree
 	sums    *files.Sums
 	jobs    []*job
@@ -176,7 +175,7 @@ func (b *builder) build() (Result, error) {
 	if err := b.load(); err != nil {
 		return Result{}, err
 	}
-	target, err := b.file.target(b.o.Target)
+	target, err := b.file.Target(b.o.Target)
 	if err != nil {
 		return Result{}, err
 	}
@@ -204,7 +203,7 @@ type job struct {
 // runStages builds the stages at the same time, as far as one does not need
 // another, and returns the target. It returns when all have ended.
 func (b *builder) runStages(target int, needed map[int]bool) (*stage, error) {
-	b.jobs = make([]*job, len(b.file.stages))
+	b.jobs = make([]*job, len(b.file.Stages))
 	for i := range b.jobs {
 		b.jobs[i] = &job{done: make(chan struct{})}
 	}

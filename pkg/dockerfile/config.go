@@ -15,6 +15,7 @@ import (
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 
 	"coracle/pkg/dockerfile/files"
+	"coracle/pkg/dockerfile/parse"
 	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
 )
@@ -211,5 +212,31 @@ func (b *builder) makeWorkdir(root *files.Target, dir, user string) error {
 	if _, err := root.MkdirAll(dir, 0o755, own, when); err != nil {
 		return fmt.Errorf("create working directory %s: %w", dir, err)
 	}
+	return nil
+}
+
+// Configure applies instructions that only change the configuration, those of
+// commit and import --change. Its texts are Docker's.
+func Configure(image *Image, changes []string) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	cmds, escape, err := parse.Changes(changes)
+	if err != nil {
+		return err
+	}
+	s := &stage{image: image.DockerOCIImage, args: newArgScope()}
+	s.args.adopt(s.image.Config.Env)
+	for _, cmd := range cmds {
+		if ex, ok := cmd.(instructions.SupportsSingleWordExpansion); ok {
+			if err := ex.Expand(s.args.expand(escape)); err != nil {
+				return err
+			}
+		}
+		if err := configure(s, cmd, escape); err != nil {
+			return err
+		}
+	}
+	image.DockerOCIImage = s.image
 	return nil
 }

@@ -88,7 +88,7 @@ func TestEntrypointTakesCommandOfBaseAway(t *testing.T) {
 		b := parsed(t, "FROM a\n"+text, Options{})
 		s := &stage{args: newArgScope()}
 		s.image.Config.Cmd = []string{"of", "base"}
-		for _, cmd := range b.file.stages[0].Commands {
+		for _, cmd := range b.file.Stages[0].Commands {
 			if err := b.command(s, cmd); err != nil {
 				t.Fatal(err)
 			}

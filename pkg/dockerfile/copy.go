@@ -47,7 +47,7 @@ func addOf(c *instructions.AddCommand) transfer {
 
 // copy is COPY and ADD.
 func (b *builder) copy(s *stage, c transfer) error {
-	v := b.tell.announce(s.title(s.args.shown(c.code, b.file.escape)))
+	v := b.tell.announce(s.title(s.args.shown(c.code, b.file.Escape)))
 	if err := b.transfer(s, v, c); err != nil {
 		return err
 	}
@@ -238,7 +238,7 @@ func (b *builder) sourceLayers(s *stage, from string) ([]overlay.LayerID, error)
 		det, err := b.resolve(given.Image, s.platform)
 		return det.Layers, err
 	}
-	if i := b.file.stageOrNumber(from, s.index); i >= 0 {
+	if i := b.file.StageOrNumber(from, s.index); i >= 0 {
 		other, err := b.wait(i)
 		if err != nil {
 			return nil, err
@@ -248,8 +248,8 @@ func (b *builder) sourceLayers(s *stage, from string) ([]overlay.LayerID, error)
 	if from == "scratch" {
 		return nil, nil
 	}
-	if b.file.stageOrNumber(from, len(b.file.stages)) >= 0 {
-		return nil, fmt.Errorf("cannot copy from stage %q, it needs to be defined before current stage %q", from, b.file.nameOf(s.index))
+	if b.file.StageOrNumber(from, len(b.file.Stages)) >= 0 {
+		return nil, fmt.Errorf("cannot copy from stage %q, it needs to be defined before current stage %q", from, b.file.NameOf(s.index))
 	}
 	if n, err := strconv.Atoi(from); err == nil {
 		return nil, fmt.Errorf("invalid stage index %d", n)

@@ -9,7 +9,8 @@
 // step whose key is known, and whose layer is there, is not carried out.
 //
 //	source.go   where the Dockerfile and the context come from
-//	parse.go    the Dockerfile, its stages, which of them are needed
+//	load.go     the Dockerfile, which package parse reads; the context
+//	needed.go   which stages are needed
 //	build.go    Build: the stages run at the same time
 //	stage.go    one stage: its base, its instructions, its layers
 //	env.go      ARG, ENV and expansion

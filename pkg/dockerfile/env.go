@@ -22,7 +22,7 @@ var proxyArgs = []string{
 func (b *builder) platformArgs() map[string]string {
 	here, target, stage := parsePlatform(""), parsePlatform(b.o.Platform), b.o.Target
 	if stage == "" {
-		stage = b.file.stages[len(b.file.stages)-1].Name
+		stage = b.file.Stages[len(b.file.Stages)-1].Name
 	}
 	if stage == "" {
 		stage = "default"
@@ -55,8 +55,8 @@ func (l lookup) Keys() []string { return slices.Sorted(maps.Keys(l)) }
 // on the command line.
 func (b *builder) metaArgs() (lookup, error) {
 	vars := lookup(b.platformArgs())
-	lex := shell.NewLex(b.file.escape)
-	for _, cmd := range b.meta {
+	lex := shell.NewLex(b.file.Escape)
+	for _, cmd := range b.file.Meta {
 		for _, a := range cmd.Args {
 			if v, ok := b.o.BuildArgs[a.Key]; ok {
 				b.use(a.Key)
@@ -78,7 +78,7 @@ func (b *builder) expandMeta(word string) (string, error) {
 	if !strings.ContainsAny(word, `$\'"`) {
 		return word, nil
 	}
-	out, _, err := shell.NewLex(b.file.escape).ProcessWord(word, b.metaVar)
+	out, _, err := shell.NewLex(b.file.Escape).ProcessWord(word, b.metaVar)
 	return out, err
 }
 
@@ -181,7 +181,7 @@ func (b *builder) arg(s *stage, c *instructions.ArgCommand) error {
 			b.use(a.Key)
 			value = &v
 		} else if value != nil {
-			v, err := s.args.expand(b.file.escape)(*value)
+			v, err := s.args.expand(b.file.Escape)(*value)
 			if err != nil {
 				return err
 			}

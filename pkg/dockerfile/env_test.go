@@ -54,7 +54,7 @@ func TestExpansion(t *testing.T) {
 
 func TestArgumentsBeforeFrom(t *testing.T) {
 	b := parsed(t, "ARG A=1\nARG B=${A}2\nARG C\nFROM a:$B-$C\n", Options{BuildArgs: map[string]string{"C": "c", "D": "d", "http_proxy": "p", "BUILDKIT_INLINE_CACHE": "1"}})
-	if got, err := b.expandMeta(b.file.stages[0].BaseName); err != nil || got != "a:12-c" {
+	if got, err := b.expandMeta(b.file.Stages[0].BaseName); err != nil || got != "a:12-c" {
 		t.Errorf("got %q, %v", got, err)
 	}
 	want := []string{"One or more build-args [D] were not consumed"}

@@ -3,13 +3,12 @@
 package dockerfile
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+
+	"coracle/pkg/dockerfile/parse"
 )
 
 // stepError says in which step a build failed.
@@ -34,7 +33,7 @@ type Error struct {
 }
 
 func newError(err error) *Error {
-	e := &Error{Text: withoutCredentials(err.Error()), err: err}
+	e := &Error{Text: parse.WithoutCredentials(err.Error()), err: err}
 	var h interface{ Hint() string }
 	if errors.As(err, &h) {
 		e.Advice = h.Hint()
@@ -62,55 +61,8 @@ func (b *builder) locate(err error) error {
 	if errors.As(err, &se) {
 		e.Step, e.StepName = se.step, se.name
 	}
-	var el *parser.LocationError
-	if b.file != nil && errors.As(err, &el) && len(el.Locations) > 0 {
-		e.Excerpt = b.file.excerpt(el.Locations[0])
+	if b.file != nil {
+		e.Excerpt = b.file.Excerpt(err)
 	}
 	return e
-}
-
-// parseError is a mistake in the Dockerfile, in BuildKit's words: they hold the
-// line, which becomes the place.
-func parseError(err error) error {
-	const words = "dockerfile parse error on line "
-	text := err.Error()
-	var el *parser.LocationError
-	if i := strings.Index(text, words); i >= 0 {
-		var line int
-		if _, serr := fmt.Sscanf(text[i+len(words):], "%d", &line); serr == nil && !errors.As(err, &el) {
-			at := parser.Position{Line: line}
-			return withLocation(err, []parser.Range{{Start: at, End: at}})
-		}
-		return err
-	}
-	if errors.As(err, &el) && len(el.Locations) > 0 && len(el.Locations[0]) > 0 {
-		return fmt.Errorf("%s%d: %w", words, el.Locations[0][0].Start.Line, err)
-	}
-	return fmt.Errorf("dockerfile parse error: %w", err)
-}
-
-const excerptMargin = 2 // lines before and after
-
-// excerpt shows lines of the Dockerfile as BuildKit does.
-func (f *file) excerpt(where []parser.Range) string {
-	if len(where) == 0 {
-		return ""
-	}
-	lines := bytes.Split(bytes.TrimSuffix(f.source, []byte("\n")), []byte("\n"))
-	first, last := where[0].Start.Line, where[len(where)-1].End.Line
-	if first < 1 || first > len(lines) {
-		return ""
-	}
-	last = min(max(last, first), len(lines))
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s:%d\n--------------------\n", f.name, first)
-	for n := max(first-excerptMargin, 1); n <= min(last+excerptMargin, len(lines)); n++ {
-		mark := "   "
-		if n >= first && n <= last {
-			mark = ">>>"
-		}
-		fmt.Fprintf(&b, " %3d | %s %s\n", n, mark, lines[n-1])
-	}
-	b.WriteString("--------------------\n")
-	return withoutCredentials(b.String())
 }

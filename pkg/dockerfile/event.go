@@ -7,6 +7,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"coracle/pkg/dockerfile/parse"
 )
 
 // Kind is what an event says of a step.
@@ -62,7 +64,7 @@ type vertex struct {
 func (t *teller) announce(name string) *vertex {
 	t.mu.Lock()
 	t.last++
-	v := &vertex{t: t, step: t.last, name: withoutCredentials(name)}
+	v := &vertex{t: t, step: t.last, name: parse.WithoutCredentials(name)}
 	t.mu.Unlock()
 	v.emit(Event{Kind: Announced})
 	return v
@@ -91,7 +93,7 @@ func (v *vertex) fail(err error) error {
 		v.emit(Event{Kind: Canceled})
 		return err
 	}
-	v.emit(Event{Kind: Failed, Text: withoutCredentials(err.Error())})
+	v.emit(Event{Kind: Failed, Text: parse.WithoutCredentials(err.Error())})
 	return &stepError{step: v.step, name: v.name, err: err}
 }
 

@@ -64,7 +64,7 @@ func parsed(t *testing.T, text string, o Options) *builder {
 func configured(t *testing.T, b *builder) *stage {
 	t.Helper()
 	s := &stage{args: newArgScope()}
-	for _, cmd := range b.file.stages[len(b.file.stages)-1].Commands {
+	for _, cmd := range b.file.Stages[len(b.file.Stages)-1].Commands {
 		if err := b.command(s, cmd); err != nil {
 			t.Fatal(err)
 		}

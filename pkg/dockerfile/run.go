@@ -23,7 +23,7 @@ func (b *builder) run(s *stage, c *instructions.RunCommand) error {
 	if err != nil {
 		return err
 	}
-	v := b.tell.announce(s.title(s.args.shown(c.String(), b.file.escape) + cmd.note))
+	v := b.tell.announce(s.title(s.args.shown(c.String(), b.file.Escape) + cmd.note))
 	if len(cmd.args) == 0 {
 		return v.fail(errors.New("RUN requires a command"))
 	}

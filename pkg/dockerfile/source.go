@@ -17,11 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/dockerfile/files"
+	"coracle/pkg/dockerfile/parse"
 	"coracle/pkg/oci"
 )
-
-// maxDockerfile bounds a Dockerfile and an ignore file, in bytes.
-const maxDockerfile = 16 << 20
 
 // errNotRegular is said of a Dockerfile, or an ignore file, that is a pipe or a
 // device: reading it may never end.
@@ -43,9 +41,9 @@ func readBounded(f *os.File) ([]byte, error) {
 }
 
 func readLimited(r io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxDockerfile+1))
-	if err == nil && len(data) > maxDockerfile {
-		err = fmt.Errorf("larger than %d bytes", maxDockerfile)
+	data, err := io.ReadAll(io.LimitReader(r, parse.MaxSize+1))
+	if err == nil && len(data) > parse.MaxSize {
+		err = fmt.Errorf("larger than %d bytes", parse.MaxSize)
 	}
 	return data, err
 }

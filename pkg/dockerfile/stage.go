@@ -17,6 +17,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"coracle/pkg/dockerfile/files"
+	"coracle/pkg/dockerfile/parse"
 	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
 )
@@ -46,11 +47,11 @@ func (s *stage) parent() overlay.LayerID {
 
 // stage carries out one stage.
 func (b *builder) stage(i int) (*stage, error) {
-	src := b.file.stages[i]
+	src := b.file.Stages[i]
 	s := &stage{index: i, args: newArgScope(), steps: countSteps(src.Commands)}
 	s.noCache = src.Name != "" && slices.ContainsFunc(b.o.NoCacheFilter, func(n string) bool { return strings.EqualFold(n, src.Name) })
-	if len(b.file.stages) > 1 {
-		s.name = b.file.nameOf(i)
+	if len(b.file.Stages) > 1 {
+		s.name = b.file.NameOf(i)
 	}
 	if err := b.from(s, src); err != nil {
 		return nil, withLocation(err, src.Location)
@@ -110,7 +111,7 @@ func (b *builder) from(s *stage, src instructions.Stage) error {
 		if err := b.fromContext(s, name, given); err != nil {
 			return err
 		}
-	} else if base := b.file.stage(name, s.index); base >= 0 {
+	} else if base := b.file.Stage(name, s.index); base >= 0 {
 		from, err := b.wait(base)
 		if err != nil {
 			return err
@@ -160,7 +161,7 @@ func (b *builder) fromImage(s *stage, name string) error {
 	s.layers, s.history, s.below = slices.Clone(det.Layers), slices.Clone(s.image.History), len(s.image.History)
 	s.args.adopt(s.image.Config.Env)
 	for _, text := range s.image.Config.OnBuild {
-		if cmd, err := parseTrigger(text); err == nil {
+		if cmd, err := parse.Trigger(text); err == nil {
 			s.steps += countSteps([]instructions.Command{cmd})
 		}
 	}
@@ -174,7 +175,7 @@ func (b *builder) triggers(s *stage) error {
 	list := s.image.Config.OnBuild
 	s.image.Config.OnBuild = nil
 	for _, text := range list {
-		cmd, err := parseTrigger(text)
+		cmd, err := parse.Trigger(text)
 		if err != nil {
 			return err
 		}
@@ -234,7 +235,7 @@ func (b *builder) resolveOnce(name, platform string) (overlay.Details, error) {
 
 // addHistory tells of an instruction.
 func (s *stage) addHistory(createdBy string, empty bool) {
-	s.history = append(s.history, ocispec.History{CreatedBy: withoutCredentials(createdBy), Comment: "buildkit.dockerfile.v0", EmptyLayer: empty})
+	s.history = append(s.history, ocispec.History{CreatedBy: parse.WithoutCredentials(createdBy), Comment: "buildkit.dockerfile.v0", EmptyLayer: empty})
 }
 
 // command carries out one instruction.
@@ -243,12 +244,12 @@ func (b *builder) command(s *stage, cmd instructions.Command) error {
 		return err
 	}
 	if ex, ok := cmd.(instructions.SupportsSingleWordExpansion); ok && !isArg(cmd) {
-		if err := ex.Expand(s.args.expand(b.file.escape)); err != nil {
+		if err := ex.Expand(s.args.expand(b.file.Escape)); err != nil {
 			return err
 		}
 	}
 	if ex, ok := cmd.(instructions.SupportsSingleWordExpansionRaw); ok {
-		if err := ex.ExpandRaw(s.args.expandRaw(b.file.escape)); err != nil {
+		if err := ex.ExpandRaw(s.args.expandRaw(b.file.Escape)); err != nil {
 			return err
 		}
 	}
@@ -264,7 +265,7 @@ func (b *builder) command(s *stage, cmd instructions.Command) error {
 	case *instructions.ArgCommand:
 		return b.arg(s, c)
 	}
-	return configure(s, cmd, b.file.escape)
+	return configure(s, cmd, b.file.Escape)
 }
 
 // isArg reports whether an instruction is an ARG, whose words are expanded only

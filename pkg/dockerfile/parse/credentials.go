@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dockerfile
+package parse
 
 import (
 	"regexp"
@@ -13,10 +13,10 @@ var userinfo = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(?i)\b([a-z][a-z0-9+.-]*)://([^\s/?#'"<>]+)@`)
 })
 
-// withoutCredentials hides the names and passwords in a text's URLs: what is
+// WithoutCredentials hides the names and passwords in a text's URLs: what is
 // built is shown, logged and pushed. The user of ssh and git is no secret, a
 // password is.
-func withoutCredentials(text string) string {
+func WithoutCredentials(text string) string {
 	if !strings.Contains(text, "://") {
 		return text
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dockerfile
+package parse
 
 import "testing"
 
@@ -16,7 +16,7 @@ func TestWithoutCredentials(t *testing.T) {
 		"https://host?q=a@b":            "https://host?q=a@b",
 		"mail a@b":                      "mail a@b",
 	} {
-		if got := withoutCredentials(text); got != want {
+		if got := WithoutCredentials(text); got != want {
 			t.Errorf("%q is shown as %q, want %q", text, got, want)
 		}
 	}
