@@ -14,7 +14,7 @@ import (
 	"coracle/pkg/cli"
 	"coracle/pkg/container/supervise"
 	"coracle/pkg/ns"
-	"coracle/pkg/ns/child"
+	_ "coracle/pkg/ns/first" // begins the stages that become a container's program
 )
 
 func main() {
@@ -28,11 +28,9 @@ func main() {
 	os.Exit(cli.Main(context.Background(), cli.Call{Argv0: os.Args[0], Args: os.Args[1:], Umask: umask}))
 }
 
-// stages are this program under its other names; see package ns.
+// stages are this program under its other names; see package ns. Those that
+// become a container's program begin in package first.
 var stages = map[string]func() int{
-	ns.StageInit:      child.Init,
-	ns.StageExec:      child.Exec,
-	ns.StageReap:      child.Reap,
 	ns.StageSupervise: supervise.Main,
 	ns.StageEnter:     enter,
 }

@@ -19,6 +19,7 @@ order='
 3 coracle/pkg/ns
 4 coracle/pkg/container/transfer
 5 coracle/pkg/ns/child
+6 coracle/pkg/ns/first
 1 coracle/pkg/slirp/sockaddr
 2 coracle/pkg/slirp/relay
 3 coracle/pkg/slirp
