@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"coracle/pkg/cli/flags"
+	"coracle/pkg/oci/spec"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
@@ -53,10 +54,6 @@ func commitCommand(e *env) *cli.Command {
 	}
 }
 
-// mountedOn are places that exist only because something of ours was mounted
-// there.
-var mountedOn = []string{"dev", "proc", "sys", "etc/hosts", "etc/hostname", "etc/resolv.conf", "etc"}
-
 func runCommit(e *env, c *cli.Context, st *overlay.Store, cs *container.Store, ctr *container.Container, names []string) error {
 	det, err := e.details(ctr.ImageID)
 	if err != nil {
@@ -68,7 +65,7 @@ func runCommit(e *env, c *cli.Context, st *overlay.Store, cs *container.Store, c
 	}
 	lowers := slices.Clone(det.LayerDirs)
 	slices.Reverse(lowers)
-	staged, err := st.StageUpper(c.Context, filepath.Join(ctr.Dir(), "upper"), lowers, mountedOn)
+	staged, err := st.StageUpper(c.Context, filepath.Join(ctr.Dir(), "upper"), lowers, mountedOn())
 	if err != nil {
 		return err
 	}
@@ -92,6 +89,16 @@ func runCommit(e *env, c *cli.Context, st *overlay.Store, cs *container.Store, c
 	tagged(e, made.ID, names)
 	fmt.Fprintln(e.stdout, "sha256:"+made.ID)
 	return nil
+}
+
+// mountedOn are the paths in a layer that exist only because something of ours was
+// mounted there.
+func mountedOn() []string {
+	var list []string
+	for _, p := range spec.MountPoints() {
+		list = append(list, strings.TrimPrefix(p, "/"))
+	}
+	return append(list, "etc") // the last: it may be empty by then
 }
 
 // committed is what is said of the image that is made of ctr, but for its
