@@ -41,6 +41,9 @@ func (d *draft) setLimits() error {
 	}
 	for _, r := range throttles(&h.Resources) {
 		for _, t := range *r.devices {
+			if t == nil {
+				continue
+			}
 			if err := d.w.CheckDisk(t.Path); err != nil {
 				return invalid("%w", err)
 			}
@@ -152,12 +155,16 @@ func notUpdated(r moby.Resources) string {
 }
 
 // instead is what is done about a limit without its controller.
-var instead = map[string]string{
-	"cpu":    "Limitation discarded.",
-	"cpuset": "The CPUs are set by affinity, which programs in the container can change; memory nodes are not limited.",
-	"io":     "Limitation discarded.",
-	"memory": "The supervisor looks four times a second, and kills the largest process when there are more bytes in use; swap and reservation are not limited.",
-	"pids":   "The limit is for each user of the container on its own (RLIMIT_NPROC), and approximate.",
+func instead(controller string) string {
+	switch controller {
+	case "cpuset":
+		return "The CPUs are set by affinity, which programs in the container can change; memory nodes are not limited."
+	case "memory":
+		return "The supervisor looks four times a second, and kills the largest process when there are more bytes in use; swap and reservation are not limited."
+	case "pids":
+		return "The limit is for each user of the container on its own (RLIMIT_NPROC), and approximate."
+	}
+	return "Limitation discarded."
 }
 
 const delegationHint = "limits need a part of the cgroup v2 tree of your own: a systemd user session (loginctl), a unit with Delegate=yes, or a directory of /sys/fs/cgroup that the administrator gave you"
@@ -170,7 +177,7 @@ func LimitWarnings(l cgroup.Limits, w World) (list []Warning) {
 	}
 	have, delegated := w.Controllers()
 	for _, name := range l.Missing(have) {
-		list = append(list, Warning{Text: fmt.Sprintf("the cgroup controller %q is not delegated to you. %s", name, instead[name])})
+		list = append(list, Warning{Text: fmt.Sprintf("the cgroup controller %q is not delegated to you. %s", name, instead(name))})
 	}
 	if len(list) > 0 && !delegated {
 		list[len(list)-1].Hint = delegationHint

@@ -93,17 +93,28 @@ func cgroupVersion() string {
 	return "1"
 }
 
-// fileSystems are the names that Docker gives to the magic numbers of
+// backingFileSystem is the name that Docker gives to the magic number of
 // statfs(2).
-var fileSystems = map[int64]string{
-	unix.EXT4_SUPER_MAGIC: "extfs", unix.XFS_SUPER_MAGIC: "xfs", unix.BTRFS_SUPER_MAGIC: "btrfs", unix.TMPFS_MAGIC: "tmpfs",
-	unix.OVERLAYFS_SUPER_MAGIC: "overlayfs", unix.F2FS_SUPER_MAGIC: "f2fs", unix.NFS_SUPER_MAGIC: "nfs",
-}
-
 func backingFileSystem(root string) string {
 	var fs unix.Statfs_t
-	if unix.Statfs(root, &fs) == nil && fileSystems[int64(fs.Type)] != "" {
-		return fileSystems[int64(fs.Type)]
+	if unix.Statfs(root, &fs) != nil {
+		return "unknown"
+	}
+	switch int64(fs.Type) {
+	case unix.EXT4_SUPER_MAGIC:
+		return "extfs"
+	case unix.XFS_SUPER_MAGIC:
+		return "xfs"
+	case unix.BTRFS_SUPER_MAGIC:
+		return "btrfs"
+	case unix.TMPFS_MAGIC:
+		return "tmpfs"
+	case unix.OVERLAYFS_SUPER_MAGIC:
+		return "overlayfs"
+	case unix.F2FS_SUPER_MAGIC:
+		return "f2fs"
+	case unix.NFS_SUPER_MAGIC:
+		return "nfs"
 	}
 	return "unknown"
 }
