@@ -10,6 +10,7 @@ order='
 0 coracle/pkg/clouds
 0 coracle/pkg/inroot
 0 coracle/pkg/mount
+0 coracle/pkg/wire
 0 coracle/pkg/xattr
 0 coracle/pkg/hint
 0.5 coracle/pkg/ids

@@ -16,6 +16,7 @@ import (
 	"coracle/pkg/ids"
 	"coracle/pkg/ns/seccomp"
 	"coracle/pkg/trace"
+	"coracle/pkg/wire"
 )
 
 // InitOptions describe the first process of a container.
@@ -222,7 +223,7 @@ func (i *Init) Abandon() {
 func (i *Init) configure(cfg Config, mounted func(int) ([]byte, error)) error {
 	trace.Mark("forked the stage")
 	cfg.Trace, cfg.Spec = trace.On(), withoutProfile(cfg.Spec)
-	err := WriteMessage(i.sync, cfg, nil)
+	err := wire.Send(i.sync, cfg)
 	if errors.Is(err, unix.EPIPE) {
 		return &diedError{"configure container"}
 	}
@@ -236,7 +237,7 @@ func (i *Init) configure(cfg Config, mounted func(int) ([]byte, error)) error {
 	if err != nil {
 		return err
 	}
-	if err := WriteMessage(i.sync, Resume{State: state}, nil); err != nil {
+	if err := wire.Send(i.sync, Resume{State: state}); err != nil {
 		return fmt.Errorf("configure container: %w", err)
 	}
 	_, err = i.answer()
@@ -257,12 +258,17 @@ func withoutProfile(s *specs.Spec) *specs.Spec {
 
 func (i *Init) answer() (Answer, error) {
 	var a Answer
-	file, err := ReadMessage(i.sync, &a)
+	files, err := wire.Receive(i.sync, &a)
 	if errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) {
 		return a, &diedError{"set up container"}
 	}
 	if err != nil {
 		return a, fmt.Errorf("set up container: %w", err)
+	}
+	var file *os.File
+	if len(files) > 0 {
+		file = files[0] // there is at most one
+		wire.CloseFiles(files[1:])
 	}
 	if a.Listener {
 		i.Listener = file
@@ -299,12 +305,13 @@ func (i *Init) Park() error {
 
 // Release gives a process its word by a connection to it, and is Exec but for
 // that.
-func Release(conn *os.File) error {
+func Release(conn wire.Socket) error {
 	if _, err := conn.Write([]byte{WordExec}); err != nil {
 		return fmt.Errorf("release container: %w", err)
 	}
 	var a Answer
-	_, err := ReadMessage(conn, &a)
+	files, err := wire.Receive(conn, &a)
+	wire.CloseFiles(files)
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil // the descriptor was closed by execve

@@ -3,15 +3,8 @@
 package ns
 
 import (
-	"encoding/binary"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"os"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -117,88 +110,4 @@ func (e *setupError) Hint() string {
 		return e.hint
 	}
 	return hint.Of(explainFilter(e.errno))
-}
-
-const maxMessage = 16 << 20
-
-// WriteMessage sends v with a length before it, and at most one descriptor.
-func WriteMessage(sock *os.File, v any, file *os.File) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	msg := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(body)), uint32(len(body)))
-	msg = append(msg, body...)
-	if file != nil {
-		n, err := unix.SendmsgN(int(sock.Fd()), msg, unix.UnixRights(int(file.Fd())), nil, unix.MSG_NOSIGNAL)
-		if err != nil {
-			return os.NewSyscallError("sendmsg", err)
-		}
-		if msg = msg[n:]; len(msg) == 0 {
-			return nil // the other side may have closed by now, and writing nothing to it is an error, too
-		}
-	}
-	_, err = sock.Write(msg)
-	return err
-}
-
-// ReadMessage receives what WriteMessage sent. io.EOF is the other side's end.
-func ReadMessage(sock *os.File, v any) (*os.File, error) {
-	var head [4]byte
-	oob := make([]byte, unix.CmsgSpace(4))
-	var n, oobn int
-	var err error
-	for {
-		n, oobn, _, _, err = unix.Recvmsg(int(sock.Fd()), head[:], oob, unix.MSG_CMSG_CLOEXEC)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err != nil {
-		return nil, os.NewSyscallError("recvmsg", err)
-	}
-	if n == 0 {
-		return nil, io.EOF
-	}
-	file, err := receivedFile(oob[:oobn])
-	if err != nil {
-		return nil, err
-	}
-	if err := readRest(sock, head[n:]); err != nil {
-		return file, err
-	}
-	size := binary.BigEndian.Uint32(head[:])
-	if size > maxMessage {
-		return file, fmt.Errorf("receive message: %d bytes are too many", size)
-	}
-	body := make([]byte, size)
-	if err := readRest(sock, body); err != nil {
-		return file, err
-	}
-	return file, json.Unmarshal(body, v)
-}
-
-// readRest fills buf. The end of the file is an error here, even at once: only
-// between two messages does it mean that all is well.
-func readRest(sock *os.File, buf []byte) error {
-	_, err := io.ReadFull(sock, buf)
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-func receivedFile(oob []byte) (*os.File, error) {
-	if len(oob) == 0 {
-		return nil, nil
-	}
-	msgs, err := unix.ParseSocketControlMessage(oob)
-	if err != nil || len(msgs) != 1 {
-		return nil, fmt.Errorf("receive descriptor: %w", err)
-	}
-	fds, err := unix.ParseUnixRights(&msgs[0])
-	if err != nil || len(fds) != 1 {
-		return nil, fmt.Errorf("receive descriptor: %w", err)
-	}
-	return os.NewFile(uintptr(fds[0]), "console"), nil
 }

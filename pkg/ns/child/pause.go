@@ -14,6 +14,7 @@ import (
 
 	"coracle/pkg/ids"
 	"coracle/pkg/ns"
+	"coracle/pkg/wire"
 )
 
 // becomeRoot makes the stage root of a user namespace whose maps were written
@@ -42,11 +43,11 @@ func (s *setup) pause() error {
 	if !s.Pause {
 		return nil
 	}
-	if err := ns.WriteMessage(s.sync, ns.Answer{HostPid: s.hostPid}, nil); err != nil {
+	if err := wire.Send(s.sync, ns.Answer{HostPid: s.hostPid}); err != nil {
 		return err
 	}
 	var r ns.Resume
-	if _, err := ns.ReadMessage(s.sync, &r); err != nil {
+	if _, err := wire.Receive(s.sync, &r); err != nil {
 		return fmt.Errorf("the parent is gone: %w", err)
 	}
 	s.state = r.State

@@ -15,6 +15,7 @@ import (
 
 	"coracle/pkg/ids"
 	"coracle/pkg/ns"
+	"coracle/pkg/wire"
 )
 
 // processSteps turn this process into the container's.
@@ -225,7 +226,7 @@ func (s *setup) loadFilter() error {
 	}
 	listener := os.NewFile(fd, "seccomp listener")
 	defer listener.Close()
-	return ns.WriteMessage(s.sync, ns.Answer{Listener: true}, listener)
+	return wire.Send(s.sync, ns.Answer{Listener: true}, listener)
 }
 
 func setFilter(filter []unix.SockFilter, flags uintptr) (fd uintptr, e unix.Errno) {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/ns"
+	"coracle/pkg/wire"
 )
 
 // openSelf opens this program while its file system is still there. What is
@@ -79,7 +80,7 @@ func Reap() int {
 		if errors.As(err, &errno) {
 			a.Errno = int(errno)
 		}
-		_ = ns.WriteMessage(sync, a, nil)
+		_ = wire.Send(sync, a)
 		return 1
 	}
 	sync.Close()

@@ -17,6 +17,7 @@ import (
 	"coracle/pkg/hint"
 	"coracle/pkg/ns"
 	"coracle/pkg/trace"
+	"coracle/pkg/wire"
 )
 
 // Init is the init stage. It only returns when the program was not executed.
@@ -47,7 +48,7 @@ func run(join bool) int {
 	s := &setup{sync: os.NewFile(ns.SyncFD, "sync")}
 	// For hooks; the program's execve closes whatever there is.
 	_ = unix.CloseRange(ns.SyncFD, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
-	if _, err := ns.ReadMessage(s.sync, &s.Config); err != nil {
+	if _, err := wire.Receive(s.sync, &s.Config); err != nil {
 		return 1 // the parent is gone: there is nobody to tell
 	}
 	hide()
@@ -72,12 +73,14 @@ func run(join bool) int {
 	if s.Trace {
 		ready.Trace = moments
 	}
-	if err := ns.WriteMessage(s.sync, ready, s.console); err != nil {
+	var console []*os.File
+	if s.console != nil {
+		console = append(console, s.console)
+	}
+	if err := wire.Send(s.sync, ready, console...); err != nil {
 		return 1
 	}
-	if s.console != nil {
-		s.console.Close()
-	}
+	wire.CloseFiles(console)
 	if !s.wait() {
 		return 1
 	}
@@ -154,7 +157,7 @@ func (s *setup) fail(err error, exec bool) int {
 		a.Errno = int(errno)
 	}
 	a.Hint = hint.Of(err)
-	_ = ns.WriteMessage(s.sync, a, nil)
+	_ = wire.Send(s.sync, a)
 	return 1
 }
 

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Conn is a conversation over a stream socket. Sending is safe for concurrent
+// use; receiving is not.
+type Conn struct {
+	s    Socket
+	send sync.Mutex
+}
+
+// New makes a Conn of a socket, which is closed with it.
+func New(s Socket) *Conn { return &Conn{s: s} }
+
+// FromFile makes a Conn of an inherited socket, and closes f. The socket is put
+// into non-blocking mode: deadlines hold, and waiting takes no thread.
+func FromFile(f *os.File) (*Conn, error) {
+	c, err := net.FileConn(f)
+	f.Close()
+	if err != nil {
+		return nil, fmt.Errorf("use socket: %w", err)
+	}
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		c.Close()
+		return nil, errors.New("use socket: not a unix socket")
+	}
+	return New(u), nil
+}
+
+// Pair makes two connected sockets, close-on-exec: one for this process, and
+// one to be inherited by another (FromFile).
+func Pair() (ours *Conn, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	theirs = os.NewFile(uintptr(fds[1]), "socket")
+	if ours, err = FromFile(os.NewFile(uintptr(fds[0]), "socket")); err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return ours, theirs, nil
+}
+
+// Close ends the conversation, and every Send and Receive that waits.
+func (c *Conn) Close() error { return c.s.Close() }
+
+// Send is the function Send. Concurrent messages do not mix.
+func (c *Conn) Send(v any, files ...*os.File) error {
+	msg, err := encode(v)
+	if err != nil {
+		return err
+	}
+	c.send.Lock()
+	defer c.send.Unlock()
+	return write(c.s, msg, files)
+}
+
+// SendWithin is Send that ends with os.ErrDeadlineExceeded when the other side
+// does not take the message for so long.
+func (c *Conn) SendWithin(d time.Duration, v any, files ...*os.File) error {
+	msg, err := encode(v)
+	if err != nil {
+		return err
+	}
+	c.send.Lock()
+	defer c.send.Unlock()
+	if err := c.s.SetWriteDeadline(time.Now().Add(d)); err != nil {
+		return err
+	}
+	return errors.Join(write(c.s, msg, files), c.s.SetWriteDeadline(time.Time{}))
+}
+
+// Receive is the function Receive. It waits as long as it takes.
+func (c *Conn) Receive(v any) ([]*os.File, error) { return Receive(c.s, v) }
+
+// ReceiveWithin is Receive that ends with os.ErrDeadlineExceeded when the whole
+// message is not there after so long.
+func (c *Conn) ReceiveWithin(d time.Duration, v any) ([]*os.File, error) {
+	if err := c.s.SetReadDeadline(time.Now().Add(d)); err != nil {
+		return nil, err
+	}
+	files, err := Receive(c.s, v)
+	if err := errors.Join(err, c.s.SetReadDeadline(time.Time{})); err != nil {
+		CloseFiles(files)
+		return nil, err
+	}
+	return files, nil
+}
