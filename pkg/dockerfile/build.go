@@ -123,7 +123,7 @@ func Build(ctx context.Context, st *overlay.Store, images Images, run Runner, o 
 		tell:  &teller{ctx: ctx, send: events},
 		slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		bases: map[string]*base{}, contexts: map[string]*namedContext{}, used: map[string]bool{},
-		layerTrees: map[overlay.LayerID]*files.Tree{},
+		layerTrees: map[overlay.LayerID]*files.Tree{}, flights: map[cacheKey]*flight{},
 	}
 	defer b.close()
 	res, err := b.build()
@@ -156,6 +156,7 @@ type builder struct {
 	failed     error         // the first failure, which canceled the others
 	trees      []*files.Tree // open: of images and stages that COPY --from reads, of downloads
 	layerTrees map[overlay.LayerID]*files.Tree
+	flights    map[cacheKey]*flight
 	bases      map[string]*base
 	contexts   map[string]*namedContext
 	used       map[string]bool // build arguments that something asked for

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"coracle/pkg/oci/spec"
@@ -230,5 +231,54 @@ func TestTriggersOfAStage(t *testing.T) {
 	img := w.config("FROM scratch AS base\nONBUILD COPY f /f\nONBUILD ENV A=1\nFROM base\nRUN x\n", Options{})
 	if len(img.Config.OnBuild) != 0 || len(img.RootFS.DiffIDs) != 2 || !slices.Equal(img.Config.Env, []string{"PATH=" + spec.DefaultPath, "A=1"}) {
 		t.Errorf("image is %+v", img)
+	}
+}
+
+// Equal steps of two stages are made once, with the cache and without.
+func TestEqualStepsAreMadeOnce(t *testing.T) {
+	if !inUserns(t) {
+		return
+	}
+	runtime.GOMAXPROCS(4)
+	w := newWorld(t)
+	var runs atomic.Int32
+	w.run = func(_ context.Context, s Step) error {
+		runs.Add(1)
+		return os.WriteFile(filepath.Join(s.Upper, "f"), nil, 0o644)
+	}
+	const text = "FROM scratch AS a\nRUN x\nFROM scratch AS b\nRUN x\nFROM scratch\nCOPY --from=a /f /a\nCOPY --from=b /f /b\n"
+	for n, o := range []Options{{}, {NoCache: true}} {
+		img := w.config(text, o)
+		if got := runs.Load(); int(got) != n+1 || len(img.RootFS.DiffIDs) != 2 {
+			t.Errorf("build %d: %d runs, layers %s", n+1, got, img.RootFS.DiffIDs)
+		}
+		var told []string
+		for _, l := range w.log {
+			if strings.HasSuffix(l, "RUN x") {
+				told = append(told, l[:strings.Index(l, " ")])
+			}
+		}
+		if slices.Sort(told); !slices.Equal(told, []string{"CACHED", "DONE"}) {
+			t.Errorf("build %d: steps are %q", n+1, w.log)
+		}
+	}
+}
+
+// When an equal step fails, its error is that of the build.
+func TestEqualStepsFailOnce(t *testing.T) {
+	if !inUserns(t) {
+		return
+	}
+	runtime.GOMAXPROCS(4)
+	w := newWorld(t)
+	w.run = func(context.Context, Step) error { return &ExitError{Code: 3} }
+	_, err := w.build("FROM scratch AS a\nRUN x\nFROM scratch AS b\nRUN x\nFROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\n", Options{})
+	var exit *ExitError
+	if !errors.As(err, &exit) || exit.Code != 3 {
+		t.Errorf("error is %v", err)
+	}
+	failed := slices.DeleteFunc(w.log, func(l string) bool { return !strings.HasPrefix(l, "ERROR ") })
+	if len(failed) != 1 {
+		t.Errorf("steps are %q", failed)
 	}
 }

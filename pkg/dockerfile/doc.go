@@ -20,7 +20,7 @@
 //	copy.go     COPY and ADD, which package files carries out
 //	tree.go     the files of layers, to be read and to be written on
 //	export.go   the image; output.go, its files elsewhere; epoch.go, its time
-//	cache.go    the build cache
+//	cache.go    the build cache; flight.go, equal steps that are made once
 //	event.go    what the user is told of
 //	error.go    failures, with the lines of the Dockerfile they come from
 //

@@ -93,6 +93,11 @@ func (v *vertex) fail(err error) error {
 		v.emit(Event{Kind: Canceled})
 		return err
 	}
+	var other *stepError
+	if errors.As(err, &other) { // it has told of it: this one was only waiting
+		v.emit(Event{Kind: Canceled})
+		return err
+	}
 	v.emit(Event{Kind: Failed, Text: parse.WithoutCredentials(err.Error())})
 	return &stepError{step: v.step, name: v.name, err: err}
 }

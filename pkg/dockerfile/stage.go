@@ -288,41 +288,57 @@ func (b *builder) snapshot(s *stage, v *vertex, key cacheKey, f func(d *overlay.
 		v.cached()
 		return nil
 	}
-	release, err := b.slot()
-	if err != nil {
-		return v.fail(err)
-	}
-	defer release()
-	v.begin()
-	lowers, err := b.st.Lowers(s.parent())
-	if err != nil {
-		return v.fail(err)
-	}
-	d, err := b.st.NewDir()
-	if err != nil {
-		return v.fail(err)
-	}
-	defer d.Discard()
-	err = f(d, lowers)
-	keep := !errors.Is(err, files.ErrChanged) // good enough for this build, not for a later one
-	if err != nil && keep {
-		return v.fail(err)
-	}
-	if b.rewritesTimes() {
-		if err := clampTimes(d.Upper, *b.epoch); err != nil {
+	same, mine := b.flight(key)
+	if !mine {
+		if err := same.wait(b.ctx); err != nil {
 			return v.fail(err)
 		}
+		s.layers = append(s.layers, same.layer)
+		v.cached()
+		return nil
 	}
-	id, err := b.commit(d, s.parent(), lowers)
-	if err == nil && keep {
-		err = b.remember(key, id)
-	}
+	id, err := b.newLayer(s.parent(), v, key, f)
+	same.land(id, err)
 	if err != nil {
 		return v.fail(err)
 	}
 	s.layers = append(s.layers, id)
 	v.finish()
 	return nil
+}
+
+// newLayer makes a layer of what f writes on the parent, and remembers it.
+func (b *builder) newLayer(parent overlay.LayerID, v *vertex, key cacheKey, f func(d *overlay.Dir, lowers []string) error) (overlay.LayerID, error) {
+	release, err := b.slot()
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	v.begin()
+	lowers, err := b.st.Lowers(parent)
+	if err != nil {
+		return "", err
+	}
+	d, err := b.st.NewDir()
+	if err != nil {
+		return "", err
+	}
+	defer d.Discard()
+	err = f(d, lowers)
+	keep := !errors.Is(err, files.ErrChanged) // good enough for this build, not for a later one
+	if err != nil && keep {
+		return "", err
+	}
+	if b.rewritesTimes() {
+		if err := clampTimes(d.Upper, *b.epoch); err != nil {
+			return "", err
+		}
+	}
+	id, err := b.commit(d, parent, lowers)
+	if err == nil && keep {
+		err = b.remember(key, id)
+	}
+	return id, err
 }
 
 func (b *builder) commit(d *overlay.Dir, parent overlay.LayerID, lowers []string) (overlay.LayerID, error) {

@@ -19,6 +19,7 @@ import (
 
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
+	"coracle/pkg/xattr"
 )
 
 // isArchive reports whether a file is a tar archive, compressed or not.
@@ -199,14 +200,7 @@ func (x *extractor) about(h *tar.Header) about {
 	if x.w.own != nil {
 		a.own = *x.w.own
 	}
-	for key, value := range h.PAXRecords {
-		if name, ok := strings.CutPrefix(key, "SCHILY.xattr."); ok {
-			if a.attrs == nil {
-				a.attrs = map[string]string{}
-			}
-			a.attrs[name] = value
-		}
-	}
+	a.attrs = xattr.FromHeader(h)
 	return a
 }
 

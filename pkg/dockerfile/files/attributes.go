@@ -3,7 +3,6 @@
 package files
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,69 +14,36 @@ import (
 	"coracle/pkg/ids"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/xattr"
 )
-
-// keptAttribute reports whether a copy has an extended attribute: file
-// capabilities (capabilities(7)) and what users have set. What overlayfs and
-// the storage library note about files is theirs.
-func keptAttribute(name string) bool {
-	return name == "security.capability" || strings.HasPrefix(name, "user.") &&
-		!strings.HasPrefix(name, "user.overlay.") && !strings.HasPrefix(name, "user.containers.")
-}
-
-// maxAttributes bounds what a file can bring along, in bytes; the kernel's own
-// limit for names and for a value is 64 KiB.
-const maxAttributes = 64 << 10
-
-// readAttributes are the extended attributes of an open file that a copy has.
-func readAttributes(fd int) (map[string]string, error) {
-	size, err := unix.Flistxattr(fd, nil)
-	if errors.Is(err, unix.ENOTSUP) || size == 0 {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, os.NewSyscallError("flistxattr", err)
-	}
-	buf := make([]byte, maxAttributes)
-	if size, err = unix.Flistxattr(fd, buf); err != nil {
-		return nil, os.NewSyscallError("flistxattr", err)
-	}
-	set := map[string]string{}
-	value := make([]byte, maxAttributes)
-	for _, name := range strings.Split(string(bytes.TrimRight(buf[:size], "\x00")), "\x00") {
-		if !keptAttribute(name) {
-			continue
-		}
-		if n, err := unix.Fgetxattr(fd, name, value); err == nil {
-			set[name] = string(value[:n])
-		}
-	}
-	return set, nil
-}
 
 // writeAttributes sets them. What the file system or the kernel does not take
 // is left out, as by everybody else.
-func writeAttributes(fd int, set map[string]string) error {
+func writeAttributes(f *os.File, set map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(set)) {
-		if !keptAttribute(name) {
-			continue
-		}
-		err := unix.Fsetxattr(fd, name, []byte(set[name]), 0)
+		err := xattr.WriteFile(f, map[string]string{name: set[name]})
 		if err != nil && !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EINVAL) {
-			return fmt.Errorf("set attribute %s: %w", name, err)
+			return err
 		}
 	}
 	return nil
 }
 
-// attributesOf describes those of a file or a directory of a tree.
-func attributesOf(t *Tree, name string) (string, error) {
+// attributesAt are the extended attributes of a file or a directory of a tree
+// that a copy has.
+func attributesAt(t *Tree, name string) (map[string]string, error) {
 	f, err := t.root.Open(name)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer f.Close()
-	set, err := readAttributes(int(f.Fd()))
+	return xattr.ReadFile(f)
+}
+
+// attributesOf describes them, for a digest.
+func attributesOf(t *Tree, name string) (string, error) {
+	set, err := attributesAt(t, name)
 	return attributeText(set), err
 }
 
@@ -128,8 +94,9 @@ func (a about) setAttributes(dir int, base string) error {
 	if err != nil {
 		return &os.PathError{Op: "open", Path: base, Err: err}
 	}
-	defer unix.Close(fd)
-	return writeAttributes(fd, a.attrs)
+	f := os.NewFile(uintptr(fd), base)
+	defer f.Close()
+	return writeAttributes(f, a.attrs)
 }
 
 // setTime sets the time of change, of the link itself if it is one. The zero

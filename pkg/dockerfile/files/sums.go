@@ -18,6 +18,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"coracle/pkg/state"
+	"coracle/pkg/xattr"
 )
 
 // Sums remembers the digests of a context's files from build to build, so that
@@ -147,7 +148,7 @@ func readSum(ctx context.Context, t *Tree, it item) (string, fileSum, error) {
 	if _, err := io.Copy(h, &canceledReader{ctx, f}); err != nil {
 		return "", fileSum{}, err
 	}
-	attrs, err := readAttributes(int(f.Fd()))
+	attrs, err := xattr.ReadFile(f)
 	if err != nil {
 		return "", fileSum{}, err
 	}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/xattr"
 )
 
 // ErrChanged is said of copies whose sources have changed while they were
@@ -208,7 +210,7 @@ func (w *writer) file(ctx context.Context, s *source, it item, name string) erro
 			return err
 		}
 		defer in.Close()
-		if n.attrs, err = readAttributes(int(in.Fd())); err != nil {
+		if n.attrs, err = xattr.ReadFile(in); err != nil {
 			return err
 		}
 		n.fill = func(f *os.File) error {
@@ -287,15 +289,6 @@ func rawMode(info fs.FileInfo) uint32 {
 		return st.Mode
 	}
 	return uint32(info.Mode().Perm())
-}
-
-func attributesAt(t *Tree, name string) (map[string]string, error) {
-	f, err := t.root.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return readAttributes(int(f.Fd()))
 }
 
 // openRegular opens what is known to be a regular file, and does not wait if
