@@ -32,6 +32,7 @@ order='
 7 coracle/pkg/oci
 8 coracle/pkg/dockerfile/files
 0 coracle/pkg/dockerfile/parse
+8 coracle/pkg/image
 8 coracle/pkg/bundle
 9 coracle/pkg/dockerfile
 10 coracle/pkg/dockerfile/run

@@ -10,18 +10,17 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"github.com/docker/go-units"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/cli/progress"
+	"coracle/pkg/container"
 	"coracle/pkg/dockerfile"
 	dockerrun "coracle/pkg/dockerfile/run"
-	"coracle/pkg/events"
 	"coracle/pkg/hint"
+	"coracle/pkg/image"
 	"coracle/pkg/oci"
 	"coracle/pkg/oci/registry"
 	"coracle/pkg/overlay"
@@ -211,7 +210,7 @@ func runBuild(e *env, c *cli.Context, st *overlay.Store, o dockerfile.Options, o
 			_ = os.Remove(file)
 		}
 	}
-	res, err := dockerfile.Build(c.Context, st, &baseImages{e: e, st: st}, &dockerrun.Runner{Store: st, Ulimits: o.Ulimits}, o, show.Event)
+	res, err := dockerfile.Build(c.Context, st, &baseImages{image.Within(st, container.ImageUsers), access(e)}, &dockerrun.Runner{Store: st, Ulimits: o.Ulimits}, o, show.Event)
 	show.Close()
 	if ferr := finish(err == nil); err == nil && ferr != nil {
 		return ferr
@@ -224,8 +223,7 @@ func runBuild(e *env, c *cli.Context, st *overlay.Store, o dockerfile.Options, o
 		fmt.Fprintln(e.stderr, "[Warning] "+w)
 	}
 	if !o.NoImage {
-		event(e, events.Image, "build", "sha256:"+res.Image.ID, "sha256:"+res.Image.ID)
-		tagged(e, res.Image.ID, o.Names)
+		image.Within(st, container.ImageUsers).Built(res.Image.ID, o.Names)
 	}
 	if err := writeOutputs(e, c, st, o, res, out); err != nil {
 		return err
@@ -290,53 +288,11 @@ func printBuildError(e *env, err error, show progress.Build) {
 
 // baseImages finds base images for a build.
 type baseImages struct {
-	st *overlay.Store
-	mu sync.Mutex // for e
-	e  *env
+	s      *image.Store
+	access registry.Access
 }
 
 func (b *baseImages) Resolve(ctx context.Context, name, platform string, pull bool) (overlay.Details, error) {
-	ref, err := oci.ParseRef(name)
-	if err != nil {
-		return overlay.Details{}, err
-	}
-	if !pull {
-		b.mu.Lock()
-		img, _, err := b.e.image(name)
-		b.mu.Unlock()
-		var missing *oci.NotFoundError
-		if err == nil {
-			det, err := b.e.details(img.ID)
-			if err != nil || platform == "" || dockerfile.ForPlatform(det, platform) {
-				return det, err
-			}
-		} else if !errors.As(err, &missing) {
-			return overlay.Details{}, err
-		}
-	}
-	b.mu.Lock()
-	reg, err := registry.New(access(b.e))
-	b.mu.Unlock()
-	if err != nil {
-		return overlay.Details{}, err
-	}
-	got, err := oci.Pull(ctx, b.st, reg, ref, oci.PullOptions{Platform: platform})
-	if err != nil {
-		return overlay.Details{}, err
-	}
-	return overlay.LoadImage(b.st.Dirs(), got.Image.ID)
-}
-
-// applyChanges carries out Dockerfile instructions on a configuration.
-func applyChanges(conf *ocispec.ImageConfig, changes []string) error {
-	if len(changes) == 0 {
-		return nil
-	}
-	var img dockerfile.Image
-	img.Config.ImageConfig = *conf
-	if err := dockerfile.Configure(&img, changes); err != nil {
-		return err
-	}
-	*conf = img.Config.ImageConfig
-	return nil
+	r := image.BaseRequest{Name: name, Platform: platform, Fresh: pull, Access: b.access}
+	return b.s.Base(ctx, r, func(det overlay.Details) bool { return dockerfile.ForPlatform(det, platform) })
 }

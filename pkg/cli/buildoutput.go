@@ -195,11 +195,12 @@ func writeOutputs(e *env, c *cli.Context, st *overlay.Store, o dockerfile.Option
 	for _, out := range list {
 		if out.kind == "docker" || out.kind == "oci" {
 			images := []oci.SaveImage{{ID: res.Image.ID, Names: o.Names}}
+			save := func(f *os.File) error { return oci.Save(c.Context, st, f, images) }
 			var err error
 			if out.dest == "-" {
 				err = oci.Save(c.Context, st, e.stdout, images)
 			} else {
-				err = saveFile(c.Context, st, out.dest, images)
+				err = saveFile(out.dest, save)
 			}
 			if err != nil {
 				return err

@@ -5,10 +5,6 @@ package cli
 import (
 	"context"
 	"time"
-
-	"github.com/urfave/cli/v2"
-
-	"coracle/pkg/overlay"
 )
 
 // lastWords is how long a command that was told to end may take to tidy up.
@@ -31,11 +27,4 @@ func within(ctx context.Context, f func() error) error {
 	case <-time.After(lastWords):
 		return ctx.Err()
 	}
-}
-
-// transferInside is inside, for what reads or writes as others let it.
-func transferInside(e *env, c *cli.Context, f func(*overlay.Store) error) error {
-	return e.inside(func(st *overlay.Store) error {
-		return within(c.Context, func() error { return f(st) })
-	})
 }

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
 	"coracle/pkg/dockerfile"
+	"coracle/pkg/image"
 	"coracle/pkg/overlay"
 )
 
@@ -33,7 +35,7 @@ func dfCommand(e *env) *cli.Command {
 				return err
 			}
 			return e.inside(func(st *overlay.Store) error {
-				u, err := measure(e, st)
+				u, err := measure(c.Context, e, st)
 				if err != nil {
 					return err
 				}
@@ -71,7 +73,7 @@ type volumeUse struct {
 
 // measure looks at everything, inside the user namespace: files of other ids
 // can be read there. A damaged thing is told of and left out.
-func measure(e *env, st *overlay.Store) (diskUse, error) {
+func measure(ctx context.Context, e *env, st *overlay.Store) (diskUse, error) {
 	var u diskUse
 	cs, err := e.containers()
 	if err != nil {
@@ -84,7 +86,7 @@ func measure(e *env, st *overlay.Store) (diskUse, error) {
 	if u.own, err = ownSizes(e, u.containers); err != nil {
 		return u, err
 	}
-	if err := measureImages(e, st, &u); err != nil {
+	if err := measureImages(ctx, st, &u); err != nil {
 		return u, err
 	}
 	volumes, err := cs.Volumes()
@@ -106,30 +108,16 @@ func measure(e *env, st *overlay.Store) (diskUse, error) {
 	return u, err
 }
 
-func measureImages(e *env, st *overlay.Store, u *diskUse) error {
-	ix, err := e.index()
+func measureImages(ctx context.Context, st *overlay.Store, u *diskUse) error {
+	use, err := image.Within(st, container.ImageUsers).Usage(ctx)
 	if err != nil {
 		return err
 	}
-	layers, err := st.Usage()
-	if err != nil {
-		return err
-	}
-	shared := map[string]int64{}
-	for _, l := range layers {
-		if len(l.Images) > 0 {
-			u.layers += l.Size
-		}
-		if len(l.Images) > 1 {
-			for _, id := range l.Images {
-				shared[id] += l.Size
-			}
-		}
-	}
-	for _, img := range ix.Images {
-		use := imageUse{Image: img, shared: shared[img.ID]}
+	u.layers = use.Layers
+	for _, img := range use.Images {
+		use := imageUse{Image: img.Image, shared: img.Shared}
 		for _, c := range u.containers {
-			if usesImage(c, img.ID) {
+			if c.UsesImage(img.ID) {
 				use.containers++
 			}
 		}

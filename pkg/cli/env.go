@@ -4,7 +4,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,7 +17,6 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/ids"
 	"coracle/pkg/ns"
-	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
 )
@@ -124,67 +122,31 @@ func (e *env) runInside(stdout *os.File, args []string) error {
 	return exit(code)
 }
 
-// index is the list of images. One that looks out of date may be about to be
-// written; one that still is when nobody writes is made again.
+// index is the list of images.
 func (e *env) index() (*overlay.Index, error) {
-	d, err := e.open()
+	s, err := images(e)
 	if err != nil {
 		return nil, err
 	}
-	ix, err := overlay.ReadIndex(d)
-	for try := 0; errors.Is(err, overlay.ErrStaleIndex) && try < 3; try++ {
-		if ix, err = settledIndex(d); errors.Is(err, overlay.ErrStaleIndex) {
-			if err := e.remakeIndex(); err != nil {
-				return nil, fmt.Errorf("rebuild image index: %w", err)
-			}
-			ix, err = settledIndex(d)
-		}
-	}
-	return ix, err
+	return s.Index(context.Background())
 }
 
-// settledIndex reads the index while nobody writes it.
-func settledIndex(d state.Dirs) (*overlay.Index, error) {
-	lock, err := state.Acquire(context.Background(), d.ImageLock(), state.Shared)
-	if err != nil {
-		return nil, err
-	}
-	defer lock.Release()
-	return overlay.ReadIndex(d)
-}
-
-func (e *env) remakeIndex() error {
-	if !ns.Inside() {
-		return e.enter(e.stdout.File, "__reindex")
-	}
-	st, err := e.openStore()
-	if err != nil {
-		return err
-	}
-	return st.Reindex(context.Background())
-}
-
-// details are those of an image that is in the index. Where their file is lost
-// or damaged, it is made again.
+// details are those of an image that is in the index.
 func (e *env) details(id string) (overlay.Details, error) {
-	det, err := overlay.LoadImage(e.dirs, id)
-	var damaged *overlay.DamagedError
-	if err == nil || errors.As(err, &damaged) {
-		return det, err
+	s, err := images(e)
+	if err != nil {
+		return overlay.Details{}, err
 	}
-	if err := e.remakeIndex(); err != nil {
-		return det, fmt.Errorf("rebuild image index: %w", err)
-	}
-	return overlay.LoadImage(e.dirs, id)
+	return s.Details(context.Background(), id)
 }
 
 // image finds one image.
 func (e *env) image(arg string) (overlay.Image, string, error) {
-	ix, err := e.index()
+	s, err := images(e)
 	if err != nil {
 		return overlay.Image{}, "", err
 	}
-	return oci.Lookup(ix, arg)
+	return s.Find(context.Background(), arg)
 }
 
 // isTerminal reports whether f is one.

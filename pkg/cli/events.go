@@ -18,7 +18,6 @@ import (
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/docker"
 	"coracle/pkg/events"
-	"coracle/pkg/oci"
 )
 
 // event writes down what happened to an object that is not a container.
@@ -28,13 +27,6 @@ func event(e *env, kind, action, id, name string) {
 		attributes["type"] = "bridge"
 	}
 	_ = events.Append(e.dirs.Root, events.New(kind, action, id, attributes))
-}
-
-// tagged writes down that an image has got names.
-func tagged(e *env, id string, names []string) {
-	for _, n := range names {
-		event(e, events.Image, "tag", "sha256:"+id, oci.Familiar(n))
-	}
 }
 
 func eventsCommand(e *env) *cli.Command {

@@ -31,14 +31,11 @@ func historyCommand(e *env) *cli.Command {
 }
 
 func runHistory(e *env, c *cli.Context) error {
-	img, _, err := e.image(c.Args().First())
+	s, err := images(e)
 	if err != nil {
 		return err
 	}
-	if err := checkPlatforms(c.Args().First(), givenPlatform(c), img); err != nil {
-		return err
-	}
-	d, err := e.details(img.ID)
+	d, err := s.Inspect(c.Context, c.Args().First(), givenPlatform(c)...)
 	if err != nil {
 		return err
 	}

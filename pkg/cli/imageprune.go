@@ -10,9 +10,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/container"
 	"coracle/pkg/docker"
-	"coracle/pkg/events"
-	"coracle/pkg/oci"
+	"coracle/pkg/image"
 	"coracle/pkg/overlay"
 )
 
@@ -41,7 +41,9 @@ func pruneImagesCommand(e *env) *cli.Command {
 				return err
 			}
 			return insideForced(e, func(st *overlay.Store) error {
-				return pruneAll(e, c, f, func(e *env, c *cli.Context, f docker.Filters) (pruned, error) { return pruneImages(e, c, st, f) })
+				return pruneAll(e, c, f, func(e *env, c *cli.Context, f docker.Filters) (pruned, error) {
+					return pruneImages(e, c, image.Within(st, container.ImageUsers), f)
+				})
 			})
 		},
 	}
@@ -60,56 +62,29 @@ func everyImage(c *cli.Context, f docker.Filters) (bool, error) {
 	return c.Bool("all") || dangling != nil && !*dangling, err
 }
 
-func pruneImages(e *env, c *cli.Context, st *overlay.Store, f docker.Filters) (pruned, error) {
+func pruneImages(e *env, c *cli.Context, s *image.Store, f docker.Filters) (pruned, error) {
 	p := pruned{heading: "Deleted Images:"}
-	ix, err := e.index()
+	ix, err := s.Index(c.Context)
 	if err != nil {
 		return p, err
 	}
-	every, err := everyImage(c, f)
-	if err != nil {
+	r := image.PruneRequest{}
+	if r.All, err = everyImage(c, f); err != nil {
 		return p, err
 	}
-	var failed error
 	for _, img := range ix.Images {
-		if len(img.Names) > 0 && !every || imageConflict(e, img.ID, img) != nil {
-			continue
-		}
-		if !f.MatchPrune(img.Labels, img.Created) {
-			continue
-		}
-		sizes := layerSizes(st, img.ID)
-		layers, err := st.DeleteImage(c.Context, img.ID, func() error { return imageConflict(e, img.ID, img) })
-		if err != nil {
-			failed = exit(1) // the others need not stay for it
-			tellError(e, err)
-			continue
-		}
-		for _, n := range img.Names {
-			p.lines = append(p.lines, "untagged: "+oci.Familiar(n))
-			event(e, events.Image, "untag", "sha256:"+img.ID, oci.Familiar(n))
-		}
-		p.lines = append(p.lines, "deleted: sha256:"+img.ID)
-		event(e, events.Image, "delete", "sha256:"+img.ID, "sha256:"+img.ID)
-		for _, l := range layers {
-			p.freed += sizes[l]
+		if f.MatchPrune(img.Labels, img.Created) {
+			r.IDs = append(r.IDs, img.ID)
 		}
 	}
-	pruneEvent(e, events.Image, p.freed)
-	return p, errors.Join(st.Sweep(), failed)
-}
-
-// layerSizes are the sizes of an image's layers, of which some are shared.
-func layerSizes(st *overlay.Store, id string) map[overlay.LayerID]int64 {
-	sizes := map[overlay.LayerID]int64{}
-	d, err := overlay.LoadImage(st.Dirs(), id)
-	if err != nil {
-		return sizes
+	got, err := s.Prune(c.Context, r)
+	for _, i := range got.Items {
+		p.lines = append(p.lines, deletedLine(i, "untagged: ", "deleted: "))
 	}
-	for _, l := range d.Layers {
-		if n, err := st.TarSize(l); err == nil {
-			sizes[l] = n
-		}
+	p.freed = got.Freed
+	for _, f := range got.Failures {
+		tellError(e, f)
+		err = errors.Join(err, exit(1))
 	}
-	return sizes
+	return p, err
 }

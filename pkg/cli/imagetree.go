@@ -7,11 +7,12 @@ import (
 	"slices"
 	"text/tabwriter"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/docker"
-	"coracle/pkg/oci"
+	"coracle/pkg/oci/platform"
 	"coracle/pkg/overlay"
 )
 
@@ -42,7 +43,7 @@ func imageTree(e *env, c *cli.Context, images []overlay.Image, f docker.Filters)
 		}
 		used := ""
 		for _, ctr := range containers {
-			if usesImage(ctr, img.ID) {
+			if ctr.UsesImage(img.ID) {
 				used = "U"
 			}
 		}
@@ -63,11 +64,7 @@ func familiarNames(img overlay.Image, f docker.Filters) []string {
 }
 
 func platformOf(img overlay.Image) string {
-	p := img.OS + "/" + img.Architecture
-	if img.Variant != "" {
-		p += "/" + img.Variant
-	}
-	return formatter.Clean(p)
+	return formatter.Clean(platform.String(ocispec.Platform{OS: img.OS, Architecture: img.Architecture, Variant: img.Variant}))
 }
 
 // givenPlatform is --platform as a list.
@@ -78,29 +75,15 @@ func givenPlatform(c *cli.Context) []string {
 	return nil
 }
 
-// checkPlatforms refuses platforms that the image is not for.
-func checkPlatforms(arg string, asked []string, img overlay.Image) error {
-	for _, a := range asked {
-		p, err := oci.ParsePlatform(a)
-		if err != nil {
-			return err
-		}
-		if p.OS != img.OS || p.Architecture != img.Architecture {
-			return fmt.Errorf("image with reference %s was found but does not provide the specified platform (%s)", arg, a)
-		}
-	}
-	return nil
-}
-
-// platformCheck is checkPlatforms for an image that is not at hand.
+// platformCheck refuses a --platform that images are not for.
 func platformCheck(e *env, c *cli.Context, args ...string) error {
-	if asked := givenPlatform(c); len(asked) > 0 {
-		for _, a := range slices.Compact(args) {
-			img, _, err := e.image(a)
-			if err != nil {
-				return err
-			}
-			if err := checkPlatforms(a, asked, img); err != nil {
+	s, err := images(e)
+	if err != nil {
+		return err
+	}
+	for _, a := range slices.Compact(args) {
+		if asked := givenPlatform(c); len(asked) > 0 {
+			if _, err := s.Inspect(c.Context, a, asked...); err != nil {
 				return err
 			}
 		}

@@ -8,12 +8,11 @@ import (
 
 	"coracle/pkg/cli/flags"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/events"
-	"coracle/pkg/oci"
-	"coracle/pkg/overlay"
+	"coracle/pkg/dockerfile"
+	"coracle/pkg/image"
 )
 
 func importCommand(e *env) *cli.Command {
@@ -27,12 +26,12 @@ func importCommand(e *env) *cli.Command {
 			if err := needArgs(e, c, commandPath(c), 1, 2); err != nil {
 				return err
 			}
-			return transferInside(e, c, func(st *overlay.Store) error { return runImport(e, c, st) })
+			return onImages(e, c.Context, func(s *image.Store) error { return runImport(e, c, s) })
 		},
 	}
 }
 
-func runImport(e *env, c *cli.Context, st *overlay.Store) error {
+func runImport(e *env, c *cli.Context, s *image.Store) error {
 	in := e.stdin
 	if name := c.Args().First(); name != "-" {
 		f, err := os.Open(name)
@@ -42,20 +41,25 @@ func runImport(e *env, c *cli.Context, st *overlay.Store) error {
 		defer f.Close()
 		in = f
 	}
-	o := oci.ImportOptions{Message: c.String("message")}
-	if name := c.Args().Get(1); name != "" {
-		ref, err := oci.ParseRef(name)
-		if err != nil {
-			return err
-		}
-		o.Names = []string{ref.Name()}
+	r := image.ImportRequest{Name: c.Args().Get(1), Message: c.String("message")}
+	if err := applyChanges(&r.Config, c.StringSlice("change")); err != nil {
+		return err
 	}
-	o.Configure = func(conf *ocispec.ImageConfig) error { return applyChanges(conf, c.StringSlice("change")) }
-	img, err := oci.Import(c.Context, st, in, o)
+	id, err := s.Import(c.Context, r, in)
 	if err != nil {
 		return err
 	}
-	event(e, events.Image, "import", "sha256:"+img.ID, c.Args().Get(1))
-	fmt.Fprintln(e.stdout, "sha256:"+img.ID)
+	fmt.Fprintln(e.stdout, "sha256:"+id)
+	return nil
+}
+
+// applyChanges carries out Dockerfile instructions on a configuration.
+func applyChanges(conf *dockerspec.DockerOCIImageConfig, changes []string) error {
+	var img dockerfile.Image
+	img.Config = *conf
+	if err := dockerfile.Configure(&img, changes); err != nil {
+		return err
+	}
+	*conf = img.Config
 	return nil
 }

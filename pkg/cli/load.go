@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"fmt"
 	"os"
 
 	"coracle/pkg/cli/flags"
@@ -11,9 +10,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/progress"
-	"coracle/pkg/events"
+	"coracle/pkg/image"
 	"coracle/pkg/oci"
-	"coracle/pkg/overlay"
 )
 
 func loadCommand(e *env) *cli.Command {
@@ -31,13 +29,12 @@ func loadCommand(e *env) *cli.Command {
 			if c.String("input") == "" && isTerminal(e.stdin) {
 				return cliErrorf("requested load from stdin, but stdin is empty")
 			}
-			return transferInside(e, c, func(st *overlay.Store) error { return runLoad(e, c, st) })
+			return onImages(e, c.Context, func(s *image.Store) error { return runLoad(e, c, s) })
 		},
 	}
 }
 
-func runLoad(e *env, c *cli.Context, st *overlay.Store) error {
-	ctx := c.Context
+func runLoad(e *env, c *cli.Context, s *image.Store) error {
 	in := e.stdin
 	if name := c.String("input"); name != "" {
 		f, err := os.Open(name)
@@ -47,36 +44,11 @@ func runLoad(e *env, c *cli.Context, st *overlay.Store) error {
 		defer f.Close()
 		in = f
 	}
-	o := oci.LoadOptions{Platform: c.String("platform")}
-	if !c.Bool("quiet") && isTerminal(e.stdout) {
-		o.Events = progress.NewTransfer(e.stdout.File).Event
-	}
-	loaded, err := oci.Load(ctx, st, in, o)
-	for _, l := range loaded {
-		event(e, events.Image, "load", "sha256:"+l.Image.ID, "sha256:"+l.Image.ID)
-		tagged(e, l.Image.ID, l.Names)
-		for _, n := range l.Names {
-			if old := l.Moved[n]; old != "" {
-				fmt.Fprintf(e.stdout, "The image %s already exists, renaming the old one with ID sha256:%s to empty string\n", oci.Familiar(n), old)
-			}
-			fmt.Fprintln(e.stdout, "Loaded image: "+oci.Familiar(n))
+	show, layers := progress.NewTransfer(e.stdout.File), !c.Bool("quiet") && isTerminal(e.stdout)
+	_, err := s.Load(c.Context, image.LoadRequest{Platform: c.String("platform")}, in, func(ev oci.Event) {
+		if layers || ev.Layer == "" {
+			show.Event(ev)
 		}
-		if len(l.Names) == 0 {
-			fmt.Fprintln(e.stdout, "Loaded image ID: sha256:"+l.Image.ID)
-		}
-	}
+	})
 	return err
-}
-
-// namesOf are the names that a repository has.
-func namesOf(ix *overlay.Index, ref oci.Ref) []string {
-	var list []string
-	for _, img := range ix.Images {
-		for _, n := range img.Names {
-			if r, err := oci.ParseRef(n); err == nil && r.Repository() == ref.Repository() {
-				list = append(list, n)
-			}
-		}
-	}
-	return list
 }

@@ -4,13 +4,11 @@ package cli
 
 import (
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/moby/moby/api/types/mount"
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/container"
 	"coracle/pkg/docker"
 )
 
@@ -57,9 +55,4 @@ func askMounts(c *cli.Context, q *docker.CreateRequest) error {
 		h.Tmpfs[target] = options
 	}
 	return nil
-}
-
-// usesImage reports whether a container was made of an image, or mounts it.
-func usesImage(c *container.Container, id string) bool {
-	return c.ImageID == id || slices.ContainsFunc(c.Mounts, func(m container.Mount) bool { return m.Type == container.MountImage && m.Name == id })
 }

@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -13,10 +12,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/progress"
-	"coracle/pkg/events"
+	"coracle/pkg/image"
 	"coracle/pkg/oci"
 	"coracle/pkg/oci/registry"
-	"coracle/pkg/overlay"
 )
 
 func pullCommand(e *env) *cli.Command {
@@ -36,7 +34,7 @@ func pullCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return transferInside(e, c, func(st *overlay.Store) error { return runPull(e, c, st, ref) })
+			return runPull(e, c, ref)
 		},
 	}
 }
@@ -46,75 +44,29 @@ func access(e *env) registry.Access {
 	return registry.Access{UserAgent: "coracle/" + Version, ConfigDir: e.config}
 }
 
-func runPull(e *env, c *cli.Context, st *overlay.Store, ref oci.Ref) error {
-	reg, err := registry.New(access(e))
-	if err != nil {
-		return err
-	}
-	p := puller{e: e, st: st, reg: reg, platform: c.String("platform"), quiet: c.Bool("quiet"), out: e.stdout.File}
-	if !c.Bool("all-tags") {
-		if ref.Digest() == "" && !hasTag(c.Args().First(), ref) && !p.quiet {
-			fmt.Fprintln(e.stdout, "Using default tag: latest")
-		}
-		return p.pull(c.Context, ref)
-	}
-	if hasTag(c.Args().First(), ref) || ref.Digest() != "" {
+func runPull(e *env, c *cli.Context, ref oci.Ref) error {
+	arg, all := c.Args().First(), c.Bool("all-tags")
+	if all && (ref.TaggedIn(arg) || ref.Digest() != "") {
 		return cliErrorf("tag can't be used with --all-tags/-a")
 	}
-	repo, err := reg.Repository(ref.Domain(), ref.Path(), registry.Pull)
-	if err != nil {
-		return err
-	}
-	tags, err := repo.Tags(c.Context)
-	if err != nil {
-		return err
-	}
-	for _, t := range tags {
-		if err := p.pull(c.Context, ref.WithTag(t)); err != nil {
-			return err
+	return onImages(e, c.Context, func(s *image.Store) error {
+		if !all && ref.Digest() == "" && !ref.TaggedIn(arg) && !c.Bool("quiet") {
+			fmt.Fprintln(e.stdout, "Using default tag: latest")
 		}
-	}
-	return nil
-}
-
-// hasTag reports whether the user wrote the tag that ref has.
-func hasTag(arg string, ref oci.Ref) bool {
-	return ref.Tag() != "" && len(arg) > len(ref.Tag()) && arg[len(arg)-len(ref.Tag())-1:] == ":"+ref.Tag()
-}
-
-// puller pulls images and says so.
-type puller struct {
-	e        *env
-	st       *overlay.Store
-	reg      *registry.Client
-	platform string
-	quiet    bool
-	short    bool // for run: the canonical name is not printed
-	out      *os.File
-}
-
-func (p *puller) pull(ctx context.Context, ref oci.Ref) error {
-	o := oci.PullOptions{Platform: p.platform}
-	if !p.quiet {
-		o.Events = progress.NewTransfer(p.out).Event
-	}
-	got, err := oci.Pull(ctx, p.st, p.reg, ref, o)
-	if err != nil {
-		return err
-	}
-	event(p.e, events.Image, "pull", ref.Familiar(), ref.Familiar())
-	if !p.quiet {
-		fmt.Fprintf(p.out, "Digest: %s\n", got.Digest)
-		status := "Downloaded newer image for"
-		if got.UpToDate {
-			status = "Image is up to date for"
+		got, err := s.Pull(c.Context, image.PullRequest{Name: arg, AllTags: all, Platform: c.String("platform"), Access: access(e)}, transferOn(e.stdout.File, c.Bool("quiet")))
+		for _, p := range got {
+			fmt.Fprintln(e.stdout, p.Name)
 		}
-		fmt.Fprintf(p.out, "Status: %s %s\n", status, ref.Familiar())
+		return err
+	})
+}
+
+// transferOn draws a transfer, unless quiet is set.
+func transferOn(f *os.File, quiet bool) func(oci.Event) {
+	if quiet {
+		return nil
 	}
-	if !p.short {
-		fmt.Fprintln(p.out, ref.Name())
-	}
-	return nil
+	return progress.NewTransfer(f).Event
 }
 
 // pullForRun pulls an image that a command needs; everything it says goes to
@@ -146,17 +98,9 @@ func pullForRunCommand(e *env) *cli.Command {
 		Name: "__pull", Hidden: true,
 		Flags: []cli.Flag{flags.Bool("quiet", nil, ""), flags.Text("platform", nil, "")},
 		Action: func(c *cli.Context) error {
-			ref, err := oci.ParseRef(c.Args().First())
-			if err != nil {
+			return onImages(e, c.Context, func(s *image.Store) error {
+				_, err := s.Pull(c.Context, image.PullRequest{Name: c.Args().First(), Platform: c.String("platform"), Access: access(e)}, transferOn(e.stderr, c.Bool("quiet")))
 				return err
-			}
-			return transferInside(e, c, func(st *overlay.Store) error {
-				reg, err := registry.New(access(e))
-				if err != nil {
-					return err
-				}
-				p := puller{e: e, st: st, reg: reg, platform: c.String("platform"), quiet: c.Bool("quiet"), short: true, out: e.stderr}
-				return p.pull(c.Context, ref)
 			})
 		},
 	}

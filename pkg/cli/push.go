@@ -9,11 +9,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/cli/progress"
-	"coracle/pkg/events"
+	"coracle/pkg/image"
 	"coracle/pkg/oci"
-	"coracle/pkg/oci/registry"
-	"coracle/pkg/overlay"
 )
 
 func pushCommand(e *env) *cli.Command {
@@ -36,83 +33,26 @@ func pushCommand(e *env) *cli.Command {
 			if ref.Digest() != "" {
 				return cliErrorf("cannot push a digest reference")
 			}
-			if err := platformCheck(e, c, c.Args().First()); err != nil {
-				return err
-			}
-			return transferInside(e, c, func(st *overlay.Store) error { return runPush(e, c, st, ref) })
+			return runPush(e, c, ref)
 		},
 	}
 }
 
-func runPush(e *env, c *cli.Context, st *overlay.Store, ref oci.Ref) error {
-	tagged, all := hasTag(c.Args().First(), ref), c.Bool("all-tags")
+func runPush(e *env, c *cli.Context, ref oci.Ref) error {
+	tagged, all, quiet := ref.TaggedIn(c.Args().First()), c.Bool("all-tags"), c.Bool("quiet")
 	if all && tagged {
 		return cliErrorf("tag can't be used with --all-tags/-a")
 	}
-	reg, err := registry.New(access(e))
-	if err != nil {
-		return err
-	}
-	quiet := c.Bool("quiet")
-	if !tagged && !all && !quiet {
-		fmt.Fprintln(e.stdout, "Using default tag: latest")
-	}
-	refs, err := pushed(e, ref, all, tagged)
-	if err != nil {
-		return err
-	}
-	if !quiet {
-		fmt.Fprintf(e.stdout, "The push refers to repository [%s]\n", ref.Repository())
-	}
-	for _, r := range refs {
-		if err := pushOne(e, c, st, reg, r, quiet); err != nil {
-			return err
+	return onImages(e, c.Context, func(s *image.Store) error {
+		if !tagged && !all && !quiet {
+			fmt.Fprintln(e.stdout, "Using default tag: latest")
 		}
-	}
-	return nil
-}
-
-// pushed are the names that a push sends: one, or all tags of a repository.
-func pushed(e *env, ref oci.Ref, all, tagged bool) ([]oci.Ref, error) {
-	ix, err := e.index()
-	if err != nil {
-		return nil, err
-	}
-	var refs []oci.Ref
-	for _, img := range ix.Images {
-		for _, n := range img.Names {
-			if r, err := oci.ParseRef(n); err == nil && r.Repository() == ref.Repository() && (all || r.Tag() == ref.Tag()) {
-				refs = append(refs, r)
+		sent, err := s.Push(c.Context, image.PushRequest{Name: c.Args().First(), AllTags: all, Platforms: givenPlatform(c), Access: access(e)}, transferOn(e.stdout.File, quiet))
+		for _, p := range sent {
+			if quiet {
+				fmt.Fprintln(e.stdout, p.Name)
 			}
 		}
-	}
-	switch {
-	case len(refs) > 0:
-		return refs, nil
-	case tagged:
-		return nil, fmt.Errorf("tag does not exist: %s", ref.Familiar())
-	}
-	return nil, fmt.Errorf("An image does not exist locally with the tag: %s", ref.FamiliarRepository())
-}
-
-func pushOne(e *env, c *cli.Context, st *overlay.Store, reg *registry.Client, ref oci.Ref, quiet bool) error {
-	img, _, err := e.image(ref.Name())
-	if err != nil {
 		return err
-	}
-	var draw func(oci.Event)
-	if !quiet {
-		draw = progress.NewTransfer(e.stdout.File).Event
-	}
-	got, err := oci.Push(c.Context, st, reg, ref, img, draw)
-	if err != nil {
-		return err
-	}
-	event(e, events.Image, "push", ref.Familiar(), ref.Familiar())
-	if quiet {
-		fmt.Fprintln(e.stdout, ref.Name())
-		return nil
-	}
-	fmt.Fprintf(e.stdout, "%s: digest: %s size: %d\n", ref.Tag(), got.Digest, got.Size)
-	return nil
+	})
 }

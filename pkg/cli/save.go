@@ -3,21 +3,18 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
-	"coracle/pkg/events"
-	"coracle/pkg/oci"
-	"coracle/pkg/overlay"
+	"coracle/pkg/image"
 )
 
 func saveCommand(e *env) *cli.Command {
@@ -34,33 +31,31 @@ func saveCommand(e *env) *cli.Command {
 			if c.String("output") == "" && isTerminal(e.stdout) {
 				return cliErrorf("cowardly refusing to save to a terminal. Use the -o flag or redirect")
 			}
-			if err := platformCheck(e, c, c.Args().Slice()...); err != nil {
-				return err
-			}
-			return transferInside(e, c, func(st *overlay.Store) error { return runSave(e, c, st) })
+			r := image.SaveRequest{Images: c.Args().Slice(), Platforms: givenPlatform(c)}
+			return onImages(e, c.Context, func(s *image.Store) error {
+				return runSave(e, c.String("output"), func(out *os.File) error { return s.Save(c.Context, r, out) })
+			})
 		},
 	}
 }
 
-func runSave(e *env, c *cli.Context, st *overlay.Store) error {
-	ctx := c.Context
-	images, err := imagesToSave(e, c.Args().Slice())
-	if err != nil {
-		return err
+// runSave lets save write to a file, or to standard output.
+func runSave(e *env, name string, save func(*os.File) error) error {
+	if name != "" {
+		return saveFile(name, save)
 	}
-	for _, img := range images {
-		event(e, events.Image, "save", "sha256:"+img.ID, "sha256:"+img.ID)
+	err := save(e.stdout.File)
+	var lost *image.WriteError
+	if errors.As(err, &lost) {
+		err = &fs.PathError{Op: "write", Path: e.stdout.Name(), Err: lost.Errno}
+		e.stdout.lose(err)
 	}
-	name := c.String("output")
-	if name == "" {
-		return oci.Save(ctx, st, e.stdout, images)
-	}
-	return saveFile(ctx, st, name, images)
+	return err
 }
 
 // saveFile writes beside the file and renames: a save that fails leaves no
 // part, and what was there stays. A device or pipe is written to as it is.
-func saveFile(ctx context.Context, st *overlay.Store, name string, images []oci.SaveImage) error {
+func saveFile(name string, save func(*os.File) error) error {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		if info.IsDir() {
 			return cliErrorf("failed to save image: invalid output path: %q must be a file", name)
@@ -70,14 +65,14 @@ func saveFile(ctx context.Context, st *overlay.Store, name string, images []oci.
 			return &cliError{"failed to save image: " + err.Error()}
 		}
 		defer f.Close()
-		return oci.Save(ctx, st, f, images)
+		return save(f)
 	}
 	f, err := unnamed(filepath.Dir(name))
 	if err != nil {
 		return &cliError{"failed to save image: " + err.Error()}
 	}
 	defer f.Close()
-	if err := oci.Save(ctx, st, f, images); err != nil {
+	if err := save(f); err != nil {
 		if f.Name() != namelessFile {
 			os.Remove(f.Name())
 		}
@@ -112,43 +107,4 @@ func nameIt(f *os.File, name string) error {
 		return errors.Join(err, os.Remove(part))
 	}
 	return nil
-}
-
-// imagesToSave finds what the arguments mean. A repository without a tag means
-// all its tags, as in Docker.
-func imagesToSave(e *env, args []string) ([]oci.SaveImage, error) {
-	ix, err := e.index()
-	if err != nil {
-		return nil, err
-	}
-	var list []oci.SaveImage
-	add := func(id string, name string) {
-		i := slices.IndexFunc(list, func(s oci.SaveImage) bool { return s.ID == id })
-		if i < 0 {
-			i, list = len(list), append(list, oci.SaveImage{ID: id})
-		}
-		if name != "" && !slices.Contains(list[i].Names, name) {
-			list[i].Names = append(list[i].Names, name)
-		}
-	}
-	for _, arg := range args {
-		if ref, err := oci.ParseRef(arg); err == nil && !hasTag(arg, ref) {
-			if names := namesOf(ix, ref); len(names) > 0 {
-				for _, n := range names {
-					img, _ := ix.Find(n)
-					add(img.ID, n)
-				}
-				continue
-			}
-		}
-		img, name, err := oci.Lookup(ix, arg)
-		if err != nil {
-			return nil, err
-		}
-		if !slices.Contains(img.Names, name) {
-			name = "" // found by ID or digest
-		}
-		add(img.ID, name)
-	}
-	return list, nil
 }

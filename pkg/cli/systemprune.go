@@ -11,8 +11,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/container"
 	"coracle/pkg/docker"
 	"coracle/pkg/dockerfile"
+	"coracle/pkg/image"
 	"coracle/pkg/overlay"
 )
 
@@ -80,7 +82,9 @@ func pruneSystem(e *env, c *cli.Context, st *overlay.Store, f docker.Filters) er
 	if c.Bool("volumes") {
 		prunes = append(prunes, pruneVolumes)
 	}
-	prunes = append(prunes, func(e *env, c *cli.Context, f docker.Filters) (pruned, error) { return pruneImages(e, c, st, f) })
+	prunes = append(prunes, func(e *env, c *cli.Context, f docker.Filters) (pruned, error) {
+		return pruneImages(e, c, image.Within(st, container.ImageUsers), f)
+	})
 	var freed int64
 	for _, do := range prunes {
 		p, err := do(e, c, f)

@@ -7,9 +7,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/events"
+	"coracle/pkg/image"
 	"coracle/pkg/oci"
-	"coracle/pkg/overlay"
 )
 
 func tagCommand(e *env) *cli.Command {
@@ -26,17 +25,11 @@ func tagCommand(e *env) *cli.Command {
 			if ref.Digest() != "" {
 				return errors.New("refusing to create a tag with a digest reference")
 			}
-			img, _, err := e.image(c.Args().First())
-			if err != nil {
+			r := image.TagRequest{Image: c.Args().First(), Name: c.Args().Get(1)}
+			if _, _, err := e.image(r.Image); err != nil {
 				return err
 			}
-			return e.inside(func(st *overlay.Store) error {
-				if err := st.Tag(c.Context, img.ID, ref.Name()); err != nil {
-					return err
-				}
-				event(e, events.Image, "tag", "sha256:"+img.ID, ref.Familiar())
-				return nil
-			})
+			return onImages(e, c.Context, func(s *image.Store) error { return s.Tag(c.Context, r) })
 		},
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/ulikunitz/xz"
@@ -73,8 +74,7 @@ func Decompress(r io.Reader) (io.ReadCloser, error) {
 type ImportOptions struct {
 	Names   []string // canonical
 	Message string
-	// Configure changes the new configuration, or is nil.
-	Configure func(*ocispec.ImageConfig) error
+	Config  dockerspec.DockerOCIImageConfig
 }
 
 // Import makes an image of one layer from a tar stream of a root file system,
@@ -95,17 +95,12 @@ func Import(ctx context.Context, st *overlay.Store, r io.Reader, o ImportOptions
 		return overlay.Image{}, fmt.Errorf("import: %w", err)
 	}
 	now := time.Now().UTC()
-	img := ocispec.Image{
+	img := dockerspec.DockerOCIImage{Config: o.Config, Image: ocispec.Image{
 		Created:  &now,
 		Platform: ocispec.Platform{OS: "linux", Architecture: runtime.GOARCH},
 		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{diffID}},
 		History:  []ocispec.History{{Created: &now, Comment: o.Message, CreatedBy: "import"}},
-	}
-	if o.Configure != nil {
-		if err := o.Configure(&img.Config); err != nil {
-			return overlay.Image{}, err
-		}
-	}
+	}}
 	config, err := json.Marshal(img)
 	if err != nil {
 		return overlay.Image{}, err

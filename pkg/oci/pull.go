@@ -27,6 +27,7 @@ type PullOptions struct {
 
 // Pulled is what Pull has got.
 type Pulled struct {
+	Name     string // canonical
 	Image    overlay.Image
 	Digest   digest.Digest // of what the name stands for: a manifest, or an index
 	UpToDate bool          // it was here, under this name
@@ -71,7 +72,7 @@ func (p *puller) pull() (Pulled, error) {
 	if err != nil {
 		return Pulled{}, err
 	}
-	out := Pulled{Digest: top.Digest}
+	out := Pulled{Name: p.ref.Name(), Digest: top.Digest}
 	m, raw, config, err := p.resolve(top, 0)
 	if err != nil {
 		return out, err

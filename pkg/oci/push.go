@@ -26,6 +26,7 @@ const parallelPush = 5 // as many as Docker sends at a time
 
 // Pushed is what a push has made.
 type Pushed struct {
+	Name   string // canonical
 	Digest digest.Digest
 	Size   int64 // of the manifest, in bytes
 }
@@ -122,7 +123,7 @@ func (p *pusher) push() (Pushed, error) {
 	if err := p.repo.PutManifest(ctx, tag, m); err != nil {
 		return Pushed{}, err
 	}
-	return Pushed{Digest: m.Digest, Size: int64(len(m.Body))}, nil
+	return Pushed{Name: p.ref.Name(), Digest: m.Digest, Size: int64(len(m.Body))}, nil
 }
 
 func (p *pusher) diffIDs() ([]digest.Digest, error) {

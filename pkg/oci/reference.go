@@ -113,6 +113,11 @@ func (r Ref) Path() string { return r.path }
 // Tag is the tag, or empty.
 func (r Ref) Tag() string { return r.tag }
 
+// TaggedIn reports whether arg, which the name was read from, has its tag in it.
+func (r Ref) TaggedIn(arg string) bool {
+	return r.tag != "" && strings.HasSuffix(arg, ":"+r.tag) && len(arg) > len(r.tag)+1
+}
+
 // Digest is the digest, or empty.
 func (r Ref) Digest() string { return r.digest }
 
