@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Checks that the README's table of commands and docs/commands.md are what the
-# command line is; with --write it makes them so. Argument: the program.
+# command line is; with --write it makes them so. The order of locks in
+# ARCHITECTURE.md is pkg/state's. Argument: the program.
 set -eu
 cd "$(dirname "$0")/.."
 program=$1
@@ -19,3 +20,4 @@ if [ "${2:-}" = --write ]; then
 fi
 cmp -s "$new" README.md || { echo "README.md: the table of commands is out of date: hack/check-docs.sh PROGRAM --write" >&2; exit 1; }
 "$program" __commands --options | cmp -s - docs/commands.md || { echo "docs/commands.md is out of date: hack/check-docs.sh PROGRAM --write" >&2; exit 1; }
+go test ./pkg/state -count=1 -run TestLockOrderIsDocumented >/dev/null || { echo "ARCHITECTURE.md: the order of locks is out of date: go test ./pkg/state" >&2; exit 1; }

@@ -6,9 +6,10 @@ say() { printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >&2; }
 die() { say "$*"; exit 1; }
 
 # Without cgo, and without those parts of the libraries that need it. Nothing of
-# the checkout goes into the program, which may belong to somebody else.
+# the checkout goes into the program, which may belong to somebody else. TAGS
+# are more tags of the build.
 CGO_ENABLED=0
-GOFLAGS="${GOFLAGS:-} -buildvcs=false -tags=exclude_graphdriver_btrfs,exclude_graphdriver_zfs,exclude_disk_quota,no_vpnkit,no_gvisortapvsock,no_slirp4netns,no_lxcusernic,urfave_cli_no_docs"
+GOFLAGS="${GOFLAGS:-} -buildvcs=false -tags=exclude_graphdriver_btrfs,exclude_graphdriver_zfs,exclude_disk_quota,no_vpnkit,no_gvisortapvsock,no_slirp4netns,no_lxcusernic,urfave_cli_no_docs${TAGS:+,$TAGS}"
 export CGO_ENABLED GOFLAGS
 
 # install PACKAGE...: from the distribution, when we may.

@@ -10,6 +10,7 @@ if [ -z "${CORACLE_TEST_SIGNALS:-}" ] && env --default-signal=INT true 2>/dev/nu
 	CORACLE_TEST_SIGNALS=default exec env --default-signal=INT,QUIT "$0" "$@"
 fi
 cd "$(dirname "$0")/.."
+TAGS=lockorder # see pkg/state/order.go
 . hack/common.sh
 command -v go >/dev/null || die "go is missing: see https://go.dev/doc/install"
 

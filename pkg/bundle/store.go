@@ -70,11 +70,14 @@ func checkID(id string) error {
 }
 
 const (
-	lockFile   = "lock"
 	stateFile  = "state.json"
 	configFile = "config.json"
 	socketFile = "start.sock"
 )
+
+func lockOf(dir string) state.LockFile {
+	return state.LockFile{Path: filepath.Join(dir, "lock"), Rank: state.RankBundle}
+}
 
 // Get reads a container.
 func (s *Store) Get(id string) (*Container, error) {
@@ -97,7 +100,7 @@ func (s *Store) Lock(id string) (*Container, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
-	l, err := state.Acquire(context.Background(), filepath.Join(s.root, id, lockFile), state.Exclusive)
+	l, err := state.Acquire(context.Background(), lockOf(filepath.Join(s.root, id)), state.Exclusive)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &NotExistError{id}
 	}
@@ -128,7 +131,7 @@ func (s *Store) add(id string) (*Container, error) {
 	if err != nil && !left {
 		return nil, fmt.Errorf("create container: %w", err)
 	}
-	l, err := state.TryAcquire(filepath.Join(dir, lockFile), state.Exclusive)
+	l, err := state.TryAcquire(lockOf(dir), state.Exclusive)
 	if errors.Is(err, state.ErrLocked) {
 		return nil, existsError(id)
 	}

@@ -4,7 +4,6 @@ package cli
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"coracle/pkg/cli/flags"
@@ -51,7 +50,7 @@ func runCommit(e *env, c *cli.Context, s *image.Store, cs *container.Store, ctr 
 		return fmt.Errorf("the image of container %s is gone: %w", ctr.Name, err)
 	}
 	r := image.CommitRequest{
-		From: ctr.ImageID, Upper: filepath.Join(ctr.Dir(), "upper"), Stubs: mountedOn(), Name: c.Args().Get(1), Config: docker.CommitConfig(ctr),
+		From: ctr.ImageID, Upper: ctr.Dir().Upper(), Stubs: mountedOn(), Name: c.Args().Get(1), Config: docker.CommitConfig(ctr),
 		CreatedBy: strings.Join(ctr.Process.Args(), " "), Author: c.String("author"), Comment: c.String("message"),
 	}
 	if err := applyChanges(&r.Config, c.StringSlice("change")); err != nil {

@@ -23,6 +23,7 @@ import (
 	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci"
+	"coracle/pkg/state"
 )
 
 func cpCommand(e *env) *cli.Command {
@@ -73,7 +74,7 @@ func runCopy(e *env, c *cli.Context) error {
 		return err
 	}
 	files, err := cs.OpenFiles(c.Context, ctr, ns.Inside(), false)
-	if errors.Is(err, container.ErrNeedsUserNS) && !ns.Inside() {
+	if errors.Is(err, state.ErrNeedsUserNS) && !ns.Inside() {
 		return e.again()
 	}
 	if err != nil {

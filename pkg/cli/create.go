@@ -25,7 +25,7 @@ func createCommand(e *env) *cli.Command {
 			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
 				return err
 			}
-			ctr, err := createWithFile(e, c, container.NewID())
+			ctr, err := createWithFile(e, c, state.NewID())
 			if err != nil {
 				return createError(e, "create", err)
 			}

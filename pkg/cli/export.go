@@ -12,6 +12,7 @@ import (
 
 	"coracle/pkg/container"
 	"coracle/pkg/ns"
+	"coracle/pkg/state"
 )
 
 func exportCommand(e *env) *cli.Command {
@@ -36,7 +37,7 @@ func runExport(e *env, c *cli.Context) error {
 		return err
 	}
 	files, err := cs.OpenFiles(c.Context, ctr, ns.Inside(), true)
-	if errors.Is(err, container.ErrNeedsUserNS) && !ns.Inside() {
+	if errors.Is(err, state.ErrNeedsUserNS) && !ns.Inside() {
 		return e.again()
 	}
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -166,7 +165,7 @@ func placesOf(cs *container.Store, c *container.Container) docker.Places {
 	if id := c.Net.OnNetworkOf(); id != "" {
 		dir = cs.Dirs().Container(id)
 	}
-	return docker.Places{Files: filepath.Join(dir, "files"), Volume: cs.DataDir, Network: func(name string) string {
+	return docker.Places{Files: dir.Files(), Volume: cs.DataDir, Network: func(name string) string {
 		if id := docker.PredefinedID(name); id != "" {
 			return id
 		}

@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"fmt"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/container"
 	"coracle/pkg/container/logfile"
 	"coracle/pkg/docker"
 )
@@ -68,7 +66,7 @@ func runLogs(e *env, c *cli.Context) error {
 			close(done)
 		}()
 	}
-	return printLog(e, filepath.Join(ctr.Dir(), container.LogName), o, c.Bool("timestamps"), c.Bool("details"))
+	return printLog(e, ctr.Dir().Log(), o, c.Bool("timestamps"), c.Bool("details"))
 }
 
 func printLog(e *env, path string, o logfile.Options, stamps, details bool) error {

@@ -12,6 +12,7 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
 	"coracle/pkg/overlay"
+	"coracle/pkg/state"
 )
 
 // asked is what a command line of run asks for, and why it is refused, by the
@@ -22,7 +23,7 @@ func asked(t *testing.T, line string) (docker.CreateRequest, error) {
 	if err != nil {
 		return q, err
 	}
-	_, _, err = q.Record(container.NewID(), overlay.Details{Config: json.RawMessage(`{"config":{"Cmd":["sh"]}}`)}, docker.World{
+	_, _, err = q.Record(state.NewID(), overlay.Details{Config: json.RawMessage(`{"config":{"Cmd":["sh"]}}`)}, docker.World{
 		Network: func(ref string) (string, error) { return ref, nil }, CPUs: 8,
 		Hostname: func() (string, error) { return "host", nil }, KeepsSockets: func() bool { return true },
 		CheckSource: func(container.Mount) error { return nil }, CheckLog: func(string, map[string]string) error { return nil },

@@ -13,6 +13,7 @@ import (
 
 	"coracle/pkg/container"
 	"coracle/pkg/ns"
+	"coracle/pkg/state"
 )
 
 func rmCommand(e *env, aliases ...string) *cli.Command {
@@ -41,7 +42,7 @@ func rmCommand(e *env, aliases ...string) *cli.Command {
 				if !force {
 					return d
 				}
-				if err := cs.RemoveDamaged(c.Context, d.ID); !errors.Is(err, container.ErrNeedsUserNS) {
+				if err := cs.RemoveDamaged(c.Context, d.ID); !errors.Is(err, state.ErrNeedsUserNS) {
 					return err
 				}
 				return nil
@@ -76,11 +77,11 @@ func removeContainer(c *cli.Context, cs *container.Store, ctr *container.Contain
 	}
 	err := cs.Remove(c.Context, ctr)
 	var gone *container.NotFoundError
-	if errors.As(err, &gone) && (force || ctr.Life.AutoRemove) || errors.Is(err, container.ErrNeedsUserNS) {
+	if errors.As(err, &gone) && (force || ctr.Life.AutoRemove) || errors.Is(err, state.ErrNeedsUserNS) {
 		err = nil
 	}
 	if err == nil && volumes {
-		if err = cs.RemoveAnonymousVolumes(ctr); errors.Is(err, container.ErrNeedsUserNS) {
+		if err = cs.RemoveAnonymousVolumes(ctr); errors.Is(err, state.ErrNeedsUserNS) {
 			err = nil
 		}
 	}
@@ -90,11 +91,11 @@ func removeContainer(c *cli.Context, cs *container.Store, ctr *container.Contain
 // sweepTrash finishes removals inside the user namespace, where files of
 // subordinate ids can be deleted.
 func sweepTrash(e *env, cs *container.Store) error {
-	if !cs.HasTrash() {
+	if !cs.Dirs().Tmp().NeedsSweep() {
 		return nil
 	}
 	if ns.Inside() {
-		return cs.SweepTrash()
+		return cs.Dirs().Tmp().Sweep()
 	}
 	return e.enter(e.stdout.File, "__sweep")
 }
@@ -104,5 +105,5 @@ func sweep(e *env) error {
 	if err != nil {
 		return err
 	}
-	return cs.SweepTrash()
+	return cs.Dirs().Tmp().Sweep()
 }

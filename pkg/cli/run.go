@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
+	"coracle/pkg/state"
 	"coracle/pkg/trace"
 )
 
@@ -45,7 +46,7 @@ func runRun(e *env, c *cli.Context) error {
 	if err != nil {
 		return createError(e, "run", err)
 	}
-	id := container.NewID()
+	id := state.NewID()
 	var supervisor *container.Supervisor
 	if !slices.ContainsFunc(c.StringSlice("network"), func(v string) bool { return strings.Contains(v, "container:") }) {
 		supervisor = cs.Spawn(id) // while the image is found; else it is to be in another's user namespace

@@ -9,10 +9,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/container"
 	"coracle/pkg/docker"
 	"coracle/pkg/events"
 	"coracle/pkg/overlay"
+	"coracle/pkg/state"
 )
 
 func volumePruneCommand(e *env) *cli.Command {
@@ -74,7 +74,7 @@ func pruneVolumes(e *env, _ *cli.Context, f docker.Filters) (pruned, error) {
 			continue
 		}
 		n, _ := cs.VolumeSize(v.Name) // it goes, whatever it holds
-		if err := cs.RemoveVolume(v.Name); err != nil && !errors.Is(err, container.ErrNeedsUserNS) {
+		if err := cs.RemoveVolume(v.Name); err != nil && !errors.Is(err, state.ErrNeedsUserNS) {
 			tellError(e, err) // a container has taken it meanwhile, perhaps
 			continue
 		}

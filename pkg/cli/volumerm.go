@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
+	"coracle/pkg/state"
 )
 
 func volumeRemoveCommand(e *env) *cli.Command {
@@ -27,7 +28,7 @@ func volumeRemoveCommand(e *env) *cli.Command {
 			err = each(e, c.Args().Slice(), func(name string) error {
 				err := cs.RemoveVolume(name)
 				var missing *container.VolumeNotFoundError
-				if errors.Is(err, container.ErrNeedsUserNS) || errors.As(err, &missing) && c.Bool("force") {
+				if errors.Is(err, state.ErrNeedsUserNS) || errors.As(err, &missing) && c.Bool("force") {
 					return nil
 				}
 				return err

@@ -20,6 +20,7 @@ import (
 
 	"coracle/pkg/cgroup"
 	"coracle/pkg/ns"
+	"coracle/pkg/state"
 	"coracle/pkg/trace"
 )
 
@@ -37,9 +38,6 @@ type lostError struct{}
 
 func (*lostError) Error() string { return "supervisor lost" }
 func (*lostError) Hint() string  { return ns.SmallLimits() }
-
-// socketName is the control socket in the container's run-time directory.
-const socketName = "ctl.sock"
 
 // Session is a connection to a supervisor.
 type Session struct {
@@ -277,7 +275,7 @@ func dialIn(dir string) (*Conn, error) {
 		return nil, err
 	}
 	defer d.Close()
-	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Net: "unix", Name: fdPath(d, socketName)})
+	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Net: "unix", Name: fdPath(d, state.ControlSocket)})
 	if err != nil {
 		return nil, err
 	}
@@ -295,8 +293,8 @@ func ListenIn(dir string) (*net.UnixListener, error) {
 		return nil, fmt.Errorf("create control socket: %w", err)
 	}
 	defer d.Close()
-	_ = unix.Unlinkat(int(d.Fd()), socketName, 0)
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: fdPath(d, socketName)})
+	_ = unix.Unlinkat(int(d.Fd()), state.ControlSocket, 0)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: fdPath(d, state.ControlSocket)})
 	if err != nil {
 		return nil, fmt.Errorf("create control socket: %w", err)
 	}

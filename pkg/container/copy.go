@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -44,20 +43,20 @@ type Files struct {
 // OpenFiles opens the files of a container, with what is mounted in it unless
 // bare is set. One that does not run is mounted, for which the process must be
 // root in the user namespace; without that, and to be called again there, the
-// error is ErrNeedsUserNS.
+// error is state.ErrNeedsUserNS.
 func (s *Store) OpenFiles(ctx context.Context, c *Container, inside, bare bool) (*Files, error) {
 	f := &Files{s: s, c: c, done: func() {}}
 	if c.State.IsRunning() {
 		return f, nil
 	}
 	if !inside {
-		return nil, ErrNeedsUserNS
+		return nil, state.ErrNeedsUserNS
 	}
-	lock, err := state.Acquire(ctx, s.LockPath(c.ID), state.Exclusive)
+	lock, err := state.Acquire(ctx, s.dirs.Container(c.ID).Lock(), state.Exclusive)
 	if err != nil {
 		return nil, fmt.Errorf("open files: %w", err)
 	}
-	f.target = filepath.Join(c.dir, "rootfs")
+	f.target = c.dir.Rootfs()
 	f.done = func() {
 		if f.root != nil {
 			f.root.Close()
@@ -75,7 +74,7 @@ func (s *Store) OpenFiles(ctx context.Context, c *Container, inside, bare bool) 
 func (f *Files) mount(bare bool) error {
 	c := f.c
 	err := overlay.MountRootfs(overlay.Rootfs{
-		Lowers: topmostFirst(c.LayerDirs), Upper: filepath.Join(c.dir, "upper"), Work: filepath.Join(c.dir, "work"), Target: f.target,
+		Lowers: topmostFirst(c.LayerDirs), Upper: c.dir.Upper(), Work: c.dir.Work(), Target: f.target,
 	})
 	if err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"coracle/pkg/state"
@@ -20,36 +19,36 @@ import (
 func (s *Store) Create(ctx context.Context, r *Record) error {
 	r.Version, r.Created = recordVersion, time.Now().UTC()
 	if r.ID == "" {
-		r.ID = NewID()
+		r.ID = state.NewID()
 	}
 	if r.Name != "" {
 		if err := CheckName(r.Name); err != nil {
 			return err
 		}
 	}
-	s.tidy()
-	staging, err := s.stage(ctx)
+	s.dirs.Tmp().Tidy()
+	staging, err := s.dirs.Tmp().Stage(ctx)
 	if err != nil {
 		return fmt.Errorf("create container: %w", err)
 	}
 	defer staging.Release()
-	tmp := filepath.Join(s.dirs.Tmp(), containerPrefix+r.ID)
+	tmp := s.dirs.Tmp().Container(r.ID)
 	if err = s.createIn(ctx, tmp, r); err != nil {
-		_ = os.RemoveAll(tmp)
+		_ = os.RemoveAll(string(tmp))
 		return err
 	}
 	s.Event(r, "create", nil)
 	return nil
 }
 
-func (s *Store) createIn(ctx context.Context, tmp string, r *Record) error {
-	for _, sub := range []string{"", "upper", "work", "rootfs", "files"} {
-		if err := os.Mkdir(filepath.Join(tmp, sub), 0o700); err != nil {
+func (s *Store) createIn(ctx context.Context, tmp state.ContainerDir, r *Record) error {
+	for _, dir := range []string{string(tmp), tmp.Upper(), tmp.Work(), tmp.Rootfs(), tmp.Files()} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
 			return fmt.Errorf("create container: %w", err)
 		}
 	}
 	// The upper directory is the container's "/": everybody in it may enter.
-	if err := os.Chmod(filepath.Join(tmp, "upper"), 0o755); err != nil {
+	if err := os.Chmod(tmp.Upper(), 0o755); err != nil {
 		return fmt.Errorf("create container: %w", err)
 	}
 	if r.Life.AutoRemove {
@@ -57,7 +56,7 @@ func (s *Store) createIn(ctx context.Context, tmp string, r *Record) error {
 			return fmt.Errorf("create container: %w", err)
 		}
 	}
-	lock, err := state.Acquire(ctx, s.namesLock(), state.Exclusive)
+	lock, err := state.Acquire(ctx, s.dirs.NamesLock(), state.Exclusive)
 	if err != nil {
 		return fmt.Errorf("create container: %w", err)
 	}
@@ -76,7 +75,7 @@ func (s *Store) createIn(ctx context.Context, tmp string, r *Record) error {
 // only be found by its ID.
 //
 // Preconditions: the names lock is held.
-func (s *Store) commitLocked(tmp string, r *Record) error {
+func (s *Store) commitLocked(tmp state.ContainerDir, r *Record) error {
 	if err := s.link(r.Name, r.ID); err != nil {
 		return err
 	}
@@ -85,7 +84,7 @@ func (s *Store) commitLocked(tmp string, r *Record) error {
 		err = state.SyncDir(s.dirs.Names())
 	}
 	if err == nil {
-		err = os.Rename(tmp, s.dirs.Container(r.ID))
+		err = os.Rename(string(tmp), string(s.dirs.Container(r.ID)))
 	}
 	if err != nil {
 		s.unlink(r.Name, r.ID)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"coracle/pkg/state"
@@ -39,14 +38,14 @@ const damagedWait = 2 * time.Second
 // found still holds the container's lock, and is an error.
 func (s *Store) RemoveDamaged(ctx context.Context, id string) error {
 	c := &Container{Record: Record{ID: id}, dir: s.dirs.Container(id)}
-	if state.ReadJSON(filepath.Join(c.dir, stateName), &c.State) == nil {
+	if state.ReadJSON(c.dir.State(), &c.State) == nil {
 		if err := c.killSupervisor(ctx); err != nil {
 			return err
 		}
 	}
 	short, cancel := context.WithTimeout(ctx, damagedWait)
 	defer cancel()
-	lock, err := state.Acquire(short, s.LockPath(id), state.Exclusive)
+	lock, err := state.Acquire(short, s.dirs.Container(id).Lock(), state.Exclusive)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("remove container %.12s: its supervisor is running, and its state does not say which process that is", id)
 	}
@@ -64,7 +63,7 @@ func (s *Store) nameOf(id string) string {
 		return ""
 	}
 	for _, e := range entries {
-		if owner, err := os.Readlink(s.namePath(e.Name())); err == nil && owner == id {
+		if owner, err := os.Readlink(s.dirs.Name(e.Name())); err == nil && owner == id {
 			return e.Name()
 		}
 	}

@@ -30,7 +30,7 @@ type Change struct {
 // Preconditions: runs inside the user namespace, else directories that the
 // container closed to its owner are errors.
 func (s *Store) Diff(c *Container) ([]Change, error) {
-	upper := filepath.Join(c.dir, "upper")
+	upper := c.dir.Upper()
 	var list []Change
 	err := filepath.WalkDir(upper, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

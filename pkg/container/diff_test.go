@@ -22,7 +22,7 @@ func TestDiff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	upper := filepath.Join(c.Dir(), "upper")
+	upper := c.Dir().Upper()
 	put := func(dir, rel string) {
 		path := filepath.Join(dir, rel)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

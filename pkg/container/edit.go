@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 
 	"coracle/pkg/state"
 )
@@ -21,7 +20,7 @@ import (
 // change asks no other process for anything: who waits for a supervisor holds
 // no lock.
 func (s *Store) Edit(ctx context.Context, id string, change func(*Record) error) (*Record, error) {
-	lock, err := state.Acquire(ctx, filepath.Join(s.dirs.Container(id), "record.lock"), state.Exclusive)
+	lock, err := state.Acquire(ctx, s.dirs.Container(id).RecordLock(), state.Exclusive)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &NotFoundError{Arg: id}
 	}
@@ -46,7 +45,7 @@ func (s *Store) Edit(ctx context.Context, id string, change func(*Record) error)
 	return &c.Record, nil
 }
 
-func (s *Store) writeRecord(dir string, r *Record) error {
+func (s *Store) writeRecord(dir state.ContainerDir, r *Record) error {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return err
@@ -55,5 +54,5 @@ func (s *Store) writeRecord(dir string, r *Record) error {
 	if r.Life.AutoRemove {
 		write = state.WriteVolatile
 	}
-	return write(filepath.Join(dir, recordName), data, 0o600)
+	return write(dir.Record(), data, 0o600)
 }

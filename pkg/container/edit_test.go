@@ -65,7 +65,7 @@ func TestRefusedEdit(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	var gone *NotFoundError
-	if _, err := s.Edit(context.Background(), NewID(), func(*Record) error { return nil }); !errors.As(err, &gone) {
+	if _, err := s.Edit(context.Background(), state.NewID(), func(*Record) error { return nil }); !errors.As(err, &gone) {
 		t.Error(err)
 	}
 }
@@ -93,7 +93,7 @@ func TestRenamesAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	links, err := filepath.Glob(s.namePath("[a-z]*"))
+	links, err := filepath.Glob(s.dirs.Name("[a-z]*"))
 	if err != nil || len(links) != 1 || filepath.Base(links[0]) != now.Name {
 		t.Errorf("it is called %s, and the names are %v", now.Name, links)
 	}
@@ -134,10 +134,10 @@ func TestKilledRename(t *testing.T) {
 // TestOrphans are containers with --rm whose supervisor was killed, or that a
 // power cut left: their name is free, and they are gone.
 func TestOrphans(t *testing.T) {
-	for what, damage := range map[string]func(dir string) error{
-		"killed":    func(string) error { return nil },
-		"power cut": func(dir string) error { return os.WriteFile(filepath.Join(dir, recordName), nil, 0o600) },
-		"no state":  func(dir string) error { return os.WriteFile(filepath.Join(dir, stateName), nil, 0o600) },
+	for what, damage := range map[string]func(dir state.ContainerDir) error{
+		"killed":    func(state.ContainerDir) error { return nil },
+		"power cut": func(dir state.ContainerDir) error { return os.WriteFile(dir.Record(), nil, 0o600) },
+		"no state":  func(dir state.ContainerDir) error { return os.WriteFile(dir.State(), nil, 0o600) },
 	} {
 		for _, by := range []string{"name", "list"} {
 			t.Run(what+" "+by, func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestOrphans(t *testing.T) {
 					s.ReclaimName("web")
 				}
 				mustCreate(t, s, "web")
-				if _, err := os.Lstat(s.dirs.Container(r.ID)); err == nil {
+				if _, err := os.Lstat(string(s.dirs.Container(r.ID))); err == nil {
 					t.Error("the container is there still")
 				}
 			})
@@ -188,7 +188,7 @@ func TestStillThere(t *testing.T) {
 		}
 		s.Reclaim(l.Containers)
 	}
-	lock, err := state.TryAcquire(s.LockPath(r.ID), state.Exclusive)
+	lock, err := state.TryAcquire(s.dirs.Container(r.ID).Lock(), state.Exclusive)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func TestStillThere(t *testing.T) {
 		check(what)
 	}
 	lock.Release()
-	if err := os.Remove(filepath.Join(s.dirs.Container(r.ID), stateName)); err != nil {
+	if err := os.Remove(s.dirs.Container(r.ID).State()); err != nil {
 		t.Fatal(err)
 	}
 	s.ReclaimName("web")
@@ -220,15 +220,20 @@ func TestStillThere(t *testing.T) {
 func TestDebris(t *testing.T) {
 	s := newStore(t)
 	left := func() int {
-		all, _ := filepath.Glob(filepath.Join(s.dirs.Tmp(), "*"))
+		all, _ := filepath.Glob(filepath.Join(string(s.dirs.Tmp()), "*"))
 		return len(all)
 	}
-	for _, dir := range []string{containerPrefix + NewID() + "/upper", volumePrefix + "123/data"} {
-		if err := os.MkdirAll(filepath.Join(s.dirs.Tmp(), dir), 0o700); err != nil {
+	tmp := s.dirs.Tmp()
+	for _, dir := range []string{tmp.Container(state.NewID()).Upper(), filepath.Join(string(tmp), "volume-123", "data")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	busy, err := s.stage(context.Background())
+	var busy *state.Lock
+	var err error
+	var other sync.WaitGroup // another command's line of work
+	other.Go(func() { busy, err = s.dirs.Tmp().Stage(context.Background()) })
+	other.Wait()
 	if err != nil {
 		t.Fatal(err)
 	}

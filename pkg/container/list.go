@@ -67,7 +67,7 @@ func (s *Store) Readable() ([]*Container, error) {
 // dead is what can be shown of a container that cannot be read.
 func (s *Store) dead(id string, err error) *Container {
 	c := &Container{Record: Record{ID: id, Name: s.nameOf(id)}, State: State{Status: Dead, Error: err.Error()}, dir: s.dirs.Container(id)}
-	if st, err := os.Lstat(c.dir); err == nil {
+	if st, err := os.Lstat(string(c.dir)); err == nil {
 		c.Created = st.ModTime().UTC()
 	}
 	return c
@@ -75,7 +75,7 @@ func (s *Store) dead(id string, err error) *Container {
 
 // unlocked reports whether no supervisor is, or is just ending, with a container.
 func (s *Store) unlocked(id string) bool {
-	lock, err := state.TryAcquire(s.LockPath(id), state.Exclusive)
+	lock, err := state.TryAcquire(s.dirs.Container(id).Lock(), state.Exclusive)
 	if err != nil {
 		return false
 	}

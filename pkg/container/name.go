@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -36,16 +35,13 @@ func CheckName(name string) error {
 	return nil
 }
 
-func (s *Store) namesLock() string           { return filepath.Join(s.dirs.Names(), ".lock") }
-func (s *Store) namePath(name string) string { return filepath.Join(s.dirs.Names(), name) }
-
 // nameOwner returns the container that holds name: the one that the link leads
 // to, when its record says the same. A link without that is what a command that
 // was killed left behind, and the name is free. A record that cannot be read
 // gives its container the benefit of the doubt, and the error.
 func (s *Store) nameOwner(name string) (c *Container, err error) {
-	id, err := os.Readlink(s.namePath(name))
-	if err != nil || len(id) != 64 || !isHex(id) {
+	id, err := os.Readlink(s.dirs.Name(name))
+	if err != nil || !state.IsID(id) {
 		return nil, &NotFoundError{Arg: name}
 	}
 	c, err = s.Load(id)
@@ -91,10 +87,10 @@ func (s *Store) chooseNameLocked(r *Record) error {
 // link makes name lead to a container. Until the record says the same the name
 // stays free.
 func (s *Store) link(name, id string) error {
-	if err := os.Remove(s.namePath(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(s.dirs.Name(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("claim name %q: %w", name, err)
 	}
-	if err := os.Symlink(id, s.namePath(name)); err != nil {
+	if err := os.Symlink(id, s.dirs.Name(name)); err != nil {
 		return fmt.Errorf("claim name %q: %w", name, err)
 	}
 	return nil
@@ -102,8 +98,8 @@ func (s *Store) link(name, id string) error {
 
 // unlink takes a name away from the container that it leads to.
 func (s *Store) unlink(name, id string) {
-	if owner, err := os.Readlink(s.namePath(name)); err == nil && owner == id {
-		_ = os.Remove(s.namePath(name))
+	if owner, err := os.Readlink(s.dirs.Name(name)); err == nil && owner == id {
+		_ = os.Remove(s.dirs.Name(name))
 	}
 }
 
@@ -124,7 +120,7 @@ func (s *Store) Rename(ctx context.Context, c *Container, name string) error {
 }
 
 func (s *Store) rename(ctx context.Context, c *Container, name string) error {
-	lock, err := state.Acquire(ctx, s.namesLock(), state.Exclusive)
+	lock, err := state.Acquire(ctx, s.dirs.NamesLock(), state.Exclusive)
 	if err != nil {
 		return fmt.Errorf("rename container: %w", err)
 	}

@@ -155,9 +155,6 @@ type Restart struct {
 	Max  int    `json:"max,omitempty"` // on-failure: 0 is without limit
 }
 
-// LogName is the log's file in the container's directory.
-const LogName = "container.log"
-
 // Status is the state of a container in Docker's word for it.
 type Status string
 

@@ -8,25 +8,20 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"coracle/pkg/cgroup"
 	"coracle/pkg/state"
 )
 
-// LockPath is the lock that a container's supervisor holds for its lifetime.
-func (s *Store) LockPath(id string) string { return filepath.Join(s.dirs.Container(id), "lock") }
-
 // Remove makes a stopped container disappear: by one rename, after which its
 // name is free, and then from the disk. What belongs to subordinate ids can
-// only be deleted inside the user namespace: ErrNeedsUserNS says that the
-// container is gone for every other command and that [Store.SweepTrash], run
+// only be deleted inside the user namespace: state.ErrNeedsUserNS says that the
+// container is gone for every other command and that [state.TmpDir.Sweep], run
 // there, finishes the work.
 //
 // Preconditions: the container does not run.
 func (s *Store) Remove(ctx context.Context, c *Container) error {
-	lock, err := state.Acquire(ctx, s.LockPath(c.ID), state.Exclusive)
+	lock, err := state.Acquire(ctx, s.dirs.Container(c.ID).Lock(), state.Exclusive)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &NotFoundError{Arg: c.ID}
 	}
@@ -44,13 +39,13 @@ func (s *Store) RemoveLocked(id, name string) error {
 	if unreadable == nil {
 		last = c.State
 	} else { // what is damaged can be removed, too; its state may be whole
-		_ = state.ReadJSON(filepath.Join(s.dirs.Container(id), stateName), &last)
+		_ = state.ReadJSON(s.dirs.Container(id).State(), &last)
 	}
 	if last.Cgroup != "" { // of a supervisor that was killed
 		_ = cgroup.Remove(last.Cgroup)
 	}
-	trash := filepath.Join(s.dirs.Tmp(), trashPrefix+id)
-	if err := os.Rename(s.dirs.Container(id), trash); err != nil {
+	trash, err := s.dirs.Tmp().Discard(string(s.dirs.Container(id)))
+	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return &NotFoundError{Arg: id}
 		}
@@ -61,52 +56,5 @@ func (s *Store) RemoveLocked(id, name string) error {
 	if unreadable == nil {
 		s.Event(&c.Record, "destroy", nil)
 	}
-	return removeTree(trash)
-}
-
-// ErrNeedsUserNS says that files are left which only the user namespace may
-// delete.
-var ErrNeedsUserNS = errors.New("files of subordinate ids are left")
-
-func removeTree(dir string) error {
-	// overlayfs leaves its work directory without any permission; the owner
-	// may give it back.
-	_ = os.Chmod(filepath.Join(dir, "work", "work"), 0o700)
-	err := os.RemoveAll(dir)
-	if errors.Is(err, fs.ErrPermission) {
-		return ErrNeedsUserNS
-	}
-	return err
-}
-
-// SweepTrash deletes what removed containers left, and what commands that were
-// killed while creating one did.
-//
-// Preconditions: runs inside the user namespace, else it deletes only what the
-// caller owns.
-func (s *Store) SweepTrash() error {
-	s.condemn()
-	entries, err := os.ReadDir(s.dirs.Tmp())
-	if err != nil {
-		return fmt.Errorf("sweep removed containers: %w", err)
-	}
-	var errs []error
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), trashPrefix) {
-			errs = append(errs, removeTree(filepath.Join(s.dirs.Tmp(), e.Name())))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// HasTrash reports whether SweepTrash has something to do.
-func (s *Store) HasTrash() bool {
-	s.tidy()
-	entries, _ := os.ReadDir(s.dirs.Tmp())
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), trashPrefix) {
-			return true
-		}
-	}
-	return false
+	return state.RemoveTree(trash)
 }

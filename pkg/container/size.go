@@ -15,7 +15,7 @@ import (
 //
 // Preconditions: as for Diff.
 func (s *Store) Size(c *Container) (int64, error) {
-	sum, err := sizeOf(filepath.Join(c.dir, "upper"))
+	sum, err := sizeOf(c.dir.Upper())
 	if err != nil {
 		return 0, fmt.Errorf("measure container %s: %w", short(c.ID), err)
 	}

@@ -3,14 +3,11 @@
 package container
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -19,12 +16,6 @@ import (
 
 // Store is the set of containers below one root.
 type Store struct{ dirs state.Dirs }
-
-// The files of a container's directory that commands and supervisors read.
-const (
-	recordName = "record.json"
-	stateName  = "state.json"
-)
 
 // NewStore returns the containers of d.
 func NewStore(d state.Dirs) *Store { return &Store{dirs: d} }
@@ -36,11 +27,11 @@ func (s *Store) Dirs() state.Dirs { return s.dirs }
 type Container struct {
 	Record
 	State State
-	dir   string
+	dir   state.ContainerDir
 }
 
 // Dir is the container's directory.
-func (c *Container) Dir() string { return c.dir }
+func (c *Container) Dir() state.ContainerDir { return c.dir }
 
 // NotFoundError says that no container has the given name or ID.
 type NotFoundError struct{ Arg string }
@@ -54,31 +45,13 @@ func (e *AmbiguousError) Error() string {
 	return "multiple IDs found with provided prefix: " + e.Prefix
 }
 
-// NewID returns a fresh container ID of 64 hex digits. The first twelve are
-// never all decimal: the short form is the hostname, and a hostname of digits
-// reads as a number to some programs.
-func NewID() string {
-	for {
-		var b [32]byte
-		_, _ = rand.Read(b[:])
-		id := hex.EncodeToString(b[:])
-		if strings.ContainsAny(id[:12], "abcdef") {
-			return id
-		}
-	}
-}
-
-func isHex(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789abcdef") == ""
-}
-
 // Load reads one container by its full ID.
 func (s *Store) Load(id string) (*Container, error) {
 	c := &Container{dir: s.dirs.Container(id)}
-	err := state.ReadJSON(filepath.Join(c.dir, recordName), &c.Record)
+	err := state.ReadJSON(c.dir.Record(), &c.Record)
 	if errors.Is(err, fs.ErrNotExist) {
 		// A container appears and disappears with its record, by one rename.
-		if _, lerr := os.Lstat(c.dir); lerr != nil {
+		if _, lerr := os.Lstat(string(c.dir)); lerr != nil {
 			return nil, &NotFoundError{Arg: id}
 		}
 	}
@@ -88,7 +61,7 @@ func (s *Store) Load(id string) (*Container, error) {
 	if c.Version != recordVersion || c.ID != id {
 		return nil, &DamagedError{ID: id, part: "record", err: fmt.Errorf("not a record of version %d for this container", recordVersion)}
 	}
-	err = state.ReadJSON(filepath.Join(c.dir, stateName), &c.State)
+	err = state.ReadJSON(c.dir.State(), &c.State)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, &DamagedError{ID: id, part: "state", err: err}
 	}
@@ -112,7 +85,7 @@ func (s *Store) find(arg string) (*Container, error) {
 	if name == "" || strings.Contains(name, "/") {
 		return nil, &NotFoundError{Arg: arg}
 	}
-	if isHex(name) && len(name) == 64 {
+	if state.IsID(name) {
 		return s.Load(name)
 	}
 	c, err := s.nameOwner(name)
@@ -120,7 +93,7 @@ func (s *Store) find(arg string) (*Container, error) {
 	if !errors.As(err, &free) {
 		return c, err
 	}
-	if !isHex(name) {
+	if !state.IsHex(name) {
 		return nil, &NotFoundError{Arg: arg}
 	}
 	ids, err := s.IDs()
@@ -153,7 +126,7 @@ func (s *Store) IDs() ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list containers: %w", err)
 	}
-	return slices.DeleteFunc(names, func(n string) bool { return len(n) != 64 || !isHex(n) }), nil
+	return slices.DeleteFunc(names, func(n string) bool { return !state.IsID(n) }), nil
 }
 
 // WriteState replaces the state of a container. Only its supervisor calls it.
@@ -166,7 +139,7 @@ func (s *Store) WriteState(id string, st State, durable bool) error {
 	if durable {
 		write = state.WriteFile
 	}
-	return write(filepath.Join(s.dirs.Container(id), stateName), data, 0o600)
+	return write(s.dirs.Container(id).State(), data, 0o600)
 }
 
 func short(id string) string { return id[:min(12, len(id))] }

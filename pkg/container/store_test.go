@@ -69,7 +69,7 @@ func TestNameIsTakenUntilItsContainerIsGone(t *testing.T) {
 	if err := s.Create(context.Background(), &Record{Name: "web"}); !errors.As(err, &taken) || taken.ID != first.ID {
 		t.Fatalf("second container of one name: %v", err)
 	}
-	left, err := os.ReadDir(s.Dirs().Tmp())
+	left, err := os.ReadDir(string(s.Dirs().Tmp()))
 	if err != nil || len(left) > 0 {
 		t.Errorf("a refused create leaves %v, %v", left, err)
 	}
@@ -98,7 +98,7 @@ func TestDamagedRecordDoesNotHideTheOthers(t *testing.T) {
 	s := newStore(t)
 	bad, good := mustCreate(t, s, "bad"), mustCreate(t, s, "good")
 	for _, text := range []string{"", "{", "[]", `{"version":99,"id":"` + bad.ID + `"}`, `{"version":1,"id":"` + good.ID + `"}`} {
-		if err := os.WriteFile(filepath.Join(s.Dirs().Container(bad.ID), recordName), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(s.Dirs().Container(bad.ID).Record(), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		list, err := s.List()

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -91,7 +90,7 @@ func (m Mount) cloneFrom(dir *os.File) (*os.File, error) {
 // openImage mounts an image for as long as it takes to have it as a tree.
 func (c *Container) openImage(m Mount) (*os.File, error) {
 	fail := func(err error) (*os.File, error) { return nil, fmt.Errorf("mount image %s: %w", m.Source, err) }
-	dir := filepath.Join(c.dir, "images", strings.ReplaceAll(strings.Trim(m.Target, "/"), "/", "-"))
+	dir := c.dir.ImageMount(m.Target)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fail(err)
 	}
@@ -160,7 +159,7 @@ func (s *Store) attachAll(c *Container, root *os.File) error {
 func (c *Container) netFiles() []Mount {
 	var list []Mount
 	for _, name := range []string{"resolv.conf", "hosts", "hostname"} {
-		m := Mount{Type: MountBind, Source: filepath.Join(c.dir, "files", name), Target: "/etc/" + name}
+		m := Mount{Type: MountBind, Source: filepath.Join(c.dir.Files(), name), Target: "/etc/" + name}
 		taken := func(asked Mount) bool { return asked.Target == m.Target }
 		if exists(m.Source) && !slices.ContainsFunc(c.Mounts, taken) {
 			list = append(list, m)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -48,24 +47,19 @@ func (e *DamagedVolumeError) Hint() string {
 	return "its files are in its directory still; remove the volume with: volume rm " + e.Name
 }
 
-func (s *Store) volumeDir(name string) string { return filepath.Join(s.dirs.Volumes(), name) }
-
 // DataDir is where the files of volume name are, unless its options say
 // otherwise.
-func (s *Store) DataDir(name string) string { return filepath.Join(s.volumeDir(name), "data") }
+func (s *Store) DataDir(name string) string { return s.dirs.Volume(name).Data() }
 
 // HoldVolumes keeps volumes from being removed until the lock is released: from
 // before they are made or found until the record that names them is in place.
 func (s *Store) HoldVolumes(ctx context.Context) (*state.Lock, error) {
-	l, err := state.Acquire(ctx, s.volumesLock(), state.Shared)
+	l, err := state.Acquire(ctx, s.dirs.VolumesLock(), state.Shared)
 	if err != nil {
 		return nil, fmt.Errorf("hold volumes: %w", err)
 	}
 	return l, nil
 }
-
-// No volume's name begins with a dot.
-func (s *Store) volumesLock() string { return filepath.Join(s.dirs.Volumes(), ".lock") }
 
 // EnsureVolume makes the volume if there is none of its name, and says whether
 // it did. An empty name makes an anonymous one.
@@ -74,7 +68,7 @@ func (s *Store) volumesLock() string { return filepath.Join(s.dirs.Volumes(), ".
 func (s *Store) EnsureVolume(name string, labels, options map[string]string) (v Volume, made bool, err error) {
 	v = Volume{Name: name, Created: time.Now().UTC(), Labels: labels, Options: options}
 	if name == "" {
-		v.Name, v.Anonymous = NewID(), true
+		v.Name, v.Anonymous = state.NewID(), true
 	}
 	if err := checkVolumeName(v.Name); err != nil {
 		return Volume{}, false, fmt.Errorf("create %s: %w", v.Name, err)
@@ -100,27 +94,27 @@ func (s *Store) EnsureVolume(name string, labels, options map[string]string) (v 
 }
 
 func (s *Store) makeVolume(v Volume) error {
-	staging, err := s.stage(context.Background())
+	staging, err := s.dirs.Tmp().Stage(context.Background())
 	if err != nil {
 		return err
 	}
 	defer staging.Release()
-	tmp, err := os.MkdirTemp(s.dirs.Tmp(), volumePrefix)
+	tmp, err := s.dirs.Tmp().NewVolume()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
-	data := filepath.Join(tmp, "data")
+	defer os.RemoveAll(string(tmp))
+	data := tmp.Data()
 	if err := os.Mkdir(data, 0o755); err != nil {
 		return err
 	}
 	if err := os.Chmod(data, 0o755); err != nil { // the caller's umask is none of the volume's
 		return err
 	}
-	if err := state.WriteJSON(filepath.Join(tmp, "volume.json"), v, 0o600); err != nil {
+	if err := state.WriteJSON(tmp.Record(), v, 0o600); err != nil {
 		return err
 	}
-	return os.Rename(tmp, s.volumeDir(v.Name))
+	return os.Rename(string(tmp), string(s.dirs.Volume(v.Name)))
 }
 
 func checkVolumeName(name string) error {
@@ -140,11 +134,11 @@ func (s *Store) LoadVolume(name string) (Volume, error) {
 	if !isEntry(name) {
 		return Volume{}, &VolumeNotFoundError{Name: name}
 	}
-	if _, err := os.Lstat(s.volumeDir(name)); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(string(s.dirs.Volume(name))); errors.Is(err, fs.ErrNotExist) {
 		return Volume{}, &VolumeNotFoundError{Name: name}
 	}
 	var v Volume
-	err := state.ReadJSON(filepath.Join(s.volumeDir(name), "volume.json"), &v)
+	err := state.ReadJSON(s.dirs.Volume(name).Record(), &v)
 	if err == nil && v.Name != name {
 		err = errors.New("volume.json is not about this volume")
 	}
@@ -208,7 +202,7 @@ func (s *Store) AllVolumeUsers() (func(name string) []string, error) {
 		c, err := s.Load(id)
 		var bad *DamagedError
 		if errors.As(err, &bad) {
-			text, _ := os.ReadFile(filepath.Join(s.dirs.Container(id), "record.json"))
+			text, _ := os.ReadFile(s.dirs.Container(id).Record())
 			damaged[id] = string(text)
 			continue
 		}
@@ -233,18 +227,18 @@ func (s *Store) AllVolumeUsers() (func(name string) []string, error) {
 }
 
 // RemoveVolume deletes a volume that no container uses; one whose record is
-// damaged, too. ErrNeedsUserNS: see [Store.Remove].
+// damaged, too. state.ErrNeedsUserNS: see [Store.Remove].
 func (s *Store) RemoveVolume(name string) error {
 	trash, err := s.discardVolume(name)
 	if err != nil {
 		return err
 	}
-	return removeTree(trash)
+	return state.RemoveTree(trash)
 }
 
 // discardVolume makes a volume disappear and returns where it is now.
 func (s *Store) discardVolume(name string) (trash string, err error) {
-	lock, err := state.Acquire(context.Background(), s.volumesLock(), state.Exclusive)
+	lock, err := state.Acquire(context.Background(), s.dirs.VolumesLock(), state.Exclusive)
 	if err != nil {
 		return "", fmt.Errorf("remove volume %s: %w", name, err)
 	}
@@ -260,8 +254,7 @@ func (s *Store) discardVolume(name string) (trash string, err error) {
 	if len(users) > 0 {
 		return "", fmt.Errorf("remove %s: volume is in use - %v", name, users)
 	}
-	trash = filepath.Join(s.dirs.Tmp(), trashPrefix+NewID())
-	if err := os.Rename(s.volumeDir(name), trash); err != nil {
+	if trash, err = s.dirs.Tmp().Discard(string(s.dirs.Volume(name))); err != nil {
 		return "", fmt.Errorf("remove volume %s: %w", name, err)
 	}
 	s.volumeEvent(name, "destroy")

@@ -46,7 +46,7 @@ func TestVolumeStaysWhileItIsHeld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l, err := state.TryAcquire(s.volumesLock(), state.Exclusive); !errors.Is(err, state.ErrLocked) {
+	if l, err := state.TryAcquire(s.dirs.VolumesLock(), state.Exclusive); !errors.Is(err, state.ErrLocked) {
 		l.Release()
 		t.Fatalf("what removals take is free: %v", err)
 	}
@@ -78,14 +78,14 @@ func TestVolumeStaysWhileItIsHeld(t *testing.T) {
 // TestVolumeIsFilledOnce cuts a fill off at each of its steps.
 func TestVolumeIsFilledOnce(t *testing.T) {
 	past := time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
-	for name, prepare := range map[string]func(dir string) error{
-		"from nothing": func(string) error { return nil },
-		"while it was prepared": func(dir string) error {
-			return errors.Join(os.Mkdir(filepath.Join(dir, "fill.tmp"), 0o700), os.WriteFile(filepath.Join(dir, "fill.tmp", "a"), []byte("ha"), 0o600))
+	for name, prepare := range map[string]func(dir state.VolumeDir) error{
+		"from nothing": func(state.VolumeDir) error { return nil },
+		"while it was prepared": func(dir state.VolumeDir) error {
+			return errors.Join(os.Mkdir(dir.NewFill(), 0o700), os.WriteFile(filepath.Join(dir.NewFill(), "a"), []byte("ha"), 0o600))
 		},
-		"while it was moved": func(dir string) error {
-			return errors.Join(os.Mkdir(filepath.Join(dir, "fill"), 0o750), os.WriteFile(filepath.Join(dir, "fill", "b"), []byte("b"), 0o640),
-				os.Chtimes(filepath.Join(dir, "fill"), past, past), os.WriteFile(filepath.Join(dir, "data", "a"), []byte("a"), 0o640))
+		"while it was moved": func(dir state.VolumeDir) error {
+			return errors.Join(os.Mkdir(dir.Fill(), 0o750), os.WriteFile(filepath.Join(dir.Fill(), "b"), []byte("b"), 0o640),
+				os.Chtimes(dir.Fill(), past, past), os.WriteFile(filepath.Join(dir.Data(), "a"), []byte("a"), 0o640))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestVolumeIsFilledOnce(t *testing.T) {
 			image := t.TempDir()
 			content := filepath.Join(image, "d")
 			err := errors.Join(os.Mkdir(content, 0o750), os.WriteFile(filepath.Join(content, "a"), []byte("a"), 0o640),
-				os.WriteFile(filepath.Join(content, "b"), []byte("b"), 0o640), os.Chtimes(content, past, past), prepare(s.volumeDir("vol")))
+				os.WriteFile(filepath.Join(content, "b"), []byte("b"), 0o640), os.Chtimes(content, past, past), prepare(s.dirs.Volume("vol")))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -116,7 +116,7 @@ func TestVolumeIsFilledOnce(t *testing.T) {
 			if info, err := os.Stat(s.DataDir("vol")); err != nil || info.Mode().Perm() != 0o750 || !info.ModTime().Equal(past) {
 				t.Errorf("the volume itself: %v %v", info, err)
 			}
-			left, err := os.ReadDir(s.volumeDir("vol"))
+			left, err := os.ReadDir(string(s.dirs.Volume("vol")))
 			if err != nil || len(left) != 3 { // data, lock, volume.json
 				t.Errorf("left: %v %v", left, err)
 			}

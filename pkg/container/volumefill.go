@@ -39,7 +39,7 @@ func (s *Store) FillVolume(ctx context.Context, m Mount, root *os.File) error {
 	if err != nil || real.Type == MountTmpfs {
 		return err
 	}
-	full := s.fillDir(m.Name)
+	dir := s.dirs.Volume(m.Name)
 	place := s.DataDir(m.Name)
 	if real.Type == MountBind {
 		place = real.Source
@@ -49,13 +49,13 @@ func (s *Store) FillVolume(ctx context.Context, m Mount, root *os.File) error {
 		return nil // nothing that could be filled: the mount says what is wrong
 	}
 	defer data.Close()
-	if !isEmpty(data) && !exists(full) {
+	if !isEmpty(data) && !exists(dir.Fill()) {
 		return nil
 	}
-	lock, err := state.Acquire(ctx, filepath.Join(s.volumeDir(m.Name), "lock"), state.Exclusive)
+	lock, err := state.Acquire(ctx, s.dirs.Volume(m.Name).FillLock(), state.Exclusive)
 	if err == nil {
 		defer lock.Release()
-		err = s.fillLocked(data, full, real.Type == MountBind, m.Target, root)
+		err = s.fillLocked(data, dir, real.Type == MountBind, m.Target, root)
 	}
 	if err != nil {
 		return fmt.Errorf("fill volume %s: %w", m.Name, err)
@@ -63,9 +63,8 @@ func (s *Store) FillVolume(ctx context.Context, m Mount, root *os.File) error {
 	return nil
 }
 
-func (s *Store) fillDir(name string) string { return filepath.Join(s.volumeDir(name), "fill") }
-
-func (s *Store) fillLocked(data *os.File, full string, elsewhere bool, target string, root *os.File) error {
+func (s *Store) fillLocked(data *os.File, dir state.VolumeDir, elsewhere bool, target string, root *os.File) error {
+	full := dir.Fill()
 	if exists(full) {
 		return moveContent(data, full)
 	}
@@ -85,7 +84,7 @@ func (s *Store) fillLocked(data *os.File, full string, elsewhere bool, target st
 		_, err = transfer.Copy(data, from)
 		return err
 	}
-	tmp := full + ".tmp"
+	tmp := dir.NewFill()
 	if err := os.RemoveAll(tmp); err != nil {
 		return err
 	}
@@ -173,7 +172,7 @@ func (s *Store) NeedsFill(c *Container) bool {
 		if real.Type == MountBind {
 			data = real.Source
 		}
-		if exists(s.fillDir(m.Name)) || isEmptyDir(data) && c.mayHaveContent(m.Target) {
+		if exists(s.dirs.Volume(m.Name).Fill()) || isEmptyDir(data) && c.mayHaveContent(m.Target) {
 			return true
 		}
 	}
@@ -211,12 +210,12 @@ func (c *Container) mayHaveContent(target string) bool {
 //
 // Preconditions: root in the user namespace.
 func (s *Store) FillVolumes(ctx context.Context, c *Container) error {
-	lock, err := state.Acquire(ctx, s.LockPath(c.ID), state.Exclusive)
+	lock, err := state.Acquire(ctx, s.dirs.Container(c.ID).Lock(), state.Exclusive)
 	if err != nil {
 		return fmt.Errorf("fill volumes: %w", err)
 	}
 	defer lock.Release()
-	target := filepath.Join(c.dir, "rootfs")
+	target := c.dir.Rootfs()
 	if err := overlay.MountRootfs(overlay.Rootfs{Lowers: topmostFirst(c.LayerDirs), Target: target}); err != nil {
 		return err
 	}

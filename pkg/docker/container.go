@@ -79,7 +79,7 @@ func InspectContainer(c *container.Container, at Places) *Container {
 	}
 	log := ""
 	if d := c.Life.LogDriver; d == logfile.JSONFile || d == logfile.Local {
-		log = filepath.Join(c.Dir(), container.LogName)
+		log = c.Dir().Log()
 	}
 	return &Container{
 		ID: c.ID, Created: Stamp(c.Created), Path: path, Args: args, State: containerState(c.State), Image: "sha256:" + c.ImageID,
@@ -113,7 +113,7 @@ func containerState(s container.State) *moby.State {
 // kernel's names for them.
 func containerLayers(c *container.Container) *storage.DriverData {
 	return layers(c.LayerDirs, map[string]string{
-		"UpperDir": filepath.Join(c.Dir(), "upper"), "WorkDir": filepath.Join(c.Dir(), "work"), "MergedDir": filepath.Join(c.Dir(), "rootfs"),
+		"UpperDir": c.Dir().Upper(), "WorkDir": c.Dir().Work(), "MergedDir": c.Dir().Rootfs(),
 	})
 }
 

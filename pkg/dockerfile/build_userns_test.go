@@ -216,7 +216,7 @@ func TestFailureCancelsOtherStages(t *testing.T) {
 	if want := []string{"CANCELED [a 1/1] RUN a", "CANCELED [stage-2 1/2] COPY --from=a / /", "ERROR [b 1/1] RUN b"}; !slices.Equal(w.log, want) {
 		t.Errorf("steps are %q, want %q", w.log, want)
 	}
-	left, err := filepath.Glob(w.st.Dirs().Tmp() + "/*/*")
+	left, err := filepath.Glob(string(w.st.Dirs().Tmp()) + "/*/*")
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %q, %v", left, err)
 	}

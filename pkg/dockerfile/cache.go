@@ -121,7 +121,7 @@ const cacheLock = "lock"
 // LockCache keeps layers that no image has from being removed while a build
 // stands on them, or builds from beginning while they are removed.
 func LockCache(ctx context.Context, d state.Dirs, mode state.Mode) (*state.Lock, error) {
-	lock, err := state.Acquire(ctx, filepath.Join(d.BuildCache(), cacheLock), mode)
+	lock, err := state.Acquire(ctx, d.BuildLock(), mode)
 	if err != nil {
 		return nil, fmt.Errorf("lock build cache: %w", err)
 	}

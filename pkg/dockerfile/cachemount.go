@@ -79,26 +79,26 @@ func (m *mounts) lockCaches() error {
 func (m *mounts) lockCache(dir string, sharing instructions.ShareMode) (cachePlace, error) {
 	switch sharing {
 	case instructions.MountSharingLocked:
-		lock, err := m.lock(dir+".lock", state.Exclusive)
+		lock, err := m.lock(dir, state.Exclusive)
 		return cachePlace{dir, lock}, err
 	case instructions.MountSharingPrivate:
 		place := dir
 		for n := 2; ; n++ {
-			lock, err := state.TryAcquire(place+".lock", state.Exclusive)
+			lock, err := state.TryAcquire(state.CacheMountLock(place), state.Exclusive)
 			if !errors.Is(err, state.ErrLocked) {
 				return cachePlace{place, lock}, err
 			}
 			place = dir + "-" + strconv.Itoa(n)
 		}
 	}
-	lock, err := m.lock(dir+".lock", state.Shared)
+	lock, err := m.lock(dir, state.Shared)
 	return cachePlace{dir, lock}, err
 }
 
 // lock waits as long as the build is not canceled: the holder is a RUN.
-func (m *mounts) lock(file string, mode state.Mode) (*state.Lock, error) {
+func (m *mounts) lock(dir string, mode state.Mode) (*state.Lock, error) {
 	for {
-		lock, err := state.Acquire(m.b.ctx, file, mode)
+		lock, err := state.Acquire(m.b.ctx, state.CacheMountLock(dir), mode)
 		if !errors.Is(err, state.ErrLocked) {
 			return lock, err
 		}

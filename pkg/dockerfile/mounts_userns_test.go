@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"coracle/pkg/state"
@@ -37,7 +38,7 @@ func (w *world) mounted(text string, o Options) []string {
 	if _, err := w.build(text, o); err != nil {
 		w.t.Fatalf("%s: %v", text, err)
 	}
-	left, err := filepath.Glob(w.st.Dirs().Tmp() + "/*/*")
+	left, err := filepath.Glob(string(w.st.Dirs().Tmp()) + "/*/*")
 	if err != nil || len(left) > 0 {
 		w.t.Errorf("%s: left behind: %q, %v", text, left, err)
 	}
@@ -134,7 +135,12 @@ func TestPrivateCacheInUse(t *testing.T) {
 	if err != nil || len(locks) != 1 {
 		t.Fatal(locks, err)
 	}
-	held, err := state.Acquire(t.Context(), locks[0], state.Exclusive)
+	var held *state.Lock
+	var other sync.WaitGroup // another build's line of work
+	other.Go(func() {
+		held, err = state.Acquire(t.Context(), state.LockFile{Path: locks[0], Rank: state.RankCacheMount}, state.Exclusive)
+	})
+	other.Wait()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -91,7 +91,7 @@ func TestContextIsAnArchive(t *testing.T) {
 			t.Errorf("%s: error is %q, want %q", tt.what, got, tt.err)
 		}
 	}
-	left, err := filepath.Glob(w.st.Dirs().Tmp() + "/*/*")
+	left, err := filepath.Glob(string(w.st.Dirs().Tmp()) + "/*/*")
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %q, %v", left, err)
 	}

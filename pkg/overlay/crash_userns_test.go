@@ -136,7 +136,7 @@ func TestKilledWhileStaging(t *testing.T) {
 	}
 	_ = cmd.Wait()
 	debris := func() (all []string) {
-		for _, p := range []string{filepath.Join(d.Storage(), "overlay", "staging", "*"), filepath.Join(d.Tmp(), "*")} {
+		for _, p := range []string{filepath.Join(d.Storage(), "overlay", "staging", "*"), filepath.Join(string(d.Tmp()), "*")} {
 			found, err := filepath.Glob(p)
 			if err != nil {
 				t.Fatal(err)

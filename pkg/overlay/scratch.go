@@ -3,6 +3,7 @@
 package overlay
 
 import (
+	"coracle/pkg/state"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,8 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-const scratchPrefix = "scratch-"
 
 // Scratch is a private directory for what must not outlive this process. It is
 // locked as long as the process lives: whoever finds one that is not removes
@@ -28,7 +27,7 @@ func (s *Store) Scratch() (string, error) {
 
 func (s *Store) newScratch() (*os.File, error) {
 	for {
-		dir, err := os.MkdirTemp(s.dirs.Tmp(), scratchPrefix)
+		dir, err := os.MkdirTemp(string(s.dirs.Tmp()), state.ScratchPrefix)
 		if err != nil {
 			return nil, err
 		}
@@ -60,16 +59,16 @@ func lockDir(dir string) (*os.File, error) {
 // sweepScratch removes what dead processes left, and reports whether there was
 // anything.
 func (s *Store) sweepScratch() (bool, error) {
-	entries, err := os.ReadDir(s.dirs.Tmp())
+	entries, err := os.ReadDir(string(s.dirs.Tmp()))
 	if err != nil {
 		return false, err
 	}
 	found := false
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), scratchPrefix) {
+		if !strings.HasPrefix(e.Name(), state.ScratchPrefix) {
 			continue
 		}
-		dir := filepath.Join(s.dirs.Tmp(), e.Name())
+		dir := filepath.Join(string(s.dirs.Tmp()), e.Name())
 		f, err := lockDir(dir)
 		if err != nil {
 			continue // in use, or gone

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	_ "crypto/sha256" // the only digest algorithm of layers
+
 	"github.com/opencontainers/go-digest"
 
 	"go.podman.io/storage"

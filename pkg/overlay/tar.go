@@ -59,7 +59,7 @@ func (g *fileGetter) Get(name string) (io.ReadCloser, error) {
 }
 
 func (s *Store) blobsPath(id LayerID) string {
-	return filepath.Join(s.dirs.BlobInfo(), string(id)+".json")
+	return s.dirs.LayerBlobs(string(id))
 }
 
 // Blobs returns the known compressed forms of a layer, newest first.

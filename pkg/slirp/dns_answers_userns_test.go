@@ -4,6 +4,7 @@ package slirp
 
 import (
 	"context"
+	"coracle/pkg/state"
 	"errors"
 	"net"
 	"path/filepath"
@@ -73,7 +74,7 @@ func TestTruncatedAnswer(t *testing.T) {
 // that nobody runs.
 func newMember(t testing.TB, change func(*Config)) (*box, *Membership) {
 	t.Helper()
-	n, ctx := Networks{t.TempDir()}, context.Background()
+	n, ctx := Networks{state.Dirs{Root: t.TempDir()}}, context.Background()
 	w, err := n.Create(ctx, NewNamed{Name: "net"})
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ package slirp
 import (
 	"bytes"
 	"context"
+	"coracle/pkg/state"
 	"encoding/binary"
 	"errors"
 	"net"
@@ -30,7 +31,7 @@ type wiring struct {
 
 func newWiring(t testing.TB) *wiring {
 	t.Helper()
-	n, ctx := Networks{t.TempDir()}, context.Background()
+	n, ctx := Networks{state.Dirs{Root: t.TempDir()}}, context.Background()
 	w, err := n.Create(ctx, NewNamed{Name: "net", IPv6: true})
 	if err != nil {
 		t.Fatal(err)

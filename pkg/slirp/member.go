@@ -54,7 +54,7 @@ func (n Networks) Join(ctx context.Context, w Named, self Member) (*Membership, 
 	if m.dir, err = os.OpenFile(n.members(w.Name), unix.O_PATH|unix.O_DIRECTORY, 0); err != nil {
 		return nil, fmt.Errorf("join network %s: %w", w.Name, err)
 	}
-	if err := m.register(n.members(w.Name)); err != nil {
+	if err := m.register(n.dirs.Network(w.Name)); err != nil {
 		m.dir.Close()
 		return nil, fmt.Errorf("join network %s: %w", w.Name, err)
 	}
@@ -132,18 +132,18 @@ func lastOf(p netip.Prefix) netip.Addr {
 
 // register takes the lock, binds the socket and then writes the record: who
 // finds that finds somebody listening.
-func (m *Membership) register(dir string) error {
+func (m *Membership) register(dir state.NetworkDir) error {
 	// A supervisor of this container that was killed has left its socket.
 	if err := ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), m.Self.Container+".sock", 0)); err != nil {
 		return os.NewSyscallError("unlink", err)
 	}
 	var err error
-	if m.lock, err = state.TryAcquire(filepath.Join(dir, m.Self.Container+".lock"), state.Exclusive); err != nil {
+	if m.lock, err = state.TryAcquire(dir.MemberLock(m.Self.Container), state.Exclusive); err != nil {
 		return err
 	}
 	if m.conn, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: m.socket(m.Self), Net: "unixgram"}); err == nil {
 		_ = m.conn.SetReadBuffer(4 << 20)
-		err = state.WriteJSON(filepath.Join(dir, m.Self.Container+".json"), m.Self, 0o600)
+		err = state.WriteJSON(filepath.Join(dir.Members(), state.MemberFiles(m.Self.Container).Record()), m.Self, 0o600)
 	}
 	if err != nil {
 		if m.conn != nil {

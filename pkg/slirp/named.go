@@ -53,17 +53,17 @@ type Member struct {
 // and below members a record, a socket and a lock for every running member. The
 // lock is held by the member's supervisor for as long as that lives; the record
 // of a dead one is removed by whoever finds its lock free.
-type Networks struct{ dir string }
+type Networks struct{ dirs state.Dirs }
 
 // NewNetworks opens the set below d.
-func NewNetworks(d state.Dirs) Networks { return Networks{d.Networks()} }
+func NewNetworks(d state.Dirs) Networks { return Networks{d} }
 
-func (n Networks) file(name string) string    { return filepath.Join(n.dir, name, "network.json") }
-func (n Networks) members(name string) string { return filepath.Join(n.dir, name, "members") }
+func (n Networks) file(name string) string    { return n.dirs.Network(name).Record() }
+func (n Networks) members(name string) string { return n.dirs.Network(name).Members() }
 
 // lock guards the set of networks, and one network's addresses.
 func (n Networks) lock(ctx context.Context) (*state.Lock, error) {
-	l, err := state.Acquire(ctx, filepath.Join(n.dir, ".lock"), state.Exclusive)
+	l, err := state.Acquire(ctx, n.dirs.NetworksLock(), state.Exclusive)
 	if err != nil {
 		return nil, fmt.Errorf("change networks: %w", err)
 	}
@@ -144,7 +144,7 @@ func (n Networks) Create(ctx context.Context, o NewNamed) (Named, error) {
 	case o.Name == "bridge" || o.Name == "host" || o.Name == "none" || o.Name == "default" || o.Name == "container":
 		return w, fmt.Errorf("operation is not permitted on predefined %s network", o.Name)
 	}
-	if err := os.MkdirAll(n.dir, 0o700); err != nil {
+	if err := os.MkdirAll(n.dirs.Networks(), 0o700); err != nil {
 		return w, fmt.Errorf("create network: %w", err)
 	}
 	l, err := n.lock(ctx)
@@ -340,7 +340,7 @@ func (n Networks) Remove(ctx context.Context, w Named) error {
 	if err := os.RemoveAll(n.file(w.Name)); err != nil {
 		return fmt.Errorf("remove network: %w", err)
 	}
-	return os.RemoveAll(filepath.Join(n.dir, w.Name))
+	return os.RemoveAll(string(n.dirs.Network(w.Name)))
 }
 
 // Members returns the running members of a network, by address.
@@ -387,13 +387,14 @@ func (n Networks) sweep(name string) (living []Member, damaged []string, err err
 
 // sweepMember removes the record of a container unless its supervisor lives.
 func (n Networks) sweepMember(network, container string) (alive bool, err error) {
-	base := filepath.Join(n.members(network), container)
-	l, err := state.TryAcquire(base+".lock", state.Exclusive)
+	lock := n.dirs.Network(network).MemberLock(container)
+	files := state.MemberFiles(filepath.Join(n.members(network), container))
+	l, err := state.TryAcquire(lock, state.Exclusive)
 	if errors.Is(err, state.ErrLocked) {
 		return true, nil
 	}
 	if err == nil {
-		err = errors.Join(os.RemoveAll(base+".json"), ignoreMissing(os.Remove(base+".sock")), os.Remove(base+".lock"))
+		err = errors.Join(os.RemoveAll(files.Record()), ignoreMissing(os.Remove(files.Socket())), os.Remove(lock.Path))
 		l.Release()
 	}
 	if err != nil {

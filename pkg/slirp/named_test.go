@@ -4,6 +4,7 @@ package slirp
 
 import (
 	"context"
+	"coracle/pkg/state"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -12,7 +13,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-func testNetworks(t *testing.T) Networks { return Networks{t.TempDir()} }
+func testNetworks(t *testing.T) Networks { return Networks{state.Dirs{Root: t.TempDir()}} }
 
 func TestCreateLookupRemove(t *testing.T) {
 	n, ctx := testNetworks(t), context.Background()
@@ -163,12 +164,12 @@ func TestJoinAndAnswer(t *testing.T) {
 func FuzzAnswer(f *testing.F) {
 	f.Add([]byte("\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03two\x00\x00\x01\x00\x01"))
 	dir := f.TempDir()
-	w, err := Networks{dir}.Create(context.Background(), NewNamed{Name: "net"})
+	w, err := Networks{state.Dirs{Root: dir}}.Create(context.Background(), NewNamed{Name: "net"})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, question []byte) {
-		n := Networks{dir}
+		n := Networks{state.Dirs{Root: dir}}
 		m, err := n.Join(context.Background(), w, Member{Container: strings.Repeat("2", 64), Name: "two"})
 		if err != nil {
 			t.Fatal(err)

@@ -79,7 +79,7 @@ func (m Member) check(container string) error {
 // read reads the records of all networks, by name. A directory without one is no
 // network: Create was killed before it was one, or Remove after.
 func (n Networks) read() (list []Named, damaged []*DamagedNetworkError, err error) {
-	entries, err := os.ReadDir(n.dir)
+	entries, err := os.ReadDir(n.dirs.Networks())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, fmt.Errorf("list networks: %w", err)
 	}

@@ -2,7 +2,8 @@
 
 // Package state owns the disk: which paths exist, how they are locked, how
 // they are written. It is the only package that spells a path below coracle's
-// root, and it knows nothing of what the files mean.
+// root, but for what is the storage library's, and it knows nothing of what the
+// files mean. Each directory has a type: [ContainerDir], [VolumeDir] and on.
 //
 // # Layout
 //
@@ -19,8 +20,8 @@
 //	  buildcache/              content-addressed build records
 //	  cachemounts/             RUN --mount=type=cache
 //	  blobinfo/<layer>.json    digests that registries know a layer by
-//	  blobs/                   partly downloaded blobs
-//	  tmp/                     staging; what a dead process left here is swept
+//	  tmp/                     staging and trash, see [TmpDir]; what a dead process left here is swept
+//	  events.log, .1           the journal
 //	  staging.lock             flock: shared while a container or a volume is made in tmp/
 //	<run>/                     0700, need not survive a reboot
 //	  containers/<id>/         control socket
@@ -28,17 +29,9 @@
 //
 // # Lock order
 //
-// A process takes locks in this order only, and holds none of them across a
-// pull, a build step or a wait for a container; only a build holds
-// buildcache/lock, shared, until it ends, before all others:
-//
-//	image (images.lock, then the library's own locks)
-//	└─ staging
-//	   └─ names
-//	      └─ record (of one container)
-//	         └─ volume
-//	            └─ network
-//
-// The lock of a container itself is its supervisor's for life. Who holds another
-// lock tries it and does not wait; who waits for it holds no other.
+// [Rank] has the one order in which a process takes locks. It holds none of
+// them across a pull, a build step, a wait for a container or a call to another
+// process ([MustHoldNone]); only a build holds buildcache/lock, shared, until it
+// ends, and a RUN those of its cache mounts. The lock of a container is its
+// supervisor's for life: who holds another lock tries it and does not wait.
 package state

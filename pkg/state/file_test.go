@@ -84,7 +84,7 @@ func TestWriteFileTrustsNoLeftover(t *testing.T) {
 	}
 	// Nor does it wait for one that another is writing.
 	path := filepath.Join(t.TempDir(), "file")
-	busy, err := state.TryAcquire(filepath.Join(filepath.Dir(path), ".new-file-"), state.Exclusive)
+	busy, err := state.TryAcquire(state.LockFile{Path: filepath.Join(filepath.Dir(path), ".new-file-")}, state.Exclusive)
 	if err != nil {
 		t.Fatal(err)
 	}

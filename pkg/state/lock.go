@@ -32,17 +32,22 @@ const LockWait = 30 * time.Second
 var ErrLocked = errors.New("locked by another process")
 
 // Lock is a held flock(2). The kernel releases it when the process dies.
-type Lock struct{ f *os.File }
+type Lock struct {
+	f    *os.File
+	file LockFile
+}
 
-// Acquire takes the lock file at path, creating it 0600, and waits LockWait at
-// most. The error then wraps ErrLocked and names the holder's pid and command.
-func Acquire(ctx context.Context, path string, mode Mode) (*Lock, error) {
+// Acquire takes a lock, creating its file 0600, and waits LockWait at most. The
+// error then wraps ErrLocked and names the holder's pid and command. Builds with
+// the tag lockorder, as tests are, end here when the order of [Rank] is broken.
+func Acquire(ctx context.Context, file LockFile, mode Mode) (*Lock, error) {
+	checkOrder(file)
 	ctx, cancel := context.WithTimeout(ctx, LockWait)
 	defer cancel()
 	// flock(2) cannot be given a time limit and a blocked thread cannot be
 	// called back, so the wait is a poll whose interval grows to 20 ms.
 	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
-		l, err := TryAcquire(path, mode)
+		l, err := TryAcquire(file, mode)
 		if !errors.Is(err, ErrLocked) {
 			return l, err
 		}
@@ -55,8 +60,8 @@ func Acquire(ctx context.Context, path string, mode Mode) (*Lock, error) {
 }
 
 // TryAcquire is Acquire without waiting.
-func TryAcquire(path string, mode Mode) (*Lock, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+func TryAcquire(file LockFile, mode Mode) (*Lock, error) {
+	f, err := os.OpenFile(file.Path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -64,18 +69,21 @@ func TryAcquire(path string, mode Mode) (*Lock, error) {
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		who := holder(f)
 		f.Close()
-		return nil, fmt.Errorf("lock %s: %w%s", filepath.Base(path), ErrLocked, who)
+		return nil, fmt.Errorf("lock %v (%s): %w%s", file.Rank, filepath.Base(file.Path), ErrLocked, who)
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, os.NewSyscallError("flock", err))
+		return nil, fmt.Errorf("lock %s: %w", file.Path, os.NewSyscallError("flock", err))
 	}
-	return &Lock{f: f}, nil
+	l := &Lock{f, file}
+	noteHeld(l)
+	return l, nil
 }
 
 // Release gives the lock up. It is safe to call twice.
 func (l *Lock) Release() {
 	if l != nil && l.f != nil {
+		noteReleased(l)
 		l.f.Close()
 		l.f = nil
 	}

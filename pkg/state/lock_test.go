@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		if os.Args[3] == "shared" {
 			mode = state.Shared
 		}
-		if _, err := state.TryAcquire(os.Args[2], mode); err != nil {
+		if _, err := state.TryAcquire(state.LockFile{Path: os.Args[2]}, mode); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
@@ -83,18 +83,18 @@ func TestLockModes(t *testing.T) {
 		{state.Exclusive, state.Exclusive, false},
 	} {
 		path := filepath.Join(t.TempDir(), "lock")
-		first, err := state.TryAcquire(path, c.first)
+		first, err := state.TryAcquire(state.LockFile{Path: path}, c.first)
 		if err != nil {
 			t.Fatal(err)
 		}
-		second, err := state.TryAcquire(path, c.second)
+		second, err := state.TryAcquire(state.LockFile{Path: path}, c.second)
 		if (err == nil) != c.together || err != nil && !errors.Is(err, state.ErrLocked) {
 			t.Errorf("mode %d beside %d: %v", c.second, c.first, err)
 		}
 		second.Release()
 		first.Release()
 		first.Release() // no harm
-		again, err := state.TryAcquire(path, state.Exclusive)
+		again, err := state.TryAcquire(state.LockFile{Path: path}, state.Exclusive)
 		if err != nil {
 			t.Errorf("after Release: %v", err)
 		}
@@ -109,7 +109,7 @@ func TestLockNamesItsHolder(t *testing.T) {
 	for _, mode := range []string{"shared", "exclusive"} {
 		path := filepath.Join(t.TempDir(), "lock")
 		// Who had it before must not be named.
-		before, err := state.TryAcquire(path, state.Exclusive)
+		before, err := state.TryAcquire(state.LockFile{Path: path}, state.Exclusive)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +117,7 @@ func TestLockNamesItsHolder(t *testing.T) {
 		cmd := another(t, "hold", path, mode)
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		_, err = state.Acquire(ctx, path, state.Exclusive)
+		_, err = state.Acquire(ctx, state.LockFile{Path: path}, state.Exclusive)
 		want := "(pid " + strconv.Itoa(cmd.Process.Pid) + ": " + os.Args[0] + " hold"
 		if !errors.Is(err, state.ErrLocked) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", mode, err, want)
@@ -130,7 +130,7 @@ func TestLockEndsWithItsHolder(t *testing.T) {
 	cmd := another(t, "hold", path, "exclusive")
 	got := make(chan error, 1)
 	go func() {
-		l, err := state.Acquire(t.Context(), path, state.Exclusive)
+		l, err := state.Acquire(t.Context(), state.LockFile{Path: path}, state.Exclusive)
 		l.Release()
 		got <- err
 	}()
@@ -147,7 +147,7 @@ func TestLockIsNoLink(t *testing.T) {
 	if err := os.Symlink("elsewhere", filepath.Join(dir, "lock")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := state.TryAcquire(filepath.Join(dir, "lock"), state.Exclusive); err == nil {
+	if _, err := state.TryAcquire(state.LockFile{Path: filepath.Join(dir, "lock")}, state.Exclusive); err == nil {
 		t.Error("a link was followed")
 	}
 	if _, err := os.Lstat(filepath.Join(dir, "elsewhere")); err == nil {

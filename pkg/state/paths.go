@@ -36,7 +36,7 @@ func Open(root string) (Dirs, error) {
 		return Dirs{}, err
 	}
 	for _, dir := range []string{
-		d.Containers(), d.Names(), d.Volumes(), d.Networks(), d.BuildCache(), d.CacheMounts(), d.Blobs(), d.Tmp(), d.Images(), d.BlobInfo(),
+		d.Containers(), d.Names(), d.Volumes(), d.Networks(), d.BuildCache(), d.CacheMounts(), string(d.Tmp()), d.Images(), d.BlobInfo(),
 		filepath.Join(d.Run, "containers"),
 	} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -114,61 +114,3 @@ func makePrivate(base, name string) (string, error) {
 	}
 	return filepath.Join(base, name), nil
 }
-
-// Storage is the graph root of the storage library.
-func (d Dirs) Storage() string { return filepath.Join(d.Root, "storage") }
-
-// StorageRun is the run root of the storage library.
-func (d Dirs) StorageRun() string { return filepath.Join(d.Run, "storage") }
-
-// StorageConf is the configuration file that the library reads instead of the host's.
-func (d Dirs) StorageConf() string { return filepath.Join(d.Root, "storage.conf") }
-
-// ImageIndex is the list of images that is read without a user namespace.
-func (d Dirs) ImageIndex() string { return filepath.Join(d.Root, "images.json") }
-
-// ImageLock guards the set of images.
-func (d Dirs) ImageLock() string { return filepath.Join(d.Root, "images.lock") }
-
-// Containers holds one directory per container.
-func (d Dirs) Containers() string { return filepath.Join(d.Root, "containers") }
-
-// Container is the directory of one container.
-func (d Dirs) Container(id string) string { return filepath.Join(d.Containers(), id) }
-
-// ContainerRun is the run-time directory of one container.
-func (d Dirs) ContainerRun(id string) string { return filepath.Join(d.Run, "containers", id) }
-
-// Names holds one file per container name.
-func (d Dirs) Names() string { return filepath.Join(d.Root, "names") }
-
-// Volumes holds one directory per volume.
-func (d Dirs) Volumes() string { return filepath.Join(d.Root, "volumes") }
-
-// Networks holds one directory per network.
-func (d Dirs) Networks() string { return filepath.Join(d.Root, "networks") }
-
-// BuildCache holds the build records.
-func (d Dirs) BuildCache() string { return filepath.Join(d.Root, "buildcache") }
-
-// CacheMounts holds the directories of RUN --mount=type=cache.
-func (d Dirs) CacheMounts() string { return filepath.Join(d.Root, "cachemounts") }
-
-// Blobs holds partly downloaded blobs.
-func (d Dirs) Blobs() string { return filepath.Join(d.Root, "blobs") }
-
-// Images holds one file per image: the index's details.
-func (d Dirs) Images() string { return filepath.Join(d.Root, "images") }
-
-// ImageDetails is the file of one image.
-func (d Dirs) ImageDetails(id string) string { return filepath.Join(d.Images(), id+".json") }
-
-// BlobInfo remembers, per layer, under which digests registries know it.
-func (d Dirs) BlobInfo() string { return filepath.Join(d.Root, "blobinfo") }
-
-// Tmp holds what is not finished yet. It is on the file system of the root,
-// so that a rename commits.
-func (d Dirs) Tmp() string { return filepath.Join(d.Root, "tmp") }
-
-// StagingLock is held, shared, by who makes a container or a volume in Tmp.
-func (d Dirs) StagingLock() string { return filepath.Join(d.Root, "staging.lock") }

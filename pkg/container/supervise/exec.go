@@ -19,6 +19,7 @@ import (
 	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci/spec"
+	"coracle/pkg/state"
 )
 
 // exec runs another process in the container and tells the client how it
@@ -39,7 +40,7 @@ func (s *supervisor) exec(conn *container.Conn, o *container.ExecOptions) {
 		_ = conn.Send(container.Reply{Event: container.EventError, Code: se.Code, Error: se.Message, Hint: se.Hint()})
 		return
 	}
-	id := map[string]string{"execID": container.NewID()}
+	id := map[string]string{"execID": state.NewID()}
 	s.event("exec_create: "+strings.Join(o.Args, " "), id)
 	s.event("exec_start: "+strings.Join(o.Args, " "), id)
 	_ = conn.Send(container.Reply{Event: container.EventStarted, Pid: p.HostPid})

@@ -5,7 +5,6 @@ package supervise
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"coracle/pkg/container"
 	"coracle/pkg/container/logfile"
@@ -45,7 +44,7 @@ func openLog(c *container.Container) (logSink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
-	w, err := logfile.Create(filepath.Join(c.Dir(), container.LogName), r, attrs)
+	w, err := logfile.Create(c.Dir().Log(), r, attrs)
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 
 	"coracle/pkg/box"
 	"coracle/pkg/container"
@@ -91,7 +90,7 @@ func (s *supervisor) files() string {
 	if s.shared != nil {
 		return s.shared.Files
 	}
-	return filepath.Join(s.c.Dir(), "files")
+	return s.c.Dir().Files()
 }
 
 // network is how the box is to be connected.

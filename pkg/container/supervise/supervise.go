@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -198,7 +197,7 @@ func (s *supervisor) open(o opening) error {
 	// its lock go.
 	ctx, cancel := context.WithTimeout(context.Background(), takeOver)
 	defer cancel()
-	lock, err := state.Acquire(ctx, s.store.LockPath(s.id), state.Exclusive)
+	lock, err := state.Acquire(ctx, s.store.Dirs().Container(s.id).Lock(), state.Exclusive)
 	if err != nil {
 		return err
 	}
@@ -207,7 +206,7 @@ func (s *supervisor) open(o opening) error {
 	if s.c, err = s.store.Load(s.id); err != nil {
 		return err
 	}
-	if err := logTo(filepath.Join(s.c.Dir(), "supervise.log")); err != nil {
+	if err := logTo(s.c.Dir().SupervisorLog()); err != nil {
 		return err
 	}
 	s.state = container.State{Status: container.Running, RunDir: s.store.Dirs().ContainerRun(s.id)}
@@ -224,9 +223,9 @@ func (s *supervisor) open(o opening) error {
 	s.box, err = box.Open(box.Config{
 		Rootfs: overlay.Rootfs{
 			Lowers: topmostFirst(s.c.LayerDirs),
-			Upper:  filepath.Join(dir, "upper"),
-			Work:   filepath.Join(dir, "work"),
-			Target: filepath.Join(dir, "rootfs"),
+			Upper:  dir.Upper(),
+			Work:   dir.Work(),
+			Target: dir.Rootfs(),
 			// Nothing of a container that is removed at its end needs to
 			// survive a power cut.
 			Volatile: s.c.Life.AutoRemove,
@@ -360,13 +359,13 @@ func (s *supervisor) end() {
 func (s *supervisor) dispose() {
 	_ = os.RemoveAll(s.store.Dirs().ContainerRun(s.id))
 	// The mount would keep the directory busy for a remove in this namespace.
-	_ = syscall.Unmount(filepath.Join(s.c.Dir(), "rootfs"), syscall.MNT_DETACH)
+	_ = syscall.Unmount(s.c.Dir().Rootfs(), syscall.MNT_DETACH)
 	if s.c.Life.AutoRemove {
 		if c, err := s.store.Load(s.id); err == nil { // it may have been renamed
 			s.c = c
 		}
 		err := s.store.RemoveLocked(s.id, s.c.Name)
-		s.lock.Release() // the volumes' comes before a container's
+		s.lock.Release()
 		if err == nil {
 			err = s.store.RemoveAnonymousVolumes(s.c)
 		}
