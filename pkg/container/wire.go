@@ -3,22 +3,17 @@
 package container
 
 import (
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"coracle/pkg/container/transfer"
 	"coracle/pkg/hint"
 	"coracle/pkg/ids"
+	"coracle/pkg/wire"
 )
 
 // The conversation between a command and a supervisor. A connection carries
@@ -159,66 +154,23 @@ func NewStartError(code int, err error) *StartError {
 	return &StartError{Code: code, Message: err.Error(), hint: hint.Of(err)}
 }
 
-// maxMessage bounds what one side makes the other allocate.
-const maxMessage = 16 << 20
-
-// Conn carries messages and descriptors over a stream socket. Sending is safe
-// for concurrent use; receiving is not.
-type Conn struct {
-	c    *net.UnixConn
-	send sync.Mutex
-}
+// Conn is a conversation between a command and a supervisor.
+type Conn struct{ *wire.Conn }
 
 // NewConn wraps an inherited socket and closes f.
 func NewConn(f *os.File) (*Conn, error) {
-	c, err := net.FileConn(f)
-	f.Close()
+	c, err := wire.FromFile(f)
 	if err != nil {
 		return nil, fmt.Errorf("use control socket: %w", err)
 	}
-	u, ok := c.(*net.UnixConn)
-	if !ok {
-		c.Close()
-		return nil, errors.New("use control socket: not a unix socket")
-	}
-	return &Conn{c: u}, nil
+	return &Conn{c}, nil
 }
 
 // WrapConn makes a Conn of an accepted connection.
-func WrapConn(c *net.UnixConn) *Conn { return &Conn{c: c} }
+func WrapConn(c *net.UnixConn) *Conn { return &Conn{wire.New(c)} }
 
-// Close ends the conversation.
-func (c *Conn) Close() error { return c.c.Close() }
-
-// Send writes one message. The descriptors stay the caller's.
-func (c *Conn) Send(v any, files ...*os.File) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	if len(body) > maxMessage {
-		return fmt.Errorf("send message: %d bytes are too many", len(body))
-	}
-	fds := make([]int, len(files))
-	for i, f := range files {
-		fds[i] = int(f.Fd())
-	}
-	var oob []byte
-	if len(fds) > 0 {
-		oob = unix.UnixRights(fds...)
-	}
-	msg := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(body)), uint32(len(body)))
-	msg = append(msg, body...)
-	c.send.Lock()
-	defer c.send.Unlock()
-	// The descriptors travel with the first byte; a stream socket may take
-	// the rest in several pieces.
-	n, _, err := c.c.WriteMsgUnix(msg, oob, nil)
-	if err == nil && n < len(msg) {
-		_, err = c.c.Write(msg[n:])
-	}
-	return err
-}
+// Recv is Receive.
+func (c *Conn) Recv(v any) ([]*os.File, error) { return c.Receive(v) }
 
 // answerTime is how long a supervisor may be silent before it is given up.
 const answerTime = 30 * time.Second
@@ -238,12 +190,8 @@ func (*silentError) Hint() string {
 // answer is Recv of a reply that has to come soon. It passes over those that only
 // say that the supervisor is at work.
 func (c *Conn) answer(v any) ([]*os.File, error) {
-	defer c.c.SetReadDeadline(time.Time{})
 	for {
-		if err := c.c.SetReadDeadline(time.Now().Add(answerTime)); err != nil {
-			return nil, err
-		}
-		files, err := c.Recv(v)
+		files, err := c.ReceiveWithin(answerTime, v)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil, &silentError{}
 		}
@@ -255,69 +203,5 @@ func (c *Conn) answer(v any) ([]*os.File, error) {
 	}
 }
 
-// Recv reads one message into v and returns the descriptors that came with
-// it, close-on-exec. io.EOF is the end of the conversation.
-func (c *Conn) Recv(v any) ([]*os.File, error) {
-	var head [4]byte
-	oob := make([]byte, unix.CmsgSpace((8+maxHanded)*4))
-	n, oobn, _, _, err := c.c.ReadMsgUnix(head[:], oob)
-	if err != nil {
-		return nil, err
-	}
-	if n == 0 {
-		return nil, io.EOF
-	}
-	files, err := receivedFiles(oob[:oobn])
-	if err == nil && n < len(head) {
-		_, err = io.ReadFull(c.c, head[n:])
-	}
-	var body []byte
-	if err == nil {
-		size := binary.BigEndian.Uint32(head[:])
-		if size > maxMessage {
-			err = fmt.Errorf("receive message: %d bytes are too many", size)
-		} else {
-			body = make([]byte, size)
-			_, err = io.ReadFull(c.c, body)
-		}
-	}
-	if err == nil {
-		err = json.Unmarshal(body, v)
-	}
-	if err != nil {
-		CloseFiles(files)
-		return nil, err
-	}
-	return files, nil
-}
-
-func receivedFiles(oob []byte) ([]*os.File, error) {
-	if len(oob) == 0 {
-		return nil, nil
-	}
-	msgs, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return nil, fmt.Errorf("receive descriptors: %w", err)
-	}
-	var files []*os.File
-	for _, m := range msgs {
-		fds, err := unix.ParseUnixRights(&m)
-		if err != nil {
-			continue
-		}
-		for _, fd := range fds {
-			unix.CloseOnExec(fd)
-			files = append(files, os.NewFile(uintptr(fd), "received"))
-		}
-	}
-	return files, nil
-}
-
 // CloseFiles closes every file that is not nil.
-func CloseFiles(files []*os.File) {
-	for _, f := range files {
-		if f != nil {
-			f.Close()
-		}
-	}
-}
+func CloseFiles(files []*os.File) { wire.CloseFiles(files) }
