@@ -11,7 +11,8 @@ import (
 	"strings"
 	"time"
 
-	securejoin "github.com/cyphar/filepath-securejoin"
+	"coracle/pkg/inroot"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -19,22 +20,22 @@ import (
 // a process in it would follow them: they cannot lead out.
 type Target struct {
 	path string
-	fd   int
+	root *os.File // O_PATH
 	done func()
 }
 
 // OpenTarget opens a directory. Close calls done, unless it is nil.
 func OpenTarget(dir string, done func()) (*Target, error) {
-	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	root, err := inroot.OpenRoot(dir)
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: dir, Err: err}
+		return nil, err
 	}
-	return &Target{path: dir, fd: fd, done: done}, nil
+	return &Target{path: dir, root: root, done: done}, nil
 }
 
 // Close closes the directory.
 func (t *Target) Close() {
-	_ = unix.Close(t.fd)
+	_ = t.root.Close()
 	if t.done != nil {
 		t.done()
 	}
@@ -50,21 +51,12 @@ func (t *Target) within(p string) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Target{path: filepath.Join(t.path, t.followed(p)), fd: fd}, nil
+	return &Target{path: filepath.Join(t.path, t.followed(p)), root: os.NewFile(uintptr(fd), p)}, nil
 }
 
 // dir opens a directory.
 func (t *Target) dir(p string) (int, error) {
-	how := unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
-	for {
-		fd, err := unix.Openat2(t.fd, path.Join("/", p), &how)
-		if err == nil {
-			return fd, nil
-		}
-		if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.EAGAIN) {
-			return -1, &os.PathError{Op: "open", Path: p, Err: err}
-		}
-	}
+	return inroot.Root(t.root).OpenFD(path.Join("/", p), unix.O_RDONLY|unix.O_DIRECTORY, 0)
 }
 
 // isDir reports whether p is a directory or a link to one.
@@ -179,15 +171,11 @@ func (t *Target) mkdir(p string, a about) error {
 // followed is the path that p means after all links, whether it is there or
 // not.
 func (t *Target) followed(p string) string {
-	full, err := securejoin.SecureJoin(t.path, p)
+	real, err := inroot.Root(t.root).Follow(p)
 	if err != nil {
 		return p
 	}
-	rel, err := filepath.Rel(t.path, full)
-	if err != nil {
-		return p
-	}
-	return path.Join("/", rel)
+	return real
 }
 
 // newFile is a file, link or pipe to be made.
