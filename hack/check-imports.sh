@@ -6,6 +6,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 order='
+0 coracle/internal/testutil
+7 coracle/internal/testutil/userns
 0 coracle/pkg/trace
 0 coracle/pkg/clouds
 0 coracle/pkg/inroot

@@ -40,7 +40,7 @@ trap cleanup EXIT
 chmod 755 "$work"
 
 say "checking the sources"
-[ -z "$(gofmt -l main.go pkg test hack 2>/dev/null)" ] || die "not formatted: $(gofmt -l main.go pkg test hack)"
+[ -z "$(gofmt -l main.go internal pkg test hack 2>/dev/null)" ] || die "not formatted: $(gofmt -l main.go internal pkg test hack)"
 hack/check-imports.sh
 go vet ./...
 

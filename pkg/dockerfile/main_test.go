@@ -4,14 +4,13 @@ package dockerfile
 
 import (
 	"context"
-	"errors"
 	"os"
-	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 
 	"go.podman.io/storage/pkg/reexec"
+
+	"coracle/internal/testutil/userns"
 )
 
 func TestMain(m *testing.M) {
@@ -25,26 +24,7 @@ func TestMain(m *testing.M) {
 // reports whether this is that process.
 func inUserns(t *testing.T) bool {
 	t.Helper()
-	const inside = "CORACLE_TEST_USERNS"
-	if os.Getenv(inside) != "" {
-		return true
-	}
-	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), inside+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
-	}
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Skipf("needs user namespaces: %v", err)
-	}
-	if err != nil {
-		t.Fatalf("%s", out)
-	}
-	return false
+	return userns.Again(t, 0)
 }
 
 // parsed is a builder that has read a Dockerfile.

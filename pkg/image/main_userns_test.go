@@ -6,7 +6,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"log"
@@ -19,12 +18,11 @@ import (
 
 	ggcr "github.com/google/go-containerregistry/pkg/registry"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
-	"go.podman.io/storage/pkg/reexec"
 
+	"coracle/internal/testutil/userns"
 	"coracle/pkg/events"
 	"coracle/pkg/ids"
 	"coracle/pkg/image"
-	"coracle/pkg/ns"
 	"coracle/pkg/oci"
 	"coracle/pkg/oci/registry"
 	"coracle/pkg/overlay"
@@ -32,26 +30,7 @@ import (
 )
 
 // TestMain runs the tests inside a user namespace, as the store is used.
-func TestMain(m *testing.M) {
-	if os.Args[0] == ns.StageEnter {
-		args, err := ns.Join()
-		if err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-		os.Args = args
-		os.Exit(m.Run())
-	}
-	if reexec.Init() {
-		return
-	}
-	code, err := ns.Enter(os.Args, os.Stdin, os.Stdout, os.Stderr)
-	if err != nil {
-		fmt.Println("no user namespace here:", err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { userns.Main(m, nil) }
 
 // host is a store of images, with what containers there are.
 type host struct {

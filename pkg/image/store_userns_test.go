@@ -151,7 +151,7 @@ func TestTag(t *testing.T) {
 	if h.names(t, a) != "a:latest" || h.names(t, b) != "b:latest x:latest" {
 		t.Errorf("%s, %s", h.names(t, a), h.names(t, b))
 	}
-	for _, r := range []image.TagRequest{{Image: "c", Name: "y"}, {Image: "a", Name: "Y"}, {Image: "a", Name: "y@sha256:" + a}} {
+	for _, r := range []image.TagRequest{{Image: "no-id", Name: "y"}, {Image: "a", Name: "Y"}, {Image: "a", Name: "y@sha256:" + a}} {
 		if err := h.Tag(t.Context(), r); err == nil {
 			t.Errorf("%+v was done", r)
 		}

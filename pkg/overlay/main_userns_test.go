@@ -13,42 +13,14 @@ import (
 	"testing"
 	"time"
 
-	"go.podman.io/storage/pkg/reexec"
-
+	"coracle/internal/testutil/userns"
 	"coracle/pkg/ids"
-	"coracle/pkg/ns"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
 )
 
 // TestMain runs the tests inside a user namespace, as the store is used.
-func TestMain(m *testing.M) {
-	if os.Args[0] == ns.StageEnter {
-		args, err := ns.Join()
-		if err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-		os.Args = args
-		if len(args) > 3 && args[1] == "role" {
-			os.Exit(role(args[2], args[3:]))
-		}
-		os.Exit(m.Run())
-	}
-	if reexec.Init() {
-		return
-	}
-	if len(os.Args) > 3 && os.Args[1] == "role" { // started by a test, in its namespace
-		os.Exit(role(os.Args[2], os.Args[3:]))
-	}
-	code, err := ns.Enter(os.Args, os.Stdin, os.Stdout, os.Stderr)
-	if err != nil {
-		// What needs no namespace is tested by whoever has none.
-		fmt.Println("no user namespace here, nothing is tested:", err)
-		return
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { userns.Main(m, role) }
 
 // store is a new store for one test.
 func store(t *testing.T) *overlay.Store {

@@ -3,6 +3,7 @@
 package slirp
 
 import (
+	"coracle/internal/testutil"
 	"errors"
 	"io"
 	"net"
@@ -30,7 +31,7 @@ func TestPortIsUsedAgain(t *testing.T) {
 	for i := range 20 {
 		var c net.Conn
 		var err error
-		eventually(t, "the last word of the connection before", func() bool {
+		testutil.Eventually(t, "the last word of the connection before", func() bool {
 			c, err = inNetNS(b.ns, dial)
 			return !errors.Is(err, unix.EADDRNOTAVAIL)
 		})

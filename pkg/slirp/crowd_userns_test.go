@@ -5,6 +5,7 @@ package slirp
 import (
 	"bufio"
 	"bytes"
+	"coracle/internal/testutil"
 	"fmt"
 	"io"
 	"net"
@@ -206,7 +207,7 @@ func TestDescriptorsRunOut(t *testing.T) {
 			t.Errorf("%d of 400 visitors are served", n)
 		}
 		c.leave()
-		eventually(t, "a later visitor is served", func() bool { return c.visit(1) == 1 })
+		testutil.Eventually(t, "a later visitor is served", func() bool { return c.visit(1) == 1 })
 		c.leave()
 		conn, err := b.dial("tcp", out, 5*time.Second)
 		if err == nil {

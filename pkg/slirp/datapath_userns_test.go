@@ -18,6 +18,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"coracle/internal/testutil"
 	"coracle/pkg/slirp/sockaddr"
 )
 
@@ -41,7 +42,7 @@ func onHost(t testing.TB) bool {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
-		t.Skipf("no user namespace: %v", err)
+		testutil.NeedsUserns(t, err)
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("%v\n%s", err, out.Bytes())
@@ -81,7 +82,7 @@ func hostInterfaces(t testing.TB) {
 		must(err)
 		// The kernel makes the route to an IPv6 address later, by a work queue that a busy
 		// machine keeps waiting: until then it looks for the address on the wire.
-		until(t, a+" is the host's", func() bool {
+		testutil.Eventually(t, a+" is the host's", func() bool {
 			routes, err := netlink.RouteGet(netip.MustParsePrefix(a).Addr().AsSlice())
 			return err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL
 		})

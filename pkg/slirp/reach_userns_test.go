@@ -4,6 +4,7 @@ package slirp
 
 import (
 	"bytes"
+	"coracle/internal/testutil"
 	"errors"
 	"net"
 	"net/netip"
@@ -225,19 +226,8 @@ func TestIdleConversationEnds(t *testing.T) {
 			t.Fatalf("the conversation ended while it spoke: %s, then %s", first, now)
 		}
 	}
-	eventually(t, "the conversation ends", func() bool { return b.net.flows.now.Load() == 0 })
+	testutil.Eventually(t, "the conversation ends", func() bool { return b.net.flows.now.Load() == 0 })
 	if again := say(); again == first {
 		t.Errorf("the socket at %s is still used", first)
 	}
-}
-
-// eventually asks until f says yes, 20 seconds at most.
-func eventually(t testing.TB, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if f() {
-			return
-		}
-	}
-	t.Fatalf("never: %s", what)
 }

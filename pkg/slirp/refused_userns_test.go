@@ -3,6 +3,7 @@
 package slirp
 
 import (
+	"coracle/internal/testutil"
 	"errors"
 	"io"
 	"net"
@@ -100,23 +101,12 @@ func TestVisitorGivesUp(t *testing.T) {
 		visits = append(visits, c)
 	}
 	// Each has a socket of its own, one that was accepted, and one to the server.
-	until(t, "they are being connected", func() bool { return open() >= before+3*visitors })
+	testutil.Eventually(t, "they are being connected", func() bool { return open() >= before+3*visitors })
 	for _, c := range visits {
 		_ = c.(*net.TCPConn).SetLinger(0)
 		c.Close()
 	}
-	until(t, "nothing is left of them", func() bool { return open() <= before })
-}
-
-// until asks until f says yes, ten seconds at most: a connection attempt is given up
-// after 130.
-func until(t testing.TB, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !f(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("never: %s", what)
-		}
-	}
+	testutil.Eventually(t, "nothing is left of them", func() bool { return open() <= before })
 }
 
 // TestResetRightAfterStart resets the first connections of networks that have only
