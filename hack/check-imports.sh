@@ -20,6 +20,7 @@ order='
 2 coracle/pkg/events
 2 coracle/pkg/ns/seccomp
 3 coracle/pkg/ns
+4 coracle/pkg/worker
 4 coracle/pkg/container/transfer
 5 coracle/pkg/ns/child
 6 coracle/pkg/ns/first

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"coracle/pkg/ns"
+	"coracle/pkg/state"
+)
+
+// Op is one kind of request. Request and answer are data, as JSON has it.
+type Op[Req, Res any] struct {
+	Name string // of all operations: "image.pull"
+	// Do carries it out, inside the user namespace. It may answer beside an
+	// error, too: with what was done until then.
+	Do func(ctx context.Context, j *Job, req Req) (Res, error)
+	// Errors are one value of each type of error that comes back as what it is:
+	// with its exported fields. A type with none but unexported ones is that value
+	// itself, as errors.New makes it.
+	Errors []error
+}
+
+// With is what goes along with a request.
+type With struct {
+	Files []*os.File // the caller's; the worker has copies, under the same names
+	// Event is called for one event after the other, in their order, before Call
+	// returns. Nil: they are dropped.
+	Event func(json.RawMessage)
+}
+
+// Job is what an operation has beside its request.
+type Job struct {
+	Dirs  state.Dirs
+	Files []*os.File // those of With; they are closed for it
+
+	event func(json.RawMessage)
+}
+
+// Event tells the caller of something on the way to the answer. v is data, as
+// JSON has it. It is safe for concurrent use, and waits while the caller is busy.
+func (j *Job) Event(v any) {
+	if j.event == nil {
+		return
+	}
+	if data, err := json.Marshal(v); err == nil {
+		j.event(data)
+	}
+}
+
+// Handler is an Op of any types.
+type Handler interface {
+	name() string
+	handle(ctx context.Context, j *Job, req json.RawMessage) (json.RawMessage, error)
+	prototypes() []error
+}
+
+func (o Op[Req, Res]) name() string        { return o.Name }
+func (o Op[Req, Res]) prototypes() []error { return o.Errors }
+
+func (o Op[Req, Res]) handle(ctx context.Context, j *Job, req json.RawMessage) (json.RawMessage, error) {
+	var r Req
+	if err := json.Unmarshal(req, &r); err != nil {
+		return nil, fmt.Errorf("read request %s: %w", o.Name, err)
+	}
+	res, err := o.Do(ctx, j, r)
+	data, merr := json.Marshal(res)
+	if merr != nil && err == nil {
+		err = fmt.Errorf("answer %s: %w", o.Name, merr)
+	}
+	return data, err
+}
+
+// Call has the request carried out by a worker, or at once in a process that is
+// inside of the user namespace. The end of ctx is the end of the context of Do,
+// whose error comes back as any other; a worker that does not end for it, since
+// it reads from a silent pipe, is killed after a while.
+func (o Op[Req, Res]) Call(ctx context.Context, d state.Dirs, req Req, w With) (Res, error) {
+	if ns.Inside() {
+		return o.Do(ctx, &Job{Dirs: d, Files: w.Files, event: ordered(w.Event)}, req)
+	}
+	var res Res
+	data, err := json.Marshal(req)
+	if err != nil {
+		return res, fmt.Errorf("ask for %s: %w", o.Name, err)
+	}
+	answer, err := ask(ctx, request{Op: o.Name, Dirs: d, Request: data, Events: w.Event != nil}, w)
+	if err != nil {
+		return res, err
+	}
+	if len(answer.Result) > 0 {
+		if err := json.Unmarshal(answer.Result, &res); err != nil {
+			return res, fmt.Errorf("read answer to %s: %w", o.Name, err)
+		}
+	}
+	return res, answer.Error.decode(o.Errors)
+}
