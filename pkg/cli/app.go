@@ -25,7 +25,7 @@ var Version = "0.1.0-dev"
 // Main runs one command line and returns the exit code.
 func Main(ctx context.Context, call Call) int {
 	e := &env{
-		program: programName(call.Argv0), args: call.Args, umask: call.Umask,
+		program: programName(call.Argv0), args: call.Args, umask: call.Umask, version: Version,
 		stdin: os.Stdin, stdout: &output{File: os.Stdout}, stderr: os.Stderr,
 	}
 	if ns.Inside() {
@@ -45,14 +45,12 @@ func Main(ctx context.Context, call Call) int {
 	}
 	code := report(e, run(ctx, e))
 	trace.Mark("command done")
-	if e.store != nil {
-		if err := e.store.Close(); err != nil && code == 0 {
-			code = report(e, err)
-		}
+	if err := e.close(); err != nil && code == 0 {
+		code = report(e, err)
 	}
 	if err := e.stdout.lost(); err != nil && code == 0 {
 		if code = codeOfPipe(err); code == 0 {
-			code = report(e, &cliError{err.Error()})
+			code = report(e, cliErrorf("%v", err))
 		}
 	}
 	var ended *signalError

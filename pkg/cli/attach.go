@@ -69,7 +69,7 @@ func runAttach(e *env, c *cli.Context) error {
 }
 
 // errNoTerminal is what -t with -i is told by anything but a terminal.
-var errNoTerminal = &cliError{"cannot attach stdin to a TTY-enabled container because stdin is not a terminal"}
+var errNoTerminal = cliErrorf("cannot attach stdin to a TTY-enabled container because stdin is not a terminal")
 
 // attachment is what this command connects to a container: its output, and
 // its input when that is open.

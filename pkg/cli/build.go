@@ -198,7 +198,7 @@ func runBuild(e *env, c *cli.Context, st *overlay.Store, o dockerfile.Options, o
 	}
 	show, err := progress.NewBuild(e.stderr, mode)
 	if err != nil {
-		return &cliError{err.Error()}
+		return cliErrorf("%v", err)
 	}
 	finish, err := applyOutputs(e, &o, out)
 	if err != nil {

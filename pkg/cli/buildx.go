@@ -34,7 +34,7 @@ func noBuildx(e *env, name, why string) *cli.Command {
 	return &cli.Command{
 		Name: name, Usage: flags.NotSupported + ": " + why, Hidden: true, SkipFlagParsing: true,
 		Action: func(*cli.Context) error {
-			return &exitError{1, cliErrorf("ERROR: '%s buildx %s' is not supported: %s", e.program, name, why)}
+			return exitWith(1, cliErrorf("ERROR: '%s buildx %s' is not supported: %s", e.program, name, why))
 		},
 	}
 }

@@ -30,7 +30,7 @@ func noContext(e *env, name, args string) *cli.Command {
 	return &cli.Command{
 		Name: name, Usage: "Not supported: there is one context", ArgsUsage: args, Hidden: true, SkipFlagParsing: true,
 		Action: func(*cli.Context) error {
-			return &exitError{125, cliErrorf("%s: '%s context %s' is not supported: there is one context, %s: this program on this host", e.program, e.program, name, defaultContext)}
+			return exitWith(125, cliErrorf("%s: '%s context %s' is not supported: there is one context, %s: this program on this host", e.program, e.program, name, defaultContext))
 		},
 	}
 }

@@ -77,7 +77,7 @@ func parseDetachKeys(s string) ([]byte, error) {
 		case isCtrl && len(name) == 1 && strings.Contains(`@[\]^_`, name):
 			keys = append(keys, name[0]-'@')
 		default:
-			return nil, &cliError{"invalid detach keys (" + s + "): Unknown character: '" + k + "'"}
+			return nil, cliErrorf("invalid detach keys (%s): Unknown character: '%s'", s, k)
 		}
 	}
 	return keys, nil

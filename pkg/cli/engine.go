@@ -75,7 +75,7 @@ func checkContext(name, remedy string) error {
 	if name == "" || name == defaultContext {
 		return nil
 	}
-	return &cliErrorWithHint{cliError{fmt.Sprintf("Failed to initialize: unable to resolve docker endpoint: context %q: context not found: there is one context, %s, and no daemon to connect to", name, defaultContext)}, remedy}
+	return &cliErrorWithHint{cliErrorf("Failed to initialize: unable to resolve docker endpoint: context %q: context not found: there is one context, %s, and no daemon to connect to", name, defaultContext), remedy}
 }
 
 // checkHost takes the sockets where Docker's clients look for the engine of
@@ -90,19 +90,19 @@ func checkHost(host, remedy string) error {
 	if host == "" || ok && slices.Contains(ours, socket) {
 		return nil
 	}
-	return &cliErrorWithHint{cliError{fmt.Sprintf("failed to connect to the docker API at %s: coracle is no client of another engine: it has no daemon, and works on this host only", host)}, remedy}
+	return &cliErrorWithHint{cliErrorf("failed to connect to the docker API at %s: coracle is no client of another engine: it has no daemon, and works on this host only", host), remedy}
 }
 
-// cliErrorWithHint is a cliError that the user can do something about.
+// cliErrorWithHint is a mistake that the user can do something about.
 type cliErrorWithHint struct {
-	cliError
+	error
 	remedy string
 }
 
 // Hint is what to do.
 func (e *cliErrorWithHint) Hint() string { return e.remedy }
 
-func (e *cliErrorWithHint) Unwrap() error { return &e.cliError }
+func (e *cliErrorWithHint) Unwrap() error { return e.error }
 
 // versionLine is what -v prints, in the form that scripts take apart.
 func versionLine(e *env) string {

@@ -27,6 +27,7 @@ type env struct {
 	program       string   // what we were called: coracle, or docker
 	args          []string // the whole command line without argv[0]
 	umask         int      // the caller's
+	version       string   // our own
 	stdin, stderr *os.File
 	stdout        *output
 
@@ -147,6 +148,14 @@ func (e *env) image(arg string) (overlay.Image, string, error) {
 		return overlay.Image{}, "", err
 	}
 	return s.Find(context.Background(), arg)
+}
+
+// close gives up what was opened.
+func (e *env) close() error {
+	if e.store == nil {
+		return nil
+	}
+	return e.store.Close()
 }
 
 // isTerminal reports whether f is one.

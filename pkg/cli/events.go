@@ -62,10 +62,10 @@ func runEvents(e *env, c *cli.Context) error {
 	}
 	var o events.Options
 	if o.Since, err = docker.ParseMoment(c.String("since")); err != nil {
-		return &cliError{err.Error()}
+		return cliErrorf("%v", err)
 	}
 	if o.Until, err = docker.ParseMoment(c.String("until")); err != nil {
-		return &cliError{err.Error()}
+		return cliErrorf("%v", err)
 	}
 	o.Past = !o.Since.IsZero() || !o.Until.IsZero() && o.Until.Before(time.Now())
 	o.Follow = o.Until.IsZero() || o.Until.After(time.Now())
@@ -94,12 +94,12 @@ func eventPrinter(e *env, format string) (func(events.Event) error, error) {
 		err = bad.Unwrap()
 	}
 	if err != nil {
-		return nil, &exitError{64, cliErrorf("Error parsing format: %v", err)}
+		return nil, exitWith(64, cliErrorf("Error parsing format: %v", err))
 	}
 	return func(ev events.Event) error {
 		var b strings.Builder
 		if err := t.Execute(&b, ev); err != nil {
-			return &cliError{err.Error()}
+			return cliErrorf("%v", err)
 		}
 		_, err := fmt.Fprintln(e.stdout, b.String())
 		return err

@@ -71,7 +71,7 @@ func runExec(e *env, c *cli.Context) error {
 	if err != nil {
 		var se *container.StartError
 		if errors.As(err, &se) {
-			return &exitError{se.Code, err}
+			return exitWith(se.Code, err)
 		}
 		return err
 	}

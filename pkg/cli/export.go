@@ -47,7 +47,7 @@ func runExport(e *env, c *cli.Context) error {
 	out := e.stdout.File
 	if name := c.String("output"); name != "" {
 		if out, err = createFile(e, name); err != nil {
-			return &cliError{"failed to export container: " + err.Error()}
+			return cliErrorf("failed to export container: %v", err)
 		}
 	}
 	cs.Event(&ctr.Record, "export", nil)

@@ -42,7 +42,7 @@ func printObject(e *env, format string, answer any) error {
 func formatError(err error) error {
 	var bad *formatter.Error
 	if errors.As(err, &bad) {
-		return &exitError{bad.Code, cliErrorf("%v", bad)}
+		return exitWith(bad.Code, cliErrorf("%v", bad))
 	}
 	return err
 }

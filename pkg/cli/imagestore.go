@@ -4,11 +4,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"coracle/pkg/container"
 	"coracle/pkg/image"
 	"coracle/pkg/ns"
+	"coracle/pkg/oci/registry"
 	"coracle/pkg/overlay"
 )
 
@@ -51,4 +53,32 @@ func onImages(e *env, ctx context.Context, f func(*image.Store) error) error {
 	return e.inside(func(st *overlay.Store) error {
 		return within(ctx, func() error { return f(image.Within(st, container.ImageUsers)) })
 	})
+}
+
+// pullForRun pulls an image that a command needs; everything it says goes to
+// stderr. Outside of the user namespace it calls ourselves in there.
+func pullForRun(e *env, arg, platform string, quiet bool) error {
+	args := []string{"__pull"}
+	if quiet {
+		args = append(args, "--quiet")
+	}
+	if platform != "" {
+		args = append(args, "--platform="+platform)
+	}
+	return saidInside(e.enter(e.stderr, append(args, arg)...))
+}
+
+// saidInside gives a failure of ourselves in the user namespace run's code. What
+// failed in there has been said in there; that we did not come there has not.
+func saidInside(err error) error {
+	var code *exitError
+	if errors.As(err, &code) {
+		return exit(125)
+	}
+	return err
+}
+
+// access is who asks registries: this program, with the user's credentials.
+func access(e *env) registry.Access {
+	return registry.Access{UserAgent: "coracle/" + e.version, ConfigDir: e.config}
 }

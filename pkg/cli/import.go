@@ -36,7 +36,7 @@ func runImport(e *env, c *cli.Context, s *image.Store) error {
 	if name := c.Args().First(); name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return &cliError{err.Error()}
+			return cliErrorf("%v", err)
 		}
 		defer f.Close()
 		in = f

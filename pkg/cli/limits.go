@@ -52,7 +52,7 @@ func createLimitFlags() []cli.Flag {
 
 // invalidValue is how the parser of flags refuses a value.
 func invalidValue(value, flag string, cause any) error {
-	return &exitError{125, cliErrorf("invalid argument %q for %q flag: %v", value, flag, cause)}
+	return exitWith(125, cliErrorf("invalid argument %q for %q flag: %v", value, flag, cause))
 }
 
 // askLimits takes the limits that were given.

@@ -39,7 +39,7 @@ func runLoad(e *env, c *cli.Context, s *image.Store) error {
 	if name := c.String("input"); name != "" {
 		f, err := os.Open(name)
 		if err != nil {
-			return &cliError{err.Error()}
+			return cliErrorf("%v", err)
 		}
 		defer f.Close()
 		in = f

@@ -22,7 +22,7 @@ func manifestCommand(e *env) *cli.Command {
 		group.Subcommands = append(group.Subcommands, &cli.Command{
 			Name: name, Usage: flags.NotSupported + ": lists of manifests are not made here", Hidden: true, SkipFlagParsing: true,
 			Action: func(*cli.Context) error {
-				return &exitError{125, cliErrorf("%s: '%s manifest %s' is not supported: lists of manifests are not made here, only read", e.program, e.program, name)}
+				return exitWith(125, cliErrorf("%s: '%s manifest %s' is not supported: lists of manifests are not made here, only read", e.program, e.program, name))
 			},
 		})
 	}

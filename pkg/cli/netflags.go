@@ -25,12 +25,12 @@ func askNetwork(c *cli.Context, q *docker.CreateRequest) error {
 	}
 	ports, err := slirp.ParsePublish(c.StringSlice("publish"))
 	if err != nil {
-		return &cliError{err.Error()}
+		return cliErrorf("%v", err)
 	}
 	h.PortBindings, h.PublishAllPorts = docker.BindPorts(ports), c.Bool("publish-all")
 	for _, v := range c.StringSlice("expose") {
 		if _, err := slirp.ParseExpose(v); err != nil {
-			return &cliError{err.Error()}
+			return cliErrorf("%v", err)
 		}
 		if q.ExposedPorts == nil {
 			q.ExposedPorts = map[string]struct{}{}
@@ -52,7 +52,7 @@ func askNetwork(c *cli.Context, q *docker.CreateRequest) error {
 // badFlag is a value that its flag does not take, in the words and with the
 // code of Docker's command line.
 func badFlag(name, value string, err error) error {
-	return &exitError{125, cliErrorf("invalid argument %q for \"--%s\" flag: %v", value, name, err)}
+	return exitWith(125, cliErrorf("invalid argument %q for \"--%s\" flag: %v", value, name, err))
 }
 
 // askNetworks reads --network, and gives the flags that stand beside it to the
@@ -104,7 +104,7 @@ func endpointFlags(c *cli.Context, e *network.EndpointSettings) error {
 		}
 		var err error
 		if e.MacAddress, err = docker.ParseMAC(v); err != nil {
-			return &cliError{err.Error()}
+			return cliErrorf("%v", err)
 		}
 	}
 	if list := c.StringSlice("link-local-ip"); len(list) > 0 {

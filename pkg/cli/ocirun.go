@@ -69,7 +69,7 @@ func ociSignals(detach bool) chan os.Signal {
 func (o *ociCommands) stay(p *bundle.Process, err error, detach bool, sigs chan os.Signal) error {
 	var xe *ns.ExecError
 	if errors.As(err, &xe) && !detach {
-		return &exitError{box.ExitCode(err), err}
+		return exitWith(box.ExitCode(err), err)
 	}
 	if err != nil || detach {
 		return err

@@ -65,7 +65,7 @@ func lostOutput(code int, err error) error {
 	if code == 0 {
 		code = 1
 	}
-	return &exitError{code, err}
+	return exitWith(code, err)
 }
 
 // dieOfPipe ends this program as one that writes to a pipe without a reader is

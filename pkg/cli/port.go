@@ -35,7 +35,7 @@ func printPorts(e *env, ctr *container.Container, want string) error {
 	if want != "" {
 		var err error
 		if only, err = network.ParsePort(want); err != nil {
-			return &cliError{err.Error()}
+			return cliErrorf("%v", err)
 		}
 	}
 	found := false

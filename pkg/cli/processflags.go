@@ -59,7 +59,7 @@ func askAttach(c *cli.Context, q *docker.CreateRequest) error {
 	}
 	if c.Bool("detach") {
 		if len(list) > 0 {
-			return &exitError{1, cliErrorf("conflicting options: cannot specify both --attach and --detach")}
+			return exitWith(1, cliErrorf("conflicting options: cannot specify both --attach and --detach"))
 		}
 		return nil
 	}
@@ -101,7 +101,7 @@ func environment(c *cli.Context) ([]string, error) {
 func readKeyFile(name string, lookup func(string) (string, bool)) ([]string, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, &cliError{err.Error()}
+		return nil, cliErrorf("%v", err)
 	}
 	defer f.Close()
 	var list []string

@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
@@ -14,7 +13,6 @@ import (
 	"coracle/pkg/cli/progress"
 	"coracle/pkg/image"
 	"coracle/pkg/oci"
-	"coracle/pkg/oci/registry"
 )
 
 func pullCommand(e *env) *cli.Command {
@@ -37,11 +35,6 @@ func pullCommand(e *env) *cli.Command {
 			return runPull(e, c, ref)
 		},
 	}
-}
-
-// access is who asks registries: this program, with the user's credentials.
-func access(e *env) registry.Access {
-	return registry.Access{UserAgent: "coracle/" + Version, ConfigDir: e.config}
 }
 
 func runPull(e *env, c *cli.Context, ref oci.Ref) error {
@@ -67,29 +60,6 @@ func transferOn(f *os.File, quiet bool) func(oci.Event) {
 		return nil
 	}
 	return progress.NewTransfer(f).Event
-}
-
-// pullForRun pulls an image that a command needs; everything it says goes to
-// stderr. Outside of the user namespace it calls ourselves in there.
-func pullForRun(e *env, arg, platform string, quiet bool) error {
-	args := []string{"__pull"}
-	if quiet {
-		args = append(args, "--quiet")
-	}
-	if platform != "" {
-		args = append(args, "--platform="+platform)
-	}
-	return saidInside(e.enter(e.stderr, append(args, arg)...))
-}
-
-// saidInside gives a failure of ourselves in the user namespace run's code. What
-// failed in there has been said in there; that we did not come there has not.
-func saidInside(err error) error {
-	var code *exitError
-	if errors.As(err, &code) {
-		return exit(125)
-	}
-	return err
 }
 
 // pullForRunCommand is what pullForRun calls.

@@ -3,8 +3,6 @@
 package cli
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 
 	"coracle/pkg/cli/flags"
@@ -13,16 +11,6 @@ import (
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/urfave/cli/v2"
 )
-
-// warn says something once that the user may not expect, and goes on.
-func (e *env) warn(format string, args ...any) {
-	message := fmt.Sprintf(format, args...)
-	if slices.Contains(e.warned, message) {
-		return
-	}
-	e.warned = append(e.warned, message)
-	fmt.Fprintln(e.stderr, "WARNING: "+message)
-}
 
 // refusedFlags are the options of run and create that coracle cannot give, or
 // that change nothing here.
@@ -55,14 +43,4 @@ func askOthers(e *env, c *cli.Context, h *docker.HostConfig) (err error) {
 	h.Isolation = moby.Isolation(strings.ToLower(c.String("isolation")))
 	h.StorageOpt, err = pairs(c.StringSlice("storage-opt"), func(kv string) error { return cliErrorf("invalid storage option: %q", kv) })
 	return err
-}
-
-// warnAll says what a request does not get as it may have been meant.
-func warnAll(e *env, list []docker.Warning) {
-	for _, w := range list {
-		e.warn("%s", w.Text)
-		if w.Hint != "" {
-			fmt.Fprintln(e.stderr, "hint: "+w.Hint)
-		}
-	}
 }

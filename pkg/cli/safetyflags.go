@@ -22,7 +22,7 @@ func askSafety(c *cli.Context, h *docker.HostConfig) error {
 	for _, v := range c.StringSlice("device") {
 		d, err := docker.ParseDevice(v)
 		if err != nil {
-			return &cliError{err.Error()}
+			return cliErrorf("%v", err)
 		}
 		h.Devices = append(h.Devices, d)
 	}

@@ -62,14 +62,14 @@ func saveFile(name string, save func(*os.File) error) error {
 		}
 		f, err := os.OpenFile(name, os.O_WRONLY, 0)
 		if err != nil {
-			return &cliError{"failed to save image: " + err.Error()}
+			return cliErrorf("failed to save image: %v", err)
 		}
 		defer f.Close()
 		return save(f)
 	}
 	f, err := unnamed(filepath.Dir(name))
 	if err != nil {
-		return &cliError{"failed to save image: " + err.Error()}
+		return cliErrorf("failed to save image: %v", err)
 	}
 	defer f.Close()
 	if err := save(f); err != nil {

@@ -98,7 +98,7 @@ func startAttached(e *env, c *cli.Context) error {
 	if err != nil {
 		var se *container.StartError
 		if errors.As(err, &se) {
-			return &exitError{se.Code, err}
+			return exitWith(se.Code, err)
 		}
 		return lostOutput(1, err)
 	}

@@ -10,7 +10,7 @@ func dialStdioCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "dial-stdio", Usage: "Proxy the stdio stream to the daemon connection", Hidden: true,
 		Action: func(c *cli.Context) error {
-			return &exitError{125, cliErrorf("%s: '%s system dial-stdio' is not supported: there is no daemon to connect to", e.program, e.program)}
+			return exitWith(125, cliErrorf("%s: '%s system dial-stdio' is not supported: there is no daemon to connect to", e.program, e.program))
 		},
 	}
 }

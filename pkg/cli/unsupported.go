@@ -32,7 +32,7 @@ func unsupportedCommands(e *env) []*cli.Command {
 		cmds = append(cmds, &cli.Command{
 			Name: u.name, Hidden: true, SkipFlagParsing: true,
 			Action: func(*cli.Context) error {
-				return &exitError{125, cliErrorf("%s: '%s %s' is not supported: %s", e.program, e.program, u.name, u.why)}
+				return exitWith(125, cliErrorf("%s: '%s %s' is not supported: %s", e.program, e.program, u.name, u.why))
 			},
 		})
 	}

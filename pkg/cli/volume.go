@@ -26,7 +26,7 @@ func volumeUpdateCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "update", Hidden: true, SkipFlagParsing: true,
 		Action: func(*cli.Context) error {
-			return &exitError{125, cliErrorf("%s: '%s volume update' is not supported: it is for the volumes of a cluster", e.program, e.program)}
+			return exitWith(125, cliErrorf("%s: '%s volume update' is not supported: it is for the volumes of a cluster", e.program, e.program))
 		},
 	}
 }
