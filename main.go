@@ -12,6 +12,7 @@ import (
 	"go.podman.io/storage/pkg/reexec"
 
 	"coracle/pkg/cli"
+	"coracle/pkg/cli/command"
 	"coracle/pkg/container/supervise"
 	"coracle/pkg/ns"
 	_ "coracle/pkg/ns/first" // begins the stages that become a container's program
@@ -25,7 +26,7 @@ func main() {
 	if reexec.Init() { // the storage library's own stages
 		return
 	}
-	os.Exit(cli.Main(context.Background(), cli.Call{Argv0: os.Args[0], Args: os.Args[1:], Umask: umask}))
+	os.Exit(cli.Main(context.Background(), command.Call{Argv0: os.Args[0], Args: os.Args[1:], Umask: umask}))
 }
 
 // stages are this program under its other names; see package ns. Those that
@@ -42,7 +43,7 @@ func enter() int {
 		fmt.Fprintln(os.Stderr, "coracle:", err)
 		return 125
 	}
-	call, err := cli.ParseCall(args)
+	call, err := command.ParseCall(args)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "coracle:", err)
 		return 125

@@ -49,8 +49,16 @@ order='
 11 coracle/pkg/cli/progress
 11 coracle/pkg/cli/formatter
 11 coracle/pkg/cli/flags
-12 coracle/pkg/cli
-13 coracle
+12 coracle/pkg/cli/command
+13 coracle/pkg/cli/ocicmd
+13 coracle/pkg/cli/volumecmd
+13 coracle/pkg/cli/networkcmd
+13 coracle/pkg/cli/imagecmd
+13 coracle/pkg/cli/buildcmd
+14 coracle/pkg/cli/containercmd
+15 coracle/pkg/cli/systemcmd
+16 coracle/pkg/cli
+17 coracle
 '
 go list -f '{{range .Imports}}{{$.ImportPath}} {{.}}
 {{end}}' ./... | grep ' coracle/' | awk -v order="$order" '

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/signal"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -23,10 +25,10 @@ import (
 var Version = "0.1.0-dev"
 
 // Main runs one command line and returns the exit code.
-func Main(ctx context.Context, call Call) int {
-	e := &env{
-		program: programName(call.Argv0), args: call.Args, umask: call.Umask, version: Version,
-		stdin: os.Stdin, stdout: &output{File: os.Stdout}, stderr: os.Stderr,
+func Main(ctx context.Context, call command.Call) int {
+	e := &command.Env{
+		Program: command.ProgramName(call.Argv0), Args: call.Args, Umask: call.Umask, Version: Version,
+		Stdin: os.Stdin, Stdout: &command.Output{File: os.Stdout}, Stderr: os.Stderr,
 	}
 	if ns.Inside() {
 		// Whoever writes the store tidies up before it ends. Elsewhere a signal
@@ -40,17 +42,17 @@ func Main(ctx context.Context, call Call) int {
 	}
 	trace.Mark("program started")
 	if err := ns.CheckRoom(); err != nil {
-		tellError(e, err)
+		command.Tell(e, err)
 		return 125
 	}
 	code := report(e, run(ctx, e))
 	trace.Mark("command done")
-	if err := e.close(); err != nil && code == 0 {
+	if err := e.Close(); err != nil && code == 0 {
 		code = report(e, err)
 	}
-	if err := e.stdout.lost(); err != nil && code == 0 {
-		if code = codeOfPipe(err); code == 0 {
-			code = report(e, cliErrorf("%v", err))
+	if err := e.Stdout.Lost(); err != nil && code == 0 {
+		if code = command.CodeOfPipe(err); code == 0 {
+			code = report(e, command.Errorf("%v", err))
 		}
 	}
 	var ended *signalError
@@ -60,18 +62,18 @@ func Main(ctx context.Context, call Call) int {
 	return code
 }
 
-func run(ctx context.Context, e *env) error {
+func run(ctx context.Context, e *command.Env) error {
 	app := app(e)
-	args, notes, err := flags.Arrange(app, e.args)
-	note(e, notes)
+	args, notes, err := flags.Arrange(app, e.Args)
+	command.Note(e, notes)
 	if err != nil {
 		return err
 	}
-	return app.RunContext(ctx, append([]string{e.program}, args...))
+	return app.RunContext(ctx, append([]string{e.Program}, args...))
 }
 
 // app is the whole command line.
-func app(e *env) *cli.App {
+func app(e *command.Env) *cli.App {
 	container := []*cli.Command{
 		attachCommand(e), commitCommand(e), cpCommand(e), createCommand(e), diffCommand(e), execCommand(e), exportCommand(e), inspectContainerCommand(e), killCommand(e), logsCommand(e),
 		psCommand(e, "ls", "list", "ps"), portCommand(e), pruneContainersCommand(e), renameCommand(e), restartCommand(e),
@@ -89,10 +91,10 @@ func app(e *env) *cli.App {
 		networkConnectCommand(e), networkCreateCommand(e), networkDisconnectCommand(e), networkInspectCommand(e), networkListCommand(e), networkPruneCommand(e), networkRemoveCommand(e),
 	}
 	app := &cli.App{
-		Name: e.program, Usage: "a container engine without a daemon and without root",
+		Name: e.Program, Usage: "a container engine without a daemon and without root",
 		HideHelp: true, HideVersion: true, HideHelpCommand: true,
 		DisableSliceFlagSeparator: true,
-		Writer:                    e.stdout, ErrWriter: e.stderr,
+		Writer:                    e.Stdout, ErrWriter: e.Stderr,
 		ExitErrHandler: func(*cli.Context, error) {}, // report does it
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
 			return &flags.UsageError{Message: err.Error(), Code: 125}
@@ -101,7 +103,7 @@ func app(e *env) *cli.App {
 		Before: func(c *cli.Context) error { return before(e, c) },
 		Action: func(c *cli.Context) error {
 			if c.Bool("version") {
-				_, err := fmt.Fprintln(e.stdout, versionLine(e))
+				_, err := fmt.Fprintln(e.Stdout, versionLine(e))
 				return err
 			}
 			return &flags.HelpRequest{Bare: true}
@@ -136,7 +138,7 @@ func hideHelp(cmds []*cli.Command) {
 }
 
 // hiddenCommands are what coracle asks of itself.
-func hiddenCommands(e *env) []*cli.Command {
+func hiddenCommands(e *command.Env) []*cli.Command {
 	return []*cli.Command{
 		pullForRunCommand(e), ociCommand(e), completeCommand(e),
 		{Name: "__commands", Hidden: true, Flags: []cli.Flag{flags.Bool("options", nil, "")}, Action: func(c *cli.Context) error {

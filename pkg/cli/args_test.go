@@ -9,10 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 )
 
-func testEnv() *env { return &env{program: "coracle"} }
+func testEnv() *command.Env { return &command.Env{Program: "coracle"} }
 
 // TestArrange checks that Docker's ways to write flags all mean the same.
 func TestArrange(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -18,7 +20,7 @@ import (
 	"coracle/pkg/container"
 )
 
-func attachCommand(e *env) *cli.Command {
+func attachCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "attach", Usage: "Attach local standard input, output, and error streams to a running container", ArgsUsage: "CONTAINER",
 		Flags: []cli.Flag{
@@ -27,7 +29,7 @@ func attachCommand(e *env) *cli.Command {
 			&cli.BoolFlag{Name: "sig-proxy", Usage: "Proxy all received signals to the process", Value: true},
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
 				return err
 			}
 			return runAttach(e, c)
@@ -35,26 +37,26 @@ func attachCommand(e *env) *cli.Command {
 	}
 }
 
-func runAttach(e *env, c *cli.Context) error {
+func runAttach(e *command.Env, c *cli.Context) error {
 	keys, err := detachKeys(e, c)
 	if err != nil {
 		return err
 	}
-	cs, ctr, err := e.container(c.Args().First())
+	cs, ctr, err := e.Container(c.Args().First())
 	if err != nil {
 		return err
 	}
 	switch status := ctr.State.Status; {
 	case !ctr.State.IsRunning():
-		return cliErrorf("cannot attach to a stopped container, start it first")
+		return command.Errorf("cannot attach to a stopped container, start it first")
 	case status == container.Paused:
-		return cliErrorf("cannot attach to a paused container, unpause it first")
+		return command.Errorf("cannot attach to a paused container, unpause it first")
 	case status == container.Restarting:
-		return cliErrorf("cannot attach to a restarting container, wait until it is running")
+		return command.Errorf("cannot attach to a restarting container, wait until it is running")
 	}
 	a := attachment(e, ctr)
 	a.Stdin = a.Stdin && !c.Bool("no-stdin")
-	if a.Stdin && ctr.Process.Tty && !isTerminal(e.stdin) {
+	if a.Stdin && ctr.Process.Tty && !command.IsTerminal(e.Stdin) {
 		return errNoTerminal
 	}
 	ses, err := cs.Attach(ctr, a, outputs(e, a))
@@ -63,42 +65,42 @@ func runAttach(e *env, c *cli.Context) error {
 	}
 	code, err := converse(e, ses, a, keys, c.Bool("sig-proxy"))
 	if err != nil {
-		return lostOutput(1, err)
+		return command.LostOutput(1, err)
 	}
-	return exit(code)
+	return command.Exit(code)
 }
 
 // errNoTerminal is what -t with -i is told by anything but a terminal.
-var errNoTerminal = cliErrorf("cannot attach stdin to a TTY-enabled container because stdin is not a terminal")
+var errNoTerminal = command.Errorf("cannot attach stdin to a TTY-enabled container because stdin is not a terminal")
 
 // attachment is what this command connects to a container: its output, and
 // its input when that is open.
-func attachment(e *env, ctr *container.Container) *container.Attach {
+func attachment(e *command.Env, ctr *container.Container) *container.Attach {
 	a := &container.Attach{Stdin: ctr.Process.OpenStdin, Stdout: true, Stderr: true}
 	windowSize(e, a)
 	return a
 }
 
-func windowSize(e *env, a *container.Attach) {
-	if ws, err := unix.IoctlGetWinsize(int(e.stdout.Fd()), unix.TIOCGWINSZ); err == nil {
+func windowSize(e *command.Env, a *container.Attach) {
+	if ws, err := unix.IoctlGetWinsize(int(e.Stdout.Fd()), unix.TIOCGWINSZ); err == nil {
 		a.Rows, a.Cols = ws.Row, ws.Col
 	}
 }
 
 // outputs are the descriptors that go with an attachment.
-func outputs(e *env, a *container.Attach) []*os.File {
+func outputs(e *command.Env, a *container.Attach) []*os.File {
 	var out []*os.File
 	if a.Stdout {
-		out = append(out, e.stdout.File)
+		out = append(out, e.Stdout.File)
 	}
 	if a.Stderr {
-		out = append(out, e.stderr)
+		out = append(out, e.Stderr)
 	}
 	return out
 }
 
 // runAttached starts a container in the foreground and stays with it.
-func runAttached(e *env, cs *container.Store, ctr *container.Container, supervisor *container.Supervisor, keys []byte, proxy bool, a *container.Attach) (int, error) {
+func runAttached(e *command.Env, cs *container.Store, ctr *container.Container, supervisor *container.Supervisor, keys []byte, proxy bool, a *container.Attach) (int, error) {
 	if a == nil {
 		p := ctr.Process
 		a = &container.Attach{Stdin: p.AttachStdin, Stdout: p.AttachStdout, Stderr: p.AttachStderr}
@@ -136,7 +138,7 @@ func notifyAll(sigs chan os.Signal) {
 
 // converse connects the terminal or the pipes of this command to a session
 // until the process ends or the user leaves it.
-func converse(e *env, ses *container.Session, a *container.Attach, keys []byte, proxy bool) (int, error) {
+func converse(e *command.Env, ses *container.Session, a *container.Attach, keys []byte, proxy bool) (int, error) {
 	sigs := make(chan os.Signal, 64)
 	if proxy {
 		notifyAll(sigs)
@@ -165,33 +167,33 @@ func killedBy(s os.Signal) int {
 
 // rawTerminal gives every key to a process that has a terminal, and is attached to
 // ours. What it returns undoes that.
-func rawTerminal(e *env, tty bool, a *container.Attach) (restore func()) {
+func rawTerminal(e *command.Env, tty bool, a *container.Attach) (restore func()) {
 	if !tty || !a.Stdin {
 		return func() {}
 	}
-	return makeRaw(e.stdin)
+	return makeRaw(e.Stdin)
 }
 
 // talk carries a session until the process ends, the user leaves it, or this
 // command is told to end. Then it calls restore.
-func talk(e *env, ses *container.Session, a *container.Attach, keys []byte, sigs chan os.Signal, proxy bool, restore func()) (int, error) {
+func talk(e *command.Env, ses *container.Session, a *container.Attach, keys []byte, sigs chan os.Signal, proxy bool, restore func()) (int, error) {
 	defer ses.Close()
 	quit, ignore := leaveOn(proxy)
 	defer ignore()
 	defer restore()
 	if ses.Tty && ses.Stdin != nil {
 		signal.Notify(sigs, unix.SIGWINCH)
-		resize(e.stdout.File, ses.Stdin)
+		resize(e.Stdout.File, ses.Stdin)
 	}
 	stop := make(chan struct{})
 	defer close(stop)
 	insisted := make(chan struct{})
-	go forwardSignals(ses, e.stdout.File, sigs, stop, insisted)
+	go forwardSignals(ses, e.Stdout.File, sigs, stop, insisted)
 	detached := make(chan struct{})
 	var once sync.Once
 	if a.Stdin && ses.Stdin != nil {
 		go func() {
-			if copyInput(ses.Stdin, e.stdin, ses.Tty, keys) {
+			if copyInput(ses.Stdin, e.Stdin, ses.Tty, keys) {
 				once.Do(func() { close(detached) })
 				return
 			}
@@ -214,13 +216,13 @@ func talk(e *env, ses *container.Session, a *container.Attach, keys []byte, sigs
 		_ = ses.Send(container.Request{Op: container.OpDetach})
 		<-ended
 		restore()
-		fmt.Fprintln(e.stderr, "read escape sequence")
+		fmt.Fprintln(e.Stderr, "read escape sequence")
 		return 0, nil
 	case s := <-quit:
 		return killedBy(s), nil
 	case <-insisted:
 		restore()
-		fmt.Fprintf(e.stderr, "\ngot %d SIGTERM/SIGINTs, forcefully exiting\n", insistence)
+		fmt.Fprintf(e.Stderr, "\ngot %d SIGTERM/SIGINTs, forcefully exiting\n", insistence)
 		return 1, nil
 	case r := <-ended:
 		return r.code, r.err

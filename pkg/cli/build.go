@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -27,12 +29,12 @@ import (
 	"coracle/pkg/slirp"
 )
 
-func buildCommand(e *env) *cli.Command {
+func buildCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "build", Usage: "Build an image from a Dockerfile", ArgsUsage: "PATH | -",
 		Flags: append(buildFlags(), idleBuildFlags()...),
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
 				return err
 			}
 			o, err := buildOptions(e, c)
@@ -43,7 +45,7 @@ func buildCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return e.inside(func(st *overlay.Store) error {
+			return e.Inside(func(st *overlay.Store) error {
 				warnIdleBuild(e, c)
 				return runBuild(e, c, st, o, out)
 			})
@@ -51,7 +53,7 @@ func buildCommand(e *env) *cli.Command {
 	}
 }
 
-func buildOptions(e *env, c *cli.Context) (dockerfile.Options, error) {
+func buildOptions(e *command.Env, c *cli.Context) (dockerfile.Options, error) {
 	o := dockerfile.Options{
 		Target: c.String("target"), Platform: c.String("platform"), NoCache: c.Bool("no-cache"), Pull: c.Bool("pull"),
 		AddHosts: c.StringSlice("add-host"), BuildArgs: map[string]string{}, Labels: map[string]string{},
@@ -63,7 +65,7 @@ func buildOptions(e *env, c *cli.Context) (dockerfile.Options, error) {
 	for _, t := range c.StringSlice("tag") {
 		ref, err := oci.ParseRef(t)
 		if err != nil || ref.Digest() != "" {
-			return o, cliErrorf("invalid argument %q for \"-t, --tag\" flag: %v", t, oci.ErrInvalidReference)
+			return o, command.Errorf("invalid argument %q for \"-t, --tag\" flag: %v", t, oci.ErrInvalidReference)
 		}
 		o.Names = append(o.Names, ref.Name())
 	}
@@ -95,7 +97,7 @@ func buildOptions(e *env, c *cli.Context) (dockerfile.Options, error) {
 	for _, v := range c.StringSlice("ulimit") {
 		u, err := units.ParseUlimit(v)
 		if err != nil {
-			return o, cliErrorf("invalid argument %q for \"--ulimit\" flag: %v", v, err)
+			return o, command.Errorf("invalid argument %q for \"--ulimit\" flag: %v", v, err)
 		}
 		o.Ulimits = append(o.Ulimits, *u)
 	}
@@ -104,7 +106,7 @@ func buildOptions(e *env, c *cli.Context) (dockerfile.Options, error) {
 	}
 	if s := c.String("shm-size"); s != "" {
 		if o.ShmSize, err = units.RAMInBytes(s); err != nil {
-			return o, cliErrorf("invalid argument %q for \"--shm-size\" flag: %v", s, err)
+			return o, command.Errorf("invalid argument %q for \"--shm-size\" flag: %v", s, err)
 		}
 	}
 	switch o.Network = c.String("network"); o.Network {
@@ -118,7 +120,7 @@ func buildOptions(e *env, c *cli.Context) (dockerfile.Options, error) {
 }
 
 // buildSources finds the context and the Dockerfile.
-func buildSources(e *env, c *cli.Context, o *dockerfile.Options) error {
+func buildSources(e *command.Env, c *cli.Context, o *dockerfile.Options) error {
 	arg, file := c.Args().First(), c.String("file")
 	switch file {
 	case "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0":
@@ -126,23 +128,23 @@ func buildSources(e *env, c *cli.Context, o *dockerfile.Options) error {
 	}
 	if arg == "-" {
 		if file == "-" {
-			return cliErrorf("invalid argument: can't use stdin for both build context and dockerfile")
+			return command.Errorf("invalid argument: can't use stdin for both build context and dockerfile")
 		}
 		if file == "" {
 			file = "Dockerfile"
 		}
-		o.Source, o.Dockerfile = e.stdin, file
+		o.Source, o.Dockerfile = e.Stdin, file
 		return nil
 	}
 	if strings.Contains(arg, "://") || strings.HasPrefix(arg, "git@") {
-		return cliErrorf("unable to prepare context: remote contexts are not supported: clone %q and build the directory", arg)
+		return command.Errorf("unable to prepare context: remote contexts are not supported: clone %q and build the directory", arg)
 	}
 	info, err := os.Stat(arg)
 	if err != nil {
-		return cliErrorf("unable to prepare context: path %q not found", arg)
+		return command.Errorf("unable to prepare context: path %q not found", arg)
 	}
 	if !info.IsDir() {
-		return cliErrorf("unable to prepare context: path %q is not a directory", arg)
+		return command.Errorf("unable to prepare context: path %q is not a directory", arg)
 	}
 	if o.ContextDir, err = filepath.Abs(arg); err != nil {
 		return err
@@ -152,7 +154,7 @@ func buildSources(e *env, c *cli.Context, o *dockerfile.Options) error {
 	}
 	switch {
 	case file == "-":
-		o.Source, o.Dockerfile = e.stdin, "Dockerfile"
+		o.Source, o.Dockerfile = e.Stdin, "Dockerfile"
 	case isDescriptor(file): // a shell's <(command)
 		f, err := os.Open(file)
 		if err != nil {
@@ -189,16 +191,16 @@ func exists(file string) bool {
 	return err == nil
 }
 
-func runBuild(e *env, c *cli.Context, st *overlay.Store, o dockerfile.Options, out []buildOutput) error {
+func runBuild(e *command.Env, c *cli.Context, st *overlay.Store, o dockerfile.Options, out []buildOutput) error {
 	// What a build writes does not depend on the caller's mask.
 	unix.Umask(0o022)
 	mode := c.String("progress")
 	if c.Bool("quiet") {
 		mode = "quiet"
 	}
-	show, err := progress.NewBuild(e.stderr, mode)
+	show, err := progress.NewBuild(e.Stderr, mode)
 	if err != nil {
-		return cliErrorf("%v", err)
+		return command.Errorf("%v", err)
 	}
 	finish, err := applyOutputs(e, &o, out)
 	if err != nil {
@@ -210,17 +212,17 @@ func runBuild(e *env, c *cli.Context, st *overlay.Store, o dockerfile.Options, o
 			_ = os.Remove(file)
 		}
 	}
-	res, err := dockerfile.Build(c.Context, st, &baseImages{image.Within(st, container.ImageUsers), access(e)}, &dockerrun.Runner{Store: st, Ulimits: o.Ulimits}, o, show.Event)
+	res, err := dockerfile.Build(c.Context, st, &baseImages{image.Within(st, container.ImageUsers), command.Access(e)}, &dockerrun.Runner{Store: st, Ulimits: o.Ulimits}, o, show.Event)
 	show.Close()
 	if ferr := finish(err == nil); err == nil && ferr != nil {
 		return ferr
 	}
 	if err != nil {
 		printBuildError(e, err, show)
-		return exit(1)
+		return command.Exit(1)
 	}
 	for _, w := range res.Warnings {
-		fmt.Fprintln(e.stderr, "[Warning] "+w)
+		fmt.Fprintln(e.Stderr, "[Warning] "+w)
 	}
 	if !o.NoImage {
 		image.Within(st, container.ImageUsers).Built(res.Image.ID, o.Names)
@@ -232,19 +234,19 @@ func runBuild(e *env, c *cli.Context, st *overlay.Store, o dockerfile.Options, o
 		return err
 	}
 	if c.Bool("quiet") && !toStdout(out) && !o.NoImage {
-		fmt.Fprintln(e.stdout, "sha256:"+res.Image.ID)
+		fmt.Fprintln(e.Stdout, "sha256:"+res.Image.ID)
 	}
 	return nil
 }
 
 // writeBuildFiles writes what scripts read of a build that succeeded.
-func writeBuildFiles(e *env, c *cli.Context, o dockerfile.Options, res dockerfile.Result) error {
+func writeBuildFiles(e *command.Env, c *cli.Context, o dockerfile.Options, res dockerfile.Result) error {
 	if o.NoImage {
 		return nil
 	}
 	id := "sha256:" + res.Image.ID
 	if file := c.String("iidfile"); file != "" {
-		if err := writeFile(e, file, []byte(id)); err != nil {
+		if err := command.WriteFile(e, file, []byte(id)); err != nil {
 			return fmt.Errorf("write image ID file: %w", err)
 		}
 	}
@@ -258,7 +260,7 @@ func writeBuildFiles(e *env, c *cli.Context, o dockerfile.Options, res dockerfil
 	}
 	data, err := json.MarshalIndent(about, "", "  ")
 	if err == nil {
-		err = writeFile(e, file, data)
+		err = command.WriteFile(e, file, data)
 	}
 	if err != nil {
 		return fmt.Errorf("write metadata file: %w", err)
@@ -268,21 +270,21 @@ func writeBuildFiles(e *env, c *cli.Context, o dockerfile.Options, res dockerfil
 
 // printBuildError prints a failure as BuildKit does: the step with the end of
 // its output, the lines of the Dockerfile, and the cause.
-func printBuildError(e *env, err error, show progress.Build) {
+func printBuildError(e *command.Env, err error, show progress.Build) {
 	var be *dockerfile.Error
 	if errors.As(err, &be) {
 		if be.Step > 0 {
-			fmt.Fprintf(e.stderr, "------\n > %s:\n", be.StepName)
+			fmt.Fprintf(e.Stderr, "------\n > %s:\n", be.StepName)
 			for _, l := range show.Tail(be.Step) {
-				fmt.Fprintln(e.stderr, l)
+				fmt.Fprintln(e.Stderr, l)
 			}
-			fmt.Fprintln(e.stderr, "------")
+			fmt.Fprintln(e.Stderr, "------")
 		}
-		fmt.Fprint(e.stderr, be.Excerpt)
+		fmt.Fprint(e.Stderr, be.Excerpt)
 	}
-	fmt.Fprintf(e.stderr, "ERROR: failed to build: failed to solve: %v\n", err)
+	fmt.Fprintf(e.Stderr, "ERROR: failed to build: failed to solve: %v\n", err)
 	if h := hint.Of(err); h != "" {
-		fmt.Fprintln(e.stderr, "hint: "+h)
+		fmt.Fprintln(e.Stderr, "hint: "+h)
 	}
 }
 

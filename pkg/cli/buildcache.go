@@ -9,6 +9,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/docker/go-units"
@@ -20,7 +22,7 @@ import (
 	"coracle/pkg/overlay"
 )
 
-func pruneBuilderCommand(e *env) *cli.Command {
+func pruneBuilderCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove build cache",
 		Flags: []cli.Flag{
@@ -31,7 +33,7 @@ func pruneBuilderCommand(e *env) *cli.Command {
 			flags.Text("keep-storage", []string{"reserved-space"}, "Amount of disk space to keep for cache"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 				return err
 			}
 			if err := checkBuilder(e, c.String("builder")); err != nil {
@@ -49,7 +51,7 @@ func pruneBuilderCommand(e *env) *cli.Command {
 			if c.Bool("all") {
 				warning = "WARNING! This will remove all build cache."
 			}
-			if ok, err := agreed(e, c, warning); !ok || err != nil {
+			if ok, err := command.Agreed(e, c, warning); !ok || err != nil {
 				return err
 			}
 			return insideForced(e, func(st *overlay.Store) error {
@@ -57,7 +59,7 @@ func pruneBuilderCommand(e *env) *cli.Command {
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(e.stdout, "Total:\t%s\n", size(freed))
+				_, err = fmt.Fprintf(e.Stdout, "Total:\t%s\n", command.Size(freed))
 				return err
 			})
 		},
@@ -91,7 +93,7 @@ func chooseCache(list []string) (func(dockerfile.CacheRecord) bool, error) {
 }
 
 // buildCacheCommand is `builder du`, which is buildx's.
-func buildCacheCommand(e *env) *cli.Command {
+func buildCacheCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "du", Usage: "Disk usage",
 		Flags: []cli.Flag{
@@ -99,13 +101,13 @@ func buildCacheCommand(e *env) *cli.Command {
 			flags.Text("format", nil, "Format the output"), flags.Bool("verbose", nil, "Shows a more verbose output"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 				return err
 			}
 			if err := checkBuilder(e, c.String("builder")); err != nil {
 				return err
 			}
-			return e.inside(func(st *overlay.Store) error {
+			return e.Inside(func(st *overlay.Store) error {
 				list, err := dockerfile.CacheUse(st)
 				if err != nil {
 					return err
@@ -116,11 +118,11 @@ func buildCacheCommand(e *env) *cli.Command {
 	}
 }
 
-func printBuildCache(e *env, format string, list []dockerfile.CacheRecord) error {
+func printBuildCache(e *command.Env, format string, list []dockerfile.CacheRecord) error {
 	if format != "" && format != "table" {
-		return printList(e, formatter.BuildCache(), format, cacheRows(list))
+		return command.PrintList(e, formatter.BuildCache(), format, cacheRows(list))
 	}
-	w := tabwriter.NewWriter(e.stdout, 1, 8, 1, '\t', 0)
+	w := tabwriter.NewWriter(e.Stdout, 1, 8, 1, '\t', 0)
 	fmt.Fprintln(w, "ID\tRECLAIMABLE\tSIZE\tLAST ACCESSED")
 	var shared, total int64
 	for _, r := range list {
@@ -130,12 +132,12 @@ func printBuildCache(e *env, format string, list []dockerfile.CacheRecord) error
 			shared += r.Size
 		}
 		total += r.Size
-		fmt.Fprintf(w, "%s\t%t\t%s\t%s\n", name, !r.Shared, size(r.Size), formatter.Ago(r.Used, time.Now()))
+		fmt.Fprintf(w, "%s\t%t\t%s\t%s\n", name, !r.Shared, command.Size(r.Size), formatter.Ago(r.Used, time.Now()))
 	}
 	if shared > 0 {
-		fmt.Fprintf(w, "Shared:\t%s\nPrivate:\t%s\n", size(shared), size(total-shared))
+		fmt.Fprintf(w, "Shared:\t%s\nPrivate:\t%s\n", command.Size(shared), command.Size(total-shared))
 	}
-	fmt.Fprintf(w, "Reclaimable:\t%s\nTotal:\t%s\n", size(total-shared), size(total))
+	fmt.Fprintf(w, "Reclaimable:\t%s\nTotal:\t%s\n", command.Size(total-shared), command.Size(total))
 	return w.Flush()
 }
 
@@ -143,7 +145,7 @@ func cacheRows(list []dockerfile.CacheRecord) []*formatter.BuildCacheContext {
 	rows, now := []*formatter.BuildCacheContext{}, time.Now()
 	for _, r := range list {
 		rows = append(rows, &formatter.BuildCacheContext{
-			ID: r.ID[:min(len(r.ID), 12)], CacheType: r.Type, Size: size(r.Size), CreatedSince: formatter.Ago(r.Created, now), LastUsedSince: formatter.Ago(r.Used, now),
+			ID: r.ID[:min(len(r.ID), 12)], CacheType: r.Type, Size: command.Size(r.Size), CreatedSince: formatter.Ago(r.Created, now), LastUsedSince: formatter.Ago(r.Used, now),
 			CreatedAt: r.Created.Local().String(), LastUsedAt: r.Used.Local().String(), UsageCount: "1", Shared: strconv.FormatBool(r.Shared), InUse: "false",
 		})
 	}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/docker"
 
@@ -105,12 +107,12 @@ var idleBuild = []struct {
 
 // warnIdleBuild says which of the options have no effect. To be told not to do
 // what is never done is none.
-func warnIdleBuild(e *env, c *cli.Context) {
+func warnIdleBuild(e *command.Env, c *cli.Context) {
 	for _, f := range idleBuild {
 		if !c.IsSet(f.name) || !f.list && off(c.String(f.name)) {
 			continue
 		}
-		e.warn("--%s has no effect: %s", f.name, f.why)
+		e.Warn("--%s has no effect: %s", f.name, f.why)
 	}
 }
 
@@ -122,7 +124,7 @@ func off(v string) bool {
 // checkRefusedBuild refuses what cannot be given.
 func checkRefusedBuild(c *cli.Context) error {
 	if v := c.String("builder"); v != "" && v != "default" {
-		return cliErrorf("no builder %q found", v)
+		return command.Errorf("no builder %q found", v)
 	}
 	if v := c.String("call"); v != "" && v != "build" {
 		return docker.Unsupported("call="+v, "a Dockerfile is built, not described", "")
@@ -155,7 +157,7 @@ func buildContexts(list []string) (map[string]dockerfile.Context, error) {
 	for _, v := range list {
 		name, source, ok := strings.Cut(v, "=")
 		if !ok || name == "" || source == "" {
-			return nil, cliErrorf("invalid context value: %s, expected key=value", v)
+			return nil, command.Errorf("invalid context value: %s, expected key=value", v)
 		}
 		name = strings.ToLower(name)
 		if image, ok := strings.CutPrefix(source, "docker-image://"); ok {
@@ -166,11 +168,11 @@ func buildContexts(list []string) (map[string]dockerfile.Context, error) {
 			continue
 		}
 		if strings.Contains(source, "://") || strings.HasPrefix(source, "git@") || source == "-" {
-			return nil, cliErrorf("--build-context %s: only directories and docker-image:// are supported", name)
+			return nil, command.Errorf("--build-context %s: only directories and docker-image:// are supported", name)
 		}
 		info, err := os.Stat(source)
 		if err != nil || !info.IsDir() {
-			return nil, cliErrorf("failed to get build context %s: %s is not a directory", name, source)
+			return nil, command.Errorf("failed to get build context %s: %s is not a directory", name, source)
 		}
 		dir, err := filepath.Abs(source)
 		if err != nil {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/dockerfile"
@@ -28,15 +30,15 @@ type buildOutput struct {
 }
 
 // buildOutputs reads --output, --push and what of them concerns the build.
-func buildOutputs(e *env, c *cli.Context) ([]buildOutput, error) {
+func buildOutputs(e *command.Env, c *cli.Context) ([]buildOutput, error) {
 	var list []buildOutput
 	for _, v := range c.StringSlice("output") {
 		o, err := parseOutput(e, v)
 		if err != nil {
 			return nil, err
 		}
-		if o.dest == "-" && isTerminal(e.stdout) {
-			return nil, cliErrorf("dest file is required for %s exporter. refusing to write to console", o.kind)
+		if o.dest == "-" && command.IsTerminal(e.Stdout) {
+			return nil, command.Errorf("dest file is required for %s exporter. refusing to write to console", o.kind)
 		}
 		list = append(list, o)
 	}
@@ -46,7 +48,7 @@ func buildOutputs(e *env, c *cli.Context) ([]buildOutput, error) {
 	return list, nil
 }
 
-func parseOutput(e *env, v string) (buildOutput, error) {
+func parseOutput(e *command.Env, v string) (buildOutput, error) {
 	if v == "-" {
 		return buildOutput{kind: "tar", dest: "-"}, nil
 	}
@@ -57,7 +59,7 @@ func parseOutput(e *env, v string) (buildOutput, error) {
 	for _, field := range strings.Split(v, ",") {
 		key, val, ok := strings.Cut(field, "=")
 		if !ok {
-			return o, cliErrorf("invalid value %s", field)
+			return o, command.Errorf("invalid value %s", field)
 		}
 		if err := outputField(e, &o, strings.ToLower(key), val); err != nil {
 			return o, err
@@ -66,7 +68,7 @@ func parseOutput(e *env, v string) (buildOutput, error) {
 	return o, o.check()
 }
 
-func outputField(e *env, o *buildOutput, key, val string) error {
+func outputField(e *command.Env, o *buildOutput, key, val string) error {
 	switch key {
 	case "type":
 		o.kind = val
@@ -75,7 +77,7 @@ func outputField(e *env, o *buildOutput, key, val string) error {
 	case "push", "rewrite-timestamp":
 		on, err := strconv.ParseBool(val)
 		if err != nil {
-			return cliErrorf("invalid value for %s: %s", key, val)
+			return command.Errorf("invalid value for %s: %s", key, val)
 		}
 		if key == "push" {
 			o.push = on
@@ -89,7 +91,7 @@ func outputField(e *env, o *buildOutput, key, val string) error {
 		}
 		o.names = append(o.names, ref.Name())
 	default:
-		e.warn("--output %s has no effect", key)
+		e.Warn("--output %s has no effect", key)
 	}
 	return nil
 }
@@ -97,7 +99,7 @@ func outputField(e *env, o *buildOutput, key, val string) error {
 func (o *buildOutput) check() error {
 	switch o.kind {
 	case "":
-		return cliErrorf("type is required for output")
+		return command.Errorf("type is required for output")
 	case "registry":
 		o.kind, o.push = "image", true
 	case "image", "cacheonly":
@@ -107,14 +109,14 @@ func (o *buildOutput) check() error {
 		}
 	case "local":
 		if o.dest == "" || o.dest == "-" {
-			return cliErrorf("dest is required for local exporter")
+			return command.Errorf("dest is required for local exporter")
 		}
 	case "tar", "oci":
 		if o.dest == "" {
 			o.dest = "-"
 		}
 	default:
-		return cliErrorf("output type %q is not supported: use local, tar, oci, docker, image, registry or cacheonly", o.kind)
+		return command.Errorf("output type %q is not supported: use local, tar, oci, docker, image, registry or cacheonly", o.kind)
 	}
 	return nil
 }
@@ -127,13 +129,13 @@ type archiveFile struct {
 	mode os.FileMode
 }
 
-func createArchive(e *env, dest string) (*archiveFile, error) {
+func createArchive(e *command.Env, dest string) (*archiveFile, error) {
 	if info, err := os.Stat(dest); err == nil && !info.Mode().IsRegular() {
 		f, err := os.OpenFile(dest, os.O_WRONLY, 0)
 		return &archiveFile{File: f}, err
 	}
 	f, err := os.CreateTemp(filepath.Dir(dest), ".coracle-build-")
-	return &archiveFile{f, dest, fileMode(e)}, err
+	return &archiveFile{f, dest, command.FileMode(e)}, err
 }
 
 func (a *archiveFile) finish(ok bool) error {
@@ -152,7 +154,7 @@ func (a *archiveFile) finish(ok bool) error {
 
 // applyOutputs tells the build of its outputs. finish ends the files that are
 // written to.
-func applyOutputs(e *env, o *dockerfile.Options, list []buildOutput) (finish func(ok bool) error, err error) {
+func applyOutputs(e *command.Env, o *dockerfile.Options, list []buildOutput) (finish func(ok bool) error, err error) {
 	var files []*archiveFile
 	finish = func(ok bool) error {
 		var errs []error
@@ -174,7 +176,7 @@ func applyOutputs(e *env, o *dockerfile.Options, list []buildOutput) (finish fun
 			o.Outputs = append(o.Outputs, dockerfile.Destination{Dir: dir})
 		case "tar":
 			if out.dest == "-" {
-				o.Outputs = append(o.Outputs, dockerfile.Destination{Tar: e.stdout})
+				o.Outputs = append(o.Outputs, dockerfile.Destination{Tar: e.Stdout})
 				continue
 			}
 			f, err := createArchive(e, out.dest)
@@ -191,14 +193,14 @@ func applyOutputs(e *env, o *dockerfile.Options, list []buildOutput) (finish fun
 }
 
 // writeOutputs sends an image where it is to go besides the store.
-func writeOutputs(e *env, c *cli.Context, st *overlay.Store, o dockerfile.Options, res dockerfile.Result, list []buildOutput) error {
+func writeOutputs(e *command.Env, c *cli.Context, st *overlay.Store, o dockerfile.Options, res dockerfile.Result, list []buildOutput) error {
 	for _, out := range list {
 		if out.kind == "docker" || out.kind == "oci" {
 			images := []oci.SaveImage{{ID: res.Image.ID, Names: o.Names}}
 			save := func(f *os.File) error { return oci.Save(c.Context, st, f, images) }
 			var err error
 			if out.dest == "-" {
-				err = oci.Save(c.Context, st, e.stdout, images)
+				err = oci.Save(c.Context, st, e.Stdout, images)
 			} else {
 				err = saveFile(out.dest, save)
 			}
@@ -215,11 +217,11 @@ func writeOutputs(e *env, c *cli.Context, st *overlay.Store, o dockerfile.Option
 	return nil
 }
 
-func pushBuilt(e *env, c *cli.Context, st *overlay.Store, names []string) error {
+func pushBuilt(e *command.Env, c *cli.Context, st *overlay.Store, names []string) error {
 	if len(names) == 0 {
-		return cliErrorf("tag is needed when pushing to registry")
+		return command.Errorf("tag is needed when pushing to registry")
 	}
-	reg, err := registry.New(access(e))
+	reg, err := registry.New(command.Access(e))
 	if err != nil {
 		return err
 	}
@@ -228,7 +230,7 @@ func pushBuilt(e *env, c *cli.Context, st *overlay.Store, names []string) error 
 		if err != nil {
 			return err
 		}
-		img, _, err := e.image(ref.Name())
+		img, _, err := e.Image(ref.Name())
 		if err != nil {
 			return err
 		}
@@ -236,7 +238,7 @@ func pushBuilt(e *env, c *cli.Context, st *overlay.Store, names []string) error 
 		if err != nil {
 			return fmt.Errorf("failed to push %s: %w", ref.Familiar(), err)
 		}
-		fmt.Fprintf(e.stderr, "pushed %s@%s\n", ref.Familiar(), got.Digest)
+		fmt.Fprintf(e.Stderr, "pushed %s@%s\n", ref.Familiar(), got.Digest)
 	}
 	return nil
 }

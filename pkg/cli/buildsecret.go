@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/dockerfile"
 )
 
@@ -26,19 +28,19 @@ func parseSecrets(list []string) (map[string]dockerfile.Secret, error) {
 		for _, field := range strings.Split(v, ",") {
 			key, val, ok := strings.Cut(field, "=")
 			if !ok {
-				return nil, cliErrorf("invalid field '%s' must be a key=value pair", field)
+				return nil, command.Errorf("invalid field '%s' must be a key=value pair", field)
 			}
 			switch key = strings.ToLower(key); key {
 			case "source":
 				key = "src"
 			case "type", "id", "src", "env":
 			default:
-				return nil, cliErrorf("unexpected key '%s' in '%s'", key, field)
+				return nil, command.Errorf("unexpected key '%s' in '%s'", key, field)
 			}
 			f[key] = val
 		}
 		if f["id"] == "" {
-			return nil, cliErrorf("missing id in secret %q", v)
+			return nil, command.Errorf("missing id in secret %q", v)
 		}
 		secret, err := newSecret(f)
 		if err != nil {
@@ -52,7 +54,7 @@ func parseSecrets(list []string) (map[string]dockerfile.Secret, error) {
 func newSecret(f map[string]string) (dockerfile.Secret, error) {
 	kind, env, src := f["type"], f["env"], f["src"]
 	if kind != "" && kind != "file" && kind != "env" {
-		return nil, cliErrorf("unsupported secret type %q", kind)
+		return nil, command.Errorf("unsupported secret type %q", kind)
 	}
 	if kind == "env" && env == "" {
 		env, src = src, ""
@@ -71,10 +73,10 @@ func newSecret(f map[string]string) (dockerfile.Secret, error) {
 	}
 	info, err := os.Stat(src)
 	if err != nil {
-		return nil, cliErrorf("failed to stat %s: %v", src, errors.Unwrap(err))
+		return nil, command.Errorf("failed to stat %s: %v", src, errors.Unwrap(err))
 	}
 	if info.IsDir() || info.Size() > maxSecret {
-		return nil, cliErrorf("secret %s: not a file of at most 500 KB", src)
+		return nil, command.Errorf("secret %s: not a file of at most 500 KB", src)
 	}
 	return onceSecret(src), nil
 }

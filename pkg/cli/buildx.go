@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -15,7 +17,7 @@ import (
 
 // buildxCommand is Docker's plugin for builds: here its words lead to the one
 // builder there is.
-func buildxCommand(e *env) *cli.Command {
+func buildxCommand(e *command.Env) *cli.Command {
 	build := buildCommand(e)
 	build.Aliases = []string{"b"}
 	return &cli.Command{
@@ -30,23 +32,23 @@ func buildxCommand(e *env) *cli.Command {
 	}
 }
 
-func noBuildx(e *env, name, why string) *cli.Command {
+func noBuildx(e *command.Env, name, why string) *cli.Command {
 	return &cli.Command{
 		Name: name, Usage: flags.NotSupported + ": " + why, Hidden: true, SkipFlagParsing: true,
 		Action: func(*cli.Context) error {
-			return exitWith(1, cliErrorf("ERROR: '%s buildx %s' is not supported: %s", e.program, name, why))
+			return command.ExitWith(1, command.Errorf("ERROR: '%s buildx %s' is not supported: %s", e.Program, name, why))
 		},
 	}
 }
 
-func buildxVersionCommand(e *env) *cli.Command {
+func buildxVersionCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "version", Usage: "Show buildx version information",
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(e.stdout, "coracle/buildx v%s %s\n", Version, commitID())
+			_, err := fmt.Fprintf(e.Stdout, "coracle/buildx v%s %s\n", Version, commitID())
 			return err
 		},
 	}
@@ -57,31 +59,31 @@ func builderPlatform() string { return "linux/" + runtime.GOARCH }
 // builderRow is a builder in a list.
 type builderRow struct{ Name, DriverEndpoint, LastActivity, Status, Buildkit, Platforms, Error string }
 
-func buildxListCommand(e *env) *cli.Command {
+func buildxListCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "ls", Usage: "List builder instances",
 		Flags: []cli.Flag{flags.Text("format", nil, "Format the output"), flags.Bool("no-trunc", nil, "Don't truncate output")},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 				return err
 			}
 			if f := c.String("format"); f != "" && f != "table" {
-				return printList(e, formatter.List{}, f, []*builderRow{
+				return command.PrintList(e, formatter.List{}, f, []*builderRow{
 					{Name: "default", DriverEndpoint: "docker", Status: "running", Buildkit: "v" + Version, Platforms: builderPlatform()},
 				})
 			}
-			_, err := fmt.Fprintf(e.stdout, "NAME/NODE     DRIVER/ENDPOINT   STATUS    BUILDKIT     PLATFORMS\ndefault*      docker\n \\_ default    \\_ default       running   v%-11s %s\n", Version, builderPlatform())
+			_, err := fmt.Fprintf(e.Stdout, "NAME/NODE     DRIVER/ENDPOINT   STATUS    BUILDKIT     PLATFORMS\ndefault*      docker\n \\_ default    \\_ default       running   v%-11s %s\n", Version, builderPlatform())
 			return err
 		},
 	}
 }
 
-func buildxInspectCommand(e *env) *cli.Command {
+func buildxInspectCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Inspect current builder instance", ArgsUsage: "[NAME]",
 		Flags: []cli.Flag{flags.Bool("bootstrap", nil, "Accepted for scripts: nothing has to be started"), flags.Text("builder", nil, "Override the configured builder instance: default")},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 1); err != nil {
 				return err
 			}
 			name := c.Args().First()
@@ -91,13 +93,13 @@ func buildxInspectCommand(e *env) *cli.Command {
 			if err := checkBuilder(e, name); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(e.stdout, "Name:   default\nDriver: docker\n\nNodes:\nName:             default\nEndpoint:         default\nStatus:           running\nBuildKit version: v%s\nPlatforms:        %s\n", Version, builderPlatform())
+			_, err := fmt.Fprintf(e.Stdout, "Name:   default\nDriver: docker\n\nNodes:\nName:             default\nEndpoint:         default\nStatus:           running\nBuildKit version: v%s\nPlatforms:        %s\n", Version, builderPlatform())
 			return err
 		},
 	}
 }
 
-func buildxUseCommand(e *env) *cli.Command {
+func buildxUseCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "use", Usage: "Set the current builder instance", ArgsUsage: "NAME",
 		Flags: []cli.Flag{
@@ -105,7 +107,7 @@ func buildxUseCommand(e *env) *cli.Command {
 			flags.Bool("default", nil, "Set builder as default for current context"), flags.Bool("global", nil, "Builder persists context changes"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
 				return err
 			}
 			return checkBuilder(e, c.Args().First())

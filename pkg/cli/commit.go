@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/oci/spec"
 
@@ -17,7 +19,7 @@ import (
 	"coracle/pkg/oci"
 )
 
-func commitCommand(e *env) *cli.Command {
+func commitCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "commit", Usage: "Create a new image from a container's changes", ArgsUsage: "CONTAINER [REPOSITORY[:TAG]]",
 		Flags: []cli.Flag{
@@ -28,7 +30,7 @@ func commitCommand(e *env) *cli.Command {
 			&cli.BoolFlag{Name: "pause", Aliases: flags.Short("p"), Usage: "Accepted for scripts: a container is not paused", Value: true, Hidden: true},
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, 2); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 2); err != nil {
 				return err
 			}
 			if name := c.Args().Get(1); name != "" {
@@ -36,16 +38,16 @@ func commitCommand(e *env) *cli.Command {
 					return err
 				}
 			}
-			cs, ctr, err := e.container(c.Args().First())
+			cs, ctr, err := e.Container(c.Args().First())
 			if err != nil {
 				return err
 			}
-			return onImages(e, c.Context, func(s *image.Store) error { return runCommit(e, c, s, cs, ctr) })
+			return command.OnImages(e, c.Context, func(s *image.Store) error { return runCommit(e, c, s, cs, ctr) })
 		},
 	}
 }
 
-func runCommit(e *env, c *cli.Context, s *image.Store, cs *container.Store, ctr *container.Container) error {
+func runCommit(e *command.Env, c *cli.Context, s *image.Store, cs *container.Store, ctr *container.Container) error {
 	if _, err := s.Details(c.Context, ctr.ImageID); err != nil {
 		return fmt.Errorf("the image of container %s is gone: %w", ctr.Name, err)
 	}
@@ -61,10 +63,10 @@ func runCommit(e *env, c *cli.Context, s *image.Store, cs *container.Store, ctr 
 		return err
 	}
 	for _, name := range made.Reserved {
-		e.warn("/%s was left out: in a layer, names that begin with .wh. stand for what is removed", name)
+		e.Warn("/%s was left out: in a layer, names that begin with .wh. stand for what is removed", name)
 	}
 	cs.Event(&ctr.Record, "commit", map[string]string{"comment": r.Comment, "imageID": "sha256:" + made.ID, "imageRef": r.Name})
-	fmt.Fprintln(e.stdout, "sha256:"+made.ID)
+	fmt.Fprintln(e.Stdout, "sha256:"+made.ID)
 	return nil
 }
 

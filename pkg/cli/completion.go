@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -54,17 +56,17 @@ end
 complete -c %[1]s -a '(__%[1]s_complete)'
 `
 
-func completionCommand(e *env) *cli.Command {
+func completionCommand(e *command.Env) *cli.Command {
 	group := &cli.Command{Name: "completion", Usage: "Generate the autocompletion script for the specified shell"}
 	for _, s := range []struct{ shell, script string }{{"bash", bashCompletion}, {"fish", fishCompletion}, {"zsh", zshCompletion}} {
 		group.Subcommands = append(group.Subcommands, &cli.Command{
 			Name: s.shell, Usage: "Generate the autocompletion script for " + s.shell,
 			Flags: []cli.Flag{flags.Bool("no-descriptions", nil, "Accepted for scripts: there are none")},
 			Action: func(c *cli.Context) error {
-				if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+				if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 					return err
 				}
-				_, err := fmt.Fprintf(e.stdout, s.script, e.program)
+				_, err := fmt.Fprintf(e.Stdout, s.script, e.Program)
 				return err
 			},
 		})
@@ -74,7 +76,7 @@ func completionCommand(e *env) *cli.Command {
 
 // completeCommand answers the scripts. Whatever goes wrong, there is nothing to
 // say to somebody who is typing.
-func completeCommand(e *env) *cli.Command {
+func completeCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "__complete", Hidden: true, SkipFlagParsing: true,
 		Action: func(c *cli.Context) error {
@@ -85,7 +87,7 @@ func completeCommand(e *env) *cli.Command {
 			last := words[len(words)-1]
 			for _, w := range candidates(e, words[:len(words)-1], last) {
 				if strings.HasPrefix(w, last) {
-					fmt.Fprintln(e.stdout, w)
+					fmt.Fprintln(e.Stdout, w)
 				}
 			}
 			return nil
@@ -95,7 +97,7 @@ func completeCommand(e *env) *cli.Command {
 
 // candidates are the words that may stand behind before: commands, flags, or
 // the names of what the command is about.
-func candidates(e *env, before []string, last string) []string {
+func candidates(e *command.Env, before []string, last string) []string {
 	app := app(e)
 	cmds, known := app.Commands, app.Flags
 	var cmd *cli.Command
@@ -147,7 +149,7 @@ func findFlag(known []cli.Flag, name string) cli.Flag {
 }
 
 // flagValues are the values that a flag may have, where they can be known.
-func flagValues(e *env, name string) []string {
+func flagValues(e *command.Env, name string) []string {
 	switch name {
 	case "network", "net":
 		return networkNamesHere(e)
@@ -168,7 +170,7 @@ func flagValues(e *env, name string) []string {
 }
 
 // objects are the names of what a command's arguments mean.
-func objects(e *env, path, args string) []string {
+func objects(e *command.Env, path, args string) []string {
 	first, _, _ := strings.Cut(strings.Trim(args, "["), " ")
 	switch {
 	case path == "network connect" || path == "network disconnect":
@@ -189,9 +191,9 @@ func objects(e *env, path, args string) []string {
 	return nil
 }
 
-func containerNames(e *env) []string {
+func containerNames(e *command.Env) []string {
 	var list []string
-	if cs, err := e.containers(); err == nil {
+	if cs, err := e.Containers(); err == nil {
 		all, _ := cs.List()
 		for _, c := range all {
 			list = append(list, c.Name)
@@ -200,9 +202,9 @@ func containerNames(e *env) []string {
 	return list
 }
 
-func imageNames(e *env) []string {
+func imageNames(e *command.Env) []string {
 	var list []string
-	if ix, err := e.index(); err == nil {
+	if ix, err := e.Index(); err == nil {
 		for _, img := range ix.Images {
 			for _, n := range img.Names {
 				list = append(list, oci.Familiar(n))
@@ -212,9 +214,9 @@ func imageNames(e *env) []string {
 	return list
 }
 
-func networkNamesHere(e *env) []string {
+func networkNamesHere(e *command.Env) []string {
 	list := docker.Predefined()
-	if nets, err := e.networks(); err == nil {
+	if nets, err := networks(e); err == nil {
 		all, _ := nets.List()
 		for _, w := range all {
 			list = append(list, w.Name)
@@ -223,9 +225,9 @@ func networkNamesHere(e *env) []string {
 	return list
 }
 
-func volumeNames(e *env) []string {
+func volumeNames(e *command.Env) []string {
 	var list []string
-	if cs, err := e.containers(); err == nil {
+	if cs, err := e.Containers(); err == nil {
 		all, _ := cs.Volumes()
 		for _, v := range all {
 			list = append(list, v.Name)

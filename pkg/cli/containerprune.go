@@ -5,6 +5,8 @@ package cli
 import (
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"coracle/pkg/container"
@@ -12,7 +14,7 @@ import (
 	"coracle/pkg/events"
 )
 
-func pruneContainersCommand(e *env) *cli.Command {
+func pruneContainersCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove all stopped containers",
 		Flags: []cli.Flag{
@@ -24,7 +26,7 @@ func pruneContainersCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			if ok, err := agreed(e, c, "WARNING! This will remove all stopped containers."); !ok || err != nil {
+			if ok, err := command.Agreed(e, c, "WARNING! This will remove all stopped containers."); !ok || err != nil {
 				return err
 			}
 			return pruneAll(e, c, f, pruneContainers)
@@ -32,15 +34,15 @@ func pruneContainersCommand(e *env) *cli.Command {
 	}
 }
 
-func pruneContainers(e *env, c *cli.Context, f docker.Filters) (pruned, error) {
+func pruneContainers(e *command.Env, c *cli.Context, f docker.Filters) (pruned, error) {
 	p := pruned{heading: "Deleted Containers:"}
-	cs, err := e.containers()
+	cs, err := e.Containers()
 	if err != nil {
 		return p, err
 	}
 	list, bad := cs.List()
 	if bad != nil {
-		tellError(e, bad)
+		command.Tell(e, bad)
 	}
 	var stopped []*container.Container
 	for _, ctr := range list {

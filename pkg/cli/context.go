@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -16,7 +18,7 @@ import (
 // dockerSocket is where Docker's clients look for the engine of the host.
 const dockerSocket = "unix:///var/run/docker.sock"
 
-func contextCommand(e *env) *cli.Command {
+func contextCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "context", Usage: "Manage contexts", Subcommands: []*cli.Command{
 			contextListCommand(e), contextInspectCommand(e), contextShowCommand(e), contextUseCommand(e), contextRemoveCommand(e),
@@ -26,36 +28,36 @@ func contextCommand(e *env) *cli.Command {
 }
 
 // noContext is a command that only other engines would give a meaning.
-func noContext(e *env, name, args string) *cli.Command {
+func noContext(e *command.Env, name, args string) *cli.Command {
 	return &cli.Command{
 		Name: name, Usage: "Not supported: there is one context", ArgsUsage: args, Hidden: true, SkipFlagParsing: true,
 		Action: func(*cli.Context) error {
-			return exitWith(125, cliErrorf("%s: '%s context %s' is not supported: there is one context, %s: this program on this host", e.program, e.program, name, defaultContext))
+			return command.ExitWith(125, command.Errorf("%s: '%s context %s' is not supported: there is one context, %s: this program on this host", e.Program, e.Program, name, defaultContext))
 		},
 	}
 }
 
 func contextNotFound(name string) error {
-	return cliErrorf("context %q: context not found: there is one context, %s", name, defaultContext)
+	return command.Errorf("context %q: context not found: there is one context, %s", name, defaultContext)
 }
 
-func contextListCommand(e *env) *cli.Command {
+func contextListCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "ls", Aliases: []string{"list"}, Usage: "List contexts",
 		Flags: []cli.Flag{flags.Text("format", nil, "Format output: table, json, or a Go template"), flags.Bool("quiet", flags.Short("q"), "Only show context names")},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 				return err
 			}
 			l := formatter.Contexts()
-			return printList(e, l, listFormat(e, c, l, ""), []*formatter.ClientContext{
+			return command.PrintList(e, l, command.ListFormat(e, c, l, ""), []*formatter.ClientContext{
 				{Name: defaultContext, Current: true, Description: "coracle on this host, without a daemon", DockerEndpoint: dockerSocket},
 			})
 		},
 	}
 }
 
-func contextInspectCommand(e *env) *cli.Command {
+func contextInspectCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Display detailed information on one or more contexts", ArgsUsage: "[CONTEXT] [CONTEXT...]",
 		Flags: []cli.Flag{flags.Text("format", flags.Short("f"), "Format output using a custom template")},
@@ -77,64 +79,64 @@ func contextInspectCommand(e *env) *cli.Command {
 	}
 }
 
-func contextShowCommand(e *env) *cli.Command {
+func contextShowCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "show", Usage: "Print the name of the current context",
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintln(e.stdout, defaultContext)
+			_, err := fmt.Fprintln(e.Stdout, defaultContext)
 			return err
 		},
 	}
 }
 
-func contextUseCommand(e *env) *cli.Command {
+func contextUseCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "use", Usage: "Set the current docker context", ArgsUsage: "CONTEXT",
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
 				return err
 			}
 			if n := c.Args().First(); n != defaultContext {
 				return contextNotFound(n)
 			}
-			fmt.Fprintf(e.stderr, "Current context is now %q\n", defaultContext)
-			_, err := fmt.Fprintln(e.stdout, defaultContext)
+			fmt.Fprintf(e.Stderr, "Current context is now %q\n", defaultContext)
+			_, err := fmt.Fprintln(e.Stdout, defaultContext)
 			return err
 		},
 	}
 }
 
-func contextRemoveCommand(e *env) *cli.Command {
+func contextRemoveCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more contexts", ArgsUsage: "CONTEXT [CONTEXT...]",
 		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Force the removal of a context in use")},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
 				return err
 			}
-			return each(e, c.Args().Slice(), func(name string) error {
+			return command.Each(e, c.Args().Slice(), func(name string) error {
 				switch {
 				case name == defaultContext:
-					return cliErrorf("context %q cannot be removed", name)
+					return command.Errorf("context %q cannot be removed", name)
 				case c.Bool("force"):
 					return nil
 				}
-				return cliErrorf("context %q does not exist", name)
+				return command.Errorf("context %q does not exist", name)
 			})
 		},
 	}
 }
 
 // checkBuilder refuses the name of any builder but the one there is.
-func checkBuilder(e *env, name string) error {
+func checkBuilder(e *command.Env, name string) error {
 	if name == "" {
 		name = os.Getenv("BUILDX_BUILDER")
 	}
 	if name == "" || name == defaultContext {
 		return nil
 	}
-	return cliErrorf("ERROR: no builder %q found: there is one builder, %s", name, defaultContext)
+	return command.Errorf("ERROR: no builder %q found: there is one builder, %s", name, defaultContext)
 }

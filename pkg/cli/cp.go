@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -26,7 +28,7 @@ import (
 	"coracle/pkg/state"
 )
 
-func cpCommand(e *env) *cli.Command {
+func cpCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "cp", Usage: "Copy files/folders between a container and the local filesystem", ArgsUsage: "CONTAINER:SRC_PATH DEST_PATH|- | SRC_PATH|- CONTAINER:DEST_PATH",
 		Flags: []cli.Flag{
@@ -35,7 +37,7 @@ func cpCommand(e *env) *cli.Command {
 			flags.Bool("quiet", flags.Short("q"), "Suppress progress output during copy"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 2, 2); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 2, 2); err != nil {
 				return err
 			}
 			return runCopy(e, c)
@@ -56,26 +58,26 @@ func splitCopy(arg string) (ctr, name string) {
 	return ctr, name
 }
 
-func runCopy(e *env, c *cli.Context) error {
+func runCopy(e *command.Env, c *cli.Context) error {
 	fromCtr, src := splitCopy(c.Args().First())
 	toCtr, dst := splitCopy(c.Args().Get(1))
 	switch {
 	case fromCtr != "" && toCtr != "":
-		return cliErrorf("copying between containers is not supported")
+		return command.Errorf("copying between containers is not supported")
 	case fromCtr == "" && toCtr == "":
-		return cliErrorf("must specify at least one container source")
+		return command.Errorf("must specify at least one container source")
 	case src == "":
-		return cliErrorf("source can not be empty")
+		return command.Errorf("source can not be empty")
 	case dst == "":
-		return cliErrorf("destination can not be empty")
+		return command.Errorf("destination can not be empty")
 	}
-	cs, ctr, err := e.container(fromCtr + toCtr)
+	cs, ctr, err := e.Container(fromCtr + toCtr)
 	if err != nil {
 		return err
 	}
 	files, err := cs.OpenFiles(c.Context, ctr, ns.Inside(), false)
 	if errors.Is(err, state.ErrNeedsUserNS) && !ns.Inside() {
-		return e.again()
+		return e.Again()
 	}
 	if err != nil {
 		return err
@@ -106,7 +108,7 @@ func runCopy(e *env, c *cli.Context) error {
 	cs.Event(&ctr.Record, action, nil)
 	k.sayLeft()
 	if k.isLoud(c) && src != "-" && dst != "-" {
-		fmt.Fprintf(e.stderr, "Successfully copied %s to %s\n", size(k.copied.n), said)
+		fmt.Fprintf(e.Stderr, "Successfully copied %s to %s\n", command.Size(k.copied.n), said)
 	}
 	return nil
 }
@@ -117,20 +119,20 @@ func (k *copier) isLoud(c *cli.Context) bool {
 	if c.IsSet("quiet") {
 		return !c.Bool("quiet")
 	}
-	return isTerminal(k.e.stdout)
+	return command.IsTerminal(k.e.Stdout)
 }
 
 // sayLeft tells what was not copied.
 func (k *copier) sayLeft() {
 	for _, line := range k.left {
-		fmt.Fprintln(k.e.stderr, "WARNING: not copied: "+line)
+		fmt.Fprintln(k.e.Stderr, "WARNING: not copied: "+line)
 	}
 }
 
 // copier copies between a container and here, where "here" is a root like
 // another: the host's.
 type copier struct {
-	e              *env
+	e              *command.Env
 	files          *container.Files
 	name           string   // of the container, as it was typed
 	host           *os.File // the root directory
@@ -150,9 +152,9 @@ func place(src transfer.Info, contents bool, dst string, to *transfer.Info) (dir
 	case to != nil && to.Mode.IsDir():
 		return dst, strings.TrimPrefix(src.Name, "/"), nil
 	case to != nil && src.Mode.IsDir():
-		return "", "", cliErrorf("cannot copy directory")
+		return "", "", command.Errorf("cannot copy directory")
 	case to == nil && slash && !src.Mode.IsDir():
-		return "", "", cliErrorf("no such directory")
+		return "", "", command.Errorf("no such directory")
 	}
 	return path.Dir(path.Clean(dst)), path.Base(path.Clean(dst)), nil
 }
@@ -193,9 +195,9 @@ func checkKind(to *transfer.Info, where string) error {
 	switch {
 	case to == nil:
 	case to.Mode&fs.ModeDevice != 0:
-		return cliErrorf("%s must be a directory or a regular file: got a device", where)
+		return command.Errorf("%s must be a directory or a regular file: got a device", where)
 	case to.Mode&(fs.ModeIrregular|fs.ModeNamedPipe|fs.ModeSocket) != 0:
-		return cliErrorf("%s must be a directory or a regular file: got an irregular file", where)
+		return command.Errorf("%s must be a directory or a regular file: got an irregular file", where)
 	}
 	return nil
 }
@@ -207,10 +209,10 @@ func (k *copier) out(src, dst string) error {
 		return err
 	}
 	if dst == "-" {
-		if isTerminal(k.e.stdout.File) {
-			return cliErrorf("refusing to copy to a terminal: redirect the output")
+		if command.IsTerminal(k.e.Stdout.File) {
+			return command.Errorf("refusing to copy to a terminal: redirect the output")
 		}
-		k.left, err = k.files.Out(k.e.stdout.File, container.CopyOptions{Path: src, As: strings.TrimPrefix(info.Name, "/"), Follow: follow})
+		k.left, err = k.files.Out(k.e.Stdout.File, container.CopyOptions{Path: src, As: strings.TrimPrefix(info.Name, "/"), Follow: follow})
 		return err
 	}
 	abs, err := absoluteWithSlash(dst)
@@ -229,7 +231,7 @@ func (k *copier) out(src, dst string) error {
 		return err
 	}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return cliErrorf("invalid output path: directory %q does not exist", dir)
+		return command.Errorf("invalid output path: directory %q does not exist", dir)
 	}
 	return k.pipe(
 		func(w *os.File) ([]string, error) {
@@ -262,11 +264,11 @@ func (k *copier) in(src, dst string) error {
 	var missing *transfer.NotFoundError
 	switch {
 	case errors.As(err, &missing):
-		return cliErrorf("lstat %s: no such file or directory", strings.TrimSuffix(abs, "/."))
+		return command.Errorf("lstat %s: no such file or directory", strings.TrimSuffix(abs, "/."))
 	case err != nil:
 		return err
 	case info.Mode&fs.ModeDevice != 0:
-		return cliErrorf("cannot copy %s: it is a device", src)
+		return command.Errorf("cannot copy %s: it is a device", src)
 	}
 	dir, as, err := place(info, contentsOnly(src), dst, to)
 	if err != nil {
@@ -289,9 +291,9 @@ func (k *copier) in(src, dst string) error {
 // stream unpacks what comes in, which may be compressed.
 func (k *copier) stream(dst string, to *transfer.Info) error {
 	if to == nil || !to.Mode.IsDir() {
-		return cliErrorf("destination \"%s:%s\" must be a directory", k.name, dst)
+		return command.Errorf("destination \"%s:%s\" must be a directory", k.name, dst)
 	}
-	plain, err := oci.Decompress(k.e.stdin)
+	plain, err := oci.Decompress(k.e.Stdin)
 	if err != nil {
 		return err
 	}

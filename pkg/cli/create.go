@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 
+	"coracle/pkg/cli/command"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
@@ -17,47 +19,47 @@ import (
 	"coracle/pkg/state"
 )
 
-func createCommand(e *env) *cli.Command {
+func createCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "create", Usage: "Create a new container", ArgsUsage: "IMAGE [COMMAND] [ARG...]",
 		Flags: slices.Concat(createFlags(), createLimitFlags(), healthFlags()),
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
 				return err
 			}
 			ctr, err := createWithFile(e, c, state.NewID())
 			if err != nil {
 				return createError(e, "create", err)
 			}
-			cs, err := e.containers()
+			cs, err := e.Containers()
 			if err == nil {
 				err = fillVolumes(c.Context, e, cs, ctr)
 			}
 			if err != nil {
 				return createError(e, "create", err)
 			}
-			fmt.Fprintln(e.stdout, ctr.ID)
+			fmt.Fprintln(e.Stdout, ctr.ID)
 			return nil
 		},
 	}
 }
 
 // createError keeps a code that was decided already.
-func createError(e *env, cmd string, err error) error {
-	var code *exitError
+func createError(e *command.Env, cmd string, err error) error {
+	var code *command.ExitError
 	if errors.As(err, &code) {
-		if code.err != nil {
-			fmt.Fprintf(e.stderr, "%s: %s\n\nRun '%s %s --help' for more information\n", e.program, message(e, code.err), e.program, cmd)
+		if code.Err != nil {
+			fmt.Fprintf(e.Stderr, "%s: %s\n\nRun '%s %s --help' for more information\n", e.Program, command.Message(e, code.Err), e.Program, cmd)
 		}
-		return exit(code.code)
+		return command.Exit(code.Code)
 	}
-	return runError(e, cmd, err)
+	return command.RunError(e, cmd, err)
 }
 
 // abandon removes a container that run has made and that did not start: a
 // corrected command line may have the same name. Why it did not start is the
 // error to tell of.
-func abandon(ctx context.Context, e *env, cs *container.Store, ctr *container.Container) {
+func abandon(ctx context.Context, e *command.Env, cs *container.Store, ctr *container.Container) {
 	now, err := cs.Load(ctr.ID)
 	if err == nil && now.State.Status == container.Created {
 		_ = cs.Remove(ctx, now)
@@ -66,7 +68,7 @@ func abandon(ctx context.Context, e *env, cs *container.Store, ctr *container.Co
 }
 
 // createWithFile makes a container, and the file that was asked for with its ID.
-func createWithFile(e *env, c *cli.Context, id string) (*container.Container, error) {
+func createWithFile(e *command.Env, c *cli.Context, id string) (*container.Container, error) {
 	cid, err := openIDFile(c.String("cidfile"))
 	if err != nil {
 		return nil, err
@@ -76,8 +78,8 @@ func createWithFile(e *env, c *cli.Context, id string) (*container.Container, er
 	if err != nil {
 		return nil, err
 	}
-	if err := cid.write(id, fileMode(e)); err != nil {
-		if cs, cerr := e.containers(); cerr == nil {
+	if err := cid.write(id, command.FileMode(e)); err != nil {
+		if cs, cerr := e.Containers(); cerr == nil {
 			abandon(c.Context, e, cs, ctr)
 		}
 		return nil, err
@@ -87,8 +89,8 @@ func createWithFile(e *env, c *cli.Context, id string) (*container.Container, er
 
 // createAsked makes the container that the flags ask for, of an image that is
 // pulled when it is missing.
-func createAsked(e *env, c *cli.Context, id string) (*container.Container, error) {
-	d, err := e.open()
+func createAsked(e *command.Env, c *cli.Context, id string) (*container.Container, error) {
+	d, err := e.Open()
 	if err != nil {
 		return nil, err
 	}
@@ -101,33 +103,33 @@ func createAsked(e *env, c *cli.Context, id string) (*container.Container, error
 			return resolveForRun(ctx, e, d, q.Image, q.Platform, c.String("pull"), c.Bool("quiet"))
 		},
 		Find: func(ref string) (overlay.Details, error) {
-			img, _, err := e.image(ref)
+			img, _, err := e.Image(ref)
 			if err != nil {
 				return overlay.Details{}, err
 			}
-			return e.details(img.ID)
+			return e.Details(img.ID)
 		},
-	}, func(list []docker.Warning) { warnAll(e, list) })
+	}, func(list []docker.Warning) { command.WarnAll(e, list) })
 }
 
 // fillVolumes gives the new volumes of a container that is not started yet
 // what the image has for them.
-func fillVolumes(ctx context.Context, e *env, cs *container.Store, ctr *container.Container) error {
+func fillVolumes(ctx context.Context, e *command.Env, cs *container.Store, ctr *container.Container) error {
 	if !cs.NeedsFill(ctr) {
 		return nil
 	}
-	if err := e.enter(e.stderr, "__fill", ctr.ID); err != nil {
+	if err := e.Enter(e.Stderr, "__fill", ctr.ID); err != nil {
 		_ = cs.Remove(ctx, ctr)
 		_ = cs.RemoveAnonymousVolumes(ctr)
 		_ = sweepTrash(e, cs)
-		return saidInside(err)
+		return command.SaidInside(err)
 	}
 	return nil
 }
 
 // fillInside is fillVolumes inside the user namespace.
-func fillInside(ctx context.Context, e *env, id string) error {
-	cs, ctr, err := e.container(id)
+func fillInside(ctx context.Context, e *command.Env, id string) error {
+	cs, ctr, err := e.Container(id)
 	if err != nil {
 		return err
 	}

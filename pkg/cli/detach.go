@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"github.com/urfave/cli/v2"
 )
 
@@ -52,11 +54,11 @@ func copyInput(to io.Writer, from io.Reader, tty bool, keys []byte) (detach bool
 }
 
 // detachKeys are those of the flag, or of the user's configuration.
-func detachKeys(e *env, c *cli.Context) ([]byte, error) {
+func detachKeys(e *command.Env, c *cli.Context) ([]byte, error) {
 	if s := c.String("detach-keys"); s != "" {
 		return parseDetachKeys(s)
 	}
-	if s := config(e, "detachKeys"); s != "" {
+	if s := command.Config(e, "detachKeys"); s != "" {
 		return parseDetachKeys(s)
 	}
 	return parseDetachKeys("ctrl-p,ctrl-q")
@@ -77,7 +79,7 @@ func parseDetachKeys(s string) ([]byte, error) {
 		case isCtrl && len(name) == 1 && strings.Contains(`@[\]^_`, name):
 			keys = append(keys, name[0]-'@')
 		default:
-			return nil, cliErrorf("invalid detach keys (%s): Unknown character: '%s'", s, k)
+			return nil, command.Errorf("invalid detach keys (%s): Unknown character: '%s'", s, k)
 		}
 	}
 	return keys, nil

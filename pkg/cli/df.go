@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/docker/go-units"
@@ -23,7 +25,7 @@ import (
 	"coracle/pkg/overlay"
 )
 
-func dfCommand(e *env) *cli.Command {
+func dfCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "df", Usage: "Show docker disk usage",
 		Flags: []cli.Flag{
@@ -31,10 +33,10 @@ func dfCommand(e *env) *cli.Command {
 			flags.Bool("verbose", flags.Short("v"), "Show detailed information on space usage"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 				return err
 			}
-			return e.inside(func(st *overlay.Store) error {
+			return e.Inside(func(st *overlay.Store) error {
 				u, err := measure(c.Context, e, st)
 				if err != nil {
 					return err
@@ -43,7 +45,7 @@ func dfCommand(e *env) *cli.Command {
 					return printUseOfEach(e, u, c.String("format"))
 				}
 				l := formatter.DiskUsage()
-				return printList(e, l, l.Format(c.String("format"), false), u.rows())
+				return command.PrintList(e, l, l.Format(c.String("format"), false), u.rows())
 			})
 		},
 	}
@@ -73,15 +75,15 @@ type volumeUse struct {
 
 // measure looks at everything, inside the user namespace: files of other ids
 // can be read there. A damaged thing is told of and left out.
-func measure(ctx context.Context, e *env, st *overlay.Store) (diskUse, error) {
+func measure(ctx context.Context, e *command.Env, st *overlay.Store) (diskUse, error) {
 	var u diskUse
-	cs, err := e.containers()
+	cs, err := e.Containers()
 	if err != nil {
 		return u, err
 	}
 	var bad error
 	if u.containers, bad = cs.List(); bad != nil {
-		tellError(e, bad)
+		command.Tell(e, bad)
 	}
 	if u.own, err = ownSizes(e, u.containers); err != nil {
 		return u, err
@@ -205,34 +207,34 @@ func (u diskUse) each(cs *container.Store) usedThings {
 	return all
 }
 
-func printUseOfEach(e *env, u diskUse, format string) error {
-	cs, err := e.containers()
+func printUseOfEach(e *command.Env, u diskUse, format string) error {
+	cs, err := e.Containers()
 	if err != nil {
 		return err
 	}
 	all := u.each(cs)
 	if format != "" && format != formatter.TableKey {
 		if strings.HasPrefix(format, formatter.TableKey) {
-			return cliErrorf("df -v has several tables: give a template without \"table\"")
+			return command.Errorf("df -v has several tables: give a template without \"table\"")
 		}
-		return printObject(e, format, all)
+		return command.PrintObject(e, format, all)
 	}
-	fmt.Fprint(e.stdout, "Images space usage:\n\n")
+	fmt.Fprint(e.Stdout, "Images space usage:\n\n")
 	l := formatter.Images(false).Columns("{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.SharedSize}}\t{{.UniqueSize}}\t{{.Containers}}")
-	if err := printList(e, l, l.Format("", false), all.Images); err != nil {
+	if err := command.PrintList(e, l, l.Format("", false), all.Images); err != nil {
 		return err
 	}
-	fmt.Fprint(e.stdout, "\nContainers space usage:\n\n")
+	fmt.Fprint(e.Stdout, "\nContainers space usage:\n\n")
 	l = formatter.Containers(false).Columns("{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}")
-	if err := printList(e, l, l.Format("", false), all.Containers); err != nil {
+	if err := command.PrintList(e, l, l.Format("", false), all.Containers); err != nil {
 		return err
 	}
-	fmt.Fprint(e.stdout, "\nLocal Volumes space usage:\n\n")
+	fmt.Fprint(e.Stdout, "\nLocal Volumes space usage:\n\n")
 	l = formatter.Volumes().Columns("{{.Name}}\t{{.Links}}\t{{.Size}}")
-	if err := printList(e, l, l.Format("", false), all.Volumes); err != nil {
+	if err := command.PrintList(e, l, l.Format("", false), all.Volumes); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "\nBuild cache usage: %s\n\n", units.HumanSize(float64(dockerfile.CacheSize(u.cache))))
+	fmt.Fprintf(e.Stdout, "\nBuild cache usage: %s\n\n", units.HumanSize(float64(dockerfile.CacheSize(u.cache))))
 	l = formatter.BuildCache()
-	return printList(e, l, l.Format("", false), all.BuildCache)
+	return command.PrintList(e, l, l.Format("", false), all.BuildCache)
 }

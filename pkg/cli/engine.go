@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -37,17 +39,17 @@ func programFlags() []cli.Flag {
 }
 
 // before takes the program's own flags.
-func before(e *env, c *cli.Context) error {
-	e.root = c.String("root")
+func before(e *command.Env, c *cli.Context) error {
+	e.Root = c.String("root")
 	switch l := c.String("log-level"); l {
 	case "", "trace", "debug", "info", "warn", "warning", "error", "fatal", "panic":
 	default:
-		return cliErrorf("Unable to parse logging level: %s", l)
+		return command.Errorf("Unable to parse logging level: %s", l)
 	}
 	if err := checkEngine(c); err != nil {
 		return err
 	}
-	e.config = c.String("config")
+	e.Config = c.String("config")
 	return nil
 }
 
@@ -60,7 +62,7 @@ func checkEngine(c *cli.Context) error {
 	case len(hosts) > 1:
 		return &flags.UsageError{Message: fmt.Sprintf("invalid argument %q for \"-H, --host\" flag: specify only one -H", hosts[1]), Code: 125}
 	case len(hosts) == 1 && named != "":
-		return cliErrorf("conflicting options: cannot specify both --host and --context")
+		return command.Errorf("conflicting options: cannot specify both --host and --context")
 	case named != "":
 		return checkContext(named, "leave out --context, or say --context default")
 	case len(hosts) == 1:
@@ -75,7 +77,7 @@ func checkContext(name, remedy string) error {
 	if name == "" || name == defaultContext {
 		return nil
 	}
-	return &cliErrorWithHint{cliErrorf("Failed to initialize: unable to resolve docker endpoint: context %q: context not found: there is one context, %s, and no daemon to connect to", name, defaultContext), remedy}
+	return &cliErrorWithHint{command.Errorf("Failed to initialize: unable to resolve docker endpoint: context %q: context not found: there is one context, %s, and no daemon to connect to", name, defaultContext), remedy}
 }
 
 // checkHost takes the sockets where Docker's clients look for the engine of
@@ -90,7 +92,7 @@ func checkHost(host, remedy string) error {
 	if host == "" || ok && slices.Contains(ours, socket) {
 		return nil
 	}
-	return &cliErrorWithHint{cliErrorf("failed to connect to the docker API at %s: coracle is no client of another engine: it has no daemon, and works on this host only", host), remedy}
+	return &cliErrorWithHint{command.Errorf("failed to connect to the docker API at %s: coracle is no client of another engine: it has no daemon, and works on this host only", host), remedy}
 }
 
 // cliErrorWithHint is a mistake that the user can do something about.
@@ -105,8 +107,8 @@ func (e *cliErrorWithHint) Hint() string { return e.remedy }
 func (e *cliErrorWithHint) Unwrap() error { return e.error }
 
 // versionLine is what -v prints, in the form that scripts take apart.
-func versionLine(e *env) string {
-	name := e.program
+func versionLine(e *command.Env) string {
+	name := e.Program
 	if name == "docker" {
 		name = "Docker"
 	}

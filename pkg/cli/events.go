@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -21,15 +23,15 @@ import (
 )
 
 // event writes down what happened to an object that is not a container.
-func event(e *env, kind, action, id, name string) {
+func event(e *command.Env, kind, action, id, name string) {
 	attributes := map[string]string{"name": name}
 	if kind == events.Network {
 		attributes["type"] = "bridge"
 	}
-	_ = events.Append(e.dirs.Root, events.New(kind, action, id, attributes))
+	_ = events.Append(e.Dirs.Root, events.New(kind, action, id, attributes))
 }
 
-func eventsCommand(e *env) *cli.Command {
+func eventsCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "events", Usage: "Get real time events from the server",
 		Flags: []cli.Flag{
@@ -39,7 +41,7 @@ func eventsCommand(e *env) *cli.Command {
 			flags.Text("until", nil, "Stream events until this timestamp"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 				return err
 			}
 			return runEvents(e, c)
@@ -47,8 +49,8 @@ func eventsCommand(e *env) *cli.Command {
 	}
 }
 
-func runEvents(e *env, c *cli.Context) error {
-	d, err := e.open()
+func runEvents(e *command.Env, c *cli.Context) error {
+	d, err := e.Open()
 	if err != nil {
 		return err
 	}
@@ -62,10 +64,10 @@ func runEvents(e *env, c *cli.Context) error {
 	}
 	var o events.Options
 	if o.Since, err = docker.ParseMoment(c.String("since")); err != nil {
-		return cliErrorf("%v", err)
+		return command.Errorf("%v", err)
 	}
 	if o.Until, err = docker.ParseMoment(c.String("until")); err != nil {
-		return cliErrorf("%v", err)
+		return command.Errorf("%v", err)
 	}
 	o.Past = !o.Since.IsZero() || !o.Until.IsZero() && o.Until.Before(time.Now())
 	o.Follow = o.Until.IsZero() || o.Until.After(time.Now())
@@ -78,10 +80,10 @@ func runEvents(e *env, c *cli.Context) error {
 }
 
 // eventPrinter returns what prints one event.
-func eventPrinter(e *env, format string) (func(events.Event) error, error) {
+func eventPrinter(e *command.Env, format string) (func(events.Event) error, error) {
 	if format == "" {
 		return func(ev events.Event) error {
-			_, err := fmt.Fprintln(e.stdout, eventLine(ev))
+			_, err := fmt.Fprintln(e.Stdout, eventLine(ev))
 			return err
 		}, nil
 	}
@@ -94,14 +96,14 @@ func eventPrinter(e *env, format string) (func(events.Event) error, error) {
 		err = bad.Unwrap()
 	}
 	if err != nil {
-		return nil, exitWith(64, cliErrorf("Error parsing format: %v", err))
+		return nil, command.ExitWith(64, command.Errorf("Error parsing format: %v", err))
 	}
 	return func(ev events.Event) error {
 		var b strings.Builder
 		if err := t.Execute(&b, ev); err != nil {
-			return cliErrorf("%v", err)
+			return command.Errorf("%v", err)
 		}
-		_, err := fmt.Fprintln(e.stdout, b.String())
+		_, err := fmt.Fprintln(e.Stdout, b.String())
 		return err
 	}, nil
 }

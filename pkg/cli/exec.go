@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/docker"
 
@@ -19,7 +21,7 @@ import (
 	"coracle/pkg/container"
 )
 
-func execCommand(e *env) *cli.Command {
+func execCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "exec", Usage: "Execute a command in a running container", ArgsUsage: "CONTAINER COMMAND [ARG...]",
 		Flags: []cli.Flag{
@@ -34,7 +36,7 @@ func execCommand(e *env) *cli.Command {
 			flags.Text("workdir", flags.Short("w"), "Working directory inside the container"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 2, -1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 2, -1); err != nil {
 				return err
 			}
 			return runExec(e, c)
@@ -42,15 +44,15 @@ func execCommand(e *env) *cli.Command {
 	}
 }
 
-func runExec(e *env, c *cli.Context) error {
-	if c.Bool("tty") && c.Bool("interactive") && !c.Bool("detach") && !isTerminal(e.stdin) {
+func runExec(e *command.Env, c *cli.Context) error {
+	if c.Bool("tty") && c.Bool("interactive") && !c.Bool("detach") && !command.IsTerminal(e.Stdin) {
 		return errNoTerminal
 	}
 	keys, err := detachKeys(e, c)
 	if err != nil {
 		return err
 	}
-	cs, ctr, err := e.container(c.Args().First())
+	cs, ctr, err := e.Container(c.Args().First())
 	if err != nil {
 		return err
 	}
@@ -63,7 +65,7 @@ func runExec(e *env, c *cli.Context) error {
 		Cmd: c.Args().Tail(), Env: vars, WorkingDir: c.String("workdir"), User: c.String("user"), Tty: c.Bool("tty"), Privileged: c.Bool("privileged"),
 		AttachStdin: attach && c.Bool("interactive"), AttachStdout: attach, AttachStderr: attach,
 	}
-	if ws, err := unix.IoctlGetWinsize(int(e.stdout.Fd()), unix.TIOCGWINSZ); err == nil && q.Tty {
+	if ws, err := unix.IoctlGetWinsize(int(e.Stdout.Fd()), unix.TIOCGWINSZ); err == nil && q.Tty {
 		q.ConsoleSize = &[2]uint{uint(ws.Row), uint(ws.Col)}
 	}
 	o := docker.ExecOptions(q)
@@ -71,7 +73,7 @@ func runExec(e *env, c *cli.Context) error {
 	if err != nil {
 		var se *container.StartError
 		if errors.As(err, &se) {
-			return exitWith(se.Code, err)
+			return command.ExitWith(se.Code, err)
 		}
 		return err
 	}
@@ -81,13 +83,13 @@ func runExec(e *env, c *cli.Context) error {
 	}
 	code, err := talkExec(e, es, o, keys)
 	if err != nil {
-		return lostOutput(code, err)
+		return command.LostOutput(code, err)
 	}
-	return exit(code)
+	return command.Exit(code)
 }
 
 // talkExec carries the streams of another process in the container.
-func talkExec(e *env, es *container.ExecSession, o container.ExecOptions, keys []byte) (int, error) {
+func talkExec(e *command.Env, es *container.ExecSession, o container.ExecOptions, keys []byte) (int, error) {
 	sigs := make(chan os.Signal, 16)
 	stop := make(chan struct{})
 	defer close(stop)
@@ -100,18 +102,18 @@ func talkExec(e *env, es *container.ExecSession, o container.ExecOptions, keys [
 	if o.Tty {
 		signal.Notify(sigs, unix.SIGWINCH)
 		if o.Stdin {
-			restore = makeRaw(e.stdin)
+			restore = makeRaw(e.Stdin)
 		}
-		out.copy(e.stdout.File, "/dev/stdout", es.Stdin)
+		out.copy(e.Stdout.File, "/dev/stdout", es.Stdin)
 	} else {
-		out.copy(e.stdout.File, "/dev/stdout", es.Stdout)
-		out.copy(e.stderr, "/dev/stderr", es.Stderr)
+		out.copy(e.Stdout.File, "/dev/stdout", es.Stdout)
+		out.copy(e.Stderr, "/dev/stderr", es.Stderr)
 	}
 	defer signal.Stop(sigs)
-	go forwardSignals(&es.Session, e.stdout.File, sigs, stop, make(chan struct{}))
+	go forwardSignals(&es.Session, e.Stdout.File, sigs, stop, make(chan struct{}))
 	if o.Stdin && es.Stdin != nil {
 		go func() {
-			if copyInput(es.Stdin, e.stdin, o.Tty, keys) {
+			if copyInput(es.Stdin, e.Stdin, o.Tty, keys) {
 				close(detached)
 			} else if !o.Tty {
 				es.Stdin.Close()
@@ -131,7 +133,7 @@ func talkExec(e *env, es *container.ExecSession, o container.ExecOptions, keys [
 	case <-detached:
 		restore()
 		_ = es.Send(container.Request{Op: container.OpDetach}) // it goes on, whoever hears of it
-		fmt.Fprintln(e.stderr, "read escape sequence")
+		fmt.Fprintln(e.Stderr, "read escape sequence")
 		return 0, nil
 	case s := <-quit:
 		return killedBy(s), nil

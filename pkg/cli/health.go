@@ -5,6 +5,8 @@ package cli
 import (
 	"time"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	moby "github.com/moby/moby/api/types/container"
@@ -34,17 +36,17 @@ func askHealth(c *cli.Context) (*moby.HealthConfig, error) {
 		"health-interval": &h.Interval, "health-timeout": &h.Timeout, "health-start-period": &h.StartPeriod, "health-start-interval": &h.StartInterval,
 	} {
 		if *to = c.Duration(name); *to < 0 {
-			return nil, cliErrorf("--%s cannot be negative", name)
+			return nil, command.Errorf("--%s cannot be negative", name)
 		}
 		given = given || *to != 0
 	}
 	if h.Retries = c.Int("health-retries"); h.Retries < 0 {
-		return nil, cliErrorf("--health-retries cannot be negative")
+		return nil, command.Errorf("--health-retries cannot be negative")
 	}
 	given = given || h.Retries != 0
 	switch {
 	case c.Bool("no-healthcheck") && given:
-		return nil, cliErrorf("--no-healthcheck conflicts with --health-* options")
+		return nil, command.Errorf("--no-healthcheck conflicts with --health-* options")
 	case c.Bool("no-healthcheck"):
 		return &moby.HealthConfig{Test: []string{"NONE"}}, nil
 	case given:

@@ -5,13 +5,15 @@ package cli
 import (
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
 )
 
 // helpCommand is `help [COMMAND…]`.
-func helpCommand(e *env) *cli.Command {
+func helpCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "help", Usage: "Help about the command", ArgsUsage: "[command]", SkipFlagParsing: true,
 		Action: func(c *cli.Context) error {
@@ -20,7 +22,7 @@ func helpCommand(e *env) *cli.Command {
 			for _, w := range words {
 				next := flags.FindCommand(cmds, w)
 				if next == nil || strings.HasPrefix(w, "__") {
-					return cliErrorf("unknown help topic: %v", strings.Join(words, " "))
+					return command.Errorf("unknown help topic: %v", strings.Join(words, " "))
 				}
 				cmd, cmds = next, next.Subcommands
 			}

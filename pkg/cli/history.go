@@ -5,6 +5,8 @@ package cli
 import (
 	"time"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -13,7 +15,7 @@ import (
 	"coracle/pkg/docker"
 )
 
-func historyCommand(e *env) *cli.Command {
+func historyCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "history", Usage: "Show the history of an image", ArgsUsage: "IMAGE",
 		Flags: []cli.Flag{
@@ -22,7 +24,7 @@ func historyCommand(e *env) *cli.Command {
 			flags.Text("platform", nil, "Show history for the given platform: an image here has one"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
 				return err
 			}
 			return runHistory(e, c)
@@ -30,8 +32,8 @@ func historyCommand(e *env) *cli.Command {
 	}
 }
 
-func runHistory(e *env, c *cli.Context) error {
-	s, err := images(e)
+func runHistory(e *command.Env, c *cli.Context) error {
+	s, err := command.Images(e)
 	if err != nil {
 		return err
 	}
@@ -49,5 +51,5 @@ func runHistory(e *env, c *cli.Context) error {
 	for i, h := range items {
 		rows[i] = formatter.HistoryRow(h, human, !c.Bool("no-trunc"), now)
 	}
-	return printList(e, list, listFormat(e, c, list, ""), rows)
+	return command.PrintList(e, list, command.ListFormat(e, c, list, ""), rows)
 }

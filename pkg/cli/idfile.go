@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"coracle/pkg/cli/command"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -32,13 +34,13 @@ func openIDFile(name string) (*idFile, error) {
 		err = path.Err
 	}
 	if err != nil {
-		return nil, cliErrorf("failed to create the container ID file: open %s: %v", name, err)
+		return nil, command.Errorf("failed to create the container ID file: open %s: %v", name, err)
 	}
 	return &idFile{f, name}, nil
 }
 
 func errIDFileFound(name string) error {
-	return cliErrorf("container ID file found, make sure the other container isn't running or delete %s", name)
+	return command.Errorf("container ID file found, make sure the other container isn't running or delete %s", name)
 }
 
 // write gives the file its content, mode and name.
@@ -61,7 +63,7 @@ func (i *idFile) write(id string, mode fs.FileMode) error {
 		err = path.Err
 	}
 	if err != nil {
-		return cliErrorf("failed to write the container ID to the file: write %s: %v", i.name, err)
+		return command.Errorf("failed to write the container ID to the file: write %s: %v", i.name, err)
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -16,13 +18,13 @@ import (
 	"coracle/pkg/overlay"
 )
 
-func pruneImagesCommand(e *env) *cli.Command {
+func pruneImagesCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove unused images",
 		Flags: []cli.Flag{flags.Bool("all", flags.Short("a"), "Remove all unused images, not just dangling ones"), flags.Bool("force", flags.Short("f"), "Do not prompt for confirmation"),
 			flags.List("filter", nil, "Provide filter values (e.g. \"until=<timestamp>\")")},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 				return err
 			}
 			f, err := docker.PruneFilters(c.StringSlice("filter"), "dangling")
@@ -37,11 +39,11 @@ func pruneImagesCommand(e *env) *cli.Command {
 			if every {
 				warning = "WARNING! This will remove all images without at least one container associated to them."
 			}
-			if ok, err := agreed(e, c, warning); !ok || err != nil {
+			if ok, err := command.Agreed(e, c, warning); !ok || err != nil {
 				return err
 			}
 			return insideForced(e, func(st *overlay.Store) error {
-				return pruneAll(e, c, f, func(e *env, c *cli.Context, f docker.Filters) (pruned, error) {
+				return pruneAll(e, c, f, func(e *command.Env, c *cli.Context, f docker.Filters) (pruned, error) {
 					return pruneImages(e, c, image.Within(st, container.ImageUsers), f)
 				})
 			})
@@ -51,9 +53,9 @@ func pruneImagesCommand(e *env) *cli.Command {
 
 // insideForced is inside for a command that has been agreed to: it does not ask
 // again.
-func insideForced(e *env, f func(*overlay.Store) error) error {
-	e.args = append(slices.DeleteFunc(slices.Clone(e.args), func(a string) bool { return a == "-f" || a == "--force" }), "--force")
-	return e.inside(f)
+func insideForced(e *command.Env, f func(*overlay.Store) error) error {
+	e.Args = append(slices.DeleteFunc(slices.Clone(e.Args), func(a string) bool { return a == "-f" || a == "--force" }), "--force")
+	return e.Inside(f)
 }
 
 // everyImage reports whether images with names are pruned, too.
@@ -62,7 +64,7 @@ func everyImage(c *cli.Context, f docker.Filters) (bool, error) {
 	return c.Bool("all") || dangling != nil && !*dangling, err
 }
 
-func pruneImages(e *env, c *cli.Context, s *image.Store, f docker.Filters) (pruned, error) {
+func pruneImages(e *command.Env, c *cli.Context, s *image.Store, f docker.Filters) (pruned, error) {
 	p := pruned{heading: "Deleted Images:"}
 	ix, err := s.Index(c.Context)
 	if err != nil {
@@ -83,8 +85,8 @@ func pruneImages(e *env, c *cli.Context, s *image.Store, f docker.Filters) (prun
 	}
 	p.freed = got.Freed
 	for _, f := range got.Failures {
-		tellError(e, f)
-		err = errors.Join(err, exit(1))
+		command.Tell(e, f)
+		err = errors.Join(err, command.Exit(1))
 	}
 	return p, err
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/moby/moby/api/types/image"
@@ -19,7 +21,7 @@ import (
 	"coracle/pkg/overlay"
 )
 
-func imagesCommand(e *env, name string, aliases ...string) *cli.Command {
+func imagesCommand(e *command.Env, name string, aliases ...string) *cli.Command {
 	return &cli.Command{
 		Name: name, Aliases: aliases, Usage: "List images", ArgsUsage: "[REPOSITORY[:TAG]]",
 		Flags: []cli.Flag{
@@ -32,7 +34,7 @@ func imagesCommand(e *env, name string, aliases ...string) *cli.Command {
 			flags.Bool("tree", nil, "List multi-platform images as a tree (EXPERIMENTAL)"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 1); err != nil {
 				return err
 			}
 			return runImages(e, c)
@@ -40,8 +42,8 @@ func imagesCommand(e *env, name string, aliases ...string) *cli.Command {
 	}
 }
 
-func runImages(e *env, c *cli.Context) error {
-	ix, err := e.index()
+func runImages(e *command.Env, c *cli.Context) error {
+	ix, err := e.Index()
 	if err != nil {
 		return err
 	}
@@ -59,18 +61,18 @@ func runImages(e *env, c *cli.Context) error {
 	var shown []image.Summary
 	for _, img := range images {
 		if img.Damaged != "" {
-			fmt.Fprintln(e.stderr, "WARNING: "+(&overlay.DamagedError{ID: img.ID, Reason: img.Damaged}).Error())
+			fmt.Fprintln(e.Stderr, "WARNING: "+(&overlay.DamagedError{ID: img.ID, Reason: img.Damaged}).Error())
 		}
 		if s := docker.ImageSummary(img); f.KeepNames(&s) || docker.Dangling(img) && (c.Bool("all") || len(f["dangling"]) > 0) && len(f["reference"]) == 0 {
 			shown = append(shown, s)
 		}
 	}
 	if len(shown) == 0 && c.Args().First() == "ls" {
-		fmt.Fprintf(e.stderr, "No images found matching \"ls\": did you mean \"%s image ls\"?\n", e.program)
+		fmt.Fprintf(e.Stderr, "No images found matching \"ls\": did you mean \"%s image ls\"?\n", e.Program)
 	}
 	digests := c.Bool("digests")
 	list := formatter.Images(digests)
-	format := listFormat(e, c, list, "imagesFormat")
+	format := command.ListFormat(e, c, list, "imagesFormat")
 	rows, now := []*formatter.ImageContext{}, time.Now()
 	for _, s := range shown {
 		all := formatter.ImageRows(s, digests || strings.Contains(format, ".Digest"), !c.Bool("no-trunc"), now)
@@ -79,7 +81,7 @@ func runImages(e *env, c *cli.Context) error {
 		}
 		rows = append(rows, all...)
 	}
-	return printList(e, list, format, rows)
+	return command.PrintList(e, list, format, rows)
 }
 
 func filterImages(ix *overlay.Index, f docker.Filters) ([]overlay.Image, error) {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"text/tabwriter"
 
+	"coracle/pkg/cli/command"
+
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
@@ -18,23 +20,23 @@ import (
 
 // imageTree is `images --tree`: below each image its platforms, of which there
 // is one here, and a U for those that a container uses.
-func imageTree(e *env, c *cli.Context, images []overlay.Image, f docker.Filters) error {
+func imageTree(e *command.Env, c *cli.Context, images []overlay.Image, f docker.Filters) error {
 	if c.Bool("quiet") || c.String("format") != "" || c.Bool("digests") || c.Bool("no-trunc") {
 		for _, name := range []string{"quiet", "no-trunc", "digests", "format"} {
 			if c.IsSet(name) {
-				return cliErrorf("--%s is not yet supported with --tree", name)
+				return command.Errorf("--%s is not yet supported with --tree", name)
 			}
 		}
 	}
-	cs, err := e.containers()
+	cs, err := e.Containers()
 	if err != nil {
 		return err
 	}
 	containers, bad := cs.List()
 	if bad != nil {
-		tellError(e, bad)
+		command.Tell(e, bad)
 	}
-	w := tabwriter.NewWriter(e.stdout, 0, 1, 3, ' ', 0)
+	w := tabwriter.NewWriter(e.Stdout, 0, 1, 3, ' ', 0)
 	fmt.Fprintln(w, "IMAGE\tID\tDISK USAGE\tCONTENT SIZE\tEXTRA")
 	for _, img := range images {
 		names := familiarNames(img, f)
@@ -48,8 +50,8 @@ func imageTree(e *env, c *cli.Context, images []overlay.Image, f docker.Filters)
 			}
 		}
 		for _, n := range names {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n└─ %s\t%s\t%s\t%s\t%s\n", n, img.ID[:12], size(img.Size), size(img.Size), used,
-				platformOf(img), img.ID[:12], size(img.Size), size(img.Size), used)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n└─ %s\t%s\t%s\t%s\t%s\n", n, img.ID[:12], command.Size(img.Size), command.Size(img.Size), used,
+				platformOf(img), img.ID[:12], command.Size(img.Size), command.Size(img.Size), used)
 		}
 	}
 	return w.Flush()
@@ -76,8 +78,8 @@ func givenPlatform(c *cli.Context) []string {
 }
 
 // platformCheck refuses a --platform that images are not for.
-func platformCheck(e *env, c *cli.Context, args ...string) error {
-	s, err := images(e)
+func platformCheck(e *command.Env, c *cli.Context, args ...string) error {
+	s, err := command.Images(e)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
@@ -15,7 +17,7 @@ import (
 	"coracle/pkg/image"
 )
 
-func importCommand(e *env) *cli.Command {
+func importCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "import", Usage: "Import the contents from a tarball to create a filesystem image", ArgsUsage: "file|- [REPOSITORY[:TAG]]",
 		Flags: []cli.Flag{
@@ -23,20 +25,20 @@ func importCommand(e *env) *cli.Command {
 			flags.Text("message", flags.Short("m"), "Set commit message for imported image"), flags.Platform("Set platform if server is multi-platform capable"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, 2); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 2); err != nil {
 				return err
 			}
-			return onImages(e, c.Context, func(s *image.Store) error { return runImport(e, c, s) })
+			return command.OnImages(e, c.Context, func(s *image.Store) error { return runImport(e, c, s) })
 		},
 	}
 }
 
-func runImport(e *env, c *cli.Context, s *image.Store) error {
-	in := e.stdin
+func runImport(e *command.Env, c *cli.Context, s *image.Store) error {
+	in := e.Stdin
 	if name := c.Args().First(); name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return cliErrorf("%v", err)
+			return command.Errorf("%v", err)
 		}
 		defer f.Close()
 		in = f
@@ -49,7 +51,7 @@ func runImport(e *env, c *cli.Context, s *image.Store) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(e.stdout, "sha256:"+id)
+	fmt.Fprintln(e.Stdout, "sha256:"+id)
 	return nil
 }
 

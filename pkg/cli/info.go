@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/docker/go-units"
@@ -18,11 +20,11 @@ import (
 	"coracle/pkg/host"
 )
 
-func infoCommand(e *env) *cli.Command {
+func infoCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "info", Usage: "Display system-wide information", Flags: []cli.Flag{flags.Text("format", flags.Short("f"), "Format output using a custom template")},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 				return err
 			}
 			info, err := info(e)
@@ -30,7 +32,7 @@ func infoCommand(e *env) *cli.Command {
 				return err
 			}
 			if f := c.String("format"); f != "" {
-				return printObject(e, f, info)
+				return command.PrintObject(e, f, info)
 			}
 			return printInfo(e, info)
 		},
@@ -38,8 +40,8 @@ func infoCommand(e *env) *cli.Command {
 }
 
 // info is what there is to know of this host and of what is on it.
-func info(e *env) (*docker.Info, error) {
-	cs, err := e.containers()
+func info(e *command.Env) (*docker.Info, error) {
+	cs, err := e.Containers()
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +49,7 @@ func info(e *env) (*docker.Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	ix, err := e.index()
+	ix, err := e.Index()
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +57,7 @@ func info(e *env) (*docker.Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := host.Describe(e.dirs.Root)
+	h, err := host.Describe(e.Dirs.Root)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +67,7 @@ func info(e *env) (*docker.Info, error) {
 }
 
 // printInfo prints what Docker prints; warnings are for people.
-func printInfo(e *env, i *docker.Info) error {
+func printInfo(e *command.Env, i *docker.Info) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, " "+format+"\n", args...) }
 	fmt.Fprintln(&b, "Client:")
@@ -124,6 +126,6 @@ func printInfo(e *env, i *docker.Info) error {
 	if len(i.Warnings) > 0 {
 		fmt.Fprintln(&b, "\n"+strings.Join(i.Warnings, "\n"))
 	}
-	_, err := io.WriteString(e.stdout, b.String())
+	_, err := io.WriteString(e.Stdout, b.String())
 	return err
 }

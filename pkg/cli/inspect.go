@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -28,21 +30,21 @@ func inspectFlags() []cli.Flag {
 	}
 }
 
-func inspectCommand(e *env) *cli.Command {
+func inspectCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Return low-level information on Docker objects", ArgsUsage: "NAME|ID [NAME|ID...]", Flags: inspectFlags(),
 		Action: func(c *cli.Context) error { return inspectAny(e, c) },
 	}
 }
 
-func inspectContainerCommand(e *env) *cli.Command {
+func inspectContainerCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Display detailed information on one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]", Flags: inspectFlags()[:2],
 		Action: func(c *cli.Context) error { return runInspect(e, c, "container") },
 	}
 }
 
-func inspectImageCommand(e *env) *cli.Command {
+func inspectImageCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Display detailed information on one or more images", ArgsUsage: "IMAGE [IMAGE...]",
 		Flags: append(inspectFlags()[:1], flags.Text("platform", nil, "Inspect a specific platform of the multi-platform image: an image here has one")),
@@ -62,23 +64,23 @@ var (
 	swarmTypes   = []string{"config", "node", "plugin", "secret", "service", "task"}
 )
 
-func inspectAny(e *env, c *cli.Context) error {
+func inspectAny(e *command.Env, c *cli.Context) error {
 	kind := c.String("type")
 	all := `"` + strings.Join(slices.Sorted(slices.Values(slices.Concat(inspectTypes, swarmTypes))), `", "`) + `"`
 	switch {
 	case c.IsSet("type") && kind == "":
-		return cliErrorf("type is empty: must be one of %s", all)
+		return command.Errorf("type is empty: must be one of %s", all)
 	case slices.Contains(swarmTypes, kind):
 		return fmt.Errorf("--type %s is not supported: there is no swarm, and there are no plugins", kind)
 	case kind != "" && !slices.Contains(inspectTypes, kind):
-		return cliErrorf("unknown type: %q: must be one of %s", kind, all)
+		return command.Errorf("unknown type: %q: must be one of %s", kind, all)
 	}
 	return runInspect(e, c, kind)
 }
 
 // runInspect prints what was found, then says what was not.
-func runInspect(e *env, c *cli.Context, kind string) error {
-	if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
+func runInspect(e *command.Env, c *cli.Context, kind string) error {
+	if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
 		return err
 	}
 	return printAnswers(e, c.String("format"), c.Args().Slice(), func(arg string) (any, error) {
@@ -88,32 +90,32 @@ func runInspect(e *env, c *cli.Context, kind string) error {
 
 // printAnswers prints what find says of each argument, and then what it has not
 // found.
-func printAnswers(e *env, format string, args []string, find func(arg string) (any, error)) error {
+func printAnswers(e *command.Env, format string, args []string, find func(arg string) (any, error)) error {
 	out, err := formatter.NewInspector(format)
 	if err != nil {
-		return formatError(err)
+		return command.FormatError(err)
 	}
 	var bad []error
 	for _, a := range args {
 		answer, err := find(a)
 		if err == nil {
-			err = formatError(out.Add(answer))
+			err = command.FormatError(out.Add(answer))
 		}
 		if err != nil {
 			bad = append(bad, err)
 		}
 	}
-	if err := out.Flush(e.stdout); err != nil {
+	if err := out.Flush(e.Stdout); err != nil {
 		return err
 	}
 	for _, err := range bad {
-		tellError(e, err)
+		command.Tell(e, err)
 	}
-	return exit(min(1, len(bad)))
+	return command.Exit(min(1, len(bad)))
 }
 
 // find looks an object up among the kinds, containers first.
-func find(ctx context.Context, e *env, arg, kind string, size bool) (any, error) {
+func find(ctx context.Context, e *command.Env, arg, kind string, size bool) (any, error) {
 	for _, k := range inspectTypes {
 		if kind != "" && kind != k {
 			continue
@@ -123,14 +125,14 @@ func find(ctx context.Context, e *env, arg, kind string, size bool) (any, error)
 			continue
 		}
 		if err == nil && size && k != "container" {
-			fmt.Fprintln(e.stderr, "WARNING: --size ignored for "+k)
+			fmt.Fprintln(e.Stderr, "WARNING: --size ignored for "+k)
 		}
 		return answer, err
 	}
-	return nil, cliErrorf("error: no such object: %s", arg)
+	return nil, command.Errorf("error: no such object: %s", arg)
 }
 
-func findOne(ctx context.Context, e *env, kind, arg string, size bool) (any, error) {
+func findOne(ctx context.Context, e *command.Env, kind, arg string, size bool) (any, error) {
 	switch kind {
 	case "container":
 		return inspectContainer(e, arg, size)
@@ -142,8 +144,8 @@ func findOne(ctx context.Context, e *env, kind, arg string, size bool) (any, err
 	return inspectVolume(e, arg)
 }
 
-func inspectContainer(e *env, arg string, size bool) (*docker.Container, error) {
-	cs, c, err := e.container(arg)
+func inspectContainer(e *command.Env, arg string, size bool) (*docker.Container, error) {
+	cs, c, err := e.Container(arg)
 	if err != nil {
 		return nil, err
 	}
@@ -177,12 +179,12 @@ func placesOf(cs *container.Store, c *container.Container) docker.Places {
 	}}
 }
 
-func inspectImage(e *env, arg string) (*docker.Image, error) {
-	img, _, err := e.image(arg)
+func inspectImage(e *command.Env, arg string) (*docker.Image, error) {
+	img, _, err := e.Image(arg)
 	if err != nil {
 		return nil, err
 	}
-	d, err := e.details(img.ID)
+	d, err := e.Details(img.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,8 @@ package cli
 import (
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/docker"
 )
 
@@ -19,7 +21,7 @@ func askLife(c *cli.Context, q *docker.CreateRequest) (err error) {
 		return err
 	}
 	if h.AutoRemove && !h.RestartPolicy.IsNone() {
-		return cliErrorf("conflicting options: cannot specify both --restart and --rm")
+		return command.Errorf("conflicting options: cannot specify both --restart and --rm")
 	}
 	q.StopSignal = c.String("stop-signal")
 	if c.IsSet("stop-timeout") {
@@ -27,17 +29,17 @@ func askLife(c *cli.Context, q *docker.CreateRequest) (err error) {
 		q.StopTimeout = &n
 	}
 	h.Annotations, err = pairs(c.StringSlice("annotation"), func(kv string) error {
-		return cliErrorf("invalid annotation %q: must be formatted as KEY=VALUE", kv)
+		return command.Errorf("invalid annotation %q: must be formatted as KEY=VALUE", kv)
 	})
 	if err != nil {
 		return err
 	}
 	h.LogConfig.Type = c.String("log-driver")
 	h.LogConfig.Config, err = pairs(c.StringSlice("log-opt"), func(kv string) error {
-		return cliErrorf("invalid logging opts: %q: must be formatted as KEY=VALUE", kv)
+		return command.Errorf("invalid logging opts: %q: must be formatted as KEY=VALUE", kv)
 	})
 	if err == nil && h.LogConfig.Type == "none" && len(h.LogConfig.Config) > 0 {
-		return cliErrorf("invalid logging opts for driver none")
+		return command.Errorf("invalid logging opts for driver none")
 	}
 	return err
 }

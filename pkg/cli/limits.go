@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/docker"
 
@@ -52,7 +54,7 @@ func createLimitFlags() []cli.Flag {
 
 // invalidValue is how the parser of flags refuses a value.
 func invalidValue(value, flag string, cause any) error {
-	return exitWith(125, cliErrorf("invalid argument %q for %q flag: %v", value, flag, cause))
+	return command.ExitWith(125, command.Errorf("invalid argument %q for %q flag: %v", value, flag, cause))
 }
 
 // askLimits takes the limits that were given.
@@ -144,7 +146,7 @@ func askCreateLimits(c *cli.Context, h *docker.HostConfig) error {
 	}
 	h.OomScoreAdj = c.Int("oom-score-adj")
 	var err error
-	h.Sysctls, err = pairs(c.StringSlice("sysctl"), func(kv string) error { return cliErrorf("invalid sysctl: %q", kv) })
+	h.Sysctls, err = pairs(c.StringSlice("sysctl"), func(kv string) error { return command.Errorf("invalid sysctl: %q", kv) })
 	if err != nil {
 		return err
 	}

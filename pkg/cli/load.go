@@ -5,6 +5,8 @@ package cli
 import (
 	"os"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -14,7 +16,7 @@ import (
 	"coracle/pkg/oci"
 )
 
-func loadCommand(e *env) *cli.Command {
+func loadCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "load", Usage: "Load an image from a tar archive or STDIN",
 		Flags: []cli.Flag{
@@ -23,28 +25,28 @@ func loadCommand(e *env) *cli.Command {
 			flags.Bool("quiet", flags.Short("q"), "Suppress the load output"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 				return err
 			}
-			if c.String("input") == "" && isTerminal(e.stdin) {
-				return cliErrorf("requested load from stdin, but stdin is empty")
+			if c.String("input") == "" && command.IsTerminal(e.Stdin) {
+				return command.Errorf("requested load from stdin, but stdin is empty")
 			}
-			return onImages(e, c.Context, func(s *image.Store) error { return runLoad(e, c, s) })
+			return command.OnImages(e, c.Context, func(s *image.Store) error { return runLoad(e, c, s) })
 		},
 	}
 }
 
-func runLoad(e *env, c *cli.Context, s *image.Store) error {
-	in := e.stdin
+func runLoad(e *command.Env, c *cli.Context, s *image.Store) error {
+	in := e.Stdin
 	if name := c.String("input"); name != "" {
 		f, err := os.Open(name)
 		if err != nil {
-			return cliErrorf("%v", err)
+			return command.Errorf("%v", err)
 		}
 		defer f.Close()
 		in = f
 	}
-	show, layers := progress.NewTransfer(e.stdout.File), !c.Bool("quiet") && isTerminal(e.stdout)
+	show, layers := progress.NewTransfer(e.Stdout.File), !c.Bool("quiet") && command.IsTerminal(e.Stdout)
 	_, err := s.Load(c.Context, image.LoadRequest{Platform: c.String("platform")}, in, func(ev oci.Event) {
 		if layers || ev.Layer == "" {
 			show.Event(ev)

@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -14,7 +16,7 @@ import (
 	"coracle/pkg/oci/registry"
 )
 
-func loginCommand(e *env) *cli.Command {
+func loginCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "login", Usage: "Authenticate to a registry", ArgsUsage: "[SERVER]",
 		Flags: []cli.Flag{
@@ -23,7 +25,7 @@ func loginCommand(e *env) *cli.Command {
 			flags.Bool("password-stdin", nil, "Take the Password or Personal Access Token (PAT) from stdin"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 1); err != nil {
 				return err
 			}
 			return runLogin(e, c)
@@ -31,13 +33,13 @@ func loginCommand(e *env) *cli.Command {
 	}
 }
 
-func runLogin(e *env, c *cli.Context) error {
+func runLogin(e *command.Env, c *cli.Context) error {
 	server := trimServer(c.Args().First())
 	user, password, err := credentials(e, c, server)
 	if err != nil {
 		return err
 	}
-	reg, err := registry.New(access(e))
+	reg, err := registry.New(command.Access(e))
 	if err != nil {
 		return err
 	}
@@ -45,7 +47,7 @@ func runLogin(e *env, c *cli.Context) error {
 	if err := reg.Login(c.Context, server, user, password); err != nil {
 		return err
 	}
-	fmt.Fprintln(e.stdout, "Login Succeeded")
+	fmt.Fprintln(e.Stdout, "Login Succeeded")
 	return nil
 }
 
@@ -63,54 +65,54 @@ func trimServer(s string) string {
 
 // credentials come from the flags, from standard input, or from whoever sits
 // at the terminal.
-func credentials(e *env, c *cli.Context, server string) (user, password string, err error) {
+func credentials(e *command.Env, c *cli.Context, server string) (user, password string, err error) {
 	user, password = c.String("username"), c.String("password")
 	switch {
 	case c.IsSet("password") && c.Bool("password-stdin"):
-		return "", "", cliErrorf("--password and --password-stdin are mutually exclusive")
+		return "", "", command.Errorf("--password and --password-stdin are mutually exclusive")
 	case c.IsSet("password"):
-		fmt.Fprintln(e.stderr, "WARNING! Using --password via the CLI is insecure. Use --password-stdin.")
+		fmt.Fprintln(e.Stderr, "WARNING! Using --password via the CLI is insecure. Use --password-stdin.")
 	case c.Bool("password-stdin"):
 		if user == "" {
-			return "", "", cliErrorf("Must provide --username with --password-stdin")
+			return "", "", command.Errorf("Must provide --username with --password-stdin")
 		}
-		data, err := io.ReadAll(io.LimitReader(e.stdin, 64<<10))
+		data, err := io.ReadAll(io.LimitReader(e.Stdin, 64<<10))
 		if err != nil {
 			return "", "", fmt.Errorf("read password: %w", err)
 		}
 		password = strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
 	default:
-		if stored, secret := access(e).StoredLogin(server); stored != "" && secret != "" && (user == "" || user == stored) {
-			fmt.Fprintf(e.stdout, "Authenticating with existing credentials... [Username: %s]\n", stored)
+		if stored, secret := command.Access(e).StoredLogin(server); stored != "" && secret != "" && (user == "" || user == stored) {
+			fmt.Fprintf(e.Stdout, "Authenticating with existing credentials... [Username: %s]\n", stored)
 			return stored, secret, nil
 		}
 		return askCredentials(e, user)
 	}
 	if password == "" {
-		return "", "", cliErrorf("password is empty")
+		return "", "", command.Errorf("password is empty")
 	}
 	return user, password, nil
 }
 
-func askCredentials(e *env, user string) (string, string, error) {
-	if !isTerminal(e.stdin) {
-		return "", "", cliErrorf("error: cannot perform an interactive login from a non-TTY device")
+func askCredentials(e *command.Env, user string) (string, string, error) {
+	if !command.IsTerminal(e.Stdin) {
+		return "", "", command.Errorf("error: cannot perform an interactive login from a non-TTY device")
 	}
 	var err error
 	if user == "" {
-		if user, err = ask(e, "Username: ", false); err != nil {
+		if user, err = command.Ask(e, "Username: ", false); err != nil {
 			return "", "", err
 		}
 		if user == "" {
-			return "", "", cliErrorf("username is required")
+			return "", "", command.Errorf("username is required")
 		}
 	}
-	secret, err := ask(e, "Password: ", true)
+	secret, err := command.Ask(e, "Password: ", true)
 	if err != nil {
 		return "", "", err
 	}
 	if secret == "" {
-		return "", "", cliErrorf("password is required")
+		return "", "", command.Errorf("password is required")
 	}
 	return user, secret, nil
 }

@@ -5,14 +5,16 @@ package cli
 import (
 	"fmt"
 
+	"coracle/pkg/cli/command"
+
 	"github.com/urfave/cli/v2"
 )
 
-func logoutCommand(e *env) *cli.Command {
+func logoutCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "logout", Usage: "Log out from a registry", ArgsUsage: "[SERVER]",
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 1); err != nil {
 				return err
 			}
 			server := trimServer(c.Args().First())
@@ -20,15 +22,15 @@ func logoutCommand(e *env) *cli.Command {
 			if shown == "" {
 				shown = "https://index.docker.io/v1/"
 			}
-			known, err := access(e).Logout(server)
+			known, err := command.Access(e).Logout(server)
 			if err != nil {
 				return err
 			}
 			if !known {
-				fmt.Fprintf(e.stdout, "Not logged in to %s\n", shown)
+				fmt.Fprintf(e.Stdout, "Not logged in to %s\n", shown)
 				return nil
 			}
-			fmt.Fprintf(e.stdout, "Removing login credentials for %s\n", shown)
+			fmt.Fprintf(e.Stdout, "Removing login credentials for %s\n", shown)
 			return nil
 		},
 	}

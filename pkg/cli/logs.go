@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -18,7 +20,7 @@ import (
 	"coracle/pkg/docker"
 )
 
-func logsCommand(e *env) *cli.Command {
+func logsCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "logs", Usage: "Fetch the logs of a container", ArgsUsage: "CONTAINER",
 		Flags: []cli.Flag{
@@ -30,7 +32,7 @@ func logsCommand(e *env) *cli.Command {
 			flags.Text("until", nil, "Show logs before a timestamp or relative"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
 				return err
 			}
 			return runLogs(e, c)
@@ -38,8 +40,8 @@ func logsCommand(e *env) *cli.Command {
 	}
 }
 
-func runLogs(e *env, c *cli.Context) error {
-	cs, ctr, err := e.container(c.Args().First())
+func runLogs(e *command.Env, c *cli.Context) error {
+	cs, ctr, err := e.Container(c.Args().First())
 	if err != nil {
 		return err
 	}
@@ -53,10 +55,10 @@ func runLogs(e *env, c *cli.Context) error {
 		}
 	}
 	if o.Since, err = docker.ParseMoment(c.String("since")); err != nil {
-		return cliErrorf("invalid value for \"since\": %v", err)
+		return command.Errorf("invalid value for \"since\": %v", err)
 	}
 	if o.Until, err = docker.ParseMoment(c.String("until")); err != nil {
-		return cliErrorf("invalid value for \"until\": %v", err)
+		return command.Errorf("invalid value for \"until\": %v", err)
 	}
 	if c.Bool("follow") && ctr.State.IsRunning() {
 		done := make(chan struct{})
@@ -69,8 +71,8 @@ func runLogs(e *env, c *cli.Context) error {
 	return printLog(e, ctr.Dir().Log(), o, c.Bool("timestamps"), c.Bool("details"))
 }
 
-func printLog(e *env, path string, o logfile.Options, stamps, details bool) error {
-	out, errs := bufio.NewWriterSize(e.stdout, 256<<10), bufio.NewWriterSize(e.stderr, 64<<10)
+func printLog(e *command.Env, path string, o logfile.Options, stamps, details bool) error {
+	out, errs := bufio.NewWriterSize(e.Stdout, 256<<10), bufio.NewWriterSize(e.Stderr, 64<<10)
 	last := out
 	err := logfile.Read(path, o, func(entry logfile.Entry) error {
 		w := out

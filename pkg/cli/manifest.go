@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/docker"
 
@@ -16,20 +18,20 @@ import (
 	"coracle/pkg/oci/registry"
 )
 
-func manifestCommand(e *env) *cli.Command {
+func manifestCommand(e *command.Env) *cli.Command {
 	group := &cli.Command{Name: "manifest", Usage: "Manage Docker image manifests and manifest lists", Subcommands: []*cli.Command{manifestInspectCommand(e)}}
 	for _, name := range []string{"annotate", "create", "push", "rm"} {
 		group.Subcommands = append(group.Subcommands, &cli.Command{
 			Name: name, Usage: flags.NotSupported + ": lists of manifests are not made here", Hidden: true, SkipFlagParsing: true,
 			Action: func(*cli.Context) error {
-				return exitWith(125, cliErrorf("%s: '%s manifest %s' is not supported: lists of manifests are not made here, only read", e.program, e.program, name))
+				return command.ExitWith(125, command.Errorf("%s: '%s manifest %s' is not supported: lists of manifests are not made here, only read", e.Program, e.Program, name))
 			},
 		})
 	}
 	return group
 }
 
-func manifestInspectCommand(e *env) *cli.Command {
+func manifestInspectCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Display an image manifest, or manifest list", ArgsUsage: "[MANIFEST_LIST] MANIFEST",
 		Flags: []cli.Flag{
@@ -37,26 +39,26 @@ func manifestInspectCommand(e *env) *cli.Command {
 			flags.Bool("verbose", flags.Short("v"), "Output additional info including layers and platform"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, 2); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 2); err != nil {
 				return err
 			}
 			if c.Bool("insecure") {
 				return docker.Unsupported("insecure", "how a registry is spoken to is said in one place", "name the registry in registries.conf with insecure = true")
 			}
 			if c.NArg() == 2 {
-				return cliErrorf("No such manifest: %s", c.Args().Get(1)) // there are no local lists
+				return command.Errorf("No such manifest: %s", c.Args().Get(1)) // there are no local lists
 			}
 			return inspectManifest(e, c)
 		},
 	}
 }
 
-func inspectManifest(e *env, c *cli.Context) error {
+func inspectManifest(e *command.Env, c *cli.Context) error {
 	ref, err := oci.ParseRef(c.Args().First())
 	if err != nil {
 		return err
 	}
-	reg, err := registry.New(access(e))
+	reg, err := registry.New(command.Access(e))
 	if err != nil {
 		return err
 	}
@@ -83,23 +85,23 @@ func inspectManifest(e *env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(e.stdout, "%s\n", data)
+	_, err = fmt.Fprintf(e.Stdout, "%s\n", data)
 	return err
 }
 
 // printRaw shows what a registry sent, indented: its text is its own, and is
 // kept from steering the terminal by the escapes of JSON.
-func printRaw(e *env, body []byte) error {
+func printRaw(e *command.Env, body []byte) error {
 	var b bytes.Buffer
 	if err := json.Indent(&b, body, "", "\t"); err != nil {
 		return fmt.Errorf("parse manifest: %w", err)
 	}
-	_, err := fmt.Fprintf(e.stdout, "%s\n", b.String())
+	_, err := fmt.Fprintf(e.Stdout, "%s\n", b.String())
 	return err
 }
 
 // verboseManifests is an object for each image that the manifest names.
-func verboseManifests(e *env, c *cli.Context, repo *registry.Repository, ref oci.Ref, m registry.Manifest) (any, error) {
+func verboseManifests(e *command.Env, c *cli.Context, repo *registry.Repository, ref oci.Ref, m registry.Manifest) (any, error) {
 	var doc struct {
 		Manifests []struct {
 			MediaType string          `json:"mediaType"`

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/urfave/cli/v2"
@@ -25,12 +27,12 @@ func askNetwork(c *cli.Context, q *docker.CreateRequest) error {
 	}
 	ports, err := slirp.ParsePublish(c.StringSlice("publish"))
 	if err != nil {
-		return cliErrorf("%v", err)
+		return command.Errorf("%v", err)
 	}
 	h.PortBindings, h.PublishAllPorts = docker.BindPorts(ports), c.Bool("publish-all")
 	for _, v := range c.StringSlice("expose") {
 		if _, err := slirp.ParseExpose(v); err != nil {
-			return cliErrorf("%v", err)
+			return command.Errorf("%v", err)
 		}
 		if q.ExposedPorts == nil {
 			q.ExposedPorts = map[string]struct{}{}
@@ -52,7 +54,7 @@ func askNetwork(c *cli.Context, q *docker.CreateRequest) error {
 // badFlag is a value that its flag does not take, in the words and with the
 // code of Docker's command line.
 func badFlag(name, value string, err error) error {
-	return exitWith(125, cliErrorf("invalid argument %q for \"--%s\" flag: %v", value, name, err))
+	return command.ExitWith(125, command.Errorf("invalid argument %q for \"--%s\" flag: %v", value, name, err))
 }
 
 // askNetworks reads --network, and gives the flags that stand beside it to the
@@ -69,7 +71,7 @@ func askNetworks(c *cli.Context, q *docker.CreateRequest) error {
 			name = "bridge"
 		}
 		if n.EndpointsConfig[name] != nil {
-			return cliErrorf("network %q is specified multiple times", name)
+			return command.Errorf("network %q is specified multiple times", name)
 		}
 		n.EndpointsConfig[name], n.Order = end, append(n.Order, name)
 	}
@@ -77,7 +79,7 @@ func askNetworks(c *cli.Context, q *docker.CreateRequest) error {
 		n.Order, n.EndpointsConfig["bridge"] = []string{"bridge"}, &network.EndpointSettings{}
 	}
 	if len(n.Order) > 1 && slices.ContainsFunc(n.Order, func(name string) bool { return !moby.NetworkMode(name).IsUserDefined() }) {
-		return cliErrorf("conflicting options: cannot attach both user-defined and non-user-defined network-modes")
+		return command.Errorf("conflicting options: cannot attach both user-defined and non-user-defined network-modes")
 	}
 	q.HostConfig.NetworkMode = moby.NetworkMode(n.Order[0])
 	return endpointFlags(c, n.EndpointsConfig[n.Order[0]])
@@ -86,7 +88,7 @@ func askNetworks(c *cli.Context, q *docker.CreateRequest) error {
 // endpointFlags takes what is said of the first network by a flag of its own, once.
 func endpointFlags(c *cli.Context, e *network.EndpointSettings) error {
 	conflict := func(flag, field string) error {
-		return cliErrorf("conflicting options: cannot specify both --%s and per-network %s", flag, field)
+		return command.Errorf("conflicting options: cannot specify both --%s and per-network %s", flag, field)
 	}
 	ipam := e.IPAMConfig
 	if ipam == nil {
@@ -104,7 +106,7 @@ func endpointFlags(c *cli.Context, e *network.EndpointSettings) error {
 		}
 		var err error
 		if e.MacAddress, err = docker.ParseMAC(v); err != nil {
-			return cliErrorf("%v", err)
+			return command.Errorf("%v", err)
 		}
 	}
 	if list := c.StringSlice("link-local-ip"); len(list) > 0 {

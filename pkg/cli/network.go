@@ -3,11 +3,13 @@
 package cli
 
 import (
+	"coracle/pkg/cli/command"
 	"coracle/pkg/slirp"
 )
 
-func (e *env) networks() (slirp.Networks, error) {
-	d, err := e.open()
+// networks is the set of networks.
+func networks(e *command.Env) (slirp.Networks, error) {
+	d, err := e.Open()
 	if err != nil {
 		return slirp.Networks{}, err
 	}

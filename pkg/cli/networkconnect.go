@@ -5,6 +5,8 @@ package cli
 import (
 	"errors"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -16,7 +18,7 @@ import (
 	"coracle/pkg/docker"
 )
 
-func networkConnectCommand(e *env) *cli.Command {
+func networkConnectCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "connect", Usage: "Connect a container to a network", ArgsUsage: "NETWORK CONTAINER",
 		Flags: append(flags.Absent("links were replaced by names on networks", flags.List("link", nil, "")),
@@ -27,10 +29,10 @@ func networkConnectCommand(e *env) *cli.Command {
 			flags.List("link-local-ip", nil, "Add a link-local address for the container"),
 		),
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 2, 2); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 2, 2); err != nil {
 				return err
 			}
-			options, err := pairs(c.StringSlice("driver-opt"), func(string) error { return cliErrorf("invalid key value pair format in driver options") })
+			options, err := pairs(c.StringSlice("driver-opt"), func(string) error { return command.Errorf("invalid key value pair format in driver options") })
 			if err != nil {
 				return err
 			}
@@ -43,19 +45,19 @@ func networkConnectCommand(e *env) *cli.Command {
 				if err != nil {
 					return err
 				}
-				warnAll(e, warnings)
+				command.WarnAll(e, warnings)
 				return cs.Connect(c.Context, ctr, end)
 			})
 		},
 	}
 }
 
-func networkDisconnectCommand(e *env) *cli.Command {
+func networkDisconnectCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "disconnect", Usage: "Disconnect a container from a network", ArgsUsage: "NETWORK CONTAINER",
 		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Accepted for scripts")},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 2, 2); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 2, 2); err != nil {
 				return err
 			}
 			return onNetwork(e, c, func(cs *container.Store, ctr *container.Container, network string) error {
@@ -66,7 +68,7 @@ func networkDisconnectCommand(e *env) *cli.Command {
 }
 
 // onNetwork finds the network and the container that two arguments name.
-func onNetwork(e *env, c *cli.Context, f func(*container.Store, *container.Container, string) error) error {
+func onNetwork(e *command.Env, c *cli.Context, f func(*container.Store, *container.Container, string) error) error {
 	network := c.Args().First()
 	switch network {
 	case box.NetBridge:
@@ -75,7 +77,7 @@ func onNetwork(e *env, c *cli.Context, f func(*container.Store, *container.Conta
 	case box.NetNone:
 		return errors.New("container cannot be connected to multiple networks with one of the networks in private (none) mode")
 	default:
-		nets, err := e.networks()
+		nets, err := networks(e)
 		if err != nil {
 			return err
 		}
@@ -85,7 +87,7 @@ func onNetwork(e *env, c *cli.Context, f func(*container.Store, *container.Conta
 		}
 		network = w.Name
 	}
-	cs, ctr, err := e.container(c.Args().Get(1))
+	cs, ctr, err := e.Container(c.Args().Get(1))
 	if err != nil {
 		return err
 	}

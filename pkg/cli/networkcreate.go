@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/moby/moby/api/types/network"
@@ -16,7 +18,7 @@ import (
 	"coracle/pkg/events"
 )
 
-func networkCreateCommand(e *env) *cli.Command {
+func networkCreateCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "create", Usage: "Create a network", ArgsUsage: "NETWORK",
 		Flags: append(swarmNetworkFlags(),
@@ -34,7 +36,7 @@ func networkCreateCommand(e *env) *cli.Command {
 			flags.Bool("attachable", nil, "Accepted for scripts: every network is"),
 		),
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
 				return err
 			}
 			q, err := networkRequest(c)
@@ -45,8 +47,8 @@ func networkCreateCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			warnAll(e, warnings)
-			nets, err := e.networks()
+			command.WarnAll(e, warnings)
+			nets, err := networks(e)
 			if err != nil {
 				return err
 			}
@@ -55,7 +57,7 @@ func networkCreateCommand(e *env) *cli.Command {
 				return err
 			}
 			event(e, events.Network, "create", w.ID, w.Name)
-			fmt.Fprintln(e.stdout, w.ID)
+			fmt.Fprintln(e.Stdout, w.ID)
 			return nil
 		},
 	}

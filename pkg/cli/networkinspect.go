@@ -7,6 +7,8 @@ import (
 	"errors"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -15,7 +17,7 @@ import (
 	"coracle/pkg/slirp"
 )
 
-func networkInspectCommand(e *env) *cli.Command {
+func networkInspectCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Display detailed information on one or more networks", ArgsUsage: "NETWORK [NETWORK...]",
 		Flags:  []cli.Flag{flags.Text("format", flags.Short("f"), "Format output using a custom template"), flags.Bool("verbose", flags.Short("v"), "Verbose output for diagnostics")},
@@ -23,8 +25,8 @@ func networkInspectCommand(e *env) *cli.Command {
 	}
 }
 
-func inspectNetwork(ctx context.Context, e *env, arg string) (*docker.Network, error) {
-	nets, err := e.networks()
+func inspectNetwork(ctx context.Context, e *command.Env, arg string) (*docker.Network, error) {
+	nets, err := networks(e)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +34,7 @@ func inspectNetwork(ctx context.Context, e *env, arg string) (*docker.Network, e
 	var missing *slirp.NetworkNotFoundError
 	for _, name := range docker.Predefined() {
 		if arg == name || errors.As(err, &missing) && arg != "" && strings.HasPrefix(docker.PredefinedID(name), arg) {
-			cs, err := e.containers()
+			cs, err := e.Containers()
 			if err != nil {
 				return nil, err
 			}

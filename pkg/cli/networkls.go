@@ -5,6 +5,8 @@ package cli
 import (
 	"time"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -15,7 +17,7 @@ import (
 	"coracle/pkg/slirp"
 )
 
-func networkListCommand(e *env) *cli.Command {
+func networkListCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "ls", Aliases: []string{"list"}, Usage: "List networks",
 		Flags: []cli.Flag{
@@ -23,10 +25,10 @@ func networkListCommand(e *env) *cli.Command {
 			flags.Bool("no-trunc", nil, "Do not truncate the output"), flags.Bool("quiet", flags.Short("q"), "Only display network IDs"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 				return err
 			}
-			nets, err := e.networks()
+			nets, err := networks(e)
 			if err != nil {
 				return err
 			}
@@ -35,7 +37,7 @@ func networkListCommand(e *env) *cli.Command {
 				return err
 			}
 			for _, d := range nets.Damaged() {
-				tellError(e, d)
+				command.Tell(e, d)
 				list = append(list, d.Network())
 			}
 			f, err := docker.NetworkFilters(c.StringSlice("filter"))
@@ -62,16 +64,16 @@ func networkListCommand(e *env) *cli.Command {
 				add(docker.InspectNetwork(w, nil), used[w.Name])
 			}
 			l := formatter.Networks()
-			return printList(e, l, listFormat(e, c, l, "networksFormat"), rows)
+			return command.PrintList(e, l, command.ListFormat(e, c, l, "networksFormat"), rows)
 		},
 	}
 }
 
 // began is when the engine's directory was made, which the networks that are
 // always there are as old as.
-func began(e *env) time.Time {
+func began(e *command.Env) time.Time {
 	var st unix.Statx_t
-	if err := unix.Statx(unix.AT_FDCWD, e.dirs.Root, 0, unix.STATX_BTIME|unix.STATX_MTIME, &st); err != nil {
+	if err := unix.Statx(unix.AT_FDCWD, e.Dirs.Root, 0, unix.STATX_BTIME|unix.STATX_MTIME, &st); err != nil {
 		return time.Time{}
 	}
 	if st.Mask&unix.STATX_BTIME == 0 { // not every file system keeps it

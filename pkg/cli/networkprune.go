@@ -5,6 +5,8 @@ package cli
 import (
 	"errors"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -14,7 +16,7 @@ import (
 	"coracle/pkg/slirp"
 )
 
-func networkPruneCommand(e *env) *cli.Command {
+func networkPruneCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove all unused networks",
 		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Do not prompt for confirmation"), flags.List("filter", nil, "Provide filter values")},
@@ -23,19 +25,19 @@ func networkPruneCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			if ok, err := agreed(e, c, "WARNING! This will remove all custom networks not used by at least one container."); !ok || err != nil {
+			if ok, err := command.Agreed(e, c, "WARNING! This will remove all custom networks not used by at least one container."); !ok || err != nil {
 				return err
 			}
 			p, err := pruneNetworks(e, c, f)
-			p.show(e.stdout)
+			p.show(e.Stdout)
 			return err
 		},
 	}
 }
 
 // usedNetworks are those that a running container names.
-func usedNetworks(e *env) (map[string]bool, error) {
-	cs, err := e.containers()
+func usedNetworks(e *command.Env) (map[string]bool, error) {
+	cs, err := e.Containers()
 	if err != nil {
 		return nil, err
 	}
@@ -56,9 +58,9 @@ func usedNetworks(e *env) (map[string]bool, error) {
 }
 
 // pruneNetworks removes the networks that nobody is on.
-func pruneNetworks(e *env, c *cli.Context, f docker.Filters) (pruned, error) {
+func pruneNetworks(e *command.Env, c *cli.Context, f docker.Filters) (pruned, error) {
 	p := pruned{heading: "Deleted Networks:"}
-	nets, err := e.networks()
+	nets, err := networks(e)
 	if err != nil {
 		return p, err
 	}

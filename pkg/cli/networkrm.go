@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -16,15 +18,15 @@ import (
 	"coracle/pkg/slirp"
 )
 
-func networkRemoveCommand(e *env) *cli.Command {
+func networkRemoveCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more networks", ArgsUsage: "NETWORK [NETWORK...]",
 		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Do not error if the network does not exist")},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
 				return err
 			}
-			nets, err := e.networks()
+			nets, err := networks(e)
 			if err != nil {
 				return err
 			}
@@ -36,7 +38,7 @@ func networkRemoveCommand(e *env) *cli.Command {
 					return errors.As(err, &missing) && !slices.Contains(docker.Predefined(), arg)
 				})
 			}
-			return each(e, args, func(arg string) error {
+			return command.Each(e, args, func(arg string) error {
 				for _, p := range docker.Predefined() {
 					if arg == p {
 						return fmt.Errorf("%s is a pre-defined network and cannot be removed", arg)

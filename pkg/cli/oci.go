@@ -10,6 +10,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -21,8 +23,8 @@ import (
 
 // ociCommand is coracle as an OCI runtime; see package bundle. Errors are one
 // line, and one record of the log that an engine asks for.
-func ociCommand(e *env) *cli.Command {
-	o := &ociCommands{env: e}
+func ociCommand(e *command.Env) *cli.Command {
+	o := &ociCommands{e}
 	act := func(f func(*cli.Context, *bundle.Store) error) cli.ActionFunc {
 		return func(c *cli.Context) error {
 			s, err := o.store(c)
@@ -79,7 +81,7 @@ func ociCommand(e *env) *cli.Command {
 	}
 }
 
-type ociCommands struct{ *env }
+type ociCommands struct{ *command.Env }
 
 func (o *ociCommands) store(c *cli.Context) (*bundle.Store, error) {
 	if n := c.String("preserve-fds"); n != "" && n != "0" {
@@ -112,7 +114,7 @@ func (o *ociCommands) log(c *cli.Context, level, message string) {
 	path := ociFlag(c, "log")
 	if path == "" {
 		if level == "warning" {
-			fmt.Fprintln(o.stderr, "Warning: "+message)
+			fmt.Fprintln(o.Stderr, "Warning: "+message)
 		}
 		return
 	}
@@ -131,7 +133,7 @@ func (o *ociCommands) log(c *cli.Context, level, message string) {
 
 // told leaves a word about err in the log.
 func (o *ociCommands) told(c *cli.Context, err error) error {
-	var code *exitError
+	var code *command.ExitError
 	if err != nil && !errors.As(err, &code) {
 		o.log(c, "error", err.Error())
 	}
@@ -171,7 +173,7 @@ func (o *ociCommands) printJSON(v any) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(o.stdout.File, string(data))
+	_, err = fmt.Fprintln(o.Stdout.File, string(data))
 	return err
 }
 
@@ -237,13 +239,13 @@ func (o *ociCommands) list(c *cli.Context, s *bundle.Store) error {
 	switch {
 	case c.Bool("quiet"):
 		for _, l := range lines {
-			fmt.Fprintln(o.stdout.File, l.ID)
+			fmt.Fprintln(o.Stdout.File, l.ID)
 		}
 		return nil
 	case format == "json":
 		return o.printJSON(lines)
 	}
-	w := tabwriter.NewWriter(o.stdout.File, 0, 8, 3, ' ', 0)
+	w := tabwriter.NewWriter(o.Stdout.File, 0, 8, 3, ' ', 0)
 	fmt.Fprintln(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED")
 	for _, l := range lines {
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", l.ID, l.Pid, l.Status, l.Bundle, l.Created.Format(time.RFC3339))

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -32,7 +34,7 @@ func (o *ociCommands) createOptions(c *cli.Context) (bundle.CreateOptions, error
 	}
 	return bundle.CreateOptions{
 		ID: id, Bundle: dir, PidFile: c.String("pid-file"), ConsoleSocket: c.String("console-socket"),
-		Stdin: o.stdin, Stdout: o.stdout.File, Stderr: o.stderr,
+		Stdin: o.Stdin, Stdout: o.Stdout.File, Stderr: o.Stderr,
 	}, err
 }
 
@@ -69,7 +71,7 @@ func ociSignals(detach bool) chan os.Signal {
 func (o *ociCommands) stay(p *bundle.Process, err error, detach bool, sigs chan os.Signal) error {
 	var xe *ns.ExecError
 	if errors.As(err, &xe) && !detach {
-		return exitWith(box.ExitCode(err), err)
+		return command.ExitWith(box.ExitCode(err), err)
 	}
 	if err != nil || detach {
 		return err
@@ -79,7 +81,7 @@ func (o *ociCommands) stay(p *bundle.Process, err error, detach bool, sigs chan 
 			n, ok := s.(syscall.Signal)
 			switch {
 			case ok && n == unix.SIGWINCH && p.Console != nil:
-				resize(o.stdout.File, p.Console)
+				resize(o.Stdout.File, p.Console)
 			case ok && n != unix.SIGWINCH:
 				_ = p.Signal(n)
 			}
@@ -92,9 +94,9 @@ func (o *ociCommands) stay(p *bundle.Process, err error, detach bool, sigs chan 
 		return err
 	}
 	if lost != nil {
-		return lostOutput(code, lost)
+		return command.LostOutput(code, lost)
 	}
-	return exit(code)
+	return command.Exit(code)
 }
 
 // carry connects a terminal to this one. What it returns waits for the last of
@@ -109,13 +111,13 @@ func (o *ociCommands) carry(console *os.File) func() error {
 		_ = unix.SetNonblock(fd, true)
 		pty = os.NewFile(uintptr(fd), "console") // now it can have deadlines
 	}
-	resize(o.stdout.File, pty)
-	restore := makeRaw(o.stdin)
+	resize(o.Stdout.File, pty)
+	restore := makeRaw(o.Stdin)
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, unix.SIGPIPE) // of which this program is not to die before the container is gone
 	out := copies{lost: make(chan error, 1)}
-	out.copy(o.stdout.File, "/dev/stdout", pty)
-	go copyInput(pty, o.stdin, false, nil)
+	out.copy(o.Stdout.File, "/dev/stdout", pty)
+	go copyInput(pty, o.Stdin, false, nil)
 	lost := make(chan error, 1)
 	go func() {
 		err := <-out.lost
@@ -162,7 +164,7 @@ func (o *ociCommands) exec(c *cli.Context, s *bundle.Store) error {
 	}
 	opts := bundle.ExecOptions{
 		ID: c.Args().First(), PidFile: c.String("pid-file"), ConsoleSocket: c.String("console-socket"),
-		Detach: c.Bool("detach"), Stdin: o.stdin, Stdout: o.stdout.File, Stderr: o.stderr,
+		Detach: c.Bool("detach"), Stdin: o.Stdin, Stdout: o.Stdout.File, Stderr: o.Stderr,
 		Process: func(first *specs.Process) (*specs.Process, error) {
 			if file := c.String("process"); file != "" {
 				return bundle.LoadProcess(file)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/docker/go-units"
@@ -25,7 +27,7 @@ func wants(t *testing.T, what string, err error, words string) {
 // given is the context of a run with these flags.
 func given(t *testing.T, args ...string) (c *cli.Context) {
 	t.Helper()
-	app := app((&env{program: "coracle"}))
+	app := app((&command.Env{Program: "coracle"}))
 	flags.FindCommand(app.Commands, "run").Action = func(got *cli.Context) error { c = got; return nil }
 	line, _, err := flags.Arrange(app, append(append([]string{"run"}, args...), "image"))
 	if err == nil {

@@ -5,25 +5,27 @@ package cli
 import (
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/container"
 )
 
-func pauseCommand(e *env) *cli.Command {
+func pauseCommand(e *command.Env) *cli.Command {
 	return freezerCommand(e, "pause", "Pause all processes within one or more containers", (*container.Store).Pause)
 }
 
-func unpauseCommand(e *env) *cli.Command {
+func unpauseCommand(e *command.Env) *cli.Command {
 	return freezerCommand(e, "unpause", "Unpause all processes within one or more containers", (*container.Store).Unpause)
 }
 
-func freezerCommand(e *env, verb, usage string, do func(*container.Store, *container.Container) error) *cli.Command {
+func freezerCommand(e *command.Env, verb, usage string, do func(*container.Store, *container.Container) error) *cli.Command {
 	return &cli.Command{
 		Name: verb, Usage: usage, ArgsUsage: "CONTAINER [CONTAINER...]",
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
 				return err
 			}
-			return onContainers(e, c.Args().Slice(), do)
+			return command.OnContainers(e, c.Args().Slice(), do)
 		},
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"net"
 	"strconv"
 
+	"coracle/pkg/cli/command"
+
 	"github.com/moby/moby/api/types/network"
 	"github.com/urfave/cli/v2"
 
@@ -14,14 +16,14 @@ import (
 	"coracle/pkg/docker"
 )
 
-func portCommand(e *env) *cli.Command {
+func portCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "port", Usage: "List port mappings or a specific mapping for the container", ArgsUsage: "CONTAINER [PRIVATE_PORT[/PROTO]]",
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, 2); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 2); err != nil {
 				return err
 			}
-			_, ctr, err := e.container(c.Args().First())
+			_, ctr, err := e.Container(c.Args().First())
 			if err != nil {
 				return err
 			}
@@ -30,12 +32,12 @@ func portCommand(e *env) *cli.Command {
 	}
 }
 
-func printPorts(e *env, ctr *container.Container, want string) error {
+func printPorts(e *command.Env, ctr *container.Container, want string) error {
 	var only network.Port
 	if want != "" {
 		var err error
 		if only, err = network.ParsePort(want); err != nil {
-			return cliErrorf("%v", err)
+			return command.Errorf("%v", err)
 		}
 	}
 	found := false
@@ -44,9 +46,9 @@ func printPorts(e *env, ctr *container.Container, want string) error {
 		switch {
 		case p.PublicPort == 0: // exposed only
 		case want == "":
-			fmt.Fprintf(e.stdout, "%d/%s -> %s\n", p.PrivatePort, p.Type, host)
+			fmt.Fprintf(e.Stdout, "%d/%s -> %s\n", p.PrivatePort, p.Type, host)
 		case p.PrivatePort == only.Num() && p.Type == string(only.Proto()):
-			fmt.Fprintln(e.stdout, host)
+			fmt.Fprintln(e.Stdout, host)
 			found = true
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/docker"
 
 	"github.com/urfave/cli/v2"
@@ -59,7 +61,7 @@ func askAttach(c *cli.Context, q *docker.CreateRequest) error {
 	}
 	if c.Bool("detach") {
 		if len(list) > 0 {
-			return exitWith(1, cliErrorf("conflicting options: cannot specify both --attach and --detach"))
+			return command.ExitWith(1, command.Errorf("conflicting options: cannot specify both --attach and --detach"))
 		}
 		return nil
 	}
@@ -83,7 +85,7 @@ func environment(c *cli.Context) ([]string, error) {
 	for _, kv := range c.StringSlice("env") {
 		name, _, set := strings.Cut(kv, "=")
 		if name == "" {
-			return nil, cliErrorf("invalid environment variable: %s", kv)
+			return nil, command.Errorf("invalid environment variable: %s", kv)
 		}
 		if !set {
 			v, ok := os.LookupEnv(name)
@@ -101,7 +103,7 @@ func environment(c *cli.Context) ([]string, error) {
 func readKeyFile(name string, lookup func(string) (string, bool)) ([]string, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, cliErrorf("%v", err)
+		return nil, command.Errorf("%v", err)
 	}
 	defer f.Close()
 	var list []string
@@ -112,7 +114,7 @@ func readKeyFile(name string, lookup func(string) (string, bool)) ([]string, err
 			line = strings.TrimPrefix(line, "\ufeff")
 		}
 		if !utf8.ValidString(line) {
-			return nil, cliErrorf("invalid env file (%s): invalid utf8 bytes at line %d: %v", name, n, []byte(line))
+			return nil, command.Errorf("invalid env file (%s): invalid utf8 bytes at line %d: %v", name, n, []byte(line))
 		}
 		line = strings.TrimLeftFunc(line, unicode.IsSpace)
 		if line == "" || line[0] == '#' {
@@ -120,10 +122,10 @@ func readKeyFile(name string, lookup func(string) (string, bool)) ([]string, err
 		}
 		key, _, set := strings.Cut(line, "=")
 		if strings.ContainsFunc(key, unicode.IsSpace) {
-			return nil, cliErrorf("invalid env file (%s): variable '%s' contains whitespaces", name, key)
+			return nil, command.Errorf("invalid env file (%s): variable '%s' contains whitespaces", name, key)
 		}
 		if key == "" {
-			return nil, cliErrorf("invalid env file (%s): no variable name on line '%s'", name, line)
+			return nil, command.Errorf("invalid env file (%s): no variable name on line '%s'", name, line)
 		}
 		if !set {
 			v, ok := lookup(key)
@@ -151,7 +153,7 @@ func labels(c *cli.Context) (map[string]string, error) {
 	for _, kv := range append(list, c.StringSlice("label")...) {
 		k, v, _ := strings.Cut(kv, "=")
 		if k == "" {
-			return nil, cliErrorf("invalid label format: %q", kv)
+			return nil, command.Errorf("invalid label format: %q", kv)
 		}
 		all[k] = v
 	}

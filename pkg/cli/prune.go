@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/docker"
@@ -16,8 +18,8 @@ import (
 
 // pruneFilters are the filters of a prune of things that have labels and an age.
 // Such a command takes no arguments.
-func pruneFilters(e *env, c *cli.Context) (docker.Filters, error) {
-	if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+func pruneFilters(e *command.Env, c *cli.Context) (docker.Filters, error) {
+	if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 		return nil, err
 	}
 	return docker.PruneFilters(c.StringSlice("filter"))
@@ -39,17 +41,17 @@ func (p pruned) show(w io.Writer) {
 }
 
 // pruneAll does one prune and says what it did, and how much it freed.
-func pruneAll(e *env, c *cli.Context, f docker.Filters, prune func(*env, *cli.Context, docker.Filters) (pruned, error)) error {
+func pruneAll(e *command.Env, c *cli.Context, f docker.Filters, prune func(*command.Env, *cli.Context, docker.Filters) (pruned, error)) error {
 	p, err := prune(e, c, f)
-	p.show(e.stdout)
+	p.show(e.Stdout)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "Total reclaimed space: %s\n", size(p.freed))
+	fmt.Fprintf(e.Stdout, "Total reclaimed space: %s\n", command.Size(p.freed))
 	return nil
 }
 
 // pruneEvent writes down that a kind of thing was pruned.
-func pruneEvent(e *env, kind string, freed int64) {
-	_ = events.Append(e.dirs.Root, events.New(kind, "prune", "", map[string]string{"reclaimed": strconv.FormatInt(freed, 10)}))
+func pruneEvent(e *command.Env, kind string, freed int64) {
+	_ = events.Append(e.Dirs.Root, events.New(kind, "prune", "", map[string]string{"reclaimed": strconv.FormatInt(freed, 10)}))
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -17,7 +19,7 @@ import (
 	"coracle/pkg/docker"
 )
 
-func psCommand(e *env, name string, aliases ...string) *cli.Command {
+func psCommand(e *command.Env, name string, aliases ...string) *cli.Command {
 	return &cli.Command{
 		Name: name, Aliases: aliases, Usage: "List containers",
 		Flags: []cli.Flag{
@@ -31,7 +33,7 @@ func psCommand(e *env, name string, aliases ...string) *cli.Command {
 			flags.Bool("size", flags.Short("s"), "Display total file sizes"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 				return err
 			}
 			return runPs(e, c)
@@ -39,8 +41,8 @@ func psCommand(e *env, name string, aliases ...string) *cli.Command {
 	}
 }
 
-func runPs(e *env, c *cli.Context) error {
-	cs, err := e.containers()
+func runPs(e *command.Env, c *cli.Context) error {
+	cs, err := e.Containers()
 	if err != nil {
 		return err
 	}
@@ -53,7 +55,7 @@ func runPs(e *env, c *cli.Context) error {
 		return err
 	}
 	if all.Bad != nil {
-		tellError(e, all.Bad) // the good ones are shown all the same
+		command.Tell(e, all.Bad) // the good ones are shown all the same
 	}
 	cs.Reclaim(all.Orphans)
 	list := append(all.Containers, all.Dead...)
@@ -68,13 +70,13 @@ func runPs(e *env, c *cli.Context) error {
 		list = list[:min(last, len(list))]
 	}
 	columns := formatter.Containers(c.Bool("size"))
-	format := listFormat(e, c, columns, "psFormat")
+	format := command.ListFormat(e, c, columns, "psFormat")
 	if c.String("format") != "" && c.Bool("quiet") {
-		fmt.Fprintln(e.stderr, "WARNING: Ignoring custom format, because both --format and --quiet are set.")
+		fmt.Fprintln(e.Stderr, "WARNING: Ignoring custom format, because both --format and --quiet are set.")
 	}
 	if format != columns.Format("", c.Bool("quiet")) { // a mistake in it is one without containers, too
 		if err := formatter.Check(format, &formatter.ContainerContext{}); err != nil {
-			return formatError(err)
+			return command.FormatError(err)
 		}
 	}
 	var sizes map[string]containerSize
@@ -90,18 +92,18 @@ func runPs(e *env, c *cli.Context) error {
 		s.SizeRw, s.SizeRootFs = sizes[ctr.ID].own, sizes[ctr.ID].all
 		rows[i] = formatter.Container(s, !c.Bool("no-trunc"), now)
 	}
-	return printList(e, columns, format, rows)
+	return command.PrintList(e, columns, format, rows)
 }
 
 // filterContainers applies --filter; without all only running ones are left.
-func filterContainers(e *env, list []*container.Container, f docker.Filters, all bool) ([]*container.Container, error) {
+func filterContainers(e *command.Env, list []*container.Container, f docker.Filters, all bool) ([]*container.Container, error) {
 	is := docker.ContainerFacts{Network: func(v string) []string { return networksOf(e, v) }}
 	var err error
 	if is.Images, err = ancestors(e, f["ancestor"]); err != nil {
 		return nil, err
 	}
 	is.Span, err = f.Span(func(arg string) (time.Time, error) {
-		_, c, err := e.container(arg)
+		_, c, err := e.Container(arg)
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -111,13 +113,13 @@ func filterContainers(e *env, list []*container.Container, f docker.Filters, all
 }
 
 // networksOf are the names of networks that have v for their ID, or begin with it.
-func networksOf(e *env, v string) (names []string) {
+func networksOf(e *command.Env, v string) (names []string) {
 	for _, name := range docker.Predefined() {
 		if v != "" && strings.HasPrefix(docker.PredefinedID(name), v) {
 			names = append(names, name)
 		}
 	}
-	if nets, err := e.networks(); err == nil {
+	if nets, err := networks(e); err == nil {
 		if w, err := nets.Lookup(v); err == nil {
 			names = append(names, w.Name)
 		}
@@ -126,10 +128,10 @@ func networksOf(e *env, v string) (names []string) {
 }
 
 // ancestors are the IDs of images; one that is not there has no containers.
-func ancestors(e *env, args []string) (map[string]bool, error) {
+func ancestors(e *command.Env, args []string) (map[string]bool, error) {
 	ids := map[string]bool{}
 	for _, a := range args {
-		img, _, err := e.image(a)
+		img, _, err := e.Image(a)
 		if err != nil && docker.KindOf(err) != docker.NotFound {
 			return nil, err
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -15,7 +17,7 @@ import (
 	"coracle/pkg/oci"
 )
 
-func pullCommand(e *env) *cli.Command {
+func pullCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "pull", Usage: "Download an image from a registry", ArgsUsage: "NAME[:TAG|@DIGEST]",
 		Flags: []cli.Flag{
@@ -25,7 +27,7 @@ func pullCommand(e *env) *cli.Command {
 			&cli.BoolFlag{Name: "disable-content-trust", Usage: "Accepted for scripts", Value: true, Hidden: true},
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
 				return err
 			}
 			ref, err := oci.ParseRef(c.Args().First())
@@ -37,18 +39,18 @@ func pullCommand(e *env) *cli.Command {
 	}
 }
 
-func runPull(e *env, c *cli.Context, ref oci.Ref) error {
+func runPull(e *command.Env, c *cli.Context, ref oci.Ref) error {
 	arg, all := c.Args().First(), c.Bool("all-tags")
 	if all && (ref.TaggedIn(arg) || ref.Digest() != "") {
-		return cliErrorf("tag can't be used with --all-tags/-a")
+		return command.Errorf("tag can't be used with --all-tags/-a")
 	}
-	return onImages(e, c.Context, func(s *image.Store) error {
+	return command.OnImages(e, c.Context, func(s *image.Store) error {
 		if !all && ref.Digest() == "" && !ref.TaggedIn(arg) && !c.Bool("quiet") {
-			fmt.Fprintln(e.stdout, "Using default tag: latest")
+			fmt.Fprintln(e.Stdout, "Using default tag: latest")
 		}
-		got, err := s.Pull(c.Context, image.PullRequest{Name: arg, AllTags: all, Platform: c.String("platform"), Access: access(e)}, transferOn(e.stdout.File, c.Bool("quiet")))
+		got, err := s.Pull(c.Context, image.PullRequest{Name: arg, AllTags: all, Platform: c.String("platform"), Access: command.Access(e)}, transferOn(e.Stdout.File, c.Bool("quiet")))
 		for _, p := range got {
-			fmt.Fprintln(e.stdout, p.Name)
+			fmt.Fprintln(e.Stdout, p.Name)
 		}
 		return err
 	})
@@ -63,13 +65,13 @@ func transferOn(f *os.File, quiet bool) func(oci.Event) {
 }
 
 // pullForRunCommand is what pullForRun calls.
-func pullForRunCommand(e *env) *cli.Command {
+func pullForRunCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "__pull", Hidden: true,
 		Flags: []cli.Flag{flags.Bool("quiet", nil, ""), flags.Text("platform", nil, "")},
 		Action: func(c *cli.Context) error {
-			return onImages(e, c.Context, func(s *image.Store) error {
-				_, err := s.Pull(c.Context, image.PullRequest{Name: c.Args().First(), Platform: c.String("platform"), Access: access(e)}, transferOn(e.stderr, c.Bool("quiet")))
+			return command.OnImages(e, c.Context, func(s *image.Store) error {
+				_, err := s.Pull(c.Context, image.PullRequest{Name: c.Args().First(), Platform: c.String("platform"), Access: command.Access(e)}, transferOn(e.Stderr, c.Bool("quiet")))
 				return err
 			})
 		},

@@ -5,6 +5,8 @@ package cli
 import (
 	"fmt"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -13,7 +15,7 @@ import (
 	"coracle/pkg/oci"
 )
 
-func pushCommand(e *env) *cli.Command {
+func pushCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "push", Usage: "Upload an image to a registry", ArgsUsage: "NAME[:TAG]",
 		Flags: []cli.Flag{
@@ -23,7 +25,7 @@ func pushCommand(e *env) *cli.Command {
 			&cli.BoolFlag{Name: "disable-content-trust", Usage: "Accepted for scripts", Value: true, Hidden: true},
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, 1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
 				return err
 			}
 			ref, err := oci.ParseRef(c.Args().First())
@@ -31,26 +33,26 @@ func pushCommand(e *env) *cli.Command {
 				return err
 			}
 			if ref.Digest() != "" {
-				return cliErrorf("cannot push a digest reference")
+				return command.Errorf("cannot push a digest reference")
 			}
 			return runPush(e, c, ref)
 		},
 	}
 }
 
-func runPush(e *env, c *cli.Context, ref oci.Ref) error {
+func runPush(e *command.Env, c *cli.Context, ref oci.Ref) error {
 	tagged, all, quiet := ref.TaggedIn(c.Args().First()), c.Bool("all-tags"), c.Bool("quiet")
 	if all && tagged {
-		return cliErrorf("tag can't be used with --all-tags/-a")
+		return command.Errorf("tag can't be used with --all-tags/-a")
 	}
-	return onImages(e, c.Context, func(s *image.Store) error {
+	return command.OnImages(e, c.Context, func(s *image.Store) error {
 		if !tagged && !all && !quiet {
-			fmt.Fprintln(e.stdout, "Using default tag: latest")
+			fmt.Fprintln(e.Stdout, "Using default tag: latest")
 		}
-		sent, err := s.Push(c.Context, image.PushRequest{Name: c.Args().First(), AllTags: all, Platforms: givenPlatform(c), Access: access(e)}, transferOn(e.stdout.File, quiet))
+		sent, err := s.Push(c.Context, image.PushRequest{Name: c.Args().First(), AllTags: all, Platforms: givenPlatform(c), Access: command.Access(e)}, transferOn(e.Stdout.File, quiet))
 		for _, p := range sent {
 			if quiet {
-				fmt.Fprintln(e.stdout, p.Name)
+				fmt.Fprintln(e.Stdout, p.Name)
 			}
 		}
 		return err

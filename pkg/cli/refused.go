@@ -5,6 +5,8 @@ package cli
 import (
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/docker"
 
@@ -29,18 +31,18 @@ func refusedFlags() []cli.Flag {
 }
 
 // askOthers takes what coracle mostly refuses.
-func askOthers(e *env, c *cli.Context, h *docker.HostConfig) (err error) {
+func askOthers(e *command.Env, c *cli.Context, h *docker.HostConfig) (err error) {
 	if c.Bool("use-api-socket") {
 		return docker.Unsupported("use-api-socket", "there is no daemon and no socket", "")
 	}
 	if c.IsSet("disable-content-trust") {
-		e.warn("--disable-content-trust has no effect: there is no content trust to skip")
+		e.Warn("--disable-content-trust has no effect: there is no content trust to skip")
 	}
 	if c.String("gpus") != "" {
 		h.DeviceRequests = []moby.DeviceRequest{{Capabilities: [][]string{{"gpu"}}}}
 	}
 	h.DeviceCgroupRules, h.Links, h.VolumeDriver, h.Runtime = c.StringSlice("device-cgroup-rule"), c.StringSlice("link"), c.String("volume-driver"), c.String("runtime")
 	h.Isolation = moby.Isolation(strings.ToLower(c.String("isolation")))
-	h.StorageOpt, err = pairs(c.StringSlice("storage-opt"), func(kv string) error { return cliErrorf("invalid storage option: %q", kv) })
+	h.StorageOpt, err = pairs(c.StringSlice("storage-opt"), func(kv string) error { return command.Errorf("invalid storage option: %q", kv) })
 	return err
 }

@@ -5,9 +5,11 @@ package cli
 import (
 	"context"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/overlay"
 )
 
-func reindex(e *env) error {
-	return e.inside(func(st *overlay.Store) error { return st.Reindex(context.Background()) })
+func reindex(e *command.Env) error {
+	return e.Inside(func(st *overlay.Store) error { return st.Reindex(context.Background()) })
 }

@@ -4,16 +4,18 @@ package cli
 
 import (
 	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/command"
 )
 
-func renameCommand(e *env) *cli.Command {
+func renameCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "rename", Usage: "Rename a container", ArgsUsage: "CONTAINER NEW_NAME",
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 2, 2); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 2, 2); err != nil {
 				return err
 			}
-			cs, ctr, err := e.container(c.Args().First())
+			cs, ctr, err := e.Container(c.Args().First())
 			if err != nil {
 				return err
 			}

@@ -7,57 +7,59 @@ import (
 	"fmt"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 )
 
 // report prints err and returns the exit code for it: the one place where an
 // error becomes words and a number.
-func report(e *env, err error) int {
+func report(e *command.Env, err error) int {
 	var help *flags.HelpRequest
 	var usage *flags.UsageError
-	var code *exitError
+	var code *command.ExitError
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &help):
-		note(e, help.Notes)
+		command.Note(e, help.Notes)
 		if help.Bare {
-			fmt.Fprint(e.stderr, flags.UsageText(app(e), help.Cmd, help.Path))
+			fmt.Fprint(e.Stderr, flags.UsageText(app(e), help.Cmd, help.Path))
 			return 0
 		}
-		fmt.Fprint(e.stdout, flags.UsageText(app(e), help.Cmd, help.Path))
+		fmt.Fprint(e.Stdout, flags.UsageText(app(e), help.Cmd, help.Path))
 		return 0
-	case codeOfPipe(err) != 0:
-		return codeOfPipe(err)
+	case command.CodeOfPipe(err) != 0:
+		return command.CodeOfPipe(err)
 	case errors.As(err, &usage):
 		return reportUsage(e, usage)
-	case errors.As(err, &code) && code.err == nil:
-		return code.code
+	case errors.As(err, &code) && code.Err == nil:
+		return code.Code
 	}
-	dieOfPipe(e, err)
-	tellError(e, err)
+	command.DieOfPipe(e, err)
+	command.Tell(e, err)
 	if code != nil {
-		return code.code
+		return code.Code
 	}
 	return 1
 }
 
 // reportUsage shows a mistake as Docker does: the parser of flags says it
 // plainly, and ends with 125.
-func reportUsage(e *env, u *flags.UsageError) int {
-	where := strings.TrimSpace(e.program + " " + u.Path)
+func reportUsage(e *command.Env, u *flags.UsageError) int {
+	where := strings.TrimSpace(e.Program + " " + u.Path)
 	if u.Code == 125 {
-		fmt.Fprintf(e.stderr, "%s\n\n", u.Message)
+		fmt.Fprintf(e.Stderr, "%s\n\n", u.Message)
 	} else {
-		fmt.Fprintf(e.stderr, "%s: %s\n\n", e.program, u.Message)
+		fmt.Fprintf(e.Stderr, "%s: %s\n\n", e.Program, u.Message)
 	}
 	if u.Cmd != nil || u.Code == 125 {
-		fmt.Fprintf(e.stderr, "Usage:  %s\n\n", flags.UsageLine(e.program, u.Cmd, u.Path))
+		fmt.Fprintf(e.Stderr, "Usage:  %s\n\n", flags.UsageLine(e.Program, u.Cmd, u.Path))
 	}
 	verb := "Run"
 	if u.See {
 		verb = "See"
 	}
-	fmt.Fprintf(e.stderr, "%s '%s --help' for more information\n", verb, where)
+	fmt.Fprintf(e.Stderr, "%s '%s --help' for more information\n", verb, where)
 	return u.Code
 }

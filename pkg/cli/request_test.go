@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
 	"coracle/pkg/overlay"
@@ -19,7 +21,7 @@ import (
 // command line or by the engine.
 func asked(t *testing.T, line string) (docker.CreateRequest, error) {
 	t.Helper()
-	q, err := createRequest(&env{stderr: os.Stderr}, given(t, strings.Fields(line)...))
+	q, err := createRequest(&command.Env{Stderr: os.Stderr}, given(t, strings.Fields(line)...))
 	if err != nil {
 		return q, err
 	}

@@ -5,16 +5,18 @@ package cli
 import (
 	"errors"
 
+	"coracle/pkg/cli/command"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
 )
 
-func restartCommand(e *env) *cli.Command {
+func restartCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "restart", Usage: "Restart one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]", Flags: stopFlags(),
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
 				return err
 			}
 			q, sig, err := stopRequest(c)
@@ -41,18 +43,18 @@ func restartCommand(e *env) *cli.Command {
 
 // inOrder is onContainers, but those that share another's network come after
 // all others.
-func inOrder(e *env, args []string, f func(*container.Store, *container.Container) error) error {
+func inOrder(e *command.Env, args []string, f func(*container.Store, *container.Container) error) error {
 	var first, last []string
 	for _, a := range args {
-		if _, ctr, err := e.container(a); err == nil && ctr.Net.OnNetworkOf() != "" {
+		if _, ctr, err := e.Container(a); err == nil && ctr.Net.OnNetworkOf() != "" {
 			last = append(last, a)
 		} else {
 			first = append(first, a)
 		}
 	}
-	err := onContainers(e, first, f)
+	err := command.OnContainers(e, first, f)
 	if len(last) == 0 {
 		return err
 	}
-	return errors.Join(err, onContainers(e, last, f))
+	return errors.Join(err, command.OnContainers(e, last, f))
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -16,7 +18,7 @@ import (
 	"coracle/pkg/state"
 )
 
-func rmCommand(e *env, aliases ...string) *cli.Command {
+func rmCommand(e *command.Env, aliases ...string) *cli.Command {
 	return &cli.Command{
 		Name: "rm", Aliases: aliases, Usage: "Remove one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]",
 		Flags: append(flags.Absent("links were replaced by names on networks", flags.Bool("link", flags.Short("l"), "")),
@@ -24,11 +26,11 @@ func rmCommand(e *env, aliases ...string) *cli.Command {
 			flags.Bool("volumes", flags.Short("v"), "Remove anonymous volumes associated with the container"),
 		),
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
 				return err
 			}
 			force := c.Bool("force")
-			cs, err := e.containers()
+			cs, err := e.Containers()
 			if err != nil {
 				return err
 			}
@@ -36,7 +38,7 @@ func rmCommand(e *env, aliases ...string) *cli.Command {
 			if force { // as in Docker, what is not there needs none to be gone
 				args = slices.DeleteFunc(args, func(a string) bool { return sayMissing(e, cs, a) })
 			}
-			err = onReadable(e, args, func(cs *container.Store, ctr *container.Container) error {
+			err = command.OnReadable(e, args, func(cs *container.Store, ctr *container.Container) error {
 				return removeContainer(c, cs, ctr, force, c.Bool("volumes"))
 			}, func(cs *container.Store, d *container.DamagedError) error {
 				if !force {
@@ -53,13 +55,13 @@ func rmCommand(e *env, aliases ...string) *cli.Command {
 }
 
 // sayMissing reports whether there is no such container, and says so.
-func sayMissing(e *env, cs *container.Store, arg string) bool {
+func sayMissing(e *command.Env, cs *container.Store, arg string) bool {
 	_, err := cs.Lookup(arg)
 	var missing *container.NotFoundError
 	if !errors.As(err, &missing) {
 		return false
 	}
-	tellError(e, err)
+	command.Tell(e, err)
 	return true
 }
 
@@ -90,18 +92,18 @@ func removeContainer(c *cli.Context, cs *container.Store, ctr *container.Contain
 
 // sweepTrash finishes removals inside the user namespace, where files of
 // subordinate ids can be deleted.
-func sweepTrash(e *env, cs *container.Store) error {
+func sweepTrash(e *command.Env, cs *container.Store) error {
 	if !cs.Dirs().Tmp().NeedsSweep() {
 		return nil
 	}
 	if ns.Inside() {
 		return cs.Dirs().Tmp().Sweep()
 	}
-	return e.enter(e.stdout.File, "__sweep")
+	return e.Enter(e.Stdout.File, "__sweep")
 }
 
-func sweep(e *env) error {
-	cs, err := e.containers()
+func sweep(e *command.Env) error {
+	cs, err := e.Containers()
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 
+	"coracle/pkg/cli/command"
+
 	moby "github.com/moby/moby/api/types/image"
 	"github.com/urfave/cli/v2"
 
@@ -15,17 +17,17 @@ import (
 	"coracle/pkg/overlay"
 )
 
-func rmiCommand(e *env, name string, aliases ...string) *cli.Command {
+func rmiCommand(e *command.Env, name string, aliases ...string) *cli.Command {
 	return &cli.Command{
 		Name: name, Aliases: aliases, Usage: "Remove one or more images", ArgsUsage: "IMAGE [IMAGE...]",
 		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Force removal of the image"), flags.Bool("no-prune", nil, "Do not delete untagged parents"),
 			flags.List("platform", nil, "Remove only the given platform variant: an image here has one")},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
 				return err
 			}
 			r := image.RemoveRequest{Images: c.Args().Slice(), Platforms: c.StringSlice("platform"), Force: c.Bool("force")}
-			return e.inside(func(st *overlay.Store) error {
+			return e.Inside(func(st *overlay.Store) error {
 				return removeImages(c.Context, e, image.Within(st, container.ImageUsers), r)
 			})
 		},
@@ -33,19 +35,19 @@ func rmiCommand(e *env, name string, aliases ...string) *cli.Command {
 }
 
 // removeImages tells of one image after the other what became of it.
-func removeImages(ctx context.Context, e *env, s *image.Store, r image.RemoveRequest) error {
+func removeImages(ctx context.Context, e *command.Env, s *image.Store, r image.RemoveRequest) error {
 	failed := false
 	err := s.Remove(ctx, r, func(one image.Removed) {
 		for _, i := range one.Items {
-			fmt.Fprintln(e.stdout, deletedLine(i, "Untagged: ", "Deleted: "))
+			fmt.Fprintln(e.Stdout, deletedLine(i, "Untagged: ", "Deleted: "))
 		}
 		if err := one.Err(); err != nil {
 			failed = failed || !r.Force || one.NotFound == nil // as in Docker, what is not there needs no force to be gone
-			tellError(e, err)
+			command.Tell(e, err)
 		}
 	})
 	if err == nil && failed {
-		err = exit(1)
+		err = command.Exit(1)
 	}
 	return err
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -17,7 +19,7 @@ import (
 	"coracle/pkg/trace"
 )
 
-func runCommand(e *env) *cli.Command {
+func runCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "run", Usage: "Create and run a new container from an image", ArgsUsage: "IMAGE [COMMAND] [ARG...]",
 		Flags: append(slices.Concat(createFlags(), createLimitFlags(), healthFlags()),
@@ -25,7 +27,7 @@ func runCommand(e *env) *cli.Command {
 			flags.Text("detach-keys", nil, "Override the key sequence for detaching a container"),
 			&cli.BoolFlag{Name: "sig-proxy", Usage: "Proxy received signals to the process", Value: true}),
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
 				return err
 			}
 			return runRun(e, c)
@@ -33,16 +35,16 @@ func runCommand(e *env) *cli.Command {
 	}
 }
 
-func runRun(e *env, c *cli.Context) error {
-	if c.Bool("tty") && c.Bool("interactive") && !c.Bool("detach") && !isTerminal(e.stdin) {
-		fmt.Fprintln(e.stderr, "cannot attach stdin to a TTY-enabled container because stdin is not a terminal")
-		return exit(1)
+func runRun(e *command.Env, c *cli.Context) error {
+	if c.Bool("tty") && c.Bool("interactive") && !c.Bool("detach") && !command.IsTerminal(e.Stdin) {
+		fmt.Fprintln(e.Stderr, "cannot attach stdin to a TTY-enabled container because stdin is not a terminal")
+		return command.Exit(1)
 	}
 	keys, err := detachKeys(e, c)
 	if err != nil {
-		return runError(e, "run", err)
+		return command.RunError(e, "run", err)
 	}
-	cs, err := e.containers()
+	cs, err := e.Containers()
 	if err != nil {
 		return createError(e, "run", err)
 	}
@@ -61,20 +63,20 @@ func runRun(e *env, c *cli.Context) error {
 		ses, err := cs.Launch(ctr, supervisor, nil, nil)
 		if err != nil {
 			abandon(c.Context, e, cs, ctr)
-			return runError(e, "run", err)
+			return command.RunError(e, "run", err)
 		}
 		ses.Close()
-		fmt.Fprintln(e.stdout, ctr.ID)
+		fmt.Fprintln(e.Stdout, ctr.ID)
 		return nil
 	}
 	code, err := runAttached(e, cs, ctr, supervisor, keys, c.Bool("sig-proxy"), nil)
 	var lost *container.OutputError
 	switch {
 	case errors.As(err, &lost):
-		return lostOutput(125, err)
+		return command.LostOutput(125, err)
 	case err != nil:
 		abandon(c.Context, e, cs, ctr)
-		return runError(e, "run", err)
+		return command.RunError(e, "run", err)
 	}
-	return exit(code)
+	return command.Exit(code)
 }

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/docker"
 
@@ -77,7 +78,7 @@ func createFlags() []cli.Flag {
 }
 
 // createRequest is what the flags and arguments of run and create ask for.
-func createRequest(e *env, c *cli.Context) (docker.CreateRequest, error) {
+func createRequest(e *command.Env, c *cli.Context) (docker.CreateRequest, error) {
 	q := docker.CreateRequest{Name: c.String("name"), Platform: c.String("platform")}
 	q.Image = c.Args().First()
 	for _, ask := range []func() error{

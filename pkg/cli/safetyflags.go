@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/urfave/cli/v2"
 
@@ -22,7 +24,7 @@ func askSafety(c *cli.Context, h *docker.HostConfig) error {
 	for _, v := range c.StringSlice("device") {
 		d, err := docker.ParseDevice(v)
 		if err != nil {
-			return cliErrorf("%v", err)
+			return command.Errorf("%v", err)
 		}
 		h.Devices = append(h.Devices, d)
 	}
@@ -48,10 +50,10 @@ func askSecurity(h *docker.HostConfig, o string) error {
 	case key == "seccomp" && file != "unconfined" && file != "builtin":
 		data, err := os.ReadFile(file)
 		if err != nil {
-			return cliErrorf("opening seccomp profile (%s) failed: %v", file, err)
+			return command.Errorf("opening seccomp profile (%s) failed: %v", file, err)
 		}
 		if !json.Valid(data) {
-			return cliErrorf("compacting json for seccomp profile (%s) failed", file)
+			return command.Errorf("compacting json for seccomp profile (%s) failed", file)
 		}
 		o = "seccomp=" + string(data)
 	}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -17,7 +19,7 @@ import (
 	"coracle/pkg/image"
 )
 
-func saveCommand(e *env) *cli.Command {
+func saveCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "save", Usage: "Save one or more images to a tar archive (streamed to STDOUT by default)", ArgsUsage: "IMAGE [IMAGE...]",
 		Flags: []cli.Flag{
@@ -25,14 +27,14 @@ func saveCommand(e *env) *cli.Command {
 			flags.Text("platform", nil, "Accepted: an image here has one platform"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
 				return err
 			}
-			if c.String("output") == "" && isTerminal(e.stdout) {
-				return cliErrorf("cowardly refusing to save to a terminal. Use the -o flag or redirect")
+			if c.String("output") == "" && command.IsTerminal(e.Stdout) {
+				return command.Errorf("cowardly refusing to save to a terminal. Use the -o flag or redirect")
 			}
 			r := image.SaveRequest{Images: c.Args().Slice(), Platforms: givenPlatform(c)}
-			return onImages(e, c.Context, func(s *image.Store) error {
+			return command.OnImages(e, c.Context, func(s *image.Store) error {
 				return runSave(e, c.String("output"), func(out *os.File) error { return s.Save(c.Context, r, out) })
 			})
 		},
@@ -40,15 +42,15 @@ func saveCommand(e *env) *cli.Command {
 }
 
 // runSave lets save write to a file, or to standard output.
-func runSave(e *env, name string, save func(*os.File) error) error {
+func runSave(e *command.Env, name string, save func(*os.File) error) error {
 	if name != "" {
 		return saveFile(name, save)
 	}
-	err := save(e.stdout.File)
+	err := save(e.Stdout.File)
 	var lost *image.WriteError
 	if errors.As(err, &lost) {
-		err = &fs.PathError{Op: "write", Path: e.stdout.Name(), Err: lost.Errno}
-		e.stdout.lose(err)
+		err = &fs.PathError{Op: "write", Path: e.Stdout.Name(), Err: lost.Errno}
+		e.Stdout.Lose(err)
 	}
 	return err
 }
@@ -58,18 +60,18 @@ func runSave(e *env, name string, save func(*os.File) error) error {
 func saveFile(name string, save func(*os.File) error) error {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		if info.IsDir() {
-			return cliErrorf("failed to save image: invalid output path: %q must be a file", name)
+			return command.Errorf("failed to save image: invalid output path: %q must be a file", name)
 		}
 		f, err := os.OpenFile(name, os.O_WRONLY, 0)
 		if err != nil {
-			return cliErrorf("failed to save image: %v", err)
+			return command.Errorf("failed to save image: %v", err)
 		}
 		defer f.Close()
 		return save(f)
 	}
 	f, err := unnamed(filepath.Dir(name))
 	if err != nil {
-		return cliErrorf("failed to save image: %v", err)
+		return command.Errorf("failed to save image: %v", err)
 	}
 	defer f.Close()
 	if err := save(f); err != nil {

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/container"
 	"coracle/pkg/ns"
 	"coracle/pkg/overlay"
@@ -17,12 +19,12 @@ import (
 type containerSize struct{ own, all int64 }
 
 // containerSizes measures containers, by their IDs.
-func containerSizes(e *env, list []*container.Container) (map[string]containerSize, error) {
+func containerSizes(e *command.Env, list []*container.Container) (map[string]containerSize, error) {
 	own, err := ownSizes(e, list)
 	if err != nil {
 		return nil, err
 	}
-	ix, err := e.index()
+	ix, err := e.Index()
 	if err != nil {
 		return nil, err
 	}
@@ -40,8 +42,8 @@ func containerSizes(e *env, list []*container.Container) (map[string]containerSi
 
 // ownSizes measures the read-write layers. Where a container has closed a
 // directory to its owner, the user namespace is asked.
-func ownSizes(e *env, list []*container.Container) (map[string]int64, error) {
-	cs, err := e.containers()
+func ownSizes(e *command.Env, list []*container.Container) (map[string]int64, error) {
+	cs, err := e.Containers()
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +61,7 @@ func ownSizes(e *env, list []*container.Container) (map[string]int64, error) {
 	return all, nil
 }
 
-func ownSizesInside(e *env) (map[string]int64, error) {
+func ownSizesInside(e *command.Env) (map[string]int64, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -67,7 +69,7 @@ func ownSizesInside(e *env) (map[string]int64, error) {
 	defer r.Close()
 	done := make(chan error, 1)
 	go func() {
-		err := e.enter(w, "__sizes")
+		err := e.Enter(w, "__sizes")
 		w.Close()
 		done <- err
 	}()
@@ -80,8 +82,8 @@ func ownSizesInside(e *env) (map[string]int64, error) {
 }
 
 // printSizes is ownSizes of all containers, for the command outside.
-func printSizes(e *env) error {
-	cs, err := e.containers()
+func printSizes(e *command.Env) error {
+	cs, err := e.Containers()
 	if err != nil {
 		return err
 	}
@@ -90,5 +92,5 @@ func printSizes(e *env) error {
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(e.stdout).Encode(all)
+	return json.NewEncoder(e.Stdout).Encode(all)
 }

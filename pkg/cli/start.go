@@ -5,6 +5,8 @@ package cli
 import (
 	"errors"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -23,7 +25,7 @@ func startDetached(cs *container.Store, ctr *container.Container) error {
 	return ses.Close()
 }
 
-func startCommand(e *env) *cli.Command {
+func startCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "start", Usage: "Start one or more stopped containers", ArgsUsage: "CONTAINER [CONTAINER...]",
 		Flags: append(flags.Absent("restoring a process needs root", flags.Text("checkpoint", nil, ""), flags.Text("checkpoint-dir", nil, "")),
@@ -36,7 +38,7 @@ func startCommand(e *env) *cli.Command {
 			if c.Bool("boot") {
 				return startAfterBoot(e, c)
 			}
-			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
 				return err
 			}
 			if c.Bool("attach") || c.Bool("interactive") {
@@ -48,17 +50,17 @@ func startCommand(e *env) *cli.Command {
 }
 
 // startAfterBoot is what a daemon would do when it starts.
-func startAfterBoot(e *env, c *cli.Context) error {
-	if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+func startAfterBoot(e *command.Env, c *cli.Context) error {
+	if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 		return err
 	}
-	cs, err := e.containers()
+	cs, err := e.Containers()
 	if err != nil {
 		return err
 	}
 	list, bad := cs.List()
 	if bad != nil {
-		tellError(e, bad) // the good ones are started all the same
+		command.Tell(e, bad) // the good ones are started all the same
 	}
 	var names []string
 	for _, ctr := range list {
@@ -69,15 +71,15 @@ func startAfterBoot(e *env, c *cli.Context) error {
 	return inOrder(e, names, startDetached)
 }
 
-func startAttached(e *env, c *cli.Context) error {
+func startAttached(e *command.Env, c *cli.Context) error {
 	if c.Args().Len() > 1 {
-		return cliErrorf("you cannot start and attach multiple containers at once")
+		return command.Errorf("you cannot start and attach multiple containers at once")
 	}
 	keys, err := detachKeys(e, c)
 	if err != nil {
 		return err
 	}
-	cs, ctr, err := e.container(c.Args().First())
+	cs, ctr, err := e.Container(c.Args().First())
 	if err != nil {
 		return err
 	}
@@ -90,17 +92,17 @@ func startAttached(e *env, c *cli.Context) error {
 		}
 		code, err := converse(e, ses, a, keys, true)
 		if err != nil {
-			return lostOutput(1, err)
+			return command.LostOutput(1, err)
 		}
-		return exit(code)
+		return command.Exit(code)
 	}
 	code, err := runAttached(e, cs, ctr, nil, keys, true, a)
 	if err != nil {
 		var se *container.StartError
 		if errors.As(err, &se) {
-			return exitWith(se.Code, err)
+			return command.ExitWith(se.Code, err)
 		}
-		return lostOutput(1, err)
+		return command.LostOutput(1, err)
 	}
-	return exit(code)
+	return command.Exit(code)
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -19,7 +21,7 @@ import (
 	"coracle/pkg/docker"
 )
 
-func statsCommand(e *env) *cli.Command {
+func statsCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "stats", Usage: "Display a live stream of container(s) resource usage statistics", ArgsUsage: "[CONTAINER...]",
 		Flags: []cli.Flag{
@@ -39,8 +41,8 @@ const (
 	statsEvery = time.Second
 )
 
-func runStats(e *env, c *cli.Context) error {
-	cs, err := e.containers()
+func runStats(e *command.Env, c *cli.Context) error {
+	cs, err := e.Containers()
 	if err != nil {
 		return err
 	}
@@ -50,13 +52,13 @@ func runStats(e *env, c *cli.Context) error {
 		}
 	}
 	list := formatter.Stats()
-	format := listFormat(e, c, list, "statsFormat")
+	format := command.ListFormat(e, c, list, "statsFormat")
 	last, err := sample(cs, c.Args().Slice(), c.Bool("all"))
 	if err != nil {
 		return err
 	}
 	period := statsOnce
-	live := !c.Bool("no-stream") && isTerminal(e.stdout) && strings.HasPrefix(format, formatter.TableKey)
+	live := !c.Bool("no-stream") && command.IsTerminal(e.Stdout) && strings.HasPrefix(format, formatter.TableKey)
 	for {
 		time.Sleep(period)
 		now, err := sample(cs, c.Args().Slice(), c.Bool("all"))
@@ -65,12 +67,12 @@ func runStats(e *env, c *cli.Context) error {
 		}
 		var b bytes.Buffer
 		if err := formatter.Write(&b, list, format, statsRows(now, last, !c.Bool("no-trunc"))); err != nil {
-			return formatError(err)
+			return command.FormatError(err)
 		}
 		if live { // home, every line to its end, and below
 			b = *bytes.NewBufferString("\x1b[H" + strings.ReplaceAll(b.String(), "\n", "\x1b[K\n") + "\x1b[J")
 		}
-		if _, err := e.stdout.Write(b.Bytes()); err != nil || c.Bool("no-stream") {
+		if _, err := e.Stdout.Write(b.Bytes()); err != nil || c.Bool("no-stream") {
 			return err
 		}
 		last, period = now, statsEvery

@@ -5,6 +5,8 @@ package cli
 import (
 	"syscall"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -31,18 +33,18 @@ func stopRequest(c *cli.Context) (q docker.StopRequest, sig syscall.Signal, err 
 	return q, sig, err
 }
 
-func stopCommand(e *env) *cli.Command {
+func stopCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "stop", Usage: "Stop one or more running containers", ArgsUsage: "CONTAINER [CONTAINER...]", Flags: stopFlags(),
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
 				return err
 			}
 			q, sig, err := stopRequest(c)
 			if err != nil {
 				return err
 			}
-			return onContainers(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+			return command.OnContainers(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
 				return cs.Stop(c.Context, ctr, sig, q.Timeout)
 			})
 		},

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -18,7 +20,7 @@ import (
 	"coracle/pkg/overlay"
 )
 
-func pruneSystemCommand(e *env) *cli.Command {
+func pruneSystemCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove unused data",
 		Flags: []cli.Flag{
@@ -33,9 +35,9 @@ func pruneSystemCommand(e *env) *cli.Command {
 				return err
 			}
 			if c.Bool("volumes") && len(f["until"]) > 0 {
-				return cliErrorf("ERROR: The \"until\" filter is not supported with \"--volumes\"")
+				return command.Errorf("ERROR: The \"until\" filter is not supported with \"--volumes\"")
 			}
-			if ok, err := agreed(e, c, systemWarning(c, f)); !ok || err != nil {
+			if ok, err := command.Agreed(e, c, systemWarning(c, f)); !ok || err != nil {
 				return err
 			}
 			return insideForced(e, func(st *overlay.Store) error { return pruneSystem(e, c, st, f) })
@@ -76,19 +78,19 @@ func systemWarning(c *cli.Context, f docker.Filters) string {
 
 // pruneSystem prunes one kind after the other: what a container held may be
 // free when its turn comes.
-func pruneSystem(e *env, c *cli.Context, st *overlay.Store, f docker.Filters) error {
-	type prune func(*env, *cli.Context, docker.Filters) (pruned, error)
+func pruneSystem(e *command.Env, c *cli.Context, st *overlay.Store, f docker.Filters) error {
+	type prune func(*command.Env, *cli.Context, docker.Filters) (pruned, error)
 	prunes := []prune{pruneContainers, pruneNetworks}
 	if c.Bool("volumes") {
 		prunes = append(prunes, pruneVolumes)
 	}
-	prunes = append(prunes, func(e *env, c *cli.Context, f docker.Filters) (pruned, error) {
+	prunes = append(prunes, func(e *command.Env, c *cli.Context, f docker.Filters) (pruned, error) {
 		return pruneImages(e, c, image.Within(st, container.ImageUsers), f)
 	})
 	var freed int64
 	for _, do := range prunes {
 		p, err := do(e, c, f)
-		p.show(e.stdout)
+		p.show(e.Stdout)
 		if err != nil {
 			return err
 		}
@@ -101,11 +103,11 @@ func pruneSystem(e *env, c *cli.Context, st *overlay.Store, f docker.Filters) er
 		}
 		freed += n
 	}
-	_, err := fmt.Fprintf(e.stdout, "Total reclaimed space: %s\n", size(freed))
+	_, err := fmt.Fprintf(e.Stdout, "Total reclaimed space: %s\n", command.Size(freed))
 	return err
 }
 
-func pruneBuildCache(e *env, c *cli.Context, st *overlay.Store, f docker.Filters) (int64, error) {
+func pruneBuildCache(e *command.Env, c *cli.Context, st *overlay.Store, f docker.Filters) (int64, error) {
 	var choose func(dockerfile.CacheRecord) bool
 	if len(f["until"]) > 0 {
 		var err error
@@ -115,7 +117,7 @@ func pruneBuildCache(e *env, c *cli.Context, st *overlay.Store, f docker.Filters
 	}
 	n, err := dockerfile.PruneCache(c.Context, st, choose, 0)
 	if err == nil && n > 0 {
-		fmt.Fprintf(e.stdout, "Deleted build cache: %s\n\n", size(n))
+		fmt.Fprintf(e.Stdout, "Deleted build cache: %s\n\n", command.Size(n))
 	}
 	return n, err
 }

@@ -5,31 +5,33 @@ package cli
 import (
 	"errors"
 
+	"coracle/pkg/cli/command"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/image"
 	"coracle/pkg/oci"
 )
 
-func tagCommand(e *env) *cli.Command {
+func tagCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "tag", Usage: "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE", ArgsUsage: "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 2, 2); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 2, 2); err != nil {
 				return err
 			}
 			ref, err := oci.ParseRef(c.Args().Get(1))
 			if err != nil {
-				return cliErrorf("error parsing reference: %q is not a valid repository/tag: %v", c.Args().Get(1), err)
+				return command.Errorf("error parsing reference: %q is not a valid repository/tag: %v", c.Args().Get(1), err)
 			}
 			if ref.Digest() != "" {
 				return errors.New("refusing to create a tag with a digest reference")
 			}
 			r := image.TagRequest{Image: c.Args().First(), Name: c.Args().Get(1)}
-			if _, _, err := e.image(r.Image); err != nil {
+			if _, _, err := e.Image(r.Image); err != nil {
 				return err
 			}
-			return onImages(e, c.Context, func(s *image.Store) error { return s.Tag(c.Context, r) })
+			return command.OnImages(e, c.Context, func(s *image.Store) error { return s.Tag(c.Context, r) })
 		},
 	}
 }

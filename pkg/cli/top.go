@@ -8,23 +8,25 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"coracle/pkg/cli/command"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
 )
 
-func topCommand(e *env) *cli.Command {
+func topCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "top", Usage: "Display the running processes of a container", ArgsUsage: "CONTAINER [ps OPTIONS]",
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
 				return err
 			}
 			cols, err := psOptions(c.Args().Tail())
 			if err != nil {
 				return err
 			}
-			cs, ctr, err := e.container(c.Args().First())
+			cs, ctr, err := e.Container(c.Args().First())
 			if err != nil {
 				return err
 			}
@@ -38,8 +40,8 @@ func topCommand(e *env) *cli.Command {
 	}
 }
 
-func printTop(e *env, list []container.ProcessInfo, cols []psColumn) error {
-	w := tabwriter.NewWriter(e.stdout, 20, 1, 3, ' ', 0)
+func printTop(e *command.Env, list []container.ProcessInfo, cols []psColumn) error {
+	w := tabwriter.NewWriter(e.Stdout, 20, 1, 3, ' ', 0)
 	now := time.Now()
 	line := func(text func(psColumn) string) {
 		for i, c := range cols {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"github.com/urfave/cli/v2"
 )
 
@@ -26,13 +28,13 @@ var unsupported = []struct{ group, name, why string }{
 }
 
 // unsupportedCommands answer for them.
-func unsupportedCommands(e *env) []*cli.Command {
+func unsupportedCommands(e *command.Env) []*cli.Command {
 	var cmds []*cli.Command
 	for _, u := range unsupported {
 		cmds = append(cmds, &cli.Command{
 			Name: u.name, Hidden: true, SkipFlagParsing: true,
 			Action: func(*cli.Context) error {
-				return exitWith(125, cliErrorf("%s: '%s %s' is not supported: %s", e.program, e.program, u.name, u.why))
+				return command.ExitWith(125, command.Errorf("%s: '%s %s' is not supported: %s", e.Program, e.Program, u.name, u.why))
 			},
 		})
 	}
@@ -41,19 +43,19 @@ func unsupportedCommands(e *env) []*cli.Command {
 
 // commandTable writes what there is as Markdown: the README's table, and
 // docs/commands.md, come from the command line itself.
-func commandTable(e *env, options bool) {
+func commandTable(e *command.Env, options bool) {
 	app := app(e)
 	if options {
-		fmt.Fprintln(e.stdout, "# Commands and their options\n\nMade by `coracle __commands --options`; `coracle COMMAND --help` says what each is for.")
+		fmt.Fprintln(e.Stdout, "# Commands and their options\n\nMade by `coracle __commands --options`; `coracle COMMAND --help` says what each is for.")
 		optionTable(e, "", app.Commands)
 		return
 	}
-	fmt.Fprintln(e.stdout, "| | works | is not supported |\n|---|---|---|")
-	fmt.Fprintf(e.stdout, "| `%s …` | %s | %s |\n", "coracle", names(app.Commands), unsupportedNames())
+	fmt.Fprintln(e.Stdout, "| | works | is not supported |\n|---|---|---|")
+	fmt.Fprintf(e.Stdout, "| `%s …` | %s | %s |\n", "coracle", names(app.Commands), unsupportedNames())
 	for _, c := range app.Commands {
 		if len(c.Subcommands) > 0 && !c.Hidden {
 			line := fmt.Sprintf("| `%s …` | %s | %s", c.Name, names(c.Subcommands), refusedNames(c.Subcommands))
-			fmt.Fprintln(e.stdout, strings.TrimRight(line, " ")+" |")
+			fmt.Fprintln(e.Stdout, strings.TrimRight(line, " ")+" |")
 		}
 	}
 }
@@ -90,7 +92,7 @@ func unsupportedNames() string {
 	return text[1:]
 }
 
-func optionTable(e *env, group string, cmds []*cli.Command) {
+func optionTable(e *command.Env, group string, cmds []*cli.Command) {
 	for _, c := range cmds {
 		if c.Hidden {
 			continue
@@ -100,17 +102,17 @@ func optionTable(e *env, group string, cmds []*cli.Command) {
 			optionTable(e, path+" ", c.Subcommands)
 			continue
 		}
-		fmt.Fprintf(e.stdout, "\n`%s`", path)
+		fmt.Fprintf(e.Stdout, "\n`%s`", path)
 		for _, a := range c.Aliases {
-			fmt.Fprintf(e.stdout, " `%s`", group+a)
+			fmt.Fprintf(e.Stdout, " `%s`", group+a)
 		}
-		fmt.Fprintf(e.stdout, " — %s\n", c.Usage)
+		fmt.Fprintf(e.Stdout, " — %s\n", c.Usage)
 		if len(c.Flags) > 0 {
-			fmt.Fprintln(e.stdout)
+			fmt.Fprintln(e.Stdout)
 			for _, f := range c.Flags {
-				fmt.Fprintf(e.stdout, " `%s`", spelled(f))
+				fmt.Fprintf(e.Stdout, " `%s`", spelled(f))
 			}
-			fmt.Fprintln(e.stdout)
+			fmt.Fprintln(e.Stdout)
 		}
 	}
 }

@@ -5,6 +5,8 @@ package cli
 import (
 	"errors"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/container/create"
 	"coracle/pkg/docker"
@@ -14,25 +16,25 @@ import (
 	"coracle/pkg/container"
 )
 
-func updateCommand(e *env) *cli.Command {
+func updateCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "update", Usage: "Update configuration of one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]",
 		Flags: append(limitFlags(), flags.Text("restart", nil, "Restart policy to apply when a container exits")),
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
 				return err
 			}
 			if c.NumFlags() == 0 {
 				return errors.New("you must provide one or more flags when using this command")
 			}
-			return onContainers(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+			return command.OnContainers(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
 				return update(e, c, cs, ctr)
 			})
 		},
 	}
 }
 
-func update(e *env, c *cli.Context, cs *container.Store, ctr *container.Container) (err error) {
+func update(e *command.Env, c *cli.Context, cs *container.Store, ctr *container.Container) (err error) {
 	var q docker.UpdateRequest
 	if err := askLimits(c, &q.Resources); err != nil {
 		return err
@@ -49,6 +51,6 @@ func update(e *env, c *cli.Context, cs *container.Store, ctr *container.Containe
 	if err := cs.Update(c.Context, ctr, l, restart); err != nil {
 		return err
 	}
-	warnAll(e, warnings)
+	command.WarnAll(e, warnings)
 	return nil
 }

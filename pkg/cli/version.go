@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -37,11 +39,11 @@ func thisProgram() (docker.Program, error) {
 	return docker.Program{Version: Version, GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Kernel: release}, err
 }
 
-func versionCommand(e *env) *cli.Command {
+func versionCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "version", Usage: "Show the version information", Flags: []cli.Flag{flags.Text("format", flags.Short("f"), "Format output using a custom template")},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 				return err
 			}
 			p, err := thisProgram()
@@ -49,9 +51,9 @@ func versionCommand(e *env) *cli.Command {
 				return err
 			}
 			if f := c.String("format"); f != "" {
-				return printObject(e, f, docker.Versions(p))
+				return command.PrintObject(e, f, docker.Versions(p))
 			}
-			_, err = fmt.Fprintf(e.stdout, versionText, p.Version, docker.APIVersion, p.GoVersion, p.OS, p.Arch, docker.MinAPIVersion)
+			_, err = fmt.Fprintf(e.Stdout, versionText, p.Version, docker.APIVersion, p.GoVersion, p.OS, p.Arch, docker.MinAPIVersion)
 			return err
 		},
 	}

@@ -6,11 +6,13 @@ import (
 	"github.com/moby/moby/api/types/volume"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/docker"
 )
 
-func inspectVolume(e *env, name string) (*volume.Volume, error) {
-	cs, err := e.containers()
+func inspectVolume(e *command.Env, name string) (*volume.Volume, error) {
+	cs, err := e.Containers()
 	if err != nil {
 		return nil, err
 	}
@@ -22,16 +24,16 @@ func inspectVolume(e *env, name string) (*volume.Volume, error) {
 }
 
 // volumeUpdateCommand answers for what only volumes of a swarm have.
-func volumeUpdateCommand(e *env) *cli.Command {
+func volumeUpdateCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "update", Hidden: true, SkipFlagParsing: true,
 		Action: func(*cli.Context) error {
-			return exitWith(125, cliErrorf("%s: '%s volume update' is not supported: it is for the volumes of a cluster", e.program, e.program))
+			return command.ExitWith(125, command.Errorf("%s: '%s volume update' is not supported: it is for the volumes of a cluster", e.Program, e.Program))
 		},
 	}
 }
 
-func volumeInspectCommand(e *env) *cli.Command {
+func volumeInspectCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Display detailed information on one or more volumes", ArgsUsage: "VOLUME [VOLUME...]", Flags: inspectFlags()[:1],
 		Action: func(c *cli.Context) error { return runInspect(e, c, "volume") },

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -14,7 +16,7 @@ import (
 	"coracle/pkg/docker"
 )
 
-func volumeCreateCommand(e *env) *cli.Command {
+func volumeCreateCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "create", Usage: "Create a volume", ArgsUsage: "[VOLUME]",
 		Flags: []cli.Flag{
@@ -22,7 +24,7 @@ func volumeCreateCommand(e *env) *cli.Command {
 			flags.List("opt", flags.Short("o"), "Set driver specific options: type, device and o, as for mount(8)"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 1); err != nil {
 				return err
 			}
 			q := docker.VolumeRequest{Name: c.Args().First(), Driver: c.String("driver")}
@@ -45,8 +47,8 @@ func volumeCreateCommand(e *env) *cli.Command {
 	}
 }
 
-func createVolume(ctx context.Context, e *env, q docker.VolumeRequest) error {
-	cs, err := e.containers()
+func createVolume(ctx context.Context, e *command.Env, q docker.VolumeRequest) error {
+	cs, err := e.Containers()
 	if err != nil {
 		return err
 	}
@@ -59,6 +61,6 @@ func createVolume(ctx context.Context, e *env, q docker.VolumeRequest) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(e.stdout, v.Name)
+	fmt.Fprintln(e.Stdout, v.Name)
 	return nil
 }

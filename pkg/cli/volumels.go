@@ -5,6 +5,8 @@ package cli
 import (
 	"slices"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -14,14 +16,14 @@ import (
 	"coracle/pkg/docker"
 )
 
-func volumeListCommand(e *env) *cli.Command {
+func volumeListCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "ls", Aliases: []string{"list"}, Usage: "List volumes",
 		Flags: append(flags.Absent("it is a cluster's", flags.Bool("cluster", nil, "")),
 			flags.List("filter", flags.Short("f"), "Provide filter values"), flags.Text("format", nil, "Format output"), flags.Bool("quiet", flags.Short("q"), "Only display volume names"),
 		),
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 				return err
 			}
 			return listVolumes(e, c)
@@ -29,8 +31,8 @@ func volumeListCommand(e *env) *cli.Command {
 	}
 }
 
-func listVolumes(e *env, c *cli.Context) error {
-	cs, err := e.containers()
+func listVolumes(e *command.Env, c *cli.Context) error {
+	cs, err := e.Containers()
 	if err != nil {
 		return err
 	}
@@ -47,12 +49,12 @@ func listVolumes(e *env, c *cli.Context) error {
 		rows[i] = formatter.VolumeRow(docker.Volume(v, cs.DataDir(v.Name)))
 	}
 	l := formatter.Volumes()
-	if err := printList(e, l, listFormat(e, c, l, "volumesFormat"), rows); err != nil {
+	if err := command.PrintList(e, l, command.ListFormat(e, c, l, "volumesFormat"), rows); err != nil {
 		return err
 	}
 	for _, v := range list {
 		if v.Damaged != nil {
-			tellError(e, v.Damaged)
+			command.Tell(e, v.Damaged)
 		}
 	}
 	return nil

@@ -5,6 +5,8 @@ package cli
 import (
 	"errors"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -15,7 +17,7 @@ import (
 	"coracle/pkg/state"
 )
 
-func volumePruneCommand(e *env) *cli.Command {
+func volumePruneCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove unused local volumes",
 		Flags: []cli.Flag{
@@ -23,7 +25,7 @@ func volumePruneCommand(e *env) *cli.Command {
 			flags.List("filter", nil, "Provide filter values (e.g. \"label=<label>\")"), flags.Bool("force", flags.Short("f"), "Do not prompt for confirmation"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 				return err
 			}
 			f, err := docker.VolumePruneFilters(c.StringSlice("filter"))
@@ -33,11 +35,11 @@ func volumePruneCommand(e *env) *cli.Command {
 			what := "anonymous local volumes"
 			if c.Bool("all") {
 				if len(f["all"]) > 0 {
-					return cliErrorf("conflicting options: cannot specify both --all and --filter all=1")
+					return command.Errorf("conflicting options: cannot specify both --all and --filter all=1")
 				}
 				f["all"], what = []string{"true"}, "all local volumes"
 			}
-			if ok, err := agreed(e, c, "WARNING! This will remove "+what+" not used by at least one container."); !ok || err != nil {
+			if ok, err := command.Agreed(e, c, "WARNING! This will remove "+what+" not used by at least one container."); !ok || err != nil {
 				return err
 			}
 			return insideForced(e, func(*overlay.Store) error {
@@ -50,9 +52,9 @@ func volumePruneCommand(e *env) *cli.Command {
 // pruneVolumes removes the volumes that no container names: the anonymous
 // ones, or with the filter all every one. Inside the user namespace, where it
 // can measure them.
-func pruneVolumes(e *env, _ *cli.Context, f docker.Filters) (pruned, error) {
+func pruneVolumes(e *command.Env, _ *cli.Context, f docker.Filters) (pruned, error) {
 	p := pruned{heading: "Deleted Volumes:"}
-	cs, err := e.containers()
+	cs, err := e.Containers()
 	if err != nil {
 		return p, err
 	}
@@ -75,7 +77,7 @@ func pruneVolumes(e *env, _ *cli.Context, f docker.Filters) (pruned, error) {
 		}
 		n, _ := cs.VolumeSize(v.Name) // it goes, whatever it holds
 		if err := cs.RemoveVolume(v.Name); err != nil && !errors.Is(err, state.ErrNeedsUserNS) {
-			tellError(e, err) // a container has taken it meanwhile, perhaps
+			command.Tell(e, err) // a container has taken it meanwhile, perhaps
 			continue
 		}
 		p.lines = append(p.lines, v.Name)

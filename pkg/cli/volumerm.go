@@ -5,6 +5,8 @@ package cli
 import (
 	"errors"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -13,19 +15,19 @@ import (
 	"coracle/pkg/state"
 )
 
-func volumeRemoveCommand(e *env) *cli.Command {
+func volumeRemoveCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more volumes", ArgsUsage: "VOLUME [VOLUME...]",
 		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Force the removal of one or more volumes")},
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
 				return err
 			}
-			cs, err := e.containers()
+			cs, err := e.Containers()
 			if err != nil {
 				return err
 			}
-			err = each(e, c.Args().Slice(), func(name string) error {
+			err = command.Each(e, c.Args().Slice(), func(name string) error {
 				err := cs.RemoveVolume(name)
 				var missing *container.VolumeNotFoundError
 				if errors.Is(err, state.ErrNeedsUserNS) || errors.As(err, &missing) && c.Bool("force") {

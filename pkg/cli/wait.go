@@ -5,17 +5,19 @@ package cli
 import (
 	"fmt"
 
+	"coracle/pkg/cli/command"
+
 	"github.com/urfave/cli/v2"
 )
 
-func waitCommand(e *env) *cli.Command {
+func waitCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "wait", Usage: "Block until one or more containers stop, then print their exit codes", ArgsUsage: "CONTAINER [CONTAINER...]",
 		Action: func(c *cli.Context) error {
-			if err := needArgs(e, c, commandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
 				return err
 			}
-			cs, err := e.containers()
+			cs, err := e.Containers()
 			if err != nil {
 				return err
 			}
@@ -27,14 +29,14 @@ func waitCommand(e *env) *cli.Command {
 					code, err = cs.Wait(ctr)
 				}
 				if err != nil {
-					tellError(e, err)
+					command.Tell(e, err)
 					failed = true
 					continue
 				}
-				fmt.Fprintln(e.stdout, code)
+				fmt.Fprintln(e.Stdout, code)
 			}
 			if failed {
-				return exit(1)
+				return command.Exit(1)
 			}
 			return nil
 		},

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"coracle/pkg/cli/command"
+
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
@@ -31,7 +33,7 @@ func say(t *testing.T, program, root, line string) (code int, stdout, stderr str
 		t.Fatal(err)
 	}
 	defer stdin.Close()
-	e := &env{program: program, args: append([]string{"--root", root}, splitWords(line)...), stdin: stdin, stdout: &output{File: file("out")}, stderr: file("err")}
+	e := &command.Env{Program: program, Args: append([]string{"--root", root}, splitWords(line)...), Stdin: stdin, Stdout: &command.Output{File: file("out")}, Stderr: file("err")}
 	code = report(e, run(context.Background(), e))
 	read := func(name string) string {
 		data, err := os.ReadFile(filepath.Join(dir, name))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package command
 
 import (
 	"cmp"
@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 )
 
-// config reads a text, such as psFormat or detachKeys, from Docker's
+// Config reads a text, such as psFormat or detachKeys, from Docker's
 // config.json. What cannot be read says nothing: these are matters of taste.
-func config(e *env, key string) string {
-	dir := cmp.Or(e.config, os.Getenv("DOCKER_CONFIG"))
+func Config(e *Env, key string) string {
+	dir := cmp.Or(e.Config, os.Getenv("DOCKER_CONFIG"))
 	if dir == "" {
 		home, err := os.UserHomeDir()
 		if err != nil {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package command
 
 import (
 	"errors"
@@ -17,7 +17,7 @@ type Call struct {
 	Umask int
 }
 
-// words are the call as the arguments of a stage; ParseCall reads them.
+// Words are the call as the arguments of a stage; ParseCall reads them.
 func (c Call) words() []string {
 	return append([]string{strconv.FormatInt(int64(c.Umask), 8), c.Argv0}, c.Args...)
 }

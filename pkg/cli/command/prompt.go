@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package command
 
 import (
 	"bufio"
@@ -16,24 +16,24 @@ import (
 )
 
 // confirm asks, and takes anything but y for a no, the end of the input too.
-func confirm(e *env, question string) (bool, error) {
-	answer, err := ask(e, question+"\nAre you sure you want to continue? [y/N] ", false)
+func confirm(e *Env, question string) (bool, error) {
+	answer, err := Ask(e, question+"\nAre you sure you want to continue? [y/N] ", false)
 	return strings.EqualFold(answer, "y"), err
 }
 
-// agreed is confirm, unless --force said so.
-func agreed(e *env, c *cli.Context, question string) (bool, error) {
+// Agreed is confirm, unless --force said so.
+func Agreed(e *Env, c *cli.Context, question string) (bool, error) {
 	if c.Bool("force") {
 		return true, nil
 	}
 	return confirm(e, question)
 }
 
-// ask reads a line of standard input; a secret one is not shown where that is
+// Ask reads a line of standard input; a secret one is not shown where that is
 // a terminal. A signal ends the question with the code of one that ends a
 // program, after the terminal has been given back as it was.
-func ask(e *env, question string, secret bool) (string, error) {
-	fd := int(e.stdin.Fd())
+func Ask(e *Env, question string, secret bool) (string, error) {
+	fd := int(e.Stdin.Fd())
 	restore := func() {}
 	if secret && term.IsTerminal(fd) {
 		old, err := unix.IoctlGetTermios(fd, unix.TCGETS)
@@ -52,23 +52,23 @@ func ask(e *env, question string, secret bool) (string, error) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
 	defer signal.Stop(signals)
-	fmt.Fprint(e.stdout, question)
+	fmt.Fprint(e.Stdout, question)
 	line := make(chan string, 1)
 	go func() {
-		text, _ := bufio.NewReader(oneByOne{e.stdin}).ReadString('\n')
+		text, _ := bufio.NewReader(oneByOne{e.Stdin}).ReadString('\n')
 		line <- strings.TrimRight(text, "\r\n")
 	}()
 	select {
 	case text := <-line:
 		if secret {
-			fmt.Fprintln(e.stdout)
+			fmt.Fprintln(e.Stdout)
 			return text, nil
 		}
 		return strings.TrimSpace(text), nil
 	case sig := <-signals:
-		fmt.Fprintln(e.stdout)
+		fmt.Fprintln(e.Stdout)
 		n, _ := sig.(syscall.Signal)
-		return "", exit(128 + int(n))
+		return "", Exit(128 + int(n))
 	}
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package command
 
 import (
 	"errors"
@@ -9,16 +9,16 @@ import (
 	"coracle/pkg/container"
 )
 
-// onContainers does f for every named container, several at once, and reports
+// OnContainers does f for every named container, several at once, and reports
 // in the order they were named.
-func onContainers(e *env, args []string, f func(*container.Store, *container.Container) error) error {
-	return onReadable(e, args, f, func(_ *container.Store, d *container.DamagedError) error { return d })
+func OnContainers(e *Env, args []string, f func(*container.Store, *container.Container) error) error {
+	return OnReadable(e, args, f, func(_ *container.Store, d *container.DamagedError) error { return d })
 }
 
-// onReadable is onContainers with something to do for those that cannot be
+// OnReadable is onContainers with something to do for those that cannot be
 // read.
-func onReadable(e *env, args []string, f func(*container.Store, *container.Container) error, damaged func(*container.Store, *container.DamagedError) error) error {
-	cs, err := e.containers()
+func OnReadable(e *Env, args []string, f func(*container.Store, *container.Container) error, damaged func(*container.Store, *container.DamagedError) error) error {
+	cs, err := e.Containers()
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func onReadable(e *env, args []string, f func(*container.Store, *container.Conta
 	}
 	wg.Wait()
 	next := 0
-	return each(e, args, func(string) error {
+	return Each(e, args, func(string) error {
 		next++
 		return errs[next-1]
 	})
