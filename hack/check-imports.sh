@@ -35,6 +35,7 @@ order='
 7 coracle/pkg/oci
 8 coracle/pkg/dockerfile/files
 0 coracle/pkg/dockerfile/parse
+7 coracle/pkg/dockerfile/plan
 8 coracle/pkg/image
 8 coracle/pkg/bundle
 9 coracle/pkg/dockerfile
@@ -73,6 +74,11 @@ END { exit bad }'
 # A Dockerfile's text is read without the disk, and without knowing the engine.
 if go list -deps ./pkg/dockerfile/parse | grep '^coracle/' | grep -v '^coracle/pkg/dockerfile/parse$'; then
 	echo "coracle/pkg/dockerfile/parse depends on other packages" >&2
+	exit 1
+fi
+# A plan is made without looking at a file.
+if go list -deps ./pkg/dockerfile/plan | grep -E '^coracle/pkg/(dockerfile/files|overlay|state)'; then
+	echo "coracle/pkg/dockerfile/plan depends on files" >&2
 	exit 1
 fi
 # A build does not know containers, and containers no builds.

@@ -22,7 +22,7 @@ func (m *mounts) attach(root *os.Root, source string, readOnly bool) (string, er
 		return "", err
 	}
 	defer unix.Close(tree)
-	dir, err := m.b.tempDir("mnt-")
+	dir, err := m.trees.tempDir("mnt-")
 	if err != nil {
 		return "", err
 	}

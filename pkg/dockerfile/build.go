@@ -6,15 +6,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/docker/go-units"
 
 	"coracle/pkg/dockerfile/files"
-	"coracle/pkg/dockerfile/parse"
+	"coracle/pkg/dockerfile/plan"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
 )
@@ -49,10 +47,14 @@ type Options struct {
 }
 
 // Context is what a name stands for: one of the two.
-type Context struct {
-	Dir   string // on the host
-	Image string
-}
+type Context = plan.Context
+
+// Image is an image configuration with Docker's additions to the OCI format.
+type Image = plan.Image
+
+// Configure applies instructions that only change the configuration, those of
+// commit and import --change. Its texts are Docker's.
+func Configure(image *Image, changes []string) error { return plan.Configure(image, changes) }
 
 // Secret reads a secret, when it is asked for.
 type Secret func(ctx context.Context) ([]byte, error)
@@ -118,157 +120,85 @@ func Build(ctx context.Context, st *overlay.Store, images Images, run Runner, o 
 	defer lock.Release()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	b := &builder{
-		ctx: ctx, cancel: cancel, st: st, images: images, runner: run, o: o,
-		tell:  &teller{ctx: ctx, send: events},
-		slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
-		bases: map[string]*base{}, contexts: map[string]*namedContext{}, used: map[string]bool{},
-		layerTrees: map[overlay.LayerID]*files.Tree{}, flights: map[cacheKey]*flight{},
+	j := &job{
+		ctx: ctx, cancel: cancel, st: st, o: o, tell: &teller{ctx: ctx, send: events},
+		trees: &trees{st: st, layers: map[overlay.LayerID]*files.Tree{}}, cache: &cache{st: st, off: o.NoCache}, warned: &warnings{},
 	}
-	defer b.close()
-	res, err := b.build()
+	defer j.trees.close()
+	src := &sources{job: j}
+	defer src.close()
+	res, err := j.build(src, images, run)
 	if err != nil {
-		return res, b.locate(err)
+		return res, locate(ctx, src.file, err)
 	}
 	return res, nil
 }
 
-type builder struct {
+// job is what all parts of one build share.
+type job struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	st     *overlay.Store
-	images Images
-	runner Runner
 	o      Options
 	tell   *teller
-	slots  chan struct{} // one is held by each step that works
-
-	// Written before the first stage begins, then only read.
-	file    *parse.File
-	metaVar lookup     // the ARGs before the first FROM
-	epoch   *time.Time // the SOURCE_DATE_EPOCH, or nil
-	context *files.Tree
-	sums    *files.Sums
-	jobs    []*job
-	start   func(stage int)
-
-	mu         sync.Mutex
-	failed     error         // the first failure, which canceled the others
-	trees      []*files.Tree // open: of images and stages that COPY --from reads, of downloads
-	layerTrees map[overlay.LayerID]*files.Tree
-	flights    map[cacheKey]*flight
-	bases      map[string]*base
-	contexts   map[string]*namedContext
-	used       map[string]bool // build arguments that something asked for
-	warnings   []string
+	trees  *trees
+	cache  *cache
+	warned *warnings
 }
 
-func (b *builder) close() {
-	for _, t := range b.trees {
-		t.Close()
-	}
-	if b.context != nil {
-		b.context.Close()
-	}
-}
-
-func (b *builder) build() (Result, error) {
-	if err := b.load(); err != nil {
+func (j *job) build(src *sources, images Images, run Runner) (Result, error) {
+	if err := src.load(); err != nil {
 		return Result{}, err
 	}
-	target, err := b.file.Target(b.o.Target)
+	bases := newBases(j, images)
+	g, err := bases.plan(src)
 	if err != nil {
 		return Result{}, err
 	}
-	needed, err := b.needed(target)
+	for _, w := range g.Warnings {
+		j.warn(w)
+	}
+	s := newSolver(j, src, bases, run, g)
+	err = s.solve(g.Vertices)
+	src.sums.Save(err == nil)
 	if err != nil {
 		return Result{}, err
 	}
-	s, err := b.runStages(target, needed)
-	if err != nil {
-		b.sums.Save(false)
-		return Result{}, err
-	}
-	b.sums.Save(true)
-	return b.export(s)
-}
-
-// job is a stage that is being built by a goroutine of its own.
-type job struct {
-	once  sync.Once
-	done  chan struct{}
-	stage *stage
-	err   error
-}
-
-// runStages builds the stages at the same time, as far as one does not need
-// another, and returns the target. It returns when all have ended.
-func (b *builder) runStages(target int, needed map[int]bool) (*stage, error) {
-	b.jobs = make([]*job, len(b.file.Stages))
-	for i := range b.jobs {
-		b.jobs[i] = &job{done: make(chan struct{})}
-	}
-	var all sync.WaitGroup
-	start := func(i int) {
-		b.jobs[i].once.Do(func() {
-			all.Go(func() {
-				j := b.jobs[i]
-				defer close(j.done)
-				if j.stage, j.err = b.stage(i); j.err != nil {
-					b.fail(j.err)
-				}
-			})
-		})
-	}
-	b.start = start
-	for i := range b.jobs {
-		if needed[i] {
-			start(i)
-		}
-	}
-	all.Wait()
-	if b.failed != nil {
-		return nil, b.failed
-	}
-	return b.jobs[target].stage, nil
-}
-
-// fail keeps the first failure and ends everything else.
-func (b *builder) fail(err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.failed == nil {
-		b.failed = err
-	}
-	b.cancel()
-}
-
-// wait returns an earlier stage when it is there. One that nobody needed until
-// now, but for a trigger of a base image, is begun.
-//
-// Preconditions: the caller holds no slot.
-func (b *builder) wait(i int) (*stage, error) {
-	b.start(i)
-	j := b.jobs[i]
-	<-j.done
-	return j.stage, j.err
-}
-
-// slot takes one of the places of those that work at the same time.
-func (b *builder) slot() (release func(), err error) {
-	select {
-	case b.slots <- struct{}{}:
-		return func() { <-b.slots }, nil
-	case <-b.ctx.Done():
-		return nil, b.ctx.Err()
-	}
+	e := &exporter{job: j, Result: g.Result, layers: s.layersOf(g.Result.Top), epoch: g.Epoch}
+	return e.export()
 }
 
 // warn keeps a warning for the end.
-func (b *builder) warn(text string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !slices.Contains(b.warnings, text) {
-		b.warnings = append(b.warnings, text)
+func (j *job) warn(text string) { j.warned.add(text) }
+
+// commit makes a layer of a directory.
+func (j *job) commit(d *overlay.Dir, parent overlay.LayerID, lowers []string) (overlay.LayerID, error) {
+	staged, err := j.st.StageDir(j.ctx, d, lowers)
+	if err != nil {
+		return "", err
 	}
+	for _, name := range staged.Reserved {
+		j.warn(fmt.Sprintf("/%s was left out: in a layer, names that begin with .wh. stand for what is removed", name))
+	}
+	return j.st.Commit(staged, parent, nil)
+}
+
+// warnings are each said once.
+type warnings struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (w *warnings) add(text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !slices.Contains(w.list, text) {
+		w.list = append(w.list, text)
+	}
+}
+
+func (w *warnings) all() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.list
 }

@@ -45,36 +45,42 @@ type record struct {
 	Created time.Time       `json:"created"`
 }
 
-func (b *builder) recordPath(key cacheKey) string {
-	return filepath.Join(b.st.Dirs().BuildCache(), string(key)+".json")
+// cache is the build cache, as one build uses it.
+type cache struct {
+	st  *overlay.Store
+	off bool // nothing is taken from it
 }
 
-// cached returns the layer of an earlier build.
-func (b *builder) cached(key cacheKey) (overlay.LayerID, bool) {
-	if b.o.NoCache {
+func (c *cache) recordPath(key cacheKey) string {
+	return filepath.Join(c.st.Dirs().BuildCache(), string(key)+".json")
+}
+
+// find returns the layer of an earlier build.
+func (c *cache) find(key cacheKey) (overlay.LayerID, bool) {
+	if c.off {
 		return "", false
 	}
 	var r record
-	if state.ReadJSON(b.recordPath(key), &r) != nil || !b.st.HasLayer(r.Layer) {
+	if state.ReadJSON(c.recordPath(key), &r) != nil || !c.st.HasLayer(r.Layer) {
 		return "", false
 	}
-	if _, err := b.st.Lowers(r.Layer); err != nil {
+	if _, err := c.st.Lowers(r.Layer); err != nil {
 		return "", false
 	}
 	return r.Layer, true
 }
 
 // remember keeps a layer for the next build. Losing it costs time only.
-func (b *builder) remember(key cacheKey, id overlay.LayerID) error {
-	return b.keep(key, record{Layer: id, Created: time.Now().UTC()})
+func (c *cache) remember(key cacheKey, id overlay.LayerID) error {
+	return c.keep(key, record{Layer: id, Created: time.Now().UTC()})
 }
 
-func (b *builder) keep(key cacheKey, r record) error {
+func (c *cache) keep(key cacheKey, r record) error {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
-	file := b.recordPath(key)
+	file := c.recordPath(key)
 	err = state.WriteVolatile(file, data, 0o600)
 	if err == nil {
 		return nil
@@ -88,14 +94,14 @@ func (b *builder) keep(key cacheKey, r record) error {
 
 // firstBuilt is when an image with this configuration was built first: now, if
 // it never was.
-func (b *builder) firstBuilt(config digest.Digest) time.Time {
+func (c *cache) firstBuilt(config digest.Digest) time.Time {
 	key := newKey("", "image", config.String())
 	var r record
-	if !b.o.NoCache && state.ReadJSON(b.recordPath(key), &r) == nil && !r.Created.IsZero() {
+	if !c.off && state.ReadJSON(c.recordPath(key), &r) == nil && !r.Created.IsZero() {
 		return r.Created
 	}
 	r.Created = time.Now().UTC()
-	_ = b.keep(key, r) // a memory: without it the next image is a new one
+	_ = c.keep(key, r) // a memory: without it the next image is a new one
 	return r.Created
 }
 

@@ -29,7 +29,7 @@ func cacheName(x mount) string {
 	if id == "" {
 		id = path.Clean(x.Target)
 	}
-	if x.from {
+	if x.Layers != nil {
 		id = fmt.Sprintf("%s\nfrom %s %q", id, x.layers, files.InTree(x.Source))
 	}
 	if files.InTree(x.Source) == "." && (x.UID != nil || x.GID != nil || x.Mode != nil) {
@@ -65,7 +65,7 @@ func (m *mounts) lockCaches() error {
 	}
 	m.caches = map[string]cachePlace{}
 	for _, name := range slices.Sorted(maps.Keys(modes)) {
-		place, err := m.lockCache(filepath.Join(m.b.st.Dirs().CacheMounts(), name), modes[name])
+		place, err := m.lockCache(filepath.Join(m.st.Dirs().CacheMounts(), name), modes[name])
 		if err != nil {
 			return fmt.Errorf("lock cache: %w", err)
 		}
@@ -98,11 +98,11 @@ func (m *mounts) lockCache(dir string, sharing instructions.ShareMode) (cachePla
 // lock waits as long as the build is not canceled: the holder is a RUN.
 func (m *mounts) lock(dir string, mode state.Mode) (*state.Lock, error) {
 	for {
-		lock, err := state.Acquire(m.b.ctx, state.CacheMountLock(dir), mode)
+		lock, err := state.Acquire(m.ctx, state.CacheMountLock(dir), mode)
 		if !errors.Is(err, state.ErrLocked) {
 			return lock, err
 		}
-		if err := m.b.ctx.Err(); err != nil {
+		if err := m.ctx.Err(); err != nil {
 			return nil, err
 		}
 	}
@@ -121,7 +121,7 @@ func (m *mounts) cache(x mount) (string, error) {
 	}
 	defer root.Close()
 	source := x.Source
-	if x.from {
+	if x.Layers != nil {
 		source = "" // it begins there
 	}
 	return m.attach(root, source, x.ReadOnly)
@@ -137,7 +137,7 @@ func (m *mounts) newCache(x mount, dir string) error {
 			return err
 		}
 	}
-	temp, err := m.b.tempDir("cache-")
+	temp, err := m.trees.tempDir("cache-")
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (m *mounts) newCache(x mount, dir string) error {
 	if err := m.seed(x, temp, made); err != nil {
 		return err
 	}
-	if x.UID != nil || x.GID != nil || x.Mode != nil || !x.from {
+	if x.UID != nil || x.GID != nil || x.Mode != nil || x.Layers == nil {
 		mode := fs.FileMode(0o755)
 		if x.Mode != nil {
 			mode = permissions(*x.Mode)
@@ -165,10 +165,10 @@ func (m *mounts) newCache(x mount, dir string) error {
 // seed makes what a cache begins with: nothing, or a directory of a stage or an
 // image.
 func (m *mounts) seed(x mount, temp, made string) error {
-	if !x.from {
+	if x.Layers == nil {
 		return os.Mkdir(made, 0o755)
 	}
-	t, err := m.b.layersTree(x.layers)
+	t, err := m.trees.of(x.layers)
 	if err != nil {
 		return err
 	}

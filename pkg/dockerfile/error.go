@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
-
 	"coracle/pkg/dockerfile/parse"
 )
 
@@ -47,22 +45,18 @@ func (e *Error) Unwrap() error { return e.err }
 // Hint is what the user can do.
 func (e *Error) Hint() string { return e.Advice }
 
-func withLocation(err error, where []parser.Range) error {
-	return parser.WithLocation(err, where)
-}
-
 // locate adds what the user needs to find the place.
-func (b *builder) locate(err error) error {
+func locate(ctx context.Context, file *parse.File, err error) error {
 	e := newError(err)
-	if b.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return e // it is the user's doing, and about no line
 	}
 	var se *stepError
 	if errors.As(err, &se) {
 		e.Step, e.StepName = se.step, se.name
 	}
-	if b.file != nil {
-		e.Excerpt = b.file.Excerpt(err)
+	if file != nil {
+		e.Excerpt = file.Excerpt(err)
 	}
 	return e
 }

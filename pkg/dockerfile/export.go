@@ -7,38 +7,48 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"coracle/pkg/dockerfile/plan"
 	"coracle/pkg/overlay"
 )
 
-// export records the image.
-func (b *builder) export(s *stage) (Result, error) {
+// exporter makes what the user gets of layers.
+type exporter struct {
+	*job
+	plan.Result
+	layers []overlay.LayerID
+	epoch  *time.Time
+}
+
+// export writes the files where they are wanted, and records the image.
+func (b *exporter) export() (Result, error) {
 	for _, o := range b.o.Outputs {
-		if err := b.exportFiles(s.layers, o); err != nil {
+		if err := b.exportFiles(b.layers, o); err != nil {
 			return Result{}, err
 		}
 	}
 	if b.o.NoImage {
-		return Result{Warnings: b.allWarnings()}, nil
+		return Result{Warnings: b.warned.all()}, nil
 	}
 	v := b.tell.start("exporting to image")
-	if err := b.atLeastOneLayer(s); err != nil {
+	if err := b.atLeastOneLayer(); err != nil {
 		return Result{}, v.fail(err)
 	}
 	for _, k := range slices.Sorted(maps.Keys(b.o.Labels)) {
-		if s.image.Config.Labels == nil {
-			s.image.Config.Labels = map[string]string{}
+		if b.Image.Config.Labels == nil {
+			b.Image.Config.Labels = map[string]string{}
 		}
-		s.image.Config.Labels[k] = b.o.Labels[k]
+		b.Image.Config.Labels[k] = b.o.Labels[k]
 	}
-	config, err := b.config(s)
+	config, err := b.config()
 	if err != nil {
 		return Result{}, v.fail(err)
 	}
-	img, err := b.st.CreateImage(b.ctx, overlay.NewImage{Config: config, Layers: s.layers, Names: b.o.Names})
+	img, err := b.st.CreateImage(b.ctx, overlay.NewImage{Config: config, Layers: b.layers, Names: b.o.Names})
 	if err != nil {
 		return Result{}, v.fail(err)
 	}
@@ -48,16 +58,16 @@ func (b *builder) export(s *stage) (Result, error) {
 		v.status("naming to " + n + " done")
 	}
 	v.finish()
-	return Result{Image: img, Warnings: b.allWarnings()}, nil
+	return Result{Image: img, Warnings: b.warned.all()}, nil
 }
 
 // atLeastOneLayer gives an image from scratch that has only settings an empty
 // layer: it is something to mount, and older tools want one.
-func (b *builder) atLeastOneLayer(s *stage) error {
-	if len(s.layers) > 0 {
+func (b *exporter) atLeastOneLayer() error {
+	if len(b.layers) > 0 {
 		return nil
 	}
-	if len(s.history) == 0 {
+	if len(b.History) == 0 {
 		return errors.New("no image was generated: is the Dockerfile empty?")
 	}
 	d, err := b.st.NewDir()
@@ -69,38 +79,38 @@ func (b *builder) atLeastOneLayer(s *stage) error {
 	if err != nil {
 		return err
 	}
-	s.layers = append(s.layers, id)
-	s.history[len(s.history)-1].EmptyLayer = false
+	b.layers = append(b.layers, id)
+	b.History[len(b.History)-1].EmptyLayer = false
 	return nil
 }
 
 // config is the final configuration. The same layers with the same settings
 // are the same image: the time is that of the first build.
-func (b *builder) config(s *stage) ([]byte, error) {
-	img := s.image
+func (b *exporter) config() ([]byte, error) {
+	img := b.Image
 	img.RootFS = ocispec.RootFS{Type: "layers"}
-	for _, l := range s.layers {
+	for _, l := range b.layers {
 		d, err := b.st.DiffID(l)
 		if err != nil {
 			return nil, err
 		}
 		img.RootFS.DiffIDs = append(img.RootFS.DiffIDs, d)
 	}
-	img.Created, img.History = nil, s.history
+	img.Created, img.History = nil, b.History
 	bare, err := json.Marshal(img)
 	if err != nil {
 		return nil, err
 	}
 	created := b.epoch
 	if created == nil {
-		first := b.firstBuilt(digest.FromBytes(bare))
+		first := b.cache.firstBuilt(digest.FromBytes(bare))
 		created = &first
 	}
 	img.Created = created
-	img.History = slices.Clone(s.history)
+	img.History = slices.Clone(b.History)
 	for i := range img.History {
 		at := img.History[i].Created
-		if at == nil || b.epoch != nil && i >= s.below && at.After(*b.epoch) {
+		if at == nil || b.epoch != nil && i >= b.Below && at.After(*b.epoch) {
 			img.History[i].Created = created
 		}
 	}

@@ -4,6 +4,7 @@ package dockerfile
 
 import (
 	"context"
+	"sync"
 
 	"coracle/pkg/overlay"
 )
@@ -17,15 +18,21 @@ type flight struct {
 	err   error
 }
 
-// flight returns that of a key, and whether the caller has to land it.
-func (b *builder) flight(key cacheKey) (f *flight, mine bool) {
+// flights are those of a build.
+type flights struct {
+	mu    sync.Mutex
+	byKey map[cacheKey]*flight
+}
+
+// get returns that of a key, and whether the caller has to land it.
+func (b *flights) get(key cacheKey) (f *flight, mine bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if f := b.flights[key]; f != nil {
+	if f := b.byKey[key]; f != nil {
 		return f, false
 	}
 	f = &flight{done: make(chan struct{})}
-	b.flights[key] = f
+	b.byKey[key] = f
 	return f, true
 }
 

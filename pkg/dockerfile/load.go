@@ -15,8 +15,22 @@ import (
 	"coracle/pkg/dockerfile/parse"
 )
 
+// sources are what a build is made from.
+type sources struct {
+	*job
+	file    *parse.File
+	context *files.Tree // nil without one
+	sums    *files.Sums
+}
+
+func (b *sources) close() {
+	if b.context != nil {
+		b.context.Close()
+	}
+}
+
 // load reads the Dockerfile, the ignore file and the context.
-func (b *builder) load() error {
+func (b *sources) load() error {
 	v := b.tell.start("[internal] load build definition from " + shownFile(b.o.Dockerfile))
 	source, err := b.readDockerfile()
 	if err != nil {
@@ -27,18 +41,12 @@ func (b *builder) load() error {
 	if b.file, err = parse.Parse(shownFile(b.o.Dockerfile), source); err != nil {
 		return err
 	}
-	if b.metaVar, err = b.metaArgs(); err != nil {
-		return err
-	}
-	if b.epoch, err = b.sourceDateEpoch(); err != nil {
-		return err
-	}
 	return b.openContext()
 }
 
 // openContext opens the directory that COPY reads, without what .dockerignore
 // names. DOCKERFILE.dockerignore, beside the Dockerfile, counts before it.
-func (b *builder) openContext() error {
+func (b *sources) openContext() error {
 	v := b.tell.start("[internal] load .dockerignore")
 	if b.context == nil && b.o.ContextDir == "" {
 		v.finish()
@@ -87,7 +95,7 @@ func readIgnore(f *os.File, err error) ([]string, error) {
 	return patterns, nil
 }
 
-func (b *builder) openIgnoreFile() (*os.File, error) {
+func (b *sources) openIgnoreFile() (*os.File, error) {
 	var f *os.File
 	err := os.ErrNotExist
 	switch {

@@ -13,14 +13,14 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"coracle/pkg/dockerfile/files"
+	"coracle/pkg/dockerfile/plan"
 	"coracle/pkg/overlay"
 )
 
-// mounts are those of one RUN: planned before its key is known, opened when it
-// runs.
+// mounts are those of one RUN: looked at before its key is known, opened when
+// it runs.
 type mounts struct {
-	b    *builder
-	s    *stage
+	*solver
 	list []mount
 	undo []func()
 
@@ -30,10 +30,8 @@ type mounts struct {
 
 // mount is one --mount.
 type mount struct {
-	*instructions.Mount
-	target  string            // absolute
-	from    bool              // of a stage or an image
-	layers  []overlay.LayerID // its
+	plan.Mount
+	layers  []overlay.LayerID // of a stage or an image
 	context *files.Copy       // files of the context
 	cache   string            // the name of a cache's directory
 }
@@ -44,41 +42,23 @@ func (m *mounts) close() {
 	}
 }
 
-// plan returns what decides with the command on the result: what the mounts
-// show, but not what is in a cache or a secret.
-func (m *mounts) plan(list []*instructions.Mount) (string, error) {
-	var id strings.Builder
-	for _, im := range list {
-		if skipped, err := m.refused(im); err != nil {
-			return "", err
-		} else if skipped {
-			continue
+// find looks at what the mounts show of the context, and returns a digest for
+// each, or nothing for what shows no such files.
+func (m *mounts) find(list []plan.Mount) (digests []string, err error) {
+	digests = make([]string, len(list))
+	for i, pm := range list {
+		x := mount{Mount: pm}
+		if pm.Layers != nil {
+			x.layers = m.layersOf(pm.Layers)
 		}
-		x := mount{Mount: im, from: im.From != "", target: absolute(m.s.image.Config.WorkingDir, im.Target)}
-		fmt.Fprintf(&id, "%s %q %q %t\n", x.Type, x.target, x.Source, x.ReadOnly)
-		switch {
-		case x.target == "/" && x.Type != instructions.MountTypeSecret:
-			return "", fmt.Errorf("invalid mount target %q", x.target)
-		case x.from:
-			var err error
-			if x.layers, err = m.b.sourceLayers(m.s, x.From); err != nil {
-				return "", err
-			}
-			fmt.Fprintf(&id, "from %s\n", x.layers)
-		case x.Type == instructions.MountTypeBind:
-			if m.b.context == nil { // an empty one
-				x.from = true
-				break
-			}
+		if pm.Context {
 			x.context = &files.Copy{}
-			if err := x.context.Add(m.b.context, x.Source, files.Options{}); err != nil {
-				return "", err
+			if err := x.context.Add(m.src.context, x.Source, files.Options{}); err != nil {
+				return nil, err
 			}
-			sum, err := x.context.Digest(m.b.ctx, m.b.sums)
-			if err != nil {
-				return "", err
+			if digests[i], err = x.context.Digest(m.ctx, m.src.sums); err != nil {
+				return nil, err
 			}
-			fmt.Fprintf(&id, "context %s\n", sum)
 		}
 		if x.Type == instructions.MountTypeCache {
 			x.cache = cacheName(x)
@@ -86,30 +66,17 @@ func (m *mounts) plan(list []*instructions.Mount) (string, error) {
 		m.list = append(m.list, x)
 	}
 	// What lies in another mount comes after it.
-	slices.SortStableFunc(m.list, func(a, b mount) int { return strings.Compare(a.target, b.target) })
-	return id.String(), nil
-}
-
-// refused reports whether a mount is left out: an SSH agent that need not be
-// there is not.
-func (m *mounts) refused(x *instructions.Mount) (skipped bool, err error) {
-	if x.Type != instructions.MountTypeSSH {
-		return false, nil
-	}
-	if x.Required {
-		return false, errors.New("RUN --mount=type=ssh,required is not supported: there is no SSH agent in a build")
-	}
-	m.b.warn("RUN --mount=type=ssh has no effect: there is no SSH agent in a build")
-	return true, nil
+	slices.SortStableFunc(m.list, func(a, b mount) int { return strings.Compare(a.At, b.At) })
+	return digests, nil
 }
 
 // open makes the mounts' sources, and the variables that show secrets.
-func (m *mounts) open(cmd command) (list []StepMount, env []string, err error) {
+func (m *mounts) open(op plan.Run) (list []StepMount, env []string, err error) {
 	if err := m.lockCaches(); err != nil {
 		return nil, nil, err
 	}
 	for _, x := range m.list {
-		sm := StepMount{Type: "bind", Target: x.target, ReadOnly: x.ReadOnly}
+		sm := StepMount{Type: "bind", Target: x.At, ReadOnly: x.ReadOnly}
 		switch x.Type {
 		case instructions.MountTypeTmpfs:
 			sm.Type, sm.Size = "tmpfs", x.SizeLimit
@@ -117,7 +84,7 @@ func (m *mounts) open(cmd command) (list []StepMount, env []string, err error) {
 			sm.Source, err = m.cache(x)
 		case instructions.MountTypeSecret:
 			var vars []string
-			sm, vars, err = m.secret(x, x.target)
+			sm, vars, err = m.secret(x, x.At)
 			env = append(env, vars...)
 		default:
 			sm.Source, err = m.bind(x)
@@ -129,32 +96,32 @@ func (m *mounts) open(cmd command) (list []StepMount, env []string, err error) {
 			list = append(list, sm)
 		}
 	}
-	if cmd.script != "" {
-		dir, err := m.b.tempDir("script-")
+	if op.Script != "" {
+		dir, err := m.trees.tempDir("script-")
 		if err != nil {
 			return nil, nil, fmt.Errorf("write here-document: %w", err)
 		}
 		m.undo = append(m.undo, func() { _ = os.RemoveAll(dir) })
 		file := filepath.Join(dir, "script")
-		if err := os.WriteFile(file, []byte(cmd.script), 0o755); err != nil {
+		if err := os.WriteFile(file, []byte(op.Script), 0o755); err != nil {
 			return nil, nil, fmt.Errorf("write here-document: %w", err)
 		}
-		list = append(list, StepMount{Type: "bind", Source: file, Target: cmd.args[0], ReadOnly: true})
+		list = append(list, StepMount{Type: "bind", Source: file, Target: op.Args[0], ReadOnly: true})
 	}
 	return list, env, nil
 }
 
 // bind shows files of the context, a stage or an image.
 func (m *mounts) bind(x mount) (string, error) {
-	if x.from {
+	if x.Layers != nil {
 		return m.bindLayers(x)
 	}
-	if x.ReadOnly && (m.b.context.Ignore == nil || len(m.b.context.Ignore.Patterns()) == 0) {
-		return m.attach(m.b.context.Root(), x.Source, true)
+	if x.ReadOnly && (m.src.context.Ignore == nil || len(m.src.context.Ignore.Patterns()) == 0) {
+		return m.attach(m.src.context.Root(), x.Source, true)
 	}
 	// A copy: what the command may write is thrown away, and what
 	// .dockerignore hides stays hidden.
-	dir, err := m.b.tempDir("bind-")
+	dir, err := m.trees.tempDir("bind-")
 	if err != nil {
 		return "", err
 	}
@@ -171,7 +138,7 @@ func (m *mounts) copyOut(p *files.Copy, dir string) error {
 	defer t.Close()
 	copied := *p
 	copied.Dest, copied.Itself = "/source", true
-	err = copied.Write(m.b.ctx, t)
+	err = copied.Write(m.ctx, t)
 	if errors.Is(err, files.ErrChanged) {
 		m.changed, err = true, nil
 	}
@@ -182,22 +149,22 @@ func (m *mounts) copyOut(p *files.Copy, dir string) error {
 // above them that is thrown away.
 func (m *mounts) bindLayers(x mount) (string, error) {
 	if x.ReadOnly || len(x.layers) == 0 {
-		t, err := m.b.layersTree(x.layers)
+		t, err := m.trees.of(x.layers)
 		if err != nil {
 			return "", err
 		}
 		return m.attach(t.Root(), x.Source, x.ReadOnly)
 	}
-	d, err := m.b.st.NewDir()
+	d, err := m.st.NewDir()
 	if err != nil {
 		return "", err
 	}
 	m.undo = append(m.undo, func() { _ = d.Discard() })
-	lowers, err := m.b.st.Lowers(x.layers[len(x.layers)-1])
+	lowers, err := m.st.Lowers(x.layers[len(x.layers)-1])
 	if err != nil {
 		return "", err
 	}
-	dir, unmount, err := m.b.mount(overlay.Rootfs{Lowers: lowers, Upper: d.Upper, Work: d.Work, Volatile: true})
+	dir, unmount, err := m.trees.mount(overlay.Rootfs{Lowers: lowers, Upper: d.Upper, Work: d.Work, Volatile: true})
 	if err != nil {
 		return "", err
 	}

@@ -23,13 +23,13 @@ type Destination struct {
 }
 
 // exportFiles writes the files of the result.
-func (b *builder) exportFiles(layers []overlay.LayerID, o Destination) error {
+func (b *exporter) exportFiles(layers []overlay.LayerID, o Destination) error {
 	name := "exporting to client directory"
 	if o.Tar != nil {
 		name = "exporting to client tarball"
 	}
 	v := b.tell.start(name)
-	t, err := b.layersTree(layers)
+	t, err := b.trees.of(layers)
 	if err != nil {
 		return v.fail(err)
 	}
@@ -45,7 +45,7 @@ func (b *builder) exportFiles(layers []overlay.LayerID, o Destination) error {
 	return nil
 }
 
-func (b *builder) writeDir(t *files.Tree, dir string) error {
+func (b *exporter) writeDir(t *files.Tree, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}

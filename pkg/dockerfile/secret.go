@@ -27,15 +27,15 @@ func secretID(x *instructions.Mount) string {
 
 // secret shows a secret as a file, a variable, or both. The file is in memory.
 func (m *mounts) secret(x mount, target string) (sm StepMount, env []string, err error) {
-	id := secretID(x.Mount)
-	read, ok := m.b.o.Secrets[id]
+	id := secretID(x.Mount.Mount)
+	read, ok := m.o.Secrets[id]
 	if !ok {
 		if x.Required {
 			err = fmt.Errorf("secret %s: not found", id)
 		}
 		return sm, nil, err
 	}
-	value, err := read(m.b.ctx)
+	value, err := read(m.ctx)
 	if err != nil {
 		return sm, nil, fmt.Errorf("secret %s: %w", id, err)
 	}
@@ -52,7 +52,7 @@ func (m *mounts) secret(x mount, target string) (sm StepMount, env []string, err
 	if x.Target == "" {
 		target = "/run/secrets/" + path.Base(id)
 	}
-	dir, err := m.b.tempDir("mnt-")
+	dir, err := m.trees.tempDir("mnt-")
 	if err != nil {
 		return sm, nil, err
 	}

@@ -53,7 +53,7 @@ const openFlags = os.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
 
 // readDockerfile reads it from standard input, from the archive that is the
 // context, or from where the user says.
-func (b *builder) readDockerfile() ([]byte, error) {
+func (b *sources) readDockerfile() ([]byte, error) {
 	data, err := b.readSource()
 	if err != nil {
 		return nil, fmt.Errorf("failed to read dockerfile: %w", err)
@@ -64,7 +64,7 @@ func (b *builder) readDockerfile() ([]byte, error) {
 	return data, nil
 }
 
-func (b *builder) readSource() ([]byte, error) {
+func (b *sources) readSource() ([]byte, error) {
 	var f *os.File
 	var err error
 	switch {
@@ -98,7 +98,7 @@ func (b *builder) readSource() ([]byte, error) {
 }
 
 // openInContext opens the Dockerfile that is in the archive.
-func (b *builder) openInContext() (*os.File, error) {
+func (b *sources) openInContext() (*os.File, error) {
 	if b.o.Dockerfile == "" {
 		b.o.Dockerfile = "Dockerfile"
 	}
@@ -126,13 +126,13 @@ func startsArchive(in *bufio.Reader) bool {
 
 // unpackContext unpacks the archive that is the context. Owners do not count
 // in a context.
-func (b *builder) unpackContext(in io.Reader) error {
+func (b *sources) unpackContext(in io.Reader) error {
 	archive, err := b.spool(in)
 	if err != nil {
 		return fmt.Errorf("read build context: %w", err)
 	}
 	defer archive.Close()
-	dir, err := b.tempDir("context-")
+	dir, err := b.trees.tempDir("context-")
 	if err != nil {
 		return err
 	}
@@ -152,8 +152,8 @@ func (b *builder) unpackContext(in io.Reader) error {
 }
 
 // spool keeps a stream in a file, "data", in a tree of its own.
-func (b *builder) spool(in io.Reader) (*files.Tree, error) {
-	dir, err := b.tempDir("spool-")
+func (b *sources) spool(in io.Reader) (*files.Tree, error) {
+	dir, err := b.trees.tempDir("spool-")
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ package dockerfile
 import (
 	"fmt"
 	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -12,7 +13,30 @@ import (
 	"coracle/pkg/overlay"
 )
 
-func (b *builder) tempDir(prefix string) (string, error) {
+// trees are the files of layers, as they are seen and written on during a
+// build.
+type trees struct {
+	st *overlay.Store
+
+	mu     sync.Mutex
+	open   []*files.Tree // until the build ends
+	layers map[overlay.LayerID]*files.Tree
+}
+
+// keep closes a tree when the build ends.
+func (b *trees) keep(t *files.Tree) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.open = append(b.open, t)
+}
+
+func (b *trees) close() {
+	for _, t := range b.open {
+		t.Close()
+	}
+}
+
+func (b *trees) tempDir(prefix string) (string, error) {
 	scratch, err := b.st.Scratch()
 	if err != nil {
 		return "", err
@@ -21,7 +45,7 @@ func (b *builder) tempDir(prefix string) (string, error) {
 }
 
 // mount mounts a root file system at a directory of its own.
-func (b *builder) mount(r overlay.Rootfs) (dir string, unmount func(), err error) {
+func (b *trees) mount(r overlay.Rootfs) (dir string, unmount func(), err error) {
 	if dir, err = b.tempDir("mnt-"); err != nil {
 		return "", nil, fmt.Errorf("mount layers: %w", err)
 	}
@@ -37,7 +61,7 @@ func (b *builder) mount(r overlay.Rootfs) (dir string, unmount func(), err error
 }
 
 // mountUpper shows the layers with a new one on top, for this process only.
-func (b *builder) mountUpper(d *overlay.Dir, lowers []string) (*files.Target, error) {
+func (b *trees) mountUpper(d *overlay.Dir, lowers []string) (*files.Target, error) {
 	if len(lowers) == 0 {
 		return files.OpenTarget(d.Upper, nil)
 	}
@@ -53,27 +77,27 @@ func (b *builder) mountUpper(d *overlay.Dir, lowers []string) (*files.Target, er
 	return t, nil
 }
 
-// layersTree shows the files of layers, to be read.
-func (b *builder) layersTree(layers []overlay.LayerID) (*files.Tree, error) {
+// of shows the files of layers, to be read.
+func (b *trees) of(layers []overlay.LayerID) (*files.Tree, error) {
 	var top overlay.LayerID
 	if len(layers) > 0 {
 		top = layers[len(layers)-1]
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if t, ok := b.layerTrees[top]; ok {
+	if t, ok := b.layers[top]; ok {
 		return t, nil
 	}
-	t, err := b.newLayersTree(top)
+	t, err := b.newTree(top)
 	if err != nil {
 		return nil, err
 	}
 	t.Owners = true
-	b.layerTrees[top], b.trees = t, append(b.trees, t)
+	b.layers[top], b.open = t, append(b.open, t)
 	return t, nil
 }
 
-func (b *builder) newLayersTree(top overlay.LayerID) (*files.Tree, error) {
+func (b *trees) newTree(top overlay.LayerID) (*files.Tree, error) {
 	if top == "" {
 		dir, err := b.tempDir("mnt-")
 		if err != nil {

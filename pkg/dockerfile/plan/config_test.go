@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dockerfile
+package plan
 
 import (
 	"maps"
@@ -48,7 +48,7 @@ func message(err error) string {
 }
 
 func TestHistory(t *testing.T) {
-	b := parsed(t, `ARG V=3
+	s := planned(t, `ARG V=3
 FROM a
 ARG V
 ARG N
@@ -62,8 +62,7 @@ SHELL ["/bin/ash", "-c"]
 CMD x
 ENTRYPOINT ["e"]
 ONBUILD RUN y
-`, Options{})
-	s := configured(t, b)
+`, Input{})
 	want := []string{
 		"ARG V=3", "ARG N", `ENV A=1 B=x y`, "LABEL l=1", "EXPOSE [53/udp 80/tcp]", "USER u", "VOLUME [/a /b]",
 		"STOPSIGNAL 9", "SHELL [/bin/ash -c]", `CMD ["/bin/ash" "-c" "x"]`, `ENTRYPOINT ["e"]`,
@@ -85,14 +84,9 @@ ONBUILD RUN y
 
 func TestEntrypointTakesCommandOfBaseAway(t *testing.T) {
 	for text, want := range map[string]int{"ENTRYPOINT [\"e\"]\n": 0, "CMD [\"x\"]\nENTRYPOINT [\"e\"]\n": 1, "USER x\n": 2} {
-		b := parsed(t, "FROM a\n"+text, Options{})
-		s := &stage{args: newArgScope()}
-		s.image.Config.Cmd = []string{"of", "base"}
-		for _, cmd := range b.file.Stages[0].Commands {
-			if err := b.command(s, cmd); err != nil {
-				t.Fatal(err)
-			}
-		}
+		var base Found
+		base.Config.Cmd = []string{"of", "base"}
+		s := planned(t, "FROM a\n"+text, Input{Images: map[string]Found{Ref{Name: "a"}.Key(): base}})
 		if got := s.image.Config.Cmd; len(got) != want {
 			t.Errorf("%q: command is %q", text, got)
 		}
@@ -127,7 +121,7 @@ func TestParsePlatform(t *testing.T) {
 	for text, want := range map[string]string{
 		"linux/arm64": "linux/arm64", "arm64": "linux/arm64", "linux/arm/v7": "linux/arm/v7", "aarch64": "linux/arm64", "Linux/x86_64": "linux/amd64",
 	} {
-		if got := parsePlatform(text).String(); got != want {
+		if got := ParsePlatform(text).String(); got != want {
 			t.Errorf("%s is %s, want %s", text, got, want)
 		}
 	}

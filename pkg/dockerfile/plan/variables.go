@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dockerfile
+package plan
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
 
@@ -18,27 +19,105 @@ var proxyArgs = []string{
 	"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "FTP_PROXY", "ftp_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy",
 }
 
+// scope is what FROM knows: the arguments from before the first one.
+type scope struct {
+	in   *Input
+	meta lookup
+	used map[string]bool // build arguments that something asked for
+}
+
+// newScope gives the arguments their values, from the command line before those
+// of the Dockerfile.
+func newScope(in *Input) (*scope, error) {
+	s := &scope{in: in, used: map[string]bool{}}
+	s.meta = s.platformArgs()
+	lex := shell.NewLex(in.File.Escape)
+	for _, cmd := range in.File.Meta {
+		for _, a := range cmd.Args {
+			if v, ok := s.given(a.Key); ok {
+				s.meta[a.Key] = v
+			} else if a.Value != nil {
+				v, _, err := lex.ProcessWord(*a.Value, s.meta)
+				if err != nil {
+					return nil, parser.WithLocation(err, cmd.Location())
+				}
+				s.meta[a.Key] = v
+			}
+		}
+	}
+	return s, nil
+}
+
+// given is a build argument of the command line, which something asks for.
+func (s *scope) given(key string) (string, bool) {
+	v, ok := s.in.BuildArgs[key]
+	if ok {
+		s.used[key] = true
+	}
+	return v, ok
+}
+
 // platformArgs are the arguments that tell of the platform.
-func (b *builder) platformArgs() map[string]string {
-	here, target, stage := parsePlatform(""), parsePlatform(b.o.Platform), b.o.Target
+func (s *scope) platformArgs() lookup {
+	here, target, stage := ParsePlatform(""), ParsePlatform(s.in.Platform), s.in.Target
 	if stage == "" {
-		stage = b.file.Stages[len(b.file.Stages)-1].Name
+		stage = s.in.File.Stages[len(s.in.File.Stages)-1].Name
 	}
 	if stage == "" {
 		stage = "default"
 	}
-	args := map[string]string{
-		"BUILDPLATFORM": here.String(), "BUILDOS": here.os, "BUILDOSVERSION": "", "BUILDARCH": here.arch, "BUILDVARIANT": here.variant,
-		"TARGETPLATFORM": target.String(), "TARGETOS": target.os, "TARGETOSVERSION": "", "TARGETARCH": target.arch, "TARGETVARIANT": target.variant,
+	args := lookup{
+		"BUILDPLATFORM": here.String(), "BUILDOS": here.OS, "BUILDOSVERSION": "", "BUILDARCH": here.Arch, "BUILDVARIANT": here.Variant,
+		"TARGETPLATFORM": target.String(), "TARGETOS": target.OS, "TARGETOSVERSION": "", "TARGETARCH": target.Arch, "TARGETVARIANT": target.Variant,
 		"TARGETSTAGE": stage,
 	}
 	for k := range args {
-		if v, ok := b.o.BuildArgs[k]; ok {
-			b.use(k)
+		if v, ok := s.given(k); ok {
 			args[k] = v
 		}
 	}
 	return args
+}
+
+// expand expands a word of a FROM line.
+func (s *scope) expand(word string) (string, error) {
+	if !strings.ContainsAny(word, `$\'"`) {
+		return word, nil
+	}
+	out, _, err := shell.NewLex(s.in.File.Escape).ProcessWord(word, s.meta)
+	return out, err
+}
+
+// baseName is what a stage is built on.
+func (s *scope) baseName(src instructions.Stage) (string, error) {
+	name, err := s.expand(src.BaseName)
+	if err == nil && name == "" {
+		err = fmt.Errorf("base name (%s) should not be blank", src.BaseName)
+	}
+	return name, err
+}
+
+// stagePlatform is what FROM --platform says, or the whole build.
+func (s *scope) stagePlatform(src instructions.Stage) (string, error) {
+	p, err := s.expand(src.Platform)
+	if p == "" {
+		p = s.in.Platform
+	}
+	return p, err
+}
+
+// unused warns of the build arguments that nothing asked for.
+func (s *scope) unused() []string {
+	var list []string
+	for _, k := range slices.Sorted(maps.Keys(s.in.BuildArgs)) {
+		if !s.used[k] && !slices.Contains(proxyArgs, k) && !strings.HasPrefix(k, "BUILDKIT_") { // the last are for BuildKit itself
+			list = append(list, k)
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("One or more build-args %v were not consumed", list)}
 }
 
 // lookup is a set of variables for BuildKit's expansion.
@@ -50,57 +129,6 @@ func (l lookup) Get(key string) (string, bool) {
 }
 
 func (l lookup) Keys() []string { return slices.Sorted(maps.Keys(l)) }
-
-// metaArgs are the arguments from before the first FROM, with the values given
-// on the command line.
-func (b *builder) metaArgs() (lookup, error) {
-	vars := lookup(b.platformArgs())
-	lex := shell.NewLex(b.file.Escape)
-	for _, cmd := range b.file.Meta {
-		for _, a := range cmd.Args {
-			if v, ok := b.o.BuildArgs[a.Key]; ok {
-				b.use(a.Key)
-				vars[a.Key] = v
-			} else if a.Value != nil {
-				v, _, err := lex.ProcessWord(*a.Value, vars)
-				if err != nil {
-					return nil, withLocation(err, cmd.Location())
-				}
-				vars[a.Key] = v
-			}
-		}
-	}
-	return vars, nil
-}
-
-// expandMeta expands a word of a FROM line.
-func (b *builder) expandMeta(word string) (string, error) {
-	if !strings.ContainsAny(word, `$\'"`) {
-		return word, nil
-	}
-	out, _, err := shell.NewLex(b.file.Escape).ProcessWord(word, b.metaVar)
-	return out, err
-}
-
-func (b *builder) use(arg string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.used[arg] = true
-}
-
-// allWarnings names also the build arguments that nothing asked for.
-func (b *builder) allWarnings() []string {
-	var unused []string
-	for _, k := range slices.Sorted(maps.Keys(b.o.BuildArgs)) {
-		if !b.used[k] && !slices.Contains(proxyArgs, k) && !strings.HasPrefix(k, "BUILDKIT_") { // the last are for BuildKit itself
-			unused = append(unused, k)
-		}
-	}
-	if len(unused) == 0 {
-		return b.warnings
-	}
-	return append(b.warnings, fmt.Sprintf("One or more build-args %v were not consumed", unused))
-}
 
 // argScope holds the variables of a stage: its environment, and the build
 // arguments. As for BuildKit it is one set, in which the later word counts.
@@ -173,20 +201,19 @@ func (a *argScope) values() []string {
 }
 
 // arg is ARG. A default that is not used is not expanded: it may be wrong.
-func (b *builder) arg(s *stage, c *instructions.ArgCommand) error {
+func (m *maker) arg(s *stage, c *instructions.ArgCommand) error {
 	var shown []string
 	for _, a := range c.Args {
 		value := a.Value
-		if v, ok := b.o.BuildArgs[a.Key]; ok {
-			b.use(a.Key)
+		if v, ok := m.given(a.Key); ok {
 			value = &v
 		} else if value != nil {
-			v, err := s.args.expand(b.file.Escape)(*value)
+			v, err := s.args.expand(m.in.File.Escape)(*value)
 			if err != nil {
 				return err
 			}
 			value = &v
-		} else if v, ok := b.metaVar[a.Key]; ok {
+		} else if v, ok := m.meta[a.Key]; ok {
 			value = &v
 		}
 		s.args.declare(a.Key, value)
@@ -199,3 +226,5 @@ func (b *builder) arg(s *stage, c *instructions.ArgCommand) error {
 	s.addHistory("ARG "+strings.Join(shown, " "), true)
 	return nil
 }
+
+func hasVariable(word string) bool { return strings.Contains(word, "$") }

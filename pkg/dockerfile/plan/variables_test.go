@@ -1,23 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dockerfile
+package plan
 
 import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
-
-func runOf(t *testing.T, c instructions.Command) *instructions.RunCommand {
-	t.Helper()
-	run, ok := c.(*instructions.RunCommand)
-	if !ok {
-		t.Fatalf("%s is no RUN", c)
-	}
-	return run
-}
 
 func TestExpansion(t *testing.T) {
 	given := map[string]string{"G": "given"}
@@ -45,27 +34,30 @@ func TestExpansion(t *testing.T) {
 		{"ENV A=1=2\nLABEL x=$A", "1=2"},
 	}
 	for _, tt := range tests {
-		b := parsed(t, "ARG META=meta\nFROM a\n"+tt.text+"\n", Options{BuildArgs: given, Platform: "arm64"})
-		if got := configured(t, b).image.Config.Labels["x"]; got != tt.want {
+		s := planned(t, "ARG META=meta\nFROM a\n"+tt.text+"\n", Input{BuildArgs: given, Platform: "arm64"})
+		if got := s.image.Config.Labels["x"]; got != tt.want {
 			t.Errorf("%q: got %q, want %q", tt.text, got, tt.want)
 		}
 	}
 }
 
 func TestArgumentsBeforeFrom(t *testing.T) {
-	b := parsed(t, "ARG A=1\nARG B=${A}2\nARG C\nFROM a:$B-$C\n", Options{BuildArgs: map[string]string{"C": "c", "D": "d", "http_proxy": "p", "BUILDKIT_INLINE_CACHE": "1"}})
-	if got, err := b.expandMeta(b.file.Stages[0].BaseName); err != nil || got != "a:12-c" {
-		t.Errorf("got %q, %v", got, err)
+	in := input(t, "ARG A=1\nARG B=${A}2\nARG C\nFROM a:$B-$C\n", Input{BuildArgs: map[string]string{"C": "c", "D": "d", "http_proxy": "p", "BUILDKIT_INLINE_CACHE": "1"}})
+	g, err := Make(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := g.Vertices[0].Title; got != "[1/1] FROM docker.io/library/a:12-c" {
+		t.Errorf("got %q", got)
 	}
 	want := []string{"One or more build-args [D] were not consumed"}
-	if got := b.allWarnings(); !slices.Equal(got, want) {
-		t.Errorf("warnings are %q", got)
+	if !slices.Equal(g.Warnings, want) {
+		t.Errorf("warnings are %q", g.Warnings)
 	}
 }
 
 func TestStageInheritsArguments(t *testing.T) {
-	b := parsed(t, "FROM a\nARG A=1\nENV B=2\n", Options{})
-	below := configured(t, b)
+	below := planned(t, "FROM a\nARG A=1\nENV B=2\n", Input{})
 	s := &stage{args: newArgScope()}
 	s.inherit(below)
 	three := "3"
@@ -79,10 +71,9 @@ func TestStageInheritsArguments(t *testing.T) {
 }
 
 func TestRunEnvironment(t *testing.T) {
-	o := Options{BuildArgs: map[string]string{"http_proxy": "p", "A": "given"}}
-	b := parsed(t, "FROM a\nARG A=1\nARG N\nENV E=2\nARG E=3\n", o)
-	s := configured(t, b)
-	env := b.runEnv(s)
+	in := Input{BuildArgs: map[string]string{"http_proxy": "p", "A": "given"}}
+	s := planned(t, "FROM a\nARG A=1\nARG N\nENV E=2\nARG E=3\nRUN x\n", in)
+	env := s.top.Op.(Run).Env
 	for _, want := range []string{"A=given", "E=3", "http_proxy=p", "HTTP_PROXY=p"} {
 		if !slices.Contains(env, want) {
 			t.Errorf("%s is missing in %q", want, env)
@@ -97,8 +88,7 @@ func TestRunEnvironment(t *testing.T) {
 }
 
 func TestShown(t *testing.T) {
-	b := parsed(t, "FROM a\nENV A=1\n", Options{})
-	a := configured(t, b).args
+	a := planned(t, "FROM a\nENV A=1\n", Input{}).args
 	for text, want := range map[string]string{
 		"RUN echo $A ${A} $B": "RUN echo 1 1 $B", "RUN 'a  b'": "RUN 'a b'", "RUN ${": "RUN ${", "RUN a && \\\n b": "RUN a && \\ b",
 	} {

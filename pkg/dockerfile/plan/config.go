@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dockerfile
+package plan
 
 import (
 	"fmt"
@@ -8,20 +8,14 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 
-	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/dockerfile/parse"
 	"coracle/pkg/oci/spec"
-	"coracle/pkg/overlay"
 )
-
-// Image is an image configuration with Docker's additions to the OCI format.
-type Image struct{ dockerspec.DockerOCIImage }
 
 var defaultShell = []string{"/bin/sh", "-c"}
 
@@ -169,52 +163,6 @@ func absolute(dir, p string) string {
 	return path.Join("/", dir, p)
 }
 
-// workdir is WORKDIR. The directory is made when it is not there, as a layer,
-// and belongs to the user that RUN has; so do those above it that are made.
-func (b *builder) workdir(s *stage, c *instructions.WorkdirCommand) error {
-	dir := absolute(s.image.Config.WorkingDir, c.Path)
-	s.image.Config.WorkingDir = dir
-	v := b.tell.announce(s.title(c.String()))
-	if dir == "/" {
-		v.finish()
-		s.addHistory("WORKDIR "+dir, true)
-		return nil
-	}
-	user := s.image.Config.User
-	key := []string{"workdir", dir}
-	if user != "" || b.epoch != nil {
-		key = append(key, user, b.epochKey())
-	}
-	err := b.snapshot(s, v, newKey(s.parent(), key...), func(d *overlay.Dir, lowers []string) error {
-		root, err := b.mountUpper(d, lowers)
-		if err != nil {
-			return err
-		}
-		defer root.Close()
-		return b.makeWorkdir(root, dir, user)
-	})
-	s.addHistory("WORKDIR "+dir, false)
-	return err
-}
-
-func (b *builder) makeWorkdir(root *files.Target, dir, user string) error {
-	var own files.Owner
-	if user != "" {
-		var err error
-		if own, err = files.ResolveOwner(root.Path(), user); err != nil {
-			return err
-		}
-	}
-	var when time.Time
-	if b.epoch != nil {
-		when = *b.epoch
-	}
-	if _, err := root.MkdirAll(dir, 0o755, own, when); err != nil {
-		return fmt.Errorf("create working directory %s: %w", dir, err)
-	}
-	return nil
-}
-
 // Configure applies instructions that only change the configuration, those of
 // commit and import --change. Its texts are Docker's.
 func Configure(image *Image, changes []string) error {
@@ -225,7 +173,7 @@ func Configure(image *Image, changes []string) error {
 	if err != nil {
 		return err
 	}
-	s := &stage{image: image.DockerOCIImage, args: newArgScope()}
+	s := &stage{image: *image, args: newArgScope()}
 	s.args.adopt(s.image.Config.Env)
 	for _, cmd := range cmds {
 		if ex, ok := cmd.(instructions.SupportsSingleWordExpansion); ok {
@@ -237,6 +185,6 @@ func Configure(image *Image, changes []string) error {
 			return err
 		}
 	}
-	image.DockerOCIImage = s.image
+	*image = s.image
 	return nil
 }

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dockerfile
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"coracle/pkg/dockerfile/plan"
+	"coracle/pkg/overlay"
+)
+
+// bases are the images that a build begins with or copies from.
+type bases struct {
+	*job
+	images Images
+
+	mu     sync.Mutex
+	failed error                      // the first failure
+	found  map[string]overlay.Details // by plan.Ref.Key
+}
+
+func newBases(j *job, images Images) *bases {
+	return &bases{job: j, images: images, found: map[string]overlay.Details{}}
+}
+
+// plan finds the images that the target is made of, all that are known of at
+// the same time, and makes the graph.
+func (b *bases) plan(src *sources) (*plan.Graph, error) {
+	in := &plan.Input{
+		File: src.file, Target: b.o.Target, Platform: b.o.Platform, Network: b.o.Network, BuildArgs: b.o.BuildArgs,
+		NoCacheFilter: b.o.NoCacheFilter, Contexts: b.o.Contexts, NoContext: src.context == nil, Images: map[string]plan.Found{},
+	}
+	for { // the triggers of an image may name others
+		needs, err := plan.Needs(in)
+		if err != nil {
+			return nil, err
+		}
+		if len(needs) == len(in.Images) {
+			return plan.Make(in)
+		}
+		if err := b.resolveAll(needs); err != nil {
+			return nil, err
+		}
+		for key, det := range b.found {
+			f := plan.Found{Digests: det.RepoDigests}
+			if err := json.Unmarshal(det.Config, &f.Image); err != nil {
+				return nil, fmt.Errorf("decode configuration of %s: %w", key, err)
+			}
+			in.Images[key] = f
+		}
+	}
+}
+
+// resolveAll finds the images that have not been found.
+func (b *bases) resolveAll(needs []plan.Need) error {
+	var all sync.WaitGroup
+	for _, n := range needs {
+		if _, ok := b.found[n.Key()]; !ok {
+			all.Go(func() {
+				det, err := b.resolve(n.Ref)
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				b.found[n.Key()] = det
+				if err != nil && b.failed == nil {
+					b.failed = parser.WithLocation(err, n.Where)
+					b.cancel()
+				}
+			})
+		}
+	}
+	all.Wait()
+	return b.failed
+}
+
+// resolve finds an image, as a step of its own.
+func (b *bases) resolve(ref plan.Ref) (overlay.Details, error) {
+	v := b.tell.start("[internal] load metadata for " + plan.Canonical(ref.Name))
+	det, err := b.images.Resolve(b.ctx, ref.Name, ref.Platform, b.o.Pull)
+	if err != nil {
+		return det, v.fail(fmt.Errorf("%s: failed to resolve source metadata for %s: %w", ref.Name, plan.Canonical(ref.Name), err))
+	}
+	if !ForPlatform(det, ref.Platform) {
+		is, want := platformOf(det), plan.ParsePlatform(ref.Platform)
+		b.warn(fmt.Sprintf("InvalidBaseImagePlatform: Base image %s was pulled with platform %q, expected %q for current build", ref.Name, is, want))
+	}
+	v.finish()
+	return det, nil
+}
+
+func platformOf(det overlay.Details) plan.Platform {
+	var is ocispec.Platform
+	if err := json.Unmarshal(det.Config, &is); err != nil {
+		return plan.Platform{}
+	}
+	return plan.Platform{OS: is.OS, Arch: is.Architecture, Variant: is.Variant}
+}
+
+// ForPlatform reports whether an image is for a platform, which is this
+// machine's when none is named. Of an image that does not say, it is assumed.
+func ForPlatform(det overlay.Details, name string) bool {
+	is, want := platformOf(det), plan.ParsePlatform(name)
+	return is.Arch == "" || is.OS == want.OS && is.Arch == want.Arch && (want.Variant == "" || is.Variant == want.Variant)
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Image is an image configuration with Docker's additions to the OCI format.
+type Image struct{ dockerspec.DockerOCIImage }
+
+// Graph is a build: vertices, and what the last one becomes.
+type Graph struct {
+	Vertices []*Vertex // each after those that it reads
+	Result   Result
+	Epoch    *time.Time // SOURCE_DATE_EPOCH, or nil
+	Warnings []string
+}
+
+// Result is the image, without what only the layers say.
+type Result struct {
+	Top     *Vertex
+	Image   Image
+	History []ocispec.History
+	Below   int // entries of the history that are the base image's
+}
+
+// Vertex is something that has layers: those of its parent, and what its
+// operation adds.
+type Vertex struct {
+	Title   string    // "[build 2/4] RUN make"; empty for what nobody is told of
+	Parent  *Vertex   // nil for what begins with nothing
+	Inputs  []*Vertex // what else has to be there
+	Op      Op
+	NoCache bool // takes nothing from the cache
+	Where   []parser.Range
+}
+
+// Op is what a vertex does: Scratch, Base, FromDir, Run, Copy or Workdir.
+type Op interface {
+	// Key lists what decides the result, beside the layers of the parent. It is
+	// empty for what needs no work.
+	Key(f Facts) []string
+	// String tells of it in the printed graph.
+	String() string
+}
+
+// Facts are what a key needs of the world.
+type Facts struct {
+	Layers func(v *Vertex) []string // of an input, the lowest first
+	Files  []string                 // digests of files of contexts: of a Copy or a FromDir one, of a Run one for each mount
+}
+
+// Scratch has no layers.
+type Scratch struct{}
+
+// Key is empty: there is nothing to do.
+func (Scratch) Key(Facts) []string { return nil }
+
+func (Scratch) String() string { return "scratch" }
+
+// Base has the layers of an image.
+type Base struct{ Ref Ref }
+
+// Key is empty: the layers are there.
+func (Base) Key(Facts) []string { return nil }
+
+func (b Base) String() string { return "image " + b.Ref.Key() }
+
+// FromDir has the files of a directory that --build-context gives a name to.
+type FromDir struct{ Name, Dir string }
+
+// Key is made of the files alone.
+func (FromDir) Key(f Facts) []string { return append([]string{"context"}, f.Files...) }
+
+func (d FromDir) String() string { return "context " + d.Name }
+
+// String prints the graph: a line for each vertex, with its number, the number
+// of its parent, and what it does.
+//
+//	0 image linux/amd64 docker.io/library/busybox:latest
+//	1 <- 0 run ["/bin/sh" "-c" "make"]
+func (g *Graph) String() string {
+	number := map[*Vertex]int{}
+	var b strings.Builder
+	for i, v := range g.Vertices {
+		number[v] = i
+		fmt.Fprintf(&b, "%d ", i)
+		if v.Parent != nil {
+			fmt.Fprintf(&b, "<- %d ", number[v.Parent])
+		}
+		b.WriteString(v.Op.String())
+		for _, in := range v.Inputs {
+			fmt.Fprintf(&b, " reads %d", number[in])
+		}
+		if v.NoCache {
+			b.WriteString(" no-cache")
+		}
+		if v.Title != "" {
+			b.WriteString(" " + v.Title)
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
