@@ -26,7 +26,14 @@ order='
 6 coracle/pkg/ns/first
 1 coracle/pkg/slirp/sockaddr
 2 coracle/pkg/slirp/relay
-3 coracle/pkg/slirp
+1 coracle/pkg/slirp/netns
+1 coracle/pkg/slirp/dns
+2 coracle/pkg/slirp/l2
+3 coracle/pkg/slirp/slirptest
+3 coracle/pkg/slirp/kerneltcp
+3 coracle/pkg/slirp/publish
+4 coracle/pkg/slirp
+5 coracle/pkg/network
 3 coracle/pkg/cgroup
 5 coracle/pkg/overlay
 5 coracle/pkg/oci/platform

@@ -9,43 +9,31 @@ import (
 	"os"
 	"slices"
 
+	"coracle/pkg/network"
 	"coracle/pkg/slirp"
+	"coracle/pkg/slirp/netns"
+	"coracle/pkg/slirp/publish"
 	"coracle/pkg/trace"
 )
 
-// Network modes of a box that is on no network of its own.
-const (
-	NetHost   = "host"   // the host's
-	NetNone   = "none"   // loopback only
-	NetShared = "shared" // another box's
-)
-
-// NetBridge is the network that is always there: a box is alone on it, and
-// connected through the host's sockets.
-const NetBridge = "bridge"
+// NetShared is the mode of a box on the network of another one. The other modes are
+// package network's.
+const NetShared = "shared"
 
 // Network is how a box is connected.
 type Network struct {
-	Mode       string // one of the modes; with another, the box is on Networks
-	Networks   []Endpoint
-	Ports      []slirp.PortSpec
+	Mode       string // with one that has networks, the box is at Endpoints
+	Endpoints  []network.Endpoint
+	Container  string // who the box is for others there: the ID
+	Name       string // and the name
+	Ports      []network.PortSpec
 	Listening  []*os.File // sockets handed over to publish ports with; the caller's to close
 	NetNS      *os.File   // of NetShared; the box's to close
 	AddHosts   []string   // name:address or name:host-gateway
 	DNS        []string   // servers in place of ours
 	DNSSearch  []string
 	DNSOptions []string
-	Named      slirp.Networks // where networks with a name are
-}
-
-// Endpoint is a place on a network: the bridge, or one with a name.
-type Endpoint struct {
-	Network string
-	Member  slirp.Member // who the box is there, and what it asks for
-	// Priority decides which network has the way out and the visitors of
-	// published ports: the highest, the first among equals, and an internal one
-	// last of all.
-	Priority int
+	Named      network.Store // where networks with a name are
 }
 
 // link is an interface of the box on a network.
@@ -53,21 +41,23 @@ type link struct {
 	name     string
 	priority int
 	cfg      slirp.Config
-	member   *slirp.Membership // nil on the bridge
-	net      *slirp.Network    // nil until it is started
+	member   *network.Membership // nil on the bridge
+	net      *slirp.Link         // nil until it is started
 }
 
 // isolated reports whether a box in this mode has no networks.
-func isolated(mode string) bool { return mode == NetHost || mode == NetNone || mode == NetShared }
+func isolated(mode string) bool {
+	return mode == network.Host || mode == network.None || mode == NetShared
+}
 
 // join takes the box's place on a network; nothing is connected yet.
 //
 // Preconditions: b.mu is held, or nobody else knows b.
-func (b *Box) join(e Endpoint) (*link, error) {
+func (b *Box) join(e network.Endpoint) (*link, error) {
 	l := &link{name: e.Network, priority: e.Priority}
-	if e.Network == NetBridge {
+	if e.Network == network.Bridge {
 		l.cfg = slirp.DefaultConfig()
-		if mac := e.Member.MAC; !mac.IsZero() {
+		if mac := e.MAC; !mac.IsZero() {
 			l.cfg.MAC = mac
 		}
 	} else {
@@ -77,14 +67,14 @@ func (b *Box) join(e Endpoint) (*link, error) {
 		}
 		l.name = w.Name
 		if b.on(w.Name) < 0 {
-			if l.member, err = b.cfg.Network.Named.Join(context.Background(), w, e.Member); err != nil {
+			if l.member, err = b.cfg.Network.Named.Join(context.Background(), w, b.member(e)); err != nil {
 				return nil, err
 			}
-			l.cfg = slirp.NamedConfig(l.member)
+			l.cfg = l.member.Link()
 		}
 	}
 	if b.on(l.name) >= 0 {
-		return nil, fmt.Errorf("endpoint with name %s already exists in network %s", e.Member.Name, l.name)
+		return nil, fmt.Errorf("endpoint with name %s already exists in network %s", b.cfg.Network.Name, l.name)
 	}
 	l.cfg.Interface, l.cfg.Names, l.cfg.NoDefaultRoute = fmt.Sprintf("eth%d", b.interfaces), &b.names, true
 	b.interfaces++
@@ -93,6 +83,21 @@ func (b *Box) join(e Endpoint) (*link, error) {
 	}
 	b.links = append(b.links, l)
 	return l, nil
+}
+
+// member is who the box is on a network.
+func (b *Box) member(e network.Endpoint) network.Member {
+	n := b.cfg.Network
+	return network.Member{Container: n.Container, Name: n.Name, Hostname: b.cfg.Hostname, Aliases: e.Aliases, Addr: e.IP, Addr6: e.IP6, MAC: e.MAC}
+}
+
+// start connects the box to the network of a link, whose names are known then.
+func (b *Box) start(l *link) (err error) {
+	if l.member != nil {
+		b.names.Add(l.member)
+	}
+	l.net, err = slirp.Start(b.netns, l.cfg)
+	return err
 }
 
 // on is the index of the link to a network, or -1.
@@ -117,32 +122,32 @@ func (b *Box) first() (best *link) {
 func (b *Box) connect() error {
 	n := b.cfg.Network
 	switch n.Mode {
-	case NetHost:
+	case network.Host:
 		return nil
 	case NetShared:
 		b.netns = n.NetNS
 		return nil
 	}
 	var err error
-	if b.netns, err = slirp.NewNetNS(); err != nil {
+	if b.netns, err = netns.New(); err != nil {
 		return err
 	}
 	trace.Mark("made a network namespace")
-	if n.Mode == NetNone {
+	if n.Mode == network.None {
 		return nil
 	}
 	for _, l := range b.links {
 		l.cfg.NoDefaultRoute = l != b.lead || l.cfg.Internal
-		if l.net, err = slirp.Start(b.netns, l.cfg); err != nil {
+		if err = b.start(l); err != nil {
 			return err
 		}
 	}
 	trace.Mark("connected the network")
-	b.ports = slirp.NewPorts(b.netns)
+	b.ports = publish.New(b.netns)
 	if b.lead != nil {
-		b.ports.Lead(b.lead.net)
+		b.ports.Forward(b.lead.net)
 	}
-	b.ports.Hand(n.Listening)
+	b.ports.Inherit(n.Listening)
 	for _, p := range n.Ports {
 		ports, err := b.ports.Publish(p)
 		if err != nil {
@@ -154,8 +159,8 @@ func (b *Box) connect() error {
 }
 
 // Attach puts the box on another network, by an interface of its own.
-func (b *Box) Attach(e Endpoint) (slirp.Place, error) {
-	var none slirp.Place
+func (b *Box) Attach(e network.Endpoint) (network.Place, error) {
+	var none network.Place
 	if isolated(b.cfg.Network.Mode) {
 		return none, errors.New("container cannot be connected to network endpoints: its network is not its own")
 	}
@@ -165,19 +170,20 @@ func (b *Box) Attach(e Endpoint) (slirp.Place, error) {
 	if err != nil {
 		return none, err
 	}
-	if l.net, err = slirp.Start(b.netns, l.cfg); err == nil {
+	if err = b.start(l); err == nil {
 		err = b.follow()
 	}
 	if err != nil {
 		return none, errors.Join(err, b.drop(l))
 	}
-	return l.cfg.Place(), nil
+	return l.cfg.Place, nil
 }
 
 // Rename has the others on its networks find the box by another name.
 func (b *Box) Rename(name string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.cfg.Network.Name = name
 	var errs []error
 	for _, l := range b.links {
 		if l.member != nil {
@@ -204,6 +210,7 @@ func (b *Box) drop(l *link) error {
 	b.links = slices.DeleteFunc(b.links, func(o *link) bool { return o == l })
 	err := b.follow()
 	if l.member != nil {
+		b.names.Remove(l.member)
 		err = errors.Join(err, l.member.Leave())
 	}
 	if l.net != nil {
@@ -221,9 +228,9 @@ func (b *Box) follow() error {
 		}
 		b.lead = now
 		if now == nil {
-			b.ports.Lead(nil)
+			b.ports.Forward(nil)
 		} else {
-			b.ports.Lead(now.net)
+			b.ports.Forward(now.net)
 			errs = append(errs, now.net.TakeWayOut(!now.cfg.Internal))
 		}
 	}
@@ -231,18 +238,18 @@ func (b *Box) follow() error {
 }
 
 // Places are where the box is on its networks, by their names.
-func (b *Box) Places() map[string]slirp.Place {
+func (b *Box) Places() map[string]network.Place {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	all := map[string]slirp.Place{}
+	all := map[string]network.Place{}
 	for _, l := range b.links {
-		all[l.name] = l.cfg.Place()
+		all[l.name] = l.cfg.Place
 	}
 	return all
 }
 
 // Published are the ports that are listened on for the box.
-func (b *Box) Published() []slirp.Port { return b.published }
+func (b *Box) Published() []network.Port { return b.published }
 
 // Unpublish frees the published ports and the places on networks: the first part
 // of Close, without the 15 ms that the kernel takes to let a packet socket go.

@@ -15,10 +15,12 @@ import (
 
 	"coracle/pkg/cgroup"
 	"coracle/pkg/ids"
+	"coracle/pkg/network"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
 	"coracle/pkg/slirp"
+	"coracle/pkg/slirp/publish"
 	"coracle/pkg/trace"
 )
 
@@ -39,14 +41,14 @@ type Config struct {
 // Box is an open box: mounted and connected, with nothing running in it.
 type Box struct {
 	cfg       Config
-	hosts     []slirp.HostEntry
-	netns     *os.File     // nil with the host's network
-	ports     *slirp.Ports // nil without networks
-	published []slirp.Port
+	hosts     []network.HostEntry
+	netns     *os.File       // nil with the host's network
+	ports     *publish.Ports // nil without networks
+	published []network.Port
 
 	identities *ids.Keeper // of processes with a single id
 	mu         sync.Mutex  // of what follows
-	names      slirp.Names
+	names      network.Names
 	links      []*link
 	lead       *link // has the way out and the visitors; nil: there is none
 	interfaces int   // that were made
@@ -59,11 +61,11 @@ type Box struct {
 func Open(cfg Config) (*Box, error) {
 	b := &Box{cfg: cfg, identities: ids.NewKeeper(), written: map[string][]byte{}}
 	var err error
-	if b.hosts, err = slirp.ParseAddHosts(cfg.Network.AddHosts); err != nil {
+	if b.hosts, err = network.ParseAddHosts(cfg.Network.AddHosts); err != nil {
 		return nil, err
 	}
 	if !isolated(cfg.Network.Mode) {
-		for _, e := range cfg.Network.Networks {
+		for _, e := range cfg.Network.Endpoints {
 			if _, err := b.join(e); err != nil {
 				return nil, errors.Join(err, b.Close())
 			}
@@ -111,10 +113,10 @@ func (b *Box) writeFiles() error {
 	if b.lead != nil {
 		at = b.lead.cfg
 	}
-	if b.lead == nil && n.Mode != NetHost {
+	if b.lead == nil && n.Mode != network.Host {
 		hostResolv = nil // nobody can be asked: the file has what was given alone
 	}
-	resolv := slirp.ResolvConf(at, n.DNS, n.DNSSearch, n.DNSOptions, hostResolv)
+	resolv := network.ResolvConf(at.DNS, n.DNS, n.DNSSearch, n.DNSOptions, hostResolv)
 	var own []netip.Addr
 	for _, l := range b.links {
 		own = append(own, l.cfg.Addresses()...)
@@ -123,8 +125,8 @@ func (b *Box) writeFiles() error {
 	if b.cfg.Domainname != "" {
 		name += "." + b.cfg.Domainname
 	}
-	hosts := slirp.HostsFile(name, own, at.HostEntries(b.hosts))
-	if n.Mode == NetHost && len(b.hosts) == 0 { // as in Docker: who is on the host's network knows its names
+	hosts := network.HostsFile(name, own, network.ResolveHosts(b.hosts, at.Gateway))
+	if n.Mode == network.Host && len(b.hosts) == 0 { // as in Docker: who is on the host's network knows its names
 		if text, err := os.ReadFile("/etc/hosts"); err == nil {
 			hosts = text
 		}
@@ -184,7 +186,7 @@ type Stdio struct {
 // process.
 func (b *Box) Start(o spec.Options, adjust func(*specs.Process) error, io Stdio) (*ns.Init, *specs.Spec, error) {
 	o.Rootfs, o.Hostname = b.cfg.Rootfs.Target, b.cfg.Hostname
-	o.HostNet, o.Identities = b.cfg.Network.Mode == NetHost, true
+	o.HostNet, o.Identities = b.cfg.Network.Mode == network.Host, true
 	taken := map[string]bool{}
 	for _, m := range o.Mounts {
 		taken[m.Destination] = true

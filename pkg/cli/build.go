@@ -23,10 +23,10 @@ import (
 	dockerrun "coracle/pkg/dockerfile/run"
 	"coracle/pkg/hint"
 	"coracle/pkg/image"
+	"coracle/pkg/network"
 	"coracle/pkg/oci"
 	"coracle/pkg/oci/registry"
 	"coracle/pkg/overlay"
-	"coracle/pkg/slirp"
 )
 
 func buildCommand(e *command.Env) *cli.Command {
@@ -87,7 +87,7 @@ func buildOptions(e *command.Env, c *cli.Context) (dockerfile.Options, error) {
 		k, v, _ := strings.Cut(l, "=")
 		o.Labels[k] = v
 	}
-	if _, err := slirp.ParseAddHosts(o.AddHosts); err != nil {
+	if _, err := network.ParseAddHosts(o.AddHosts); err != nil {
 		return o, err
 	}
 	var err error

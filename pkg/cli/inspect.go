@@ -18,8 +18,8 @@ import (
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
+	"coracle/pkg/network"
 	"coracle/pkg/oci"
-	"coracle/pkg/slirp"
 )
 
 func inspectFlags() []cli.Flag {
@@ -171,7 +171,7 @@ func placesOf(cs *container.Store, c *container.Container) docker.Places {
 		if id := docker.PredefinedID(name); id != "" {
 			return id
 		}
-		w, err := slirp.NewNetworks(cs.Dirs()).Lookup(name)
+		w, err := network.NewStore(cs.Dirs()).Lookup(name)
 		if err != nil {
 			return ""
 		}

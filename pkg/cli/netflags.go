@@ -16,7 +16,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/docker"
-	"coracle/pkg/slirp"
+	nets "coracle/pkg/network"
 )
 
 // askNetwork takes the networks, the names of hosts and the ports.
@@ -25,13 +25,13 @@ func askNetwork(c *cli.Context, q *docker.CreateRequest) error {
 	if err := askNetworks(c, q); err != nil {
 		return err
 	}
-	ports, err := slirp.ParsePublish(c.StringSlice("publish"))
+	ports, err := nets.ParsePublish(c.StringSlice("publish"))
 	if err != nil {
 		return command.Errorf("%v", err)
 	}
 	h.PortBindings, h.PublishAllPorts = docker.BindPorts(ports), c.Bool("publish-all")
 	for _, v := range c.StringSlice("expose") {
-		if _, err := slirp.ParseExpose(v); err != nil {
+		if _, err := nets.ParseExpose(v); err != nil {
 			return command.Errorf("%v", err)
 		}
 		if q.ExposedPorts == nil {

@@ -4,14 +4,14 @@ package cli
 
 import (
 	"coracle/pkg/cli/command"
-	"coracle/pkg/slirp"
+	"coracle/pkg/network"
 )
 
 // networks is the set of networks.
-func networks(e *command.Env) (slirp.Networks, error) {
+func networks(e *command.Env) (network.Store, error) {
 	d, err := e.Open()
 	if err != nil {
-		return slirp.Networks{}, err
+		return network.Store{}, err
 	}
-	return slirp.NewNetworks(d), nil
+	return network.NewStore(d), nil
 }

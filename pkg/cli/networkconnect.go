@@ -8,12 +8,12 @@ import (
 	"coracle/pkg/cli/command"
 
 	"coracle/pkg/cli/flags"
+	nets "coracle/pkg/network"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/moby/moby/api/types/network"
 
-	"coracle/pkg/box"
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
 )
@@ -71,10 +71,10 @@ func networkDisconnectCommand(e *command.Env) *cli.Command {
 func onNetwork(e *command.Env, c *cli.Context, f func(*container.Store, *container.Container, string) error) error {
 	network := c.Args().First()
 	switch network {
-	case box.NetBridge:
-	case box.NetHost:
+	case nets.Bridge:
+	case nets.Host:
 		return errors.New("container cannot be disconnected from host network or connected to host network")
-	case box.NetNone:
+	case nets.None:
 		return errors.New("container cannot be connected to multiple networks with one of the networks in private (none) mode")
 	default:
 		nets, err := networks(e)

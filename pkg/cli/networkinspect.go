@@ -14,7 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/docker"
-	"coracle/pkg/slirp"
+	"coracle/pkg/network"
 )
 
 func networkInspectCommand(e *command.Env) *cli.Command {
@@ -31,7 +31,7 @@ func inspectNetwork(ctx context.Context, e *command.Env, arg string) (*docker.Ne
 		return nil, err
 	}
 	w, err := nets.Lookup(arg)
-	var missing *slirp.NetworkNotFoundError
+	var missing *network.NotFoundError
 	for _, name := range docker.Predefined() {
 		if arg == name || errors.As(err, &missing) && arg != "" && strings.HasPrefix(docker.PredefinedID(name), arg) {
 			cs, err := e.Containers()
@@ -39,7 +39,7 @@ func inspectNetwork(ctx context.Context, e *command.Env, arg string) (*docker.Ne
 				return nil, err
 			}
 			list, _ := cs.List() // a damaged one does not run
-			return docker.PredefinedNetwork(name, slirp.DefaultConfig(), began(e), list), nil
+			return docker.PredefinedNetwork(name, network.BridgePlace(), began(e), list), nil
 		}
 	}
 	if err != nil {

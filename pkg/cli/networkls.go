@@ -14,7 +14,7 @@ import (
 
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/docker"
-	"coracle/pkg/slirp"
+	"coracle/pkg/network"
 )
 
 func networkListCommand(e *command.Env) *cli.Command {
@@ -50,7 +50,7 @@ func networkListCommand(e *command.Env) *cli.Command {
 					return err
 				}
 			}
-			began, bridge := began(e), slirp.DefaultConfig()
+			began, bridge := began(e), network.BridgePlace()
 			var rows []*formatter.NetworkContext
 			add := func(n *docker.Network, used bool) {
 				if f.MatchNetwork(n, used) {

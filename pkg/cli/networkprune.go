@@ -13,7 +13,7 @@ import (
 
 	"coracle/pkg/docker"
 	"coracle/pkg/events"
-	"coracle/pkg/slirp"
+	"coracle/pkg/network"
 )
 
 func networkPruneCommand(e *command.Env) *cli.Command {
@@ -77,7 +77,7 @@ func pruneNetworks(e *command.Env, c *cli.Context, f docker.Filters) (pruned, er
 			continue
 		}
 		err := nets.Remove(c.Context, w)
-		var inUse *slirp.NetworkInUseError
+		var inUse *network.InUseError
 		if errors.As(err, &inUse) {
 			continue // by a container that has just started
 		}

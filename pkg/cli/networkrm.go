@@ -15,7 +15,7 @@ import (
 
 	"coracle/pkg/docker"
 	"coracle/pkg/events"
-	"coracle/pkg/slirp"
+	"coracle/pkg/network"
 )
 
 func networkRemoveCommand(e *command.Env) *cli.Command {
@@ -34,7 +34,7 @@ func networkRemoveCommand(e *command.Env) *cli.Command {
 			if c.Bool("force") { // who is not there is not named, either
 				args = slices.DeleteFunc(args, func(arg string) bool {
 					_, err := nets.Lookup(arg)
-					var missing *slirp.NetworkNotFoundError
+					var missing *network.NotFoundError
 					return errors.As(err, &missing) && !slices.Contains(docker.Predefined(), arg)
 				})
 			}
@@ -45,7 +45,7 @@ func networkRemoveCommand(e *command.Env) *cli.Command {
 					}
 				}
 				w, err := nets.Lookup(arg)
-				var damaged *slirp.DamagedNetworkError
+				var damaged *network.DamagedError
 				if errors.As(err, &damaged) {
 					w, err = damaged.Network(), nil
 				}

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"coracle/pkg/events"
-	"coracle/pkg/slirp"
+	"coracle/pkg/network"
 )
 
 // Event writes down what happened to a container. A journal that cannot be
@@ -23,21 +23,21 @@ func (s *Store) Event(r *Record, action string, more map[string]string) {
 }
 
 // networkEvent writes down that a container came to a network, or left it.
-func (s *Store) networkEvent(id, action, network string) {
-	actor, kind := PredefinedNetworkID(network), "bridge"
-	switch network {
-	case "bridge":
-	case "host":
+func (s *Store) networkEvent(id, action, name string) {
+	actor, kind := PredefinedNetworkID(name), "bridge"
+	switch name {
+	case network.Bridge:
+	case network.Host:
 		kind = "host"
-	case "none":
+	case network.None:
 		kind = "null"
 	default:
-		actor = network
-		if w, err := slirp.NewNetworks(s.dirs).Lookup(network); err == nil {
+		actor = name
+		if w, err := network.NewStore(s.dirs).Lookup(name); err == nil {
 			actor = w.ID
 		}
 	}
-	_ = events.Append(s.dirs.Root, events.New(events.Network, action, actor, map[string]string{"container": id, "name": network, "type": kind}))
+	_ = events.Append(s.dirs.Root, events.New(events.Network, action, actor, map[string]string{"container": id, "name": name, "type": kind}))
 }
 
 // PredefinedNetworkID is the ID of a network that nobody made: the same on

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/ids"
-	"coracle/pkg/slirp"
+	"coracle/pkg/slirp/publish"
 )
 
 // A service manager hands sockets over as descriptors 3 and up, and says so in
@@ -51,7 +51,7 @@ func (c *Container) listening() ([]*os.File, error) {
 	if len(files) > 0 || len(c.Net.Publish) == 0 || !ids.Capable(unix.CAP_NET_BIND_SERVICE) {
 		return files, nil
 	}
-	more, err := slirp.BindReserved(c.Net.Publish)
+	more, err := publish.BindReserved(c.Net.Publish)
 	if err == nil && len(files)+len(more) > maxHanded {
 		err = fmt.Errorf("publish ports: more than %d sockets of reserved ports", maxHanded)
 	}

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"coracle/pkg/network"
 )
 
 // Own reports whether a container has a network namespace that may be connected:
 // it need not be on any network now.
-func (n Net) Own() bool { return n.Mode != "host" && n.Mode != "none" && n.OnNetworkOf() == "" }
+func (n Net) Own() bool { return network.HasOwn(n.Mode) }
 
 // Connect puts a container on another network, now if it runs and whenever it
 // starts.
@@ -48,18 +50,18 @@ func (s *Store) Connect(ctx context.Context, c *Container, e Endpoint) error {
 }
 
 // Disconnect takes a container off a network.
-func (s *Store) Disconnect(ctx context.Context, c *Container, network string) error {
-	notThere := fmt.Errorf("container %s is not connected to network %s", c.ID, network)
-	if c.Net.On(network) < 0 {
+func (s *Store) Disconnect(ctx context.Context, c *Container, name string) error {
+	notThere := fmt.Errorf("container %s is not connected to network %s", c.ID, name)
+	if c.Net.On(name) < 0 {
 		return notThere
 	}
 	if c.State.IsRunning() {
-		if _, err := s.call(c, Request{Op: OpDisconnect, Network: &Endpoint{Network: network}}); err != nil {
+		if _, err := s.call(c, Request{Op: OpDisconnect, Network: &Endpoint{Network: name}}); err != nil {
 			return err
 		}
 	}
 	err := s.editNet(ctx, c, func(n *Net) error {
-		i := n.On(network) // another command may have taken it off in the meantime
+		i := n.On(name) // another command may have taken it off in the meantime
 		if i < 0 {
 			return notThere
 		}
@@ -70,7 +72,7 @@ func (s *Store) Disconnect(ctx context.Context, c *Container, network string) er
 		return err
 	}
 	if c.State.IsRunning() {
-		s.networkEvent(c.ID, "disconnect", network)
+		s.networkEvent(c.ID, "disconnect", name)
 	}
 	return nil
 }

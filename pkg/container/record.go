@@ -3,12 +3,11 @@
 package container
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 
 	"coracle/pkg/cgroup"
-	"coracle/pkg/slirp"
+	"coracle/pkg/network"
 	"coracle/pkg/state"
 )
 
@@ -75,27 +74,20 @@ func (p Process) Args() []string {
 }
 
 // Endpoint is a place on a network, as it was asked for.
-type Endpoint struct {
-	Network  string     `json:"network"`
-	Aliases  []string   `json:"aliases,omitempty"`
-	IP       netip.Addr `json:"ip,omitzero"`
-	IP6      netip.Addr `json:"ip6,omitzero"`
-	MAC      slirp.MAC  `json:"mac,omitzero"`
-	Priority int        `json:"priority,omitempty"` // of the way out
-}
+type Endpoint = network.Endpoint
 
 // Net is how a container is connected.
 type Net struct {
 	// Mode is what was asked for first: host, none, container:ID, or a network.
-	Mode       string           `json:"mode"`
-	Networks   []Endpoint       `json:"networks,omitempty"` // where it is
-	Publish    []slirp.PortSpec `json:"publish,omitempty"`
-	Exposed    []string         `json:"exposed,omitempty"` // 80/tcp
-	PublishAll bool             `json:"publishAll,omitempty"`
-	AddHosts   []string         `json:"addHosts,omitempty"`
-	DNS        []string         `json:"dns,omitempty"`
-	DNSSearch  []string         `json:"dnsSearch,omitempty"`
-	DNSOptions []string         `json:"dnsOptions,omitempty"`
+	Mode       string             `json:"mode"`
+	Networks   []Endpoint         `json:"networks,omitempty"` // where it is
+	Publish    []network.PortSpec `json:"publish,omitempty"`
+	Exposed    []string           `json:"exposed,omitempty"` // 80/tcp
+	PublishAll bool               `json:"publishAll,omitempty"`
+	AddHosts   []string           `json:"addHosts,omitempty"`
+	DNS        []string           `json:"dns,omitempty"`
+	DNSSearch  []string           `json:"dnsSearch,omitempty"`
+	DNSOptions []string           `json:"dnsOptions,omitempty"`
 }
 
 // On is the index of the place on a network, or -1.
@@ -171,22 +163,22 @@ const (
 // State is what happened to a container. The zero value is one that was never
 // started.
 type State struct {
-	Status     Status        `json:"status"`
-	Supervisor state.Process `json:"supervisor"`
-	Pid        int           `json:"pid"` // of the container's first process, on the host
-	ExitCode   int           `json:"exitCode"`
-	Error      string        `json:"error,omitempty"`
-	StartedAt  time.Time     `json:"startedAt"`
-	FinishedAt time.Time     `json:"finishedAt"`
-	Restarts   int           `json:"restarts"`
-	RunDir     string        `json:"runDir,omitempty"`  // where the supervisor listens: not every command has the same session
-	Stopped    bool          `json:"stopped,omitempty"` // somebody asked for the end
-	OOMKilled  bool          `json:"oomKilled,omitempty"`
-	Health     *Health       `json:"health,omitempty"` // nil without checks, and while nothing runs
-	Cgroup     string        `json:"cgroup,omitempty"` // directory of the container's cgroup, while it runs
-	Ports      []slirp.Port  `json:"ports,omitempty"`  // what is listened on
+	Status     Status         `json:"status"`
+	Supervisor state.Process  `json:"supervisor"`
+	Pid        int            `json:"pid"` // of the container's first process, on the host
+	ExitCode   int            `json:"exitCode"`
+	Error      string         `json:"error,omitempty"`
+	StartedAt  time.Time      `json:"startedAt"`
+	FinishedAt time.Time      `json:"finishedAt"`
+	Restarts   int            `json:"restarts"`
+	RunDir     string         `json:"runDir,omitempty"`  // where the supervisor listens: not every command has the same session
+	Stopped    bool           `json:"stopped,omitempty"` // somebody asked for the end
+	OOMKilled  bool           `json:"oomKilled,omitempty"`
+	Health     *Health        `json:"health,omitempty"` // nil without checks, and while nothing runs
+	Cgroup     string         `json:"cgroup,omitempty"` // directory of the container's cgroup, while it runs
+	Ports      []network.Port `json:"ports,omitempty"`  // what is listened on
 	// Networks are the places on networks, by name.
-	Networks map[string]slirp.Place `json:"networks,omitempty"`
+	Networks map[string]network.Place `json:"networks,omitempty"`
 }
 
 // exitSupervisorLost is the exit code of a container whose supervisor was

@@ -7,25 +7,19 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 
 	"coracle/pkg/ids"
+	"coracle/pkg/network"
 )
 
 // OnNetworkOf returns the ID of the container whose network this one shares, or
 // "". Net.Mode says it: container:ID.
 func (n Net) OnNetworkOf() string {
-	id, _ := strings.CutPrefix(n.Mode, sharedMode)
-	if id == n.Mode {
-		return ""
+	if id, ok := network.SharedWith(n.Mode); ok {
+		return id
 	}
-	return id
+	return ""
 }
-
-const sharedMode = "container:"
-
-// ShareNetwork is the Net.Mode of a container on the network of another.
-func ShareNetwork(id string) string { return sharedMode + id }
 
 // surroundings are the namespaces of a running container that another one
 // shares: a network namespace belongs to a user namespace, and so the other one

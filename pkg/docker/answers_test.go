@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"coracle/pkg/container"
+	"coracle/pkg/network"
 	"coracle/pkg/overlay"
-	"coracle/pkg/slirp"
 )
 
 const imageID = "ec3f0931a6e6b6855d76b2d7b0be30e81860baccd891b2e243280bf1cd8ad710"
@@ -99,22 +99,22 @@ func TestHistoryWithoutSizes(t *testing.T) {
 
 func TestNetwork(t *testing.T) {
 	addr, prefix := netip.MustParseAddr, netip.MustParsePrefix
-	w := slirp.Named{
+	w := network.Network{
 		ID: "7d86d31b1478e7cca9ebed7e73aa0fdeec46c5ca29497431d3007d2d9e15ed99", Name: "my_network", Created: time.Date(2016, 10, 19, 4, 33, 30, 360899459, time.UTC),
 		Subnet: prefix("172.20.0.0/16"), Range: prefix("172.20.10.0/24"), Gateway: addr("172.20.10.11"), Reserved: []netip.Addr{addr("172.20.10.12")},
 		Subnet6: prefix("2001:db8:1234::/64"), Gateway6: addr("2001:db8:1234::1"), Internal: true, Labels: map[string]string{"com.example": "v"},
 	}
-	sameShape(t, "network.json", InspectNetwork(w, []slirp.Member{
+	sameShape(t, "network.json", InspectNetwork(w, []network.Member{
 		{Container: testID, Name: "test", Addr: addr("172.20.10.2"), Addr6: addr("2001:db8:1234::2"), MAC: testMAC},
 		{Container: "other", Name: "v4", Addr: addr("172.20.10.3"), MAC: testMAC},
 	}))
 }
 
 func TestPredefinedNetworks(t *testing.T) {
-	bridge := slirp.Config{Address: netip.MustParsePrefix("172.18.0.100/16"), Gateway: netip.MustParseAddr("172.18.0.1")}
+	bridge := network.Place{Address: netip.MustParsePrefix("172.18.0.100/16"), Gateway: netip.MustParseAddr("172.18.0.1")}
 	on := running()
 	on.Net = container.Net{Mode: "bridge", Networks: []container.Endpoint{{Network: "bridge"}}}
-	on.State.Networks = map[string]slirp.Place{"bridge": on.State.Networks["front"]}
+	on.State.Networks = map[string]network.Place{"bridge": on.State.Networks["front"]}
 	sameShape(t, "network-bridge.json", PredefinedNetwork("bridge", bridge, testTime, []*container.Container{on, created()}))
 	for name, driver := range map[string]string{"host": "host", "none": "null"} {
 		n := PredefinedNetwork(name, bridge, testTime, []*container.Container{on})
@@ -198,7 +198,7 @@ func TestPortSummaries(t *testing.T) {
 	addr := netip.MustParseAddr
 	c := created()
 	c.Net.Exposed = []string{"80/tcp", "80/udp", "x/tcp", "70000/tcp", "22/tcp"}
-	c.State = container.State{Status: container.Running, Ports: []slirp.Port{
+	c.State = container.State{Status: container.Running, Ports: []network.Port{
 		{HostIP: addr("::"), HostPort: 8080, ContainerPort: 80, Proto: "tcp"}, {HostIP: addr("0.0.0.0"), HostPort: 8080, ContainerPort: 80, Proto: "tcp"},
 	}}
 	var got []string

@@ -15,8 +15,8 @@ import (
 
 	"coracle/pkg/cgroup"
 	"coracle/pkg/container"
+	"coracle/pkg/network"
 	"coracle/pkg/oci/spec"
-	"coracle/pkg/slirp"
 )
 
 // Runtime is the name of the one runtime.
@@ -173,7 +173,7 @@ func isAnonymous(name string) bool {
 // askedPorts are the ports that were asked for: what publishing all of them has
 // added has no place of its own on the host.
 func askedPorts(n container.Net) PortMap {
-	return BindPorts(slices.DeleteFunc(slices.Clone(n.Publish), func(p slirp.PortSpec) bool {
+	return BindPorts(slices.DeleteFunc(slices.Clone(n.Publish), func(p network.PortSpec) bool {
 		return n.PublishAll && p.HostPort == 0 && !p.HostIP.IsValid()
 	}))
 }

@@ -10,7 +10,7 @@ import (
 
 	"coracle/pkg/cgroup"
 	"coracle/pkg/container"
-	"coracle/pkg/slirp"
+	"coracle/pkg/network"
 )
 
 func TestBinds(t *testing.T) {
@@ -55,7 +55,7 @@ func TestRestartPolicies(t *testing.T) {
 func TestPublishedPortsAreExposed(t *testing.T) {
 	c := created()
 	c.Net.Exposed = []string{"81/udp"}
-	c.Net.Publish = []slirp.PortSpec{{ContainerPort: 80, Proto: "tcp"}, {ContainerPort: 81, Proto: "udp"}}
+	c.Net.Publish = []network.PortSpec{{ContainerPort: 80, Proto: "tcp"}, {ContainerPort: 81, Proto: "udp"}}
 	want := map[string]struct{}{"80/tcp": {}, "81/udp": {}}
 	if got := containerConfig(c).ExposedPorts; !reflect.DeepEqual(got, want) {
 		t.Error(got)

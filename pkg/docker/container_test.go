@@ -14,14 +14,14 @@ import (
 
 	"coracle/pkg/cgroup"
 	"coracle/pkg/container"
-	"coracle/pkg/slirp"
+	"coracle/pkg/network"
 )
 
 const testID = "ba033ac4401106a3b513bc9d639eee123ad78ca3616b921167cd74b20e25ed39"
 
 var (
 	testTime = time.Date(2016, 6, 7, 20, 31, 11, 853781916, time.UTC)
-	testMAC  = slirp.MAC{0x02, 0x42, 0x0a, 0, 0, 2}
+	testMAC  = network.MAC{0x02, 0x42, 0x0a, 0, 0, 2}
 )
 
 func testPlaces() Places {
@@ -67,7 +67,7 @@ func running() *container.Container {
 				Networks: []container.Endpoint{
 					{Network: "front", Aliases: []string{"www"}, IP: addr("172.18.0.2"), IP6: addr("fd00::2"), MAC: testMAC, Priority: 9}, {Network: "back"},
 				},
-				Publish: []slirp.PortSpec{
+				Publish: []network.PortSpec{
 					{HostIP: addr("127.0.0.1"), HostPort: 8080, HostPortEnd: 8080, ContainerPort: 80, Proto: "tcp"}, {ContainerPort: 80, Proto: "tcp"},
 					{HostPort: 5000, HostPortEnd: 5010, ContainerPort: 53, Proto: "udp"},
 				},
@@ -102,8 +102,8 @@ func running() *container.Container {
 			Health: &container.Health{Status: "unhealthy", FailingStreak: 2, Log: []container.Probe{
 				{Start: time.Date(2016, 6, 7, 20, 31, 13, 0, time.UTC), End: time.Date(2016, 6, 7, 20, 31, 14, 0, time.UTC), ExitCode: 1, Output: "no\n"},
 			}},
-			Ports: []slirp.Port{{HostIP: addr("127.0.0.1"), HostPort: 8080, ContainerPort: 80, Proto: "tcp"}},
-			Networks: map[string]slirp.Place{"front": {
+			Ports: []network.Port{{HostIP: addr("127.0.0.1"), HostPort: 8080, ContainerPort: 80, Proto: "tcp"}},
+			Networks: map[string]network.Place{"front": {
 				Address: netip.MustParsePrefix("172.18.0.2/16"), Gateway: addr("172.18.0.1"), Address6: netip.MustParsePrefix("fd00::2/64"), Gateway6: addr("fd00::1"), MAC: testMAC,
 			}},
 		},

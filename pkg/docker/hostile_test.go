@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"coracle/pkg/container"
+	"coracle/pkg/network"
 	"coracle/pkg/overlay"
-	"coracle/pkg/slirp"
 )
 
 // A record in which nothing stands, or that names what is not there, has an
@@ -20,8 +20,8 @@ func TestRecordsInWhichNothingStands(t *testing.T) {
 		"running":      {State: container.State{Status: container.Running}},
 		"short ID":     {Record: container.Record{ID: "1", Net: container.Net{Mode: "x", Networks: []container.Endpoint{{Network: "x"}}}}},
 		"no such kind": {Record: container.Record{Mounts: []container.Mount{{Type: "?"}}, Net: container.Net{Exposed: []string{"", "/", "99999999/tcp"}}}},
-		"bad ports": {State: container.State{Status: container.Running, Ports: []slirp.Port{{}}}, Record: container.Record{
-			Net: container.Net{Publish: []slirp.PortSpec{{}}, Networks: []container.Endpoint{{}}},
+		"bad ports": {State: container.State{Status: container.Running, Ports: []network.Port{{}}}, Record: container.Record{
+			Net: container.Net{Publish: []network.PortSpec{{}}, Networks: []container.Endpoint{{}}},
 		}},
 	} {
 		if _, err := json.Marshal(InspectContainer(c, places)); err != nil {
@@ -31,7 +31,7 @@ func TestRecordsInWhichNothingStands(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := json.Marshal(InspectNetwork(slirp.Named{}, []slirp.Member{{}})); err != nil {
+	if _, err := json.Marshal(InspectNetwork(network.Network{}, []network.Member{{}})); err != nil {
 		t.Error(err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/volume"
 
-	"coracle/pkg/slirp"
+	nets "coracle/pkg/network"
 )
 
 // VolumeRequest asks for a volume (POST /volumes/create).
@@ -32,8 +32,8 @@ func CheckVolume(q VolumeRequest) error {
 type NetworkRequest = network.CreateRequest
 
 // NewNetwork is the network that is asked for.
-func NewNetwork(q NetworkRequest) (slirp.NewNamed, []Warning, error) {
-	n := slirp.NewNamed{Name: q.Name, Internal: q.Internal, Labels: q.Labels, IPv6: q.EnableIPv6 != nil && *q.EnableIPv6}
+func NewNetwork(q NetworkRequest) (nets.CreateOptions, []Warning, error) {
+	n := nets.CreateOptions{Name: q.Name, Internal: q.Internal, Labels: q.Labels, IPv6: q.EnableIPv6 != nil && *q.EnableIPv6}
 	if err := refuseNetwork(q); err != nil {
 		return n, nil, err
 	}
@@ -79,7 +79,7 @@ func refuseNetwork(q NetworkRequest) error {
 
 // addPool takes a subnet, of which there is one of each family, and what belongs
 // to it.
-func addPool(n *slirp.NewNamed, p network.IPAMConfig) error {
+func addPool(n *nets.CreateOptions, p network.IPAMConfig) error {
 	if !p.Subnet.IsValid() {
 		if p.Gateway.IsValid() || p.IPRange.IsValid() || len(p.AuxAddress) > 0 {
 			return invalid("every ip-range or gateway must have a corresponding subnet")

@@ -13,7 +13,7 @@ import (
 	"github.com/moby/moby/api/types/network"
 
 	"coracle/pkg/container"
-	"coracle/pkg/slirp"
+	nets "coracle/pkg/network"
 )
 
 // The networks that are always there.
@@ -103,7 +103,7 @@ func networkSettings(c *container.Container, at Places) *NetworkSettings {
 			IPv6Gateway: a.IPv6Gateway, GlobalIPv6Address: a.GlobalIPv6Address, GlobalIPv6PrefixLen: a.GlobalIPv6PrefixLen,
 		}
 		if e.Network != bridgeNetwork && c.Net.Own() {
-			end.DNSNames = slirp.Member{Container: c.ID, Name: c.Name, Hostname: c.Process.Hostname, Aliases: e.Aliases}.Names()
+			end.DNSNames = nets.Member{Container: c.ID, Name: c.Name, Hostname: c.Process.Hostname, Aliases: e.Aliases}.Names()
 		}
 		s.Networks[e.Network] = end
 	}
@@ -219,7 +219,7 @@ type Member struct {
 }
 
 // InspectNetwork is the answer about a network that somebody made.
-func InspectNetwork(w slirp.Named, members []slirp.Member) *Network {
+func InspectNetwork(w nets.Network, members []nets.Member) *Network {
 	n := &Network{
 		Name: w.Name, ID: w.ID, Created: w.Created, Scope: localScope, Driver: bridgeNetwork, EnableIPv4: true, EnableIPv6: w.Subnet6.IsValid(),
 		IPAM:     IPAM{Driver: "default", Options: map[string]string{}, Config: []Pool{{Subnet: w.Subnet.String(), IPRange: prefixText(w.Range), Gateway: w.Gateway.String()}}},
@@ -256,7 +256,7 @@ func PredefinedID(name string) string {
 // PredefinedNetwork is the answer about one of them; those of all that run may be
 // on it. On bridge every container is alone, at the place that all have; created
 // is when the engine began.
-func PredefinedNetwork(name string, bridge slirp.Config, created time.Time, all []*container.Container) *Network {
+func PredefinedNetwork(name string, bridge nets.Place, created time.Time, all []*container.Container) *Network {
 	n := &Network{
 		Name: name, ID: PredefinedID(name), Created: created, Scope: localScope, Driver: name, EnableIPv4: true,
 		IPAM: IPAM{Driver: "default", Config: []Pool{}}, Containers: map[string]Member{}, Options: map[string]string{}, Labels: map[string]string{},

@@ -13,7 +13,7 @@ import (
 	"github.com/moby/moby/api/types/network"
 
 	"coracle/pkg/container"
-	"coracle/pkg/slirp"
+	nets "coracle/pkg/network"
 )
 
 // place is one network that is asked for.
@@ -85,7 +85,7 @@ func (d *draft) setNetworks() error {
 	if d.req.MacAddress == "" || len(n.Networks) == 0 || !n.Networks[0].MAC.IsZero() {
 		return nil
 	}
-	mac, err := slirp.ParseMAC(d.req.MacAddress)
+	mac, err := nets.ParseMAC(d.req.MacAddress)
 	if err != nil {
 		return invalid("invalid MAC address: %w", err)
 	}
@@ -101,7 +101,7 @@ func (d *draft) networkName(name string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return container.ShareNetwork(other.ID), nil
+		return nets.SharedMode(other.ID), nil
 	}
 	if !mode.IsUserDefined() {
 		return name, nil
@@ -163,7 +163,7 @@ func endpointOf(network string, e *network.EndpointSettings) (end container.Endp
 		}
 	}
 	if len(e.MacAddress) > 0 {
-		if end.MAC, err = slirp.ParseMAC(e.MacAddress.String()); err != nil {
+		if end.MAC, err = nets.ParseMAC(e.MacAddress.String()); err != nil {
 			return end, invalid("invalid MAC address: %w", err)
 		}
 	}
@@ -238,7 +238,7 @@ func (d *draft) setNames() error {
 	for _, a := range h.DNS {
 		n.DNS = append(n.DNS, a.String())
 	}
-	if _, err := slirp.ParseAddHosts(n.AddHosts); err != nil {
+	if _, err := nets.ParseAddHosts(n.AddHosts); err != nil {
 		return invalid("%w", err)
 	}
 	for _, v := range n.DNSSearch {
@@ -280,7 +280,7 @@ func (d *draft) setPorts() error {
 	}
 	for _, from := range []map[string]struct{}{d.image.ExposedPorts, q.ExposedPorts} {
 		for _, v := range slices.Sorted(maps.Keys(from)) {
-			list, err := slirp.ParseExpose(v)
+			list, err := nets.ParseExpose(v)
 			if err != nil {
 				return invalid("%w", err)
 			}
@@ -310,8 +310,8 @@ func (d *draft) setPorts() error {
 // publishExposed publishes what is exposed and not published.
 func publishExposed(n *container.Net) {
 	for _, p := range n.Exposed {
-		list, err := slirp.ParsePublish([]string{p})
-		if err == nil && !slices.ContainsFunc(n.Publish, func(o slirp.PortSpec) bool {
+		list, err := nets.ParsePublish([]string{p})
+		if err == nil && !slices.ContainsFunc(n.Publish, func(o nets.PortSpec) bool {
 			return o.ContainerPort == list[0].ContainerPort && o.Proto == list[0].Proto
 		}) {
 			n.Publish = append(n.Publish, list...)
@@ -320,7 +320,7 @@ func publishExposed(n *container.Net) {
 }
 
 // portSpecs are the places on the host where a port (80/tcp) is to be.
-func portSpecs(key string, bindings []PortBinding) ([]slirp.PortSpec, error) {
+func portSpecs(key string, bindings []PortBinding) ([]nets.PortSpec, error) {
 	number, _, proto, err := portRange(key)
 	switch {
 	case err != nil || number == 0 || strings.Contains(key, "-"):
@@ -330,9 +330,9 @@ func portSpecs(key string, bindings []PortBinding) ([]slirp.PortSpec, error) {
 	case proto != "tcp" && proto != "udp":
 		return nil, invalid("invalid proto: %s", proto)
 	}
-	var all []slirp.PortSpec
+	var all []nets.PortSpec
 	for _, b := range bindings {
-		p := slirp.PortSpec{ContainerPort: number, Proto: proto}
+		p := nets.PortSpec{ContainerPort: number, Proto: proto}
 		if b.HostIP != "" {
 			if p.HostIP, err = netip.ParseAddr(b.HostIP); err != nil {
 				return nil, invalid("invalid IP address: %s", b.HostIP)
@@ -349,7 +349,7 @@ func portSpecs(key string, bindings []PortBinding) ([]slirp.PortSpec, error) {
 }
 
 // BindPorts is what requests say of ports to publish.
-func BindPorts(list []slirp.PortSpec) PortMap {
+func BindPorts(list []nets.PortSpec) PortMap {
 	all := PortMap{}
 	for _, p := range list {
 		b := PortBinding{HostPort: portText(p.HostPort)}

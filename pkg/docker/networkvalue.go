@@ -10,7 +10,7 @@ import (
 
 	"github.com/moby/moby/api/types/network"
 
-	"coracle/pkg/slirp"
+	nets "coracle/pkg/network"
 )
 
 // ParseNetwork reads the text that people write for a network that a container is
@@ -105,7 +105,7 @@ func ParseIP(v string, six bool) (netip.Addr, error) {
 
 // ParseMAC reads a hardware address that an interface can have.
 func ParseMAC(v string) (network.HardwareAddr, error) {
-	m, err := slirp.ParseMAC(v)
+	m, err := nets.ParseMAC(v)
 	if err != nil {
 		return nil, invalid("%w", err)
 	}

@@ -8,8 +8,8 @@ import (
 	"net/http"
 
 	"coracle/pkg/container"
+	"coracle/pkg/network"
 	"coracle/pkg/oci"
-	"coracle/pkg/slirp"
 )
 
 // Kind is why something was not done. Docker's API says it as a status of HTTP,
@@ -97,7 +97,7 @@ func KindOf(err error) Kind {
 		return Invalid
 	case errors.Is(err, container.ErrNotRunning), is[*container.NameTakenError](err):
 		return Conflict
-	case is[*slirp.NetworkInUseError](err):
+	case is[*network.InUseError](err):
 		return Forbidden // Docker says so, where a conflict would be expected
 	}
 	return Failure
@@ -107,7 +107,7 @@ func KindOf(err error) Kind {
 // is.
 func Missing(err error) bool {
 	return is[*container.NotFoundError](err) || is[*oci.NotFoundError](err) ||
-		is[*slirp.NetworkNotFoundError](err) || is[*container.VolumeNotFoundError](err)
+		is[*network.NotFoundError](err) || is[*container.VolumeNotFoundError](err)
 }
 
 func is[E error](err error) bool {

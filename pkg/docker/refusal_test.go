@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"coracle/pkg/container"
+	"coracle/pkg/network"
 	"coracle/pkg/oci"
-	"coracle/pkg/slirp"
 )
 
 // An answer has the status that Docker's API documents, however far down the
@@ -21,8 +21,8 @@ func TestStatusOfRefusals(t *testing.T) {
 	}{
 		{errors.New("disk full"), 500}, {nil, 500},
 		{invalid("no"), 400}, {oci.ErrInvalidReference, 400}, {&container.AmbiguousError{Prefix: "a"}, 400},
-		{refuse(Forbidden, "no"), 403}, {&slirp.NetworkInUseError{}, 403},
-		{&container.NotFoundError{Arg: "x"}, 404}, {&oci.NotFoundError{Arg: "x"}, 404}, {&slirp.NetworkNotFoundError{Name: "x"}, 404}, {&container.VolumeNotFoundError{Name: "x"}, 404}, {noPlugin("x"), 404},
+		{refuse(Forbidden, "no"), 403}, {&network.InUseError{}, 403},
+		{&container.NotFoundError{Arg: "x"}, 404}, {&oci.NotFoundError{Arg: "x"}, 404}, {&network.NotFoundError{Name: "x"}, 404}, {&container.VolumeNotFoundError{Name: "x"}, 404}, {noPlugin("x"), 404},
 		{&container.NameTakenError{}, 409}, {container.ErrNotRunning, 409},
 		{refuse(NotModified, "it is so"), 304}, {Unsupported("link", "no", "yes"), 501},
 	} {

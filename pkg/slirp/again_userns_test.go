@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/slirp/netns"
 )
 
 // TestPortIsUsedAgain connects from one port over and over, each time after the
@@ -32,7 +34,7 @@ func TestPortIsUsedAgain(t *testing.T) {
 		var c net.Conn
 		var err error
 		testutil.Eventually(t, "the last word of the connection before", func() bool {
-			c, err = inNetNS(b.ns, dial)
+			c, err = netns.In(b.ns, dial)
 			return !errors.Is(err, unix.EADDRNOTAVAIL)
 		})
 		if err != nil {

@@ -13,6 +13,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
+
+	"coracle/pkg/slirp/netns"
 )
 
 // TestFramesOfAnyKind writes noise to the wire, as a container with NET_RAW
@@ -23,7 +25,7 @@ func TestFramesOfAnyKind(t *testing.T) {
 	}
 	b := newBox(t, nil)
 	addr := listenHost(t, digest)
-	_, err := inNetNS(b.ns, func() (struct{}, error) { return struct{}{}, noise(t) })
+	_, err := netns.In(b.ns, func() (struct{}, error) { return struct{}{}, noise(t) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/slirp/publish"
 )
 
 // crowd is a process of its own, whose descriptors are not those of the
@@ -171,7 +173,7 @@ func TestFiveThousandConnections(t *testing.T) {
 	const visitors = 5000
 	descriptors(t, 4*visitors)
 	b := newBox(t, nil)
-	if _, err := b.ports.Publish(PortSpec{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"}); err != nil {
+	if _, err := b.ports.Publish(publish.Spec{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"}); err != nil {
 		t.Fatal(err)
 	}
 	c := newCrowd(t, b.listen("0.0.0.0:8000"), hostAddr+":8080")
@@ -195,7 +197,7 @@ func TestDescriptorsRunOut(t *testing.T) {
 	}
 	b := newBox(t, nil)
 	out := listenHost(t, digest)
-	if _, err := b.ports.Publish(PortSpec{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"}); err != nil {
+	if _, err := b.ports.Publish(publish.Spec{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"}); err != nil {
 		t.Fatal(err)
 	}
 	c := newCrowd(t, b.listen("0.0.0.0:8000"), hostAddr+":8080")

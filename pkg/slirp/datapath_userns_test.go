@@ -19,6 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/internal/testutil"
+	"coracle/pkg/slirp/netns"
+	"coracle/pkg/slirp/publish"
 	"coracle/pkg/slirp/sockaddr"
 )
 
@@ -94,13 +96,13 @@ func hostInterfaces(t testing.TB) {
 type box struct {
 	t     testing.TB
 	ns    *os.File
-	net   *Network
-	ports *Ports
+	net   *Link
+	ports *publish.Ports
 }
 
 func newBox(t testing.TB, change func(*Config)) *box {
 	t.Helper()
-	ns, err := NewNetNS()
+	ns, err := netns.New()
 	if err != nil {
 		t.Skipf("no network namespace: %v", err)
 	}
@@ -112,20 +114,20 @@ func newBox(t testing.TB, change func(*Config)) *box {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ports := NewPorts(ns)
-	ports.Lead(n)
+	ports := publish.New(ns)
+	ports.Forward(n)
 	t.Cleanup(func() { ports.Close(); n.Close(); ns.Close() })
 	return &box{t, ns, n, ports}
 }
 
 // dial connects from inside.
 func (b *box) dial(network, addr string, limit time.Duration) (net.Conn, error) {
-	return inNetNS(b.ns, func() (net.Conn, error) { return net.DialTimeout(network, addr, limit) })
+	return netns.In(b.ns, func() (net.Conn, error) { return net.DialTimeout(network, addr, limit) })
 }
 
 func (b *box) listen(addr string) net.Listener {
 	b.t.Helper()
-	l, err := inNetNS(b.ns, func() (net.Listener, error) { return net.Listen("tcp", addr) })
+	l, err := netns.In(b.ns, func() (net.Listener, error) { return net.Listen("tcp", addr) })
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -308,7 +310,7 @@ func TestBlackHolesSlowNobody(t *testing.T) {
 	}
 	b := newBox(t, nil)
 	const many = 200
-	_, err = inNetNS(b.ns, func() (struct{}, error) {
+	_, err = netns.In(b.ns, func() (struct{}, error) {
 		for range many {
 			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 			if err != nil {

@@ -3,8 +3,8 @@
 package slirp
 
 import (
+	"bytes"
 	"context"
-	"coracle/pkg/state"
 	"errors"
 	"net"
 	"path/filepath"
@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/slirp/slirptest"
 )
 
 // texts answers a question with that many strings of 200 bytes, or with the word
@@ -70,30 +72,33 @@ func TestTruncatedAnswer(t *testing.T) {
 	}
 }
 
+// noNames are a network's whose members nobody asks for.
+type noNames struct{}
+
+func (noNames) Any() bool { return true }
+func (noNames) Answer(question []byte, only bool) []byte {
+	if !only {
+		return nil
+	}
+	answer := bytes.Clone(question)
+	answer[2], answer[3] = answer[2]|0x80, byte(dnsmessage.RCodeNameError)
+	return answer
+}
+
 // newMember is a container on a network with a name, with a second member there
 // that nobody runs.
-func newMember(t testing.TB, change func(*Config)) (*box, *Membership) {
+func newMember(t testing.TB, change func(*Config)) (*box, *slirptest.Member) {
 	t.Helper()
-	n, ctx := Networks{state.Dirs{Root: t.TempDir()}}, context.Background()
-	w, err := n.Create(ctx, NewNamed{Name: "net"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list [2]*Membership
-	for i, name := range []string{"one", "two"} {
-		if list[i], err = n.Join(ctx, w, Member{Container: strings.Repeat(name, 20), Name: name}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Cleanup(func() { _ = list[0].Leave(); _ = list[1].Leave() })
+	segment := slirptest.NewSegment(t)
+	one, two := segment.Join(t), segment.Join(t)
 	b := newBox(t, func(c *Config) {
-		*c = NamedConfig(list[0])
-		c.Names = &Names{}
+		join(c, one)
+		c.Names = noNames{}
 		if change != nil {
 			change(c)
 		}
 	})
-	return b, list[1]
+	return b, two
 }
 
 // TestNobodyAnswers has no server: the container hears so at once.

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"coracle/pkg/slirp/dns"
 )
 
 func resolvConf(t testing.TB, servers ...string) string {
@@ -102,7 +104,7 @@ func TestDNS(t *testing.T) {
 		}
 	}
 	for _, other := range []string{"127.0.0.54", "127.0.0.55", "127.0.0.56", "127.0.0.57"} {
-		b.net.dns.remember("") // as if nobody had answered yet
+		b.net.dns = dns.NewResolver(b.net.closing(), conf, nil, false) // as if nobody had answered yet
 		use(other, "127.0.0.53")
 		got, d := ask(1)
 		if got != "one" || d > time.Second {

@@ -17,8 +17,13 @@
 //
 // The wire's end is in a network namespace of its own, where the container
 // cannot see it. Of TCP, the stack answers requests for connections: their data
-// is carried by the kernel (kerneltcp.go) or, where that cannot be, by the stack
-// too (carry.go). Published TCP ports do not pass the stack: see package relay.
+// is carried by the kernel (package kerneltcp) or, where that cannot be, by the
+// stack too (copy.go). Published TCP ports do not pass the stack: see package relay.
+//
+// A [Link] is one such connection. It knows no networks: who else is on its
+// segment, and what names they have, is said to it as l2.Peers and dns.Names. Its
+// rooms are l2 (interface, wire, switch), kerneltcp, dns, publish, relay, netns and
+// sockaddr.
 //
 // What may be reached is decided before any socket is opened: see policy.go.
 package slirp

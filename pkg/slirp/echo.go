@@ -22,7 +22,7 @@ const echoWait = 10 * time.Second
 // acceptEcho4 passes an echo request on through a ping socket (icmp(7)), which
 // the host's net.ipv4.ping_group_range allows or not. Without it, only the
 // gateway answers: the stack does that by itself when the packet is not taken.
-func (n *Network) acceptEcho4(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
+func (n *Link) acceptEcho4(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
 	h := header.ICMPv4(pkt.TransportHeader().Slice())
 	dst := addrOf(id.LocalAddress)
 	if len(h) < header.ICMPv4MinimumSize || h.Type() != header.ICMPv4Echo || n.answersItself(dst) {
@@ -33,7 +33,7 @@ func (n *Network) acceptEcho4(id stack.TransportEndpointID, pkt *stack.PacketBuf
 }
 
 // acceptEcho6 is the same for IPv6.
-func (n *Network) acceptEcho6(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
+func (n *Link) acceptEcho6(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
 	h := header.ICMPv6(pkt.TransportHeader().Slice())
 	dst := addrOf(id.LocalAddress)
 	if len(h) < header.ICMPv6EchoMinimumSize || h.Type() != header.ICMPv6EchoRequest || n.answersItself(dst) {
@@ -43,7 +43,7 @@ func (n *Network) acceptEcho6(id stack.TransportEndpointID, pkt *stack.PacketBuf
 	return e.start()
 }
 
-func (n *Network) answersItself(a netip.Addr) bool {
+func (n *Link) answersItself(a netip.Addr) bool {
 	return a == n.cfg.Gateway || a == n.cfg.DNS || a == n.cfg.Gateway6
 }
 
@@ -55,7 +55,7 @@ func payloadOf(pkt *stack.PacketBuffer) []byte {
 
 // echo is one request on its way.
 type echo struct {
-	n          *Network
+	n          *Link
 	src, dst   netip.Addr
 	ident, seq uint16
 	payload    []byte
@@ -67,9 +67,9 @@ func (e *echo) start() bool {
 	if !ok || !e.n.flows.enter() {
 		return true
 	}
-	e.n.links.Add(1)
+	e.n.busy.Add(1)
 	go func() {
-		defer e.n.links.Done()
+		defer e.n.busy.Done()
 		defer e.n.flows.leave()
 		if e.ask(host) {
 			e.answer()

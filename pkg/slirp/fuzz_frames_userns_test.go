@@ -16,6 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"coracle/pkg/slirp/l2"
+	"coracle/pkg/slirp/netns"
 )
 
 // rogue is a container whose kernel has no address, so that all that is said on
@@ -37,7 +40,7 @@ type tcpState struct {
 func newRogue(t testing.TB, change func(*Config)) *rogue {
 	t.Helper()
 	r := &rogue{box: newBox(t, change)}
-	_, err := inNetNS(r.ns, func() (struct{}, error) {
+	_, err := netns.In(r.ns, func() (struct{}, error) {
 		link, err := netlink.LinkByName("eth0")
 		if err != nil {
 			return struct{}{}, err
@@ -51,7 +54,7 @@ func newRogue(t testing.TB, change func(*Config)) *rogue {
 				return struct{}{}, err
 			}
 		}
-		r.fd, err = packetSocket(link.Attrs().Index, all, nil)
+		r.fd, err = packetSocket(link.Attrs().Index)
 		return struct{}{}, err
 	})
 	if err != nil {
@@ -71,7 +74,7 @@ func (r *rogue) send(vnet, frame []byte) {
 
 // receive returns the next frame, or nil when there is none until then.
 func (r *rogue) receive(until time.Time) []byte {
-	buf := make([]byte, maxFrame)
+	buf := make([]byte, l2.MaxFrame)
 	for {
 		wait := time.Until(until)
 		if wait <= 0 {

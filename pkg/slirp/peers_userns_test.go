@@ -15,41 +15,41 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
-	"coracle/pkg/state"
+	"coracle/pkg/slirp/l2"
+	"coracle/pkg/slirp/netns"
+	"coracle/pkg/slirp/slirptest"
 )
 
 // members puts two boxes on a network with both families.
 func members(t *testing.T, change func(*Config)) (one, two *box) {
 	t.Helper()
 	join := joiner(t, change)
-	return join("one"), join("two")
+	return join(), join()
 }
 
 // joiner makes such a network, and boxes on it.
-func joiner(t *testing.T, change func(*Config)) func(id string) *box {
+func joiner(t *testing.T, change func(*Config)) func() *box {
 	t.Helper()
-	nets := NewNetworks(state.Dirs{Root: t.TempDir()})
-	w, err := nets.Create(t.Context(), NewNamed{
-		Name: "n", Subnet: netip.MustParsePrefix("172.30.0.0/24"), Subnet6: netip.MustParsePrefix("fd12:3456::/64"),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func(id string) *box {
+	segment := slirptest.NewSegment(t)
+	return func() *box {
 		t.Helper()
-		m, err := nets.Join(t.Context(), w, Member{Container: id, Name: id})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = m.Leave() })
+		m := segment.Join(t)
 		return newBox(t, func(c *Config) {
-			*c = NamedConfig(m)
+			join(c, m)
 			if change != nil {
 				change(c)
 			}
 		})
 	}
 }
+
+// join makes the plan of a link that of a member.
+func join(c *Config, m *slirptest.Member) {
+	c.Place, c.DNS, c.Peers = m.Place, m.Gateway, m
+}
+
+// leave takes a box off its segment.
+func (b *box) leave() { b.net.cfg.Peers.(*slirptest.Member).Leave() }
 
 // reach exchanges data with a server in two, over both families.
 func reach(t *testing.T, one, two *box) {
@@ -78,7 +78,7 @@ func TestMembersReachEachOther(t *testing.T) {
 	one, two := members(t, nil)
 	reach(t, one, two)
 	// The kernel forgets who is where when a link goes down.
-	_, err := inNetNS(one.ns, func() (struct{}, error) {
+	_, err := netns.In(one.ns, func() (struct{}, error) {
 		link, err := netlink.LinkByName("eth0")
 		if err == nil {
 			err = netlink.LinkSetDown(link)
@@ -111,18 +111,15 @@ func TestMemberComesBack(t *testing.T) {
 		return
 	}
 	join := joiner(t, nil)
-	one, two := join("one"), join("two")
+	one, two := join(), join()
 	reach(t, one, two)
 	before := two.net.cfg.Address
-	if err := two.net.cfg.Member.Leave(); err != nil {
-		t.Fatal(err)
-	}
+	two.leave()
 	// The wire is still there, as that of a supervisor that was killed may be.
-	three := join("three")
+	three := join()
 	if three.net.cfg.Address != before {
 		t.Fatalf("%s, not %s", three.net.cfg.Address, before)
 	}
-	one.net.peers.doubt()
 	go accept(three.listen("0.0.0.0:90"), digest)
 	c, err := one.dial("tcp", netip.AddrPortFrom(before.Addr(), 90).String(), 5*time.Second)
 	if err == nil {
@@ -132,21 +129,9 @@ func TestMemberComesBack(t *testing.T) {
 		t.Errorf("the new one: %v", err)
 	}
 	// Now it is gone with its member.
-	if err := three.net.cfg.Member.Leave(); err != nil {
-		t.Fatal(err)
-	}
+	three.leave()
 	three.net.Disconnect()
-	one.net.peers.doubt()
-	reach(t, one, join("four"))
-}
-
-// doubt is the end of the time that peers are taken for who they were.
-func (s *peerSwitch) doubt() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, p := range s.peers {
-		p.seen = time.Time{}
-	}
+	reach(t, one, join())
 }
 
 // TestEntryHearsNothing has a member try to listen at the socket by which it
@@ -156,25 +141,20 @@ func TestEntryHearsNothing(t *testing.T) {
 		return
 	}
 	join := joiner(t, nil)
-	one, two, three := join("one"), join("two"), join("three")
-	conn, err := one.net.cfg.Member.dial(two.net.cfg.MAC)
+	one, two, three := join(), join(), join()
+	conn, err := one.net.cfg.Peers.Dial(two.net.cfg.MAC)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	answer, err := askForWire(conn)
+	fd, err := l2.AskForWire(conn)
 	if err != nil {
 		t.Fatal(err)
-	}
-	defer answer.Close()
-	fd := receiveWire(answer)
-	if fd < 0 {
-		t.Fatal("a member gives no wire")
 	}
 	defer unix.Close(fd)
 	var name unix.Sockaddr
 	if name, err = unix.Getsockname(fd); err == nil {
-		err = unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: name.(*unix.SockaddrLinklayer).Ifindex})
+		err = unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: everything, Ifindex: name.(*unix.SockaddrLinklayer).Ifindex})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -215,41 +195,41 @@ func TestMembersCannotLie(t *testing.T) {
 	}
 	hopByHop := func(src netip.Addr) []byte { // behind another header
 		f := advert(src)
-		ip := header.IPv6(f[etherHeader:])
+		ip := header.IPv6(f[l2.EtherHeader:])
 		ip[6] = 0
 		rest := append([]byte{58, 0, 1, 4, 0, 0, 0, 0}, ip[header.IPv6MinimumSize:]...)
-		f = append(f[:etherHeader+header.IPv6MinimumSize], rest...)
-		header.IPv6(f[etherHeader:]).SetPayloadLength(uint16(len(rest)))
+		f = append(f[:l2.EtherHeader+header.IPv6MinimumSize], rest...)
+		header.IPv6(f[l2.EtherHeader:]).SetPayloadLength(uint16(len(rest)))
 		return f
 	}
 	udp := func(src netip.Addr) []byte {
 		f := hopByHop(src)
-		f[etherHeader+header.IPv6MinimumSize] = 59 // nothing follows
+		f[l2.EtherHeader+header.IPv6MinimumSize] = 59 // nothing follows
 		return f
 	}
-	heard, err := inNetNS(two.ns, func() (int, error) {
+	heard, err := netns.In(two.ns, func() (int, error) {
 		link, err := netlink.LinkByName("eth0")
 		if err != nil {
 			return -1, err
 		}
-		return packetSocket(link.Attrs().Index, all, nil)
+		return packetSocket(link.Attrs().Index)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Close(heard)
 	for _, f := range [][]byte{advert(own6), advert(gateway6), hopByHop(own6), hopByHop(gateway6), udp(gateway6)} {
-		_, err := inNetNS(one.ns, func() (struct{}, error) {
+		_, err := netns.In(one.ns, func() (struct{}, error) {
 			link, err := netlink.LinkByName("eth0")
 			if err != nil {
 				return struct{}{}, err
 			}
-			fd, err := packetSocket(link.Attrs().Index, all, nil)
+			fd, err := packetSocket(link.Attrs().Index)
 			if err != nil {
 				return struct{}{}, err
 			}
 			defer unix.Close(fd)
-			_, err = unix.Write(fd, append(make([]byte, vnetHeader), f...))
+			_, err = unix.Write(fd, append(make([]byte, l2.VnetHeader), f...))
 			return struct{}{}, err
 		})
 		if err != nil {
@@ -266,14 +246,14 @@ func TestMembersCannotLie(t *testing.T) {
 	if err := reach2(); err != nil {
 		t.Error(err)
 	}
-	buf := make([]byte, maxFrame)
+	buf := make([]byte, l2.MaxFrame)
 	for {
 		n, err := unix.Read(heard, buf)
 		if err != nil {
 			break
 		}
-		ip := header.IPv6(buf[vnetHeader+etherHeader : n])
-		if len(ip) < header.IPv6MinimumSize || buf[vnetHeader+12] != 0x86 {
+		ip := header.IPv6(buf[l2.VnetHeader+l2.EtherHeader : n])
+		if len(ip) < header.IPv6MinimumSize || buf[l2.VnetHeader+12] != 0x86 {
 			continue
 		}
 		if src := addrOf(ip.SourceAddress()); src == gateway6 {
@@ -283,7 +263,7 @@ func TestMembersCannotLie(t *testing.T) {
 			t.Error("a packet that may be taken for neighbour discovery")
 		}
 	}
-	_, err = inNetNS(two.ns, func() (struct{}, error) {
+	_, err = netns.In(two.ns, func() (struct{}, error) {
 		list, err := netlink.NeighList(0, netlink.FAMILY_V6)
 		for _, n := range list {
 			if n.IP.Equal(gateway6.AsSlice()) && n.HardwareAddr.String() == own.String() {
@@ -295,6 +275,18 @@ func TestMembersCannotLie(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+const everything = unix.ETH_P_ALL>>8 | unix.ETH_P_ALL&0xff<<8 // htons
+
+// packetSocket is what a program with NET_RAW has on an interface.
+func packetSocket(index int) (int, error) {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return -1, err
+	}
+	return fd, errors.Join(unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1),
+		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: everything, Ifindex: index}))
 }
 
 func tcpipAddr(a netip.Addr) tcpip.Address { return tcpip.AddrFromSlice(a.AsSlice()) }

@@ -19,7 +19,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/pkg/slirp/relay"
+	"coracle/pkg/slirp/netns"
+	"coracle/pkg/slirp/publish"
 )
 
 func TestPublishedTCP(t *testing.T) {
@@ -33,7 +34,7 @@ func TestPublishedTCP(t *testing.T) {
 		seen <- host
 		digest(c)
 	})
-	ports, err := b.ports.Publish(PortSpec{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"})
+	ports, err := b.ports.Publish(publish.Spec{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,14 +86,12 @@ func TestPublishedHalfClose(t *testing.T) {
 		c.Close()
 	})
 	for i := range uint16(2) {
-		if _, err := b.ports.Publish(PortSpec{HostPort: 8080 + i, ContainerPort: 8000 + i, Proto: "tcp"}); err != nil {
+		if _, err := b.ports.Publish(publish.Spec{HostPort: 8080 + i, ContainerPort: 8000 + i, Proto: "tcp"}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	halfClose(t, "splice", data, heard)
-	for _, l := range b.ports.loops {
-		l.LimitPipes(0) // as if there were no descriptors to spare
-	}
+	b.ports.LimitPipes(0) // as if there were no descriptors to spare
 	halfClose(t, "buffer", data, heard)
 }
 
@@ -150,12 +149,12 @@ func TestHandedSocketServesItsPort(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.ports.Hand([]*os.File{f, os.Stdin}) // what is no socket is passed over
+		b.ports.Inherit([]*os.File{f, os.Stdin}) // what is no socket is passed over
 		f.Close()
 		l.Close()
 	}
 	for port, host := range map[uint16]netip.Addr{80: netip.IPv4Unspecified(), 81: {}, 82: netip.MustParseAddr(hostAddr)} {
-		_, err := b.ports.Publish(PortSpec{HostIP: host, HostPort: port, ContainerPort: 8000, Proto: "tcp"})
+		_, err := b.ports.Publish(publish.Spec{HostIP: host, HostPort: port, ContainerPort: 8000, Proto: "tcp"})
 		if err != nil {
 			t.Errorf("port %d: %v", port, err)
 			continue
@@ -183,15 +182,10 @@ func TestPublishedTCPOverIPv6(t *testing.T) {
 		digest(c)
 	})
 	// Several loops carry the connections of one port.
-	if err := b.ports.start(); err != nil {
+	if err := b.ports.Carry(2); err != nil {
 		t.Fatal(err)
 	}
-	second, err := relay.New(b.net.netns)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.ports.loops = append(b.ports.loops, second)
-	if _, err := b.ports.Publish(PortSpec{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"}); err != nil {
+	if _, err := b.ports.Publish(publish.Spec{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"}); err != nil {
 		t.Fatal(err)
 	}
 	data := make([]byte, 1<<20)
@@ -224,7 +218,7 @@ func TestPublishedBothWays(t *testing.T) {
 		_, _ = io.Copy(struct{ io.Writer }{c}, struct{ io.Reader }{c})
 		_ = c.(*net.TCPConn).CloseWrite()
 	})
-	if _, err := b.ports.Publish(PortSpec{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"}); err != nil {
+	if _, err := b.ports.Publish(publish.Spec{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"}); err != nil {
 		t.Fatal(err)
 	}
 	data := make([]byte, 8<<20)
@@ -284,7 +278,7 @@ func echoName(c *net.UDPConn) {
 
 func (b *box) listenUDP(addr string) *net.UDPConn {
 	b.t.Helper()
-	c, err := inNetNS(b.ns, func() (net.PacketConn, error) { return net.ListenPacket("udp4", addr) })
+	c, err := netns.In(b.ns, func() (net.PacketConn, error) { return net.ListenPacket("udp4", addr) })
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -320,11 +314,11 @@ func TestPublishedUDP(t *testing.T) {
 	b := newBox(t, nil)
 	// A server that waits on every address answers from the right one too.
 	go echoName(b.listenUDP("0.0.0.0:5000"))
-	ports, err := b.ports.Publish(PortSpec{HostPort: 5353, ContainerPort: 5000, Proto: "udp"})
+	ports, err := b.ports.Publish(publish.Spec{HostPort: 5353, ContainerPort: 5000, Proto: "udp"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.ports.Publish(PortSpec{HostPort: 5353, ContainerPort: 5000, Proto: "udp"}); err == nil || !errors.Is(err, unix.EADDRINUSE) {
+	if _, err := b.ports.Publish(publish.Spec{HostPort: 5353, ContainerPort: 5000, Proto: "udp"}); err == nil || !errors.Is(err, unix.EADDRINUSE) {
 		t.Errorf("a port that is taken: %v", err)
 	}
 	large := strings.Repeat("x", 60000)
@@ -348,14 +342,14 @@ func TestPublishedUDPOverIPv6(t *testing.T) {
 		return
 	}
 	b := newBox(t, withIPv6)
-	c, err := inNetNS(b.ns, func() (net.PacketConn, error) { return net.ListenPacket("udp", "[::]:5000") })
+	c, err := netns.In(b.ns, func() (net.PacketConn, error) { return net.ListenPacket("udp", "[::]:5000") })
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	go echoName(c.(*net.UDPConn))
 	go echoName(b.listenUDP("0.0.0.0:5001")) // for IPv4 alone
-	for _, s := range []PortSpec{{HostPort: 5353, ContainerPort: 5000, Proto: "udp"}, {HostPort: 5354, ContainerPort: 5001, Proto: "udp"}} {
+	for _, s := range []publish.Spec{{HostPort: 5353, ContainerPort: 5000, Proto: "udp"}, {HostPort: 5354, ContainerPort: 5001, Proto: "udp"}} {
 		if _, err := b.ports.Publish(s); err != nil {
 			t.Fatal(err)
 		}
@@ -379,7 +373,7 @@ func TestPublishedUDPKeepsVisitorsApart(t *testing.T) {
 	b := newBox(t, nil)
 	go echoName(b.listenUDP("0.0.0.0:5000"))
 	for _, port := range []uint16{6000, 6001} {
-		if _, err := b.ports.Publish(PortSpec{HostPort: port, ContainerPort: 5000, Proto: "udp"}); err != nil {
+		if _, err := b.ports.Publish(publish.Spec{HostPort: port, ContainerPort: 5000, Proto: "udp"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -412,10 +406,10 @@ func TestHandedUDPSocketServesItsPort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.ports.Hand([]*os.File{f})
+	b.ports.Inherit([]*os.File{f})
 	f.Close()
 	c.Close()
-	if _, err := b.ports.Publish(PortSpec{HostPort: 53, ContainerPort: 5000, Proto: "udp"}); err != nil {
+	if _, err := b.ports.Publish(publish.Spec{HostPort: 53, ContainerPort: 5000, Proto: "udp"}); err != nil {
 		t.Fatal(err)
 	}
 	for addr, want := range map[string]string{hostAddr: hostAddr, "::1": "10.0.2.2"} {
@@ -440,50 +434,11 @@ func TestHandedSocketOfNoPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	b.ports.Hand([]*os.File{f})
-	if _, err := b.ports.Publish(PortSpec{HostPort: 8080, ContainerPort: 80, Proto: "tcp"}); err != nil {
+	b.ports.Inherit([]*os.File{f})
+	if _, err := b.ports.Publish(publish.Spec{HostPort: 8080, ContainerPort: 80, Proto: "tcp"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.ports.Unserved(); err == nil || !strings.Contains(err.Error(), hostAddr+":80") {
 		t.Errorf("a socket of no published port: %v", err)
-	}
-}
-
-func TestVisitorsOfUDP(t *testing.T) {
-	n := &Network{cfg: Config{Gateway: netip.MustParseAddr("10.0.2.2"), Address: netip.MustParsePrefix("10.0.2.100/24")}}
-	n.wayOut.Store(true)
-	s := &udpServer{port: 53, max: 4}
-	s.lead(n)
-	one, two := &udpPort{}, &udpPort{}
-	now := time.Unix(1000, 0)
-	enter := func(p *udpPort, visitor, want string) udpPath {
-		t.Helper()
-		path := udpPath{port: p, visitor: netip.MustParseAddrPort(visitor)}
-		got, on := s.enter(path, now)
-		if on != n || got.String() != want {
-			t.Errorf("visitor %s is %s, want %s", visitor, got, want)
-		}
-		return path
-	}
-	first := enter(one, "192.0.2.1:5", "192.0.2.1:5")
-	enter(two, "192.0.2.1:5", "10.0.2.2:5")        // through another port: not to be mixed up
-	enter(one, "[2001:db8::1]:5", "10.0.2.2:1030") // 5 is taken
-	enter(one, "10.0.2.100:70", "10.0.2.2:70")     // the container would look for it next to itself
-	if got, ok := s.path(netip.MustParseAddrPort("192.0.2.1:5"), now); !ok || got != first {
-		t.Errorf("the way back is %v", got)
-	}
-	now = now.Add(2 * flowIdle)
-	if _, ok := s.path(netip.MustParseAddrPort("192.0.2.1:5"), now); ok {
-		t.Error("who was silent for long is still known")
-	}
-	for i := range 10 { // more than there is room for
-		enter(one, fmt.Sprintf("192.0.2.%d:9", i+1), fmt.Sprintf("192.0.2.%d:9", i+1))
-	}
-	if len(s.paths) > 4 || len(s.byName) != len(s.paths) {
-		t.Errorf("%d visitors, %d names", len(s.paths), len(s.byName))
-	}
-	s.lead(nil)
-	if name, on := s.enter(first, now); on != nil {
-		t.Errorf("without a network a visitor is led somewhere, as %s", name)
 	}
 }

@@ -17,6 +17,8 @@ import (
 	xipv4 "golang.org/x/net/ipv4"
 	xipv6 "golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/slirp/netns"
 )
 
 // withIPv6 is the configuration on a host that has IPv6.
@@ -44,7 +46,7 @@ func (b *box) ping(dst string, limit time.Duration) error {
 	if ip.Is6() {
 		network, proto, kind, want = "udp6", 58, xipv6.ICMPTypeEchoRequest, xipv6.ICMPTypeEchoReply
 	}
-	c, err := inNetNS(b.ns, func() (*xicmp.PacketConn, error) { return xicmp.ListenPacket(network, "") })
+	c, err := netns.In(b.ns, func() (*xicmp.PacketConn, error) { return xicmp.ListenPacket(network, "") })
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/slirp/netns"
+	"coracle/pkg/slirp/publish"
 )
 
 // TestVisitorsAreTurnedAway visits published ports where nobody listens, or only
@@ -24,10 +27,10 @@ func TestVisitorsAreTurnedAway(t *testing.T) {
 	const atOnce = 5 * time.Second // a request that nothing answers is given up after 130
 	for what, change := range map[string]func(*Config){"IPv4": func(c *Config) { c.Address6, c.Gateway6 = netip.Prefix{}, netip.Addr{} }, "IPv6": withIPv6} {
 		b := newBox(t, change)
-		if _, err := b.ports.Publish(PortSpec{HostPort: 8081, ContainerPort: 8001, Proto: "tcp"}); err != nil {
+		if _, err := b.ports.Publish(publish.Spec{HostPort: 8081, ContainerPort: 8001, Proto: "tcp"}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.ports.Publish(PortSpec{HostPort: 8082, ContainerPort: 8002, Proto: "tcp"}); err != nil {
+		if _, err := b.ports.Publish(publish.Spec{HostPort: 8082, ContainerPort: 8002, Proto: "tcp"}); err != nil {
 			t.Fatal(err)
 		}
 		go accept(b.listen("0.0.0.0:8002"), digest)
@@ -62,7 +65,7 @@ func TestVisitorGivesUp(t *testing.T) {
 	}
 	b := newBox(t, nil)
 	// A server whose queue is full: requests for connections are not heard.
-	server, err := inNetNS(b.ns, func() (int, error) {
+	server, err := netns.In(b.ns, func() (int, error) {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err == nil {
 			err = errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Port: 8003}), unix.Listen(fd, 0))
@@ -80,7 +83,7 @@ func TestVisitorGivesUp(t *testing.T) {
 		}
 		defer c.Close()
 	}
-	if _, err := b.ports.Publish(PortSpec{HostPort: 8083, ContainerPort: 8003, Proto: "tcp"}); err != nil {
+	if _, err := b.ports.Publish(publish.Spec{HostPort: 8083, ContainerPort: 8003, Proto: "tcp"}); err != nil {
 		t.Fatal(err)
 	}
 	open := func() int {

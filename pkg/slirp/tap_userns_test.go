@@ -4,16 +4,13 @@ package slirp
 
 import (
 	"crypto/rand"
-	"errors"
-	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"coracle/pkg/slirp/publish"
 )
 
 // needTap skips where the host keeps users from TAP devices.
@@ -32,7 +29,7 @@ func TestTap(t *testing.T) {
 		return
 	}
 	needTap(t)
-	b := newBox(t, func(c *Config) { c.tap = true })
+	b := newBox(t, func(c *Config) { c.NoVeth = true })
 	data := make([]byte, 4<<20)
 	rand.Read(data)
 	out, err := b.dial("tcp", listenHost(t, digest), 5*time.Second)
@@ -44,7 +41,7 @@ func TestTap(t *testing.T) {
 	}
 	go accept(b.listen("0.0.0.0:8000"), digest)
 	go echoName(b.listenUDP("0.0.0.0:5000"))
-	for _, s := range []PortSpec{{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"}, {HostPort: 5353, ContainerPort: 5000, Proto: "udp"}} {
+	for _, s := range []publish.Spec{{HostPort: 8080, ContainerPort: 8000, Proto: "tcp"}, {HostPort: 5353, ContainerPort: 5000, Proto: "udp"}} {
 		if _, err := b.ports.Publish(s); err != nil {
 			t.Fatal(err)
 		}
@@ -68,14 +65,6 @@ func TestTapBetweenMembers(t *testing.T) {
 		return
 	}
 	needTap(t)
-	one, two := members(t, func(c *Config) { c.tap = true })
+	one, two := members(t, func(c *Config) { c.NoVeth = true })
 	reach(t, one, two)
-}
-
-func TestNeitherVethNorTap(t *testing.T) {
-	err := error(&noVethError{veth: unix.EOPNOTSUPP, tap: &fs.PathError{Op: "open", Path: filepath.Join("/dev", "net", "tun"), Err: unix.EACCES}})
-	var hint interface{ Hint() string }
-	if !strings.Contains(err.Error(), "veth") || !strings.Contains(err.Error(), "open /dev/net/tun: permission denied") || !errors.As(err, &hint) || hint.Hint() == "" {
-		t.Errorf("%v", err)
-	}
 }

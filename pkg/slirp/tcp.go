@@ -18,12 +18,12 @@ import (
 // acceptTCP carries one connection that the container opens; it runs on a
 // goroutine of its own. The host's side comes first: the container is accepted
 // by those who would have accepted it, and refused by the others.
-func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
-	n.links.Add(1)
-	defer n.links.Done()
+func (n *Link) acceptTCP(r *tcp.ForwarderRequest) {
+	n.busy.Add(1)
+	defer n.busy.Done()
 	id := r.ID()
-	if id.LocalPort == 53 && addrOf(id.LocalAddress) == n.cfg.DNS && n.knowsNames() {
-		n.acceptDNSOverTCP(r)
+	if id.LocalPort == 53 && addrOf(id.LocalAddress) == n.cfg.DNS && n.dns.KnowsNames() {
+		n.answerDNSOverTCP(r)
 		return
 	}
 	conn, err := n.dialTCP(netip.AddrPortFrom(addrOf(id.LocalAddress), id.LocalPort))
@@ -31,8 +31,8 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 		n.refuse(r, err)
 		return
 	}
-	if n.adopts(id) {
-		_ = n.adopt(conn, id, n.pending.get(id)) // without a descriptor, for one, the container tries again
+	if n.kernelCarries(id) {
+		_ = n.handOff(conn, id, n.pending.get(id)) // without a descriptor, for one, the container tries again
 		r.Complete(false)
 		n.pending.done(id)
 		return
@@ -57,12 +57,12 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 	defer stop()
 	var both sync.WaitGroup
 	both.Go(func() {
-		if err := carry(host, guest, guest.giveTo); err != nil {
+		if err := copyHalf(host, guest, guest.giveTo); err != nil {
 			cut(host)
 			ep.Abort()
 		}
 	})
-	if err := carry(guest, host, guest.takeFrom); err != nil {
+	if err := copyHalf(guest, host, guest.takeFrom); err != nil {
 		ep.Abort()
 		cut(host)
 	}
@@ -71,9 +71,9 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 
 var errClosedByPolicy = errors.New("destination is closed to containers")
 
-func (n *Network) dialTCP(dst netip.AddrPort) (*net.TCPConn, error) {
+func (n *Link) dialTCP(dst netip.AddrPort) (*net.TCPConn, error) {
 	if dst.Addr() == n.cfg.DNS && dst.Port() == 53 {
-		return n.dialDNS()
+		return n.dns.Dial()
 	}
 	addr, ok := n.cfg.target(dst.Addr())
 	if !ok {
@@ -92,8 +92,24 @@ func (n *Network) dialTCP(dst netip.AddrPort) (*net.TCPConn, error) {
 	return c.(*net.TCPConn), nil
 }
 
-// closing is a context that ends when the network is closed.
-func (n *Network) closing() context.Context { return closeContext{n.done} }
+// answerDNSOverTCP answers the questions of one connection. Without names, one is
+// carried to a server as it is.
+func (n *Link) answerDNSOverTCP(r *tcp.ForwarderRequest) {
+	id := r.ID()
+	var wq waiter.Queue
+	ep, terr := r.CreateEndpoint(&wq)
+	r.Complete(terr != nil)
+	n.pending.done(id)
+	if terr != nil {
+		return
+	}
+	guest := gonet.NewTCPConn(&wq, ep)
+	defer guest.Close()
+	n.dns.Serve(guest)
+}
+
+// closing is a context that ends when the link is closed.
+func (n *Link) closing() context.Context { return closeContext{n.done} }
 
 type closeContext struct{ done chan struct{} }
 

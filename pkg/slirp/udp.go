@@ -47,7 +47,7 @@ func (t *flowTable) leave() { t.now.Add(-1) }
 
 // acceptUDP begins a conversation. What may not be reached is answered by an
 // ICMP error, which the stack sends when the packet is not taken.
-func (n *Network) acceptUDP(r *udp.ForwarderRequest) bool {
+func (n *Link) acceptUDP(r *udp.ForwarderRequest) bool {
 	id := r.ID()
 	dst := netip.AddrPortFrom(addrOf(id.LocalAddress), id.LocalPort)
 	if dst.Addr() == n.cfg.DNS && dst.Port() == 53 {
@@ -72,7 +72,7 @@ func (n *Network) acceptUDP(r *udp.ForwarderRequest) bool {
 	}
 	f.ep = ep
 	f.used.Store(time.Now().UnixNano())
-	n.links.Add(2)
+	n.busy.Add(2)
 	go f.outbound()
 	go f.inbound()
 	return true
@@ -80,7 +80,7 @@ func (n *Network) acceptUDP(r *udp.ForwarderRequest) bool {
 
 // flow is one conversation between the container and one address.
 type flow struct {
-	n    *Network
+	n    *Link
 	id   stack.TransportEndpointID
 	host *net.UDPConn
 	port *outerPort
@@ -108,7 +108,7 @@ func (f *flow) refused() {
 // outbound carries what the container sends, and ends the conversation when
 // it has been silent for long.
 func (f *flow) outbound() {
-	defer f.n.links.Done()
+	defer f.n.busy.Done()
 	defer f.close()
 	var b bytes.Buffer
 	f.n.packets(f.ep, &f.wq, &b, func() bool {
@@ -126,7 +126,7 @@ func (f *flow) outbound() {
 
 // packets reads datagrams of ep into b and calls each, until one of the
 // functions says no, or the endpoint or the network is closed.
-func (n *Network) packets(ep tcpip.Endpoint, wq *waiter.Queue, b *bytes.Buffer, alive, each func() bool) {
+func (n *Link) packets(ep tcpip.Endpoint, wq *waiter.Queue, b *bytes.Buffer, alive, each func() bool) {
 	entry, ready := waiter.NewChannelEntry(waiter.ReadableEvents | waiter.EventHUp | waiter.EventErr)
 	wq.EventRegister(&entry)
 	defer wq.EventUnregister(&entry)
@@ -161,7 +161,7 @@ var datagrams = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b
 // inbound carries what comes back. A buffer is held only while there is
 // something in it: there may be thousands of conversations.
 func (f *flow) inbound() {
-	defer f.n.links.Done()
+	defer f.n.busy.Done()
 	defer f.close()
 	raw, err := f.host.SyscallConn()
 	if err != nil {
@@ -203,7 +203,7 @@ func (f *flow) inbound() {
 }
 
 // acceptDNS answers questions by asking the host's servers.
-func (n *Network) acceptDNS(r *udp.ForwarderRequest) bool {
+func (n *Link) acceptDNS(r *udp.ForwarderRequest) bool {
 	if !n.flows.enter() {
 		return false
 	}
@@ -213,9 +213,9 @@ func (n *Network) acceptDNS(r *udp.ForwarderRequest) bool {
 		n.flows.leave()
 		return false
 	}
-	n.links.Add(1)
+	n.busy.Add(1)
 	go func() {
-		defer n.links.Done()
+		defer n.busy.Done()
 		defer n.flows.leave()
 		defer ep.Close()
 		var pending sync.WaitGroup
@@ -232,7 +232,7 @@ func (n *Network) acceptDNS(r *udp.ForwarderRequest) bool {
 			go func() {
 				defer pending.Done()
 				defer n.flows.leave()
-				if answer := n.ask(question); answer != nil {
+				if answer := n.dns.Ask(question); answer != nil {
 					ep.Write(bytes.NewReader(answer), tcpip.WriteOptions{})
 				}
 			}()

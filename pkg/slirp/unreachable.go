@@ -17,6 +17,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+
+	"coracle/pkg/slirp/kerneltcp"
 )
 
 // pendingSYNs holds every connection request that waits for the host's side: an
@@ -47,8 +49,8 @@ func (p *pendingSYNs) forward(f *tcp.Forwarder) func(stack.TransportEndpointID, 
 			p.open = map[stack.TransportEndpointID]request{}
 		}
 		p.open[id] = request{
-			quoted: append(bytes.Clone(pkt.NetworkHeader().Slice()), h[:quoted]...),
-			seq:    h.SequenceNumber(), window: h.WindowSize(), opts: header.ParseSynOptions(h.Options(), false),
+			quoted:    append(bytes.Clone(pkt.NetworkHeader().Slice()), h[:quoted]...),
+			Handshake: kerneltcp.Handshake{Seq: h.SequenceNumber(), Window: h.WindowSize(), Options: header.ParseSynOptions(h.Options(), false)},
 		}
 		p.mu.Unlock()
 		taken := f.HandlePacket(id, pkt)
@@ -76,7 +78,7 @@ func (p *pendingSYNs) done(id stack.TransportEndpointID) {
 // refuse tells the container why there is no connection: what the host's
 // kernel said becomes what the container's says. Where the host heard nothing,
 // or has no descriptor to spare, the container hears nothing either.
-func (n *Network) refuse(r *tcp.ForwarderRequest, err error) {
+func (n *Link) refuse(r *tcp.ForwarderRequest, err error) {
 	id := r.ID()
 	v4, v6 := header.ICMPv4HostUnreachable, header.ICMPv6AddressUnreachable
 	switch {
@@ -103,7 +105,7 @@ func (n *Network) refuse(r *tcp.ForwarderRequest, err error) {
 
 // refuseDatagram tells the container that nobody takes its datagrams, by an ICMP
 // error that quotes the beginning of one.
-func (n *Network) refuseDatagram(id stack.TransportEndpointID) {
+func (n *Link) refuseDatagram(id stack.TransportEndpointID) {
 	u := header.UDP(make([]byte, header.UDPMinimumSize))
 	u.Encode(&header.UDPFields{SrcPort: id.RemotePort, DstPort: id.LocalPort, Length: header.UDPMinimumSize})
 	var quoted []byte
@@ -127,7 +129,7 @@ func (n *Network) refuseDatagram(id stack.TransportEndpointID) {
 }
 
 // sendUnreachable is an ICMP error about a packet, from the gateway.
-func (n *Network) sendUnreachable(id stack.TransportEndpointID, v4 header.ICMPv4Code, v6 header.ICMPv6Code, quoted []byte) {
+func (n *Link) sendUnreachable(id stack.TransportEndpointID, v4 header.ICMPv4Code, v6 header.ICMPv6Code, quoted []byte) {
 	if addrOf(id.RemoteAddress).Is4() {
 		h := header.ICMPv4(make([]byte, header.ICMPv4MinimumSize))
 		h.SetType(header.ICMPv4DstUnreachable)
@@ -147,7 +149,7 @@ func (n *Network) sendUnreachable(id stack.TransportEndpointID, v4 header.ICMPv4
 }
 
 // sendICMP writes a complete message to the container.
-func (n *Network) sendICMP(src, dst tcpip.Address, hdr, payload []byte) {
+func (n *Link) sendICMP(src, dst tcpip.Address, hdr, payload []byte) {
 	netProto, proto := ipv4.ProtocolNumber, icmp.ProtocolNumber4
 	if addrOf(dst).Is6() {
 		netProto, proto = ipv6.ProtocolNumber, icmp.ProtocolNumber6

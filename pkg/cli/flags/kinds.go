@@ -17,8 +17,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/docker"
+	"coracle/pkg/network"
 	"coracle/pkg/oci"
-	"coracle/pkg/slirp"
 )
 
 // kind is what the values of a flag are: the word that help has for them, and
@@ -120,7 +120,7 @@ func netKind(name string) (kind, bool) {
 			return nil
 		}}, true
 	case "add-host":
-		return kind{"list", func(v string) error { _, err := slirp.ParseAddHosts([]string{v}); return err }}, true
+		return kind{"list", func(v string) error { _, err := network.ParseAddHosts([]string{v}); return err }}, true
 	case "dns":
 		return kind{"list", checkAddress}, true
 	case "dns-search":

@@ -12,9 +12,9 @@ import (
 	"coracle/pkg/container/logfile"
 	"coracle/pkg/docker"
 	"coracle/pkg/ids"
+	"coracle/pkg/network"
 	"coracle/pkg/ns/child"
 	"coracle/pkg/overlay"
-	"coracle/pkg/slirp"
 )
 
 // World is this host, and what coracle has on it. Without find no request may be
@@ -23,7 +23,7 @@ func World(cs *container.Store, find func(ref string) (overlay.Details, error)) 
 	return docker.World{
 		Container: cs.Lookup,
 		Network: func(ref string) (string, error) {
-			w, err := slirp.NewNetworks(cs.Dirs()).Lookup(ref)
+			w, err := network.NewStore(cs.Dirs()).Lookup(ref)
 			return w.Name, err
 		},
 		Image: func(ref string) (string, []string, error) {

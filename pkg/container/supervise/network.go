@@ -10,17 +10,8 @@ import (
 
 	"coracle/pkg/box"
 	"coracle/pkg/container"
-	"coracle/pkg/slirp"
+	"coracle/pkg/network"
 )
-
-func (s *supervisor) endpoint(e container.Endpoint) box.Endpoint {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return box.Endpoint{
-		Network: e.Network, Priority: e.Priority,
-		Member: slirp.Member{Container: s.id, Name: s.c.Name, Hostname: s.c.Process.Hostname, Aliases: e.Aliases, Addr: e.IP, Addr6: e.IP6, MAC: e.MAC},
-	}
-}
 
 // rename tells the networks the name that the record has by now.
 func (s *supervisor) rename() error {
@@ -39,14 +30,14 @@ func (s *supervisor) connect(e *container.Endpoint) error {
 	if e == nil {
 		return errors.New("connect: no network")
 	}
-	at, err := s.box.Attach(s.endpoint(*e))
+	at, err := s.box.Attach(*e)
 	if err != nil {
 		return err
 	}
 	s.record(func(st *container.State) {
 		st.Networks = maps.Clone(st.Networks)
 		if st.Networks == nil {
-			st.Networks = map[string]slirp.Place{}
+			st.Networks = map[string]network.Place{}
 		}
 		st.Networks[e.Network] = at
 	})
@@ -99,17 +90,13 @@ func (s *supervisor) network(o opening) box.Network {
 	if s.shared != nil {
 		mode := box.NetShared
 		if s.shared.Host {
-			mode = box.NetHost
+			mode = network.Host
 		}
 		return box.Network{Mode: mode, NetNS: o.netns}
 	}
-	var on []box.Endpoint
-	for _, e := range n.Networks {
-		on = append(on, s.endpoint(e))
-	}
 	return box.Network{
-		Mode: n.Mode, Networks: on, Ports: n.Publish, Listening: o.listening, AddHosts: n.AddHosts,
+		Mode: n.Mode, Endpoints: n.Networks, Container: s.id, Name: s.c.Name, Ports: n.Publish, Listening: o.listening, AddHosts: n.AddHosts,
 		DNS: n.DNS, DNSSearch: n.DNSSearch, DNSOptions: n.DNSOptions,
-		Named: slirp.NewNetworks(s.store.Dirs()),
+		Named: network.NewStore(s.store.Dirs()),
 	}
 }

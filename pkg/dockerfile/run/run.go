@@ -16,6 +16,7 @@ import (
 	"coracle/pkg/box"
 	"coracle/pkg/dockerfile"
 	"coracle/pkg/ids"
+	"coracle/pkg/network"
 	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
 )
@@ -47,7 +48,7 @@ func (r *Runner) Run(ctx context.Context, s dockerfile.Step) error {
 	}
 	net := box.Network{Mode: s.Network, AddHosts: s.AddHosts}
 	if s.Network == "" || s.Network == "default" {
-		net.Networks = []box.Endpoint{{Network: box.NetBridge}}
+		net.Endpoints = []network.Endpoint{{Network: network.Bridge}}
 	}
 	b, err := box.Open(box.Config{
 		Rootfs:   overlay.Rootfs{Lowers: s.Lowers, Upper: s.Upper, Work: s.Work, Target: rootfs, Volatile: true},

@@ -2,7 +2,7 @@
 
 // Package relay carries TCP connections between sockets of the host and sockets
 // into a container: those of visitors of published ports, which it makes, and
-// those that the container made, which others hand over (Loop.Carry).
+// those that the container made, which others hand over (Loop.Relay).
 //
 //	visitor ──► Port, on the host ──► Loop ──► socket made in the container's ──► server
 //	                                           namespace, in the visitor's name

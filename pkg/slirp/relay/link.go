@@ -56,10 +56,10 @@ func (r *Loop) join(p *Port, fd int, from netip.AddrPort) {
 	}
 }
 
-// Carry carries between a socket and one into the container, which other makes on
+// Relay carries between a socket and one into the container, which other makes on
 // the loop's thread. Neither blocks, and both are the loop's then; with an error,
 // fd is the caller's. There may be most connections at a time, then it is EMFILE.
-func (r *Loop) Carry(fd int, most int, other func() (int, error)) error {
+func (r *Loop) Relay(fd int, most int, other func() (int, error)) error {
 	err := os.ErrClosed
 	r.do(func() {
 		if r.carried >= most {

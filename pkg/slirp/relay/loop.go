@@ -39,6 +39,10 @@ type Loop struct {
 // bulk transfer.
 const bufferSize = 64 << 10
 
+// Loops is how many loops carry the connections of one container: one for two
+// processors, for the others have work too, and not many.
+func Loops() int { return min(4, max(1, runtime.NumCPU()/2)) }
+
 // buffers hold what waits to be taken.
 var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
 

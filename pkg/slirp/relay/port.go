@@ -30,12 +30,12 @@ type Server struct {
 // NewServer is a server at a port of the container.
 func NewServer(port uint16, t Target) *Server {
 	s := &Server{port: port}
-	s.Lead(t)
+	s.Forward(t)
 	return s
 }
 
-// Lead has visitors who come from now on led to t.
-func (s *Server) Lead(t Target) { s.at.Store(&t) }
+// Forward has visitors who come from now on led to t.
+func (s *Server) Forward(t Target) { s.at.Store(&t) }
 
 // Port is a socket that listens on the host, and whose connections the loops join
 // to a server in the container.

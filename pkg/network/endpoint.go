@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"net/netip"
+
+	"coracle/pkg/slirp"
+	"coracle/pkg/slirp/l2"
+	"coracle/pkg/slirp/publish"
+)
+
+// Endpoint is a container's place on a network, as it was asked for.
+type Endpoint struct {
+	Network string     `json:"network"`
+	Aliases []string   `json:"aliases,omitempty"`
+	IP      netip.Addr `json:"ip,omitzero"`
+	IP6     netip.Addr `json:"ip6,omitzero"`
+	MAC     MAC        `json:"mac,omitzero"`
+	// Priority decides which network has the way out and the visitors of
+	// published ports: the highest, the first among equals, and an internal one
+	// last of all.
+	Priority int `json:"priority,omitempty"`
+}
+
+// What networks and links have in common.
+type (
+	// MAC is a hardware address.
+	MAC = l2.MAC
+	// Place is where a container is on a network: what it was given.
+	Place = l2.Place
+	// PortSpec is a port to publish, as it was asked for (port.go has its grammar).
+	PortSpec = publish.Spec
+	// Port is a port that is listened on.
+	Port = publish.Port
+)
+
+// ParseMAC reads a hardware address that an interface can have.
+func ParseMAC(s string) (MAC, error) { return l2.ParseMAC(s) }
+
+// BridgePlace is where every container is on the bridge: alone.
+func BridgePlace() Place { return slirp.DefaultConfig().Place }

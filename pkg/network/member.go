@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/slirp"
+	"coracle/pkg/slirp/l2"
+	"coracle/pkg/state"
+)
+
+// Membership is a running container's place on a network with a name: its record,
+// its socket and its lock. It tells the switch of the container's link who else is
+// there.
+type Membership struct {
+	Network Network
+	Self    Member
+
+	dir  *os.File // of the members' records and sockets
+	lock *state.Lock
+	conn *net.UnixConn // where other members' frames arrive
+
+	mu    sync.Mutex
+	read  time.Time // when the records were read: the directory's time then
+	known []Member
+}
+
+// Join puts a container on a network. Its address is the next one that is
+// free, or the one that is asked for.
+func (n Store) Join(ctx context.Context, w Network, self Member) (*Membership, error) {
+	l, err := n.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Release()
+	members, _, err := n.sweep(w.Name)
+	if err != nil {
+		return nil, err
+	}
+	if self, err = w.assign(members, self); err != nil {
+		return nil, err
+	}
+	self.Joined = time.Now().UTC()
+	m := &Membership{Network: w, Self: self}
+	if m.dir, err = os.OpenFile(n.members(w.Name), unix.O_PATH|unix.O_DIRECTORY, 0); err != nil {
+		return nil, fmt.Errorf("join network %s: %w", w.Name, err)
+	}
+	if err := m.register(n.dirs.Network(w.Name)); err != nil {
+		m.dir.Close()
+		return nil, fmt.Errorf("join network %s: %w", w.Name, err)
+	}
+	return m, nil
+}
+
+// assign gives a member the addresses that it asks for, or such that are free.
+func (w Network) assign(members []Member, self Member) (Member, error) {
+	taken := map[netip.Addr]bool{w.Gateway: true, w.Gateway6: true}
+	stations := map[MAC]bool{l2.MACOf(w.Gateway): true}
+	for _, m := range members {
+		taken[m.Addr], taken[m.Addr6], stations[m.MAC] = true, true, true
+	}
+	for _, a := range w.Reserved {
+		taken[a] = true
+	}
+	if stations[self.MAC] {
+		return self, fmt.Errorf("mac address %s is already in use on network %s", self.MAC, w.Name)
+	}
+	if a := self.Addr6; a.IsValid() {
+		switch {
+		case !w.Subnet6.IsValid():
+			return self, fmt.Errorf("invalid address %s: network %s has no IPv6", a, w.Name)
+		case !w.Subnet6.Contains(a) || a == w.Subnet6.Addr():
+			return self, fmt.Errorf("invalid address %s: it does not belong to subnet %s of network %s", a, w.Subnet6, w.Name)
+		case taken[a]:
+			return self, errors.New("Address already in use")
+		}
+	}
+	// complete gives a member with an IPv4 address the others.
+	complete := func(a netip.Addr) bool {
+		mac, six := self.MAC, self.Addr6
+		if mac.IsZero() {
+			if mac = l2.MACOf(a); stations[mac] {
+				return false
+			}
+		}
+		if w.Subnet6.IsValid() && !six.IsValid() {
+			if six = w.numbered6(a); taken[six] {
+				return false
+			}
+		}
+		self.Addr, self.Addr6, self.MAC = a, six, mac
+		return true
+	}
+	if want := self.Addr; want.IsValid() {
+		switch {
+		case !w.Subnet.Contains(want) || want == w.Subnet.Addr() || want == lastOf(w.Subnet):
+			return self, fmt.Errorf("invalid address %s: it does not belong to subnet %s of network %s", want, w.Subnet, w.Name)
+		case taken[want] || !complete(want):
+			return self, errors.New("Address already in use")
+		}
+		return self, nil
+	}
+	pool := w.Range
+	if !pool.IsValid() {
+		pool = w.Subnet
+	}
+	for a := pool.Addr(); pool.Contains(a); a = a.Next() {
+		if !taken[a] && a != w.Subnet.Addr() && a != lastOf(w.Subnet) && complete(a) {
+			return self, nil
+		}
+	}
+	return self, fmt.Errorf("no available IPv4 addresses on network %s (%s)", w.Name, pool)
+}
+
+// lastOf is the broadcast address of a network.
+func lastOf(p netip.Prefix) netip.Addr {
+	b := p.Addr().As4()
+	for i := p.Bits(); i < 32; i++ {
+		b[i/8] |= 1 << (7 - i%8)
+	}
+	return netip.AddrFrom4(b)
+}
+
+// register takes the lock, binds the socket and then writes the record: who
+// finds that finds somebody listening.
+func (m *Membership) register(dir state.NetworkDir) error {
+	// A supervisor of this container that was killed has left its socket.
+	if err := ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), m.Self.Container+".sock", 0)); err != nil {
+		return os.NewSyscallError("unlink", err)
+	}
+	var err error
+	if m.lock, err = state.TryAcquire(dir.MemberLock(m.Self.Container), state.Exclusive); err != nil {
+		return err
+	}
+	if m.conn, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: m.socket(m.Self), Net: "unixgram"}); err == nil {
+		_ = m.conn.SetReadBuffer(4 << 20)
+		err = state.WriteJSON(filepath.Join(dir.Members(), state.MemberFiles(m.Self.Container).Record()), m.Self, 0o600)
+	}
+	if err != nil {
+		if m.conn != nil {
+			m.conn.Close()
+		}
+		m.lock.Release()
+	}
+	return err
+}
+
+// Rename has the others find the container by another name.
+func (m *Membership) Rename(name string) error {
+	self := m.Self
+	self.Name = name
+	return state.WriteJSON(fmt.Sprintf("/proc/self/fd/%d/%s.json", m.dir.Fd(), self.Container), self, 0o600)
+}
+
+// socket is the path of a member's socket, short whatever the root is: sun_path
+// has 108 bytes.
+func (m *Membership) socket(o Member) string {
+	return fmt.Sprintf("/proc/self/fd/%d/%s.sock", m.dir.Fd(), o.Container)
+}
+
+// Leave takes the container off the network.
+func (m *Membership) Leave() error {
+	err := errors.Join(
+		ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), m.Self.Container+".json", 0)),
+		ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), m.Self.Container+".sock", 0)),
+		ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), m.Self.Container+".lock", 0)),
+	)
+	m.conn.Close()
+	m.lock.Release()
+	return errors.Join(err, m.dir.Close())
+}
+
+// members are all members, from the records, which are read again when one has
+// come or gone.
+func (m *Membership) members() []Member {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	path := fmt.Sprintf("/proc/self/fd/%d", m.dir.Fd())
+	info, err := os.Stat(path)
+	if err != nil || info.ModTime().Equal(m.read) {
+		return m.known
+	}
+	if list, _, err := readMembers(path); err == nil {
+		m.known = list
+		// Changes within the clock's step would go unseen.
+		if m.read = info.ModTime(); time.Since(m.read) < 20*time.Millisecond {
+			m.read = time.Time{}
+		}
+	}
+	return m.known
+}
+
+var _ l2.Peers = (*Membership)(nil)
+
+// ByMAC finds another member by its hardware address.
+func (m *Membership) ByMAC(mac MAC) (l2.Peer, bool) {
+	o, ok := m.find(func(o Member) bool { return o.MAC == mac })
+	return l2.Peer{MAC: o.MAC, Joined: o.Joined}, ok
+}
+
+// ByAddr finds another member by one of its addresses.
+func (m *Membership) ByAddr(a netip.Addr) (l2.Peer, bool) {
+	o, ok := m.find(func(o Member) bool { return o.Addr == a || o.Addr6 == a })
+	return l2.Peer{MAC: o.MAC, Joined: o.Joined}, ok
+}
+
+// Conn is where other members' frames arrive.
+func (m *Membership) Conn() *net.UnixConn { return m.conn }
+
+func (m *Membership) find(is func(Member) bool) (Member, bool) {
+	for _, o := range m.members() {
+		if o.Addr != m.Self.Addr && is(o) {
+			return o, true
+		}
+	}
+	return Member{}, false
+}
+
+// Others are the hardware addresses of the other members.
+func (m *Membership) Others() []MAC {
+	var list []MAC
+	for _, o := range m.members() {
+		if o.Addr != m.Self.Addr {
+			list = append(list, o.MAC)
+		}
+	}
+	return list
+}
+
+// Dial connects to the socket of another member.
+func (m *Membership) Dial(mac MAC) (*net.UnixConn, error) {
+	o, ok := m.find(func(o Member) bool { return o.MAC == mac })
+	if !ok {
+		return nil, fmt.Errorf("no member at %s", mac)
+	}
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: m.socket(o), Net: "unixgram"})
+	if err == nil {
+		_ = c.SetWriteBuffer(4 << 20)
+	}
+	return c, err
+}
+
+// listens reports whether a member's supervisor is there: the record of one
+// that was killed may not have been swept yet.
+func (m *Membership) listens(o Member) bool {
+	if o.Container == m.Self.Container {
+		return true
+	}
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: m.socket(o), Net: "unixgram"})
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
+}
+
+const shortID = 12
+
+// Names are those that a member is found by, in Docker's order.
+func (m Member) Names() []string {
+	var names []string
+	for _, n := range append(append([]string{m.Name}, m.Aliases...), m.Container[:min(shortID, len(m.Container))], m.Hostname) {
+		if n != "" && !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+// lookup resolves a name, which may have the network's behind it. Several members
+// may share an alias or a host name.
+func (m *Membership) lookup(name string) (found []Member) {
+	short := strings.TrimSuffix(name, "."+strings.ToLower(m.Network.Name))
+	for _, o := range m.members() {
+		if slices.ContainsFunc(o.Names(), func(n string) bool { return strings.EqualFold(n, name) || strings.EqualFold(n, short) }) && m.listens(o) {
+			found = append(found, o)
+		}
+	}
+	return found
+}
+
+// Link is the plan of the container's link.
+func (m *Membership) Link() slirp.Config {
+	c := slirp.DefaultConfig()
+	c.Address = netip.PrefixFrom(m.Self.Addr, m.Network.Subnet.Bits())
+	c.Gateway, c.DNS, c.MAC = m.Network.Gateway, m.Network.Gateway, m.Self.MAC
+	c.Address6, c.Gateway6 = netip.Prefix{}, m.Network.Gateway6
+	if m.Self.Addr6.IsValid() {
+		c.Address6 = netip.PrefixFrom(m.Self.Addr6, m.Network.Subnet6.Bits())
+	}
+	c.Internal, c.NoDefaultRoute, c.Peers = m.Network.Internal, m.Network.Internal, m
+	return c
+}

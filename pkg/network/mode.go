@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import "strings"
+
+// The networks that are always there.
+const (
+	Bridge = "bridge" // a container is alone on it, and connected through the host's sockets
+	Host   = "host"   // the host's own
+	None   = "none"   // loopback only
+)
+
+// Predefined are the networks that are always there, in the order of lists.
+func Predefined() []string { return []string{Bridge, Host, None} }
+
+const sharedPrefix = "container:"
+
+// SharedMode is the mode of a container on the network of another, whose ID (or
+// name, before it is looked up) is given.
+func SharedMode(container string) string { return sharedPrefix + container }
+
+// SharedWith is the container whose network a mode says is shared; ok is false for
+// other modes.
+func SharedWith(mode string) (container string, ok bool) {
+	return strings.CutPrefix(mode, sharedPrefix)
+}
+
+// IsUserDefined reports whether a mode is a network that somebody gave its name.
+func IsUserDefined(mode string) bool {
+	_, shared := SharedWith(mode)
+	return mode != Bridge && mode != Host && mode != None && !shared
+}
+
+// HasOwn reports whether a container of a mode has a network namespace of its own
+// that may be connected.
+func HasOwn(mode string) bool { return mode == Bridge || IsUserDefined(mode) }
