@@ -37,18 +37,23 @@ cleanup() {
 	rm -rf "$work" 2>/dev/null || true
 }
 trap cleanup EXIT
+failed=
 chmod 755 "$work"
 
 say "checking the sources"
 [ -z "$(gofmt -l main.go internal pkg test hack 2>/dev/null)" ] || die "not formatted: $(gofmt -l main.go internal pkg test hack)"
 hack/check-imports.sh
 go vet ./...
+hack/size.sh
+hack/lint.sh
+
+say "looking for data races"
+hack/race.sh "$@" || failed=" race"
 
 say "building"
 go build -trimpath -o "$work/coracle" .
 hack/check-docs.sh "$work/coracle"
 mkdir "$work/tests" "$work/fixtures"
-failed=
 for pkg in $(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); do
 	dir=${pkg#coracle/}
 	case "$dir" in *${1:-}*) ;; *) continue ;; esac

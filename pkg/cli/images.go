@@ -91,7 +91,3 @@ func filterImages(ix *overlay.Index, f docker.Filters) ([]overlay.Image, error) 
 	})
 	return slices.DeleteFunc(slices.Clone(ix.Images), func(img overlay.Image) bool { return !f.MatchImage(img, made) }), err
 }
-
-func hasRepository(names []string, repo string) bool {
-	return slices.ContainsFunc(names, func(n string) bool { r, _ := oci.SplitName(n); return r == repo })
-}

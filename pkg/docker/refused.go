@@ -68,7 +68,8 @@ func refuseResources(r moby.Resources) error {
 	case r.MemorySwappiness != nil && (*r.MemorySwappiness < -1 || *r.MemorySwappiness > 100):
 		return invalid("invalid value: %d. Valid memory swappiness range is 0-100", *r.MemorySwappiness)
 	}
-	for _, req := range r.DeviceRequests {
+	if len(r.DeviceRequests) > 0 {
+		req := r.DeviceRequests[0]
 		if req.Driver == "cdi" {
 			return refuse(NotSupported, "CDI device injection failed: unresolvable CDI devices %s: CDI names are not supported, give the nodes by their paths", strings.Join(req.DeviceIDs, ", "))
 		}

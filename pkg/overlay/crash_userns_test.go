@@ -93,10 +93,12 @@ func shuffle(s *overlay.Store, seed string) error {
 	return nil
 }
 
-// gone is what somebody else's delete between two steps of ours looks like.
+// gone is what somebody else's delete between two steps of ours looks like; a file of
+// a layer or an image that is missing is not.
 func gone(err error) bool {
 	text := err.Error()
-	return strings.Contains(text, "not known") || strings.Contains(text, "does not exist") || strings.Contains(text, "no such") || strings.Contains(text, "is not an image")
+	return !strings.Contains(text, "no such file") &&
+		(strings.Contains(text, "not known") || strings.Contains(text, "does not exist") || strings.Contains(text, "no such") || strings.Contains(text, "is not an image"))
 }
 
 func config(i int) []byte {

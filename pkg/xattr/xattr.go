@@ -25,12 +25,6 @@ func Kept(name string) bool {
 // maxSize bounds names and values alike: XATTR_LIST_MAX and XATTR_SIZE_MAX.
 const maxSize = 64 << 10
 
-// Names lists all attributes of what path leads to without following a link
-// at its end.
-func Names(path string) ([]string, error) {
-	return names(path, unix.Llistxattr)
-}
-
 func names(path string, list func(string, []byte) (int, error)) ([]string, error) {
 	buf := make([]byte, 1024)
 	n, err := list(path, buf)

@@ -16,10 +16,9 @@ import (
 	"time"
 )
 
-// file is a file of an image, with all its names.
+// file is a file of an image; one with several names is there once.
 type file struct {
-	line  string // kind, mode, owner, time, and what else is to be said of it
-	names []string
+	line string // kind, mode, owner, time, and what else is to be said of it
 }
 
 // tree is the files of an image by their names.

@@ -3,8 +3,8 @@
 package isolation
 
 import (
-	"archive/tar"
 	"bytes"
+	"coracle/internal/testutil"
 	"errors"
 	"fmt"
 	"os"
@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
 // TestMain is also the program that looks around inside a container.
@@ -40,19 +39,21 @@ func TestMain(m *testing.M) {
 var world = &place{}
 
 type place struct {
-	home, bin, skip string
-	env             []string
+	home, bin string
+	lacking   error // why nothing can be tested here
+	env       []string
 }
 
-func (w *place) open() (int, error) {
-	if os.Getuid() == 0 {
-		w.skip = "coracle is for users: hack/test.sh runs this test as one"
+func (w *place) open() (code int, err error) {
+	if w.lacking = testutil.Unprivileged(); w.lacking != nil {
 		return 0, nil
 	}
-	busybox, err := exec.LookPath("busybox")
-	if err != nil {
-		w.skip = "busybox is not installed: no root file system"
+	if base, err = testutil.Busybox(); errors.Is(err, testutil.ErrNoBusybox) {
+		w.lacking = err
 		return 0, nil
+	}
+	if err != nil {
+		return 1, err
 	}
 	if w.home, err = os.MkdirTemp("", "coracle-isolation-"); err != nil {
 		return 1, err
@@ -61,32 +62,29 @@ func (w *place) open() (int, error) {
 	// The program is the user's own, as a downloaded one is: who gets out of a
 	// container could write it (R1).
 	w.bin = filepath.Join(w.home, "coracle")
-	if built := os.Getenv("CORACLE_BIN"); built != "" {
-		data, err := os.ReadFile(built)
-		if err == nil {
-			err = os.WriteFile(w.bin, data, 0o755)
-		}
-		if err != nil {
-			return 1, err
-		}
-	} else if out, err := exec.Command("go", "build", "-o", w.bin, "coracle").CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("go build: %w\n%s", err, out)
+	built, err := testutil.Program(w.home)
+	if err == nil && built != w.bin {
+		err = copyProgram(built, w.bin)
 	}
-	program, err := os.ReadFile(busybox)
 	if err != nil {
 		return 1, err
 	}
-	applets, err := exec.Command(busybox, "--list").Output()
+	text, err := testutil.Tar(base)
 	if err != nil {
 		return 1, err
 	}
-	base = boxFiles(program, strings.Fields(string(applets)))
-	var text bytes.Buffer
-	writeTar(&text, base)
-	if r := w.run(&text, "import", "-", "box"); r.code != 0 {
-		return 1, fmt.Errorf("import box: %s%s", r.out, r.err)
+	if r := w.run(text, "import", "-", "box"); r.Code != 0 {
+		return 1, fmt.Errorf("import box: %s%s", r.Out, r.Err)
 	}
 	return 0, nil
+}
+
+func copyProgram(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o755)
 }
 
 func (w *place) close() error {
@@ -95,9 +93,9 @@ func (w *place) close() error {
 	}
 	var errs []error
 	for _, round := range [][2][]string{{{"ps", "-aq"}, {"rm", "-f", "-v"}}, {{"image", "ls", "-aq"}, {"image", "rm", "-f"}}} {
-		if ids := strings.Fields(w.run(nil, round[0]...).out); len(ids) > 0 {
-			if r := w.run(nil, append(round[1], ids...)...); r.code != 0 {
-				errs = append(errs, fmt.Errorf("clean up: %v: %s", round[1], r.err))
+		if ids := strings.Fields(w.run(nil, round[0]...).Out); len(ids) > 0 {
+			if r := w.run(nil, append(round[1], ids...)...); r.Code != 0 {
+				errs = append(errs, fmt.Errorf("clean up: %v: %s", round[1], r.Err))
 			}
 		}
 	}
@@ -106,60 +104,36 @@ func (w *place) close() error {
 	return errors.Join(append(errs, os.RemoveAll(w.home))...)
 }
 
-type result struct {
-	out, err string
-	code     int
-}
-
-// longest is how long any one command may take before it counts as hung.
-const longest = time.Minute
-
 func (w *place) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(w.bin, args...)
 	cmd.Env, cmd.Dir = w.env, w.home
 	return cmd
 }
 
-func (w *place) run(stdin *bytes.Buffer, args ...string) result {
+func (w *place) run(stdin []byte, args ...string) testutil.Result {
 	cmd := w.command(args...)
 	if stdin != nil {
-		cmd.Stdin = stdin
+		cmd.Stdin = bytes.NewReader(stdin)
 	}
-	return finish(cmd)
+	return testutil.Finish(cmd)
 }
 
-func finish(cmd *exec.Cmd) result {
-	var out, errOut bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errOut
-	if err := cmd.Start(); err != nil {
-		return result{err: err.Error(), code: -1}
-	}
-	timer := time.AfterFunc(longest, func() { _ = cmd.Process.Kill() })
-	_ = cmd.Wait()
-	if !timer.Stop() {
-		return result{out.String(), errOut.String() + "\nit hangs", -1}
-	}
-	return result{out.String(), errOut.String(), cmd.ProcessState.ExitCode()}
-}
-
-// need skips a test where no container can run.
+// need skips a test where no container can run; in CI it fails.
 func need(t *testing.T) {
 	t.Helper()
-	if world.skip != "" {
-		t.Skip(world.skip)
-	}
+	testutil.Needs(t, world.lacking)
 }
 
 // try runs a command of coracle.
-func try(t *testing.T, args ...string) result {
+func try(t *testing.T, args ...string) testutil.Result {
 	t.Helper()
 	need(t)
 	r := world.run(nil, args...)
-	if strings.Contains(r.err, "panic:") || strings.Contains(r.err, "goroutine ") {
-		t.Fatalf("coracle %s: a panic\n%s", strings.Join(args, " "), r.err)
+	if r.Panicked() {
+		t.Fatalf("coracle %s: a panic\n%s", strings.Join(args, " "), r.Err)
 	}
-	if r.code == -1 {
-		t.Fatalf("coracle %s: %s", strings.Join(args, " "), r.err)
+	if r.Code == -1 {
+		t.Fatalf("coracle %s: %s", strings.Join(args, " "), r.Err)
 	}
 	return r
 }
@@ -168,10 +142,10 @@ func try(t *testing.T, args ...string) result {
 func ok(t *testing.T, args ...string) string {
 	t.Helper()
 	r := try(t, args...)
-	if r.code != 0 {
-		t.Fatalf("coracle %s: exit code %d\n%s%s", strings.Join(args, " "), r.code, r.out, r.err)
+	if r.Code != 0 {
+		t.Fatalf("coracle %s: exit code %d\n%s%s", strings.Join(args, " "), r.Code, r.Out, r.Err)
 	}
-	return strings.TrimSpace(r.out)
+	return r.Text()
 }
 
 // box runs a shell script in a new container.
@@ -245,41 +219,16 @@ func listing(t *testing.T, dir string) string {
 	return b.String()
 }
 
-// file is an entry of an image.
-type file struct {
-	name string
-	kind byte // tar.Type…; 0 is a regular file
-	text string
-	link string
-	mode int64
-	size int64 // of a sparse file without text
-}
-
 // base are the files of the image "box".
-var base []file
-
-func boxFiles(busybox []byte, applets []string) []file {
-	files := []file{{name: "bin/busybox", text: string(busybox), mode: 0o755}}
-	for _, d := range []string{"etc", "tmp", "root", "home", "proc", "sys", "dev", "var"} {
-		files = append(files, file{name: d, kind: tar.TypeDir, mode: 0o755})
-	}
-	for _, a := range applets {
-		if a != "busybox" && !strings.Contains(a, "/") {
-			files = append(files, file{name: "bin/" + a, kind: tar.TypeSymlink, link: "busybox"})
-		}
-	}
-	return append(files,
-		file{name: "etc/passwd", text: "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:U:/home:/bin/sh\n"},
-		file{name: "etc/group", text: "root:x:0:\nwheel:x:10:root,user\nuser:x:1000:\nmore:x:2000:user\n"})
-}
+var base []testutil.File
 
 // with is the base without what the files replace, and the files.
-func with(files ...file) []file {
-	var list []file
+func with(files ...testutil.File) []testutil.File {
+	var list []testutil.File
 	for _, b := range base {
 		keep := true
 		for _, f := range files {
-			keep = keep && b.name != f.name
+			keep = keep && b.Name != f.Name
 		}
 		if keep {
 			list = append(list, b)
@@ -288,49 +237,22 @@ func with(files ...file) []file {
 	return append(list, files...)
 }
 
-func writeTar(to *bytes.Buffer, files []file) {
-	w := tar.NewWriter(to)
-	for _, f := range files {
-		h := &tar.Header{Name: f.name, Typeflag: f.kind, Linkname: f.link, Mode: f.mode, Size: int64(len(f.text))}
-		if f.kind == 0 {
-			h.Typeflag = tar.TypeReg
-		}
-		if f.mode == 0 {
-			h.Mode = 0o644
-		}
-		if f.size > 0 {
-			h.Size = f.size
-		}
-		if err := w.WriteHeader(h); err != nil {
-			panic(err)
-		}
-		if f.size > 0 {
-			zero := make([]byte, 1<<20)
-			for n := int64(0); n < f.size; n += int64(len(zero)) {
-				_, _ = w.Write(zero)
-			}
-		}
-		_, _ = w.Write([]byte(f.text))
-	}
-	if err := w.Close(); err != nil {
-		panic(err)
-	}
-}
-
 var count atomic.Int64
 
 // fresh is a name that no other test has.
 func fresh(kind string) string { return fmt.Sprintf("%s-%d", kind, count.Add(1)) }
 
 // image imports an image of the base and these files, and removes it again.
-func image(t *testing.T, files ...file) string {
+func image(t *testing.T, files ...testutil.File) string {
 	t.Helper()
 	need(t)
 	name := fresh("image")
-	var text bytes.Buffer
-	writeTar(&text, with(files...))
-	if r := world.run(&text, "import", "-", name); r.code != 0 {
-		t.Fatalf("import: %s", r.err)
+	text, err := testutil.Tar(with(files...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := world.run(text, "import", "-", name); r.Code != 0 {
+		t.Fatalf("import: %s", r.Err)
 	}
 	t.Cleanup(func() { world.run(nil, "image", "rm", "-f", name) })
 	return name
@@ -345,8 +267,8 @@ func build(t *testing.T, dockerfile string) string {
 		t.Fatal(err)
 	}
 	name := fresh("built")
-	if r := world.run(nil, "build", "-q", "-t", name, dir); r.code != 0 {
-		t.Fatalf("build: %s%s", r.out, r.err)
+	if r := world.run(nil, "build", "-q", "-t", name, dir); r.Code != 0 {
+		t.Fatalf("build: %s%s", r.Out, r.Err)
 	}
 	t.Cleanup(func() { world.run(nil, "image", "rm", "-f", name) })
 	return name

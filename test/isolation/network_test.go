@@ -3,6 +3,7 @@
 package isolation
 
 import (
+	"coracle/internal/testutil"
 	"fmt"
 	"net"
 	"net/netip"
@@ -11,7 +12,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
 // hostServer listens on the host, and counts who comes.
@@ -104,17 +104,6 @@ func network(t *testing.T, options ...string) string {
 	return name
 }
 
-// eventually asks until f says yes, 20 seconds at most.
-func eventually(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if f() {
-			return
-		}
-	}
-	t.Fatalf("never: %s", what)
-}
-
 // published starts a server that tells visitors who they are, and returns its
 // port on the host.
 func published(t *testing.T, options ...string) string {
@@ -131,7 +120,7 @@ func published(t *testing.T, options ...string) string {
 // visit returns what the server at an address says, as soon as it is there.
 func visit(t *testing.T, addr string) (said string) {
 	t.Helper()
-	eventually(t, addr+" answers", func() bool {
+	testutil.Eventually(t, addr+" answers", func() bool {
 		said = probeDial("tcp", addr)
 		return strings.HasPrefix(said, "connected ") && said != "connected "
 	})
@@ -178,9 +167,9 @@ func TestN3_FramesOfAnyKind(t *testing.T) {
 	bystander := service(t, append(probing(), "--network", name, "box", "sleep", "1000")...)
 	works := func(from string) bool {
 		r := try(t, "exec", from, "/probe", "probe", "net", "dial", "tcp|"+address+":80")
-		return strings.Contains(r.out, "connected ") && r.code == 0
+		return strings.Contains(r.Out, "connected ") && r.Code == 0
 	}
-	eventually(t, "the network works", func() bool { return works(bystander) })
+	testutil.Eventually(t, "the network works", func() bool { return works(bystander) })
 	for what, options := range map[string][]string{"named": {"--network", name}, "default": nil} {
 		args := append(probing(), append(options, "--cap-add", "NET_RAW", "--cap-add", "NET_ADMIN", "box", "sleep", "1000")...)
 		noisy := service(t, args...)
@@ -191,9 +180,9 @@ func TestN3_FramesOfAnyKind(t *testing.T) {
 			t.Errorf("%s: the network of others is gone", what)
 		}
 		if what == "named" {
-			eventually(t, "the noisy one's own network works", func() bool { return works(noisy) })
-		} else if r := try(t, "exec", noisy, "ping", "-c", "1", "-W", "5", "10.0.2.2"); r.code != 0 {
-			t.Errorf("the noisy one's gateway does not answer: %s%s", r.out, r.err)
+			testutil.Eventually(t, "the noisy one's own network works", func() bool { return works(noisy) })
+		} else if r := try(t, "exec", noisy, "ping", "-c", "1", "-W", "5", "10.0.2.2"); r.Code != 0 {
+			t.Errorf("the noisy one's gateway does not answer: %s%s", r.Out, r.Err)
 		}
 		// Nor does it matter what it does to its end of the wire.
 		for _, script := range []string{"ip link set eth0 down", "ip link set eth0 up", "ip link del eth0"} {
@@ -206,8 +195,8 @@ func TestN3_FramesOfAnyKind(t *testing.T) {
 			t.Errorf("%s: it is %s: did its supervisor die?", what, state)
 		}
 		ok(t, "exec", noisy, "true")
-		if r := try(t, "stop", "-t", "0", noisy); r.code != 0 {
-			t.Errorf("%s: stop: %s", what, r.err)
+		if r := try(t, "stop", "-t", "0", noisy); r.Code != 0 {
+			t.Errorf("%s: stop: %s", what, r.Err)
 		}
 	}
 }
@@ -273,8 +262,8 @@ func TestN4_HostIsClosedToABuild(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := world.run(nil, "build", "--no-cache", "--progress", "plain", dir)
-	if said := r.out + r.err; r.code != 0 || !strings.Contains(said, "tried") || strings.Contains(said, "LEAK:t") {
-		t.Errorf("exit code %d: %s", r.code, said)
+	if said := r.Out + r.Err; r.Code != 0 || !strings.Contains(said, "tried") || strings.Contains(said, "LEAK:t") {
+		t.Errorf("exit code %d: %s", r.Code, said)
 	}
 	s.silent(t, "a build")
 }
@@ -296,8 +285,8 @@ func TestN5_NoWayOut(t *testing.T) {
 		if said := lookNet(t, options, "lookup", "example.org"); !strings.HasPrefix(said, "[] ") {
 			t.Errorf("%s: example.org is %s", what, said)
 		}
-		if r := try(t, append(append([]string{"run", "--rm"}, options...), "box", "ping", "-c", "1", "-W", "1", lan)...); r.code == 0 {
-			t.Errorf("%s: an echo from %s: %s", what, lan, r.out)
+		if r := try(t, append(append([]string{"run", "--rm"}, options...), "box", "ping", "-c", "1", "-W", "1", lan)...); r.Code == 0 {
+			t.Errorf("%s: an echo from %s: %s", what, lan, r.Out)
 		}
 	}
 	// The internal network says at once that there is no such name.
@@ -328,8 +317,8 @@ func TestN6_AbstractSocketsAreHidden(t *testing.T) {
 			t.Errorf("%s: the socket is listed:\n%s", what, out)
 		}
 	}
-	if r := world.run(nil, "run", "--rm", "--network", "host", "box", "true"); strings.Contains(r.err, "abstract unix sockets") {
-		t.Log(r.err) // an old kernel, and the user was told
+	if r := world.run(nil, "run", "--rm", "--network", "host", "box", "true"); strings.Contains(r.Err, "abstract unix sockets") {
+		t.Log(r.Err) // an old kernel, and the user was told
 	} else if said := lookNet(t, []string{"--network", "host"}, "dial", "unix|@"+name); !strings.HasSuffix(said, " error") {
 		t.Errorf("host: %s", said)
 	}
@@ -338,7 +327,7 @@ func TestN6_AbstractSocketsAreHidden(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := world.run(nil, "build", "--no-cache", "--progress", "plain", dir)
-	if said := r.out + r.err; r.code != 0 || !strings.Contains(said, "COUNT:0") {
-		t.Errorf("build: %d: %s", r.code, said)
+	if said := r.Out + r.Err; r.Code != 0 || !strings.Contains(said, "COUNT:0") {
+		t.Errorf("build: %d: %s", r.Code, said)
 	}
 }

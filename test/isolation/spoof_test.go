@@ -4,6 +4,7 @@ package isolation
 
 import (
 	"cmp"
+	"coracle/internal/testutil"
 	"fmt"
 	"net"
 	"strconv"
@@ -33,11 +34,11 @@ func TestN7_CounterfeitFrames(t *testing.T) {
 	}
 	victim, apart := sniffer("--network", name), sniffer()
 	for _, id := range []string{victim, apart} {
-		eventually(t, "it listens", func() bool { return strings.Contains(try(t, "logs", id).out, "listening") })
+		testutil.Eventually(t, "it listens", func() bool { return strings.Contains(try(t, "logs", id).Out, "listening") })
 	}
 	// What they believe, once they have talked to each other.
-	eventually(t, "the network works", func() bool {
-		return strings.Contains(try(t, "exec", victim, "/probe", "probe", "net", "dial", "tcp|"+address+":80").out, "connected ")
+	testutil.Eventually(t, "the network works", func() bool {
+		return strings.Contains(try(t, "exec", victim, "/probe", "probe", "net", "dial", "tcp|"+address+":80").Out, "connected ")
 	})
 	ok(t, "exec", victim, "ping", "-c", "1", "-W", "5", at(victim, "Gateway"))
 	before, hostBefore := probe(victim, "tables"), hostTables(t)
@@ -56,11 +57,11 @@ func TestN7_CounterfeitFrames(t *testing.T) {
 		ok(t, "exec", attacker, "ping", "-c", "1", "-W", "5", at(attacker, "Gateway")) // whoever carries its frames has seen them all
 	}
 	// An honest frame behind the others has come, and so the others had the time to.
-	eventually(t, "an honest frame comes", func() bool { return strings.Contains(try(t, "logs", victim).out, "that was all") })
+	testutil.Eventually(t, "an honest frame comes", func() bool { return strings.Contains(try(t, "logs", victim).Out, "that was all") })
 	probe(apart, "last", at(apart, "Gateway")+":9")
-	eventually(t, "its own frame is heard", func() bool { return strings.Contains(try(t, "logs", apart).out, "that was all") })
+	testutil.Eventually(t, "its own frame is heard", func() bool { return strings.Contains(try(t, "logs", apart).Out, "that was all") })
 	for what, id := range map[string]string{"a neighbour": victim, "a container on another network": apart} {
-		if heard := try(t, "logs", id).out; strings.Contains(heard, "heard") {
+		if heard := try(t, "logs", id).Out; strings.Contains(heard, "heard") {
 			t.Errorf("%s has heard:\n%s", what, heard)
 		}
 	}

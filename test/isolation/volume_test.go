@@ -5,6 +5,7 @@ package isolation
 import (
 	"archive/tar"
 	"bytes"
+	"coracle/internal/testutil"
 	"io"
 	"os"
 	"path/filepath"
@@ -15,14 +16,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// needCommand skips a test of a command that this version does not have.
-func needCommand(t *testing.T, name string) {
-	t.Helper()
-	if r := try(t, name, "--help"); r.code != 0 {
-		t.Skipf("there is no command %s", name)
-	}
-}
 
 // A volume on the host is where the test exchanges a directory of a running
 // container with a link, as quickly as its program could.
@@ -44,7 +37,7 @@ func flippedVolume(t *testing.T, target string) (id string) {
 }
 
 func TestV1_V2_CopyStaysInside(t *testing.T) {
-	needCommand(t, "cp")
+	need(t)
 	dir, check := canary(t)
 	id := flippedVolume(t, dir)
 	out := t.TempDir()
@@ -52,16 +45,17 @@ func TestV1_V2_CopyStaysInside(t *testing.T) {
 	if err := os.WriteFile(evil, []byte("evil\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	read, written := testutil.NewRounds(t, "copied out"), testutil.NewRounds(t, "copied in")
 	for i := range rounds() {
 		switch i % 4 {
 		case 0:
-			try(t, "cp", id+":/shared/d", filepath.Join(out, strconv.Itoa(i)))
+			read.Ran(try(t, "cp", id+":/shared/d", filepath.Join(out, strconv.Itoa(i))).Code == 0)
 		case 1:
-			try(t, "cp", "-L", id+":/shared/d/secret", filepath.Join(out, strconv.Itoa(i)))
+			read.Ran(try(t, "cp", "-L", id+":/shared/d/secret", filepath.Join(out, strconv.Itoa(i))).Code == 0)
 		case 2:
-			try(t, "cp", evil, id+":/shared/d/passwd")
+			written.Ran(try(t, "cp", evil, id+":/shared/d/passwd").Code == 0)
 		case 3:
-			try(t, "cp", "-a", evil, id+":/shared/d/")
+			written.Ran(try(t, "cp", "-a", evil, id+":/shared/d/").Code == 0)
 		}
 	}
 	check()
@@ -111,14 +105,14 @@ func TestV9_SubpathBecomesALink(t *testing.T) {
 		}
 		r := try(t, "run", "--rm", "--network", "none", "--mount", "type=volume,src=flipped,dst=/m,volume-subpath=a/b", "box", "cat", "/m/own")
 		switch {
-		case strings.Contains(r.out, "canary"):
+		case strings.Contains(r.Out, "canary"):
 			t.Fatal("THE HOST'S DIRECTORY WAS MOUNTED")
-		case strings.Contains(r.out, "volume's own"):
+		case strings.Contains(r.Out, "volume's own"):
 			own++
-		case strings.Contains(r.err, "cannot access path"):
+		case strings.Contains(r.Err, "cannot access path"):
 			refused++
 		default:
-			t.Fatalf("code %d: %s%s", r.code, r.out, r.err)
+			t.Fatalf("code %d: %s%s", r.Code, r.Out, r.Err)
 		}
 	}
 	check()
@@ -133,17 +127,19 @@ func TestV9_SubpathBecomesALink(t *testing.T) {
 func TestV10_CopyUpStaysInside(t *testing.T) {
 	need(t)
 	dir, check := canary(t)
-	r := image(t, file{name: "link", kind: tar.TypeSymlink, link: dir}, file{name: "up", kind: tar.TypeSymlink, link: "../../../../../.." + dir})
+	r := image(t, testutil.File{Name: "link", Kind: tar.TypeSymlink, Link: dir}, testutil.File{Name: "up", Kind: tar.TypeSymlink, Link: "../../../../../.." + dir})
 	for _, target := range []string{"/link", "/up"} {
 		id := strings.TrimSpace(ok(t, "create", "-v", target, r, "true"))
 		if out := ok(t, "run", "--rm", "--volumes-from", id, "box", "sh", "-c", "ls -A "+target); strings.Contains(out, "secret") {
 			t.Errorf("%s: the host's files are in the volume: %s", target, out)
 		}
-		var stream bytes.Buffer
-		writeTar(&stream, []file{{name: strings.TrimPrefix(target, "/") + "/secret", text: "evil"}})
+		stream, err := testutil.Tar([]testutil.File{{Name: strings.TrimPrefix(target, "/") + "/secret", Text: "evil"}})
+		if err != nil {
+			t.Fatal(err)
+		}
 		// The path of the link is made inside the container; nothing is refused.
-		if res := world.run(&stream, "cp", "-", id+":/"); res.code != 0 {
-			t.Errorf("%s: cp: %s", target, res.err)
+		if res := world.run(stream, "cp", "-", id+":/"); res.Code != 0 {
+			t.Errorf("%s: cp: %s", target, res.Err)
 		}
 		ok(t, "rm", "-fv", id)
 	}
@@ -155,8 +151,8 @@ func TestV3_VolumesOfAnImage(t *testing.T) {
 	dir, check := canary(t)
 	r := build(t, "FROM box\nRUN mkdir /data /link-to && echo image >/data/f && ln -s "+dir+" /escape && ln -s /../../../.."+dir+" /escape2\n"+
 		"VOLUME /../../../.."+dir+"\nVOLUME /escape/in\nVOLUME /escape2\nVOLUME /data\n")
-	if res := try(t, "run", "--rm", r, "sh", "-c", "cat /data/f; ls "+dir+" /escape/ 2>&1 | grep -c secret"); strings.Contains(res.out, "1") || res.code == 0 && !strings.Contains(res.out, "image") {
-		t.Errorf("code %d: %s%s", res.code, res.out, res.err)
+	if res := try(t, "run", "--rm", r, "sh", "-c", "cat /data/f; ls "+dir+" /escape/ 2>&1 | grep -c secret"); strings.Contains(res.Out, "1") || res.Code == 0 && !strings.Contains(res.Out, "image") {
+		t.Errorf("code %d: %s%s", res.Code, res.Out, res.Err)
 	}
 	check()
 	// A volume with something in it keeps it.
@@ -171,7 +167,7 @@ func TestV3_VolumesOfAnImage(t *testing.T) {
 // TestV4_ExportWhileLinksFlip reads a whole volume, and the whole root file
 // system, as tar streams while directories in them change places with links.
 func TestV4_ExportWhileLinksFlip(t *testing.T) {
-	needCommand(t, "export")
+	need(t)
 	dir, check := canary(t)
 	id := flippedVolume(t, dir)
 	upper := filepath.Join(world.home, "root", "containers", id, "upper")
@@ -182,12 +178,14 @@ func TestV4_ExportWhileLinksFlip(t *testing.T) {
 		t.Fatal(err)
 	}
 	flip(t, filepath.Join(upper, "d"), filepath.Join(upper, "link"))
+	whole := testutil.NewRounds(t, "there was an archive with the container's own file")
 	for i := range rounds() {
 		r := try(t, "cp", id+":/shared", "-")
+		whole.Ran(strings.Contains(r.Out, "the container's own"))
 		if i%10 == 0 { // a root file system is larger
 			r = try(t, "export", id)
 		}
-		if strings.Contains(r.out, "canary's secret") || strings.Contains(r.out, "canary:x:0") {
+		if strings.Contains(r.Out, "canary's secret") || strings.Contains(r.Out, "canary:x:0") {
 			t.Fatalf("round %d: the host's file is in the archive", i)
 		}
 	}
@@ -204,8 +202,8 @@ func TestV6_LogIsALink(t *testing.T) {
 	if err := os.Symlink(filepath.Join(dir, "secret"), log); err != nil {
 		t.Fatal(err)
 	}
-	if r := try(t, "logs", id); strings.Contains(r.out+r.err, "canary's") {
-		t.Errorf("logs shows the host's file: %s%s", r.out, r.err)
+	if r := try(t, "logs", id); strings.Contains(r.Out+r.Err, "canary's") {
+		t.Errorf("logs shows the host's file: %s%s", r.Out, r.Err)
 	}
 	try(t, "start", "-a", id)
 	check()
@@ -215,23 +213,22 @@ func TestV5_FilesThatTheEngineWrites(t *testing.T) {
 	dir, check := canary(t)
 	target := filepath.Join(dir, "passwd")
 	for _, name := range []string{"etc/hosts", "etc/resolv.conf", "etc/hostname"} {
-		for kind, f := range map[string]file{
-			"link out":      {kind: tar.TypeSymlink, link: target},
-			"link up":       {kind: tar.TypeSymlink, link: "../../../../../.." + target},
-			"dangling link": {kind: tar.TypeSymlink, link: "/none/such"},
-			"fifo":          {kind: tar.TypeFifo},
-			"directory":     {kind: tar.TypeDir, mode: 0o755},
+		for kind, f := range map[string]testutil.File{
+			"link out":      {Kind: tar.TypeSymlink, Link: target},
+			"link up":       {Kind: tar.TypeSymlink, Link: "../../../../../.." + target},
+			"dangling link": {Kind: tar.TypeSymlink, Link: "/none/such"},
+			"fifo":          {Kind: tar.TypeFifo},
+			"directory":     {Kind: tar.TypeDir, Mode: 0o755},
 		} {
 			t.Run(name+" "+kind, func(t *testing.T) {
-				f.name = name
+				f.Name = name
 				r := try(t, "run", "--rm", image(t, f), "cat", "/"+name)
-				if r.code == 0 && strings.Contains(r.out, "canary") {
-					t.Errorf("the host's file is inside: %s", r.out)
+				if r.Code == 0 && strings.Contains(r.Out, "canary") {
+					t.Errorf("the host's file is inside: %s", r.Out)
 				}
-				if strings.HasPrefix(kind, "link") {
-					// What it leads to is made inside, where there is none.
-				} else if (r.code == 0) != (kind != "directory") {
-					t.Errorf("exit code %d: %s", r.code, r.err)
+				// What a link leads to is made inside, where there is none.
+				if (r.Code == 0) != (kind != "directory") {
+					t.Errorf("exit code %d: %s%s", r.Code, r.Out, r.Err)
 				}
 				check()
 			})
@@ -289,8 +286,8 @@ func TestV8_MetadataIsNoTerminalSequence(t *testing.T) {
 			t.Errorf("coracle %v prints a raw escape: %q", args, out)
 		}
 	}
-	if r := try(t, "run", "--rm", "--name", "a"+esc, "box", "true"); r.code != 125 {
-		t.Errorf("a name with an escape: %d %q", r.code, r.err)
+	if r := try(t, "run", "--rm", "--name", "a"+esc, "box", "true"); r.Code != 125 {
+		t.Errorf("a name with an escape: %d %q", r.Code, r.Err)
 	}
 }
 
@@ -301,11 +298,11 @@ func TestV8_LogsOfAnyContent(t *testing.T) {
 	cmd := world.command("run", "-i", "--name", "v8", "box", "cat")
 	defer try(t, "rm", "-f", "v8")
 	cmd.Stdin = bytes.NewReader(data)
-	if r := finish(cmd); r.out != string(data) {
-		t.Errorf("run: %d bytes became %d", len(data), len(r.out))
+	if r := testutil.Finish(cmd); r.Out != string(data) {
+		t.Errorf("run: %d bytes became %d", len(data), len(r.Out))
 	}
-	if r := try(t, "logs", "v8"); strings.ToValidUTF8(r.out, "") != strings.ToValidUTF8(string(data), "") && len(r.out) < len(data) {
-		t.Errorf("logs: %d bytes became %d", len(data), len(r.out))
+	if r := try(t, "logs", "v8"); strings.ToValidUTF8(r.Out, "") != strings.ToValidUTF8(string(data), "") && len(r.Out) < len(data) {
+		t.Errorf("logs: %d bytes became %d", len(data), len(r.Out))
 	}
 	long := world.command("run", "--rm", "box", "sh", "-c", "head -c 50000000 /dev/zero")
 	out, err := long.StdoutPipe()

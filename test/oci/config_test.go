@@ -67,7 +67,7 @@ func TestBadConfigLeavesNothing(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(b.dir, "config.json"), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if r := b.oci("create", "c"); r.code == 0 || !strings.Contains(r.err, "config.json") && !strings.Contains(r.err, "ociVersion") {
+		if r := b.oci("create", "c"); r.Code == 0 || !strings.Contains(r.Err, "config.json") && !strings.Contains(r.Err, "ociVersion") {
 			t.Errorf("%q: %+v", text, r)
 		}
 	}
@@ -93,10 +93,10 @@ func (b *bundle) lines() []string {
 	b.t.Helper()
 	b.write()
 	r := b.oci("run", "c")
-	if r.code != 0 {
-		b.t.Fatalf("run: %d: %s%s", r.code, r.out, r.err)
+	if r.Code != 0 {
+		b.t.Fatalf("run: %d: %s%s", r.Code, r.Out, r.Err)
 	}
-	return strings.Split(strings.TrimSuffix(r.out, "\n"), "\n")
+	return strings.Split(strings.TrimSuffix(r.Out, "\n"), "\n")
 }
 
 func (b *bundle) want(want ...string) {

@@ -3,6 +3,7 @@
 package oci
 
 import (
+	"coracle/internal/testutil"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -28,7 +29,7 @@ func running(t *testing.T) *bundle {
 
 func TestExec(t *testing.T) {
 	b := running(t)
-	if r := b.oci("exec", "c", "sh", "-c", "echo out; echo err >&2; exit 7"); r.code != 7 || r.out != "out\n" || r.err != "err\n" {
+	if r := b.oci("exec", "c", "sh", "-c", "echo out; echo err >&2; exit 7"); r.Code != 7 || r.Out != "out\n" || r.Err != "err\n" {
 		t.Errorf("%+v", r)
 	}
 	got := b.must("exec", "--cwd", "/tmp", "-e", "A=b", "--env", "C=d", "c", "sh", "-c", "pwd; echo $A$C; hostname; cat /proc/1/cmdline | tr '\\0' ' '")
@@ -61,7 +62,7 @@ func TestExec(t *testing.T) {
 		{1, "--console-socket is needed", []string{"exec", "-d", "-t", "c", "true"}},
 		{1, "does not exist", []string{"exec", "d", "true"}},
 	} {
-		if r := b.oci(c.args...); r.code != c.code || !strings.Contains(r.err, c.want) {
+		if r := b.oci(c.args...); r.Code != c.code || !strings.Contains(r.Err, c.want) {
 			t.Errorf("%v: %+v, want %d, %q", c.args, r, c.code, c.want)
 		}
 	}
@@ -79,7 +80,7 @@ func TestExecOfAProcessFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := os.Create(filepath.Join(b.dir, "x.out"))
+	out, err := os.Create(filepath.Join(b.dir, "x.Out"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +131,7 @@ func listen(t *testing.T) *consoleSocket {
 
 func (s *consoleSocket) master() *os.File {
 	s.t.Helper()
-	_ = s.l.SetDeadline(time.Now().Add(longest))
+	_ = s.l.SetDeadline(time.Now().Add(testutil.Longest))
 	conn, err := s.l.AcceptUnix()
 	if err != nil {
 		s.t.Fatal(err)
@@ -158,7 +159,7 @@ func (s *consoleSocket) master() *os.File {
 // expect reads a terminal until it has shown want.
 func expect(t *testing.T, f *os.File, want string) {
 	t.Helper()
-	_ = f.SetReadDeadline(time.Now().Add(longest))
+	_ = f.SetReadDeadline(time.Now().Add(testutil.Longest))
 	var got []byte
 	buf := make([]byte, 4096)
 	for !strings.Contains(string(got), want) {

@@ -96,7 +96,7 @@ func TestHooksThatFail(t *testing.T) {
 	b.spec.Hooks = &specs.Hooks{Poststop: bad}
 	b.create("e")
 	r := b.oci("delete", "--force", "e")
-	if r.code != 0 || !strings.Contains(r.err, "Warning: hooks.poststop[0]") {
+	if r.Code != 0 || !strings.Contains(r.Err, "Warning: hooks.poststop[0]") {
 		t.Errorf("%+v", r)
 	}
 }

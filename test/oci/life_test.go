@@ -3,6 +3,7 @@
 package oci
 
 import (
+	"coracle/internal/testutil"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -81,7 +82,7 @@ func TestKillAndForce(t *testing.T) {
 func TestRun(t *testing.T) {
 	b := newBundle(t, "echo out; echo err >&2; exit 7")
 	b.write()
-	if r := b.oci("run", "c"); r.code != 7 || r.out != "out\n" || r.err != "err\n" {
+	if r := b.oci("run", "c"); r.Code != 7 || r.Out != "out\n" || r.Err != "err\n" {
 		t.Errorf("%+v", r)
 	}
 	b.nothingLeft()
@@ -98,7 +99,7 @@ func TestRun(t *testing.T) {
 	} {
 		b.spec.Process.Args = c.args
 		b.write()
-		if r := b.oci("run", "c"); r.code != c.code || !strings.Contains(r.err, c.said) {
+		if r := b.oci("run", "c"); r.Code != c.code || !strings.Contains(r.Err, c.said) {
 			t.Errorf("%v: %+v", c.args, r)
 		}
 		b.nothingLeft()
@@ -129,7 +130,7 @@ func TestRunWithATerminalThatIsLost(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		timer := time.AfterFunc(longest, func() { _ = cmd.Process.Kill() })
+		timer := time.AfterFunc(testutil.Longest, func() { _ = cmd.Process.Kill() })
 		err := cmd.Wait()
 		if !timer.Stop() {
 			t.Fatal("it hangs")
@@ -185,7 +186,7 @@ func TestPidFileFollowsNoLink(t *testing.T) {
 	if b.pid("c") != b.status("c").Pid {
 		t.Error("the pid file does not hold the pid")
 	}
-	if r := b.oci("create", "--pid-file", "/none/pid", "d"); r.code == 0 || !strings.Contains(r.err, "write pid file") {
+	if r := b.oci("create", "--pid-file", "/none/pid", "d"); r.Code == 0 || !strings.Contains(r.Err, "write pid file") {
 		t.Errorf("%+v", r)
 	}
 	b.refused("does not exist", "state", "d")

@@ -3,8 +3,10 @@
 package oci
 
 import (
-	"bytes"
+	"archive/tar"
+	"coracle/internal/testutil"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,7 +23,8 @@ import (
 
 // world is what all tests share.
 var world struct {
-	home, bin, rootfs, skip string
+	home, bin, rootfs string
+	lacking           error // why nothing can be tested here
 }
 
 func TestMain(m *testing.M) {
@@ -43,14 +46,16 @@ func TestMain(m *testing.M) {
 }
 
 func open() error {
-	if os.Getuid() == 0 {
-		world.skip = "coracle is for users: hack/test.sh runs this test as one"
+	if world.lacking = testutil.Unprivileged(); world.lacking != nil {
 		return nil
 	}
-	busybox, err := exec.LookPath("busybox")
-	if err != nil {
-		world.skip = "busybox is not installed: no root file system"
+	busybox, err := testutil.Busybox()
+	if errors.Is(err, testutil.ErrNoBusybox) {
+		world.lacking = err
 		return nil
+	}
+	if err != nil {
+		return err
 	}
 	// Whoever is left behind by the program is ours to reap, as an engine's
 	// monitor does it.
@@ -60,49 +65,19 @@ func open() error {
 	if world.home, err = os.MkdirTemp("", "coracle-oci-"); err != nil {
 		return err
 	}
-	world.bin = os.Getenv("CORACLE_BIN")
-	if world.bin == "" {
-		world.bin = filepath.Join(world.home, "coracle")
-		if out, err := exec.Command("go", "build", "-o", world.bin, "coracle").CombinedOutput(); err != nil {
-			return fmt.Errorf("go build: %w\n%s", err, out)
-		}
+	if world.bin, err = testutil.Program(world.home); err != nil {
+		return err
 	}
 	return makeRootfs(busybox)
 }
 
-func makeRootfs(busybox string) error {
+func makeRootfs(busybox []testutil.File) error {
 	world.rootfs = filepath.Join(world.home, "rootfs")
-	for _, d := range []string{"bin", "etc", "tmp", "root", "proc", "sys", "dev", "filled/sub"} {
-		if err := os.MkdirAll(filepath.Join(world.rootfs, d), 0o755); err != nil {
-			return err
-		}
-	}
-	program, err := os.ReadFile(busybox)
-	if err != nil {
-		return err
-	}
-	for name, data := range map[string][]byte{
-		"bin/busybox": program, "etc/passwd": []byte("root:x:0:0:root:/root:/bin/sh\n"), "filled/sub/file": []byte("kept"), "masked": []byte("secret"),
-	} {
-		if err := os.WriteFile(filepath.Join(world.rootfs, name), data, 0o755); err != nil {
-			return err
-		}
-	}
-	applets, err := exec.Command(busybox, "--list").Output()
-	if err != nil {
-		return err
-	}
-	for _, a := range strings.Fields(string(applets)) {
-		if a != "busybox" {
-			if err := os.Symlink("busybox", filepath.Join(world.rootfs, "bin", a)); err != nil {
-				return err
-			}
-		}
-	}
-	if err := os.WriteFile(filepath.Join(world.rootfs, "bin/plain"), []byte("x"), 0o644); err != nil {
-		return err
-	}
-	return os.Symlink("sub/file", filepath.Join(world.rootfs, "filled/link"))
+	return testutil.WriteDir(world.rootfs, append(busybox,
+		testutil.File{Name: "filled/sub/file", Text: "kept", Mode: 0o755},
+		testutil.File{Name: "filled/link", Kind: tar.TypeSymlink, Link: "sub/file"},
+		testutil.File{Name: "masked", Text: "secret", Mode: 0o755},
+		testutil.File{Name: "bin/plain", Text: "x"}))
 }
 
 // bundle is one bundle and a state directory of its own.
@@ -116,9 +91,7 @@ type bundle struct {
 // newBundle makes a bundle that runs script in a shell.
 func newBundle(t *testing.T, script string) *bundle {
 	t.Helper()
-	if world.skip != "" {
-		t.Skip(world.skip)
-	}
+	testutil.Needs(t, world.lacking)
 	dir := t.TempDir()
 	b := &bundle{t: t, dir: filepath.Join(dir, "bundle"), state: filepath.Join(dir, "state")}
 	if err := os.Mkdir(b.dir, 0o755); err != nil {
@@ -127,8 +100,8 @@ func newBundle(t *testing.T, script string) *bundle {
 	if err := os.Symlink(world.rootfs, filepath.Join(b.dir, "rootfs")); err != nil {
 		t.Fatal(err)
 	}
-	if r := b.oci("spec"); r.code != 0 {
-		t.Fatal(r.err)
+	if r := b.oci("spec"); r.Code != 0 {
+		t.Fatal(r.Err)
 	}
 	data, err := os.ReadFile(filepath.Join(b.dir, "config.json"))
 	if err == nil {
@@ -140,9 +113,9 @@ func newBundle(t *testing.T, script string) *bundle {
 	b.spec.Process.Terminal = false
 	b.spec.Process.Args = []string{"sh", "-c", script}
 	t.Cleanup(func() {
-		for _, id := range strings.Fields(b.oci("list", "-q").out) {
-			if r := b.oci("delete", "--force", id); r.code != 0 {
-				t.Errorf("clean up: %s", r.err)
+		for _, id := range strings.Fields(b.oci("list", "-q").Out) {
+			if r := b.oci("delete", "--force", id); r.Code != 0 {
+				t.Errorf("clean up: %s", r.Err)
 			}
 		}
 	})
@@ -161,55 +134,37 @@ func (b *bundle) write() {
 	}
 }
 
-type result struct {
-	out, err string
-	code     int
-}
-
-// longest is how long any one command may take before it counts as hung.
-const longest = time.Minute
-
 func (b *bundle) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(world.bin, append([]string{"oci", "--root", b.state}, args...)...)
 	cmd.Dir, cmd.Env, cmd.SysProcAttr = b.dir, []string{}, b.attr
 	return cmd
 }
 
-func (b *bundle) oci(args ...string) result {
+func (b *bundle) oci(args ...string) testutil.Result {
 	cmd := b.command(args...)
-	var out, errOut bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errOut
 	cmd.WaitDelay = time.Second // what create leaves behind holds the pipes
-	if err := cmd.Start(); err != nil {
-		return result{err: err.Error(), code: -1}
-	}
-	timer := time.AfterFunc(longest, func() { _ = cmd.Process.Kill() })
-	_ = cmd.Wait()
-	if !timer.Stop() {
-		return result{out.String(), errOut.String() + "\nit hangs", -1}
-	}
-	return result{out.String(), errOut.String(), cmd.ProcessState.ExitCode()}
+	return testutil.Finish(cmd)
 }
 
 // must is oci for what has to succeed.
 func (b *bundle) must(args ...string) string {
 	b.t.Helper()
 	r := b.oci(args...)
-	if r.code != 0 {
-		b.t.Fatalf("oci %v: %d: %s", args, r.code, r.err)
+	if r.Code != 0 {
+		b.t.Fatalf("oci %v: %d: %s", args, r.Code, r.Err)
 	}
-	return r.out
+	return r.Out
 }
 
 // refused is oci for what has to fail with one line that holds want.
 func (b *bundle) refused(want string, args ...string) {
 	b.t.Helper()
 	r := b.oci(args...)
-	if r.code == 0 || !strings.Contains(r.err, want) {
-		b.t.Errorf("oci %v: %d, %q, want an error with %q", args, r.code, r.err, want)
+	if r.Code == 0 || !strings.Contains(r.Err, want) {
+		b.t.Errorf("oci %v: %d, %q, want an error with %q", args, r.Code, r.Err, want)
 	}
-	if lines := strings.Count(strings.Split(r.err, "hint: ")[0], "\n"); lines != 1 {
-		b.t.Errorf("oci %v: an error of %d lines: %q", args, lines, r.err)
+	if lines := strings.Count(strings.Split(r.Err, "hint: ")[0], "\n"); lines != 1 {
+		b.t.Errorf("oci %v: an error of %d lines: %q", args, lines, r.Err)
 	}
 }
 
@@ -224,11 +179,10 @@ func (b *bundle) create(id string, args ...string) *os.File {
 	}
 	b.t.Cleanup(func() { out.Close() })
 	cmd := b.command(append(append([]string{"create", "--pid-file", filepath.Join(b.dir, id+".pid")}, args...), id)...)
-	var errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Run(); err != nil {
+	if r := testutil.Finish(cmd); r.Code != 0 {
 		text, _ := os.ReadFile(out.Name())
-		b.t.Fatalf("create: %v: %s%s", err, errOut.String(), text)
+		b.t.Fatalf("create: exit code %d: %s%s", r.Code, r.Err, text)
 	}
 	return out
 }
@@ -278,11 +232,9 @@ func (b *bundle) nothingLeft() {
 func (b *bundle) text(f *os.File, want string) string {
 	b.t.Helper()
 	var data []byte
-	for end := time.Now().Add(longest); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if data, _ = os.ReadFile(f.Name()); strings.Contains(string(data), want) {
-			return string(data)
-		}
-	}
-	b.t.Fatalf("the output is %q, want %q", data, want)
-	return ""
+	testutil.Eventually(b.t, "the output has "+want, func() bool {
+		data, _ = os.ReadFile(f.Name())
+		return strings.Contains(string(data), want)
+	})
+	return string(data)
 }

@@ -3,6 +3,7 @@
 package tutorial
 
 import (
+	"coracle/internal/testutil"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ func (u *user) processes() []string {
 // quiet waits until nothing works on the store.
 func (u *user) quiet() {
 	u.t.Helper()
-	eventually(u.t, "nothing of it runs", func() bool { return len(u.processes()) == 0 })
+	testutil.Eventually(u.t, "nothing of it runs", func() bool { return len(u.processes()) == 0 })
 }
 
 func (u *user) containerFile(id, name string) string {
@@ -66,18 +67,18 @@ func TestDamagedRecordHidesNothingElse(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := u.result("ps", "-aq")
-		if r.code != 0 || strings.TrimSpace(r.out) != good[:12]+"\n"+id[:12] {
-			t.Errorf("%s: ps -aq: %d %q, want the good one and the dead one", name, r.code, r.out)
+		if r.Code != 0 || strings.TrimSpace(r.Out) != good[:12]+"\n"+id[:12] {
+			t.Errorf("%s: ps -aq: %d %q, want the good one and the dead one", name, r.Code, r.Out)
 		}
-		contains(t, r.err, "read record of container "+id[:12], "rm -f "+id[:12])
+		testutil.Contains(t, r.Err, "read record of container "+id[:12], "rm -f "+id[:12])
 		u.fails(1, []string{"read record of container " + id[:12]}, "rm", name)
 		u.fails(1, []string{"read record of container " + id[:12]}, "inspect", name)
 		u.ok("rm", "-f", name)
 		u.quiet()
 		u.ok("run", "--rm", "--name", name, "--network", "none", "busybox", "true")
 	}
-	if r := u.result("ps", "-a"); r.err != "" {
-		t.Errorf("ps still says: %s", r.err)
+	if r := u.result("ps", "-a"); r.Err != "" {
+		t.Errorf("ps still says: %s", r.Err)
 	}
 }
 
@@ -91,7 +92,7 @@ func TestDeadSupervisor(t *testing.T) {
 	// Whoever comes while it dies waits for its end.
 	u.fails(1, []string{"container " + id + " is not running"}, "exec", "web", "true")
 	u.quiet()
-	eventually(t, "the container has ended", func() bool { return strings.Contains(u.ok("ps", "-a"), "Exited (137)") })
+	testutil.Eventually(t, "the container has ended", func() bool { return strings.Contains(u.ok("ps", "-a"), "Exited (137)") })
 	if got := u.ok("inspect", "-f", "{{.State.Running}} {{.State.Error}}", "web"); got != "false supervisor lost" {
 		t.Errorf("inspect: %s", got)
 	}
@@ -127,10 +128,10 @@ func TestDeadSupervisor(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := u.result(ask...)
-		if strings.Contains(r.err, "supervisor") || strings.Contains(r.err, "is running") {
-			t.Errorf("%s: %d, %q", ask[0], r.code, r.err)
+		if strings.Contains(r.Err, "supervisor") || strings.Contains(r.Err, "is running") {
+			t.Errorf("%s: %d, %q", ask[0], r.Code, r.Err)
 		}
-		if got := u.result("inspect", "-f", "{{.State.Running}}", "web").out; (got == "true\n") != (ask[0] == "start") {
+		if got := u.result("inspect", "-f", "{{.State.Running}}", "web").Out; (got == "true\n") != (ask[0] == "start") {
 			t.Errorf("after %s: running is %q", ask[0], got)
 		}
 		u.result("rm", "-f", "web")
@@ -150,12 +151,12 @@ func TestRestartingContainer(t *testing.T) {
 	}
 	want := "Container " + id + " is restarting, wait until the container is running"
 	for _, args := range [][]string{{"exec", "again", "true"}, {"top", "again"}, {"cp", "again:/etc/passwd", "-"}} {
-		eventually(t, args[0]+" is refused", func() bool {
+		testutil.Eventually(t, args[0]+" is refused", func() bool {
 			r := u.result(args...)
-			if r.code != 0 && !strings.Contains(r.err, want) && !strings.Contains(r.err, "container "+id+" is not running") {
-				t.Errorf("%s: %d, %q", args[0], r.code, r.err)
+			if r.Code != 0 && !strings.Contains(r.Err, want) && !strings.Contains(r.Err, "container "+id+" is not running") {
+				t.Errorf("%s: %d, %q", args[0], r.Code, r.Err)
 			}
-			return r.code == 1 && strings.Contains(r.err, want)
+			return r.Code == 1 && strings.Contains(r.Err, want)
 		})
 	}
 	u.ok("rm", "-f", "again")
@@ -217,7 +218,7 @@ func TestContainerThatDoesNotStart(t *testing.T) {
 		if got != "created false 0 "+want.code {
 			t.Errorf("%s: after the start: %s", name, got)
 		}
-		contains(t, u.ok("inspect", "-f", "{{.State.Error}}", name), want.words)
+		testutil.Contains(t, u.ok("inspect", "-f", "{{.State.Error}}", name), want.words)
 	}
 	u.quiet()
 	if err := os.Mkdir(source, 0o755); err != nil {
@@ -289,8 +290,8 @@ func TestFullDisk(t *testing.T) {
 			{"run", "--rm", "--network", "none", "busybox", "true"}, {"create", "--name", "more", "busybox", "true"}, {"volume", "create", "vol"},
 		} {
 			r := u.result(args...)
-			if r.code == 0 || !strings.Contains(r.err, "no space left on device") || strings.Count(r.err, "no space left on device") > 1 {
-				t.Errorf("%v on a full disk: %d %q", args, r.code, r.err)
+			if r.Code == 0 || !strings.Contains(r.Err, "no space left on device") || strings.Count(r.Err, "no space left on device") > 1 {
+				t.Errorf("%v on a full disk: %d %q", args, r.Code, r.Err)
 			}
 		}
 	}

@@ -4,6 +4,7 @@ package tutorial
 
 import (
 	"bufio"
+	"coracle/internal/testutil"
 	"fmt"
 	"net"
 	"os"
@@ -35,8 +36,8 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"sh", "-c", "sleep 1000 & kill -9 $!; wait $!"}, 137},
 		{[]string{"sh", "-c", "sleep 1000 & kill -15 $!; wait $!"}, 143},
 	} {
-		if r := u.result(append([]string{"run", "--rm", "--network", "none", "busybox"}, tt.args...)...); r.code != tt.code {
-			t.Errorf("run %v: exit code %d, want %d: %s", tt.args, r.code, tt.code, r.err)
+		if r := u.result(append([]string{"run", "--rm", "--network", "none", "busybox"}, tt.args...)...); r.Code != tt.code {
+			t.Errorf("run %v: exit code %d, want %d: %s", tt.args, r.Code, tt.code, r.Err)
 		}
 	}
 	u.fails(125, []string{"unknown flag: --nosuch"}, "run", "--nosuch", "busybox")
@@ -161,9 +162,9 @@ CMD ["default"]
 	// A change of one file runs what depends on it, and no more.
 	u.write("context/part.txt", "other\n")
 	r := u.result("build", "--network", "none", "-t", "built", "--build-arg", "VERSION=2", dir)
-	contains(t, r.err, "[base 2/5] WORKDIR /work\n#", "CACHED")
-	if strings.Count(r.err, " CACHED") < 3 || !strings.Contains(r.err, "COPY . .\n") {
-		t.Errorf("after a change:\n%s", r.err)
+	testutil.Contains(t, r.Err, "[base 2/5] WORKDIR /work\n#", "CACHED")
+	if strings.Count(r.Err, " CACHED") < 3 || !strings.Contains(r.Err, "COPY . .\n") {
+		t.Errorf("after a change:\n%s", r.Err)
 	}
 }
 
@@ -183,13 +184,13 @@ func singleID(t *testing.T) bool {
 func TestKilled(t *testing.T) {
 	u := newUser(t)
 	u.image("busybox.tar", "busybox")
-	port := freePort(t)
+	port := testutil.FreePort(t)
 	u.ok("run", "-d", "--name", "victim", "-p", port+":80", "busybox", "sleep", "1000")
 	pid := u.ok("inspect", "-f", "{{.State.Pid}}", "victim")
 	if err := syscall.Kill(parent(t, pid), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the container is seen as dead", func() bool { return strings.Contains(u.ok("ps", "-a"), "Exited (137)") })
+	testutil.Eventually(t, "the container is seen as dead", func() bool { return strings.Contains(u.ok("ps", "-a"), "Exited (137)") })
 	u.ok("start", "victim")
 	if got := u.ok("exec", "victim", "echo", "alive"); got != "alive" {
 		t.Errorf("after a restart: %q", got)
@@ -214,8 +215,8 @@ func TestKilled(t *testing.T) {
 	_ = build.Wait()
 	u.write("context/Dockerfile", "FROM busybox\nRUN echo one > /one\n")
 	r := u.result("build", "--network", "none", "-t", "after", filepath.Join(u.home, "context"))
-	if r.code != 0 || !strings.Contains(r.err, "CACHED") {
-		t.Errorf("build after a killed one: %d\n%s", r.code, r.err)
+	if r.Code != 0 || !strings.Contains(r.Err, "CACHED") {
+		t.Errorf("build after a killed one: %d\n%s", r.Code, r.Err)
 	}
 }
 
@@ -244,15 +245,15 @@ func TestSideBySide(t *testing.T) {
 		u.write(dir+"/Dockerfile", fmt.Sprintf("FROM busybox\nRUN echo same > /same\nRUN echo %d > /own\n", i))
 		name := fmt.Sprintf("image%d", i)
 		wg.Go(func() {
-			if r := u.result("build", "-q", "--network", "none", "-t", name, filepath.Join(u.home, dir)); r.code != 0 {
-				t.Errorf("build %s: %s", name, r.err)
+			if r := u.result("build", "-q", "--network", "none", "-t", name, filepath.Join(u.home, dir)); r.Code != 0 {
+				t.Errorf("build %s: %s", name, r.Err)
 				return
 			}
-			if r := u.result("run", "--rm", "--network", "none", name, "cat", "/own"); strings.TrimSpace(r.out) != strconv.Itoa(i) {
-				t.Errorf("run %s: %q %s", name, r.out, r.err)
+			if r := u.result("run", "--rm", "--network", "none", name, "cat", "/own"); strings.TrimSpace(r.Out) != strconv.Itoa(i) {
+				t.Errorf("run %s: %q %s", name, r.Out, r.Err)
 			}
-			if r := u.result("tag", name, "shared"); r.code != 0 {
-				t.Errorf("tag %s: %s", name, r.err)
+			if r := u.result("tag", name, "shared"); r.Code != 0 {
+				t.Errorf("tag %s: %s", name, r.Err)
 			}
 		})
 	}
@@ -283,7 +284,7 @@ func TestNetwork(t *testing.T) {
 	}()
 	port := fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
 	for _, dst := range []string{"127.0.0.1", "10.0.2.2", "169.254.169.254"} {
-		if r := u.result("run", "--rm", "busybox", "nc", "-w", "3", dst, port); strings.Contains(r.out, "host's") {
+		if r := u.result("run", "--rm", "busybox", "nc", "-w", "3", dst, port); strings.Contains(r.Out, "host's") {
 			t.Errorf("the host's loopback is reached at %s", dst)
 		}
 	}
@@ -319,7 +320,7 @@ while True:
 	tcp := strings.Fields(u.ok("port", "server", "80/tcp"))[0]
 	var c net.Conn
 	var first string
-	eventually(t, "the server answers", func() bool {
+	testutil.Eventually(t, "the server answers", func() bool {
 		var err error
 		if c, err = net.Dial("tcp", tcp); err != nil {
 			return false
@@ -359,15 +360,15 @@ func TestStreams(t *testing.T) {
 	data := strings.Repeat("0123456789abcdef", 1<<16)
 	cat := u.command("run", "-i", "--rm", "--network", "none", "busybox", "cat")
 	cat.Stdin = strings.NewReader(data)
-	if r := u.finish(cat); r.out != data {
-		t.Errorf("1 MiB through cat: %d bytes came back: %s", len(r.out), r.err)
+	if r := u.finish(cat); r.Out != data {
+		t.Errorf("1 MiB through cat: %d bytes came back: %s", len(r.Out), r.Err)
 	}
 	u.ok("run", "-d", "--name", "box", "--network", "none", "-e", "X=1", "-v", "vol:/data", "-w", "/tmp", "busybox", "sleep", "1000")
 	if got := u.ok("exec", "-e", "Y=2", "box", "sh", "-c", "echo $X $Y; pwd; hostname"); got != "1 2\n/tmp\n"+u.ok("ps", "-q") {
 		t.Errorf("exec: %q", got)
 	}
-	if r := u.result("exec", "box", "sh", "-c", "exit 9"); r.code != 9 {
-		t.Errorf("exec: exit code %d, want 9", r.code)
+	if r := u.result("exec", "box", "sh", "-c", "exit 9"); r.Code != 9 {
+		t.Errorf("exec: exit code %d, want 9", r.Code)
 	}
 	u.ok("exec", "box", "sh", "-c", "echo kept > /data/file")
 	if got := u.ok("run", "--rm", "--network", "none", "-v", "vol:/mnt:ro", "busybox", "sh", "-c", "cat /mnt/file; touch /mnt/x 2>&1 | grep -o 'Read-only'"); got != "kept\nRead-only" {
@@ -407,12 +408,12 @@ ls $CORACLE_ROOT/tmp
 	cmd := exec.Command(unshare, "-rm", "sh", "-c", script)
 	cmd.Env = u.env
 	r := u.finish(cmd)
-	if r.code == 99 {
-		t.Skipf("no tmpfs in a user namespace here: %s", r.err)
+	if r.Code == 99 {
+		t.Skipf("no tmpfs in a user namespace here: %s", r.Err)
 	}
-	lines := strings.Split(strings.TrimSpace(r.out), "\n")
+	lines := strings.Split(strings.TrimSpace(r.Out), "\n")
 	if len(lines) != 4 || lines[0] != "big 1" || lines[2] != "small 0" || lines[3] != "runs" {
-		t.Errorf("out: %q\n%s", lines, r.err)
+		t.Errorf("out: %q\n%s", lines, r.Err)
 	}
-	contains(t, r.err, "no space left on device", "--root or CORACLE_ROOT")
+	testutil.Contains(t, r.Err, "no space left on device", "--root or CORACLE_ROOT")
 }

@@ -38,8 +38,8 @@ func TestFilesOfTheBox(t *testing.T) {
 		if cmd.Path, err = exec.LookPath("sh"); err != nil {
 			t.Skip(err)
 		}
-		if r := u.finish(cmd); r.code != 0 || strings.Join(strings.Fields(r.out), " ") != "644 644 644" {
-			t.Errorf("umask %s: exit code %d: %s%s", mask, r.code, r.out, r.err)
+		if r := u.finish(cmd); r.Code != 0 || strings.Join(strings.Fields(r.Out), " ") != "644 644 644" {
+			t.Errorf("umask %s: exit code %d: %s%s", mask, r.Code, r.Out, r.Err)
 		}
 	}
 }

@@ -170,8 +170,8 @@ func TestBuildWords(t *testing.T) {
 	dir := u.context("Dockerfile", "FROM scratch\nCMD x\n")
 	r := u.result("build", "-q", "--cache-from", "x", "--cache-to", "type=inline", "--provenance=false", "--sbom", "true",
 		"--squash", "--load", "--builder", "default", "--allow", "network.host", "-D", dir)
-	if r.code != 0 || strings.Count(r.err, "WARNING: ") != 4 || !strings.HasPrefix(r.out, "sha256:") {
-		t.Errorf("options without effect: %d, %s%s", r.code, r.out, r.err)
+	if r.Code != 0 || strings.Count(r.Err, "WARNING: ") != 4 || !strings.HasPrefix(r.Out, "sha256:") {
+		t.Errorf("options without effect: %d, %s%s", r.Code, r.Out, r.Err)
 	}
 	for option, words := range map[string]string{
 		"--builder=x": `no builder "x" found`, "--check": "--check is not supported", "--call=outline": "--call=outline is not supported",
@@ -179,8 +179,8 @@ func TestBuildWords(t *testing.T) {
 		"--platform=linux/amd64,linux/arm64": "an image here has one platform", "--output=type=x": `output type "x" is not supported`,
 		"--build-context=a": "expected key=value", "--ulimit=x": "invalid ulimit argument: x", "--push": "tag is needed when pushing",
 	} {
-		if r := u.result("build", option, dir); r.code == 0 || !strings.Contains(r.err, words) {
-			t.Errorf("build %s: %d, %s", option, r.code, r.err)
+		if r := u.result("build", option, dir); r.Code == 0 || !strings.Contains(r.Err, words) {
+			t.Errorf("build %s: %d, %s", option, r.Code, r.Err)
 		}
 	}
 }

@@ -3,6 +3,7 @@
 package tutorial
 
 import (
+	"coracle/internal/testutil"
 	"fmt"
 	"io"
 	"os"
@@ -15,7 +16,7 @@ import (
 )
 
 // shell runs a script that calls coracle as $C.
-func (u *user) shell(script string) result {
+func (u *user) shell(script string) testutil.Result {
 	u.t.Helper()
 	cmd := exec.Command("sh", "-c", script)
 	cmd.Env, cmd.Dir = append(u.env, "C="+u.bin), u.home
@@ -33,12 +34,12 @@ func TestUmaskOfCaller(t *testing.T) {
 			r := u.shell("umask " + umask + `; $C build -q -t made c && $C run -d --name one -v vol:/vol --health-cmd 'umask >>/probe' --health-interval 50ms made sleep 1000 &&
 				$C exec one sh -c 'umask; stat -c "%a %n" / /made /made/f /work /work/dir /vol /etc/hosts /etc/resolv.conf /etc/hostname' &&
 				$C export -o files.tar one && $C build -q -o type=tar,dest=built.tar c && $C build -q --iidfile id --metadata-file about c`)
-			if r.code != 0 {
-				t.Fatal(r.out, r.err)
+			if r.Code != 0 {
+				t.Fatal(r.Out, r.Err)
 			}
-			contains(t, r.out, "\n0022\n755 /\n755 /made\n644 /made/f\n755 /work\n755 /work/dir\n755 /vol\n644 /etc/hosts\n644 /etc/resolv.conf\n644 /etc/hostname")
-			eventually(t, "the health check has run", func() bool { return u.result("exec", "one", "test", "-s", "/probe").code == 0 })
-			contains(t, u.ok("exec", "one", "cat", "/probe"), "0022")
+			testutil.Contains(t, r.Out, "\n0022\n755 /\n755 /made\n644 /made/f\n755 /work\n755 /work/dir\n755 /vol\n644 /etc/hosts\n644 /etc/resolv.conf\n644 /etc/hostname")
+			testutil.Eventually(t, "the health check has run", func() bool { return u.result("exec", "one", "test", "-s", "/probe").Code == 0 })
+			testutil.Contains(t, u.ok("exec", "one", "cat", "/probe"), "0022")
 			want := map[string]os.FileMode{"077": 0o600, "000": 0o666}[umask]
 			for _, name := range []string{"files.tar", "built.tar", "id", "about"} {
 				if st, err := os.Stat(filepath.Join(u.home, name)); err != nil || st.Mode().Perm() != want {
@@ -69,8 +70,8 @@ func TestDescriptorsOfCaller(t *testing.T) {
 		}
 		cmd := u.command(args...)
 		cmd.ExtraFiles = []*os.File{w, w}
-		if res := u.finish(cmd); res.code != 0 {
-			t.Fatalf("%v: %s", args, res.err)
+		if res := u.finish(cmd); res.Code != 0 {
+			t.Fatalf("%v: %s", args, res.Err)
 		}
 		w.Close()
 		if err := r.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
@@ -81,7 +82,7 @@ func TestDescriptorsOfCaller(t *testing.T) {
 		}
 		r.Close()
 	}
-	contains(t, u.ok("exec", "one", "ls", "/proc/self/fd"), "0", "1", "2")
+	testutil.Contains(t, u.ok("exec", "one", "ls", "/proc/self/fd"), "0", "1", "2")
 	u.ok("rm", "-f", "one", "made")
 }
 
@@ -97,11 +98,11 @@ func TestNamedDescriptors(t *testing.T) {
 		printf 'FROM built\nRUN echo piped >/piped\n' | $C build -q --network none -t built -f /proc/self/fd/9 c 9<&0 </dev/null >/dev/null
 		$C run --rm --network none built cat /piped
 		$C load -q -i /dev/fd/9 9<b.tar; $C run --rm --network none busybox sh -c 'ls /proc/self/fd; cat /dev/fd/9' 9<s || echo $?`)
-	if want := "hidden0\n1\n2\n3\npiped\n"; r.code != 0 || !strings.HasPrefix(r.out, want) {
-		t.Errorf("%d %q, want %q\n%s", r.code, r.out, want, r.err)
+	if want := "hidden0\n1\n2\n3\npiped\n"; r.Code != 0 || !strings.HasPrefix(r.Out, want) {
+		t.Errorf("%d %q, want %q\n%s", r.Code, r.Out, want, r.Err)
 	}
-	if strings.Count(r.out, "hidden") != 1 || !strings.HasSuffix(r.out, "\n1\n") {
-		t.Errorf("a container has a descriptor of the caller: %q", r.out)
+	if strings.Count(r.Out, "hidden") != 1 || !strings.HasSuffix(r.Out, "\n1\n") {
+		t.Errorf("a container has a descriptor of the caller: %q", r.Out)
 	}
 }
 
@@ -109,8 +110,8 @@ func TestNamedDescriptors(t *testing.T) {
 func TestHomeOfCaller(t *testing.T) {
 	u := newUser(t)
 	r := u.shell("unset HOME; $C ps")
-	if r.code != 0 || !strings.HasPrefix(r.out, "CONTAINER ID") {
-		t.Errorf("without HOME: %d %s%s", r.code, r.out, r.err)
+	if r.Code != 0 || !strings.HasPrefix(r.Out, "CONTAINER ID") {
+		t.Errorf("without HOME: %d %s%s", r.Code, r.Out, r.Err)
 	}
 }
 
@@ -132,10 +133,10 @@ func TestPlacesOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := u.shell("unset XDG_RUNTIME_DIR; TMPDIR=" + tmp + " $C ps")
-	if r.code != 1 {
-		t.Errorf("exit code %d: %s", r.code, r.out)
+	if r.Code != 1 {
+		t.Errorf("exit code %d: %s", r.Code, r.Out)
 	}
-	contains(t, r.err, "use run directory: ", "hint: ", "XDG_RUNTIME_DIR")
+	testutil.Contains(t, r.Err, "use run directory: ", "hint: ", "XDG_RUNTIME_DIR")
 }
 
 // TestLostOutput writes to a full disk and to pipes that nobody reads: whoever
@@ -180,7 +181,7 @@ func TestLostOutput(t *testing.T) {
 		if code == 0 || code != c.code && c.code != 3 {
 			t.Errorf("%v onto a full disk: exit code %d, want %d: %s", c.args, code, c.code, said)
 		}
-		contains(t, string(said), "write /dev/stdout: no space left on device")
+		testutil.Contains(t, string(said), "write /dev/stdout: no space left on device")
 		u.result("rm", "-f", "once")
 	}
 	for _, args := range [][]string{append(run, "yes"), {"exec", "quiet", "yes"}, {"attach", "noisy"}, {"logs", "-f", "quiet"}, {"cp", "quiet:/bin", "-"}, {"export", "quiet"}} {
@@ -198,8 +199,8 @@ func TestLostOutput(t *testing.T) {
 		u.result("rm", "-f", "once")
 	}
 	// This is the init of a pid namespace, which no signal ends.
-	if r := u.shell("{ $C save busybox; echo $? >code; } | head -c 10 >/dev/null; cat code"); strings.TrimSpace(r.out) != "141" || r.err != "" {
-		t.Errorf("save: exit code %s%s, want 141", r.out, r.err)
+	if r := u.shell("{ $C save busybox; echo $? >code; } | head -c 10 >/dev/null; cat code"); strings.TrimSpace(r.Out) != "141" || r.Err != "" {
+		t.Errorf("save: exit code %s%s, want 141", r.Out, r.Err)
 	}
 	u.ok("rm", "-f", "noisy", "quiet")
 }
@@ -211,7 +212,7 @@ func (u *user) onto(cmd *exec.Cmd, out *os.File) int {
 	if err := cmd.Start(); err != nil {
 		u.t.Fatal(err)
 	}
-	timer := time.AfterFunc(longest, func() { _ = cmd.Process.Kill() })
+	timer := time.AfterFunc(testutil.Longest, func() { _ = cmd.Process.Kill() })
 	_ = cmd.Wait()
 	if !timer.Stop() {
 		u.t.Fatalf("%v hangs", cmd.Args)
@@ -234,8 +235,8 @@ func TestReaderThatDoesNotRead(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	done := func() bool { return u.result("exec", "stuck", "test", "-e", "/done").code == 0 }
-	eventually(t, "the container runs", func() bool { return u.result("exec", "stuck", "true").code == 0 })
+	done := func() bool { return u.result("exec", "stuck", "test", "-e", "/done").Code == 0 }
+	testutil.Eventually(t, "the container runs", func() bool { return u.result("exec", "stuck", "true").Code == 0 })
 	if done() {
 		t.Fatal("the container was not held up: this test shows nothing")
 	}
@@ -243,7 +244,7 @@ func TestReaderThatDoesNotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	eventually(t, "the container goes on", done)
+	testutil.Eventually(t, "the container goes on", done)
 	w.Close()
 	u.ok("rm", "-f", "stuck")
 }

@@ -5,6 +5,7 @@ package tutorial
 import (
 	"archive/tar"
 	"bytes"
+	"coracle/internal/testutil"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,7 @@ import (
 )
 
 // feed runs a command with an input.
-func (u *user) feed(in []byte, args ...string) result {
+func (u *user) feed(in []byte, args ...string) testutil.Result {
 	u.t.Helper()
 	cmd := u.command(args...)
 	cmd.Stdin = bytes.NewReader(in)
@@ -121,16 +122,16 @@ func TestCopyTable(t *testing.T) {
 	}
 	archive := pack(t, skeletons(len(table))...)
 	bothWays(u, func(name string) {
-		if r := u.feed(archive, "cp", "-", name+":/"); r.code != 0 || r.err != "" {
-			t.Fatal(r.err)
+		if r := u.feed(archive, "cp", "-", name+":/"); r.Code != 0 || r.Err != "" {
+			t.Fatal(r.Err)
 		}
 		out := filepath.Join(u.home, "out-"+name)
 		for i, tt := range table {
 			to := fmt.Sprintf("/to%d/", i)
 			r := u.result("cp", tt.src, name+":"+to+tt.dst)
-			there := u.result("cp", name+":"+to+tt.want, "-").out
-			if r.code == 0 != (tt.fails == "") || !regexp.MustCompile(tt.fails).MatchString(r.err) || tt.fails == "" && !strings.Contains(there, "new") {
-				t.Errorf("cp %s %s:%s: %d %q", tt.src, name, tt.dst, r.code, r.err)
+			there := u.result("cp", name+":"+to+tt.want, "-").Out
+			if r.Code == 0 != (tt.fails == "") || !regexp.MustCompile(tt.fails).MatchString(r.Err) || tt.fails == "" && !strings.Contains(there, "new") {
+				t.Errorf("cp %s %s:%s: %d %q", tt.src, name, tt.dst, r.Code, r.Err)
 			}
 		}
 		u.ok("cp", name+":/", out) // the skeletons, and what the copies made of them
@@ -152,8 +153,8 @@ func TestCopyTable(t *testing.T) {
 		}
 		r := u.result("cp", "from:/"+tt.src, to+"/"+tt.dst)
 		data, _ := os.ReadFile(filepath.Join(to, tt.want))
-		if r.code == 0 != (tt.fails == "") || !regexp.MustCompile(tt.fails).MatchString(r.err) || tt.fails == "" && string(data) != "new" {
-			t.Errorf("cp from:/%s %s: %d %q, %q", tt.src, tt.dst, r.code, r.err, data)
+		if r.Code == 0 != (tt.fails == "") || !regexp.MustCompile(tt.fails).MatchString(r.Err) || tt.fails == "" && string(data) != "new" {
+			t.Errorf("cp from:/%s %s: %d %q, %q", tt.src, tt.dst, r.Code, r.Err, data)
 		}
 	}
 }
@@ -236,8 +237,8 @@ func TestCopyKeepsWhatFilesAre(t *testing.T) {
 	u.image("busybox.tar", "busybox")
 	bothWays(u, func(name string) {
 		r := u.feed(kinds(t), "cp", "-", name+":/tmp")
-		if r.code != 0 || !strings.Contains(r.err, `"k/device": a device`) {
-			t.Errorf("what cannot be made: %d %q", r.code, r.err)
+		if r.Code != 0 || !strings.Contains(r.Err, `"k/device": a device`) {
+			t.Errorf("what cannot be made: %d %q", r.Code, r.Err)
 		}
 		checkKinds(t, "cp to and from "+name, u.ok("cp", name+":/tmp/k", "-"), "k", true)
 		export := filepath.Join(u.home, "export.tar")
@@ -279,8 +280,8 @@ func TestCopyFollowsLinksInside(t *testing.T) {
 		u.feed(links, "cp", "-", name+":/")
 		for path, dir := range map[string]string{"absolute/a": "/", "relative/b": "/w"} {
 			r := u.feed(pack(t, tar.Header{Name: path, Typeflag: tar.TypeReg, Mode: 0o644, Linkname: "x"}), "cp", "-", name+":"+dir)
-			if r.code != 0 {
-				t.Errorf("%s below a link: %s", path, r.err)
+			if r.Code != 0 {
+				t.Errorf("%s below a link: %s", path, r.Err)
 			}
 		}
 		if have := unpack(t, u.ok("cp", name+":/real", "-")); have["real/a"] == nil || have["real/b"] == nil {
@@ -303,8 +304,8 @@ func TestCopyFollowsLinksInside(t *testing.T) {
 			case "nosuch":
 				to += "nosuch"
 			}
-			if r := u.feed(in, "cp", "-", to); r.code != 1 || !strings.Contains(r.err, what) {
-				t.Errorf("%s: %d %q", what, r.code, r.err)
+			if r := u.feed(in, "cp", "-", to); r.Code != 1 || !strings.Contains(r.Err, what) {
+				t.Errorf("%s: %d %q", what, r.Code, r.Err)
 			}
 		}
 	})
@@ -349,8 +350,8 @@ func TestCopySeesMounts(t *testing.T) {
 	u.fails(1, []string{"/scratch is a tmpfs"}, "cp", file, "box:/scratch/x")
 	u.fails(1, []string{"/scratch is a tmpfs"}, "cp", file, "box:/scratch")
 	in := pack(t, tar.Header{Name: "scratch/x", Typeflag: tar.TypeReg, Mode: 0o644, Linkname: "x"})
-	if r := u.feed(in, "cp", "-", "box:/"); r.code != 1 || !strings.Contains(r.err, "scratch/x: read-only file system") {
-		t.Errorf("into a tmpfs, by a stream: %d %q", r.code, r.err)
+	if r := u.feed(in, "cp", "-", "box:/"); r.Code != 1 || !strings.Contains(r.Err, "scratch/x: read-only file system") {
+		t.Errorf("into a tmpfs, by a stream: %d %q", r.Code, r.Err)
 	}
 	u.ok("start", "-a", "box")
 }
@@ -370,8 +371,8 @@ func TestCopyLeavesMounts(t *testing.T) {
 			}
 		}
 		// Of the whole root no word is lost about what no other engine copies.
-		if r := u.result("cp", name+":/", "-"); r.code != 0 || r.err != "" || unpack(t, r.out)["proc/self"] != nil || unpack(t, r.out)["proc"] == nil && name == "runs" {
-			t.Errorf("the whole of %s: %d %q", name, r.code, r.err)
+		if r := u.result("cp", name+":/", "-"); r.Code != 0 || r.Err != "" || unpack(t, r.Out)["proc/self"] != nil || unpack(t, r.Out)["proc"] == nil && name == "runs" {
+			t.Errorf("the whole of %s: %d %q", name, r.Code, r.Err)
 		}
 	}, "-v", bound+":/bound")
 	// What the last run had for names is there after it, too.

@@ -3,6 +3,7 @@
 package tutorial
 
 import (
+	"coracle/internal/testutil"
 	"os"
 	"strings"
 	"syscall"
@@ -17,8 +18,8 @@ func TestForegroundOfRestarted(t *testing.T) {
 	for _, policy := range []string{"always", "on-failure:3"} {
 		cmd := u.command("run", "-i", "--name", "again", "--network", "none", "--restart", policy, "busybox", "sh", "-c", "cat; exit 3")
 		cmd.Stdin = strings.NewReader("hello\n")
-		if r := u.finish(cmd); r.code != 3 || r.out != "hello\n" {
-			t.Errorf("%s: %d %q %s", policy, r.code, r.out, r.err)
+		if r := u.finish(cmd); r.Code != 3 || r.Out != "hello\n" {
+			t.Errorf("%s: %d %q %s", policy, r.Code, r.Out, r.Err)
 		}
 		u.ok("rm", "-f", "again")
 	}
@@ -45,7 +46,7 @@ func TestKillEndsRestart(t *testing.T) {
 			args = append(args, "--stop-signal", c.stop)
 		}
 		u.ok(append(args, "busybox", "sh", "-c", "trap 'exit 42' TERM USR1; touch /ready; while :; do sleep 0.05; done")...)
-		eventually(t, "it is ready", func() bool { return u.result("exec", "again", "test", "-e", "/ready").code == 0 })
+		testutil.Eventually(t, "it is ready", func() bool { return u.result("exec", "again", "test", "-e", "/ready").Code == 0 })
 		u.ok("kill", "-s", c.signal, "again")
 		state := func() string {
 			return u.ok("inspect", "-f", "{{.State.Status}} {{.RestartCount}}", "again")
@@ -54,7 +55,7 @@ func TestKillEndsRestart(t *testing.T) {
 		if c.ends {
 			want = "exited 0"
 		}
-		eventually(t, "after "+c.signal+" with stop signal "+c.stop+" it is "+want, func() bool { return state() == want })
+		testutil.Eventually(t, "after "+c.signal+" with stop signal "+c.stop+" it is "+want, func() bool { return state() == want })
 		u.ok("rm", "-f", "again")
 	}
 }
@@ -72,11 +73,11 @@ func TestKilledSupervisor(t *testing.T) {
 	run := []string{"run", "-d", "--rm", "--name", "web", "--network", "none", "-v", "/data", "busybox", "sh", "-c", "touch /data/x; chown 1000 /data/x; sleep 1000"}
 	u.ok(run...)
 	kill("web")
-	eventually(t, "it is not listed", func() bool { return u.ok("ps", "-aq") == "" })
+	testutil.Eventually(t, "it is not listed", func() bool { return u.ok("ps", "-aq") == "" })
 	u.ok(run...)
 	kill("web")
-	eventually(t, "its name is free", func() bool {
-		return u.result("run", "-d", "--rm", "--name", "web", "--network", "none", "busybox", "sleep", "1000").code == 0
+	testutil.Eventually(t, "its name is free", func() bool {
+		return u.result("run", "-d", "--rm", "--name", "web", "--network", "none", "busybox", "sleep", "1000").Code == 0
 	})
 	if list := strings.Fields(u.ok("ps", "-aq")); len(list) != 1 {
 		t.Errorf("listed: %v", list)
@@ -100,11 +101,11 @@ func TestDamagedIsListed(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := u.result("ps", "-a", "--format", "{{.ID}} {{.Names}} {{.State}}")
-			contains(t, r.out, "good created", id[:12]+" bad dead")
-			contains(t, r.err, "remove it with: rm -f")
+			testutil.Contains(t, r.Out, "good created", id[:12]+" bad dead")
+			testutil.Contains(t, r.Err, "remove it with: rm -f")
 			for _, args := range [][]string{{"inspect", "bad"}, {"start", "bad"}, {"logs", "bad"}, {"rename", "bad", "worse"}, {"update", "--restart", "no", "bad"}} {
-				if r := u.result(args...); r.code == 0 || strings.Contains(r.err, "goroutine") {
-					t.Errorf("%s %q: %v: %d %s", file, text, args, r.code, r.err)
+				if r := u.result(args...); r.Code == 0 || strings.Contains(r.Err, "goroutine") {
+					t.Errorf("%s %q: %v: %d %s", file, text, args, r.Code, r.Err)
 				}
 			}
 			u.ok("info")
@@ -136,7 +137,7 @@ func TestExecIsOfTheContainer(t *testing.T) {
 		}
 		u.ok("rm", "-f", "one")
 	}
-	if u.result("run", "-d", "--name", "one", "--network", "none", "--group-add", "1234", "busybox", "sleep", "1000").code != 0 || u.result("exec", "-u", "33", "one", "true").code != 0 {
+	if u.result("run", "-d", "--name", "one", "--network", "none", "--group-add", "1234", "busybox", "sleep", "1000").Code != 0 || u.result("exec", "-u", "33", "one", "true").Code != 0 {
 		t.Skip("this user has a single id")
 	}
 	for user, want := range map[string]string{"33": "0 1234", "65534:65534": "65534 1234", "root": "0 1234", "": "0 1234"} {
@@ -156,12 +157,12 @@ func TestRenamedIsFound(t *testing.T) {
 	u.ok("run", "-d", "--name", "first", "--network", "lan", "busybox", "sleep", "1000")
 	u.ok("run", "-d", "--name", "other", "--network", "lan", "busybox", "sleep", "1000")
 	finds := func(name string) func() bool {
-		return func() bool { return u.result("exec", "other", "nslookup", "-type=a", name).code == 0 }
+		return func() bool { return u.result("exec", "other", "nslookup", "-type=a", name).Code == 0 }
 	}
-	eventually(t, "first is found", finds("first"))
+	testutil.Eventually(t, "first is found", finds("first"))
 	u.ok("rename", "first", "second")
-	eventually(t, "second is found", finds("second"))
-	eventually(t, "first is not", func() bool { return !finds("first")() })
+	testutil.Eventually(t, "second is found", finds("second"))
+	testutil.Eventually(t, "first is not", func() bool { return !finds("first")() })
 	u.ok("rm", "-f", "second", "other")
 	u.ok("network", "rm", "lan")
 }

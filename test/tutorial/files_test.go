@@ -3,6 +3,7 @@
 package tutorial
 
 import (
+	"coracle/internal/testutil"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,7 @@ func TestCopyCommitExport(t *testing.T) {
 	u := newUser(t)
 	u.image("busybox.tar", "busybox")
 	u.ok("run", "-d", "--name", "box", "--network", "none", "-v", "vol:/vol", "-e", "A=1", "busybox", "sh", "-c", "echo made > /made; rm /bin/vi; sleep 1000")
-	eventually(t, "the container has made its file", func() bool { return u.result("exec", "box", "cat", "/made").out == "made\n" })
+	testutil.Eventually(t, "the container has made its file", func() bool { return u.result("exec", "box", "cat", "/made").Out == "made\n" })
 
 	u.write("dir/sub/file", "one\n")
 	dir := filepath.Join(u.home, "dir")
@@ -36,8 +37,8 @@ func TestCopyCommitExport(t *testing.T) {
 	u.fails(1, []string{"must specify at least one container source"}, "cp", "a", "b")
 	u.fails(1, []string{"copying between containers is not supported"}, "cp", "box:/a", "box:/b")
 
-	contains(t, u.ok("diff", "box"), "A /made", "D /bin/vi", "A /tmp/renamed")
-	contains(t, u.ok("top", "box"), "PID", "sleep 1000")
+	testutil.Contains(t, u.ok("diff", "box"), "A /made", "D /bin/vi", "A /tmp/renamed")
+	testutil.Contains(t, u.ok("top", "box"), "PID", "sleep 1000")
 	u.ok("commit", "-m", "a message", "-c", `CMD ["cat", "/made"]`, "box", "committed")
 	if got := u.ok("run", "--rm", "--network", "none", "committed"); got != "made" {
 		t.Errorf("the committed image's command: %q", got)

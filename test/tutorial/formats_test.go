@@ -3,6 +3,7 @@
 package tutorial
 
 import (
+	"coracle/internal/testutil"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ func TestInspectOfEveryKind(t *testing.T) {
 		}
 	}
 	r := u.result("inspect", "-f", "{{.Name}}", "box", "net", "vol", "nosuch", "bridge")
-	if r.out != "/box\nnet\nvol\nbridge\n" || r.code != 1 || !strings.Contains(r.err, "no such object: nosuch") {
+	if r.Out != "/box\nnet\nvol\nbridge\n" || r.Code != 1 || !strings.Contains(r.Err, "no such object: nosuch") {
 		t.Errorf("%+v", r)
 	}
 	// An image of another platform is none; there is no registry here to have it.
@@ -44,8 +45,8 @@ func TestInspectOfEveryKind(t *testing.T) {
 		t.Error(got)
 	}
 	var all []map[string]any
-	if r := u.result("inspect", "--size", "box", "busybox"); json.Unmarshal([]byte(r.out), &all) != nil || len(all) != 2 || all[0]["SizeRw"] == nil ||
-		!strings.Contains(r.err, "WARNING: --size ignored for image") {
+	if r := u.result("inspect", "--size", "box", "busybox"); json.Unmarshal([]byte(r.Out), &all) != nil || len(all) != 2 || all[0]["SizeRw"] == nil ||
+		!strings.Contains(r.Err, "WARNING: --size ignored for image") {
 		t.Errorf("%+v", r)
 	}
 	if got := u.ok("image", "inspect", "-f", "{{.Config.Hostname}}{{.Parent}}{{gt .Size 10}} {{eq .Size .VirtualSize}} {{json .Config.Labels}}", "busybox"); got != "true true null" {
@@ -71,7 +72,7 @@ func TestInspectOfEveryKind(t *testing.T) {
 		{[]string{"images", "--format", "{{.Nope}}"}, 1, "template parsing error: template: :1:2:"},
 		{[]string{"port", "box", "x"}, 1, "invalid port 'x'"},
 	} {
-		if r := u.result(c.args...); r.code != c.code || !strings.Contains(r.err, c.err) || strings.Trim(r.out, "[]\n") != "" {
+		if r := u.result(c.args...); r.Code != c.code || !strings.Contains(r.Err, c.err) || strings.Trim(r.Out, "[]\n") != "" {
 			t.Errorf("%v: %+v", c.args, r)
 		}
 	}
@@ -100,7 +101,7 @@ func TestListsInEveryForm(t *testing.T) {
 		}
 	}
 	r := u.result("ps", "-aq", "--format", "{{.Names}}")
-	if r.code != 0 || len(strings.TrimSpace(r.out)) != 12 || !strings.Contains(r.err, "WARNING: Ignoring custom format") {
+	if r.Code != 0 || len(strings.TrimSpace(r.Out)) != 12 || !strings.Contains(r.Err, "WARNING: Ignoring custom format") {
 		t.Errorf("%+v", r)
 	}
 	if got := u.ok("version", "-f", "{{.Client.APIVersion}} {{.Server.APIVersion}} {{.Server.Experimental}}"); !strings.HasPrefix(got, "1.") || !strings.HasSuffix(got, " false") {
@@ -109,5 +110,5 @@ func TestListsInEveryForm(t *testing.T) {
 	if got := u.ok("info", "-f", "{{.ContainersStopped}} {{.Images}} {{.OSType}} {{.Swarm.LocalNodeState}} {{json .Plugins.Log}}"); !strings.HasPrefix(got, "1 1 linux inactive [") || !strings.Contains(got, `"local"`) {
 		t.Error(got)
 	}
-	contains(t, u.ok("info"), "Log: ", "json-file local none")
+	testutil.Contains(t, u.ok("info"), "Log: ", "json-file local none")
 }

@@ -3,6 +3,7 @@
 package tutorial
 
 import (
+	"coracle/internal/testutil"
 	"strings"
 	"testing"
 )
@@ -19,14 +20,14 @@ func TestNetworkWithIPv6(t *testing.T) {
 		t.Errorf("addresses: %s", got)
 	}
 	for _, at := range []string{"fd12:3456::501", "172.29.5.1", "web"} {
-		eventually(t, at+" answers", func() bool {
+		testutil.Eventually(t, at+" answers", func() bool {
 			r := u.result("run", "--rm", "--network", "six", "busybox", "sh", "-c", `printf 'GET /hostname HTTP/1.0\r\n\r\n' | nc -w 5 `+at+` 80`)
-			return strings.HasSuffix(r.out, "first\n")
+			return strings.HasSuffix(r.Out, "first\n")
 		})
 	}
-	contains(t, u.ok("run", "--rm", "--network", "six", "busybox", "nslookup", "-type=aaaa", "web"), "fd12:3456::501")
-	contains(t, u.ok("run", "--rm", "--network", "six", "busybox", "nslookup", "fd12:3456::501"), "name = web.six")
-	contains(t, u.ok("run", "--rm", "--network", "six", "--ip6", "fd12:3456::77", "busybox", "ip", "-6", "-o", "addr", "show", "eth0"), "fd12:3456::77/64")
+	testutil.Contains(t, u.ok("run", "--rm", "--network", "six", "busybox", "nslookup", "-type=aaaa", "web"), "fd12:3456::501")
+	testutil.Contains(t, u.ok("run", "--rm", "--network", "six", "busybox", "nslookup", "fd12:3456::501"), "name = web.six")
+	testutil.Contains(t, u.ok("run", "--rm", "--network", "six", "--ip6", "fd12:3456::77", "busybox", "ip", "-6", "-o", "addr", "show", "eth0"), "fd12:3456::77/64")
 	u.ok("network", "create", "four")
 	for _, tt := range []struct{ network, ip, words string }{
 		{"six", "fd99::1", "does not belong to subnet fd12:3456::/64"},

@@ -49,8 +49,8 @@ func TestLogsOptions(t *testing.T) {
 	if got := u.ok("logs", "--until", first, "talks"); got != "one" {
 		t.Errorf("logs --until %s: %q", first, got)
 	}
-	if r := u.result("logs", "talks"); r.err != "err\n" {
-		t.Errorf("stderr of logs: %q", r.err)
+	if r := u.result("logs", "talks"); r.Err != "err\n" {
+		t.Errorf("stderr of logs: %q", r.Err)
 	}
 	u.fails(1, []string{`invalid value for "since": failed to parse value as time or duration: "never"`}, "logs", "--since", "never", "talks")
 
@@ -123,8 +123,8 @@ func TestRefusedFlags(t *testing.T) {
 		"--network host -p 80:80": "Published ports are discarded when using host network mode", "--log-opt mode=non-blocking": "have no effect",
 	} {
 		r := u.result(append(append([]string{"run", "--rm"}, strings.Fields(args)...), "busybox", "true")...)
-		if r.code != 0 || strings.Count(r.err, "WARNING: ") != 1 || !strings.Contains(r.err, words) {
-			t.Errorf("run %s: %d %q, want one warning of %q", args, r.code, r.err, words)
+		if r.Code != 0 || strings.Count(r.Err, "WARNING: ") != 1 || !strings.Contains(r.Err, words) {
+			t.Errorf("run %s: %d %q, want one warning of %q", args, r.Code, r.Err, words)
 		}
 	}
 	for args, want := range map[string]string{
@@ -140,8 +140,8 @@ func TestRefusedFlags(t *testing.T) {
 		if sh {
 			line = append(line, "sh", "-c", script)
 		}
-		if r := u.result(append([]string{"run", "--rm", "--network", "none"}, line...)...); strings.TrimSpace(r.out) != want {
-			t.Errorf("run %s: %q %s, want %q", args, r.out, r.err, want)
+		if r := u.result(append([]string{"run", "--rm", "--network", "none"}, line...)...); strings.TrimSpace(r.Out) != want {
+			t.Errorf("run %s: %q %s, want %q", args, r.Out, r.Err, want)
 		}
 	}
 }

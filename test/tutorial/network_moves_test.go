@@ -3,6 +3,7 @@
 package tutorial
 
 import (
+	"coracle/internal/testutil"
 	"net"
 	"strings"
 	"testing"
@@ -53,8 +54,8 @@ while True:
 		if got := waysOut(u.ok("exec", "moves", "cat", "/proc/net/route")); got != gateway {
 			t.Errorf("%s, the way out is %q, want %s", where, got, gateway)
 		}
-		eventually(t, where+": visitors over TCP", func() bool { return answers("tcp", tcp) })
-		eventually(t, where+": visitors over UDP", func() bool { return answers("udp", udp) })
+		testutil.Eventually(t, where+": visitors over TCP", func() bool { return answers("tcp", tcp) })
+		testutil.Eventually(t, where+": visitors over UDP", func() bool { return answers("udp", udp) })
 	}
 	at("with an internal network first", "01011DAC", "172.29.1.1")
 	u.ok("network", "connect", "--gw-priority", "1", "back", "moves")
@@ -107,10 +108,10 @@ func TestChangedFilesStay(t *testing.T) {
 	t.Cleanup(func() { u.result("network", "prune", "-f") })
 	u.ok("network", "create", "app")
 	u.ok("run", "-d", "--name", "own", "busybox", "sh", "-c", "echo 192.0.2.9 mine >>/etc/hosts; exec sleep 1000")
-	eventually(t, "the container has written", func() bool { return strings.Contains(u.ok("exec", "own", "cat", "/etc/hosts"), "mine") })
+	testutil.Eventually(t, "the container has written", func() bool { return strings.Contains(u.ok("exec", "own", "cat", "/etc/hosts"), "mine") })
 	u.ok("network", "connect", "app", "own")
 	u.ok("network", "disconnect", "bridge", "own")
-	contains(t, u.ok("exec", "own", "cat", "/etc/hosts"), "192.0.2.9 mine", "10.0.2.100")
+	testutil.Contains(t, u.ok("exec", "own", "cat", "/etc/hosts"), "192.0.2.9 mine", "10.0.2.100")
 	if got := u.ok("exec", "own", "cat", "/etc/resolv.conf"); strings.Contains(got, "10.0.2.3") {
 		t.Errorf("the name server of a network that was left: %s", got)
 	}
@@ -131,15 +132,15 @@ func TestHardwareAddress(t *testing.T) {
 	u.ok("run", "-d", "--name", "two", "--network", "name=app,mac-address="+two, "busybox", "sleep", "1000")
 	u.ok("run", "-d", "--name", "three", "--network", "app", "busybox", "sleep", "1000")
 	for _, name := range []string{"two", "three"} {
-		eventually(t, name+" reaches one", func() bool { return u.ok("exec", name, "sh", "-c", "nc -w 2 one 80 </dev/null") == "one" })
-		contains(t, u.ok("exec", name, "cat", "/proc/net/arp"), one)
+		testutil.Eventually(t, name+" reaches one", func() bool { return u.ok("exec", name, "sh", "-c", "nc -w 2 one 80 </dev/null") == "one" })
+		testutil.Contains(t, u.ok("exec", name, "cat", "/proc/net/arp"), one)
 	}
 	for name, want := range map[string]string{"one": one, "two": two} {
 		if got := u.ok("inspect", "-f", "{{.NetworkSettings.Networks.app.MacAddress}}", name); got != want {
 			t.Errorf("inspect says %s, want %s", got, want)
 		}
 	}
-	contains(t, u.ok("network", "inspect", "app"), one, two)
+	testutil.Contains(t, u.ok("network", "inspect", "app"), one, two)
 	u.fails(125, []string{"mac address " + one + " is already in use on network app"}, "run", "--rm", "--network", "app", "--mac-address", one, "busybox", "true")
 	u.fails(125, []string{"01:00:5e:00:00:01 is not a valid mac address"}, "run", "--rm", "--mac-address", "01:00:5e:00:00:01", "busybox", "true")
 	u.ok("restart", "-t", "0", "one")

@@ -3,6 +3,7 @@
 package tutorial
 
 import (
+	"coracle/internal/testutil"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,7 +21,7 @@ var hostPrograms = []string{
 }
 
 // inBox runs a program of the host in a container.
-func (u *user) inBox(options []string, args ...string) result {
+func (u *user) inBox(options []string, args ...string) testutil.Result {
 	u.t.Helper()
 	path, err := exec.LookPath(args[0])
 	if err != nil {
@@ -48,16 +49,16 @@ func TestPing(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := u.inBox([]string{"--cap-drop", "ALL", "-v", plain + ":" + path + ":ro"}, "ping", "-n", "-c", "3", "-i", "0.2", "-W", "5", "10.0.2.2")
-	if r.code != 0 {
-		t.Fatalf("exit code %d: %s%s", r.code, r.out, r.err)
+	if r.Code != 0 {
+		t.Fatalf("exit code %d: %s%s", r.Code, r.Out, r.Err)
 	}
-	contains(t, r.out, "3 received, 0% packet loss")
+	testutil.Contains(t, r.Out, "3 received, 0% packet loss")
 	if singleID(t) {
 		return
 	}
 	r = u.inBox([]string{"--user", "1000:1000", "-v", plain + ":" + path + ":ro"}, "ping", "-n", "-c", "1", "-W", "5", "127.0.0.1")
-	if r.code != 0 {
-		t.Errorf("as user 1000: exit code %d: %s%s", r.code, r.out, r.err)
+	if r.Code != 0 {
+		t.Errorf("as user 1000: exit code %d: %s%s", r.Code, r.Out, r.Err)
 	}
 }
 
@@ -70,12 +71,12 @@ func TestDig(t *testing.T) {
 	address := u.ok("inspect", "-f", "{{.NetworkSettings.Networks.dns.IPAddress}}", "target")
 	for _, args := range [][]string{{"target"}, {"also"}, {"host.example"}, {"+tcp", "target"}, {"TARGET."}} {
 		r := u.inBox([]string{"--network", "dns"}, append([]string{"dig", "+short", "+time=5", "+tries=1"}, args...)...)
-		if r.code != 0 || strings.TrimSpace(r.out) != address {
-			t.Errorf("dig %v: %d: %s%s, want %s", args, r.code, r.out, r.err, address)
+		if r.Code != 0 || strings.TrimSpace(r.Out) != address {
+			t.Errorf("dig %v: %d: %s%s, want %s", args, r.Code, r.Out, r.Err, address)
 		}
 	}
 	r := u.inBox([]string{"--network", "dns"}, "dig", "+time=5", "+tries=1", "target", "AAAA")
-	contains(t, r.out, "NOERROR", "ANSWER: 0")
+	testutil.Contains(t, r.Out, "NOERROR", "ANSWER: 0")
 }
 
 // TestCurl fetches from the host, which is open by name only, and is refused
@@ -101,18 +102,18 @@ func TestCurl(t *testing.T) {
 	port := l.Addr().(*net.TCPAddr).Port
 	url := fmt.Sprintf("http://host:%d/", port)
 	open := []string{"--add-host", "host:host-gateway"}
-	if r := u.inBox(open, "curl", "-sS", "-m", "20", url); r.out != body {
-		t.Errorf("code %d, %d bytes: %s", r.code, len(r.out), r.err)
+	if r := u.inBox(open, "curl", "-sS", "-m", "20", url); r.Out != body {
+		t.Errorf("code %d, %d bytes: %s", r.Code, len(r.Out), r.Err)
 	}
-	if r := u.inBox(open, "curl", "-sS", "-m", "20", "-T", "/usr/bin/curl", url+"x"); r.code != 0 || r.out == "" || r.out == "0" {
-		t.Errorf("upload: code %d: %s%s", r.code, r.out, r.err)
+	if r := u.inBox(open, "curl", "-sS", "-m", "20", "-T", "/usr/bin/curl", url+"x"); r.Code != 0 || r.Out == "" || r.Out == "0" {
+		t.Errorf("upload: code %d: %s%s", r.Code, r.Out, r.Err)
 	}
 	const refused = 7 // of curl(1)
-	if r := u.inBox(nil, "curl", "-sS", "-m", "20", fmt.Sprintf("http://10.0.2.2:%d/", port)); r.code != refused {
-		t.Errorf("the host's loopback is open without its name: code %d: %s", r.code, r.err)
+	if r := u.inBox(nil, "curl", "-sS", "-m", "20", fmt.Sprintf("http://10.0.2.2:%d/", port)); r.Code != refused {
+		t.Errorf("the host's loopback is open without its name: code %d: %s", r.Code, r.Err)
 	}
-	if r := u.inBox(open, "curl", "-sS", "-m", "20", "http://host:1/"); r.code != refused {
-		t.Errorf("nobody listens: code %d: %s", r.code, r.err)
+	if r := u.inBox(open, "curl", "-sS", "-m", "20", "http://host:1/"); r.Code != refused {
+		t.Errorf("nobody listens: code %d: %s", r.Code, r.Err)
 	}
 }
 
@@ -146,7 +147,7 @@ func TestIperf(t *testing.T) {
 		}
 		// It is turned away until the server is there, says so in its answer, and
 		// ends with 0 all the same.
-		eventually(t, "iperf3 answers", func() bool {
+		testutil.Eventually(t, "iperf3 answers", func() bool {
 			sum.Error = ""
 			out, err := exec.Command(path, measure...).Output()
 			return err == nil && json.Unmarshal(out, &sum) == nil && sum.Error == ""

@@ -3,6 +3,7 @@
 package tutorial
 
 import (
+	"coracle/internal/testutil"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -10,28 +11,6 @@ import (
 	"strings"
 	"testing"
 )
-
-// freePorts finds the first of n ports in a row that nobody listens on.
-func freePorts(t *testing.T, n int) int {
-	t.Helper()
-	for range 50 {
-		first, _ := strconv.Atoi(freePort(t))
-		free := first+n < 1<<16
-		for i := range n {
-			l, err := net.Listen("tcp", fmt.Sprint(":", first+i))
-			if err != nil {
-				free = false
-				break
-			}
-			l.Close()
-		}
-		if free {
-			return first
-		}
-	}
-	t.Skipf("no %d free ports in a row", n)
-	return 0
-}
 
 // web are the arguments of a server that says on each of the ports which it is.
 func web(ports ...string) []string {
@@ -103,7 +82,7 @@ func TestPublishAll(t *testing.T) {
 	if got := u.ok("port", "exposed"); got != "" {
 		t.Errorf("port of what is exposed: %q", got)
 	}
-	contains(t, u.ok("ps", "-f", "name=exposed", "--format", "{{.Ports}}"), "80/tcp", "8001-8002/tcp", "9000/tcp")
+	testutil.Contains(t, u.ok("ps", "-f", "name=exposed", "--format", "{{.Ports}}"), "80/tcp", "8001-8002/tcp", "9000/tcp")
 }
 
 // TestPublishForms publishes ranges, at an address of the host, and at random
@@ -111,7 +90,7 @@ func TestPublishAll(t *testing.T) {
 func TestPublishForms(t *testing.T) {
 	u := newUser(t)
 	u.image("busybox.tar", "busybox")
-	first := freePorts(t, 5)
+	first := testutil.FreePorts(t, 5)
 	options := []string{
 		"-p", fmt.Sprintf("%d-%d:80-82", first, first+2), // one for one
 		"-p", fmt.Sprintf("127.0.0.1:%d-%d:83", first+3, first+4), // any of them
@@ -144,7 +123,7 @@ func TestPublishForms(t *testing.T) {
 			t.Errorf("port %s is published at 127.0.0.2, too", port)
 		}
 	}
-	contains(t, u.ok("ps", "--format", "{{.Ports}}"), fmt.Sprintf("0.0.0.0:%d->80/tcp, [::]:%[1]d->80/tcp, 0.0.0.0:%d->81/tcp", first, first+1), fmt.Sprintf("127.0.0.1:%d->83/tcp", first+3))
+	testutil.Contains(t, u.ok("ps", "--format", "{{.Ports}}"), fmt.Sprintf("0.0.0.0:%d->80/tcp, [::]:%[1]d->80/tcp, 0.0.0.0:%d->81/tcp", first, first+1), fmt.Sprintf("127.0.0.1:%d->83/tcp", first+3))
 	var ports map[string][]struct{ HostIp, HostPort string }
 	if err := json.Unmarshal([]byte(u.ok("inspect", "-f", "{{json .NetworkSettings.Ports}}", "forms")), &ports); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@
 package tutorial
 
 import (
+	"coracle/internal/testutil"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -58,8 +59,8 @@ func TestNamedNetwork(t *testing.T) {
 	u.ok("run", "-d", "--name", "redis", "--network", "app", "--network-alias", "store", "redis-server")
 	u.ok("run", "-d", "--name", "web", "--network", "app", "-p", "127.0.0.1::5000", "friendlyhello")
 	url := "http://" + strings.Fields(u.ok("port", "web", "5000/tcp"))[0] + "/status"
-	eventually(t, "redis counts", func() bool { return strings.Contains(get(t, url), "visits: 1\n") })
-	contains(t, get(t, url), "visits: 2\n")
+	testutil.Eventually(t, "redis counts", func() bool { return strings.Contains(get(t, url), "visits: 1\n") })
+	testutil.Contains(t, get(t, url), "visits: 2\n")
 
 	id := u.ok("inspect", "-f", "{{.Id}}", "redis")
 	for _, name := range []string{"redis", "store", "STORE", "redis.app", id[:12]} {
@@ -73,7 +74,7 @@ func TestNamedNetwork(t *testing.T) {
 	for _, network := range []string{"bridge", "other"} {
 		for _, dst := range []string{"redis", addr} {
 			r := u.result("run", "--rm", "--network", network, "busybox", "sh", "-c", "echo PING | nc -w 2 "+dst+" 6379")
-			if strings.Contains(r.out, "PONG") {
+			if strings.Contains(r.Out, "PONG") {
 				t.Errorf("from network %s: %s answers", network, dst)
 			}
 		}
@@ -85,7 +86,7 @@ func TestNamedNetwork(t *testing.T) {
 	if err := syscall.Kill(parent(t, pid), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the record of the dead is gone", func() bool {
+	testutil.Eventually(t, "the record of the dead is gone", func() bool {
 		var list []struct{ Containers map[string]any }
 		if err := json.Unmarshal([]byte(u.ok("network", "inspect", "app")), &list); err != nil {
 			t.Fatal(err)
@@ -108,20 +109,20 @@ func TestConnect(t *testing.T) {
 	}
 	ask := func(from, whom string) string {
 		r := u.result("exec", from, "sh", "-c", "nc -w 2 "+whom+" 80 </dev/null")
-		return strings.TrimSpace(r.out)
+		return strings.TrimSpace(r.Out)
 	}
 	u.ok("run", "-d", "--name", "both", "--network", "front", "--network", "back", "busybox", "sleep", "1000")
 	for _, n := range []string{"front", "back"} {
-		eventually(t, "both reaches "+n, func() bool { return ask("both", "on-"+n) == "this is "+n })
+		testutil.Eventually(t, "both reaches "+n, func() bool { return ask("both", "on-"+n) == "this is "+n })
 	}
 	if got := ask("on-front", "on-back"); got != "" {
 		t.Errorf("front reaches back: %q", got)
 	}
 	u.ok("network", "connect", "--alias", "other", "front", "on-back")
 	for _, name := range []string{"on-back", "other"} {
-		eventually(t, "front reaches "+name, func() bool { return ask("on-front", name) == "this is back" })
+		testutil.Eventually(t, "front reaches "+name, func() bool { return ask("on-front", name) == "this is back" })
 	}
-	contains(t, u.ok("ps", "--format", "{{.Names}} {{.Networks}}"), "on-back back,front", "both front,back")
+	testutil.Contains(t, u.ok("ps", "--format", "{{.Names}} {{.Networks}}"), "on-back back,front", "both front,back")
 	id := u.ok("network", "inspect", "-f", "{{.Id}}", "front")
 	for _, v := range []string{"front", id, id[:12]} {
 		if got := strings.Fields(u.ok("ps", "--format", "{{.Names}}", "-f", "network="+v)); len(got) != 3 {
@@ -171,7 +172,7 @@ asyncio.run(main())
 		_, err := io.ReadFull(c, buf)
 		return err
 	}
-	eventually(t, "the server answers", func() bool {
+	testutil.Eventually(t, "the server answers", func() bool {
 		c, err := net.Dial("tcp", addr)
 		if err != nil {
 			return false

@@ -3,6 +3,7 @@
 package tutorial
 
 import (
+	"coracle/internal/testutil"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -23,7 +24,7 @@ import (
 // with the password s3cret, and lets the user trust it.
 func startRegistry(t *testing.T, u *user) string {
 	t.Helper()
-	addr := "127.0.0.1:" + freePort(t)
+	addr := "127.0.0.1:" + testutil.FreePort(t)
 	dir := filepath.Join(u.home, "registry")
 	cert, key := certificate(t)
 	certFile, keyFile := u.write("registry/cert.pem", cert), u.write("registry/key.pem", key)
@@ -43,7 +44,7 @@ auth: {htpasswd: {realm: test, path: %q}}
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	eventually(t, "the registry listens", func() bool {
+	testutil.Eventually(t, "the registry listens", func() bool {
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
 			c.Close()
@@ -79,4 +80,4 @@ func certificate(t *testing.T) (cert, key string) {
 }
 
 // noRegistry is an address at which nobody listens.
-func noRegistry(t *testing.T) string { return "127.0.0.1:" + freePort(t) }
+func noRegistry(t *testing.T) string { return "127.0.0.1:" + testutil.FreePort(t) }

@@ -3,6 +3,7 @@
 package tutorial
 
 import (
+	"coracle/internal/testutil"
 	"net"
 	"strings"
 	"testing"
@@ -17,10 +18,10 @@ func TestNetworkOfAnotherContainer(t *testing.T) {
 	two := u.ok("run", "-d", "--name", "two", "--network", "container:one", "busybox", "httpd", "-f", "-p", "80", "-h", "/etc")
 
 	// One network namespace, and the names that belong to it.
-	eventually(t, "the servers reach each other", func() bool {
+	testutil.Eventually(t, "the servers reach each other", func() bool {
 		a := u.result("exec", "two", "wget", "-qO-", "http://127.0.0.1:8000/hostname")
 		b := u.result("exec", "one", "wget", "-qO-", "http://localhost/hostname")
-		return a.out == "first\n" && b.out == "first\n"
+		return a.Out == "first\n" && b.Out == "first\n"
 	})
 	ns := u.ok("exec", "one", "readlink", "/proc/self/ns/net")
 	if got := u.ok("exec", "two", "readlink", "/proc/self/ns/net"); got != ns {
@@ -33,7 +34,7 @@ func TestNetworkOfAnotherContainer(t *testing.T) {
 		}
 	}
 	// What one publishes leads to two's server.
-	contains(t, get(t, "http://"+strings.Fields(u.ok("port", "one", "80/tcp"))[0]+"/hostname"), "first")
+	testutil.Contains(t, get(t, "http://"+strings.Fields(u.ok("port", "one", "80/tcp"))[0]+"/hostname"), "first")
 	if got := u.ok("inspect", "-f", "{{.HostConfig.NetworkMode}} {{.Config.Hostname}}", "two"); got != "container:"+one+" first" {
 		t.Errorf("inspect: %q", got)
 	}
@@ -43,8 +44,8 @@ func TestNetworkOfAnotherContainer(t *testing.T) {
 	}
 	// Both are restarted together, in whatever order they are named.
 	u.ok("restart", "-t", "0", "two", "one")
-	eventually(t, "the servers reach each other again", func() bool {
-		return u.result("exec", "one", "wget", "-qO-", "http://localhost/hostname").out == "first\n"
+	testutil.Eventually(t, "the servers reach each other again", func() bool {
+		return u.result("exec", "one", "wget", "-qO-", "http://localhost/hostname").Out == "first\n"
 	})
 
 	run := func(args ...string) []string {
@@ -79,7 +80,7 @@ func TestPublishUDP(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	eventually(t, "the server answers", func() bool {
+	testutil.Eventually(t, "the server answers", func() bool {
 		b := make([]byte, 64)
 		_, werr := c.Write([]byte("hello"))
 		_ = c.SetReadDeadline(time.Now().Add(time.Second))

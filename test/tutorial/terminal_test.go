@@ -3,6 +3,7 @@
 package tutorial
 
 import (
+	"coracle/internal/testutil"
 	"errors"
 	"fmt"
 	"os"
@@ -107,7 +108,7 @@ func (term *terminal) resize(rows, cols uint16) {
 // ends waits for the command, and checks that it gave the terminal back.
 func (term *terminal) ends(code int) {
 	term.t.Helper()
-	timer := time.AfterFunc(longest, func() { _ = term.cmd.Process.Kill() })
+	timer := time.AfterFunc(testutil.Longest, func() { _ = term.cmd.Process.Kill() })
 	err := term.cmd.Wait()
 	if !timer.Stop() {
 		term.t.Fatalf("%v hangs:\n%s", term.cmd.Args, term.screen())
@@ -136,11 +137,11 @@ func TestTerminalHasTheWindowsSize(t *testing.T) {
 	term.press("stty size\n")
 	term.expect("40 100")
 	term.resize(50, 120)
-	eventually(t, "the new size", func() bool {
-		term.press("stty size\n")
-		time.Sleep(50 * time.Millisecond) // for the answer; the next try waits for it anyway
-		return strings.Contains(term.screen(), "50 120")
-	})
+	for n := 0; !strings.Contains(term.screen(), "50 120") && n < 200; n++ {
+		term.press(fmt.Sprintf("stty size; echo asked-$((%d+0))-\n", n))
+		term.expect(fmt.Sprintf("asked-%d-", n))
+	}
+	term.expect("50 120")
 	term.press("sh -c 'echo u$((1))p; exec sleep 1000'\n")
 	term.expect("u1p")
 	term.press("\x03") // job control: Ctrl-C ends the sleep alone
@@ -213,18 +214,18 @@ func TestTerminalIsGivenBackWhenTheClientIsKilled(t *testing.T) {
 	term.press("\x18")
 	term.expect("read escape sequence")
 	term.ends(0)
-	eventually(t, "the process that was left is done", func() bool { return u.result("exec", "box", "test", "-e", "/done").code == 0 })
-	contains(t, u.ok("events", "--since", "1h", "--until", "0s", "--filter", "event=exec_detach"), "container exec_detach ")
+	testutil.Eventually(t, "the process that was left is done", func() bool { return u.result("exec", "box", "test", "-e", "/done").Code == 0 })
+	testutil.Contains(t, u.ok("events", "--since", "1h", "--until", "0s", "--filter", "event=exec_detach"), "container exec_detach ")
 	// So does one that nobody ever listened to.
 	u.ok("exec", "-d", "box", "sh", "-c", "sleep 0.2; echo out; echo err >&2; touch /done2")
-	eventually(t, "the detached process is done", func() bool { return u.result("exec", "box", "test", "-e", "/done2").code == 0 })
+	testutil.Eventually(t, "the detached process is done", func() bool { return u.result("exec", "box", "test", "-e", "/done2").Code == 0 })
 	u.ok("rm", "-f", "box")
 }
 
 func TestInitReapsForwardsAndEndsAsTheProgramDid(t *testing.T) {
 	u := newUser(t)
 	u.image("busybox.tar", "busybox")
-	run := func(args ...string) result {
+	run := func(args ...string) testutil.Result {
 		return u.result(append([]string{"run", "--rm", "--init", "--network", "none", "busybox"}, args...)...)
 	}
 	for _, tt := range []struct {
@@ -234,25 +235,25 @@ func TestInitReapsForwardsAndEndsAsTheProgramDid(t *testing.T) {
 		{[]string{"true"}, 0}, {[]string{"sh", "-c", "exit 42"}, 42}, {[]string{"sh", "-c", "kill -9 $$"}, 137}, {[]string{"sh", "-c", "kill -15 $$"}, 143},
 		{[]string{"nosuch"}, 127}, {[]string{"/etc/passwd"}, 126}, {[]string{"/etc"}, 126},
 	} {
-		if r := run(tt.args...); r.code != tt.code {
-			t.Errorf("run --init %v: exit code %d, want %d: %s", tt.args, r.code, tt.code, r.err)
+		if r := run(tt.args...); r.Code != tt.code {
+			t.Errorf("run --init %v: exit code %d, want %d: %s", tt.args, r.Code, tt.code, r.Err)
 		}
 	}
 	// Orphans become the children of pid 1, which must not leave them dead.
 	r := run("sh", "-c", "for i in 1 2 3; do (sleep 0.1 &); done; sleep 0.5; ps -o stat | grep -c Z")
-	if strings.TrimSpace(r.out) != "0" {
-		t.Errorf("%q zombies with --init, want none: %s", r.out, r.err)
+	if strings.TrimSpace(r.Out) != "0" {
+		t.Errorf("%q zombies with --init, want none: %s", r.Out, r.Err)
 	}
 	// It has no more rights than the program, and cannot be written through.
 	r = run("sh", "-c", `grep -E "^(Cap|Seccomp:|Uid|Gid)" /proc/1/status >/a; grep -E "^(Cap|Seccomp:|Uid|Gid)" /proc/self/status | diff /a - && echo same; echo x >/proc/1/exe || echo safe`)
-	contains(t, r.out, "same", "safe")
+	testutil.Contains(t, r.Out, "same", "safe")
 	u.ok("run", "-d", "--name", "trap", "--init", "--network", "none", "busybox", "sh", "-c", `trap "echo got it; exit 6" USR1; echo ready; while :; do sleep 0.05; done`)
-	eventually(t, "the trap is set", func() bool { return strings.Contains(u.result("logs", "trap").out, "ready") })
+	testutil.Eventually(t, "the trap is set", func() bool { return strings.Contains(u.result("logs", "trap").Out, "ready") })
 	u.ok("kill", "-s", "USR1", "trap")
 	if got := u.ok("wait", "trap"); got != "6" {
 		t.Errorf("exit code %s after SIGUSR1, want 6", got)
 	}
-	contains(t, u.ok("logs", "trap"), "got it")
+	testutil.Contains(t, u.ok("logs", "trap"), "got it")
 	if files, _ := filepath.Glob(filepath.Join(u.home, "root", "tmp", "*")); len(files) > 0 {
 		t.Errorf("left: %v", files)
 	}

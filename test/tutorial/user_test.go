@@ -3,10 +3,9 @@
 package tutorial
 
 import (
-	"bytes"
 	"context"
+	"coracle/internal/testutil"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -51,10 +50,10 @@ func newUser(t *testing.T) *user {
 // leave removes all that there is, and checks that nothing stays.
 func (u *user) leave() {
 	for _, list := range [][]string{{"rm", "-f", "-v"}, {"image", "rm", "-f"}} {
-		ids := strings.Fields(u.result(map[string][]string{"rm": {"ps", "-aq"}, "image": {"image", "ls", "-aq"}}[list[0]]...).out)
+		ids := strings.Fields(u.result(map[string][]string{"rm": {"ps", "-aq"}, "image": {"image", "ls", "-aq"}}[list[0]]...).Out)
 		if len(ids) > 0 {
-			if r := u.result(append(list, ids...)...); r.code != 0 {
-				u.t.Errorf("clean up: %v: %s", list, r.err)
+			if r := u.result(append(list, ids...)...); r.Code != 0 {
+				u.t.Errorf("clean up: %v: %s", list, r.Err)
 			}
 		}
 	}
@@ -79,65 +78,46 @@ func (u *user) leave() {
 	}
 }
 
-// result is what a command gave.
-type result struct {
-	out, err string
-	code     int
-}
-
-// longest is how long any one command may take before it counts as hung.
-const longest = 90 * time.Second
-
 func (u *user) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(u.bin, args...)
 	cmd.Env, cmd.Dir = u.env, u.home
 	return cmd
 }
 
-func (u *user) result(args ...string) result {
+func (u *user) result(args ...string) testutil.Result {
 	u.t.Helper()
 	return u.finish(u.command(args...))
 }
 
-func (u *user) finish(cmd *exec.Cmd) result {
+func (u *user) finish(cmd *exec.Cmd) testutil.Result {
 	u.t.Helper()
-	var out, errOut bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errOut
-	if err := cmd.Start(); err != nil {
-		u.t.Fatal(err)
+	r := testutil.Finish(cmd)
+	if strings.HasSuffix(r.Err, "it hangs") || cmd.Process == nil {
+		u.t.Fatalf("%v: %s", cmd.Args, r.All())
 	}
-	timer := time.AfterFunc(longest, func() { _ = cmd.Process.Kill() })
-	err := cmd.Wait()
-	if !timer.Stop() {
-		u.t.Fatalf("%v hangs\n%s%s", cmd.Args, out.String(), errOut.String())
-	}
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		u.t.Fatal(err)
-	}
-	return result{out.String(), errOut.String(), cmd.ProcessState.ExitCode()}
+	return r
 }
 
 // ok runs a command that must succeed, and returns what it printed, trimmed.
 func (u *user) ok(args ...string) string {
 	u.t.Helper()
 	r := u.result(args...)
-	if r.code != 0 {
-		u.t.Fatalf("coracle %s: exit code %d\n%s%s", strings.Join(args, " "), r.code, r.out, r.err)
+	if r.Code != 0 {
+		u.t.Fatalf("coracle %s: exit code %d\n%s%s", strings.Join(args, " "), r.Code, r.Out, r.Err)
 	}
-	return strings.TrimSpace(r.out)
+	return r.Text()
 }
 
 // fails runs a command that must fail with code and say each of the words.
 func (u *user) fails(code int, words []string, args ...string) {
 	u.t.Helper()
 	r := u.result(args...)
-	if r.code != code {
-		u.t.Errorf("coracle %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), r.code, code, r.out, r.err)
+	if r.Code != code {
+		u.t.Errorf("coracle %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), r.Code, code, r.Out, r.Err)
 	}
 	for _, w := range words {
-		if !strings.Contains(r.err, w) {
-			u.t.Errorf("coracle %s: does not say %q:\n%s", strings.Join(args, " "), w, r.err)
+		if !strings.Contains(r.Err, w) {
+			u.t.Errorf("coracle %s: does not say %q:\n%s", strings.Join(args, " "), w, r.Err)
 		}
 	}
 }
@@ -167,23 +147,12 @@ func (u *user) write(name, content string) string {
 	return path
 }
 
-// eventually asks until f says yes, 20 seconds at most.
-func eventually(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if f() {
-			return
-		}
-	}
-	t.Fatalf("never: %s", what)
-}
-
 // get fetches a URL as soon as somebody answers.
 func get(t *testing.T, url string) string {
 	t.Helper()
 	var body string
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialAsBrowser}}
-	eventually(t, "an answer from "+url, func() bool {
+	testutil.Eventually(t, "an answer from "+url, func() bool {
 		resp, err := client.Get(url)
 		if err != nil {
 			return false
@@ -209,24 +178,4 @@ func dialAsBrowser(ctx context.Context, network, addr string) (net.Conn, error) 
 		return d.DialContext(ctx, network, "127.0.0.1:"+port)
 	}
 	return conn, nil
-}
-
-// freePort finds a port that nobody listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
-}
-
-func contains(t *testing.T, text string, words ...string) {
-	t.Helper()
-	for _, w := range words {
-		if !strings.Contains(text, w) {
-			t.Errorf("does not contain %q:\n%s", w, text)
-		}
-	}
 }

@@ -3,6 +3,7 @@
 package tutorial
 
 import (
+	"coracle/internal/testutil"
 	"errors"
 	"os"
 	"path/filepath"
@@ -182,8 +183,8 @@ func TestDamagedVolumes(t *testing.T) {
 			t.Errorf("%s is not listed as damaged:\n%s", name, table)
 		}
 	}
-	contains(t, table, "local     good")
-	contains(t, u.ok("ps", "-a"), "box")
+	testutil.Contains(t, table, "local     good")
+	testutil.Contains(t, u.ok("ps", "-a"), "box")
 	u.fails(1, []string{"read volume null", "volume rm null"}, "volume", "inspect", "null")
 	u.fails(1, []string{"read volume used"}, "start", "box")
 	u.ok("run", "--rm", "--network", "none", "-v", "good:/g", "busybox", "true")
@@ -225,8 +226,8 @@ func TestNewVolumes(t *testing.T) {
 			t.Helper()
 			cmd := u.command()
 			cmd.Path, cmd.Args = "/bin/sh", []string{"sh", "-ec", "umask " + mask + "; " + script, "sh", u.bin}
-			if r := u.finish(cmd); r.code != 0 {
-				t.Fatalf("%s: %s%s", script, r.out, r.err)
+			if r := u.finish(cmd); r.Code != 0 {
+				t.Fatalf("%s: %s%s", script, r.Out, r.Err)
 			}
 		}
 		shell(`"$1" volume create plain; "$1" create --name box -v named:/d -v plain:/empty -v "$HOME/bind-` + mask + `":/b filled true`)
@@ -248,8 +249,8 @@ func TestNewVolumes(t *testing.T) {
 		t.Errorf("filled again: %q", got)
 	}
 	u.ok("rm", "-v", "box")
-	if r := u.result("run", "--network", "none", "filled", "/no/such/program"); r.code != 127 {
-		t.Errorf("a start that fails: %d %s", r.code, r.err)
+	if r := u.result("run", "--network", "none", "filled", "/no/such/program"); r.Code != 127 {
+		t.Errorf("a start that fails: %d %s", r.Code, r.Err)
 	}
 	if got := u.ok("volume", "ls", "-q"); got != "named" {
 		t.Errorf("volumes of a container that is gone: %q", got)
@@ -302,7 +303,7 @@ func TestVolumesAreRemovedAndUsed(t *testing.T) {
 	var removed, created int
 	for i := range 60 {
 		u.ok("volume", "create", "vol")
-		var rm, create result
+		var rm, create testutil.Result
 		var both sync.WaitGroup
 		both.Add(2)
 		go func() { defer both.Done(); rm = u.result("volume", "rm", "vol") }()
@@ -311,13 +312,13 @@ func TestVolumesAreRemovedAndUsed(t *testing.T) {
 			create = u.result("create", "--name", "box", "-v", "vol:/v", "busybox", "true")
 		}()
 		both.Wait()
-		if create.code != 0 {
-			t.Fatalf("create: %s", create.err)
+		if create.Code != 0 {
+			t.Fatalf("create: %s", create.Err)
 		}
-		if r := u.result("volume", "inspect", "vol"); r.code != 0 {
-			t.Errorf("round %d: the container has lost its volume (rm: %d %s)", i, rm.code, rm.err)
+		if r := u.result("volume", "inspect", "vol"); r.Code != 0 {
+			t.Errorf("round %d: the container has lost its volume (rm: %d %s)", i, rm.Code, rm.Err)
 		}
-		if rm.code == 0 {
+		if rm.Code == 0 {
 			removed++
 		} else {
 			created++

@@ -3,6 +3,7 @@
 package tutorial
 
 import (
+	"coracle/internal/testutil"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,7 +30,7 @@ func TestCtrlCAtAQuestion(t *testing.T) {
 		term.press("\x03")
 		term.ends(130)
 	}
-	contains(t, u.ok("volume", "ls", "-q"), "data")
+	testutil.Contains(t, u.ok("volume", "ls", "-q"), "data")
 	term := u.terminal("volume", "prune", "-a")
 	term.expect("[y/N] ")
 	term.press("y\n")
@@ -51,10 +52,10 @@ func TestSystemPruneAndDiskUse(t *testing.T) {
 	use := func() string {
 		return u.ok("system", "df", "--format", "{{.Type}}|{{.TotalCount}}|{{.Active}}|{{.Size}}|{{.Reclaimable}}")
 	}
-	contains(t, use(), "Images|1|1|", "Containers|1|0|3MB|3MB (100%)", "Local Volumes|2|2|12MB|0B (0%)", "Build Cache|0|0|0B|0B")
-	contains(t, u.ok("system", "df", "-v"), "Images space usage:", "busybox", "Containers space usage:", "done", "Local Volumes space usage:", "Build cache usage: 0B")
-	contains(t, u.ok("system", "df", "-v", "--format", "{{range .Volumes}}{{.Name}} {{.Links}} {{.Size}};{{end}}"), "named 1 5MB;")
-	contains(t, u.ok("system", "df", "--format", "json"), `"Type":"Images"`)
+	testutil.Contains(t, use(), "Images|1|1|", "Containers|1|0|3MB|3MB (100%)", "Local Volumes|2|2|12MB|0B (0%)", "Build Cache|0|0|0B|0B")
+	testutil.Contains(t, u.ok("system", "df", "-v"), "Images space usage:", "busybox", "Containers space usage:", "done", "Local Volumes space usage:", "Build cache usage: 0B")
+	testutil.Contains(t, u.ok("system", "df", "-v", "--format", "{{range .Volumes}}{{.Name}} {{.Links}} {{.Size}};{{end}}"), "named 1 5MB;")
+	testutil.Contains(t, u.ok("system", "df", "--format", "json"), `"Type":"Images"`)
 
 	dir := filepath.Join(u.home, "build")
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -66,18 +67,18 @@ func TestSystemPruneAndDiskUse(t *testing.T) {
 	u.ok("build", "-q", "--network", "none", "-t", "built", dir)
 	u.ok("rmi", "built")
 
-	contains(t, u.ok("system", "prune", "-f", "--filter", "label=nosuch"), "Total reclaimed space: 0B")
-	contains(t, u.ok("ps", "-a", "--format", "{{.Names}}"), "done")
-	contains(t, u.ok("system", "prune", "-f", "--filter", "until=1h"), "Total reclaimed space: 0B")
+	testutil.Contains(t, u.ok("system", "prune", "-f", "--filter", "label=nosuch"), "Total reclaimed space: 0B")
+	testutil.Contains(t, u.ok("ps", "-a", "--format", "{{.Names}}"), "done")
+	testutil.Contains(t, u.ok("system", "prune", "-f", "--filter", "until=1h"), "Total reclaimed space: 0B")
 	out := u.ok("system", "prune", "-f", "--volumes")
-	contains(t, out, "Deleted Containers:\n", "Deleted Networks:\nunused\n", "Deleted Volumes:\n", "Total reclaimed space: ")
+	testutil.Contains(t, out, "Deleted Containers:\n", "Deleted Networks:\nunused\n", "Deleted Volumes:\n", "Total reclaimed space: ")
 	if strings.HasSuffix(out, "Total reclaimed space: 0B") {
 		t.Error("the prune has freed nothing:", out)
 	}
-	contains(t, use(), "Images|1|0|", "Containers|0|0|0B|0B", "Local Volumes|1|0|5MB|5MB (100%)", "Build Cache|0|0|0B|0B")
-	contains(t, u.ok("system", "prune", "-af"), "untagged: busybox:latest")
-	contains(t, u.ok("volume", "prune", "-af"), "Total reclaimed space: 5MB")
-	contains(t, use(), "Images|0|0|0B|0B", "Local Volumes|0|0|0B|0B")
+	testutil.Contains(t, use(), "Images|1|0|", "Containers|0|0|0B|0B", "Local Volumes|1|0|5MB|5MB (100%)", "Build Cache|0|0|0B|0B")
+	testutil.Contains(t, u.ok("system", "prune", "-af"), "untagged: busybox:latest")
+	testutil.Contains(t, u.ok("volume", "prune", "-af"), "Total reclaimed space: 5MB")
+	testutil.Contains(t, use(), "Images|0|0|0B|0B", "Local Volumes|0|0|0B|0B")
 }
 
 // TestEventsOfEverything checks which events the commands leave, in order.
@@ -112,10 +113,10 @@ func TestEventsOfEverything(t *testing.T) {
 			t.Errorf("events of %s:\n got %s\nwant %s", kind, got, want)
 		}
 	}
-	contains(t, strings.Join(strings.Fields(past("{{.Action}}", "type=image")), " "), "tag tag save load tag untag untag delete")
-	contains(t, past("{{json .Actor.Attributes}}", "event=commit"), `"comment":"why"`, `"imageID":"sha256:`, `"imageRef":"made:1"`)
-	contains(t, past("{{json .Actor.Attributes}}", "event=mount"), `"destination":"/v"`, `"read/write":"true"`, `"container":"`)
-	contains(t, past("{{.Actor.ID}} {{.Actor.Attributes.name}} {{.Actor.Attributes.type}}", "event=connect"), " net bridge")
+	testutil.Contains(t, strings.Join(strings.Fields(past("{{.Action}}", "type=image")), " "), "tag tag save load tag untag untag delete")
+	testutil.Contains(t, past("{{json .Actor.Attributes}}", "event=commit"), `"comment":"why"`, `"imageID":"sha256:`, `"imageRef":"made:1"`)
+	testutil.Contains(t, past("{{json .Actor.Attributes}}", "event=mount"), `"destination":"/v"`, `"read/write":"true"`, `"container":"`)
+	testutil.Contains(t, past("{{.Actor.ID}} {{.Actor.Attributes.name}} {{.Actor.Attributes.type}}", "event=connect"), " net bridge")
 	if got := past("{{.Action}}", "daemon=x"); got != "" {
 		t.Errorf("events of a daemon: %s", got)
 	}

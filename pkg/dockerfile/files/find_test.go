@@ -52,7 +52,7 @@ func TestSources(t *testing.T) {
 		{nil, "none/*", "lstat /none: no such file or directory"},
 		{nil, "none", notFound + `"/none": not found`},
 		{nil, "a.go/x", notFound + `"/a.go/x": not found`},
-		{nil, "a[", notFound[:len(notFound)] + "syntax error in pattern"},
+		{nil, "a[", notFound + "syntax error in pattern"},
 		{nil, "d", ". e.go f f/g.txt"},
 		{[]string{"node_modules", "*.txt"}, ".", ". a.go b.go d d/e.go d/f d/f/g.txt"},
 		{[]string{"**/*.txt"}, "d", ". e.go f"},
