@@ -24,14 +24,13 @@ const (
 	longestTest = 560  // lines of a file of tests: tables are long
 	longFunc    = 45   // lines of the function that 95 of 100 are shorter than
 	mostMethods = 40   // of one type
-	cliLines    = 9830 // of pkg/cli without what is below it
+	cliLines    = 9150 // of pkg/cli without what is below it
 )
 
 // tooLarge are the files and types past the limits, with how large they may be until
 // they are cut.
 var tooLarge = map[string]int{
-	"pkg/container/client.go": 433, "pkg/dockerfile/stage.go": 430, "pkg/container.Store": 85, "pkg/container/supervise.supervisor": 63, "pkg/overlay.Store": 51,
-	"pkg/dockerfile.builder": 69,
+	"pkg/container/client.go": 433, "pkg/container.Store": 85, "pkg/container/supervise.supervisor": 63, "pkg/overlay.Store": 51,
 }
 
 // named is a number of lines or methods and what has it.
