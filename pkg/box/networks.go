@@ -262,6 +262,7 @@ func (b *Box) Unpublish() error {
 	}
 	for _, l := range b.links {
 		if l.member != nil {
+			b.names.Remove(l.member) // it answers no more, and is closed by Leave
 			errs = append(errs, l.member.Leave())
 			l.member = nil
 		}

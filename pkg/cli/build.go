@@ -110,9 +110,9 @@ func buildOptions(e *command.Env, c *cli.Context) (dockerfile.Options, error) {
 		}
 	}
 	switch o.Network = c.String("network"); o.Network {
-	case "default", "bridge":
+	case "default", network.Bridge:
 		o.Network = ""
-	case "", "none", "host":
+	case "", network.None, network.Host:
 	default:
 		return o, fmt.Errorf("network mode %q not supported by a build: use default, none or host", o.Network)
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/docker"
+	"coracle/pkg/network"
 	"coracle/pkg/oci"
 )
 
@@ -215,7 +215,7 @@ func imageNames(e *command.Env) []string {
 }
 
 func networkNamesHere(e *command.Env) []string {
-	list := docker.Predefined()
+	list := network.Predefined()
 	if nets, err := networks(e); err == nil {
 		all, _ := nets.List()
 		for _, w := range all {

@@ -68,7 +68,7 @@ func askNetworks(c *cli.Context, q *docker.CreateRequest) error {
 			return badFlag("network", v, err)
 		}
 		if name == "default" {
-			name = "bridge"
+			name = nets.Bridge
 		}
 		if n.EndpointsConfig[name] != nil {
 			return command.Errorf("network %q is specified multiple times", name)
@@ -76,7 +76,7 @@ func askNetworks(c *cli.Context, q *docker.CreateRequest) error {
 		n.EndpointsConfig[name], n.Order = end, append(n.Order, name)
 	}
 	if len(n.Order) == 0 {
-		n.Order, n.EndpointsConfig["bridge"] = []string{"bridge"}, &network.EndpointSettings{}
+		n.Order, n.EndpointsConfig[nets.Bridge] = []string{nets.Bridge}, &network.EndpointSettings{}
 	}
 	if len(n.Order) > 1 && slices.ContainsFunc(n.Order, func(name string) bool { return !moby.NetworkMode(name).IsUserDefined() }) {
 		return command.Errorf("conflicting options: cannot attach both user-defined and non-user-defined network-modes")

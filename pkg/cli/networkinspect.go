@@ -32,7 +32,7 @@ func inspectNetwork(ctx context.Context, e *command.Env, arg string) (*docker.Ne
 	}
 	w, err := nets.Lookup(arg)
 	var missing *network.NotFoundError
-	for _, name := range docker.Predefined() {
+	for _, name := range network.Predefined() {
 		if arg == name || errors.As(err, &missing) && arg != "" && strings.HasPrefix(docker.PredefinedID(name), arg) {
 			cs, err := e.Containers()
 			if err != nil {

@@ -57,7 +57,7 @@ func networkListCommand(e *command.Env) *cli.Command {
 					rows = append(rows, formatter.NetworkRow(n, !c.Bool("no-trunc")))
 				}
 			}
-			for _, name := range docker.Predefined() {
+			for _, name := range network.Predefined() {
 				add(docker.PredefinedNetwork(name, bridge, began, nil), true)
 			}
 			for _, w := range list {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/docker"
 	"coracle/pkg/events"
 	"coracle/pkg/network"
 )
@@ -35,11 +34,11 @@ func networkRemoveCommand(e *command.Env) *cli.Command {
 				args = slices.DeleteFunc(args, func(arg string) bool {
 					_, err := nets.Lookup(arg)
 					var missing *network.NotFoundError
-					return errors.As(err, &missing) && !slices.Contains(docker.Predefined(), arg)
+					return errors.As(err, &missing) && !slices.Contains(network.Predefined(), arg)
 				})
 			}
 			return command.Each(e, args, func(arg string) error {
-				for _, p := range docker.Predefined() {
+				for _, p := range network.Predefined() {
 					if arg == p {
 						return fmt.Errorf("%s is a pre-defined network and cannot be removed", arg)
 					}

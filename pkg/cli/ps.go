@@ -17,6 +17,7 @@ import (
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
+	"coracle/pkg/network"
 )
 
 func psCommand(e *command.Env, name string, aliases ...string) *cli.Command {
@@ -114,7 +115,7 @@ func filterContainers(e *command.Env, list []*container.Container, f docker.Filt
 
 // networksOf are the names of networks that have v for their ID, or begin with it.
 func networksOf(e *command.Env, v string) (names []string) {
-	for _, name := range docker.Predefined() {
+	for _, name := range network.Predefined() {
 		if v != "" && strings.HasPrefix(docker.PredefinedID(name), v) {
 			names = append(names, name)
 		}

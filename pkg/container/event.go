@@ -24,11 +24,11 @@ func (s *Store) Event(r *Record, action string, more map[string]string) {
 
 // networkEvent writes down that a container came to a network, or left it.
 func (s *Store) networkEvent(id, action, name string) {
-	actor, kind := PredefinedNetworkID(name), "bridge"
+	actor, kind := PredefinedNetworkID(name), network.Bridge
 	switch name {
 	case network.Bridge:
 	case network.Host:
-		kind = "host"
+		kind = network.Host
 	case network.None:
 		kind = "null"
 	default:

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/cgroup"
+	"coracle/pkg/network"
 )
 
 // Usage is what a running container uses at a moment.
@@ -47,7 +48,7 @@ func (c *Container) Usage() (Usage, error) {
 			u.MemoryLimit = HostMemory()
 		}
 	}
-	if c.Net.Mode != "host" { // all that the host sends is not the container's
+	if c.Net.Mode != network.Host { // all that the host sends is not the container's
 		u.Received, u.Sent = traffic(c.State.Pid)
 	}
 	return u, nil

@@ -130,7 +130,7 @@ func TestPredefinedNetworks(t *testing.T) {
 
 func TestPredefinedIDs(t *testing.T) {
 	seen := map[string]bool{}
-	for _, name := range Predefined() {
+	for _, name := range network.Predefined() {
 		id := PredefinedID(name)
 		if len(id) != 64 || seen[id] {
 			t.Errorf("%s: %s", name, id)

@@ -122,7 +122,7 @@ func hostConfig(c *container.Container) *HostConfig {
 		conf.Init = &c.Life.Init
 	}
 	if !f.Privileged && !f.UnmaskPaths {
-		conf.MaskedPaths, conf.ReadonlyPaths = spec.Masked(n.Mode == hostNetwork)
+		conf.MaskedPaths, conf.ReadonlyPaths = spec.Masked(n.Mode == network.Host)
 	}
 	binds(c.Mounts, conf)
 	return conf

@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/image"
+	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/volume"
 
 	"coracle/pkg/container"
 	"coracle/pkg/events"
+	nets "coracle/pkg/network"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 )
@@ -61,23 +63,8 @@ func ContainerFilters(list []string) (Filters, error) {
 
 // portRange reads PORT[-PORT][/PROTO].
 func portRange(v string) (low, high uint16, proto string, err error) {
-	ports, proto, has := strings.Cut(v, "/")
-	if !has {
-		proto = "tcp"
-	}
-	first, last, isRange := strings.Cut(ports, "-")
-	if !isRange {
-		last = first
-	}
-	a, err := strconv.ParseUint(first, 10, 16)
-	if err != nil {
-		return 0, 0, "", err
-	}
-	b, err := strconv.ParseUint(last, 10, 16)
-	if err == nil && b < a {
-		err = invalid("the range ends before it begins")
-	}
-	return uint16(a), uint16(b), proto, err
+	r, err := network.ParsePortRange(v)
+	return r.Start(), r.End(), string(r.Proto()), err
 }
 
 // matchPort reports whether a port is in what a filter says.
@@ -201,7 +188,7 @@ func NetworkFilters(list []string) (Filters, error) {
 // always there count as used.
 func (f Filters) MatchNetwork(n *Network, used bool) bool {
 	kind := "custom"
-	if slices.Contains(Predefined(), n.Name) {
+	if slices.Contains(nets.Predefined(), n.Name) {
 		kind, used = "builtin", true
 	}
 	dangling, _ := f.Bool("dangling")

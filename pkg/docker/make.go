@@ -59,9 +59,9 @@ func refuseNetwork(q NetworkRequest) error {
 		driver = q.IPAM.Driver
 	}
 	switch {
-	case q.Driver == hostNetwork, q.Driver == "null":
+	case q.Driver == nets.Host, q.Driver == "null":
 		return refuse(Forbidden, "only one instance of %q network is allowed", q.Driver)
-	case driver != "" && driver != bridgeNetwork:
+	case driver != "" && driver != nets.Bridge:
 		return refuse(NotFound, "could not find plugin %s in v1 plugin registry: plugin %q not found", driver, driver)
 	case q.IPAM != nil && q.IPAM.Driver != "" && q.IPAM.Driver != "default":
 		return refuse(NotFound, "could not find plugin %s in v1 plugin registry: plugin %q not found", q.IPAM.Driver, q.IPAM.Driver)

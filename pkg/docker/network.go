@@ -16,13 +16,6 @@ import (
 	nets "coracle/pkg/network"
 )
 
-// The networks that are always there.
-const (
-	bridgeNetwork = "bridge"
-	hostNetwork   = "host"
-	noNetwork     = "none"
-)
-
 // localScope is the scope of what is on one host.
 const localScope = "local"
 
@@ -102,7 +95,7 @@ func networkSettings(c *container.Container, at Places) *NetworkSettings {
 			NetworkID: at.network(e.Network), EndpointID: a.EndpointID, Gateway: a.Gateway, IPAddress: a.IPAddress, IPPrefixLen: a.IPPrefixLen,
 			IPv6Gateway: a.IPv6Gateway, GlobalIPv6Address: a.GlobalIPv6Address, GlobalIPv6PrefixLen: a.GlobalIPv6PrefixLen,
 		}
-		if e.Network != bridgeNetwork && c.Net.Own() {
+		if e.Network != nets.Bridge && c.Net.Own() {
 			end.DNSNames = nets.Member{Container: c.ID, Name: c.Name, Hostname: c.Process.Hostname, Aliases: e.Aliases}.Names()
 		}
 		s.Networks[e.Network] = end
@@ -221,7 +214,7 @@ type Member struct {
 // InspectNetwork is the answer about a network that somebody made.
 func InspectNetwork(w nets.Network, members []nets.Member) *Network {
 	n := &Network{
-		Name: w.Name, ID: w.ID, Created: w.Created, Scope: localScope, Driver: bridgeNetwork, EnableIPv4: true, EnableIPv6: w.Subnet6.IsValid(),
+		Name: w.Name, ID: w.ID, Created: w.Created, Scope: localScope, Driver: nets.Bridge, EnableIPv4: true, EnableIPv6: w.Subnet6.IsValid(),
 		IPAM:     IPAM{Driver: "default", Options: map[string]string{}, Config: []Pool{{Subnet: w.Subnet.String(), IPRange: prefixText(w.Range), Gateway: w.Gateway.String()}}},
 		Internal: w.Internal, Containers: map[string]Member{}, Options: map[string]string{}, Labels: table(w.Labels),
 	}
@@ -241,13 +234,10 @@ func InspectNetwork(w nets.Network, members []nets.Member) *Network {
 	return n
 }
 
-// Predefined are the networks that are always there, in the order of lists.
-func Predefined() []string { return []string{bridgeNetwork, hostNetwork, noNetwork} }
-
 // PredefinedID is the same on every host: a network that nobody made has no ID
 // of its own. It is "" for other names.
 func PredefinedID(name string) string {
-	if !slices.Contains(Predefined(), name) {
+	if !slices.Contains(nets.Predefined(), name) {
 		return ""
 	}
 	return container.PredefinedNetworkID(name)
@@ -272,9 +262,9 @@ func PredefinedNetwork(name string, bridge nets.Place, created time.Time, all []
 		}
 	}
 	switch name {
-	case noNetwork:
+	case nets.None:
 		n.Driver = "null"
-	case bridgeNetwork:
+	case nets.Bridge:
 		n.IPAM.Config = append(n.IPAM.Config, Pool{Subnet: bridge.Address.Masked().String(), Gateway: bridge.Gateway.String()})
 		if bridge.Address6.IsValid() {
 			n.EnableIPv6 = true

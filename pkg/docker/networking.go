@@ -48,7 +48,7 @@ func (q *CreateRequest) places() []place {
 // networkMode is the name of a network mode.
 func networkMode(m moby.NetworkMode) string {
 	if m == "" || m.IsDefault() {
-		return bridgeNetwork
+		return nets.Bridge
 	}
 	return string(m)
 }
@@ -70,7 +70,7 @@ func (d *draft) setNetworks() error {
 		if i == 0 {
 			n.Mode = name
 		}
-		if p.name != bridgeNetwork && !moby.NetworkMode(p.name).IsUserDefined() {
+		if p.name != nets.Bridge && !moby.NetworkMode(p.name).IsUserDefined() {
 			continue
 		}
 		if n.On(name) >= 0 {
@@ -294,7 +294,7 @@ func (d *draft) setPorts() error {
 	if n.PublishAll = q.HostConfig.PublishAllPorts; n.PublishAll {
 		publishExposed(n)
 	}
-	if n.Mode != hostNetwork {
+	if n.Mode != nets.Host {
 		return nil
 	}
 	if len(n.Publish) > 0 {

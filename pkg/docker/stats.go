@@ -6,6 +6,7 @@ import (
 	moby "github.com/moby/moby/api/types/container"
 
 	"coracle/pkg/container"
+	nets "coracle/pkg/network"
 )
 
 // StatsResponse is what a container used (GET /containers/{id}/stats).
@@ -30,7 +31,7 @@ func Stats(c *container.Container, now, before *container.Usage, cpus int) Stats
 		s.PidsStats.Limit = uint64(c.Limits.Cgroup.PidsLimit)
 	}
 	s.BlkioStats.IoServiceBytesRecursive = []moby.BlkioStatEntry{{Op: "read", Value: now.Read}, {Op: "write", Value: now.Written}}
-	if c.Net.Mode != hostNetwork && c.Net.Mode != noNetwork { // one interface, however many networks
+	if c.Net.Mode != nets.Host && c.Net.Mode != nets.None { // one interface, however many networks
 		s.Networks = map[string]moby.NetworkStats{"eth0": {RxBytes: now.Received, TxBytes: now.Sent}}
 	}
 	return s

@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-
-	"coracle/pkg/slirp/dns"
 )
 
 func resolvConf(t testing.TB, servers ...string) string {
@@ -66,8 +64,9 @@ func TestDNS(t *testing.T) {
 	dnsServer(t, "127.0.0.54", func([]byte) []byte { return nil })
 	dnsServer(t, "127.0.0.55", respond("failure", rcodeServFail))
 	dnsServer(t, "127.0.0.56", func(q []byte) []byte { return q[:5] }) // no message
-	var conf string
-	b := newBox(t, func(c *Config) { conf = resolvConf(t, "127.0.0.53"); c.ResolvConf = conf })
+	conf := resolvConf(t, "127.0.0.53")
+	start := func() *box { return newBox(t, func(c *Config) { c.ResolvConf = conf }) }
+	b := start()
 	number := byte(0)
 	ask := func(kind byte) (string, time.Duration) {
 		t.Helper()
@@ -104,7 +103,7 @@ func TestDNS(t *testing.T) {
 		}
 	}
 	for _, other := range []string{"127.0.0.54", "127.0.0.55", "127.0.0.56", "127.0.0.57"} {
-		b.net.dns = dns.NewResolver(b.net.closing(), conf, nil, false) // as if nobody had answered yet
+		b = start() // where nobody has answered yet
 		use(other, "127.0.0.53")
 		got, d := ask(1)
 		if got != "one" || d > time.Second {

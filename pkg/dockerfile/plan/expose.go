@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strconv"
 	"strings"
+
+	"github.com/moby/moby/api/types/network"
 )
 
 // exposed reads [[IP:]HOSTPORT:]PORT[-END][/PROTO] into the form that
@@ -63,15 +64,8 @@ func splitPort(spec string) (ip, host, port string) {
 	return strings.Join(f[:n-2], ":"), f[n-2], f[n-1]
 }
 
+// portRange reads PORT[-END].
 func portRange(ports string) (first, last int, ok bool) {
-	a, z, isRange := strings.Cut(ports, "-")
-	if !isRange {
-		z = a
-	}
-	low, err := strconv.ParseUint(a, 10, 16)
-	if err != nil {
-		return 0, 0, false
-	}
-	high, err := strconv.ParseUint(z, 10, 16)
-	return int(low), int(high), err == nil && low <= high
+	r, err := network.ParsePortRange(ports)
+	return int(r.Start()), int(r.End()), err == nil && !strings.Contains(ports, "/")
 }
