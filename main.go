@@ -13,9 +13,12 @@ import (
 
 	"coracle/pkg/cli"
 	"coracle/pkg/cli/command"
+	"coracle/pkg/container"
 	"coracle/pkg/container/supervise"
+	"coracle/pkg/image"
 	"coracle/pkg/ns"
 	_ "coracle/pkg/ns/first" // begins the stages that become a container's program
+	"coracle/pkg/worker"
 )
 
 func main() {
@@ -33,6 +36,7 @@ func main() {
 // become a container's program begin in package first.
 var stages = map[string]func() int{
 	ns.StageSupervise: supervise.Main,
+	ns.StageWorker:    func() int { return worker.Main(image.Ops(container.ImageUsers)...) },
 	ns.StageEnter:     enter,
 }
 

@@ -34,7 +34,7 @@ func Main(ctx context.Context, call command.Call) int {
 		// Whoever writes the store tidies up before it ends. Elsewhere a signal
 		// does what it always does, or the command sees to it.
 		var stop func()
-		ctx, stop = untilSignal(ctx)
+		ctx, stop = command.UntilSignal(ctx)
 		defer stop()
 		signal.Ignore(unix.SIGPIPE) // which does not end the init of a pid namespace
 	} else {
@@ -55,9 +55,9 @@ func Main(ctx context.Context, call command.Call) int {
 			code = report(e, command.Errorf("%v", err))
 		}
 	}
-	var ended *signalError
+	var ended *command.SignalError
 	if errors.As(context.Cause(ctx), &ended) {
-		return 128 + int(ended.signal)
+		return 128 + int(ended.Signal)
 	}
 	return code
 }
@@ -140,12 +140,11 @@ func hideHelp(cmds []*cli.Command) {
 // hiddenCommands are what coracle asks of itself.
 func hiddenCommands(e *command.Env) []*cli.Command {
 	return []*cli.Command{
-		pullForRunCommand(e), ociCommand(e), completeCommand(e),
+		ociCommand(e), completeCommand(e),
 		{Name: "__commands", Hidden: true, Flags: []cli.Flag{flags.Bool("options", nil, "")}, Action: func(c *cli.Context) error {
 			commandTable(e, c.Bool("options"))
 			return nil
 		}},
-		{Name: "__reindex", Hidden: true, Action: func(*cli.Context) error { return reindex(e) }},
 		{Name: "__sizes", Hidden: true, Action: func(*cli.Context) error { return printSizes(e) }},
 		{Name: "__fill", Hidden: true, Action: func(c *cli.Context) error { return fillInside(c.Context, e, c.Args().First()) }},
 		{Name: "__sweep", Hidden: true, Action: func(*cli.Context) error { return sweep(e) }},

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -42,13 +43,13 @@ func commitCommand(e *command.Env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return command.OnImages(e, c.Context, func(s *image.Store) error { return runCommit(e, c, s, cs, ctr) })
+			return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error { return runCommit(ctx, e, c, s, cs, ctr) })
 		},
 	}
 }
 
-func runCommit(e *command.Env, c *cli.Context, s *image.Store, cs *container.Store, ctr *container.Container) error {
-	if _, err := s.Details(c.Context, ctr.ImageID); err != nil {
+func runCommit(ctx context.Context, e *command.Env, c *cli.Context, s *image.Store, cs *container.Store, ctr *container.Container) error {
+	if _, err := s.Details(ctx, ctr.ImageID); err != nil {
 		return fmt.Errorf("the image of container %s is gone: %w", ctr.Name, err)
 	}
 	r := image.CommitRequest{
@@ -58,7 +59,7 @@ func runCommit(e *command.Env, c *cli.Context, s *image.Store, cs *container.Sto
 	if err := applyChanges(&r.Config, c.StringSlice("change")); err != nil {
 		return err
 	}
-	made, err := s.Commit(c.Context, r)
+	made, err := s.Commit(ctx, r)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@
 //
 // To add a command: write xCommand(e *env) *cli.Command in a file of its own,
 // name it in the list in app.go, and if options stop at its first argument, in
-// the table in args.go. A command that writes the image store begins its work
-// with e.inside, which runs it again inside the user namespace.
+// the table in args.go. What changes images is done by onImages, and goes
+// to a worker inside the user namespace from there; what else needs that namespace
+// begins its work with e.inside, which runs it again in there.
 package cli

@@ -3,8 +3,8 @@
 package cli
 
 import (
+	"context"
 	"errors"
-	"slices"
 
 	"coracle/pkg/cli/command"
 
@@ -12,10 +12,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/container"
 	"coracle/pkg/docker"
 	"coracle/pkg/image"
-	"coracle/pkg/overlay"
 )
 
 func pruneImagesCommand(e *command.Env) *cli.Command {
@@ -42,20 +40,13 @@ func pruneImagesCommand(e *command.Env) *cli.Command {
 			if ok, err := command.Agreed(e, c, warning); !ok || err != nil {
 				return err
 			}
-			return insideForced(e, func(st *overlay.Store) error {
+			return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error {
 				return pruneAll(e, c, f, func(e *command.Env, c *cli.Context, f docker.Filters) (pruned, error) {
-					return pruneImages(e, c, image.Within(st, container.ImageUsers), f)
+					return pruneImages(ctx, e, c, s, f)
 				})
 			})
 		},
 	}
-}
-
-// insideForced is inside for a command that has been agreed to: it does not ask
-// again.
-func insideForced(e *command.Env, f func(*overlay.Store) error) error {
-	e.Args = append(slices.DeleteFunc(slices.Clone(e.Args), func(a string) bool { return a == "-f" || a == "--force" }), "--force")
-	return e.Inside(f)
 }
 
 // everyImage reports whether images with names are pruned, too.
@@ -64,9 +55,9 @@ func everyImage(c *cli.Context, f docker.Filters) (bool, error) {
 	return c.Bool("all") || dangling != nil && !*dangling, err
 }
 
-func pruneImages(e *command.Env, c *cli.Context, s *image.Store, f docker.Filters) (pruned, error) {
+func pruneImages(ctx context.Context, e *command.Env, c *cli.Context, s *image.Store, f docker.Filters) (pruned, error) {
 	p := pruned{heading: "Deleted Images:"}
-	ix, err := s.Index(c.Context)
+	ix, err := s.Index(ctx)
 	if err != nil {
 		return p, err
 	}
@@ -79,7 +70,7 @@ func pruneImages(e *command.Env, c *cli.Context, s *image.Store, f docker.Filter
 			r.IDs = append(r.IDs, img.ID)
 		}
 	}
-	got, err := s.Prune(c.Context, r)
+	got, err := s.Prune(ctx, r)
 	for _, i := range got.Items {
 		p.lines = append(p.lines, deletedLine(i, "untagged: ", "deleted: "))
 	}

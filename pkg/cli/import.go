@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -28,12 +29,12 @@ func importCommand(e *command.Env) *cli.Command {
 			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 2); err != nil {
 				return err
 			}
-			return command.OnImages(e, c.Context, func(s *image.Store) error { return runImport(e, c, s) })
+			return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error { return runImport(ctx, e, c, s) })
 		},
 	}
 }
 
-func runImport(e *command.Env, c *cli.Context, s *image.Store) error {
+func runImport(ctx context.Context, e *command.Env, c *cli.Context, s *image.Store) error {
 	in := e.Stdin
 	if name := c.Args().First(); name != "-" {
 		f, err := os.Open(name)
@@ -47,7 +48,7 @@ func runImport(e *command.Env, c *cli.Context, s *image.Store) error {
 	if err := applyChanges(&r.Config, c.StringSlice("change")); err != nil {
 		return err
 	}
-	id, err := s.Import(c.Context, r, in)
+	id, err := s.Import(ctx, r, in)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"os"
 
 	"coracle/pkg/cli/command"
@@ -31,12 +32,12 @@ func loadCommand(e *command.Env) *cli.Command {
 			if c.String("input") == "" && command.IsTerminal(e.Stdin) {
 				return command.Errorf("requested load from stdin, but stdin is empty")
 			}
-			return command.OnImages(e, c.Context, func(s *image.Store) error { return runLoad(e, c, s) })
+			return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error { return runLoad(ctx, e, c, s) })
 		},
 	}
 }
 
-func runLoad(e *command.Env, c *cli.Context, s *image.Store) error {
+func runLoad(ctx context.Context, e *command.Env, c *cli.Context, s *image.Store) error {
 	in := e.Stdin
 	if name := c.String("input"); name != "" {
 		f, err := os.Open(name)
@@ -47,7 +48,7 @@ func runLoad(e *command.Env, c *cli.Context, s *image.Store) error {
 		in = f
 	}
 	show, layers := progress.NewTransfer(e.Stdout.File), !c.Bool("quiet") && command.IsTerminal(e.Stdout)
-	_, err := s.Load(c.Context, image.LoadRequest{Platform: c.String("platform")}, in, func(ev oci.Event) {
+	_, err := s.Load(ctx, image.LoadRequest{Platform: c.String("platform")}, in, func(ev oci.Event) {
 		if layers || ev.Layer == "" {
 			show.Event(ev)
 		}

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -44,11 +45,11 @@ func runPull(e *command.Env, c *cli.Context, ref oci.Ref) error {
 	if all && (ref.TaggedIn(arg) || ref.Digest() != "") {
 		return command.Errorf("tag can't be used with --all-tags/-a")
 	}
-	return command.OnImages(e, c.Context, func(s *image.Store) error {
+	return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error {
 		if !all && ref.Digest() == "" && !ref.TaggedIn(arg) && !c.Bool("quiet") {
 			fmt.Fprintln(e.Stdout, "Using default tag: latest")
 		}
-		got, err := s.Pull(c.Context, image.PullRequest{Name: arg, AllTags: all, Platform: c.String("platform"), Access: command.Access(e)}, transferOn(e.Stdout.File, c.Bool("quiet")))
+		got, err := s.Pull(ctx, image.PullRequest{Name: arg, AllTags: all, Platform: c.String("platform"), Access: command.Access(e)}, transferOn(e.Stdout.File, c.Bool("quiet")))
 		for _, p := range got {
 			fmt.Fprintln(e.Stdout, p.Name)
 		}
@@ -62,18 +63,4 @@ func transferOn(f *os.File, quiet bool) func(oci.Event) {
 		return nil
 	}
 	return progress.NewTransfer(f).Event
-}
-
-// pullForRunCommand is what pullForRun calls.
-func pullForRunCommand(e *command.Env) *cli.Command {
-	return &cli.Command{
-		Name: "__pull", Hidden: true,
-		Flags: []cli.Flag{flags.Bool("quiet", nil, ""), flags.Text("platform", nil, "")},
-		Action: func(c *cli.Context) error {
-			return command.OnImages(e, c.Context, func(s *image.Store) error {
-				_, err := s.Pull(c.Context, image.PullRequest{Name: c.Args().First(), Platform: c.String("platform"), Access: command.Access(e)}, transferOn(e.Stderr, c.Bool("quiet")))
-				return err
-			})
-		},
-	}
 }

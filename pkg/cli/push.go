@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 
 	"coracle/pkg/cli/command"
@@ -45,11 +46,11 @@ func runPush(e *command.Env, c *cli.Context, ref oci.Ref) error {
 	if all && tagged {
 		return command.Errorf("tag can't be used with --all-tags/-a")
 	}
-	return command.OnImages(e, c.Context, func(s *image.Store) error {
+	return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error {
 		if !tagged && !all && !quiet {
 			fmt.Fprintln(e.Stdout, "Using default tag: latest")
 		}
-		sent, err := s.Push(c.Context, image.PushRequest{Name: c.Args().First(), AllTags: all, Platforms: givenPlatform(c), Access: command.Access(e)}, transferOn(e.Stdout.File, quiet))
+		sent, err := s.Push(ctx, image.PushRequest{Name: c.Args().First(), AllTags: all, Platforms: givenPlatform(c), Access: command.Access(e)}, transferOn(e.Stdout.File, quiet))
 		for _, p := range sent {
 			if quiet {
 				fmt.Fprintln(e.Stdout, p.Name)

@@ -21,7 +21,9 @@ func resolveForRun(ctx context.Context, e *command.Env, d state.Dirs, arg, platf
 	default:
 		return nil, overlay.Details{}, command.Errorf("invalid pull option: '%s': must be one of \"always\", \"missing\" or \"never\"", pull)
 	}
-	s := image.NewStore(d, container.ImageUsers, command.ImagesOutside(e, quiet))
+	s := image.NewStore(d, container.ImageUsers)
 	r := image.HoldRequest{Name: arg, Platform: platform, Pull: image.Policy(pull), Access: command.Access(e), Quiet: quiet}
+	ctx, stop := command.UntilSignal(ctx) // a pull tidies up
+	defer stop()
 	return s.Hold(ctx, r, progress.NewTransfer(e.Stderr).Event)
 }

@@ -12,9 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/flags"
-	"coracle/pkg/container"
 	"coracle/pkg/image"
-	"coracle/pkg/overlay"
 )
 
 func rmiCommand(e *command.Env, name string, aliases ...string) *cli.Command {
@@ -27,9 +25,7 @@ func rmiCommand(e *command.Env, name string, aliases ...string) *cli.Command {
 				return err
 			}
 			r := image.RemoveRequest{Images: c.Args().Slice(), Platforms: c.StringSlice("platform"), Force: c.Bool("force")}
-			return e.Inside(func(st *overlay.Store) error {
-				return removeImages(c.Context, e, image.Within(st, container.ImageUsers), r)
-			})
+			return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error { return removeImages(ctx, e, s, r) })
 		},
 	}
 }

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,8 +35,8 @@ func saveCommand(e *command.Env) *cli.Command {
 				return command.Errorf("cowardly refusing to save to a terminal. Use the -o flag or redirect")
 			}
 			r := image.SaveRequest{Images: c.Args().Slice(), Platforms: givenPlatform(c)}
-			return command.OnImages(e, c.Context, func(s *image.Store) error {
-				return runSave(e, c.String("output"), func(out *os.File) error { return s.Save(c.Context, r, out) })
+			return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error {
+				return runSave(e, c.String("output"), func(out *os.File) error { return s.Save(ctx, r, out) })
 			})
 		},
 	}
@@ -49,6 +50,9 @@ func runSave(e *command.Env, name string, save func(*os.File) error) error {
 	err := save(e.Stdout.File)
 	var lost *image.WriteError
 	if errors.As(err, &lost) {
+		if lost.Errno == unix.EPIPE {
+			_, _ = e.Stdout.File.Write([]byte{'\n'}) // Go sends this program SIGPIPE (os/signal), as docker gets it
+		}
 		err = &fs.PathError{Op: "write", Path: e.Stdout.Name(), Err: lost.Errno}
 		e.Stdout.Lose(err)
 	}

@@ -85,7 +85,7 @@ func pruneSystem(e *command.Env, c *cli.Context, st *overlay.Store, f docker.Fil
 		prunes = append(prunes, pruneVolumes)
 	}
 	prunes = append(prunes, func(e *command.Env, c *cli.Context, f docker.Filters) (pruned, error) {
-		return pruneImages(e, c, image.Within(st, container.ImageUsers), f)
+		return pruneImages(c.Context, e, c, image.Within(st, container.ImageUsers), f)
 	})
 	var freed int64
 	for _, do := range prunes {
@@ -120,4 +120,11 @@ func pruneBuildCache(e *command.Env, c *cli.Context, st *overlay.Store, f docker
 		fmt.Fprintf(e.Stdout, "Deleted build cache: %s\n\n", command.Size(n))
 	}
 	return n, err
+}
+
+// insideForced is inside for a command that has been agreed to: it does not ask
+// again.
+func insideForced(e *command.Env, f func(*overlay.Store) error) error {
+	e.Args = append(slices.DeleteFunc(slices.Clone(e.Args), func(a string) bool { return a == "-f" || a == "--force" }), "--force")
+	return e.Inside(f)
 }

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 
 	"coracle/pkg/cli/command"
@@ -28,10 +29,7 @@ func tagCommand(e *command.Env) *cli.Command {
 				return errors.New("refusing to create a tag with a digest reference")
 			}
 			r := image.TagRequest{Image: c.Args().First(), Name: c.Args().Get(1)}
-			if _, _, err := e.Image(r.Image); err != nil {
-				return err
-			}
-			return command.OnImages(e, c.Context, func(s *image.Store) error { return s.Tag(c.Context, r) })
+			return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error { return s.Tag(ctx, r) })
 		},
 	}
 }

@@ -4,10 +4,15 @@ package image
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"os"
 	"sync"
 
+	"coracle/pkg/ids"
 	"coracle/pkg/oci"
+	"coracle/pkg/overlay"
+	"coracle/pkg/worker"
 )
 
 // A verb changes the store: it is carried out where that is open. Its request and
@@ -29,21 +34,53 @@ type job struct {
 // event tells of the progress of a transfer.
 func (j job) event(e oci.Event) { j.tell(e) }
 
+// Ops is what a worker does for this package. users are asked as by a [Store].
+func Ops(users Users) []worker.Handler {
+	return []worker.Handler{
+		saveVerb.op(users), loadVerb.op(users), importVerb.op(users), commitVerb.op(users), pruneVerb.op(users),
+		pullVerb.op(users), pushVerb.op(users), removeVerb.op(users), tagVerb.op(users), reindexVerb.op(users),
+	}
+}
+
+// op is the verb with the store opened for it.
+func (v verb[Req, Res]) op(users Users) worker.Op[Req, Res] {
+	return worker.Op[Req, Res]{
+		Name: v.name,
+		Do: func(ctx context.Context, j *worker.Job, r Req) (res Res, err error) {
+			maps, err := ids.Current()
+			if err != nil {
+				return res, err
+			}
+			st, err := overlay.Open(j.Dirs, overlay.Options{SingleID: maps.Single()})
+			if err != nil {
+				return res, err
+			}
+			defer func() { err = errors.Join(err, st.Close()) }()
+			return v.do(ctx, Within(st, users), job{j.Files, j.Event}, r)
+		},
+		Errors: []error{&oci.NotFoundError{}, &oci.NoMatchError{}, &overlay.DamagedError{}, &ConflictError{}, &PlatformError{}, &WriteError{}},
+	}
+}
+
 // call carries out a verb whose events are of a transfer.
 func call[Req, Res any](ctx context.Context, s *Store, v verb[Req, Res], r Req, files []*os.File, events func(oci.Event)) (Res, error) {
 	return callWith(ctx, s, v, r, files, events)
 }
 
-// Outside gets done what needs the store, in a process inside the user namespace.
-// The request is one of this package's.
-type Outside func(ctx context.Context, request any) error
-
-// callWith carries out a verb where the store is open. events, if not nil, is
-// called for one event after the other.
+// callWith carries out a verb: here if the store is open, else by a worker.
+// events, if not nil, is called for one event after the other.
 func callWith[Req, Res, Ev any](ctx context.Context, s *Store, v verb[Req, Res], r Req, files []*os.File, events func(Ev)) (Res, error) {
 	if s.inner == nil {
-		var none Res
-		return none, s.outside(ctx, r)
+		w := worker.With{Files: files}
+		if events != nil {
+			w.Event = func(data json.RawMessage) {
+				var ev Ev
+				if json.Unmarshal(data, &ev) == nil {
+					events(ev)
+				}
+			}
+		}
+		return v.op(s.users).Call(ctx, s.dirs, r, w)
 	}
 	var mu sync.Mutex
 	return v.do(ctx, s, job{files, func(e any) {

@@ -28,15 +28,11 @@ type Store struct {
 	dirs  state.Dirs
 	users Users
 	inner *overlay.Store // open here, or nil
-
-	outside Outside // without inner
 }
 
 // NewStore is the set of images, for a process outside of the user namespace
-// or one inside that has not opened the store.
-func NewStore(d state.Dirs, users Users, outside Outside) *Store {
-	return &Store{dirs: d, users: users, outside: outside}
-}
+// or one inside that has not opened the store: a worker does what needs it open.
+func NewStore(d state.Dirs, users Users) *Store { return &Store{dirs: d, users: users} }
 
 // Within is the same for a process that has the store open: a worker, or a build.
 func Within(st *overlay.Store, users Users) *Store {

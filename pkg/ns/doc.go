@@ -11,9 +11,9 @@
 //
 //	name               spawned by            namespaces held             ends
 //	coracle-enter      a command that        user, mount, pid            with the command it runs
-//	                   writes the store
+//	                   writes otherwise
 //	coracle-worker     a command that        user, mount, pid            with its request
-//	                   changes the store
+//	                   changes images
 //	coracle-supervise  run, start            user, mount, pid            with its container
 //	coracle-init       supervise, or enter   those, and new mount, pid,  by execve of the container's program
 //	                   for a build step      net, ipc, uts, cgroup

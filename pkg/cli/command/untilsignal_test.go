@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package command
 
 import (
 	"context"
@@ -12,20 +12,20 @@ import (
 
 func TestEndBySignalKnowsWhich(t *testing.T) {
 	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
-		ctx, stop := untilSignal(t.Context())
+		ctx, stop := UntilSignal(t.Context())
 		if err := unix.Kill(unix.Getpid(), sig); err != nil {
 			t.Fatal(err)
 		}
 		<-ctx.Done()
 		stop()
-		var ended *signalError
-		if cause := context.Cause(ctx); !errors.As(cause, &ended) || ended.signal != sig || !errors.Is(cause, context.Canceled) {
+		var ended *SignalError
+		if cause := context.Cause(ctx); !errors.As(cause, &ended) || ended.Signal != sig || !errors.Is(cause, context.Canceled) {
 			t.Errorf("%v: %v", sig, cause)
 		}
 	}
-	ctx, stop := untilSignal(t.Context())
+	ctx, stop := UntilSignal(t.Context())
 	stop()
-	var ended *signalError
+	var ended *SignalError
 	if errors.As(context.Cause(ctx), &ended) {
 		t.Error("no signal came")
 	}

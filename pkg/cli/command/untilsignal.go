@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"context"
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+)
+
+// SignalError is why a command ended that was told to.
+type SignalError struct{ Signal unix.Signal }
+
+func (*SignalError) Error() string        { return context.Canceled.Error() }
+func (*SignalError) Is(target error) bool { return target == context.Canceled }
+
+// UntilSignal is ctx until this process is told to end; its cause says by what.
+func UntilSignal(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	go func() {
+		select {
+		case s := <-signals:
+			if s, ok := s.(unix.Signal); ok {
+				cancel(&SignalError{s})
+			}
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+	}
+}
