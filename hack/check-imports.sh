@@ -45,7 +45,9 @@ order='
 7 coracle/pkg/dockerfile/plan
 8 coracle/pkg/image
 8 coracle/pkg/bundle
-9 coracle/pkg/dockerfile
+8 coracle/pkg/dockerfile/cache
+9 coracle/pkg/dockerfile/exec
+9.5 coracle/pkg/dockerfile
 10 coracle/pkg/dockerfile/run
 8 coracle/pkg/container/logfile
 9 coracle/pkg/container

@@ -16,7 +16,7 @@ import (
 
 // bases are the images that a build begins with or copies from.
 type bases struct {
-	*job
+	*sources
 	images Images
 
 	mu     sync.Mutex
@@ -24,16 +24,16 @@ type bases struct {
 	found  map[string]overlay.Details // by plan.Ref.Key
 }
 
-func newBases(j *job, images Images) *bases {
-	return &bases{job: j, images: images, found: map[string]overlay.Details{}}
+func newBases(src *sources, images Images) *bases {
+	return &bases{sources: src, images: images, found: map[string]overlay.Details{}}
 }
 
 // plan finds the images that the target is made of, all that are known of at
 // the same time, and makes the graph.
-func (b *bases) plan(src *sources) (*plan.Graph, error) {
+func (b *bases) plan() (*plan.Graph, error) {
 	in := &plan.Input{
-		File: src.file, Target: b.o.Target, Platform: b.o.Platform, Network: b.o.Network, BuildArgs: b.o.BuildArgs,
-		NoCacheFilter: b.o.NoCacheFilter, Contexts: b.o.Contexts, NoContext: src.context == nil, Images: map[string]plan.Found{},
+		File: b.file, Target: b.o.Target, Platform: b.o.Platform, Network: b.o.Network, BuildArgs: b.o.BuildArgs,
+		NoCacheFilter: b.o.NoCacheFilter, Contexts: b.o.Contexts, NoContext: b.context == nil, Images: map[string]plan.Found{},
 	}
 	for { // the triggers of an image may name others
 		needs, err := plan.Needs(in)
@@ -68,7 +68,7 @@ func (b *bases) resolveAll(needs []plan.Need) error {
 				b.found[n.Key()] = det
 				if err != nil && b.failed == nil {
 					b.failed = parser.WithLocation(err, n.Where)
-					b.cancel()
+					b.Cancel()
 				}
 			})
 		}
@@ -79,16 +79,16 @@ func (b *bases) resolveAll(needs []plan.Need) error {
 
 // resolve finds an image, as a step of its own.
 func (b *bases) resolve(ref plan.Ref) (overlay.Details, error) {
-	v := b.tell.start("[internal] load metadata for " + plan.Canonical(ref.Name))
-	det, err := b.images.Resolve(b.ctx, ref.Name, ref.Platform, b.o.Pull)
+	v := b.Tell.Start("[internal] load metadata for " + plan.Canonical(ref.Name))
+	det, err := b.images.Resolve(b.Ctx, ref.Name, ref.Platform, b.o.Pull)
 	if err != nil {
-		return det, v.fail(fmt.Errorf("%s: failed to resolve source metadata for %s: %w", ref.Name, plan.Canonical(ref.Name), err))
+		return det, v.Fail(fmt.Errorf("%s: failed to resolve source metadata for %s: %w", ref.Name, plan.Canonical(ref.Name), err))
 	}
 	if !ForPlatform(det, ref.Platform) {
 		is, want := platformOf(det), plan.ParsePlatform(ref.Platform)
-		b.warn(fmt.Sprintf("InvalidBaseImagePlatform: Base image %s was pulled with platform %q, expected %q for current build", ref.Name, is, want))
+		b.Warn(fmt.Sprintf("InvalidBaseImagePlatform: Base image %s was pulled with platform %q, expected %q for current build", ref.Name, is, want))
 	}
-	v.finish()
+	v.Finish()
 	return det, nil
 }
 

@@ -4,14 +4,12 @@ package dockerfile
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"slices"
-	"sync"
 
 	"github.com/docker/go-units"
 
-	"coracle/pkg/dockerfile/files"
+	"coracle/pkg/dockerfile/cache"
+	"coracle/pkg/dockerfile/exec"
 	"coracle/pkg/dockerfile/plan"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
@@ -57,7 +55,7 @@ type Image = plan.Image
 func Configure(image *Image, changes []string) error { return plan.Configure(image, changes) }
 
 // Secret reads a secret, when it is asked for.
-type Secret func(ctx context.Context) ([]byte, error)
+type Secret = exec.Secret
 
 // Images finds base images.
 type Images interface {
@@ -66,38 +64,17 @@ type Images interface {
 	Resolve(ctx context.Context, ref, platform string, pull bool) (overlay.Details, error)
 }
 
-// Runner runs a command on layers.
-type Runner interface {
-	// Run returns an *ExitError when the command failed.
-	Run(ctx context.Context, s Step) error
-}
-
-// Step is a command to run.
-type Step struct {
-	Lowers         []string // directories of the layers below, topmost first
-	Upper, Work    string   // where changes go
-	Args, Env      []string
-	Dir, User      string
-	Network        string
-	AddHosts       []string
-	ShmSize        int64
-	Mounts         []StepMount
-	Stdout, Stderr io.Writer
-}
-
-// StepMount is a mount for one command.
-type StepMount struct {
-	Type     string // bind or tmpfs
-	Source   string // on the host
-	Target   string
-	ReadOnly bool
-	Size     int64 // of a tmpfs
-}
-
-// ExitError says that a command ran and failed.
-type ExitError struct{ Code int }
-
-func (e *ExitError) Error() string { return fmt.Sprintf("exit code: %d", e.Code) }
+// What RUN needs of whoever runs commands.
+type (
+	// Runner runs a command on layers.
+	Runner = exec.Runner
+	// Step is a command to run.
+	Step = exec.Step
+	// StepMount is a mount for one command.
+	StepMount = exec.StepMount
+	// ExitError says that a command ran and failed.
+	ExitError = exec.ExitError
+)
 
 // Result is what a build gives.
 type Result struct {
@@ -113,92 +90,49 @@ type Result struct {
 func Build(ctx context.Context, st *overlay.Store, images Images, run Runner, o Options, events func(Event)) (Result, error) {
 	// Whoever prunes the cache waits for us: layers that no image has yet are
 	// not garbage while they are being built on.
-	lock, err := LockCache(ctx, st.Dirs(), state.Shared)
+	lock, err := cache.Lock(ctx, st.Dirs(), state.Shared)
 	if err != nil {
 		return Result{}, err
 	}
 	defer lock.Release()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	j := &job{
-		ctx: ctx, cancel: cancel, st: st, o: o, tell: &teller{ctx: ctx, send: events},
-		trees: &trees{st: st, layers: map[overlay.LayerID]*files.Tree{}}, cache: &cache{st: st, off: o.NoCache}, warned: &warnings{},
+	j := &exec.Job{
+		Ctx: ctx, Cancel: cancel, Store: st, Tell: exec.NewTeller(ctx, events),
+		Trees: exec.NewTrees(st), Cache: cache.Open(st, o.NoCache),
 	}
-	defer j.trees.close()
-	src := &sources{job: j}
+	defer j.Trees.Close()
+	src := &sources{Job: j, o: &o}
 	defer src.close()
-	res, err := j.build(src, images, run)
+	res, err := build(src, images, run)
 	if err != nil {
 		return res, locate(ctx, src.file, err)
 	}
 	return res, nil
 }
 
-// job is what all parts of one build share.
-type job struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-	st     *overlay.Store
-	o      Options
-	tell   *teller
-	trees  *trees
-	cache  *cache
-	warned *warnings
-}
-
-func (j *job) build(src *sources, images Images, run Runner) (Result, error) {
+func build(src *sources, images Images, run Runner) (Result, error) {
 	if err := src.load(); err != nil {
 		return Result{}, err
 	}
-	bases := newBases(j, images)
-	g, err := bases.plan(src)
+	j, o := src.Job, src.o
+	b := newBases(src, images)
+	g, err := b.plan()
 	if err != nil {
 		return Result{}, err
 	}
 	for _, w := range g.Warnings {
-		j.warn(w)
+		j.Warn(w)
 	}
-	s := newSolver(j, src, bases, run, g)
-	err = s.solve(g.Vertices)
+	s := exec.New(j, exec.Options{
+		Runner: run, Context: src.context, Sums: src.sums, Images: b.found,
+		AddHosts: o.AddHosts, ShmSize: o.ShmSize, Secrets: o.Secrets, RewriteTimes: o.RewriteTimes,
+	}, g)
+	err = s.Solve()
 	src.sums.Save(err == nil)
 	if err != nil {
 		return Result{}, err
 	}
-	e := &exporter{job: j, Result: g.Result, layers: s.layersOf(g.Result.Top), epoch: g.Epoch}
+	e := &exporter{Job: j, Result: g.Result, o: o, layers: s.Layers(g.Result.Top), epoch: g.Epoch}
 	return e.export()
-}
-
-// warn keeps a warning for the end.
-func (j *job) warn(text string) { j.warned.add(text) }
-
-// commit makes a layer of a directory.
-func (j *job) commit(d *overlay.Dir, parent overlay.LayerID, lowers []string) (overlay.LayerID, error) {
-	staged, err := j.st.StageDir(j.ctx, d, lowers)
-	if err != nil {
-		return "", err
-	}
-	for _, name := range staged.Reserved {
-		j.warn(fmt.Sprintf("/%s was left out: in a layer, names that begin with .wh. stand for what is removed", name))
-	}
-	return j.st.Commit(staged, parent, nil)
-}
-
-// warnings are each said once.
-type warnings struct {
-	mu   sync.Mutex
-	list []string
-}
-
-func (w *warnings) add(text string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !slices.Contains(w.list, text) {
-		w.list = append(w.list, text)
-	}
-}
-
-func (w *warnings) all() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.list
 }

@@ -6,18 +6,9 @@ import (
 	"context"
 	"errors"
 
+	"coracle/pkg/dockerfile/exec"
 	"coracle/pkg/dockerfile/parse"
 )
-
-// stepError says in which step a build failed.
-type stepError struct {
-	step int
-	name string
-	err  error
-}
-
-func (e *stepError) Error() string { return e.err.Error() }
-func (e *stepError) Unwrap() error { return e.err }
 
 // Error is a failed build. What it says is plain data; its cause is known only
 // to the process that built.
@@ -51,9 +42,9 @@ func locate(ctx context.Context, file *parse.File, err error) error {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return e // it is the user's doing, and about no line
 	}
-	var se *stepError
+	var se *exec.StepError
 	if errors.As(err, &se) {
-		e.Step, e.StepName = se.step, se.name
+		e.Step, e.StepName = se.Step, se.Name
 	}
 	if file != nil {
 		e.Excerpt = file.Excerpt(err)

@@ -12,13 +12,15 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"coracle/pkg/dockerfile/exec"
 	"coracle/pkg/dockerfile/plan"
 	"coracle/pkg/overlay"
 )
 
 // exporter makes what the user gets of layers.
 type exporter struct {
-	*job
+	*exec.Job
+	o *Options
 	plan.Result
 	layers []overlay.LayerID
 	epoch  *time.Time
@@ -32,11 +34,11 @@ func (b *exporter) export() (Result, error) {
 		}
 	}
 	if b.o.NoImage {
-		return Result{Warnings: b.warned.all()}, nil
+		return Result{Warnings: b.Warnings()}, nil
 	}
-	v := b.tell.start("exporting to image")
+	v := b.Tell.Start("exporting to image")
 	if err := b.atLeastOneLayer(); err != nil {
-		return Result{}, v.fail(err)
+		return Result{}, v.Fail(err)
 	}
 	for _, k := range slices.Sorted(maps.Keys(b.o.Labels)) {
 		if b.Image.Config.Labels == nil {
@@ -46,19 +48,19 @@ func (b *exporter) export() (Result, error) {
 	}
 	config, err := b.config()
 	if err != nil {
-		return Result{}, v.fail(err)
+		return Result{}, v.Fail(err)
 	}
-	img, err := b.st.CreateImage(b.ctx, overlay.NewImage{Config: config, Layers: b.layers, Names: b.o.Names})
+	img, err := b.Store.CreateImage(b.Ctx, overlay.NewImage{Config: config, Layers: b.layers, Names: b.o.Names})
 	if err != nil {
-		return Result{}, v.fail(err)
+		return Result{}, v.Fail(err)
 	}
-	v.status("exporting layers done")
-	v.status("writing image sha256:" + img.ID + " done")
+	v.Status("exporting layers done")
+	v.Status("writing image sha256:" + img.ID + " done")
 	for _, n := range b.o.Names {
-		v.status("naming to " + n + " done")
+		v.Status("naming to " + n + " done")
 	}
-	v.finish()
-	return Result{Image: img, Warnings: b.warned.all()}, nil
+	v.Finish()
+	return Result{Image: img, Warnings: b.Warnings()}, nil
 }
 
 // atLeastOneLayer gives an image from scratch that has only settings an empty
@@ -70,12 +72,12 @@ func (b *exporter) atLeastOneLayer() error {
 	if len(b.History) == 0 {
 		return errors.New("no image was generated: is the Dockerfile empty?")
 	}
-	d, err := b.st.NewDir()
+	d, err := b.Store.NewDir()
 	if err != nil {
 		return err
 	}
 	defer d.Discard()
-	id, err := b.commit(d, "", nil)
+	id, err := b.Commit(d, "", nil)
 	if err != nil {
 		return err
 	}
@@ -90,7 +92,7 @@ func (b *exporter) config() ([]byte, error) {
 	img := b.Image
 	img.RootFS = ocispec.RootFS{Type: "layers"}
 	for _, l := range b.layers {
-		d, err := b.st.DiffID(l)
+		d, err := b.Store.DiffID(l)
 		if err != nil {
 			return nil, err
 		}
@@ -103,7 +105,7 @@ func (b *exporter) config() ([]byte, error) {
 	}
 	created := b.epoch
 	if created == nil {
-		first := b.cache.firstBuilt(digest.FromBytes(bare))
+		first := b.Cache.FirstBuilt(digest.FromBytes(bare))
 		created = &first
 	}
 	img.Created = created

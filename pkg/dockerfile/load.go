@@ -3,21 +3,21 @@
 package dockerfile
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 
 	"github.com/moby/patternmatcher"
-	"github.com/moby/patternmatcher/ignorefile"
 
+	"coracle/pkg/dockerfile/exec"
 	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/dockerfile/parse"
 )
 
 // sources are what a build is made from.
 type sources struct {
-	*job
+	*exec.Job
+	o       *Options
 	file    *parse.File
 	context *files.Tree // nil without one
 	sums    *files.Sums
@@ -31,13 +31,13 @@ func (b *sources) close() {
 
 // load reads the Dockerfile, the ignore file and the context.
 func (b *sources) load() error {
-	v := b.tell.start("[internal] load build definition from " + shownFile(b.o.Dockerfile))
+	v := b.Tell.Start("[internal] load build definition from " + shownFile(b.o.Dockerfile))
 	source, err := b.readDockerfile()
 	if err != nil {
-		return v.fail(err)
+		return v.Fail(err)
 	}
-	v.status(fmt.Sprintf("transferring dockerfile: %dB done", len(source)))
-	v.finish()
+	v.Status(fmt.Sprintf("transferring dockerfile: %dB done", len(source)))
+	v.Finish()
 	if b.file, err = parse.Parse(shownFile(b.o.Dockerfile), source); err != nil {
 		return err
 	}
@@ -47,52 +47,32 @@ func (b *sources) load() error {
 // openContext opens the directory that COPY reads, without what .dockerignore
 // names. DOCKERFILE.dockerignore, beside the Dockerfile, counts before it.
 func (b *sources) openContext() error {
-	v := b.tell.start("[internal] load .dockerignore")
+	v := b.Tell.Start("[internal] load .dockerignore")
 	if b.context == nil && b.o.ContextDir == "" {
-		v.finish()
+		v.Finish()
 		return nil
 	}
 	if b.context == nil {
 		t, err := files.OpenTree(b.o.ContextDir, nil)
 		if err != nil {
-			return v.fail(fmt.Errorf("open build context: %w", err))
+			return v.Fail(fmt.Errorf("open build context: %w", err))
 		}
 		b.context = t
 	}
 	t := b.context
-	patterns, err := readIgnore(b.openIgnoreFile())
+	patterns, err := files.ReadIgnore(b.openIgnoreFile())
 	if err != nil {
-		return v.fail(err)
+		return v.Fail(err)
 	}
 	if t.Ignore, err = patternmatcher.New(patterns); err != nil {
-		return v.fail(fmt.Errorf("read .dockerignore: %w", err))
+		return v.Fail(fmt.Errorf("read .dockerignore: %w", err))
 	}
 	if b.o.ContextDir != "" { // what an archive had is gone after the build
-		b.sums = files.LoadSums(b.st.Dirs().BuildCache(), t.Path())
+		b.sums = files.LoadSums(b.Store.Dirs().BuildCache(), t.Path())
 		t.Sums = b.sums
 	}
-	v.finish()
+	v.Finish()
 	return nil
-}
-
-// readIgnore reads an ignore file that has been opened, or was not there.
-func readIgnore(f *os.File, err error) ([]string, error) {
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read .dockerignore: %w", err)
-	}
-	defer f.Close()
-	data, err := readBounded(f)
-	var patterns []string
-	if err == nil {
-		patterns, err = ignorefile.ReadAll(bytes.NewReader(data))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", shownFile(f.Name()), err)
-	}
-	return patterns, nil
 }
 
 func (b *sources) openIgnoreFile() (*os.File, error) {
@@ -100,12 +80,12 @@ func (b *sources) openIgnoreFile() (*os.File, error) {
 	err := os.ErrNotExist
 	switch {
 	case b.o.Source == nil:
-		f, err = os.OpenFile(b.o.Dockerfile+".dockerignore", openFlags, 0)
+		f, err = os.OpenFile(b.o.Dockerfile+".dockerignore", files.OpenFlags, 0)
 	case b.o.ContextDir == "":
-		f, err = b.context.Root().OpenFile(files.InTree(b.o.Dockerfile+".dockerignore"), openFlags, 0)
+		f, err = b.context.Root().OpenFile(files.InTree(b.o.Dockerfile+".dockerignore"), files.OpenFlags, 0)
 	}
 	if errors.Is(err, os.ErrNotExist) {
-		f, err = b.context.Root().OpenFile(".dockerignore", openFlags, 0)
+		f, err = b.context.Root().OpenFile(".dockerignore", files.OpenFlags, 0)
 	}
 	return f, err
 }

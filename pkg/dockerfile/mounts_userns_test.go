@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"coracle/pkg/dockerfile/cache"
 	"coracle/pkg/state"
 )
 
@@ -199,7 +200,7 @@ func TestDamagedCache(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := ClearCache(dir); err != nil {
+		if _, err := cache.Clear(dir); err != nil {
 			t.Errorf("clear: %v", err)
 		}
 	}

@@ -28,20 +28,20 @@ func (b *exporter) exportFiles(layers []overlay.LayerID, o Destination) error {
 	if o.Tar != nil {
 		name = "exporting to client tarball"
 	}
-	v := b.tell.start(name)
-	t, err := b.trees.of(layers)
+	v := b.Tell.Start(name)
+	t, err := b.Trees.Of(layers)
 	if err != nil {
-		return v.fail(err)
+		return v.Fail(err)
 	}
 	if o.Tar != nil {
-		err = writeTar(b.ctx, t, o.Tar)
+		err = writeTar(b.Ctx, t, o.Tar)
 	} else {
 		err = b.writeDir(t, o.Dir)
 	}
 	if err != nil {
-		return v.fail(err)
+		return v.Fail(err)
 	}
-	v.finish()
+	v.Finish()
 	return nil
 }
 
@@ -54,11 +54,11 @@ func (b *exporter) writeDir(t *files.Tree, dir string) error {
 		return err
 	}
 	defer to.Close()
-	p := &files.Copy{Verb: "output", Dest: "/", Chown: "0:0", Warn: b.warn} // root is the caller
+	p := &files.Copy{Verb: "output", Dest: "/", Chown: "0:0", Warn: b.Warn} // root is the caller
 	if err := p.Add(t, ".", files.Options{}); err != nil {
 		return err
 	}
-	return p.Write(b.ctx, to)
+	return p.Write(b.Ctx, to)
 }
 
 // writeTar writes a tree as an archive: hard links once, no sockets.
@@ -121,7 +121,7 @@ func (a *tarTree) add(name string, d fs.DirEntry) error {
 }
 
 func (a *tarTree) dir(name string, h *tar.Header) error {
-	f, err := a.t.Root().OpenFile(name, openFlags, 0)
+	f, err := a.t.Root().OpenFile(name, files.OpenFlags, 0)
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (a *tarTree) header(f *os.File, h *tar.Header) error {
 }
 
 func (a *tarTree) file(name string, h *tar.Header) error {
-	f, err := a.t.Root().OpenFile(name, openFlags, 0)
+	f, err := a.t.Root().OpenFile(name, files.OpenFlags, 0)
 	if err != nil {
 		return err
 	}

@@ -14,42 +14,9 @@ import (
 	"path"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"coracle/pkg/dockerfile/files"
-	"coracle/pkg/dockerfile/parse"
 	"coracle/pkg/oci"
 )
-
-// errNotRegular is said of a Dockerfile, or an ignore file, that is a pipe or a
-// device: reading it may never end.
-var errNotRegular = errors.New("not a regular file")
-
-// readBounded reads a file of the user's, or of a context, to its end.
-func readBounded(f *os.File) ([]byte, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() {
-		return nil, unix.EISDIR
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errNotRegular
-	}
-	return readLimited(f)
-}
-
-func readLimited(r io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, parse.MaxSize+1))
-	if err == nil && len(data) > parse.MaxSize {
-		err = fmt.Errorf("larger than %d bytes", parse.MaxSize)
-	}
-	return data, err
-}
-
-// open flags that neither wait for the other end of a pipe nor take a terminal.
-const openFlags = os.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
 
 // readDockerfile reads it from standard input, from the archive that is the
 // context, or from where the user says.
@@ -69,13 +36,13 @@ func (b *sources) readSource() ([]byte, error) {
 	var err error
 	switch {
 	case b.o.Source == nil:
-		f, err = os.OpenFile(b.o.Dockerfile, openFlags, 0)
+		f, err = os.OpenFile(b.o.Dockerfile, files.OpenFlags, 0)
 	case b.o.ContextDir != "":
-		return readLimited(&canceledReader{b.ctx, b.o.Source})
+		return files.ReadLimited(&canceledReader{b.Ctx, b.o.Source})
 	default:
-		in := bufio.NewReader(&canceledReader{b.ctx, b.o.Source})
+		in := bufio.NewReader(&canceledReader{b.Ctx, b.o.Source})
 		if !startsArchive(in) {
-			return readLimited(in)
+			return files.ReadLimited(in)
 		}
 		if err := b.unpackContext(in); err != nil {
 			return nil, err
@@ -90,7 +57,7 @@ func (b *sources) readSource() ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := readBounded(f)
+	data, err := files.ReadBounded(f)
 	if err != nil {
 		return nil, &fs.PathError{Op: "read", Path: shownFile(b.o.Dockerfile), Err: err}
 	}
@@ -102,9 +69,9 @@ func (b *sources) openInContext() (*os.File, error) {
 	if b.o.Dockerfile == "" {
 		b.o.Dockerfile = "Dockerfile"
 	}
-	f, err := b.context.Root().OpenFile(files.InTree(b.o.Dockerfile), openFlags, 0)
+	f, err := b.context.Root().OpenFile(files.InTree(b.o.Dockerfile), files.OpenFlags, 0)
 	if errors.Is(err, fs.ErrNotExist) && b.o.Dockerfile == "Dockerfile" {
-		if lower, lerr := b.context.Root().OpenFile("dockerfile", openFlags, 0); lerr == nil {
+		if lower, lerr := b.context.Root().OpenFile("dockerfile", files.OpenFlags, 0); lerr == nil {
 			return lower, nil
 		}
 	}
@@ -132,7 +99,7 @@ func (b *sources) unpackContext(in io.Reader) error {
 		return fmt.Errorf("read build context: %w", err)
 	}
 	defer archive.Close()
-	dir, err := b.trees.tempDir("context-")
+	dir, err := b.Trees.TempDir("context-")
 	if err != nil {
 		return err
 	}
@@ -144,8 +111,8 @@ func (b *sources) unpackContext(in io.Reader) error {
 		return err
 	}
 	defer to.Close()
-	p := &files.Copy{Verb: "context", Dest: "/", Chown: "0:0", Warn: b.warn}
-	if err := errors.Join(p.AddArchive(archive, "data"), p.Write(b.ctx, to)); err != nil {
+	p := &files.Copy{Verb: "context", Dest: "/", Chown: "0:0", Warn: b.Warn}
+	if err := errors.Join(p.AddArchive(archive, "data"), p.Write(b.Ctx, to)); err != nil {
 		return fmt.Errorf("unpack build context: %w", err)
 	}
 	return nil
@@ -153,7 +120,7 @@ func (b *sources) unpackContext(in io.Reader) error {
 
 // spool keeps a stream in a file, "data", in a tree of its own.
 func (b *sources) spool(in io.Reader) (*files.Tree, error) {
-	dir, err := b.trees.tempDir("spool-")
+	dir, err := b.Trees.TempDir("spool-")
 	if err != nil {
 		return nil, err
 	}

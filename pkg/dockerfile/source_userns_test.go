@@ -83,7 +83,7 @@ func TestContextIsAnArchive(t *testing.T) {
 		{"cut off", "Dockerfile", gz.Bytes()[:gz.Len()-20], "failed to read dockerfile: unpack build context: "},
 		{"a link to nothing", "Dockerfile", contextArchive(t, "l", "-> nowhere", "l/gone", "1"), "failed to read dockerfile: unpack build context: unpack l/gone: "},
 		{"text", "Dockerfile", []byte("FROM scratch\nCMD x\n"), ""},
-		{"text with COPY", "Dockerfile", []byte("FROM scratch\nCOPY f /\n"), errNoContext.Error()},
+		{"text with COPY", "Dockerfile", []byte("FROM scratch\nCOPY f /\n"), "there is no build context: the Dockerfile was read from standard input"},
 		{"nothing", "Dockerfile", nil, "the Dockerfile (Dockerfile) cannot be empty"},
 	} {
 		err := w.stdin(bytes.NewReader(tt.in), Options{Dockerfile: tt.file})

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dockerfile
+package exec
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ import (
 
 // fromDir takes the files of a directory that --build-context gives a name to.
 // As a layer it is like a stage.
-func (s *solver) fromDir(op plan.FromDir) (step, error) {
+func (s *Solver) fromDir(op plan.FromDir) (step, error) {
 	dir, err := filepath.EvalSymlinks(op.Dir)
 	if err != nil {
 		return step{}, fmt.Errorf("open build context %s: %w", op.Name, err)
@@ -24,19 +24,19 @@ func (s *solver) fromDir(op plan.FromDir) (step, error) {
 	if err != nil {
 		return step{}, fmt.Errorf("open build context %s: %w", op.Name, err)
 	}
-	s.trees.keep(t)
-	patterns, err := readIgnore(t.Root().OpenFile(".dockerignore", openFlags, 0))
+	s.Trees.Keep(t)
+	patterns, err := files.ReadIgnore(t.Root().OpenFile(".dockerignore", files.OpenFlags, 0))
 	if err != nil {
 		return step{}, err
 	}
 	if t.Ignore, err = patternmatcher.New(patterns); err != nil {
 		return step{}, fmt.Errorf("read .dockerignore: %w", err)
 	}
-	p := &files.Copy{Verb: "context", Dest: "/", Warn: s.warn}
+	p := &files.Copy{Verb: "context", Dest: "/", Warn: s.Warn}
 	if err := p.Add(t, ".", files.Options{}); err != nil {
 		return step{}, err
 	}
-	sum, err := p.Digest(s.ctx, nil)
+	sum, err := p.Digest(s.Ctx, nil)
 	return step{files: []string{sum}, make: func(d *overlay.Dir, lowers []string) error {
 		return s.write(p, false, d, lowers)
 	}}, err

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dockerfile
+package exec
 
 import (
 	"errors"
@@ -65,7 +65,7 @@ func (m *mounts) lockCaches() error {
 	}
 	m.caches = map[string]cachePlace{}
 	for _, name := range slices.Sorted(maps.Keys(modes)) {
-		place, err := m.lockCache(filepath.Join(m.st.Dirs().CacheMounts(), name), modes[name])
+		place, err := m.lockCache(filepath.Join(m.Store.Dirs().CacheMounts(), name), modes[name])
 		if err != nil {
 			return fmt.Errorf("lock cache: %w", err)
 		}
@@ -98,11 +98,11 @@ func (m *mounts) lockCache(dir string, sharing instructions.ShareMode) (cachePla
 // lock waits as long as the build is not canceled: the holder is a RUN.
 func (m *mounts) lock(dir string, mode state.Mode) (*state.Lock, error) {
 	for {
-		lock, err := state.Acquire(m.ctx, state.CacheMountLock(dir), mode)
+		lock, err := state.Acquire(m.Ctx, state.CacheMountLock(dir), mode)
 		if !errors.Is(err, state.ErrLocked) {
 			return lock, err
 		}
-		if err := m.ctx.Err(); err != nil {
+		if err := m.Ctx.Err(); err != nil {
 			return nil, err
 		}
 	}
@@ -137,7 +137,7 @@ func (m *mounts) newCache(x mount, dir string) error {
 			return err
 		}
 	}
-	temp, err := m.trees.tempDir("cache-")
+	temp, err := m.Trees.TempDir("cache-")
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (m *mounts) seed(x mount, temp, made string) error {
 	if x.Layers == nil {
 		return os.Mkdir(made, 0o755)
 	}
-	t, err := m.trees.of(x.layers)
+	t, err := m.Trees.Of(x.layers)
 	if err != nil {
 		return err
 	}

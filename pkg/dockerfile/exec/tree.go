@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dockerfile
+package exec
 
 import (
 	"fmt"
@@ -13,9 +13,9 @@ import (
 	"coracle/pkg/overlay"
 )
 
-// trees are the files of layers, as they are seen and written on during a
+// Trees are the files of layers, as they are seen and written on during a
 // build.
-type trees struct {
+type Trees struct {
 	st *overlay.Store
 
 	mu     sync.Mutex
@@ -23,20 +23,27 @@ type trees struct {
 	layers map[overlay.LayerID]*files.Tree
 }
 
-// keep closes a tree when the build ends.
-func (b *trees) keep(t *files.Tree) {
+// NewTrees are those of a store.
+func NewTrees(st *overlay.Store) *Trees {
+	return &Trees{st: st, layers: map[overlay.LayerID]*files.Tree{}}
+}
+
+// Keep closes a tree when the build ends.
+func (b *Trees) Keep(t *files.Tree) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.open = append(b.open, t)
 }
 
-func (b *trees) close() {
+// Close ends what is shown.
+func (b *Trees) Close() {
 	for _, t := range b.open {
 		t.Close()
 	}
 }
 
-func (b *trees) tempDir(prefix string) (string, error) {
+// TempDir makes a directory that the caller removes.
+func (b *Trees) TempDir(prefix string) (string, error) {
 	scratch, err := b.st.Scratch()
 	if err != nil {
 		return "", err
@@ -45,8 +52,8 @@ func (b *trees) tempDir(prefix string) (string, error) {
 }
 
 // mount mounts a root file system at a directory of its own.
-func (b *trees) mount(r overlay.Rootfs) (dir string, unmount func(), err error) {
-	if dir, err = b.tempDir("mnt-"); err != nil {
+func (b *Trees) mount(r overlay.Rootfs) (dir string, unmount func(), err error) {
+	if dir, err = b.TempDir("mnt-"); err != nil {
 		return "", nil, fmt.Errorf("mount layers: %w", err)
 	}
 	r.Target = dir
@@ -61,7 +68,7 @@ func (b *trees) mount(r overlay.Rootfs) (dir string, unmount func(), err error) 
 }
 
 // mountUpper shows the layers with a new one on top, for this process only.
-func (b *trees) mountUpper(d *overlay.Dir, lowers []string) (*files.Target, error) {
+func (b *Trees) mountUpper(d *overlay.Dir, lowers []string) (*files.Target, error) {
 	if len(lowers) == 0 {
 		return files.OpenTarget(d.Upper, nil)
 	}
@@ -77,8 +84,8 @@ func (b *trees) mountUpper(d *overlay.Dir, lowers []string) (*files.Target, erro
 	return t, nil
 }
 
-// of shows the files of layers, to be read.
-func (b *trees) of(layers []overlay.LayerID) (*files.Tree, error) {
+// Of shows the files of layers, to be read.
+func (b *Trees) Of(layers []overlay.LayerID) (*files.Tree, error) {
 	var top overlay.LayerID
 	if len(layers) > 0 {
 		top = layers[len(layers)-1]
@@ -97,9 +104,9 @@ func (b *trees) of(layers []overlay.LayerID) (*files.Tree, error) {
 	return t, nil
 }
 
-func (b *trees) newTree(top overlay.LayerID) (*files.Tree, error) {
+func (b *Trees) newTree(top overlay.LayerID) (*files.Tree, error) {
 	if top == "" {
-		dir, err := b.tempDir("mnt-")
+		dir, err := b.TempDir("mnt-")
 		if err != nil {
 			return nil, err
 		}

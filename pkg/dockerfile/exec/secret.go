@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dockerfile
+package exec
 
 import (
 	"errors"
@@ -28,14 +28,14 @@ func secretID(x *instructions.Mount) string {
 // secret shows a secret as a file, a variable, or both. The file is in memory.
 func (m *mounts) secret(x mount, target string) (sm StepMount, env []string, err error) {
 	id := secretID(x.Mount.Mount)
-	read, ok := m.o.Secrets[id]
+	read, ok := m.Secrets[id]
 	if !ok {
 		if x.Required {
 			err = fmt.Errorf("secret %s: not found", id)
 		}
 		return sm, nil, err
 	}
-	value, err := read(m.ctx)
+	value, err := read(m.Ctx)
 	if err != nil {
 		return sm, nil, fmt.Errorf("secret %s: %w", id, err)
 	}
@@ -52,7 +52,7 @@ func (m *mounts) secret(x mount, target string) (sm StepMount, env []string, err
 	if x.Target == "" {
 		target = "/run/secrets/" + path.Base(id)
 	}
-	dir, err := m.trees.tempDir("mnt-")
+	dir, err := m.Trees.TempDir("mnt-")
 	if err != nil {
 		return sm, nil, err
 	}

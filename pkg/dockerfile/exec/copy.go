@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dockerfile
+package exec
 
 import (
 	"errors"
@@ -16,7 +16,7 @@ import (
 )
 
 // copy is COPY and ADD.
-func (s *solver) copy(c plan.Copy) (step, error) {
+func (s *Solver) copy(c plan.Copy) (step, error) {
 	p, err := s.newCopy(c)
 	if err != nil {
 		return step{}, err
@@ -27,7 +27,7 @@ func (s *solver) copy(c plan.Copy) (step, error) {
 	if err := s.collect(p, c); err != nil {
 		return step{}, err
 	}
-	sum, err := p.Digest(s.ctx, s.src.sums)
+	sum, err := p.Digest(s.Ctx, s.Sums)
 	return step{files: []string{sum}, make: func(d *overlay.Dir, lowers []string) error {
 		return s.write(p, c.Link, d, lowers)
 	}}, err
@@ -35,9 +35,9 @@ func (s *solver) copy(c plan.Copy) (step, error) {
 
 // copyFrom copies from a stage or an image, at which nothing is looked for a
 // step that is in the cache.
-func (s *solver) copyFrom(c plan.Copy, p *files.Copy) step {
+func (s *Solver) copyFrom(c plan.Copy, p *files.Copy) step {
 	return step{make: func(d *overlay.Dir, lowers []string) error {
-		t, err := s.trees.of(s.layersOf(c.From))
+		t, err := s.Trees.Of(s.Layers(c.From))
 		if err != nil {
 			return err
 		}
@@ -53,19 +53,19 @@ func (s *solver) copyFrom(c plan.Copy, p *files.Copy) step {
 
 // write makes the copies: above the layers, or with --link in a layer that
 // does not see them.
-func (s *solver) write(p *files.Copy, link bool, d *overlay.Dir, lowers []string) error {
+func (s *Solver) write(p *files.Copy, link bool, d *overlay.Dir, lowers []string) error {
 	if link && p.Mode == nil {
 		lowers = nil
 	}
-	t, err := s.trees.mountUpper(d, lowers)
+	t, err := s.Trees.mountUpper(d, lowers)
 	if err != nil {
 		return err
 	}
 	defer t.Close()
-	return p.Write(s.ctx, t)
+	return p.Write(s.Ctx, t)
 }
 
-func (s *solver) newCopy(c plan.Copy) (*files.Copy, error) {
+func (s *Solver) newCopy(c plan.Copy) (*files.Copy, error) {
 	if c.Link && !files.NumericOwner(c.Chown) {
 		return nil, fmt.Errorf("--chown=%s: user and group names can't be resolved when used with --link, use numeric uid[:gid] instead", c.Chown)
 	}
@@ -76,7 +76,7 @@ func (s *solver) newCopy(c plan.Copy) (*files.Copy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &files.Copy{Verb: c.Verb, Dest: c.Dest, Chown: c.Chown, Mode: mode, Time: s.epoch, Warn: s.warn}, nil
+	return &files.Copy{Verb: c.Verb, Dest: c.Dest, Chown: c.Chown, Mode: mode, Time: s.epoch, Warn: s.Warn}, nil
 }
 
 func checkChecksum(c plan.Copy) error {
@@ -106,7 +106,7 @@ var errNoContext = errors.New("there is no build context: the Dockerfile was rea
 
 // collect finds the sources in the context, downloads, and takes
 // here-documents.
-func (s *solver) collect(p *files.Copy, c plan.Copy) error {
+func (s *Solver) collect(p *files.Copy, c plan.Copy) error {
 	for _, src := range c.SourcePaths {
 		var err error
 		switch {
@@ -116,10 +116,10 @@ func (s *solver) collect(p *files.Copy, c plan.Copy) error {
 			err = errors.New("source can't be a URL for COPY")
 		case files.IsRemote(src):
 			err = s.addRemote(p, src, c)
-		case s.src.context == nil:
+		case s.Context == nil:
 			err = errNoContext
 		default:
-			err = p.Add(s.src.context, src, options(c))
+			err = p.Add(s.Context, src, options(c))
 		}
 		if err != nil {
 			return err
@@ -130,25 +130,25 @@ func (s *solver) collect(p *files.Copy, c plan.Copy) error {
 }
 
 // addRemote fetches a URL into a temporary directory.
-func (s *solver) addRemote(p *files.Copy, src string, c plan.Copy) error {
+func (s *Solver) addRemote(p *files.Copy, src string, c plan.Copy) error {
 	if files.IsGit(src) {
 		return errors.New("ADD of git repositories is not supported")
 	}
-	dir, err := s.trees.tempDir("add-")
+	dir, err := s.Trees.TempDir("add-")
 	if err != nil {
 		return err
 	}
-	t, err := p.Fetch(s.ctx, src, c.Checksum, dir, c.Unpack != nil && *c.Unpack, func() { _ = os.RemoveAll(dir) })
+	t, err := p.Fetch(s.Ctx, src, c.Checksum, dir, c.Unpack != nil && *c.Unpack, func() { _ = os.RemoveAll(dir) })
 	if t != nil {
-		s.trees.keep(t)
+		s.Trees.Keep(t)
 	}
 	return err
 }
 
 // workdir is WORKDIR.
-func (s *solver) workdir(w plan.Workdir) step {
+func (s *Solver) workdir(w plan.Workdir) step {
 	return step{make: func(d *overlay.Dir, lowers []string) error {
-		root, err := s.trees.mountUpper(d, lowers)
+		root, err := s.Trees.mountUpper(d, lowers)
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dockerfile
+package exec
 
 import (
 	"errors"
@@ -13,8 +13,8 @@ import (
 )
 
 // run is RUN.
-func (s *solver) run(op plan.Run, told *vertex) (step, error) {
-	m := &mounts{solver: s}
+func (s *Solver) run(op plan.Run, told *Report) (step, error) {
+	m := &mounts{Solver: s}
 	digests, err := m.find(op.Mounts)
 	if err != nil {
 		return step{}, err
@@ -25,9 +25,9 @@ func (s *solver) run(op plan.Run, told *vertex) (step, error) {
 		if err != nil {
 			return err
 		}
-		err = s.runner.Run(s.ctx, Step{
+		err = s.Runner.Run(s.Ctx, Step{
 			Lowers: lowers, Upper: d.Upper, Work: d.Work, Args: op.Args, Env: append(op.Env[:len(op.Env):len(op.Env)], secrets...),
-			Dir: op.Dir, User: op.User, Network: op.Network, AddHosts: s.o.AddHosts, ShmSize: s.o.ShmSize,
+			Dir: op.Dir, User: op.User, Network: op.Network, AddHosts: s.AddHosts, ShmSize: s.ShmSize,
 			Mounts: list, Stdout: told, Stderr: told,
 		})
 		var exit *ExitError

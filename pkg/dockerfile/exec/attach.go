@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dockerfile
+package exec
 
 import (
 	"errors"
@@ -22,7 +22,7 @@ func (m *mounts) attach(root *os.Root, source string, readOnly bool) (string, er
 		return "", err
 	}
 	defer unix.Close(tree)
-	dir, err := m.trees.tempDir("mnt-")
+	dir, err := m.Trees.TempDir("mnt-")
 	if err != nil {
 		return "", err
 	}

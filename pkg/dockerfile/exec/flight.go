@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dockerfile
+package exec
 
 import (
 	"context"
 	"sync"
 
+	"coracle/pkg/dockerfile/cache"
 	"coracle/pkg/overlay"
 )
 
@@ -21,11 +22,11 @@ type flight struct {
 // flights are those of a build.
 type flights struct {
 	mu    sync.Mutex
-	byKey map[cacheKey]*flight
+	byKey map[cache.Key]*flight
 }
 
 // get returns that of a key, and whether the caller has to land it.
-func (b *flights) get(key cacheKey) (f *flight, mine bool) {
+func (b *flights) get(key cache.Key) (f *flight, mine bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if f := b.byKey[key]; f != nil {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dockerfile
+package exec
 
 import (
 	"errors"
@@ -20,7 +20,7 @@ import (
 // mounts are those of one RUN: looked at before its key is known, opened when
 // it runs.
 type mounts struct {
-	*solver
+	*Solver
 	list []mount
 	undo []func()
 
@@ -49,14 +49,14 @@ func (m *mounts) find(list []plan.Mount) (digests []string, err error) {
 	for i, pm := range list {
 		x := mount{Mount: pm}
 		if pm.Layers != nil {
-			x.layers = m.layersOf(pm.Layers)
+			x.layers = m.Layers(pm.Layers)
 		}
 		if pm.Context {
 			x.context = &files.Copy{}
-			if err := x.context.Add(m.src.context, x.Source, files.Options{}); err != nil {
+			if err := x.context.Add(m.Context, x.Source, files.Options{}); err != nil {
 				return nil, err
 			}
-			if digests[i], err = x.context.Digest(m.ctx, m.src.sums); err != nil {
+			if digests[i], err = x.context.Digest(m.Ctx, m.Sums); err != nil {
 				return nil, err
 			}
 		}
@@ -97,7 +97,7 @@ func (m *mounts) open(op plan.Run) (list []StepMount, env []string, err error) {
 		}
 	}
 	if op.Script != "" {
-		dir, err := m.trees.tempDir("script-")
+		dir, err := m.Trees.TempDir("script-")
 		if err != nil {
 			return nil, nil, fmt.Errorf("write here-document: %w", err)
 		}
@@ -116,12 +116,12 @@ func (m *mounts) bind(x mount) (string, error) {
 	if x.Layers != nil {
 		return m.bindLayers(x)
 	}
-	if x.ReadOnly && (m.src.context.Ignore == nil || len(m.src.context.Ignore.Patterns()) == 0) {
-		return m.attach(m.src.context.Root(), x.Source, true)
+	if x.ReadOnly && (m.Context.Ignore == nil || len(m.Context.Ignore.Patterns()) == 0) {
+		return m.attach(m.Context.Root(), x.Source, true)
 	}
 	// A copy: what the command may write is thrown away, and what
 	// .dockerignore hides stays hidden.
-	dir, err := m.trees.tempDir("bind-")
+	dir, err := m.Trees.TempDir("bind-")
 	if err != nil {
 		return "", err
 	}
@@ -138,7 +138,7 @@ func (m *mounts) copyOut(p *files.Copy, dir string) error {
 	defer t.Close()
 	copied := *p
 	copied.Dest, copied.Itself = "/source", true
-	err = copied.Write(m.ctx, t)
+	err = copied.Write(m.Ctx, t)
 	if errors.Is(err, files.ErrChanged) {
 		m.changed, err = true, nil
 	}
@@ -149,22 +149,22 @@ func (m *mounts) copyOut(p *files.Copy, dir string) error {
 // above them that is thrown away.
 func (m *mounts) bindLayers(x mount) (string, error) {
 	if x.ReadOnly || len(x.layers) == 0 {
-		t, err := m.trees.of(x.layers)
+		t, err := m.Trees.Of(x.layers)
 		if err != nil {
 			return "", err
 		}
 		return m.attach(t.Root(), x.Source, x.ReadOnly)
 	}
-	d, err := m.st.NewDir()
+	d, err := m.Store.NewDir()
 	if err != nil {
 		return "", err
 	}
 	m.undo = append(m.undo, func() { _ = d.Discard() })
-	lowers, err := m.st.Lowers(x.layers[len(x.layers)-1])
+	lowers, err := m.Store.Lowers(x.layers[len(x.layers)-1])
 	if err != nil {
 		return "", err
 	}
-	dir, unmount, err := m.trees.mount(overlay.Rootfs{Lowers: lowers, Upper: d.Upper, Work: d.Work, Volatile: true})
+	dir, unmount, err := m.Trees.mount(overlay.Rootfs{Lowers: lowers, Upper: d.Upper, Work: d.Work, Volatile: true})
 	if err != nil {
 		return "", err
 	}

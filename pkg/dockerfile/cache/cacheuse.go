@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dockerfile
+package cache
 
 import (
 	"context"
@@ -16,12 +16,12 @@ import (
 	"coracle/pkg/state"
 )
 
-// cacheMountType is BuildKit's word for what a cache mount has left.
-const cacheMountType = "exec.cachemount"
+// mountType is BuildKit's word for what a cache mount has left.
+const mountType = "exec.cachemount"
 
-// CacheRecord is what one step, or one RUN --mount=type=cache, has left in the
+// Record is what one step, or one RUN --mount=type=cache, has left in the
 // build cache.
-type CacheRecord struct {
+type Record struct {
 	ID      string // 64 hex digits of the step's key, or the mount's directory
 	Type    string // regular or exec.cachemount, as BuildKit has it
 	Size    int64  // bytes
@@ -30,8 +30,8 @@ type CacheRecord struct {
 	Shared  bool      // an image has the layer, too: forgetting the step frees nothing
 }
 
-// CacheUse returns what is in the build cache, the oldest first.
-func CacheUse(st *overlay.Store) ([]CacheRecord, error) {
+// Use returns what is in the build cache, the oldest first.
+func Use(st *overlay.Store) ([]Record, error) {
 	layers, err := st.Usage()
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func CacheUse(st *overlay.Store) ([]CacheRecord, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read build cache: %w", err)
 	}
-	var list []CacheRecord
+	var list []Record
 	for _, e := range entries {
 		key, ok := strings.CutSuffix(e.Name(), ".json")
 		var r record
@@ -49,33 +49,33 @@ func CacheUse(st *overlay.Store) ([]CacheRecord, error) {
 			continue
 		}
 		l := layers[r.Layer]
-		c := CacheRecord{ID: key, Type: "regular", Size: l.Size, Created: r.Created, Used: r.Created, Shared: len(l.Images) > 0}
+		c := Record{ID: key, Type: "regular", Size: l.Size, Created: r.Created, Used: r.Created, Shared: len(l.Images) > 0}
 		if c.Created.IsZero() {
 			c.Created, c.Used = l.Created, l.Created
 		}
 		list = append(list, c)
 	}
-	mounts, err := cacheMountUse(st.Dirs().CacheMounts())
+	mounts, err := mountUse(st.Dirs().CacheMounts())
 	if err != nil {
 		return nil, err
 	}
 	list = append(list, mounts...)
-	slices.SortStableFunc(list, func(a, b CacheRecord) int { return a.Created.Compare(b.Created) })
+	slices.SortStableFunc(list, func(a, b Record) int { return a.Created.Compare(b.Created) })
 	return list, nil
 }
 
-func cacheMountUse(dir string) ([]CacheRecord, error) {
+func mountUse(dir string) ([]Record, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("read cache mounts: %w", err)
 	}
-	var list []CacheRecord
+	var list []Record
 	for _, e := range entries {
 		info, err := e.Info()
 		if err != nil || !e.IsDir() {
 			continue
 		}
-		c := CacheRecord{ID: e.Name(), Type: cacheMountType, Created: info.ModTime(), Used: info.ModTime()}
+		c := Record{ID: e.Name(), Type: mountType, Created: info.ModTime(), Used: info.ModTime()}
 		_ = filepath.WalkDir(filepath.Join(dir, e.Name()), func(_ string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return nil // a build may be at work here
@@ -90,8 +90,8 @@ func cacheMountUse(dir string) ([]CacheRecord, error) {
 	return list, nil
 }
 
-// CacheSize is what forgetting the records would free, in bytes.
-func CacheSize(list []CacheRecord) int64 {
+// Size is what forgetting the records would free, in bytes.
+func Size(list []Record) int64 {
 	var sum int64
 	for _, r := range list {
 		if !r.Shared {
@@ -101,49 +101,49 @@ func CacheSize(list []CacheRecord) int64 {
 	return sum
 }
 
-// PruneCache forgets the records that choose chooses, nil for all of them, and
+// Prune forgets the records that choose chooses, nil for all of them, and
 // the layers that only those held. What was used last is kept, as far as it
 // fits into keep bytes. It returns how many bytes that freed.
-func PruneCache(ctx context.Context, st *overlay.Store, choose func(CacheRecord) bool, keep int64) (int64, error) {
+func Prune(ctx context.Context, st *overlay.Store, choose func(Record) bool, keep int64) (int64, error) {
 	d := st.Dirs()
-	lock, err := LockCache(ctx, d, state.Exclusive)
+	lock, err := Lock(ctx, d, state.Exclusive)
 	if err != nil {
 		return 0, err
 	}
 	defer lock.Release()
-	list, err := CacheUse(st)
+	list, err := Use(st)
 	if err != nil {
 		return 0, err
 	}
 	if choose == nil && keep <= 0 {
-		if _, err := ClearCache(d.BuildCache()); err != nil {
+		if _, err := Clear(d.BuildCache()); err != nil {
 			return 0, err
 		}
 	}
-	slices.SortStableFunc(list, func(a, b CacheRecord) int { return a.Used.Compare(b.Used) })
-	left := CacheSize(list)
-	var gone []CacheRecord
+	slices.SortStableFunc(list, func(a, b Record) int { return a.Used.Compare(b.Used) })
+	left := Size(list)
+	var gone []Record
 	for _, r := range list {
 		if choose != nil && !choose(r) || keep > 0 && left <= keep {
 			continue
 		}
 		if err := forget(d, r); err != nil {
-			return CacheSize(gone), err
+			return Size(gone), err
 		}
 		gone = append(gone, r)
-		left -= CacheSize([]CacheRecord{r})
+		left -= Size([]Record{r})
 	}
-	kept, err := CachedLayers(d.BuildCache())
+	kept, err := Layers(d.BuildCache())
 	if err != nil {
-		return CacheSize(gone), err
+		return Size(gone), err
 	}
 	_, err = st.SweepLayers(ctx, func(id overlay.LayerID) bool { return kept[id] })
-	return CacheSize(gone), err
+	return Size(gone), err
 }
 
-func forget(d state.Dirs, r CacheRecord) error {
+func forget(d state.Dirs, r Record) error {
 	where := filepath.Join(d.BuildCache(), r.ID+".json")
-	if r.Type == cacheMountType {
+	if r.Type == mountType {
 		where = filepath.Join(d.CacheMounts(), r.ID)
 	}
 	if err := os.RemoveAll(where); err != nil {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dockerfile
+package exec
 
 import (
 	"errors"
@@ -11,17 +11,29 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
+	"coracle/pkg/dockerfile/cache"
 	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/dockerfile/plan"
 	"coracle/pkg/overlay"
 )
 
-// solver makes the layers of a graph's vertices.
-type solver struct {
-	*job
-	src     *sources
-	bases   *bases
-	runner  Runner
+// Options are what a solver needs beside the graph.
+type Options struct {
+	Runner       Runner
+	Context      *files.Tree                // nil without one
+	Sums         *files.Sums                // of the context; nil keeps none
+	Images       map[string]overlay.Details // by plan.Ref.Key
+	AddHosts     []string                   // for RUN
+	ShmSize      int64
+	Secrets      map[string]Secret // by ID
+	RewriteTimes bool              // none in new layers is after SOURCE_DATE_EPOCH
+}
+
+// Solver makes the layers of a graph's vertices.
+type Solver struct {
+	*Job
+	Options
+	graph   *plan.Graph
 	epoch   *time.Time    // SOURCE_DATE_EPOCH, or nil
 	slots   chan struct{} // one is held by each step that works
 	flights flights
@@ -38,22 +50,24 @@ type result struct {
 	failed bool
 }
 
-func newSolver(j *job, src *sources, b *bases, run Runner, g *plan.Graph) *solver {
-	return &solver{
-		job: j, src: src, bases: b, runner: run, epoch: g.Epoch,
+// New is a solver for one graph.
+func New(j *Job, o Options, g *plan.Graph) *Solver {
+	return &Solver{
+		Job: j, Options: o, graph: g, epoch: g.Epoch,
 		slots:   make(chan struct{}, runtime.GOMAXPROCS(0)),
-		flights: flights{byKey: map[cacheKey]*flight{}}, results: map[*plan.Vertex]*result{},
+		flights: flights{byKey: map[cache.Key]*flight{}}, results: map[*plan.Vertex]*result{},
 	}
 }
 
-// solve makes the layers of all vertices, at the same time as far as one does
-// not read another. It returns when all have ended.
-func (s *solver) solve(list []*plan.Vertex) error {
-	for _, v := range list {
+// Solve makes the layers of all vertices, at the same time as far as one does
+// not read another. It returns when all have ended, with the first failure: a
+// *StepError with its place in the Dockerfile, or why the build was canceled.
+func (s *Solver) Solve() error {
+	for _, v := range s.graph.Vertices {
 		s.results[v] = &result{done: make(chan struct{})}
 	}
 	var all sync.WaitGroup
-	for _, v := range list {
+	for _, v := range s.graph.Vertices {
 		all.Go(func() {
 			r := s.results[v]
 			defer close(r.done)
@@ -69,77 +83,77 @@ func (s *solver) solve(list []*plan.Vertex) error {
 }
 
 // fail keeps the first failure and ends everything else.
-func (s *solver) fail(err error) {
+func (s *Solver) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failed == nil {
 		s.failed = err
 	}
-	s.cancel()
+	s.Cancel()
 }
 
 // wait returns when a vertex has its layers. One that has none ends the build.
 //
 // Preconditions: the caller holds no slot.
-func (s *solver) wait(v *plan.Vertex) error {
+func (s *Solver) wait(v *plan.Vertex) error {
 	r := s.results[v]
 	<-r.done
 	if r.failed {
-		return s.ctx.Err()
+		return s.Ctx.Err()
 	}
 	return nil
 }
 
-// layersOf are those of a vertex that has been waited for.
-func (s *solver) layersOf(v *plan.Vertex) []overlay.LayerID { return s.results[v].layers }
+// Layers are those of a vertex that has them, the lowest first.
+func (s *Solver) Layers(v *plan.Vertex) []overlay.LayerID { return s.results[v].layers }
 
 // vertex makes the layers of one vertex, and tells of it when what it stands on
 // is there.
-func (s *solver) vertex(v *plan.Vertex) ([]overlay.LayerID, error) {
+func (s *Solver) vertex(v *plan.Vertex) ([]overlay.LayerID, error) {
 	var below []overlay.LayerID
 	if v.Parent != nil {
 		if err := s.wait(v.Parent); err != nil {
 			return nil, err
 		}
-		below = s.layersOf(v.Parent)
+		below = s.Layers(v.Parent)
 	}
-	if err := s.ctx.Err(); err != nil {
+	if err := s.Ctx.Err(); err != nil {
 		return nil, err
 	}
 	if b, ok := v.Op.(plan.Base); ok {
 		if v.Title != "" {
-			s.tell.start(v.Title).cached()
+			s.Tell.Start(v.Title).Cached()
 		}
-		return s.bases.found[b.Ref.Key()].Layers, nil
+		return s.Images[b.Ref.Key()].Layers, nil
 	}
 	if _, ok := v.Op.(plan.Scratch); ok {
 		return nil, nil
 	}
-	told := s.tell.announce(v.Title)
+	told := s.Tell.Announce(v.Title)
 	for _, in := range v.Inputs {
 		if err := s.wait(in); err != nil {
-			return nil, told.fail(err)
+			return nil, told.Fail(err)
 		}
 	}
 	st, err := s.prepare(v.Op, told)
 	if err != nil {
-		return nil, told.fail(err)
+		return nil, told.Fail(err)
 	}
 	parts := v.Op.Key(plan.Facts{Layers: s.layerNames, Files: st.files})
 	if len(parts) == 0 {
-		told.finish()
+		told.Finish()
 		return below, nil
 	}
 	id, err := s.layer(v, told, top(below), parts, st.make)
 	if err != nil {
-		return nil, told.fail(err)
+		return nil, told.Fail(err)
 	}
 	return append(below[:len(below):len(below)], id), nil
 }
 
-func (s *solver) layerNames(v *plan.Vertex) []string {
+func (s *Solver) layerNames(v *plan.Vertex) []string {
 	var names []string
-	for _, id := range s.layersOf(v) {
+	for _, id := range s.Layers(v) {
 		names = append(names, string(id))
 	}
 	return names
@@ -160,7 +174,7 @@ type step struct {
 }
 
 // prepare looks at what an operation takes, as far as its key needs it.
-func (s *solver) prepare(op plan.Op, told *vertex) (step, error) {
+func (s *Solver) prepare(op plan.Op, told *Report) (step, error) {
 	switch op := op.(type) {
 	case plan.Run:
 		return s.run(op, told)
@@ -176,56 +190,56 @@ func (s *solver) prepare(op plan.Op, told *vertex) (step, error) {
 
 // layer is the one that an earlier build made, or another vertex makes, or else
 // a new one.
-func (s *solver) layer(v *plan.Vertex, told *vertex, parent overlay.LayerID, parts []string, write func(d *overlay.Dir, lowers []string) error) (overlay.LayerID, error) {
-	key := newKey(parent, parts...)
+func (s *Solver) layer(v *plan.Vertex, told *Report, parent overlay.LayerID, parts []string, write func(d *overlay.Dir, lowers []string) error) (overlay.LayerID, error) {
+	key := cache.NewKey(parent, parts...)
 	if s.rewritesTimes() {
-		key = newKey("", string(key), "rewrite-timestamp", plan.EpochKey(s.epoch))
+		key = cache.NewKey("", string(key), "rewrite-timestamp", plan.EpochKey(s.epoch))
 	}
-	if id, ok := s.cache.find(key); ok && !v.NoCache {
-		told.cached()
+	if id, ok := s.Cache.Find(key); ok && !v.NoCache {
+		told.Cached()
 		return id, nil
 	}
 	same, mine := s.flights.get(key)
 	if !mine {
-		err := same.wait(s.ctx)
+		err := same.wait(s.Ctx)
 		if err == nil {
-			told.cached()
+			told.Cached()
 		}
 		return same.layer, err
 	}
 	id, err := s.newLayer(parent, told, key, write)
 	same.land(id, err)
 	if err == nil {
-		told.finish()
+		told.Finish()
 	}
 	return id, err
 }
 
-func (s *solver) rewritesTimes() bool { return s.o.RewriteTimes && s.epoch != nil }
+func (s *Solver) rewritesTimes() bool { return s.RewriteTimes && s.epoch != nil }
 
 // slot takes one of the places of those that work at the same time.
-func (s *solver) slot() (release func(), err error) {
+func (s *Solver) slot() (release func(), err error) {
 	select {
 	case s.slots <- struct{}{}:
 		return func() { <-s.slots }, nil
-	case <-s.ctx.Done():
-		return nil, s.ctx.Err()
+	case <-s.Ctx.Done():
+		return nil, s.Ctx.Err()
 	}
 }
 
 // newLayer makes a layer on the parent, and remembers it.
-func (s *solver) newLayer(parent overlay.LayerID, told *vertex, key cacheKey, write func(d *overlay.Dir, lowers []string) error) (overlay.LayerID, error) {
+func (s *Solver) newLayer(parent overlay.LayerID, told *Report, key cache.Key, write func(d *overlay.Dir, lowers []string) error) (overlay.LayerID, error) {
 	release, err := s.slot()
 	if err != nil {
 		return "", err
 	}
 	defer release()
-	told.begin()
-	lowers, err := s.st.Lowers(parent)
+	told.Begin()
+	lowers, err := s.Store.Lowers(parent)
 	if err != nil {
 		return "", err
 	}
-	d, err := s.st.NewDir()
+	d, err := s.Store.NewDir()
 	if err != nil {
 		return "", err
 	}
@@ -240,9 +254,9 @@ func (s *solver) newLayer(parent overlay.LayerID, told *vertex, key cacheKey, wr
 			return "", err
 		}
 	}
-	id, err := s.commit(d, parent, lowers)
+	id, err := s.Commit(d, parent, lowers)
 	if err == nil && keep {
-		err = s.cache.remember(key, id)
+		err = s.Cache.Remember(key, id)
 	}
 	return id, err
 }
