@@ -34,27 +34,39 @@ func (s *Store) Remove(ctx context.Context, c *Container) error {
 
 // RemoveLocked is Remove for the process that holds the container's lock.
 func (s *Store) RemoveLocked(id, name string) error {
+	trash, err := s.DiscardLocked(id, name)
+	if err != nil {
+		return err
+	}
+	return state.RemoveTree(trash)
+}
+
+// DiscardLocked is the first half of RemoveLocked: the container is gone for
+// every other command and its name, which the record knows better than the
+// caller, is free. The caller gives trash to [state.RemoveTree]; when it is
+// killed before, [state.TmpDir.Sweep] does.
+func (s *Store) DiscardLocked(id, name string) (trash string, err error) {
 	var last State
 	c, unreadable := s.Load(id)
 	if unreadable == nil {
-		last = c.State
+		last, name = c.State, c.Name
 	} else { // what is damaged can be removed, too; its state may be whole
 		_ = state.ReadJSON(s.dirs.Container(id).State(), &last)
 	}
 	if last.Cgroup != "" { // of a supervisor that was killed
 		_ = cgroup.Remove(last.Cgroup)
 	}
-	trash, err := s.dirs.Tmp().Discard(string(s.dirs.Container(id)))
+	trash, err = s.dirs.Tmp().Discard(string(s.dirs.Container(id)))
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return &NotFoundError{Arg: id}
+			return "", &NotFoundError{Arg: id}
 		}
-		return fmt.Errorf("remove container %s: %w", short(id), err)
+		return "", fmt.Errorf("remove container %s: %w", short(id), err)
 	}
 	s.unlink(name, id)
 	_ = os.RemoveAll(s.dirs.ContainerRun(id))
 	if unreadable == nil {
 		s.Event(&c.Record, "destroy", nil)
 	}
-	return state.RemoveTree(trash)
+	return trash, nil
 }

@@ -83,6 +83,46 @@ func TestNameIsTakenUntilItsContainerIsGone(t *testing.T) {
 	mustCreate(t, s, "web")
 }
 
+func TestDiscarded(t *testing.T) {
+	s := newStore(t)
+	first := mustCreate(t, s, "web")
+	c, err := s.Load(first.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Rename(context.Background(), c, "site"); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := state.Acquire(context.Background(), s.Dirs().Container(first.ID).Lock(), state.Exclusive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	trash, err := s.DiscardLocked(first.ID, "web") // by who has not heard of the other name
+	if err != nil {
+		t.Fatal(err)
+	}
+	var missing *NotFoundError
+	for _, arg := range []string{"web", "site", first.ID} {
+		if _, err := s.Lookup(arg); !errors.As(err, &missing) {
+			t.Errorf("lookup %q: %v, want no such container", arg, err)
+		}
+	}
+	if _, err := s.DiscardLocked(first.ID, "site"); !errors.As(err, &missing) {
+		t.Errorf("again: %v, want no such container", err)
+	}
+	mustCreate(t, s, "site")
+	if _, err := os.Stat(trash); err != nil {
+		t.Errorf("the files: %v, want them there until they are deleted", err)
+	}
+	if err := s.Dirs().Tmp().Sweep(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(trash); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the files after a sweep: %v", err)
+	}
+}
+
 func TestCheckName(t *testing.T) {
 	for name, good := range map[string]bool{
 		"web": true, "a_b.c-1": true, "0x": true,

@@ -313,7 +313,5 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("left: %q", got)
 	}
 	u.ok("run", "--rm", "--name", "more", "--network", "none", "busybox", "true")
-	if left, _ := os.ReadDir(filepath.Join(disk, "root", "tmp")); len(left) > 0 {
-		t.Errorf("left in tmp: %v", left)
-	}
+	u.tmpEmpties(filepath.Join(disk, "root"))
 }

@@ -254,7 +254,5 @@ func TestInitReapsForwardsAndEndsAsTheProgramDid(t *testing.T) {
 		t.Errorf("exit code %s after SIGUSR1, want 6", got)
 	}
 	testutil.Contains(t, u.ok("logs", "trap"), "got it")
-	if files, _ := filepath.Glob(filepath.Join(u.home, "root", "tmp", "*")); len(files) > 0 {
-		t.Errorf("left: %v", files)
-	}
+	u.tmpEmpties(filepath.Join(u.home, "root"))
 }

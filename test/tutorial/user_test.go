@@ -60,9 +60,7 @@ func (u *user) leave() {
 	u.result("builder", "prune", "-af")
 	u.result("volume", "prune", "-af")
 	root := filepath.Join(u.home, "root")
-	if left, _ := os.ReadDir(filepath.Join(root, "tmp")); len(left) > 0 {
-		u.t.Errorf("left behind in tmp: %v", left)
-	}
+	u.tmpEmpties(root)
 	if left, _ := os.ReadDir(filepath.Join(root, "containers")); len(left) > 0 {
 		u.t.Errorf("left behind in containers: %v", left)
 	}
@@ -178,4 +176,14 @@ func dialAsBrowser(ctx context.Context, network, addr string) (net.Conn, error) 
 		return d.DialContext(ctx, network, "127.0.0.1:"+port)
 	}
 	return conn, nil
+}
+
+// tmpEmpties waits until nothing is left below tmp/ of a root: the files of a
+// container with --rm are deleted when its end is known already.
+func (u *user) tmpEmpties(root string) {
+	u.t.Helper()
+	testutil.Eventually(u.t, "tmp is empty", func() bool {
+		left, _ := os.ReadDir(filepath.Join(root, "tmp"))
+		return len(left) == 0
+	})
 }

@@ -304,7 +304,7 @@ func (s *supervisor) fail(conn *container.Conn, err error) error {
 	s.closeGroup()
 	if s.c != nil {
 		s.recordFailure(se)
-		s.dispose()
+		defer s.dispose()()
 	}
 	if conn != nil {
 		return conn.Send(container.Reply{Event: container.EventError, Code: se.Code, Error: se.Message, Hint: se.Hint()})
@@ -350,28 +350,39 @@ func (s *supervisor) end() {
 		s.log.Close()
 	}
 	s.closeGroup()
-	s.dispose()
+	tidy := s.dispose()
 	close(s.ended)
 	s.talks.Wait()
+	tidy()
 }
 
-// dispose removes the container with --rm, and lets go of it otherwise.
-func (s *supervisor) dispose() {
+// dispose removes the container with --rm, and lets go of it otherwise. Those who
+// wait for the end are told next, so the files of the container are left for the
+// returned function: they may be many, and the disk busy.
+func (s *supervisor) dispose() (tidy func()) {
+	defer s.lock.Release()
 	_ = os.RemoveAll(s.store.Dirs().ContainerRun(s.id))
 	// The mount would keep the directory busy for a remove in this namespace.
 	_ = syscall.Unmount(s.c.Dir().Rootfs(), syscall.MNT_DETACH)
-	if s.c.Life.AutoRemove {
-		if c, err := s.store.Load(s.id); err == nil { // it may have been renamed
-			s.c = c
-		}
-		err := s.store.RemoveLocked(s.id, s.c.Name)
-		s.lock.Release()
-		if err == nil {
-			err = s.store.RemoveAnonymousVolumes(s.c)
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "supervise: remove:", err)
+	if !s.c.Life.AutoRemove {
+		return func() {}
+	}
+	trash, err := s.store.DiscardLocked(s.id, s.c.Name)
+	s.lock.Release()
+	if err == nil {
+		err = s.store.RemoveAnonymousVolumes(s.c)
+	}
+	sayNotRemoved(err)
+	return func() {
+		if trash != "" {
+			sayNotRemoved(state.RemoveTree(trash))
 		}
 	}
-	s.lock.Release()
+}
+
+// sayNotRemoved writes an error to the supervisor's log.
+func sayNotRemoved(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "supervise: remove:", err)
+	}
 }
