@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Checks that packages import only downwards. The order is ARCHITECTURE.md's,
-# from the ground up; packages of one line do not import each other unless
-# there is a line for it.
+# from the ground up; packages of one level do not import each other. What tests
+# import is not looked at.
 set -eu
 cd "$(dirname "$0")/.."
 order='

@@ -9,9 +9,8 @@ import (
 	"strings"
 )
 
-// The set-user-ID programs of shadow-utils that write maps of several ids;
-// the only programs coracle runs that are not its own. By absolute path: PATH
-// is the caller's.
+// The set-user-ID programs of shadow-utils that write maps of several ids. By
+// absolute path: PATH is the caller's.
 var mapPrograms = [2]string{"/usr/bin/newuidmap", "/usr/bin/newgidmap"}
 
 // Write gives the maps to the user namespace of process pid, a direct child

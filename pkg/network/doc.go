@@ -11,7 +11,7 @@
 //	Member   who a running container is for the others there
 //	PortSpec a port to publish; Port one that is listened on
 //
-// A network has no process. Each running container's supervisor joins it: a record,
+// A network has no process. Each running container's supervisor becomes a member: a record,
 // a socket and a lock in the network's directory, and a link of package slirp, to
 // which the network says who else is there (l2.Peers) and by what names (Names).
 package network

@@ -15,9 +15,9 @@
 //	coracle-worker     a command that        user, mount, pid            with its request
 //	                   changes images
 //	coracle-supervise  run, start            user, mount, pid            with its container
-//	coracle-init       supervise, or enter   those, and new mount, pid,  by execve of the container's program
-//	                   for a build step      net, ipc, uts, cgroup
-//	coracle-exec       supervise             those of the container      by execve of the program
+//	coracle-init       supervise; a build's  those, and new mount, pid,  by execve of the container's program
+//	                   RUN; oci create       net, ipc, uts, cgroup
+//	coracle-exec       supervise, oci exec   those of the container      by execve of the program
 //	coracle-reap       init, with --init     those of the container      with the program
 //
 // # Handshake with a new user namespace (Spawn and Join)

@@ -8,16 +8,17 @@
 //
 //  1. read the configuration; everything below happens on one locked thread,
 //     for credentials, capabilities and filters belong to threads
-//  2. init: make mounts private, build /proc, /dev and the rest under the new
-//     root, pivot_root; exec: join the mount namespace
+//  2. init: cgroup namespace, host name, make mounts private, build /proc, /dev
+//     and the rest under the new root, pivot_root; exec: join the mount namespace
 //  3. the terminal, made by the container's own devpts
-//  4. host name, sysctls, masked and read-only paths, read-only root
-//  5. limits, session keyring
+//  4. sysctls, masked and read-only paths, read-only root
+//  5. session keyring
 //  6. capability bounding set, groups, ids
-//  7. seccomp filter: before the last capabilities go unless
+//  7. limits, which are meant for the program and not for what comes before
+//  8. seccomp filter: before the last capabilities go unless
 //     no_new_privs is set, for loading it takes CAP_SYS_ADMIN
-//  8. capabilities
-//  9. tell the parent, wait for its word, execve
+//  9. capabilities
+//  10. tell the parent, wait for its word, execve
 //
 // With --init the last step is an execve of this program again, under all that
 // was set, as the reap stage: pid 1, which forks the program.
