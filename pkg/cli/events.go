@@ -22,15 +22,6 @@ import (
 	"coracle/pkg/events"
 )
 
-// event writes down what happened to an object that is not a container.
-func event(e *command.Env, kind, action, id, name string) {
-	attributes := map[string]string{"name": name}
-	if kind == events.Network {
-		attributes["type"] = "bridge"
-	}
-	_ = events.Append(e.Dirs.Root, events.New(kind, action, id, attributes))
-}
-
 func eventsCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "events", Usage: "Get real time events from the server",

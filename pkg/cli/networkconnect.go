@@ -3,12 +3,9 @@
 package cli
 
 import (
-	"errors"
-
 	"coracle/pkg/cli/command"
 
 	"coracle/pkg/cli/flags"
-	nets "coracle/pkg/network"
 
 	"github.com/urfave/cli/v2"
 
@@ -69,23 +66,13 @@ func networkDisconnectCommand(e *command.Env) *cli.Command {
 
 // onNetwork finds the network and the container that two arguments name.
 func onNetwork(e *command.Env, c *cli.Context, f func(*container.Store, *container.Container, string) error) error {
-	network := c.Args().First()
-	switch network {
-	case nets.Bridge:
-	case nets.Host:
-		return errors.New("container cannot be disconnected from host network or connected to host network")
-	case nets.None:
-		return errors.New("container cannot be connected to multiple networks with one of the networks in private (none) mode")
-	default:
-		nets, err := networks(e)
-		if err != nil {
-			return err
-		}
-		w, err := nets.Lookup(network)
-		if err != nil {
-			return err
-		}
-		network = w.Name
+	nets, err := networks(e)
+	if err != nil {
+		return err
+	}
+	network, err := nets.Joinable(c.Args().First())
+	if err != nil {
+		return err
 	}
 	cs, ctr, err := e.Container(c.Args().Get(1))
 	if err != nil {

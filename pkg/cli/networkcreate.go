@@ -15,7 +15,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/docker"
-	"coracle/pkg/events"
 )
 
 func networkCreateCommand(e *command.Env) *cli.Command {
@@ -56,7 +55,6 @@ func networkCreateCommand(e *command.Env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			event(e, events.Network, "create", w.ID, w.Name)
 			fmt.Fprintln(e.Stdout, w.ID)
 			return nil
 		},

@@ -46,7 +46,11 @@ func networkListCommand(e *command.Env) *cli.Command {
 			}
 			used := map[string]bool{}
 			if len(f["dangling"]) > 0 {
-				if used, err = usedNetworks(e); err != nil {
+				cs, err := e.Containers()
+				if err != nil {
+					return err
+				}
+				if used, err = cs.UsedNetworks(); err != nil {
 					return err
 				}
 			}

@@ -3,8 +3,6 @@
 package cli
 
 import (
-	"errors"
-
 	"coracle/pkg/cli/command"
 
 	"coracle/pkg/cli/flags"
@@ -12,7 +10,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/docker"
-	"coracle/pkg/events"
 	"coracle/pkg/network"
 )
 
@@ -35,28 +32,6 @@ func networkPruneCommand(e *command.Env) *cli.Command {
 	}
 }
 
-// usedNetworks are those that a running container names.
-func usedNetworks(e *command.Env) (map[string]bool, error) {
-	cs, err := e.Containers()
-	if err != nil {
-		return nil, err
-	}
-	list, err := cs.Readable()
-	if err != nil {
-		return nil, err
-	}
-	used := map[string]bool{}
-	for _, ctr := range list {
-		if !ctr.State.IsRunning() {
-			continue // as in Docker: it is on no network before it is started
-		}
-		for _, end := range ctr.Net.Networks {
-			used[end.Network] = true
-		}
-	}
-	return used, nil
-}
-
 // pruneNetworks removes the networks that nobody is on.
 func pruneNetworks(e *command.Env, c *cli.Context, f docker.Filters) (pruned, error) {
 	p := pruned{heading: "Deleted Networks:"}
@@ -64,29 +39,14 @@ func pruneNetworks(e *command.Env, c *cli.Context, f docker.Filters) (pruned, er
 	if err != nil {
 		return p, err
 	}
-	list, err := nets.List()
+	cs, err := e.Containers()
 	if err != nil {
 		return p, err
 	}
-	used, err := usedNetworks(e)
+	used, err := cs.UsedNetworks()
 	if err != nil {
 		return p, err
 	}
-	for _, w := range list {
-		if used[w.Name] || !f.MatchPrune(w.Labels, w.Created) {
-			continue
-		}
-		err := nets.Remove(c.Context, w)
-		var inUse *network.InUseError
-		if errors.As(err, &inUse) {
-			continue // by a container that has just started
-		}
-		if err != nil {
-			return p, err
-		}
-		event(e, events.Network, "destroy", w.ID, w.Name)
-		p.lines = append(p.lines, w.Name)
-	}
-	pruneEvent(e, events.Network, 0)
-	return p, nil
+	p.lines, err = nets.Prune(c.Context, func(w network.Network) bool { return !used[w.Name] && f.MatchPrune(w.Labels, w.Created) })
+	return p, err
 }

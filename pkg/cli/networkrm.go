@@ -3,8 +3,6 @@
 package cli
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 
 	"coracle/pkg/cli/command"
@@ -12,9 +10,6 @@ import (
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
-
-	"coracle/pkg/events"
-	"coracle/pkg/network"
 )
 
 func networkRemoveCommand(e *command.Env) *cli.Command {
@@ -31,32 +26,9 @@ func networkRemoveCommand(e *command.Env) *cli.Command {
 			}
 			args := c.Args().Slice()
 			if c.Bool("force") { // who is not there is not named, either
-				args = slices.DeleteFunc(args, func(arg string) bool {
-					_, err := nets.Lookup(arg)
-					var missing *network.NotFoundError
-					return errors.As(err, &missing) && !slices.Contains(network.Predefined(), arg)
-				})
+				args = slices.DeleteFunc(args, nets.Missing)
 			}
-			return command.Each(e, args, func(arg string) error {
-				for _, p := range network.Predefined() {
-					if arg == p {
-						return fmt.Errorf("%s is a pre-defined network and cannot be removed", arg)
-					}
-				}
-				w, err := nets.Lookup(arg)
-				var damaged *network.DamagedError
-				if errors.As(err, &damaged) {
-					w, err = damaged.Network(), nil
-				}
-				if err != nil {
-					return err
-				}
-				if err := nets.Remove(c.Context, w); err != nil {
-					return err
-				}
-				event(e, events.Network, "destroy", w.ID, w.Name)
-				return nil
-			})
+			return command.Each(e, args, func(arg string) error { return nets.Delete(c.Context, arg) })
 		},
 	}
 }

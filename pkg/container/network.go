@@ -82,3 +82,22 @@ func (s *Store) editNet(ctx context.Context, c *Container, edit func(*Net) error
 	_, err := s.Edit(ctx, c.ID, func(r *Record) error { return edit(&r.Net) })
 	return err
 }
+
+// UsedNetworks are the names of those that a running container is to be on: as in
+// Docker, one is on no network before it is started.
+func (s *Store) UsedNetworks() (map[string]bool, error) {
+	list, err := s.Readable()
+	if err != nil {
+		return nil, err
+	}
+	used := map[string]bool{}
+	for _, c := range list {
+		if !c.State.IsRunning() {
+			continue
+		}
+		for _, end := range c.Net.Networks {
+			used[end.Network] = true
+		}
+	}
+	return used, nil
+}

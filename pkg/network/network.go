@@ -178,6 +178,7 @@ func (n Store) Create(ctx context.Context, o CreateOptions) (Network, error) {
 	if err := state.WriteJSON(n.file(w.Name), w, 0o600); err != nil {
 		return w, fmt.Errorf("create network: %w", err)
 	}
+	n.event("create", w)
 	return w, nil
 }
 
@@ -340,7 +341,11 @@ func (n Store) Remove(ctx context.Context, w Network) error {
 	if err := os.RemoveAll(n.file(w.Name)); err != nil {
 		return fmt.Errorf("remove network: %w", err)
 	}
-	return os.RemoveAll(string(n.dirs.Network(w.Name)))
+	if err := os.RemoveAll(string(n.dirs.Network(w.Name))); err != nil {
+		return fmt.Errorf("remove network: %w", err)
+	}
+	n.event("destroy", w)
+	return nil
 }
 
 // Members returns the running members of a network, by address.

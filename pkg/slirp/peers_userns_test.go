@@ -15,6 +15,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
+	"coracle/internal/testutil"
 	"coracle/pkg/slirp/l2"
 	"coracle/pkg/slirp/netns"
 	"coracle/pkg/slirp/slirptest"
@@ -121,11 +122,14 @@ func TestMemberComesBack(t *testing.T) {
 		t.Fatalf("%s, not %s", three.net.cfg.Address, before)
 	}
 	go accept(three.listen("0.0.0.0:90"), digest)
-	c, err := one.dial("tcp", netip.AddrPortFrom(before.Addr(), 90).String(), 5*time.Second)
-	if err == nil {
-		err = exchange(c, []byte("hello"))
-	}
-	if err != nil {
+	// For a moment frames still go to the one before, where nobody listens.
+	var c net.Conn
+	testutil.Eventually(t, "the new one is reached", func() bool {
+		var err error
+		c, err = one.dial("tcp", netip.AddrPortFrom(before.Addr(), 90).String(), 5*time.Second)
+		return err == nil
+	})
+	if err := exchange(c, []byte("hello")); err != nil {
 		t.Errorf("the new one: %v", err)
 	}
 	// Now it is gone with its member.
