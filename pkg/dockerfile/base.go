@@ -11,6 +11,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"coracle/pkg/dockerfile/plan"
+	"coracle/pkg/oci/platform"
 	"coracle/pkg/overlay"
 )
 
@@ -85,24 +86,25 @@ func (b *bases) resolve(ref plan.Ref) (overlay.Details, error) {
 		return det, v.Fail(fmt.Errorf("%s: failed to resolve source metadata for %s: %w", ref.Name, plan.Canonical(ref.Name), err))
 	}
 	if !ForPlatform(det, ref.Platform) {
-		is, want := platformOf(det), plan.ParsePlatform(ref.Platform)
-		b.Warn(fmt.Sprintf("InvalidBaseImagePlatform: Base image %s was pulled with platform %q, expected %q for current build", ref.Name, is, want))
+		want, _ := platform.Parse(ref.Platform) // the plan has refused what is none
+		b.Warn(fmt.Sprintf("InvalidBaseImagePlatform: Base image %s was pulled with platform %q, expected %q for current build", ref.Name, platform.String(platformOf(det)), platform.String(want)))
 	}
 	v.Finish()
 	return det, nil
 }
 
-func platformOf(det overlay.Details) plan.Platform {
+func platformOf(det overlay.Details) ocispec.Platform {
 	var is ocispec.Platform
 	if err := json.Unmarshal(det.Config, &is); err != nil {
-		return plan.Platform{}
+		return ocispec.Platform{}
 	}
-	return plan.Platform{OS: is.OS, Arch: is.Architecture, Variant: is.Variant}
+	return is
 }
 
 // ForPlatform reports whether an image is for a platform, which is this
 // machine's when none is named. Of an image that does not say, it is assumed.
 func ForPlatform(det overlay.Details, name string) bool {
-	is, want := platformOf(det), plan.ParsePlatform(name)
-	return is.Arch == "" || is.OS == want.OS && is.Arch == want.Arch && (want.Variant == "" || is.Variant == want.Variant)
+	is := platformOf(det)
+	want, err := platform.Parse(name)
+	return is.Architecture == "" || err == nil && platform.Suits(want, is) > 0
 }

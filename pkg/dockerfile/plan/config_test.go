@@ -116,13 +116,3 @@ func TestConfigure(t *testing.T) {
 		}
 	}
 }
-
-func TestParsePlatform(t *testing.T) {
-	for text, want := range map[string]string{
-		"linux/arm64": "linux/arm64", "arm64": "linux/arm64", "linux/arm/v7": "linux/arm/v7", "aarch64": "linux/arm64", "Linux/x86_64": "linux/amd64",
-	} {
-		if got := ParsePlatform(text).String(); got != want {
-			t.Errorf("%s is %s, want %s", text, got, want)
-		}
-	}
-}

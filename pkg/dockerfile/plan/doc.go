@@ -15,7 +15,7 @@
 //	workdir.go    WORKDIR
 //	variables.go  ARG, ENV and expansion; epoch.go, SOURCE_DATE_EPOCH
 //	config.go     the instructions that only change the configuration; expose.go
-//	platform.go   platforms
+//	names.go      names of images, as they are shown
 //
 // An instruction that changes files is a vertex, and a layer: none turns out to
 // have none. So the history is known before anything runs, and nothing but the

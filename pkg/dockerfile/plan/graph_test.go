@@ -16,15 +16,20 @@ import (
 	"coracle/pkg/dockerfile/parse"
 )
 
-// input is what a plan of text is made from, with an empty image for each name
-// that in does not know.
-func input(t *testing.T, text string, in Input) *Input {
+func parsed(t *testing.T, text string) *parse.File {
 	t.Helper()
 	f, err := parse.Parse("Dockerfile", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	in.File = f
+	return f
+}
+
+// input is what a plan of text is made from, with an empty image for each name
+// that in does not know.
+func input(t *testing.T, text string, in Input) *Input {
+	t.Helper()
+	in.File = parsed(t, text)
 	if in.Images == nil {
 		in.Images = map[string]Found{}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"coracle/pkg/dockerfile/parse"
+	"coracle/pkg/oci/platform"
 )
 
 // Input is what a plan is made from. Nothing of it is changed but the
@@ -34,7 +35,10 @@ type Context struct {
 type Ref struct{ Name, Platform string }
 
 // Key is one for all names of an image.
-func (r Ref) Key() string { return ParsePlatform(r.Platform).String() + " " + Canonical(r.Name) }
+func (r Ref) Key() string {
+	p, _ := platform.Parse(r.Platform) // Needs refuses what is none
+	return platform.String(p) + " " + Canonical(r.Name)
+}
 
 // Found is what is known of an image.
 type Found struct {

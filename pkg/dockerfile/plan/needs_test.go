@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"coracle/pkg/oci/platform"
 )
 
 func TestNeededStages(t *testing.T) {
@@ -56,7 +58,7 @@ COPY --from=scratch / /
 	}
 	var got []string
 	for _, n := range needs {
-		got = append(got, strings.Replace(n.Key(), ParsePlatform("").String()+" ", "here ", 1))
+		got = append(got, strings.Replace(n.Key(), platform.String(platform.Host())+" ", "here ", 1))
 	}
 	slices.Sort(got)
 	want := []string{"here docker.io/library/real:latest", "linux/arm64 docker.io/library/base:1", "linux/arm64 docker.io/library/real:latest",
@@ -117,6 +119,18 @@ func TestHeredocCommands(t *testing.T) {
 		got := op.Op.(Run)
 		if !slices.Equal(got.Args, tt.args) || got.Script != tt.script || !strings.HasSuffix(op.Title, tt.note) {
 			t.Errorf("%q: got %q %+v", tt.text, op.Title, got)
+		}
+	}
+}
+
+func TestNeedsRefusesWhatIsNoPlatform(t *testing.T) {
+	for text, in := range map[string]Input{
+		"FROM --platform=a/b/c/d scratch\n": {},
+		"FROM scratch\n":                    {Platform: "a/b/c/d"},
+	} {
+		in.File = parsed(t, text)
+		if _, err := Needs(&in); err == nil || !strings.HasPrefix(err.Error(), "failed to parse platform a/b/c/d: ") {
+			t.Errorf("%q for %q: error is %v", text, in.Platform, err)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"coracle/pkg/dockerfile/parse"
+	"coracle/pkg/oci/platform"
 	"coracle/pkg/oci/spec"
 )
 
@@ -197,9 +198,9 @@ func (m *maker) parseTriggers(b base, s *stage) (cmds []instructions.Command, er
 
 // empty begins with nothing.
 func (s *stage) empty() {
-	p := ParsePlatform(s.platform)
+	p, _ := platform.Parse(s.platform) // it has been read before
 	s.image.Config.WorkingDir = "/"
-	s.image.OS, s.image.Architecture, s.image.Variant = p.OS, p.Arch, p.Variant
+	s.image.OS, s.image.Architecture, s.image.Variant = p.OS, p.Architecture, p.Variant
 }
 
 // fromContext begins with what --build-context gives for a name.

@@ -11,6 +11,9 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"coracle/pkg/oci/platform"
 )
 
 // The arguments that a RUN sees without an ARG, and that do not count for the
@@ -30,7 +33,10 @@ type scope struct {
 // of the Dockerfile.
 func newScope(in *Input) (*scope, error) {
 	s := &scope{in: in, used: map[string]bool{}}
-	s.meta = s.platformArgs()
+	var err error
+	if s.meta, err = s.platformArgs(); err != nil {
+		return nil, err
+	}
 	lex := shell.NewLex(in.File.Escape)
 	for _, cmd := range in.File.Meta {
 		for _, a := range cmd.Args {
@@ -58,8 +64,12 @@ func (s *scope) given(key string) (string, bool) {
 }
 
 // platformArgs are the arguments that tell of the platform.
-func (s *scope) platformArgs() lookup {
-	here, target, stage := ParsePlatform(""), ParsePlatform(s.in.Platform), s.in.Target
+func (s *scope) platformArgs() (lookup, error) {
+	here, stage := platform.Host(), s.in.Target
+	target, err := parsePlatform(s.in.Platform)
+	if err != nil {
+		return nil, err
+	}
 	if stage == "" {
 		stage = s.in.File.Stages[len(s.in.File.Stages)-1].Name
 	}
@@ -67,8 +77,8 @@ func (s *scope) platformArgs() lookup {
 		stage = "default"
 	}
 	args := lookup{
-		"BUILDPLATFORM": here.String(), "BUILDOS": here.OS, "BUILDOSVERSION": "", "BUILDARCH": here.Arch, "BUILDVARIANT": here.Variant,
-		"TARGETPLATFORM": target.String(), "TARGETOS": target.OS, "TARGETOSVERSION": "", "TARGETARCH": target.Arch, "TARGETVARIANT": target.Variant,
+		"BUILDPLATFORM": platform.String(here), "BUILDOS": here.OS, "BUILDOSVERSION": "", "BUILDARCH": here.Architecture, "BUILDVARIANT": here.Variant,
+		"TARGETPLATFORM": platform.String(target), "TARGETOS": target.OS, "TARGETOSVERSION": "", "TARGETARCH": target.Architecture, "TARGETVARIANT": target.Variant,
 		"TARGETSTAGE": stage,
 	}
 	for k := range args {
@@ -76,7 +86,16 @@ func (s *scope) platformArgs() lookup {
 			args[k] = v
 		}
 	}
-	return args
+	return args, nil
+}
+
+// parsePlatform has BuildKit's words for what is none.
+func parsePlatform(s string) (ocispec.Platform, error) {
+	p, err := platform.Parse(s)
+	if err != nil {
+		err = fmt.Errorf("failed to parse platform %s: %w", s, err)
+	}
+	return p, err
 }
 
 // expand expands a word of a FROM line.
@@ -102,6 +121,9 @@ func (s *scope) stagePlatform(src instructions.Stage) (string, error) {
 	p, err := s.expand(src.Platform)
 	if p == "" {
 		p = s.in.Platform
+	}
+	if err == nil {
+		_, err = parsePlatform(p)
 	}
 	return p, err
 }
