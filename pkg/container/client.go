@@ -233,6 +233,7 @@ func (ses *Session) Detach() error {
 
 // dial connects to the supervisor of a running container.
 func (s *Store) dial(c *Container) (*Conn, error) {
+	state.MustHoldNone("ask a supervisor")
 	if !c.State.IsRunning() {
 		return nil, &notRunningError{c.ID}
 	}
