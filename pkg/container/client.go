@@ -56,6 +56,7 @@ type Session struct {
 // once the process runs; the error is a *StartError when the supervisor could
 // say why it does not.
 func (s *Store) Launch(c *Container, v *Supervisor, a *Attach, out []*os.File) (*Session, error) {
+	state.MustHoldNone("ask a supervisor to start a container")
 	var around *surroundings
 	if v == nil {
 		var err error
@@ -76,6 +77,7 @@ func (s *Store) Launch(c *Container, v *Supervisor, a *Attach, out []*os.File) (
 		return nil, NewStartError(125, err)
 	}
 	ses := &Session{Conn: v.conn, Tty: c.Process.Tty}
+	ses.with = peer{c.ID, v.pid}
 	listening, err := c.listening()
 	if err != nil {
 		ses.Close()
@@ -137,7 +139,7 @@ func (c *Container) askScope(pid int) (string, error) {
 // says the process runs. The supervisor's own word against it is a *StartError.
 func (ses *Session) begin(req Request, out []*os.File) error {
 	// One that has died has said why before.
-	sent := ses.Send(req, out...)
+	sent := ses.request(req, out...)
 	for {
 		var r Reply
 		files, err := ses.answer(&r)
@@ -213,17 +215,17 @@ func (ses *Session) Exit() (int, error) {
 
 // Signal sends a signal to the process the session is attached to.
 func (ses *Session) Signal(sig syscall.Signal) error {
-	return ses.Send(Request{Op: OpSignal, Signal: int(sig)})
+	return ses.request(Request{Op: OpSignal, Signal: int(sig)})
 }
 
 // Detach leaves the process alone; no more output comes after it returns.
 func (ses *Session) Detach() error {
-	if err := ses.Send(Request{Op: OpDetach}); err != nil {
+	if err := ses.request(Request{Op: OpDetach}); err != nil {
 		return err
 	}
 	for {
 		var r Reply
-		files, err := ses.Recv(&r)
+		files, err := ses.answer(&r)
 		CloseFiles(files)
 		if err != nil || r.Event == EventDone || r.Event == EventExit {
 			return nil
@@ -241,13 +243,18 @@ func (s *Store) dial(c *Container) (*Conn, error) {
 	if dir == "" {
 		dir = s.dirs.ContainerRun(c.ID)
 	}
+	who := peer{c.ID, c.State.Supervisor.Pid}
 	conn, err := dialIn(dir)
+	if errors.Is(err, syscall.EAGAIN) { // as many wait to be accepted as the socket takes
+		return nil, &silentError{peer: who, stopped: who.stopped()}
+	}
 	if (errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)) && c.dying() {
 		return nil, &notRunningError{c.ID}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("connect to supervisor of container %s: %w", short(c.ID), err)
 	}
+	conn.with = who
 	return conn, nil
 }
 
@@ -335,7 +342,7 @@ func (s *Store) Exec(c *Container, o ExecOptions) (*ExecSession, error) {
 }
 
 func (es *ExecSession) start(o ExecOptions) error {
-	if err := es.Send(Request{Op: OpExec, Exec: &o}); err != nil {
+	if err := es.request(Request{Op: OpExec, Exec: &o}); err != nil {
 		return fmt.Errorf("talk to supervisor: %w", ended(err))
 	}
 	for {
@@ -414,14 +421,15 @@ func (s *Store) ask(c *Container, req Request, with ...*os.File) (Reply, []*os.F
 		return Reply{}, nil, err
 	}
 	defer conn.Close()
-	sent := conn.Send(req, with...)
-	answer := conn.answer
+	sent := conn.request(req, with...)
+	var r Reply
+	var files []*os.File
 	switch req.Op {
 	case OpWait, OpWaitDown, OpStop: // these end when the container does
-		answer = conn.Recv
+		files, err = conn.Recv(&r)
+	default:
+		files, err = conn.answer(&r) // one that has died may have answered before
 	}
-	var r Reply
-	files, err := answer(&r) // one that has died may have answered before
 	if err = cmp.Or(err, sent); err != nil {
 		CloseFiles(files)
 		return Reply{}, nil, c.unanswered(fmt.Errorf("talk to supervisor: %w", ended(err)))

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/state"
 )
 
 // Signal sends a signal to the first process of a running container. SIGKILL
@@ -57,7 +59,11 @@ func (s *Store) stop(ctx context.Context, c *Container, req Request, seconds int
 	}()
 	var wedged <-chan time.Time
 	if seconds >= 0 {
-		t := time.NewTimer(time.Duration(seconds)*time.Second + answerMargin)
+		margin := answerMargin
+		if state.Stopped(c.State.Supervisor.Pid) {
+			margin = stoppedTime
+		}
+		t := time.NewTimer(time.Duration(seconds)*time.Second + margin)
 		defer t.Stop()
 		wedged = t.C
 	}

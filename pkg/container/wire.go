@@ -13,6 +13,7 @@ import (
 	"coracle/pkg/container/transfer"
 	"coracle/pkg/hint"
 	"coracle/pkg/ids"
+	"coracle/pkg/state"
 	"coracle/pkg/wire"
 )
 
@@ -155,7 +156,18 @@ func NewStartError(code int, err error) *StartError {
 }
 
 // Conn is a conversation between a command and a supervisor.
-type Conn struct{ *wire.Conn }
+type Conn struct {
+	*wire.Conn
+	with peer // the zero value in the supervisor
+}
+
+// peer is the supervisor that a command talks to.
+type peer struct {
+	container string // its id
+	pid       int
+}
+
+func (p peer) stopped() bool { return p.pid > 0 && state.Stopped(p.pid) }
 
 // NewConn wraps an inherited socket and closes f.
 func NewConn(f *os.File) (*Conn, error) {
@@ -163,41 +175,75 @@ func NewConn(f *os.File) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use control socket: %w", err)
 	}
-	return &Conn{c}, nil
+	return &Conn{Conn: c}, nil
 }
 
 // WrapConn makes a Conn of an accepted connection.
-func WrapConn(c *net.UnixConn) *Conn { return &Conn{wire.New(c)} }
+func WrapConn(c *net.UnixConn) *Conn { return &Conn{Conn: wire.New(c)} }
 
 // Recv is Receive.
 func (c *Conn) Recv(v any) ([]*os.File, error) { return c.Receive(v) }
 
-// answerTime is how long a supervisor may be silent before it is given up.
-const answerTime = 30 * time.Second
+// How long a supervisor may be silent before it is given up: one that works, and
+// one that a SIGSTOP keeps from it, which may be let go on soon.
+const (
+	answerTime  = 30 * time.Second
+	stoppedTime = 2 * time.Second
+)
 
 // silentError is a supervisor that does not answer.
-type silentError struct{}
+type silentError struct {
+	peer
+	after   time.Duration
+	stopped bool
+}
 
-func (*silentError) Error() string {
-	return fmt.Sprintf("the container's supervisor has not answered for %v", answerTime)
+func (e *silentError) Error() string {
+	who := fmt.Sprintf("supervisor of container %s (pid %d)", short(e.container), e.pid)
+	if e.stopped {
+		return who + " is stopped"
+	}
+	return fmt.Sprintf("%s has not answered for %v", who, e.after)
 }
 
 // Hint is the way out.
-func (*silentError) Hint() string {
-	return "see whether it is stopped (SIGCONT lets it go on); kill, or rm -f, ends the container without it"
+func (e *silentError) Hint() string {
+	if e.stopped {
+		return fmt.Sprintf("kill -CONT %d lets it go on; rm -f ends the container without it", e.pid)
+	}
+	return "kill, or rm -f, ends the container without it"
+}
+
+// patience is how long the supervisor may be silent now.
+func (c *Conn) patience() time.Duration {
+	if c.with.stopped() {
+		return stoppedTime
+	}
+	return answerTime
+}
+
+// silent is err, or what it means that the supervisor was silent for so long.
+func (c *Conn) silent(err error, after time.Duration) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.EAGAIN) {
+		return &silentError{peer: c.with, after: after, stopped: c.with.stopped()}
+	}
+	return err
+}
+
+// request is Send of what the supervisor has to take soon.
+func (c *Conn) request(r Request, files ...*os.File) error {
+	d := c.patience()
+	return c.silent(c.SendWithin(d, r, files...), d)
 }
 
 // answer is Recv of a reply that has to come soon. It passes over those that only
 // say that the supervisor is at work.
-func (c *Conn) answer(v any) ([]*os.File, error) {
+func (c *Conn) answer(r *Reply) ([]*os.File, error) {
 	for {
-		files, err := c.ReceiveWithin(answerTime, v)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil, &silentError{}
-		}
-		r, ok := v.(*Reply)
-		if err != nil || !ok || r.Event != EventBusy {
-			return files, err
+		d := c.patience()
+		files, err := c.ReceiveWithin(d, r)
+		if err != nil || r.Event != EventBusy {
+			return files, c.silent(err, d)
 		}
 		CloseFiles(files)
 	}

@@ -48,11 +48,18 @@ func (p Process) Ending() bool {
 	return err == nil && st.ending && p.Alive()
 }
 
+// Stopped reports whether a signal, or a tracer, has stopped the process pid.
+func Stopped(pid int) bool {
+	st, err := stat(pid)
+	return err == nil && st.stopped
+}
+
 // status is what is of interest in proc_pid_stat(5).
 type status struct {
-	start  uint64 // clock ticks since boot
-	zombie bool
-	ending bool // SIGKILL is pending, or PF_EXITING set
+	start   uint64 // clock ticks since boot
+	zombie  bool
+	ending  bool // SIGKILL is pending, or PF_EXITING set
+	stopped bool
 }
 
 // Bits of proc_pid_stat(5): of the field flags, and of pending signals.
@@ -75,7 +82,12 @@ func stat(pid int) (status, error) {
 	start, err := strconv.ParseUint(f[22-3], 10, 64)
 	flags, _ := strconv.ParseUint(f[9-3], 10, 64)
 	pending, _ := strconv.ParseUint(f[31-3], 10, 64)
-	return status{start: start, zombie: f[0] == "Z" || f[0] == "X", ending: flags&pfExiting != 0 || pending&sigKill != 0}, err
+	return status{
+		start:   start,
+		zombie:  f[0] == "Z" || f[0] == "X",
+		ending:  flags&pfExiting != 0 || pending&sigKill != 0,
+		stopped: f[0] == "T" || f[0] == "t",
+	}, err
 }
 
 var bootID = sync.OnceValue(func() string {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -68,4 +69,29 @@ func TestProcessIdentityOfOddNames(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestStoppedProcess(t *testing.T) {
+	cmd := exec.Command("/bin/sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := cmd.Process.Pid
+	is := func(want bool) {
+		t.Helper()
+		for end := time.Now().Add(10 * time.Second); state.Stopped(pid) != want; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("stopped is not %v", want)
+			}
+		}
+	}
+	is(false)
+	_ = cmd.Process.Signal(syscall.SIGSTOP)
+	is(true)
+	_ = cmd.Process.Signal(syscall.SIGCONT)
+	is(false)
+	_ = cmd.Process.Signal(syscall.SIGSTOP)
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	is(false)
 }
