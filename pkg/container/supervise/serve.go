@@ -183,7 +183,7 @@ func (s *supervisor) attach(conn *container.Conn, a *container.Attach, files []*
 		}
 	}
 	if err == nil {
-		err = conn.Send(container.Reply{Event: container.EventStarted})
+		_ = conn.Send(container.Reply{Event: container.EventStarted})
 	}
 	if a != nil && a.Rows > 0 && io.tty {
 		s.event("resize", map[string]string{"height": strconv.Itoa(int(a.Rows)), "width": strconv.Itoa(int(a.Cols))})

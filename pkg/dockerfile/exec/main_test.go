@@ -24,10 +24,3 @@ func inUserns(t *testing.T) bool {
 	t.Helper()
 	return userns.Again(t, 0)
 }
-
-func message(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
-}
