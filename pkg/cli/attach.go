@@ -15,7 +15,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 
 	"coracle/pkg/container"
 )
@@ -122,20 +121,6 @@ func runAttached(e *command.Env, cs *container.Store, ctr *container.Container, 
 	return talk(e, ses, a, keys, sigs, proxy, restore)
 }
 
-// notifyAll asks for every signal that can be passed on: not those of the
-// children and pipes of this process, and not the one that Go's scheduler
-// sends itself.
-func notifyAll(sigs chan os.Signal) {
-	for n := 1; n <= 64; n++ {
-		switch s := syscall.Signal(n); s {
-		case unix.SIGCHLD, unix.SIGPIPE, unix.SIGURG, unix.SIGKILL, unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGCONT, unix.SIGPROF,
-			unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGSYS:
-		default:
-			signal.Notify(sigs, s)
-		}
-	}
-}
-
 // converse connects the terminal or the pipes of this command to a session
 // until the process ends or the user leaves it.
 func converse(e *command.Env, ses *container.Session, a *container.Attach, keys []byte, proxy bool) (int, error) {
@@ -147,22 +132,6 @@ func converse(e *command.Env, ses *container.Session, a *container.Attach, keys 
 	}
 	defer signal.Stop(sigs)
 	return talk(e, ses, a, keys, sigs, proxy, rawTerminal(e, ses.Tty && ses.Stdin != nil, a))
-}
-
-// leaveOn catches the signals that end this command by itself, so that it
-// gives the terminal back before it goes. With proxy they are the container's.
-func leaveOn(proxy bool) (quit chan os.Signal, stop func()) {
-	quit = make(chan os.Signal, 1)
-	if !proxy {
-		signal.Notify(quit, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
-	}
-	return quit, func() { signal.Stop(quit) }
-}
-
-// killedBy is the exit code of a command that a signal ended.
-func killedBy(s os.Signal) int {
-	n, _ := s.(syscall.Signal)
-	return 128 + int(n)
 }
 
 // rawTerminal gives every key to a process that has a terminal, and is attached to
@@ -258,21 +227,4 @@ func forwardSignals(ses *container.Session, out *os.File, sigs chan os.Signal, s
 			}
 		}
 	}
-}
-
-func resize(from, pty *os.File) {
-	if ws, err := unix.IoctlGetWinsize(int(from.Fd()), unix.TIOCGWINSZ); err == nil {
-		control(pty, func(fd int) { _ = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, ws) })
-	}
-}
-
-// makeRaw lets every key through to the container's terminal, and returns what
-// undoes it.
-func makeRaw(f *os.File) (restore func()) {
-	old, err := term.MakeRaw(int(f.Fd()))
-	if err != nil {
-		return func() {}
-	}
-	var once sync.Once
-	return func() { once.Do(func() { _ = term.Restore(int(f.Fd()), old) }) }
 }

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 
 	"coracle/pkg/cli/command"
@@ -48,7 +49,7 @@ func buildxVersionCommand(e *command.Env) *cli.Command {
 			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(e.Stdout, "coracle/buildx v%s %s\n", Version, commitID())
+			_, err := fmt.Fprintf(e.Stdout, "coracle/buildx v%s %s\n", e.Version, commitID())
 			return err
 		},
 	}
@@ -69,10 +70,10 @@ func buildxListCommand(e *command.Env) *cli.Command {
 			}
 			if f := c.String("format"); f != "" && f != "table" {
 				return command.PrintList(e, formatter.List{}, f, []*builderRow{
-					{Name: "default", DriverEndpoint: "docker", Status: "running", Buildkit: "v" + Version, Platforms: builderPlatform()},
+					{Name: "default", DriverEndpoint: "docker", Status: "running", Buildkit: "v" + e.Version, Platforms: builderPlatform()},
 				})
 			}
-			_, err := fmt.Fprintf(e.Stdout, "NAME/NODE     DRIVER/ENDPOINT   STATUS    BUILDKIT     PLATFORMS\ndefault*      docker\n \\_ default    \\_ default       running   v%-11s %s\n", Version, builderPlatform())
+			_, err := fmt.Fprintf(e.Stdout, "NAME/NODE     DRIVER/ENDPOINT   STATUS    BUILDKIT     PLATFORMS\ndefault*      docker\n \\_ default    \\_ default       running   v%-11s %s\n", e.Version, builderPlatform())
 			return err
 		},
 	}
@@ -93,7 +94,7 @@ func buildxInspectCommand(e *command.Env) *cli.Command {
 			if err := checkBuilder(e, name); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(e.Stdout, "Name:   default\nDriver: docker\n\nNodes:\nName:             default\nEndpoint:         default\nStatus:           running\nBuildKit version: v%s\nPlatforms:        %s\n", Version, builderPlatform())
+			_, err := fmt.Fprintf(e.Stdout, "Name:   default\nDriver: docker\n\nNodes:\nName:             default\nEndpoint:         default\nStatus:           running\nBuildKit version: v%s\nPlatforms:        %s\n", e.Version, builderPlatform())
 			return err
 		},
 	}
@@ -113,4 +114,15 @@ func buildxUseCommand(e *command.Env) *cli.Command {
 			return checkBuilder(e, c.Args().First())
 		},
 	}
+}
+
+// checkBuilder refuses the name of any builder but the one there is.
+func checkBuilder(e *command.Env, name string) error {
+	if name == "" {
+		name = os.Getenv("BUILDX_BUILDER")
+	}
+	if name == "" || name == defaultContext {
+		return nil
+	}
+	return command.Errorf("ERROR: no builder %q found: there is one builder, %s", name, defaultContext)
 }

@@ -4,7 +4,6 @@ package cli
 
 import (
 	"fmt"
-	"os"
 
 	"coracle/pkg/cli/command"
 
@@ -128,15 +127,4 @@ func contextRemoveCommand(e *command.Env) *cli.Command {
 			})
 		},
 	}
-}
-
-// checkBuilder refuses the name of any builder but the one there is.
-func checkBuilder(e *command.Env, name string) error {
-	if name == "" {
-		name = os.Getenv("BUILDX_BUILDER")
-	}
-	if name == "" || name == defaultContext {
-		return nil
-	}
-	return command.Errorf("ERROR: no builder %q found: there is one builder, %s", name, defaultContext)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -16,9 +15,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 )
-
-// defaultContext is the one context there is: this program, on this host.
-const defaultContext = "default"
 
 // programFlags are the program's own, which stand before the command.
 func programFlags() []cli.Flag {
@@ -113,18 +109,4 @@ func versionLine(e *command.Env) string {
 		name = "Docker"
 	}
 	return fmt.Sprintf("%s version %s, build %s", name, Version, commitID())
-}
-
-// commitID is the commit that the program was built from, as far as the
-// toolchain knows.
-func commitID() string {
-	info, ok := debug.ReadBuildInfo()
-	if ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" && len(s.Value) >= 7 {
-				return s.Value[:7]
-			}
-		}
-	}
-	return "unknown"
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"sync"
 	"time"
 
 	"coracle/pkg/cli/command"
@@ -153,30 +152,6 @@ func talkExec(e *command.Env, es *container.ExecSession, o container.ExecOptions
 	}
 }
 
-// copies carry output until it ends, or cannot be written any more.
-type copies struct {
-	wait sync.WaitGroup
-	lost chan error // room for the failure of each
-}
-
-func (c *copies) copy(to *os.File, stream string, from *os.File) {
-	c.wait.Go(func() {
-		buf := make([]byte, 64<<10)
-		for {
-			n, err := from.Read(buf)
-			if n > 0 {
-				if werr := container.WriteOutput(to, stream, buf[:n]); werr != nil {
-					c.lost <- werr
-					return
-				}
-			}
-			if err != nil { // EIO is a terminal's end
-				return
-			}
-		}
-	})
-}
-
 // drainNow lets the readers of the streams end once nothing is left to be
 // read: what the process left behind in the background may never end.
 func drainNow(tty bool, es *container.ExecSession, out *copies) {
@@ -202,13 +177,5 @@ func drainNow(tty bool, es *container.ExecSession, out *copies) {
 			_, _ = unix.Poll(nil, 1)
 		}
 		_ = f.SetReadDeadline(time.Unix(1, 0))
-	}
-}
-
-// control calls do with the descriptor of f. Unlike f.Fd it leaves f in the
-// mode it is in, so that deadlines go on working.
-func control(f *os.File, do func(fd int)) {
-	if raw, err := f.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { do(int(fd)) })
 	}
 }

@@ -15,20 +15,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/cli/formatter"
-	"coracle/pkg/container"
 	"coracle/pkg/docker"
-	"coracle/pkg/network"
 	"coracle/pkg/oci"
 )
-
-func inspectFlags() []cli.Flag {
-	return []cli.Flag{
-		flags.Text("format", flags.Short("f"), "Format output using a custom template"),
-		flags.Bool("size", flags.Short("s"), "Display total file sizes if the type is container"),
-		flags.Text("type", nil, "Only inspect objects of the given type"),
-	}
-}
 
 func inspectCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
@@ -88,32 +77,6 @@ func runInspect(e *command.Env, c *cli.Context, kind string) error {
 	})
 }
 
-// printAnswers prints what find says of each argument, and then what it has not
-// found.
-func printAnswers(e *command.Env, format string, args []string, find func(arg string) (any, error)) error {
-	out, err := formatter.NewInspector(format)
-	if err != nil {
-		return command.FormatError(err)
-	}
-	var bad []error
-	for _, a := range args {
-		answer, err := find(a)
-		if err == nil {
-			err = command.FormatError(out.Add(answer))
-		}
-		if err != nil {
-			bad = append(bad, err)
-		}
-	}
-	if err := out.Flush(e.Stdout); err != nil {
-		return err
-	}
-	for _, err := range bad {
-		command.Tell(e, err)
-	}
-	return command.Exit(min(1, len(bad)))
-}
-
 // find looks an object up among the kinds, containers first.
 func find(ctx context.Context, e *command.Env, arg, kind string, size bool) (any, error) {
 	for _, k := range inspectTypes {
@@ -144,49 +107,17 @@ func findOne(ctx context.Context, e *command.Env, kind, arg string, size bool) (
 	return inspectVolume(e, arg)
 }
 
-func inspectContainer(e *command.Env, arg string, size bool) (*docker.Container, error) {
-	cs, c, err := e.Container(arg)
-	if err != nil {
-		return nil, err
+func volumeInspectCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "inspect", Usage: "Display detailed information on one or more volumes", ArgsUsage: "VOLUME [VOLUME...]", Flags: inspectFlags()[:1],
+		Action: func(c *cli.Context) error { return runInspect(e, c, "volume") },
 	}
-	answer := docker.InspectContainer(c, placesOf(cs, c))
-	if size {
-		sizes, err := containerSizes(e, []*container.Container{c})
-		if err != nil {
-			return nil, err
-		}
-		n := sizes[c.ID]
-		answer.SizeRw, answer.SizeRootFs = &n.own, &n.all
-	}
-	return answer, nil
 }
 
-// placesOf says where things of a container are.
-func placesOf(cs *container.Store, c *container.Container) docker.Places {
-	dir := c.Dir()
-	if id := c.Net.OnNetworkOf(); id != "" {
-		dir = cs.Dirs().Container(id)
+func networkInspectCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "inspect", Usage: "Display detailed information on one or more networks", ArgsUsage: "NETWORK [NETWORK...]",
+		Flags:  []cli.Flag{flags.Text("format", flags.Short("f"), "Format output using a custom template"), flags.Bool("verbose", flags.Short("v"), "Verbose output for diagnostics")},
+		Action: func(c *cli.Context) error { return runInspect(e, c, "network") },
 	}
-	return docker.Places{Files: dir.Files(), Volume: cs.DataDir, Network: func(name string) string {
-		if id := docker.PredefinedID(name); id != "" {
-			return id
-		}
-		w, err := network.NewStore(cs.Dirs()).Lookup(name)
-		if err != nil {
-			return ""
-		}
-		return w.ID
-	}}
-}
-
-func inspectImage(e *command.Env, arg string) (*docker.Image, error) {
-	img, _, err := e.Image(arg)
-	if err != nil {
-		return nil, err
-	}
-	d, err := e.Details(img.ID)
-	if err != nil {
-		return nil, err
-	}
-	return docker.InspectImage(d)
 }

@@ -9,21 +9,9 @@ import (
 
 	"coracle/pkg/cli/command"
 
-	"coracle/pkg/cli/flags"
-
-	"github.com/urfave/cli/v2"
-
 	"coracle/pkg/docker"
 	"coracle/pkg/network"
 )
-
-func networkInspectCommand(e *command.Env) *cli.Command {
-	return &cli.Command{
-		Name: "inspect", Usage: "Display detailed information on one or more networks", ArgsUsage: "NETWORK [NETWORK...]",
-		Flags:  []cli.Flag{flags.Text("format", flags.Short("f"), "Format output using a custom template"), flags.Bool("verbose", flags.Short("v"), "Verbose output for diagnostics")},
-		Action: func(c *cli.Context) error { return runInspect(e, c, "network") },
-	}
-}
 
 func inspectNetwork(ctx context.Context, e *command.Env, arg string) (*docker.Network, error) {
 	nets, err := networks(e)

@@ -5,7 +5,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"coracle/pkg/cli/command"
@@ -13,7 +12,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/docker"
-	"coracle/pkg/events"
 )
 
 // pruneFilters are the filters of a prune of things that have labels and an age.
@@ -49,9 +47,4 @@ func pruneAll(e *command.Env, c *cli.Context, f docker.Filters, prune func(*comm
 	}
 	fmt.Fprintf(e.Stdout, "Total reclaimed space: %s\n", command.Size(p.freed))
 	return nil
-}
-
-// pruneEvent writes down that a kind of thing was pruned.
-func pruneEvent(e *command.Env, kind string, freed int64) {
-	_ = events.Append(e.Dirs.Root, events.New(kind, "prune", "", map[string]string{"reclaimed": strconv.FormatInt(freed, 10)}))
 }

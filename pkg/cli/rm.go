@@ -14,7 +14,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/container"
-	"coracle/pkg/ns"
 	"coracle/pkg/state"
 )
 
@@ -88,24 +87,4 @@ func removeContainer(c *cli.Context, cs *container.Store, ctr *container.Contain
 		}
 	}
 	return err
-}
-
-// sweepTrash finishes removals inside the user namespace, where files of
-// subordinate ids can be deleted.
-func sweepTrash(e *command.Env, cs *container.Store) error {
-	if !cs.Dirs().Tmp().NeedsSweep() {
-		return nil
-	}
-	if ns.Inside() {
-		return cs.Dirs().Tmp().Sweep()
-	}
-	return e.Enter(e.Stdout.File, "__sweep")
-}
-
-func sweep(e *command.Env) error {
-	cs, err := e.Containers()
-	if err != nil {
-		return err
-	}
-	return cs.Dirs().Tmp().Sweep()
 }

@@ -32,10 +32,3 @@ func volumeUpdateCommand(e *command.Env) *cli.Command {
 		},
 	}
 }
-
-func volumeInspectCommand(e *command.Env) *cli.Command {
-	return &cli.Command{
-		Name: "inspect", Usage: "Display detailed information on one or more volumes", ArgsUsage: "VOLUME [VOLUME...]", Flags: inspectFlags()[:1],
-		Action: func(c *cli.Context) error { return runInspect(e, c, "volume") },
-	}
-}

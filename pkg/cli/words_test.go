@@ -33,7 +33,7 @@ func say(t *testing.T, program, root, line string) (code int, stdout, stderr str
 		t.Fatal(err)
 	}
 	defer stdin.Close()
-	e := &command.Env{Program: program, Args: append([]string{"--root", root}, splitWords(line)...), Stdin: stdin, Stdout: &command.Output{File: file("out")}, Stderr: file("err")}
+	e := &command.Env{Program: program, Version: Version, Args: append([]string{"--root", root}, splitWords(line)...), Stdin: stdin, Stdout: &command.Output{File: file("out")}, Stderr: file("err")}
 	code = report(e, run(context.Background(), e))
 	read := func(name string) string {
 		data, err := os.ReadFile(filepath.Join(dir, name))

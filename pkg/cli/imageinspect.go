@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"coracle/pkg/cli/command"
+	"coracle/pkg/docker"
+)
+
+func inspectImage(e *command.Env, arg string) (*docker.Image, error) {
+	img, _, err := e.Image(arg)
+	if err != nil {
+		return nil, err
+	}
+	d, err := e.Details(img.ID)
+	if err != nil {
+		return nil, err
+	}
+	return docker.InspectImage(d)
+}

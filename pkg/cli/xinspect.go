@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
+	"coracle/pkg/cli/formatter"
+)
+
+func inspectFlags() []cli.Flag {
+	return []cli.Flag{
+		flags.Text("format", flags.Short("f"), "Format output using a custom template"),
+		flags.Bool("size", flags.Short("s"), "Display total file sizes if the type is container"),
+		flags.Text("type", nil, "Only inspect objects of the given type"),
+	}
+}
+
+// printAnswers prints what find says of each argument, and then what it has not
+// found.
+func printAnswers(e *command.Env, format string, args []string, find func(arg string) (any, error)) error {
+	out, err := formatter.NewInspector(format)
+	if err != nil {
+		return command.FormatError(err)
+	}
+	var bad []error
+	for _, a := range args {
+		answer, err := find(a)
+		if err == nil {
+			err = command.FormatError(out.Add(answer))
+		}
+		if err != nil {
+			bad = append(bad, err)
+		}
+	}
+	if err := out.Flush(e.Stdout); err != nil {
+		return err
+	}
+	for _, err := range bad {
+		command.Tell(e, err)
+	}
+	return command.Exit(min(1, len(bad)))
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"coracle/pkg/cli/command"
+	"coracle/pkg/container"
+	"coracle/pkg/ns"
+)
+
+// sweepTrash finishes removals inside the user namespace, where files of
+// subordinate ids can be deleted.
+func sweepTrash(e *command.Env, cs *container.Store) error {
+	if !cs.Dirs().Tmp().NeedsSweep() {
+		return nil
+	}
+	if ns.Inside() {
+		return cs.Dirs().Tmp().Sweep()
+	}
+	return e.Enter(e.Stdout.File, "__sweep")
+}
+
+func sweep(e *command.Env) error {
+	cs, err := e.Containers()
+	if err != nil {
+		return err
+	}
+	return cs.Dirs().Tmp().Sweep()
+}
