@@ -60,13 +60,12 @@ order='
 11 coracle/pkg/cli/formatter
 11 coracle/pkg/cli/flags
 12 coracle/pkg/cli/command
+12.5 coracle/pkg/cli/streams
 13 coracle/pkg/cli/ocicmd
 13 coracle/pkg/cli/volumecmd
-13 coracle/pkg/cli/networkcmd
-13 coracle/pkg/cli/imagecmd
+15 coracle/pkg/cli/networkcmd
 13 coracle/pkg/cli/buildcmd
 14 coracle/pkg/cli/containercmd
-15 coracle/pkg/cli/systemcmd
 16 coracle/pkg/cli
 17 coracle
 '

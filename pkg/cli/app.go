@@ -9,6 +9,12 @@ import (
 	"os"
 	"os/signal"
 
+	"coracle/pkg/cli/buildcmd"
+	"coracle/pkg/cli/containercmd"
+	"coracle/pkg/cli/networkcmd"
+	"coracle/pkg/cli/ocicmd"
+	"coracle/pkg/cli/volumecmd"
+
 	"coracle/pkg/cli/command"
 
 	"coracle/pkg/cli/flags"
@@ -75,20 +81,20 @@ func run(ctx context.Context, e *command.Env) error {
 // app is the whole command line.
 func app(e *command.Env) *cli.App {
 	container := []*cli.Command{
-		attachCommand(e), commitCommand(e), cpCommand(e), createCommand(e), diffCommand(e), execCommand(e), exportCommand(e), inspectContainerCommand(e), killCommand(e), logsCommand(e),
-		psCommand(e, "ls", "list", "ps"), portCommand(e), pruneContainersCommand(e), renameCommand(e), restartCommand(e),
-		rmCommand(e, "remove"), runCommand(e), startCommand(e), stopCommand(e), statsCommand(e), topCommand(e), waitCommand(e), pauseCommand(e),
-		unpauseCommand(e), updateCommand(e),
+		containercmd.AttachCommand(e), commitCommand(e), containercmd.CpCommand(e), containercmd.CreateCommand(e), containercmd.DiffCommand(e), containercmd.ExecCommand(e), containercmd.ExportCommand(e), inspectContainerCommand(e), containercmd.KillCommand(e), containercmd.LogsCommand(e),
+		containercmd.PsCommand(e, "ls", "list", "ps"), containercmd.PortCommand(e), containercmd.PruneContainersCommand(e), containercmd.RenameCommand(e), containercmd.RestartCommand(e),
+		containercmd.RmCommand(e, "remove"), containercmd.RunCommand(e), containercmd.StartCommand(e), containercmd.StopCommand(e), containercmd.StatsCommand(e), containercmd.TopCommand(e), containercmd.WaitCommand(e), containercmd.PauseCommand(e),
+		containercmd.UnpauseCommand(e), containercmd.UpdateCommand(e),
 	}
 	image := []*cli.Command{
-		buildCommand(e), historyCommand(e), importCommand(e), inspectImageCommand(e), loadCommand(e), imagesCommand(e, "ls", "list"),
+		buildcmd.BuildCommand(e), historyCommand(e), importCommand(e), inspectImageCommand(e), loadCommand(e), imagesCommand(e, "ls", "list"),
 		pruneImagesCommand(e), pullCommand(e), pushCommand(e), rmiCommand(e, "rm", "remove", "rmi"), saveCommand(e), tagCommand(e),
 	}
 	volume := []*cli.Command{
-		volumeCreateCommand(e), volumeInspectCommand(e), volumeListCommand(e), volumePruneCommand(e), volumeRemoveCommand(e), volumeUpdateCommand(e),
+		volumecmd.CreateCommand(e), volumeInspectCommand(e), volumecmd.ListCommand(e), volumecmd.PruneCommand(e), volumecmd.RemoveCommand(e), volumecmd.UpdateCommand(e),
 	}
 	network := []*cli.Command{
-		networkConnectCommand(e), networkCreateCommand(e), networkDisconnectCommand(e), networkInspectCommand(e), networkListCommand(e), networkPruneCommand(e), networkRemoveCommand(e),
+		networkcmd.ConnectCommand(e), networkcmd.CreateCommand(e), networkcmd.DisconnectCommand(e), networkInspectCommand(e), networkcmd.ListCommand(e), networkcmd.PruneCommand(e), networkcmd.RemoveCommand(e),
 	}
 	app := &cli.App{
 		Name: e.Program, Usage: "a container engine without a daemon and without root",
@@ -109,19 +115,19 @@ func app(e *command.Env) *cli.App {
 			return &flags.HelpRequest{Bare: true}
 		},
 		Commands: append([]*cli.Command{
-			runCommand(e), execCommand(e), psCommand(e, "ps"), buildCommand(e), pullCommand(e), pushCommand(e),
+			containercmd.RunCommand(e), containercmd.ExecCommand(e), containercmd.PsCommand(e, "ps"), buildcmd.BuildCommand(e), pullCommand(e), pushCommand(e),
 			imagesCommand(e, "images"), loginCommand(e), logoutCommand(e), versionCommand(e), infoCommand(e),
 			{Name: "container", Usage: "Manage containers", Subcommands: container},
 			{Name: "image", Usage: "Manage images", Subcommands: image},
 			{Name: "network", Usage: "Manage networks", Subcommands: network},
 			{Name: "volume", Usage: "Manage volumes", Subcommands: volume},
 			{Name: "system", Usage: "Manage coracle", Subcommands: []*cli.Command{dfCommand(e), eventsCommand(e), infoCommand(e), pruneSystemCommand(e), dialStdioCommand(e)}},
-			{Name: "builder", Usage: "Manage builds", Subcommands: []*cli.Command{buildCommand(e), buildCacheCommand(e), pruneBuilderCommand(e)}},
-			buildxCommand(e), contextCommand(e), manifestCommand(e), helpCommand(e), completionCommand(e),
-			attachCommand(e), commitCommand(e), cpCommand(e), createCommand(e), diffCommand(e), eventsCommand(e), exportCommand(e), historyCommand(e), importCommand(e), inspectCommand(e), killCommand(e),
-			logsCommand(e), portCommand(e), renameCommand(e), restartCommand(e), rmCommand(e), rmiCommand(e, "rmi"),
-			loadCommand(e), saveCommand(e), startCommand(e), stopCommand(e), tagCommand(e), statsCommand(e), topCommand(e), waitCommand(e), pauseCommand(e),
-			unpauseCommand(e), updateCommand(e),
+			{Name: "builder", Usage: "Manage builds", Subcommands: []*cli.Command{buildcmd.BuildCommand(e), buildcmd.BuildCacheCommand(e), buildcmd.PruneBuilderCommand(e)}},
+			buildcmd.BuildxCommand(e), contextCommand(e), manifestCommand(e), helpCommand(e), completionCommand(e),
+			containercmd.AttachCommand(e), commitCommand(e), containercmd.CpCommand(e), containercmd.CreateCommand(e), containercmd.DiffCommand(e), eventsCommand(e), containercmd.ExportCommand(e), historyCommand(e), importCommand(e), inspectCommand(e), containercmd.KillCommand(e),
+			containercmd.LogsCommand(e), containercmd.PortCommand(e), containercmd.RenameCommand(e), containercmd.RestartCommand(e), containercmd.RmCommand(e), rmiCommand(e, "rmi"),
+			loadCommand(e), saveCommand(e), containercmd.StartCommand(e), containercmd.StopCommand(e), tagCommand(e), containercmd.StatsCommand(e), containercmd.TopCommand(e), containercmd.WaitCommand(e), containercmd.PauseCommand(e),
+			containercmd.UnpauseCommand(e), containercmd.UpdateCommand(e),
 		}, append(hiddenCommands(e), unsupportedCommands(e)...)...),
 	}
 	hideHelp(app.Commands)
@@ -140,13 +146,13 @@ func hideHelp(cmds []*cli.Command) {
 // hiddenCommands are what coracle asks of itself.
 func hiddenCommands(e *command.Env) []*cli.Command {
 	return []*cli.Command{
-		ociCommand(e), completeCommand(e),
+		ocicmd.OciCommand(e), completeCommand(e),
 		{Name: "__commands", Hidden: true, Flags: []cli.Flag{flags.Bool("options", nil, "")}, Action: func(c *cli.Context) error {
 			commandTable(e, c.Bool("options"))
 			return nil
 		}},
-		{Name: "__sizes", Hidden: true, Action: func(*cli.Context) error { return printSizes(e) }},
-		{Name: "__fill", Hidden: true, Action: func(c *cli.Context) error { return fillInside(c.Context, e, c.Args().First()) }},
-		{Name: "__sweep", Hidden: true, Action: func(*cli.Context) error { return sweep(e) }},
+		{Name: "__sizes", Hidden: true, Action: func(*cli.Context) error { return containercmd.PrintSizes(e) }},
+		{Name: "__fill", Hidden: true, Action: func(c *cli.Context) error { return containercmd.FillInside(c.Context, e, c.Args().First()) }},
+		{Name: "__sweep", Hidden: true, Action: func(*cli.Context) error { return command.Sweep(e) }},
 	}
 }

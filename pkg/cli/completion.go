@@ -164,7 +164,7 @@ func flagValues(e *command.Env, name string) []string {
 	case "progress":
 		return []string{"auto", "plain", "quiet", "tty"}
 	case "context", "builder":
-		return []string{defaultContext}
+		return []string{command.DefaultContext}
 	}
 	return nil
 }
@@ -184,7 +184,7 @@ func objects(e *command.Env, path, args string) []string {
 	case strings.HasPrefix(first, "VOLUME") && path != "volume create":
 		return volumeNames(e)
 	case strings.HasPrefix(first, "CONTEXT"):
-		return []string{defaultContext}
+		return []string{command.DefaultContext}
 	case first == "NAME|ID":
 		return slices.Concat(containerNames(e), imageNames(e), networkNamesHere(e), volumeNames(e))
 	}
@@ -216,7 +216,7 @@ func imageNames(e *command.Env) []string {
 
 func networkNamesHere(e *command.Env) []string {
 	list := network.Predefined()
-	if nets, err := networks(e); err == nil {
+	if nets, err := command.Networks(e); err == nil {
 		all, _ := nets.List()
 		for _, w := range all {
 			list = append(list, w.Name)

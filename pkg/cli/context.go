@@ -31,13 +31,13 @@ func noContext(e *command.Env, name, args string) *cli.Command {
 	return &cli.Command{
 		Name: name, Usage: "Not supported: there is one context", ArgsUsage: args, Hidden: true, SkipFlagParsing: true,
 		Action: func(*cli.Context) error {
-			return command.ExitWith(125, command.Errorf("%s: '%s context %s' is not supported: there is one context, %s: this program on this host", e.Program, e.Program, name, defaultContext))
+			return command.ExitWith(125, command.Errorf("%s: '%s context %s' is not supported: there is one context, %s: this program on this host", e.Program, e.Program, name, command.DefaultContext))
 		},
 	}
 }
 
 func contextNotFound(name string) error {
-	return command.Errorf("context %q: context not found: there is one context, %s", name, defaultContext)
+	return command.Errorf("context %q: context not found: there is one context, %s", name, command.DefaultContext)
 }
 
 func contextListCommand(e *command.Env) *cli.Command {
@@ -50,7 +50,7 @@ func contextListCommand(e *command.Env) *cli.Command {
 			}
 			l := formatter.Contexts()
 			return command.PrintList(e, l, command.ListFormat(e, c, l, ""), []*formatter.ClientContext{
-				{Name: defaultContext, Current: true, Description: "coracle on this host, without a daemon", DockerEndpoint: dockerSocket},
+				{Name: command.DefaultContext, Current: true, Description: "coracle on this host, without a daemon", DockerEndpoint: dockerSocket},
 			})
 		},
 	}
@@ -63,10 +63,10 @@ func contextInspectCommand(e *command.Env) *cli.Command {
 		Action: func(c *cli.Context) error {
 			names := c.Args().Slice()
 			if len(names) == 0 {
-				names = []string{defaultContext}
+				names = []string{command.DefaultContext}
 			}
-			return printAnswers(e, c.String("format"), names, func(name string) (any, error) {
-				if name != defaultContext {
+			return command.PrintAnswers(e, c.String("format"), names, func(name string) (any, error) {
+				if name != command.DefaultContext {
 					return nil, contextNotFound(name)
 				}
 				return map[string]any{
@@ -85,7 +85,7 @@ func contextShowCommand(e *command.Env) *cli.Command {
 			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintln(e.Stdout, defaultContext)
+			_, err := fmt.Fprintln(e.Stdout, command.DefaultContext)
 			return err
 		},
 	}
@@ -98,11 +98,11 @@ func contextUseCommand(e *command.Env) *cli.Command {
 			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
 				return err
 			}
-			if n := c.Args().First(); n != defaultContext {
+			if n := c.Args().First(); n != command.DefaultContext {
 				return contextNotFound(n)
 			}
-			fmt.Fprintf(e.Stderr, "Current context is now %q\n", defaultContext)
-			_, err := fmt.Fprintln(e.Stdout, defaultContext)
+			fmt.Fprintf(e.Stderr, "Current context is now %q\n", command.DefaultContext)
+			_, err := fmt.Fprintln(e.Stdout, command.DefaultContext)
 			return err
 		},
 	}
@@ -118,7 +118,7 @@ func contextRemoveCommand(e *command.Env) *cli.Command {
 			}
 			return command.Each(e, c.Args().Slice(), func(name string) error {
 				switch {
-				case name == defaultContext:
+				case name == command.DefaultContext:
 					return command.Errorf("context %q cannot be removed", name)
 				case c.Bool("force"):
 					return nil

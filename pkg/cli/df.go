@@ -9,6 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"coracle/pkg/cli/buildcmd"
+	"coracle/pkg/cli/containercmd"
+
 	"coracle/pkg/cli/command"
 
 	"coracle/pkg/cli/flags"
@@ -85,7 +88,7 @@ func measure(ctx context.Context, e *command.Env, st *overlay.Store) (diskUse, e
 	if u.containers, bad = cs.List(); bad != nil {
 		command.Tell(e, bad)
 	}
-	if u.own, err = ownSizes(e, u.containers); err != nil {
+	if u.own, err = containercmd.OwnSizes(e, u.containers); err != nil {
 		return u, err
 	}
 	if err := measureImages(ctx, st, &u); err != nil {
@@ -188,7 +191,7 @@ type usedThings struct {
 
 func (u diskUse) each(cs *container.Store) usedThings {
 	now := time.Now()
-	all := usedThings{[]*formatter.ImageContext{}, []*formatter.ContainerContext{}, []*formatter.VolumeContext{}, cacheRows(u.cache)}
+	all := usedThings{[]*formatter.ImageContext{}, []*formatter.ContainerContext{}, []*formatter.VolumeContext{}, buildcmd.CacheRows(u.cache)}
 	for _, img := range u.images {
 		s := docker.ImageSummary(img.Image)
 		s.SharedSize, s.Containers = img.shared, int64(img.containers)

@@ -70,10 +70,10 @@ func checkEngine(c *cli.Context) error {
 }
 
 func checkContext(name, remedy string) error {
-	if name == "" || name == defaultContext {
+	if name == "" || name == command.DefaultContext {
 		return nil
 	}
-	return &cliErrorWithHint{command.Errorf("Failed to initialize: unable to resolve docker endpoint: context %q: context not found: there is one context, %s, and no daemon to connect to", name, defaultContext), remedy}
+	return &cliErrorWithHint{command.Errorf("Failed to initialize: unable to resolve docker endpoint: context %q: context not found: there is one context, %s, and no daemon to connect to", name, command.DefaultContext), remedy}
 }
 
 // checkHost takes the sockets where Docker's clients look for the engine of
@@ -108,5 +108,5 @@ func versionLine(e *command.Env) string {
 	if name == "docker" {
 		name = "Docker"
 	}
-	return fmt.Sprintf("%s version %s, build %s", name, Version, commitID())
+	return fmt.Sprintf("%s version %s, build %s", name, Version, command.CommitID())
 }

@@ -41,7 +41,7 @@ func pruneImagesCommand(e *command.Env) *cli.Command {
 				return err
 			}
 			return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error {
-				return pruneAll(e, c, f, func(e *command.Env, c *cli.Context, f docker.Filters) (pruned, error) {
+				return command.PruneAll(e, c, f, func(e *command.Env, c *cli.Context, f docker.Filters) (command.Pruned, error) {
 					return pruneImages(ctx, e, c, s, f)
 				})
 			})
@@ -55,8 +55,8 @@ func everyImage(c *cli.Context, f docker.Filters) (bool, error) {
 	return c.Bool("all") || dangling != nil && !*dangling, err
 }
 
-func pruneImages(ctx context.Context, e *command.Env, c *cli.Context, s *image.Store, f docker.Filters) (pruned, error) {
-	p := pruned{heading: "Deleted Images:"}
+func pruneImages(ctx context.Context, e *command.Env, c *cli.Context, s *image.Store, f docker.Filters) (command.Pruned, error) {
+	p := command.Pruned{Heading: "Deleted Images:"}
 	ix, err := s.Index(ctx)
 	if err != nil {
 		return p, err
@@ -72,9 +72,9 @@ func pruneImages(ctx context.Context, e *command.Env, c *cli.Context, s *image.S
 	}
 	got, err := s.Prune(ctx, r)
 	for _, i := range got.Items {
-		p.lines = append(p.lines, deletedLine(i, "untagged: ", "deleted: "))
+		p.Lines = append(p.Lines, deletedLine(i, "untagged: ", "deleted: "))
 	}
-	p.freed = got.Freed
+	p.Freed = got.Freed
 	for _, f := range got.Failures {
 		command.Tell(e, f)
 		err = errors.Join(err, command.Exit(1))

@@ -9,6 +9,10 @@ import (
 	"slices"
 	"strings"
 
+	"coracle/pkg/cli/containercmd"
+	"coracle/pkg/cli/networkcmd"
+	"coracle/pkg/cli/volumecmd"
+
 	"coracle/pkg/cli/command"
 
 	"coracle/pkg/cli/flags"
@@ -21,14 +25,14 @@ import (
 
 func inspectCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
-		Name: "inspect", Usage: "Return low-level information on Docker objects", ArgsUsage: "NAME|ID [NAME|ID...]", Flags: inspectFlags(),
+		Name: "inspect", Usage: "Return low-level information on Docker objects", ArgsUsage: "NAME|ID [NAME|ID...]", Flags: command.InspectFlags(),
 		Action: func(c *cli.Context) error { return inspectAny(e, c) },
 	}
 }
 
 func inspectContainerCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
-		Name: "inspect", Usage: "Display detailed information on one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]", Flags: inspectFlags()[:2],
+		Name: "inspect", Usage: "Display detailed information on one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]", Flags: command.InspectFlags()[:2],
 		Action: func(c *cli.Context) error { return runInspect(e, c, "container") },
 	}
 }
@@ -36,7 +40,7 @@ func inspectContainerCommand(e *command.Env) *cli.Command {
 func inspectImageCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Display detailed information on one or more images", ArgsUsage: "IMAGE [IMAGE...]",
-		Flags: append(inspectFlags()[:1], flags.Text("platform", nil, "Inspect a specific platform of the multi-platform image: an image here has one")),
+		Flags: append(command.InspectFlags()[:1], flags.Text("platform", nil, "Inspect a specific platform of the multi-platform image: an image here has one")),
 		Action: func(c *cli.Context) error {
 			if err := platformCheck(e, c, c.Args().Slice()...); err != nil {
 				return err
@@ -72,7 +76,7 @@ func runInspect(e *command.Env, c *cli.Context, kind string) error {
 	if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
 		return err
 	}
-	return printAnswers(e, c.String("format"), c.Args().Slice(), func(arg string) (any, error) {
+	return command.PrintAnswers(e, c.String("format"), c.Args().Slice(), func(arg string) (any, error) {
 		return find(c.Context, e, arg, kind, c.Bool("size"))
 	})
 }
@@ -98,18 +102,18 @@ func find(ctx context.Context, e *command.Env, arg, kind string, size bool) (any
 func findOne(ctx context.Context, e *command.Env, kind, arg string, size bool) (any, error) {
 	switch kind {
 	case "container":
-		return inspectContainer(e, arg, size)
+		return containercmd.InspectContainer(e, arg, size)
 	case "image":
 		return inspectImage(e, arg)
 	case "network":
-		return inspectNetwork(ctx, e, arg)
+		return networkcmd.Inspect(ctx, e, arg)
 	}
-	return inspectVolume(e, arg)
+	return volumecmd.Inspect(e, arg)
 }
 
 func volumeInspectCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
-		Name: "inspect", Usage: "Display detailed information on one or more volumes", ArgsUsage: "VOLUME [VOLUME...]", Flags: inspectFlags()[:1],
+		Name: "inspect", Usage: "Display detailed information on one or more volumes", ArgsUsage: "VOLUME [VOLUME...]", Flags: command.InspectFlags()[:1],
 		Action: func(c *cli.Context) error { return runInspect(e, c, "volume") },
 	}
 }

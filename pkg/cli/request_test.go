@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"coracle/pkg/cli/containercmd"
+
 	"coracle/pkg/cli/command"
 
 	"coracle/pkg/container"
@@ -21,7 +23,7 @@ import (
 // command line or by the engine.
 func asked(t *testing.T, line string) (docker.CreateRequest, error) {
 	t.Helper()
-	q, err := createRequest(&command.Env{Stderr: os.Stderr}, given(t, strings.Fields(line)...))
+	q, err := containercmd.CreateRequest(&command.Env{Stderr: os.Stderr}, given(t, strings.Fields(line)...))
 	if err != nil {
 		return q, err
 	}

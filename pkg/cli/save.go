@@ -13,6 +13,7 @@ import (
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"coracle/pkg/image"
 )
@@ -42,7 +43,7 @@ func saveCommand(e *command.Env) *cli.Command {
 // runSave lets save write to a file, or to standard output.
 func runSave(e *command.Env, name string, save func(*os.File) error) error {
 	if name != "" {
-		return saveFile(name, save)
+		return command.SaveFile(name, save)
 	}
 	err := save(e.Stdout.File)
 	var lost *image.WriteError

@@ -7,6 +7,11 @@ import (
 	"slices"
 	"strings"
 
+	"coracle/pkg/cli/buildcmd"
+	"coracle/pkg/cli/containercmd"
+	"coracle/pkg/cli/networkcmd"
+	"coracle/pkg/cli/volumecmd"
+
 	"coracle/pkg/cli/command"
 
 	"coracle/pkg/cli/flags"
@@ -30,7 +35,7 @@ func pruneSystemCommand(e *command.Env) *cli.Command {
 			flags.Bool("volumes", nil, "Prune anonymous volumes"),
 		},
 		Action: func(c *cli.Context) error {
-			f, err := pruneFilters(e, c)
+			f, err := command.PruneFilters(e, c)
 			if err != nil {
 				return err
 			}
@@ -40,7 +45,7 @@ func pruneSystemCommand(e *command.Env) *cli.Command {
 			if ok, err := command.Agreed(e, c, systemWarning(c, f)); !ok || err != nil {
 				return err
 			}
-			return insideForced(e, func(st *overlay.Store) error { return pruneSystem(e, c, st, f) })
+			return command.InsideForced(e, func(st *overlay.Store) error { return pruneSystem(e, c, st, f) })
 		},
 	}
 }
@@ -79,22 +84,22 @@ func systemWarning(c *cli.Context, f docker.Filters) string {
 // pruneSystem prunes one kind after the other: what a container held may be
 // free when its turn comes.
 func pruneSystem(e *command.Env, c *cli.Context, st *overlay.Store, f docker.Filters) error {
-	type prune func(*command.Env, *cli.Context, docker.Filters) (pruned, error)
-	prunes := []prune{pruneContainers, pruneNetworks}
+	type prune func(*command.Env, *cli.Context, docker.Filters) (command.Pruned, error)
+	prunes := []prune{containercmd.PruneContainers, networkcmd.PruneNetworks}
 	if c.Bool("volumes") {
-		prunes = append(prunes, pruneVolumes)
+		prunes = append(prunes, volumecmd.PruneVolumes)
 	}
-	prunes = append(prunes, func(e *command.Env, c *cli.Context, f docker.Filters) (pruned, error) {
+	prunes = append(prunes, func(e *command.Env, c *cli.Context, f docker.Filters) (command.Pruned, error) {
 		return pruneImages(c.Context, e, c, image.Within(st, container.ImageUsers), f)
 	})
 	var freed int64
 	for _, do := range prunes {
 		p, err := do(e, c, f)
-		p.show(e.Stdout)
+		p.Show(e.Stdout)
 		if err != nil {
 			return err
 		}
-		freed += p.freed
+		freed += p.Freed
 	}
 	if pruneCaches(f) {
 		n, err := pruneBuildCache(e, c, st, f)
@@ -111,7 +116,7 @@ func pruneBuildCache(e *command.Env, c *cli.Context, st *overlay.Store, f docker
 	var choose func(dockerfile.CacheRecord) bool
 	if len(f["until"]) > 0 {
 		var err error
-		if choose, err = chooseCache([]string{"until=" + f["until"][0]}); err != nil {
+		if choose, err = buildcmd.ChooseCache([]string{"until=" + f["until"][0]}); err != nil {
 			return 0, err
 		}
 	}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package buildcmd
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"coracle/pkg/cli/command"
+
+	"coracle/pkg/cli/flags"
+
+	"github.com/docker/go-units"
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/formatter"
+	"coracle/pkg/docker"
+	"coracle/pkg/dockerfile"
+	"coracle/pkg/overlay"
+)
+
+func PruneBuilderCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "prune", Usage: "Remove build cache",
+		Flags: []cli.Flag{
+			flags.Bool("all", flags.Short("a"), "Remove all unused build cache, not just dangling ones"),
+			flags.Text("builder", nil, "Override the configured builder instance: default"),
+			flags.List("filter", nil, "Provide filter values (e.g. \"until=24h\")"),
+			flags.Bool("force", flags.Short("f"), "Do not prompt for confirmation"),
+			flags.Text("keep-storage", []string{"reserved-space"}, "Amount of disk space to keep for cache"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+				return err
+			}
+			if err := checkBuilder(e, c.String("builder")); err != nil {
+				return err
+			}
+			choose, err := ChooseCache(c.StringSlice("filter"))
+			if err != nil {
+				return err
+			}
+			var keep int64
+			if v := c.String("keep-storage"); v != "" {
+				keep, _ = units.RAMInBytes(v) // checked by its kind
+			}
+			warning := "WARNING! This will remove all dangling build cache."
+			if c.Bool("all") {
+				warning = "WARNING! This will remove all build cache."
+			}
+			if ok, err := command.Agreed(e, c, warning); !ok || err != nil {
+				return err
+			}
+			return command.InsideForced(e, func(st *overlay.Store) error {
+				freed, err := dockerfile.PruneCache(c.Context, st, choose, keep)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(e.Stdout, "Total:\t%s\n", command.Size(freed))
+				return err
+			})
+		},
+	}
+}
+
+// ChooseCache reads the filters of BuildKit's cache into what chooses its
+// records; nil chooses all.
+func ChooseCache(list []string) (func(dockerfile.CacheRecord) bool, error) {
+	f, err := docker.CacheFilters(list)
+	if err != nil || len(f) == 0 {
+		return nil, err
+	}
+	f["until"] = append(f["until"], f["unused-for"]...)
+	before := time.Time{}
+	for _, v := range f["until"] {
+		if before, err = docker.ParseMoment(v); err != nil {
+			return nil, err
+		}
+	}
+	truth := func(key string, is bool) bool {
+		return f.Any(key, func(v string) bool {
+			return v == "" && is || v == strconv.FormatBool(is) || v == "1" && is || v == "0" && !is
+		})
+	}
+	return func(r dockerfile.CacheRecord) bool {
+		return (before.IsZero() || r.Used.Before(before)) && truth("shared", r.Shared) && truth("private", !r.Shared) && truth("inuse", false) &&
+			f.Any("id", func(v string) bool { return strings.HasPrefix(r.ID, v) }) &&
+			f.Any("type", func(v string) bool { return v == r.Type })
+	}, nil
+}
+
+// BuildCacheCommand is `builder du`, which is buildx's.
+func BuildCacheCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "du", Usage: "Disk usage",
+		Flags: []cli.Flag{
+			flags.Text("builder", nil, "Override the configured builder instance: default"),
+			flags.Text("format", nil, "Format the output"), flags.Bool("verbose", nil, "Shows a more verbose output"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+				return err
+			}
+			if err := checkBuilder(e, c.String("builder")); err != nil {
+				return err
+			}
+			return e.Inside(func(st *overlay.Store) error {
+				list, err := dockerfile.CacheUse(st)
+				if err != nil {
+					return err
+				}
+				return printBuildCache(e, c.String("format"), list)
+			})
+		},
+	}
+}
+
+func printBuildCache(e *command.Env, format string, list []dockerfile.CacheRecord) error {
+	if format != "" && format != "table" {
+		return command.PrintList(e, formatter.BuildCache(), format, CacheRows(list))
+	}
+	w := tabwriter.NewWriter(e.Stdout, 1, 8, 1, '\t', 0)
+	fmt.Fprintln(w, "ID\tRECLAIMABLE\tSIZE\tLAST ACCESSED")
+	var shared, total int64
+	for _, r := range list {
+		name := r.ID[:min(len(r.ID), 25)]
+		if r.Shared {
+			name += "*"
+			shared += r.Size
+		}
+		total += r.Size
+		fmt.Fprintf(w, "%s\t%t\t%s\t%s\n", name, !r.Shared, command.Size(r.Size), formatter.Ago(r.Used, time.Now()))
+	}
+	if shared > 0 {
+		fmt.Fprintf(w, "Shared:\t%s\nPrivate:\t%s\n", command.Size(shared), command.Size(total-shared))
+	}
+	fmt.Fprintf(w, "Reclaimable:\t%s\nTotal:\t%s\n", command.Size(total-shared), command.Size(total))
+	return w.Flush()
+}
+
+func CacheRows(list []dockerfile.CacheRecord) []*formatter.BuildCacheContext {
+	rows, now := []*formatter.BuildCacheContext{}, time.Now()
+	for _, r := range list {
+		rows = append(rows, &formatter.BuildCacheContext{
+			ID: r.ID[:min(len(r.ID), 12)], CacheType: r.Type, Size: command.Size(r.Size), CreatedSince: formatter.Ago(r.Created, now), LastUsedSince: formatter.Ago(r.Used, now),
+			CreatedAt: r.Created.Local().String(), LastUsedAt: r.Used.Local().String(), UsageCount: "1", Shared: strconv.FormatBool(r.Shared), InUse: "false",
+		})
+	}
+	return rows
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containercmd
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"coracle/pkg/cli/streams"
+
+	"coracle/pkg/cli/command"
+
+	"coracle/pkg/cli/flags"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/container"
+)
+
+func AttachCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "attach", Usage: "Attach local standard input, output, and error streams to a running container", ArgsUsage: "CONTAINER",
+		Flags: []cli.Flag{
+			flags.Text("detach-keys", nil, "Override the key sequence for detaching a container"),
+			flags.Bool("no-stdin", nil, "Do not attach STDIN"),
+			&cli.BoolFlag{Name: "sig-proxy", Usage: "Proxy all received signals to the process", Value: true},
+		},
+		Action: func(c *cli.Context) error {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
+				return err
+			}
+			return runAttach(e, c)
+		},
+	}
+}
+
+func runAttach(e *command.Env, c *cli.Context) error {
+	keys, err := detachKeys(e, c)
+	if err != nil {
+		return err
+	}
+	cs, ctr, err := e.Container(c.Args().First())
+	if err != nil {
+		return err
+	}
+	switch status := ctr.State.Status; {
+	case !ctr.State.IsRunning():
+		return command.Errorf("cannot attach to a stopped container, start it first")
+	case status == container.Paused:
+		return command.Errorf("cannot attach to a paused container, unpause it first")
+	case status == container.Restarting:
+		return command.Errorf("cannot attach to a restarting container, wait until it is running")
+	}
+	a := attachment(e, ctr)
+	a.Stdin = a.Stdin && !c.Bool("no-stdin")
+	if a.Stdin && ctr.Process.Tty && !command.IsTerminal(e.Stdin) {
+		return errNoTerminal
+	}
+	ses, err := cs.Attach(ctr, a, outputs(e, a))
+	if err != nil {
+		return err
+	}
+	code, err := converse(e, ses, a, keys, c.Bool("sig-proxy"))
+	if err != nil {
+		return command.LostOutput(1, err)
+	}
+	return command.Exit(code)
+}
+
+// errNoTerminal is what -t with -i is told by anything but a terminal.
+var errNoTerminal = command.Errorf("cannot attach stdin to a TTY-enabled container because stdin is not a terminal")
+
+// attachment is what this command connects to a container: its output, and
+// its input when that is open.
+func attachment(e *command.Env, ctr *container.Container) *container.Attach {
+	a := &container.Attach{Stdin: ctr.Process.OpenStdin, Stdout: true, Stderr: true}
+	windowSize(e, a)
+	return a
+}
+
+func windowSize(e *command.Env, a *container.Attach) {
+	if ws, err := unix.IoctlGetWinsize(int(e.Stdout.Fd()), unix.TIOCGWINSZ); err == nil {
+		a.Rows, a.Cols = ws.Row, ws.Col
+	}
+}
+
+// outputs are the descriptors that go with an attachment.
+func outputs(e *command.Env, a *container.Attach) []*os.File {
+	var out []*os.File
+	if a.Stdout {
+		out = append(out, e.Stdout.File)
+	}
+	if a.Stderr {
+		out = append(out, e.Stderr)
+	}
+	return out
+}
+
+// runAttached starts a container in the foreground and stays with it.
+func runAttached(e *command.Env, cs *container.Store, ctr *container.Container, supervisor *container.Supervisor, keys []byte, proxy bool, a *container.Attach) (int, error) {
+	if a == nil {
+		p := ctr.Process
+		a = &container.Attach{Stdin: p.AttachStdin, Stdout: p.AttachStdout, Stderr: p.AttachStderr}
+		windowSize(e, a)
+	}
+	// A signal that comes while the container starts is for the container.
+	sigs := make(chan os.Signal, 64)
+	if proxy {
+		streams.NotifyAll(sigs)
+		defer signal.Stop(sigs)
+	}
+	// Before the program says anything: who answers it must not be too early.
+	restore := rawTerminal(e, ctr.Process.Tty, a)
+	ses, err := cs.Launch(ctr, supervisor, a, outputs(e, a))
+	if err != nil {
+		restore()
+		return 0, err
+	}
+	return talk(e, ses, a, keys, sigs, proxy, restore)
+}
+
+// converse connects the terminal or the pipes of this command to a session
+// until the process ends or the user leaves it.
+func converse(e *command.Env, ses *container.Session, a *container.Attach, keys []byte, proxy bool) (int, error) {
+	sigs := make(chan os.Signal, 64)
+	if proxy {
+		streams.NotifyAll(sigs)
+	} else {
+		signal.Notify(sigs, unix.SIGWINCH)
+	}
+	defer signal.Stop(sigs)
+	return talk(e, ses, a, keys, sigs, proxy, rawTerminal(e, ses.Tty && ses.Stdin != nil, a))
+}
+
+// rawTerminal gives every key to a process that has a terminal, and is attached to
+// ours. What it returns undoes that.
+func rawTerminal(e *command.Env, tty bool, a *container.Attach) (restore func()) {
+	if !tty || !a.Stdin {
+		return func() {}
+	}
+	return streams.MakeRaw(e.Stdin)
+}
+
+// talk carries a session until the process ends, the user leaves it, or this
+// command is told to end. Then it calls restore.
+func talk(e *command.Env, ses *container.Session, a *container.Attach, keys []byte, sigs chan os.Signal, proxy bool, restore func()) (int, error) {
+	defer ses.Close()
+	quit, ignore := streams.LeaveOn(proxy)
+	defer ignore()
+	defer restore()
+	if ses.Tty && ses.Stdin != nil {
+		signal.Notify(sigs, unix.SIGWINCH)
+		streams.Resize(e.Stdout.File, ses.Stdin)
+	}
+	stop := make(chan struct{})
+	defer close(stop)
+	insisted := make(chan struct{})
+	go forwardSignals(ses, e.Stdout.File, sigs, stop, insisted)
+	detached := make(chan struct{})
+	var once sync.Once
+	if a.Stdin && ses.Stdin != nil {
+		go func() {
+			if streams.CopyInput(ses.Stdin, e.Stdin, ses.Tty, keys) {
+				once.Do(func() { close(detached) })
+				return
+			}
+			if !ses.Tty {
+				ses.Stdin.Close() // the process sees the end of file
+			}
+		}()
+	}
+	type end struct {
+		code int
+		err  error
+	}
+	ended := make(chan end, 1)
+	go func() {
+		code, err := ses.Exit()
+		ended <- end{code, err}
+	}()
+	select {
+	case <-detached:
+		_ = ses.Send(container.Request{Op: container.OpDetach})
+		<-ended
+		restore()
+		fmt.Fprintln(e.Stderr, "read escape sequence")
+		return 0, nil
+	case s := <-quit:
+		return streams.KilledBy(s), nil
+	case <-insisted:
+		restore()
+		fmt.Fprintf(e.Stderr, "\ngot %d SIGTERM/SIGINTs, forcefully exiting\n", insistence)
+		return 1, nil
+	case r := <-ended:
+		return r.code, r.err
+	}
+}
+
+// insistence is how many requests to end make this command leave a process that
+// does not.
+const insistence = 3
+
+// forwardSignals passes on what this process is sent; a changed window is the
+// terminal's, not the process's. It closes insisted when somebody wants an end in
+// any case.
+func forwardSignals(ses *container.Session, out *os.File, sigs chan os.Signal, stop, insisted chan struct{}) {
+	for asked := 0; ; {
+		select {
+		case <-stop:
+			return
+		case s := <-sigs:
+			if s == unix.SIGWINCH {
+				if ses.Tty && ses.Stdin != nil {
+					streams.Resize(out, ses.Stdin)
+				}
+				continue
+			}
+			if n, ok := s.(syscall.Signal); ok {
+				_ = ses.Signal(n)
+			}
+			if s == unix.SIGINT || s == unix.SIGTERM {
+				if asked++; asked == insistence {
+					close(insisted)
+				}
+			}
+		}
+	}
+}

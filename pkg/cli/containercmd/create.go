@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containercmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"coracle/pkg/cli/command"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+	"coracle/pkg/container/create"
+	"coracle/pkg/docker"
+	"coracle/pkg/overlay"
+	"coracle/pkg/state"
+)
+
+func CreateCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "create", Usage: "Create a new container", ArgsUsage: "IMAGE [COMMAND] [ARG...]",
+		Flags: slices.Concat(createFlags(), createLimitFlags(), healthFlags()),
+		Action: func(c *cli.Context) error {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+				return err
+			}
+			ctr, err := createWithFile(e, c, state.NewID())
+			if err != nil {
+				return createError(e, "create", err)
+			}
+			cs, err := e.Containers()
+			if err == nil {
+				err = fillVolumes(c.Context, e, cs, ctr)
+			}
+			if err != nil {
+				return createError(e, "create", err)
+			}
+			fmt.Fprintln(e.Stdout, ctr.ID)
+			return nil
+		},
+	}
+}
+
+// createError keeps a code that was decided already.
+func createError(e *command.Env, cmd string, err error) error {
+	var code *command.ExitError
+	if errors.As(err, &code) {
+		if code.Err != nil {
+			fmt.Fprintf(e.Stderr, "%s: %s\n\nRun '%s %s --help' for more information\n", e.Program, command.Message(e, code.Err), e.Program, cmd)
+		}
+		return command.Exit(code.Code)
+	}
+	return command.RunError(e, cmd, err)
+}
+
+// abandon removes a container that run has made and that did not start: a
+// corrected command line may have the same name. Why it did not start is the
+// error to tell of.
+func abandon(ctx context.Context, e *command.Env, cs *container.Store, ctr *container.Container) {
+	now, err := cs.Load(ctr.ID)
+	if err == nil && now.State.Status == container.Created {
+		_ = cs.Remove(ctx, now)
+		_ = cs.RemoveAnonymousVolumes(now)
+	}
+}
+
+// createWithFile makes a container, and the file that was asked for with its ID.
+func createWithFile(e *command.Env, c *cli.Context, id string) (*container.Container, error) {
+	cid, err := openIDFile(c.String("cidfile"))
+	if err != nil {
+		return nil, err
+	}
+	defer cid.close()
+	ctr, err := createAsked(e, c, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := cid.write(id, command.FileMode(e)); err != nil {
+		if cs, cerr := e.Containers(); cerr == nil {
+			abandon(c.Context, e, cs, ctr)
+		}
+		return nil, err
+	}
+	return ctr, nil
+}
+
+// createAsked makes the container that the flags ask for, of an image that is
+// pulled when it is missing.
+func createAsked(e *command.Env, c *cli.Context, id string) (*container.Container, error) {
+	d, err := e.Open()
+	if err != nil {
+		return nil, err
+	}
+	q, err := CreateRequest(e, c)
+	if err != nil {
+		return nil, err
+	}
+	return create.Create(c.Context, container.NewStore(d), id, q, create.Images{
+		Resolve: func(ctx context.Context) (*state.Lock, overlay.Details, error) {
+			return resolveForRun(ctx, e, d, q.Image, q.Platform, c.String("pull"), c.Bool("quiet"))
+		},
+		Find: func(ref string) (overlay.Details, error) {
+			img, _, err := e.Image(ref)
+			if err != nil {
+				return overlay.Details{}, err
+			}
+			return e.Details(img.ID)
+		},
+	}, func(list []docker.Warning) { command.WarnAll(e, list) })
+}
+
+// fillVolumes gives the new volumes of a container that is not started yet
+// what the image has for them.
+func fillVolumes(ctx context.Context, e *command.Env, cs *container.Store, ctr *container.Container) error {
+	if !cs.NeedsFill(ctr) {
+		return nil
+	}
+	if err := e.Enter(e.Stderr, "__fill", ctr.ID); err != nil {
+		_ = cs.Remove(ctx, ctr)
+		_ = cs.RemoveAnonymousVolumes(ctr)
+		_ = command.SweepTrash(e, cs)
+		return command.SaidInside(err)
+	}
+	return nil
+}
+
+// FillInside is fillVolumes inside the user namespace.
+func FillInside(ctx context.Context, e *command.Env, id string) error {
+	cs, ctr, err := e.Container(id)
+	if err != nil {
+		return err
+	}
+	return cs.FillVolumes(ctx, ctr)
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containercmd
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+
+	"coracle/pkg/cli/streams"
+
+	"coracle/pkg/cli/command"
+
+	"coracle/pkg/cli/flags"
+	"coracle/pkg/docker"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/container"
+)
+
+func ExecCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "exec", Usage: "Execute a command in a running container", ArgsUsage: "CONTAINER COMMAND [ARG...]",
+		Flags: []cli.Flag{
+			flags.Bool("detach", flags.Short("d"), "Detached mode: run command in the background"),
+			flags.Text("detach-keys", nil, "Override the key sequence for detaching a container"),
+			flags.List("env", flags.Short("e"), "Set environment variables"),
+			flags.List("env-file", nil, "Read in a file of environment variables"),
+			flags.Bool("interactive", flags.Short("i"), "Keep STDIN open even if not attached"),
+			flags.Bool("privileged", nil, "Give extended privileges to the command"),
+			flags.Bool("tty", flags.Short("t"), "Allocate a pseudo-TTY"),
+			flags.Text("user", flags.Short("u"), "Username or UID (format: <name|uid>[:<group|gid>])"),
+			flags.Text("workdir", flags.Short("w"), "Working directory inside the container"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 2, -1); err != nil {
+				return err
+			}
+			return runExec(e, c)
+		},
+	}
+}
+
+func runExec(e *command.Env, c *cli.Context) error {
+	if c.Bool("tty") && c.Bool("interactive") && !c.Bool("detach") && !command.IsTerminal(e.Stdin) {
+		return errNoTerminal
+	}
+	keys, err := detachKeys(e, c)
+	if err != nil {
+		return err
+	}
+	cs, ctr, err := e.Container(c.Args().First())
+	if err != nil {
+		return err
+	}
+	vars, err := environment(c)
+	if err != nil {
+		return err
+	}
+	attach := !c.Bool("detach")
+	q := docker.ExecRequest{
+		Cmd: c.Args().Tail(), Env: vars, WorkingDir: c.String("workdir"), User: c.String("user"), Tty: c.Bool("tty"), Privileged: c.Bool("privileged"),
+		AttachStdin: attach && c.Bool("interactive"), AttachStdout: attach, AttachStderr: attach,
+	}
+	if ws, err := unix.IoctlGetWinsize(int(e.Stdout.Fd()), unix.TIOCGWINSZ); err == nil && q.Tty {
+		q.ConsoleSize = &[2]uint{uint(ws.Row), uint(ws.Col)}
+	}
+	o := docker.ExecOptions(q)
+	es, err := cs.Exec(ctr, o)
+	if err != nil {
+		var se *container.StartError
+		if errors.As(err, &se) {
+			return command.ExitWith(se.Code, err)
+		}
+		return err
+	}
+	defer es.Close()
+	if o.Detach {
+		return nil
+	}
+	code, err := talkExec(e, es, o, keys)
+	if err != nil {
+		return command.LostOutput(code, err)
+	}
+	return command.Exit(code)
+}
+
+// talkExec carries the streams of another process in the container.
+func talkExec(e *command.Env, es *container.ExecSession, o container.ExecOptions, keys []byte) (int, error) {
+	sigs := make(chan os.Signal, 16)
+	stop := make(chan struct{})
+	defer close(stop)
+	detached := make(chan struct{})
+	out := streams.Copies{Lost: make(chan error, 2)}
+	quit, ignore := streams.LeaveOn(false)
+	defer ignore()
+	restore := func() {}
+	defer func() { restore() }()
+	if o.Tty {
+		signal.Notify(sigs, unix.SIGWINCH)
+		if o.Stdin {
+			restore = streams.MakeRaw(e.Stdin)
+		}
+		out.Copy(e.Stdout.File, "/dev/stdout", es.Stdin)
+	} else {
+		out.Copy(e.Stdout.File, "/dev/stdout", es.Stdout)
+		out.Copy(e.Stderr, "/dev/stderr", es.Stderr)
+	}
+	defer signal.Stop(sigs)
+	go forwardSignals(&es.Session, e.Stdout.File, sigs, stop, make(chan struct{}))
+	if o.Stdin && es.Stdin != nil {
+		go func() {
+			if streams.CopyInput(es.Stdin, e.Stdin, o.Tty, keys) {
+				close(detached)
+			} else if !o.Tty {
+				es.Stdin.Close()
+			}
+		}()
+	}
+	type end struct {
+		code int
+		err  error
+	}
+	ended := make(chan end, 1)
+	go func() {
+		code, err := es.Exit()
+		ended <- end{code, err}
+	}()
+	select {
+	case <-detached:
+		restore()
+		_ = es.Send(container.Request{Op: container.OpDetach}) // it goes on, whoever hears of it
+		fmt.Fprintln(e.Stderr, "read escape sequence")
+		return 0, nil
+	case s := <-quit:
+		return streams.KilledBy(s), nil
+	case err := <-out.Lost:
+		return 1, err
+	case r := <-ended:
+		// What the process wrote is in the pipes. Something it left behind may
+		// hold them open for ever, and is not waited for.
+		drainNow(o.Tty, es, &out)
+		out.Wait.Wait()
+		select {
+		case err := <-out.Lost:
+			return r.code, err
+		default:
+		}
+		return r.code, r.err
+	}
+}
+
+// drainNow lets the readers of the streams end once nothing is left to be
+// read: what the process left behind in the background may never end.
+func drainNow(tty bool, es *container.ExecSession, out *streams.Copies) {
+	files := []*os.File{es.Stdout, es.Stderr}
+	if tty {
+		files = []*os.File{es.Stdin}
+	}
+	for _, f := range files {
+		for {
+			// A terminal's bytes may still be on their way through the kernel's
+			// work queue, where TIOCINQ does not count them: poll waits for that
+			// (n_tty_poll, tty_buffer_flush_work).
+			left := false
+			streams.Control(f, func(fd int) {
+				ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+				n, err := unix.Poll(ready, 0)
+				left = err == nil && n > 0 && ready[0].Revents&unix.POLLIN != 0
+			})
+			if !left || len(out.Lost) > 0 {
+				break
+			}
+			// Its reader is at work; this only waits without spinning.
+			_, _ = unix.Poll(nil, 1)
+		}
+		_ = f.SetReadDeadline(time.Unix(1, 0))
+	}
+}

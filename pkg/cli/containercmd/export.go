@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containercmd
+
+import (
+	"errors"
+	"fmt"
+
+	"coracle/pkg/cli/command"
+
+	"coracle/pkg/cli/flags"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+	"coracle/pkg/ns"
+	"coracle/pkg/state"
+)
+
+func ExportCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "export", Usage: "Export a container's filesystem as a tar archive", ArgsUsage: "CONTAINER",
+		Flags: []cli.Flag{flags.Text("output", flags.Short("o"), "Write to a file, instead of STDOUT")},
+		Action: func(c *cli.Context) error {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
+				return err
+			}
+			if c.String("output") == "" && command.IsTerminal(e.Stdout) {
+				return command.Errorf("cowardly refusing to save to a terminal. Use the -o flag or redirect")
+			}
+			return runExport(e, c)
+		},
+	}
+}
+
+func runExport(e *command.Env, c *cli.Context) error {
+	cs, ctr, err := e.Container(c.Args().First())
+	if err != nil {
+		return err
+	}
+	files, err := cs.OpenFiles(c.Context, ctr, ns.Inside(), true)
+	if errors.Is(err, state.ErrNeedsUserNS) && !ns.Inside() {
+		return e.Again()
+	}
+	if err != nil {
+		return err
+	}
+	defer files.Close()
+	out := e.Stdout.File
+	if name := c.String("output"); name != "" {
+		if out, err = command.CreateFile(e, name); err != nil {
+			return command.Errorf("failed to export container: %v", err)
+		}
+	}
+	cs.Event(&ctr.Record, "export", nil)
+	// What is mounted is not the container's.
+	left, err := files.Out(out, container.CopyOptions{Path: "/", Bare: true})
+	if out != e.Stdout.File {
+		err = errors.Join(err, out.Close())
+	}
+	for _, line := range left {
+		fmt.Fprintln(e.Stderr, "WARNING: not exported: "+line)
+	}
+	return err
+}

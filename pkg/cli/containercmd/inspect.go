@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containercmd
+
+import (
+	"coracle/pkg/cli/command"
+	"coracle/pkg/container"
+	"coracle/pkg/docker"
+	"coracle/pkg/network"
+)
+
+func InspectContainer(e *command.Env, arg string, size bool) (*docker.Container, error) {
+	cs, c, err := e.Container(arg)
+	if err != nil {
+		return nil, err
+	}
+	answer := docker.InspectContainer(c, placesOf(cs, c))
+	if size {
+		sizes, err := containerSizes(e, []*container.Container{c})
+		if err != nil {
+			return nil, err
+		}
+		n := sizes[c.ID]
+		answer.SizeRw, answer.SizeRootFs = &n.own, &n.all
+	}
+	return answer, nil
+}
+
+// placesOf says where things of a container are.
+func placesOf(cs *container.Store, c *container.Container) docker.Places {
+	dir := c.Dir()
+	if id := c.Net.OnNetworkOf(); id != "" {
+		dir = cs.Dirs().Container(id)
+	}
+	return docker.Places{Files: dir.Files(), Volume: cs.DataDir, Network: func(name string) string {
+		if id := docker.PredefinedID(name); id != "" {
+			return id
+		}
+		w, err := network.NewStore(cs.Dirs()).Lookup(name)
+		if err != nil {
+			return ""
+		}
+		return w.ID
+	}}
+}

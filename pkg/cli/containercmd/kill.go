@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containercmd
+
+import (
+	"fmt"
+
+	"coracle/pkg/cli/command"
+
+	"coracle/pkg/cli/flags"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+	"coracle/pkg/docker"
+)
+
+func KillCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "kill", Usage: "Kill one or more running containers", ArgsUsage: "CONTAINER [CONTAINER...]",
+		Flags: []cli.Flag{&cli.StringFlag{Name: "signal", Aliases: flags.Short("s"), Value: "KILL", Usage: "Signal to send to the container"}},
+		Action: func(c *cli.Context) error {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+				return err
+			}
+			sig, err := docker.KillRequest{Signal: c.String("signal")}.Number()
+			if err != nil {
+				return err
+			}
+			return command.OnContainers(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+				if !ctr.State.IsRunning() {
+					return fmt.Errorf("cannot kill container: %s: container %s is not running", ctr.Name, ctr.ID)
+				}
+				return cs.Signal(c.Context, ctr, sig)
+			})
+		},
+	}
+}

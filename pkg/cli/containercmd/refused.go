@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containercmd
+
+import (
+	"strings"
+
+	"coracle/pkg/cli/command"
+
+	"coracle/pkg/cli/flags"
+	"coracle/pkg/docker"
+
+	moby "github.com/moby/moby/api/types/container"
+	"github.com/urfave/cli/v2"
+)
+
+// refusedFlags are the options of run and create that coracle cannot give, or
+// that change nothing here.
+func refusedFlags() []cli.Flag {
+	return []cli.Flag{
+		flags.List("device-cgroup-rule", nil, "Not supported: device rules need root"),
+		flags.Bool("disable-content-trust", nil, "Accepted for scripts: there is no content trust to skip"),
+		flags.Text("gpus", nil, "Not supported: give devices by --device"),
+		flags.Text("isolation", nil, "Container isolation technology: default"),
+		flags.List("link", nil, "Not supported: use a network with a name"),
+		flags.Text("runtime", nil, "Accepted for scripts: coracle runs containers by itself"),
+		flags.List("storage-opt", nil, "Not supported: quotas need root"),
+		flags.Bool("use-api-socket", nil, "Not supported: there is no API socket"),
+		flags.Text("volume-driver", nil, "Volume driver for the container: local"),
+	}
+}
+
+// askOthers takes what coracle mostly refuses.
+func askOthers(e *command.Env, c *cli.Context, h *docker.HostConfig) (err error) {
+	if c.Bool("use-api-socket") {
+		return docker.Unsupported("use-api-socket", "there is no daemon and no socket", "")
+	}
+	if c.IsSet("disable-content-trust") {
+		e.Warn("--disable-content-trust has no effect: there is no content trust to skip")
+	}
+	if c.String("gpus") != "" {
+		h.DeviceRequests = []moby.DeviceRequest{{Capabilities: [][]string{{"gpu"}}}}
+	}
+	h.DeviceCgroupRules, h.Links, h.VolumeDriver, h.Runtime = c.StringSlice("device-cgroup-rule"), c.StringSlice("link"), c.String("volume-driver"), c.String("runtime")
+	h.Isolation = moby.Isolation(strings.ToLower(c.String("isolation")))
+	h.StorageOpt, err = command.Pairs(c.StringSlice("storage-opt"), func(kv string) error { return command.Errorf("invalid storage option: %q", kv) })
+	return err
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containercmd
+
+import (
+	"errors"
+
+	"coracle/pkg/cli/command"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+)
+
+func RestartCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "restart", Usage: "Restart one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]", Flags: stopFlags(),
+		Action: func(c *cli.Context) error {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+				return err
+			}
+			q, sig, err := stopRequest(c)
+			if err != nil {
+				return err
+			}
+			return inOrder(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+				if err := cs.Stop(c.Context, ctr, sig, q.Timeout); err != nil {
+					return err
+				}
+				again, err := cs.Load(ctr.ID)
+				if err != nil {
+					return err
+				}
+				if err := startDetached(cs, again); err != nil {
+					return err
+				}
+				cs.Event(&again.Record, "restart", nil)
+				return nil
+			})
+		},
+	}
+}
+
+// inOrder is onContainers, but those that share another's network come after
+// all others.
+func inOrder(e *command.Env, args []string, f func(*container.Store, *container.Container) error) error {
+	var first, last []string
+	for _, a := range args {
+		if _, ctr, err := e.Container(a); err == nil && ctr.Net.OnNetworkOf() != "" {
+			last = append(last, a)
+		} else {
+			first = append(first, a)
+		}
+	}
+	err := command.OnContainers(e, first, f)
+	if len(last) == 0 {
+		return err
+	}
+	return errors.Join(err, command.OnContainers(e, last, f))
+}

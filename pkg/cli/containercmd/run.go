@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containercmd
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"coracle/pkg/cli/command"
+
+	"coracle/pkg/cli/flags"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+	"coracle/pkg/state"
+	"coracle/pkg/trace"
+)
+
+func RunCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "run", Usage: "Create and run a new container from an image", ArgsUsage: "IMAGE [COMMAND] [ARG...]",
+		Flags: append(slices.Concat(createFlags(), createLimitFlags(), healthFlags()),
+			flags.Bool("detach", flags.Short("d"), "Run container in background and print container ID"),
+			flags.Text("detach-keys", nil, "Override the key sequence for detaching a container"),
+			&cli.BoolFlag{Name: "sig-proxy", Usage: "Proxy received signals to the process", Value: true}),
+		Action: func(c *cli.Context) error {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+				return err
+			}
+			return runRun(e, c)
+		},
+	}
+}
+
+func runRun(e *command.Env, c *cli.Context) error {
+	if c.Bool("tty") && c.Bool("interactive") && !c.Bool("detach") && !command.IsTerminal(e.Stdin) {
+		fmt.Fprintln(e.Stderr, "cannot attach stdin to a TTY-enabled container because stdin is not a terminal")
+		return command.Exit(1)
+	}
+	keys, err := detachKeys(e, c)
+	if err != nil {
+		return command.RunError(e, "run", err)
+	}
+	cs, err := e.Containers()
+	if err != nil {
+		return createError(e, "run", err)
+	}
+	id := state.NewID()
+	var supervisor *container.Supervisor
+	if !slices.ContainsFunc(c.StringSlice("network"), func(v string) bool { return strings.Contains(v, "container:") }) {
+		supervisor = cs.Spawn(id) // while the image is found; else it is to be in another's user namespace
+	}
+	ctr, err := createWithFile(e, c, id)
+	trace.Mark("created the container")
+	if err != nil {
+		supervisor.Close()
+		return createError(e, "run", err)
+	}
+	if c.Bool("detach") {
+		ses, err := cs.Launch(ctr, supervisor, nil, nil)
+		if err != nil {
+			abandon(c.Context, e, cs, ctr)
+			return command.RunError(e, "run", err)
+		}
+		ses.Close()
+		fmt.Fprintln(e.Stdout, ctr.ID)
+		return nil
+	}
+	code, err := runAttached(e, cs, ctr, supervisor, keys, c.Bool("sig-proxy"), nil)
+	var lost *container.OutputError
+	switch {
+	case errors.As(err, &lost):
+		return command.LostOutput(125, err)
+	case err != nil:
+		abandon(c.Context, e, cs, ctr)
+		return command.RunError(e, "run", err)
+	}
+	return command.Exit(code)
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containercmd
+
+import (
+	"errors"
+
+	"coracle/pkg/cli/command"
+
+	"coracle/pkg/cli/flags"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+)
+
+func startDetached(cs *container.Store, ctr *container.Container) error {
+	if ctr.State.IsRunning() {
+		return nil
+	}
+	ses, err := cs.Launch(ctr, nil, nil, nil)
+	if err != nil {
+		return err
+	}
+	return ses.Close()
+}
+
+func StartCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "start", Usage: "Start one or more stopped containers", ArgsUsage: "CONTAINER [CONTAINER...]",
+		Flags: append(flags.Absent("restoring a process needs root", flags.Text("checkpoint", nil, ""), flags.Text("checkpoint-dir", nil, "")),
+			flags.Bool("attach", flags.Short("a"), "Attach STDOUT/STDERR and forward signals"),
+			flags.Bool("interactive", flags.Short("i"), "Attach container's STDIN"),
+			flags.Text("detach-keys", nil, "Override the key sequence for detaching a container"),
+			flags.Bool("boot", nil, "Start what its restart policy wants to run after the host was started: for units and cron's @reboot"),
+		),
+		Action: func(c *cli.Context) error {
+			if c.Bool("boot") {
+				return startAfterBoot(e, c)
+			}
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+				return err
+			}
+			if c.Bool("attach") || c.Bool("interactive") {
+				return startAttached(e, c)
+			}
+			return inOrder(e, c.Args().Slice(), startDetached)
+		},
+	}
+}
+
+// startAfterBoot is what a daemon would do when it starts.
+func startAfterBoot(e *command.Env, c *cli.Context) error {
+	if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+		return err
+	}
+	cs, err := e.Containers()
+	if err != nil {
+		return err
+	}
+	list, bad := cs.List()
+	if bad != nil {
+		command.Tell(e, bad) // the good ones are started all the same
+	}
+	var names []string
+	for _, ctr := range list {
+		if ctr.WantedAfterBoot() {
+			names = append(names, ctr.Name)
+		}
+	}
+	return inOrder(e, names, startDetached)
+}
+
+func startAttached(e *command.Env, c *cli.Context) error {
+	if c.Args().Len() > 1 {
+		return command.Errorf("you cannot start and attach multiple containers at once")
+	}
+	keys, err := detachKeys(e, c)
+	if err != nil {
+		return err
+	}
+	cs, ctr, err := e.Container(c.Args().First())
+	if err != nil {
+		return err
+	}
+	a := attachment(e, ctr)
+	a.Stdin = a.Stdin && c.Bool("interactive")
+	if ctr.State.IsRunning() {
+		ses, err := cs.Attach(ctr, a, outputs(e, a))
+		if err != nil {
+			return err
+		}
+		code, err := converse(e, ses, a, keys, true)
+		if err != nil {
+			return command.LostOutput(1, err)
+		}
+		return command.Exit(code)
+	}
+	code, err := runAttached(e, cs, ctr, nil, keys, true, a)
+	if err != nil {
+		var se *container.StartError
+		if errors.As(err, &se) {
+			return command.ExitWith(se.Code, err)
+		}
+		return command.LostOutput(1, err)
+	}
+	return command.Exit(code)
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containercmd
+
+import (
+	"syscall"
+
+	"coracle/pkg/cli/command"
+
+	"coracle/pkg/cli/flags"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+	"coracle/pkg/docker"
+)
+
+func stopFlags() []cli.Flag {
+	return []cli.Flag{
+		flags.Text("signal", flags.Short("s"), "Signal to send to the container"),
+		&cli.IntFlag{Name: "timeout", Aliases: []string{"t", "time"}, Usage: "Seconds to wait before killing the container"},
+	}
+}
+
+// stopRequest reads what stop and restart share.
+func stopRequest(c *cli.Context) (q docker.StopRequest, sig syscall.Signal, err error) {
+	q.Signal = c.String("signal")
+	if c.IsSet("timeout") {
+		n := c.Int("timeout")
+		q.Timeout = &n
+	}
+	sig, err = q.Number()
+	return q, sig, err
+}
+
+func StopCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "stop", Usage: "Stop one or more running containers", ArgsUsage: "CONTAINER [CONTAINER...]", Flags: stopFlags(),
+		Action: func(c *cli.Context) error {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+				return err
+			}
+			q, sig, err := stopRequest(c)
+			if err != nil {
+				return err
+			}
+			return command.OnContainers(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+				return cs.Stop(c.Context, ctr, sig, q.Timeout)
+			})
+		},
+	}
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containercmd
+
+import (
+	"errors"
+
+	"coracle/pkg/cli/command"
+
+	"coracle/pkg/cli/flags"
+	"coracle/pkg/container/create"
+	"coracle/pkg/docker"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+)
+
+func UpdateCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "update", Usage: "Update configuration of one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]",
+		Flags: append(limitFlags(), flags.Text("restart", nil, "Restart policy to apply when a container exits")),
+		Action: func(c *cli.Context) error {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+				return err
+			}
+			if c.NumFlags() == 0 {
+				return errors.New("you must provide one or more flags when using this command")
+			}
+			return command.OnContainers(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+				return update(e, c, cs, ctr)
+			})
+		},
+	}
+}
+
+func update(e *command.Env, c *cli.Context, cs *container.Store, ctr *container.Container) (err error) {
+	var q docker.UpdateRequest
+	if err := askLimits(c, &q.Resources); err != nil {
+		return err
+	}
+	if c.IsSet("restart") {
+		if q.RestartPolicy, err = docker.ParseRestart(c.String("restart")); err != nil {
+			return err
+		}
+	}
+	l, restart, warnings, err := docker.Update(ctr, q, create.World(cs, nil))
+	if err != nil {
+		return err
+	}
+	if err := cs.Update(c.Context, ctr, l, restart); err != nil {
+		return err
+	}
+	command.WarnAll(e, warnings)
+	return nil
+}

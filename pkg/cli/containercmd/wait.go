@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containercmd
+
+import (
+	"fmt"
+
+	"coracle/pkg/cli/command"
+
+	"github.com/urfave/cli/v2"
+)
+
+func WaitCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "wait", Usage: "Block until one or more containers stop, then print their exit codes", ArgsUsage: "CONTAINER [CONTAINER...]",
+		Action: func(c *cli.Context) error {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+				return err
+			}
+			cs, err := e.Containers()
+			if err != nil {
+				return err
+			}
+			failed := false
+			for _, a := range c.Args().Slice() {
+				ctr, err := cs.Lookup(a)
+				code := 0
+				if err == nil {
+					code, err = cs.Wait(ctr)
+				}
+				if err != nil {
+					command.Tell(e, err)
+					failed = true
+					continue
+				}
+				fmt.Fprintln(e.Stdout, code)
+			}
+			if failed {
+				return command.Exit(1)
+			}
+			return nil
+		},
+	}
+}

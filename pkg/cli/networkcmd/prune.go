@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package networkcmd
+
+import (
+	"coracle/pkg/cli/command"
+
+	"coracle/pkg/cli/flags"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/docker"
+	"coracle/pkg/network"
+)
+
+func PruneCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "prune", Usage: "Remove all unused networks",
+		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Do not prompt for confirmation"), flags.List("filter", nil, "Provide filter values")},
+		Action: func(c *cli.Context) error {
+			f, err := command.PruneFilters(e, c)
+			if err != nil {
+				return err
+			}
+			if ok, err := command.Agreed(e, c, "WARNING! This will remove all custom networks not used by at least one container."); !ok || err != nil {
+				return err
+			}
+			p, err := PruneNetworks(e, c, f)
+			p.Show(e.Stdout)
+			return err
+		},
+	}
+}
+
+// PruneNetworks removes the networks that nobody is on.
+func PruneNetworks(e *command.Env, c *cli.Context, f docker.Filters) (command.Pruned, error) {
+	p := command.Pruned{Heading: "Deleted Networks:"}
+	nets, err := command.Networks(e)
+	if err != nil {
+		return p, err
+	}
+	cs, err := e.Containers()
+	if err != nil {
+		return p, err
+	}
+	used, err := cs.UsedNetworks()
+	if err != nil {
+		return p, err
+	}
+	p.Lines, err = nets.Prune(c.Context, func(w network.Network) bool { return !used[w.Name] && f.MatchPrune(w.Labels, w.Created) })
+	return p, err
+}

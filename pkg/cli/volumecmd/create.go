@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package volumecmd
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"coracle/pkg/cli/command"
+
+	"coracle/pkg/cli/flags"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/docker"
+)
+
+func CreateCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "create", Usage: "Create a volume", ArgsUsage: "[VOLUME]",
+		Flags: []cli.Flag{
+			flags.Text("driver", flags.Short("d"), "Specify volume driver name"), flags.List("label", nil, "Set metadata for a volume"),
+			flags.List("opt", flags.Short("o"), "Set driver specific options: type, device and o, as for mount(8)"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 1); err != nil {
+				return err
+			}
+			q := docker.VolumeRequest{Name: c.Args().First(), Driver: c.String("driver")}
+			if err := docker.CheckVolume(q); err != nil {
+				return err
+			}
+			var err error
+			if q.Labels, err = command.Labels(c); err != nil {
+				return err
+			}
+			for _, kv := range c.StringSlice("opt") {
+				if q.DriverOpts == nil {
+					q.DriverOpts = map[string]string{}
+				}
+				k, v, _ := strings.Cut(kv, "=") // a name that is not known is refused below, with or without a value
+				q.DriverOpts[k] = v
+			}
+			return createVolume(c.Context, e, q)
+		},
+	}
+}
+
+func createVolume(ctx context.Context, e *command.Env, q docker.VolumeRequest) error {
+	cs, err := e.Containers()
+	if err != nil {
+		return err
+	}
+	lock, err := cs.HoldVolumes(ctx)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	v, _, err := cs.EnsureVolume(q.Name, q.Labels, q.DriverOpts)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(e.Stdout, v.Name)
+	return nil
+}

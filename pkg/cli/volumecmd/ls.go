@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package volumecmd
+
+import (
+	"slices"
+
+	"coracle/pkg/cli/command"
+
+	"coracle/pkg/cli/flags"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/formatter"
+	"coracle/pkg/container"
+	"coracle/pkg/docker"
+)
+
+func ListCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "ls", Aliases: []string{"list"}, Usage: "List volumes",
+		Flags: append(flags.Absent("it is a cluster's", flags.Bool("cluster", nil, "")),
+			flags.List("filter", flags.Short("f"), "Provide filter values"), flags.Text("format", nil, "Format output"), flags.Bool("quiet", flags.Short("q"), "Only display volume names"),
+		),
+		Action: func(c *cli.Context) error {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+				return err
+			}
+			return listVolumes(e, c)
+		},
+	}
+}
+
+func listVolumes(e *command.Env, c *cli.Context) error {
+	cs, err := e.Containers()
+	if err != nil {
+		return err
+	}
+	f, err := docker.VolumeFilters(c.StringSlice("filter"))
+	if err != nil {
+		return err
+	}
+	list, err := filteredVolumes(cs, f)
+	if err != nil {
+		return err
+	}
+	rows := make([]*formatter.VolumeContext, len(list))
+	for i, v := range list {
+		rows[i] = formatter.VolumeRow(docker.Volume(v, cs.DataDir(v.Name)))
+	}
+	l := formatter.Volumes()
+	if err := command.PrintList(e, l, command.ListFormat(e, c, l, "volumesFormat"), rows); err != nil {
+		return err
+	}
+	for _, v := range list {
+		if v.Damaged != nil {
+			command.Tell(e, v.Damaged)
+		}
+	}
+	return nil
+}
+
+// filteredVolumes are those that volume ls shows.
+func filteredVolumes(cs *container.Store, f docker.Filters) ([]container.Volume, error) {
+	list, err := cs.Volumes()
+	if err != nil {
+		return nil, err
+	}
+	users, err := cs.AllVolumeUsers()
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(list, func(v container.Volume) bool {
+		return !f.MatchVolume(docker.Volume(v, ""), len(users(v.Name)) > 0)
+	}), nil
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package volumecmd
+
+import (
+	"errors"
+
+	"coracle/pkg/cli/command"
+
+	"coracle/pkg/cli/flags"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/docker"
+	"coracle/pkg/events"
+	"coracle/pkg/overlay"
+	"coracle/pkg/state"
+)
+
+func PruneCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "prune", Usage: "Remove unused local volumes",
+		Flags: []cli.Flag{
+			flags.Bool("all", flags.Short("a"), "Remove all unused volumes, not just anonymous ones"),
+			flags.List("filter", nil, "Provide filter values (e.g. \"label=<label>\")"), flags.Bool("force", flags.Short("f"), "Do not prompt for confirmation"),
+		},
+		Action: func(c *cli.Context) error {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+				return err
+			}
+			f, err := docker.VolumePruneFilters(c.StringSlice("filter"))
+			if err != nil {
+				return err
+			}
+			what := "anonymous local volumes"
+			if c.Bool("all") {
+				if len(f["all"]) > 0 {
+					return command.Errorf("conflicting options: cannot specify both --all and --filter all=1")
+				}
+				f["all"], what = []string{"true"}, "all local volumes"
+			}
+			if ok, err := command.Agreed(e, c, "WARNING! This will remove "+what+" not used by at least one container."); !ok || err != nil {
+				return err
+			}
+			return command.InsideForced(e, func(*overlay.Store) error {
+				return command.PruneAll(e, c, f, PruneVolumes)
+			})
+		},
+	}
+}
+
+// PruneVolumes removes the volumes that no container names: the anonymous
+// ones, or with the filter all every one. Inside the user namespace, where it
+// can measure them.
+func PruneVolumes(e *command.Env, _ *cli.Context, f docker.Filters) (command.Pruned, error) {
+	p := command.Pruned{Heading: "Deleted Volumes:"}
+	cs, err := e.Containers()
+	if err != nil {
+		return p, err
+	}
+	list, err := cs.Volumes()
+	if err != nil {
+		return p, err
+	}
+	users, err := cs.AllVolumeUsers()
+	if err != nil {
+		return p, err
+	}
+	all, err := f.Bool("all")
+	if err != nil {
+		return p, err
+	}
+	every := all != nil && *all
+	for _, v := range list {
+		if !f.MatchPrune(v.Labels, v.Created) || v.Damaged != nil || len(users(v.Name)) > 0 || !v.Anonymous && !every {
+			continue
+		}
+		n, _ := cs.VolumeSize(v.Name) // it goes, whatever it holds
+		if err := cs.RemoveVolume(v.Name); err != nil && !errors.Is(err, state.ErrNeedsUserNS) {
+			command.Tell(e, err) // a container has taken it meanwhile, perhaps
+			continue
+		}
+		p.Lines = append(p.Lines, v.Name)
+		p.Freed += n
+	}
+	command.PruneEvent(e, events.Volume, p.Freed)
+	return p, command.SweepTrash(e, cs)
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package volumecmd
+
+import (
+	"errors"
+
+	"coracle/pkg/cli/command"
+
+	"coracle/pkg/cli/flags"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/container"
+	"coracle/pkg/state"
+)
+
+func RemoveCommand(e *command.Env) *cli.Command {
+	return &cli.Command{
+		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more volumes", ArgsUsage: "VOLUME [VOLUME...]",
+		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Force the removal of one or more volumes")},
+		Action: func(c *cli.Context) error {
+			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+				return err
+			}
+			cs, err := e.Containers()
+			if err != nil {
+				return err
+			}
+			err = command.Each(e, c.Args().Slice(), func(name string) error {
+				err := cs.RemoveVolume(name)
+				var missing *container.VolumeNotFoundError
+				if errors.Is(err, state.ErrNeedsUserNS) || errors.As(err, &missing) && c.Bool("force") {
+					return nil
+				}
+				return err
+			})
+			return errors.Join(err, command.SweepTrash(e, cs))
+		},
+	}
+}
