@@ -61,6 +61,7 @@ order='
 11 coracle/pkg/cli/flags
 12 coracle/pkg/cli/command
 12.5 coracle/pkg/cli/streams
+13 coracle/pkg/cli/imagecmd
 13 coracle/pkg/cli/ocicmd
 13 coracle/pkg/cli/volumecmd
 15 coracle/pkg/cli/networkcmd

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/signal"
 
+	"coracle/pkg/cli/imagecmd"
+
 	"coracle/pkg/cli/buildcmd"
 	"coracle/pkg/cli/containercmd"
 	"coracle/pkg/cli/networkcmd"
@@ -81,14 +83,14 @@ func run(ctx context.Context, e *command.Env) error {
 // app is the whole command line.
 func app(e *command.Env) *cli.App {
 	container := []*cli.Command{
-		containercmd.AttachCommand(e), commitCommand(e), containercmd.CpCommand(e), containercmd.CreateCommand(e), containercmd.DiffCommand(e), containercmd.ExecCommand(e), containercmd.ExportCommand(e), inspectContainerCommand(e), containercmd.KillCommand(e), containercmd.LogsCommand(e),
+		containercmd.AttachCommand(e), imagecmd.CommitCommand(e), containercmd.CpCommand(e), containercmd.CreateCommand(e), containercmd.DiffCommand(e), containercmd.ExecCommand(e), containercmd.ExportCommand(e), inspectContainerCommand(e), containercmd.KillCommand(e), containercmd.LogsCommand(e),
 		containercmd.PsCommand(e, "ls", "list", "ps"), containercmd.PortCommand(e), containercmd.PruneContainersCommand(e), containercmd.RenameCommand(e), containercmd.RestartCommand(e),
 		containercmd.RmCommand(e, "remove"), containercmd.RunCommand(e), containercmd.StartCommand(e), containercmd.StopCommand(e), containercmd.StatsCommand(e), containercmd.TopCommand(e), containercmd.WaitCommand(e), containercmd.PauseCommand(e),
 		containercmd.UnpauseCommand(e), containercmd.UpdateCommand(e),
 	}
 	image := []*cli.Command{
-		buildcmd.BuildCommand(e), historyCommand(e), importCommand(e), inspectImageCommand(e), loadCommand(e), imagesCommand(e, "ls", "list"),
-		pruneImagesCommand(e), pullCommand(e), pushCommand(e), rmiCommand(e, "rm", "remove", "rmi"), saveCommand(e), tagCommand(e),
+		buildcmd.BuildCommand(e), imagecmd.HistoryCommand(e), imagecmd.ImportCommand(e), inspectImageCommand(e), imagecmd.LoadCommand(e), imagecmd.ImagesCommand(e, "ls", "list"),
+		imagecmd.PruneImagesCommand(e), imagecmd.PullCommand(e), imagecmd.PushCommand(e), imagecmd.RmiCommand(e, "rm", "remove", "rmi"), imagecmd.SaveCommand(e), imagecmd.TagCommand(e),
 	}
 	volume := []*cli.Command{
 		volumecmd.CreateCommand(e), volumeInspectCommand(e), volumecmd.ListCommand(e), volumecmd.PruneCommand(e), volumecmd.RemoveCommand(e), volumecmd.UpdateCommand(e),
@@ -115,18 +117,18 @@ func app(e *command.Env) *cli.App {
 			return &flags.HelpRequest{Bare: true}
 		},
 		Commands: append([]*cli.Command{
-			containercmd.RunCommand(e), containercmd.ExecCommand(e), containercmd.PsCommand(e, "ps"), buildcmd.BuildCommand(e), pullCommand(e), pushCommand(e),
-			imagesCommand(e, "images"), loginCommand(e), logoutCommand(e), versionCommand(e), infoCommand(e),
+			containercmd.RunCommand(e), containercmd.ExecCommand(e), containercmd.PsCommand(e, "ps"), buildcmd.BuildCommand(e), imagecmd.PullCommand(e), imagecmd.PushCommand(e),
+			imagecmd.ImagesCommand(e, "images"), imagecmd.LoginCommand(e), imagecmd.LogoutCommand(e), versionCommand(e), infoCommand(e),
 			{Name: "container", Usage: "Manage containers", Subcommands: container},
 			{Name: "image", Usage: "Manage images", Subcommands: image},
 			{Name: "network", Usage: "Manage networks", Subcommands: network},
 			{Name: "volume", Usage: "Manage volumes", Subcommands: volume},
 			{Name: "system", Usage: "Manage coracle", Subcommands: []*cli.Command{dfCommand(e), eventsCommand(e), infoCommand(e), pruneSystemCommand(e), dialStdioCommand(e)}},
 			{Name: "builder", Usage: "Manage builds", Subcommands: []*cli.Command{buildcmd.BuildCommand(e), buildcmd.BuildCacheCommand(e), buildcmd.PruneBuilderCommand(e)}},
-			buildcmd.BuildxCommand(e), contextCommand(e), manifestCommand(e), helpCommand(e), completionCommand(e),
-			containercmd.AttachCommand(e), commitCommand(e), containercmd.CpCommand(e), containercmd.CreateCommand(e), containercmd.DiffCommand(e), eventsCommand(e), containercmd.ExportCommand(e), historyCommand(e), importCommand(e), inspectCommand(e), containercmd.KillCommand(e),
-			containercmd.LogsCommand(e), containercmd.PortCommand(e), containercmd.RenameCommand(e), containercmd.RestartCommand(e), containercmd.RmCommand(e), rmiCommand(e, "rmi"),
-			loadCommand(e), saveCommand(e), containercmd.StartCommand(e), containercmd.StopCommand(e), tagCommand(e), containercmd.StatsCommand(e), containercmd.TopCommand(e), containercmd.WaitCommand(e), containercmd.PauseCommand(e),
+			buildcmd.BuildxCommand(e), contextCommand(e), imagecmd.ManifestCommand(e), helpCommand(e), completionCommand(e),
+			containercmd.AttachCommand(e), imagecmd.CommitCommand(e), containercmd.CpCommand(e), containercmd.CreateCommand(e), containercmd.DiffCommand(e), eventsCommand(e), containercmd.ExportCommand(e), imagecmd.HistoryCommand(e), imagecmd.ImportCommand(e), inspectCommand(e), containercmd.KillCommand(e),
+			containercmd.LogsCommand(e), containercmd.PortCommand(e), containercmd.RenameCommand(e), containercmd.RestartCommand(e), containercmd.RmCommand(e), imagecmd.RmiCommand(e, "rmi"),
+			imagecmd.LoadCommand(e), imagecmd.SaveCommand(e), containercmd.StartCommand(e), containercmd.StopCommand(e), imagecmd.TagCommand(e), containercmd.StatsCommand(e), containercmd.TopCommand(e), containercmd.WaitCommand(e), containercmd.PauseCommand(e),
 			containercmd.UnpauseCommand(e), containercmd.UpdateCommand(e),
 		}, append(hiddenCommands(e), unsupportedCommands(e)...)...),
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"coracle/pkg/cli/imagecmd"
+
 	"coracle/pkg/cli/containercmd"
 	"coracle/pkg/cli/networkcmd"
 	"coracle/pkg/cli/volumecmd"
@@ -42,7 +44,7 @@ func inspectImageCommand(e *command.Env) *cli.Command {
 		Name: "inspect", Usage: "Display detailed information on one or more images", ArgsUsage: "IMAGE [IMAGE...]",
 		Flags: append(command.InspectFlags()[:1], flags.Text("platform", nil, "Inspect a specific platform of the multi-platform image: an image here has one")),
 		Action: func(c *cli.Context) error {
-			if err := platformCheck(e, c, c.Args().Slice()...); err != nil {
+			if err := imagecmd.PlatformCheck(e, c, c.Args().Slice()...); err != nil {
 				return err
 			}
 			return runInspect(e, c, "image")
@@ -104,7 +106,7 @@ func findOne(ctx context.Context, e *command.Env, kind, arg string, size bool) (
 	case "container":
 		return containercmd.InspectContainer(e, arg, size)
 	case "image":
-		return inspectImage(e, arg)
+		return imagecmd.InspectImage(e, arg)
 	case "network":
 		return networkcmd.Inspect(ctx, e, arg)
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"coracle/pkg/cli/imagecmd"
+
 	"coracle/pkg/cli/buildcmd"
 	"coracle/pkg/cli/containercmd"
 	"coracle/pkg/cli/networkcmd"
@@ -90,7 +92,7 @@ func pruneSystem(e *command.Env, c *cli.Context, st *overlay.Store, f docker.Fil
 		prunes = append(prunes, volumecmd.PruneVolumes)
 	}
 	prunes = append(prunes, func(e *command.Env, c *cli.Context, f docker.Filters) (command.Pruned, error) {
-		return pruneImages(c.Context, e, c, image.Within(st, container.ImageUsers), f)
+		return imagecmd.PruneImages(c.Context, e, c, image.Within(st, container.ImageUsers), f)
 	})
 	var freed int64
 	for _, do := range prunes {

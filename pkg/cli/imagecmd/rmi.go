@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package imagecmd
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"coracle/pkg/image"
 )
 
-func rmiCommand(e *command.Env, name string, aliases ...string) *cli.Command {
+func RmiCommand(e *command.Env, name string, aliases ...string) *cli.Command {
 	return &cli.Command{
 		Name: name, Aliases: aliases, Usage: "Remove one or more images", ArgsUsage: "IMAGE [IMAGE...]",
 		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Force removal of the image"), flags.Bool("no-prune", nil, "Do not delete untagged parents"),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package imagecmd
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ import (
 	"coracle/pkg/oci/registry"
 )
 
-func manifestCommand(e *command.Env) *cli.Command {
+func ManifestCommand(e *command.Env) *cli.Command {
 	group := &cli.Command{Name: "manifest", Usage: "Manage Docker image manifests and manifest lists", Subcommands: []*cli.Command{manifestInspectCommand(e)}}
 	for _, name := range []string{"annotate", "create", "push", "rm"} {
 		group.Subcommands = append(group.Subcommands, &cli.Command{

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package imagecmd
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-func logoutCommand(e *command.Env) *cli.Command {
+func LogoutCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "logout", Usage: "Log out from a registry", ArgsUsage: "[SERVER]",
 		Action: func(c *cli.Context) error {

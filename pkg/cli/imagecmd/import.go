@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package imagecmd
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 	"coracle/pkg/image"
 )
 
-func importCommand(e *command.Env) *cli.Command {
+func ImportCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "import", Usage: "Import the contents from a tarball to create a filesystem image", ArgsUsage: "file|- [REPOSITORY[:TAG]]",
 		Flags: []cli.Flag{

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package imagecmd
 
 import (
 	"time"
@@ -15,7 +15,7 @@ import (
 	"coracle/pkg/docker"
 )
 
-func historyCommand(e *command.Env) *cli.Command {
+func HistoryCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "history", Usage: "Show the history of an image", ArgsUsage: "IMAGE",
 		Flags: []cli.Flag{

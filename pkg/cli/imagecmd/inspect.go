@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package imagecmd
 
 import (
 	"coracle/pkg/cli/command"
 	"coracle/pkg/docker"
 )
 
-func inspectImage(e *command.Env, arg string) (*docker.Image, error) {
+func InspectImage(e *command.Env, arg string) (*docker.Image, error) {
 	img, _, err := e.Image(arg)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package imagecmd
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"coracle/pkg/oci"
 )
 
-func pushCommand(e *command.Env) *cli.Command {
+func PushCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "push", Usage: "Upload an image to a registry", ArgsUsage: "NAME[:TAG]",
 		Flags: []cli.Flag{

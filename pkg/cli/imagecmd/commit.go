@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package imagecmd
 
 import (
 	"context"
@@ -20,7 +20,7 @@ import (
 	"coracle/pkg/oci"
 )
 
-func commitCommand(e *command.Env) *cli.Command {
+func CommitCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "commit", Usage: "Create a new image from a container's changes", ArgsUsage: "CONTAINER [REPOSITORY[:TAG]]",
 		Flags: []cli.Flag{

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package imagecmd
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 	"coracle/pkg/image"
 )
 
-func saveCommand(e *command.Env) *cli.Command {
+func SaveCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "save", Usage: "Save one or more images to a tar archive (streamed to STDOUT by default)", ArgsUsage: "IMAGE [IMAGE...]",
 		Flags: []cli.Flag{

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package imagecmd
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"coracle/pkg/oci"
 )
 
-func tagCommand(e *command.Env) *cli.Command {
+func TagCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "tag", Usage: "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE", ArgsUsage: "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
 		Action: func(c *cli.Context) error {

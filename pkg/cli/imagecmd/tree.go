@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package imagecmd
 
 import (
 	"fmt"
@@ -77,8 +77,8 @@ func givenPlatform(c *cli.Context) []string {
 	return nil
 }
 
-// platformCheck refuses a --platform that images are not for.
-func platformCheck(e *command.Env, c *cli.Context, args ...string) error {
+// PlatformCheck refuses a --platform that images are not for.
+func PlatformCheck(e *command.Env, c *cli.Context, args ...string) error {
 	s, err := command.Images(e)
 	if err != nil {
 		return err

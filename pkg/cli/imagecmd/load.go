@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package imagecmd
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 	"coracle/pkg/oci"
 )
 
-func loadCommand(e *command.Env) *cli.Command {
+func LoadCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "load", Usage: "Load an image from a tar archive or STDIN",
 		Flags: []cli.Flag{

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package imagecmd
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 	"coracle/pkg/oci"
 )
 
-func pullCommand(e *command.Env) *cli.Command {
+func PullCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "pull", Usage: "Download an image from a registry", ArgsUsage: "NAME[:TAG|@DIGEST]",
 		Flags: []cli.Flag{

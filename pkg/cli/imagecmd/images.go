@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package imagecmd
 
 import (
 	"fmt"
@@ -21,7 +21,7 @@ import (
 	"coracle/pkg/overlay"
 )
 
-func imagesCommand(e *command.Env, name string, aliases ...string) *cli.Command {
+func ImagesCommand(e *command.Env, name string, aliases ...string) *cli.Command {
 	return &cli.Command{
 		Name: name, Aliases: aliases, Usage: "List images", ArgsUsage: "[REPOSITORY[:TAG]]",
 		Flags: []cli.Flag{

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package imagecmd
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"coracle/pkg/image"
 )
 
-func pruneImagesCommand(e *command.Env) *cli.Command {
+func PruneImagesCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove unused images",
 		Flags: []cli.Flag{flags.Bool("all", flags.Short("a"), "Remove all unused images, not just dangling ones"), flags.Bool("force", flags.Short("f"), "Do not prompt for confirmation"),
@@ -42,7 +42,7 @@ func pruneImagesCommand(e *command.Env) *cli.Command {
 			}
 			return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error {
 				return command.PruneAll(e, c, f, func(e *command.Env, c *cli.Context, f docker.Filters) (command.Pruned, error) {
-					return pruneImages(ctx, e, c, s, f)
+					return PruneImages(ctx, e, c, s, f)
 				})
 			})
 		},
@@ -55,7 +55,7 @@ func everyImage(c *cli.Context, f docker.Filters) (bool, error) {
 	return c.Bool("all") || dangling != nil && !*dangling, err
 }
 
-func pruneImages(ctx context.Context, e *command.Env, c *cli.Context, s *image.Store, f docker.Filters) (command.Pruned, error) {
+func PruneImages(ctx context.Context, e *command.Env, c *cli.Context, s *image.Store, f docker.Filters) (command.Pruned, error) {
 	p := command.Pruned{Heading: "Deleted Images:"}
 	ix, err := s.Index(ctx)
 	if err != nil {

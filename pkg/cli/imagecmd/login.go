@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package imagecmd
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ import (
 	"coracle/pkg/oci/registry"
 )
 
-func loginCommand(e *command.Env) *cli.Command {
+func LoginCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "login", Usage: "Authenticate to a registry", ArgsUsage: "[SERVER]",
 		Flags: []cli.Flag{
