@@ -24,7 +24,7 @@ const (
 	longestTest = 560  // lines of a file of tests: tables are long
 	longFunc    = 45   // lines of the function that 95 of 100 are shorter than
 	mostMethods = 40   // of one type
-	cliLines    = 9150 // of pkg/cli without what is below it
+	cliLines    = 3000 // of pkg/cli without what is below it
 )
 
 // tooLarge are the files and types past the limits, with how large they may be until
