@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	"go.podman.io/storage/pkg/reexec"
 
@@ -36,7 +37,7 @@ func main() {
 // become a container's program begin in package first.
 var stages = map[string]func() int{
 	ns.StageSupervise: supervise.Main,
-	ns.StageWorker:    func() int { return worker.Main(image.Ops(container.ImageUsers)...) },
+	ns.StageWorker:    func() int { return worker.Main(slices.Concat(image.Ops(container.ImageUsers), container.Ops())...) },
 	ns.StageEnter:     enter,
 }
 

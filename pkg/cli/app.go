@@ -153,8 +153,5 @@ func hiddenCommands(e *command.Env) []*cli.Command {
 			commandTable(e, c.Bool("options"))
 			return nil
 		}},
-		{Name: "__sizes", Hidden: true, Action: func(*cli.Context) error { return containercmd.PrintSizes(e) }},
-		{Name: "__fill", Hidden: true, Action: func(c *cli.Context) error { return containercmd.FillInside(c.Context, e, c.Args().First()) }},
-		{Name: "__sweep", Hidden: true, Action: func(*cli.Context) error { return command.Sweep(e) }},
 	}
 }

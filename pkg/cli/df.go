@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"coracle/pkg/cli/buildcmd"
-	"coracle/pkg/cli/containercmd"
 
 	"coracle/pkg/cli/command"
 
@@ -88,7 +87,7 @@ func measure(ctx context.Context, e *command.Env, st *overlay.Store) (diskUse, e
 	if u.containers, bad = cs.List(); bad != nil {
 		command.Tell(e, bad)
 	}
-	if u.own, err = containercmd.OwnSizes(e, u.containers); err != nil {
+	if u.own, err = cs.Sizes(ctx, u.containers); err != nil {
 		return u, err
 	}
 	if err := measureImages(ctx, st, &u); err != nil {

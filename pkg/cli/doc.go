@@ -6,7 +6,8 @@
 //
 // To add a command: write xCommand(e *env) *cli.Command in a file of its own,
 // name it in the list in app.go, and if options stop at its first argument, in
-// the table in args.go. What changes images is done by onImages, and goes
-// to a worker inside the user namespace from there; what else needs that namespace
-// begins its work with e.inside, which runs it again in there.
+// the table in args.go. What changes images is done by command.OnImages,
+// which lets a signal tidy up; a noun's verbs have a worker inside the user
+// namespace where they need one. What is not such a verb yet begins its work with
+// Env.Inside, which runs the command again in there.
 package cli

@@ -104,7 +104,7 @@ func find(ctx context.Context, e *command.Env, arg, kind string, size bool) (any
 func findOne(ctx context.Context, e *command.Env, kind, arg string, size bool) (any, error) {
 	switch kind {
 	case "container":
-		return containercmd.InspectContainer(e, arg, size)
+		return containercmd.InspectContainer(ctx, e, arg, size)
 	case "image":
 		return imagecmd.InspectImage(e, arg)
 	case "network":

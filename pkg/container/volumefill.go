@@ -158,8 +158,8 @@ func isEmpty(dir *os.File) bool {
 	return err == io.EOF
 }
 
-// NeedsFill reports whether [Store.FillVolumes] has something to do.
-func (s *Store) NeedsFill(c *Container) bool {
+// needsFill reports whether [Store.FillVolumes] has something to do.
+func (s *Store) needsFill(c *Container) bool {
 	for _, m := range c.Mounts {
 		if m.Type != MountVolume || m.NoCopy || m.Subpath != "" {
 			continue
@@ -205,11 +205,10 @@ func (c *Container) mayHaveContent(target string) bool {
 	return false
 }
 
-// FillVolumes does for a container that was created what its first start would
-// do: its new volumes have their content from now on.
+// fillVolumes is [Store.FillVolumes].
 //
 // Preconditions: root in the user namespace.
-func (s *Store) FillVolumes(ctx context.Context, c *Container) error {
+func (s *Store) fillVolumes(ctx context.Context, c *Container) error {
 	lock, err := state.Acquire(ctx, s.dirs.Container(c.ID).Lock(), state.Exclusive)
 	if err != nil {
 		return fmt.Errorf("fill volumes: %w", err)

@@ -47,19 +47,32 @@ func (v verb[Req, Res]) op(users Users) worker.Op[Req, Res] {
 	return worker.Op[Req, Res]{
 		Name: v.name,
 		Do: func(ctx context.Context, j *worker.Job, r Req) (res Res, err error) {
-			maps, err := ids.Current()
-			if err != nil {
-				return res, err
-			}
-			st, err := overlay.Open(j.Dirs, overlay.Options{SingleID: maps.Single()})
-			if err != nil {
-				return res, err
-			}
-			defer func() { err = errors.Join(err, st.Close()) }()
-			return v.do(ctx, Within(st, users), job{j.Files, j.Event}, r)
+			err = opened(j, users, func(s *Store) (err error) {
+				res, err = v.do(ctx, s, job{j.Files, j.Event}, r)
+				return err
+			})
+			return res, err
 		},
-		Errors: []error{&oci.NotFoundError{}, &oci.NoMatchError{}, &overlay.DamagedError{}, &ConflictError{}, &PlatformError{}, &WriteError{}},
+		Errors: errorTypes(),
 	}
+}
+
+// errorTypes are those that callers tell apart.
+func errorTypes() []error {
+	return []error{&oci.NotFoundError{}, &oci.NoMatchError{}, &overlay.DamagedError{}, &ConflictError{}, &PlatformError{}, &WriteError{}}
+}
+
+// opened runs f with the store open.
+func opened(j *worker.Job, users Users, f func(*Store) error) error {
+	maps, err := ids.Current()
+	if err != nil {
+		return err
+	}
+	st, err := overlay.Open(j.Dirs, overlay.Options{SingleID: maps.Single()})
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(Within(st, users)), st.Close())
 }
 
 // call carries out a verb whose events are of a transfer.

@@ -63,13 +63,25 @@ func (o Op[Req, Res]) prototypes() []error { return o.Errors }
 
 func (o Op[Req, Res]) handle(ctx context.Context, j *Job, req json.RawMessage) (json.RawMessage, error) {
 	var r Req
-	if err := json.Unmarshal(req, &r); err != nil {
-		return nil, fmt.Errorf("read request %s: %w", o.Name, err)
+	if err := read(o.Name, req, &r); err != nil {
+		return nil, err
 	}
 	res, err := o.Do(ctx, j, r)
+	return written(o.Name, &res, err)
+}
+
+func read(name string, req json.RawMessage, into any) error {
+	if err := json.Unmarshal(req, into); err != nil {
+		return fmt.Errorf("read request %s: %w", name, err)
+	}
+	return nil
+}
+
+// written is an answer as JSON, with the error that came with it.
+func written(name string, res any, err error) (json.RawMessage, error) {
 	data, merr := json.Marshal(res)
 	if merr != nil && err == nil {
-		err = fmt.Errorf("answer %s: %w", o.Name, merr)
+		err = fmt.Errorf("answer %s: %w", name, merr)
 	}
 	return data, err
 }
@@ -83,18 +95,25 @@ func (o Op[Req, Res]) Call(ctx context.Context, d state.Dirs, req Req, w With) (
 		return o.Do(ctx, &Job{Dirs: d, Files: w.Files, event: ordered(w.Event)}, req)
 	}
 	var res Res
+	err := remote(ctx, o.Name, d, &req, &res, w, o.Errors)
+	return res, err
+}
+
+// remote is Call by a worker; res is where the answer goes. It is not generic, as
+// it would be in the program once for each operation.
+func remote(ctx context.Context, name string, d state.Dirs, req, res any, w With, prototypes []error) error {
 	data, err := json.Marshal(req)
 	if err != nil {
-		return res, fmt.Errorf("ask for %s: %w", o.Name, err)
+		return fmt.Errorf("ask for %s: %w", name, err)
 	}
-	answer, err := ask(ctx, request{Op: o.Name, Dirs: d, Request: data, Events: w.Event != nil}, w)
+	answer, err := ask(ctx, request{Op: name, Dirs: d, Request: data, Events: w.Event != nil}, w)
 	if err != nil {
-		return res, err
+		return err
 	}
 	if len(answer.Result) > 0 {
-		if err := json.Unmarshal(answer.Result, &res); err != nil {
-			return res, fmt.Errorf("read answer to %s: %w", o.Name, err)
+		if err := json.Unmarshal(answer.Result, res); err != nil {
+			return fmt.Errorf("read answer to %s: %w", name, err)
 		}
 	}
-	return res, answer.Error.decode(o.Errors)
+	return answer.Error.decode(prototypes)
 }

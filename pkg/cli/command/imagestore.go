@@ -41,16 +41,6 @@ func OnImages(ctx context.Context, e *Env, f func(context.Context, *image.Store)
 	return err
 }
 
-// SaidInside gives a failure of ourselves in the user namespace run's code. What
-// failed in there has been said in there; that we did not come there has not.
-func SaidInside(err error) error {
-	var code *ExitError
-	if errors.As(err, &code) {
-		return Exit(125)
-	}
-	return err
-}
-
 // Access is who asks registries: this program, with the user's credentials.
 func Access(e *Env) registry.Access {
 	return registry.Access{UserAgent: "coracle/" + e.Version, ConfigDir: e.Config}

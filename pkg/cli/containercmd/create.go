@@ -33,7 +33,7 @@ func CreateCommand(e *command.Env) *cli.Command {
 			}
 			cs, err := e.Containers()
 			if err == nil {
-				err = fillVolumes(c.Context, e, cs, ctr)
+				err = fillVolumes(c.Context, cs, ctr)
 			}
 			if err != nil {
 				return createError(e, "create", err)
@@ -114,24 +114,14 @@ func createAsked(e *command.Env, c *cli.Context, id string) (*container.Containe
 
 // fillVolumes gives the new volumes of a container that is not started yet
 // what the image has for them.
-func fillVolumes(ctx context.Context, e *command.Env, cs *container.Store, ctr *container.Container) error {
-	if !cs.NeedsFill(ctr) {
-		return nil
-	}
-	if err := e.Enter(e.Stderr, "__fill", ctr.ID); err != nil {
+func fillVolumes(ctx context.Context, cs *container.Store, ctr *container.Container) error {
+	filling, stop := command.UntilSignal(ctx)
+	defer stop()
+	err := cs.FillVolumes(filling, ctr)
+	if err != nil {
 		_ = cs.Remove(ctx, ctr)
 		_ = cs.RemoveAnonymousVolumes(ctr)
-		_ = command.SweepTrash(e, cs)
-		return command.SaidInside(err)
+		_ = cs.Sweep(ctx)
 	}
-	return nil
-}
-
-// FillInside is fillVolumes inside the user namespace.
-func FillInside(ctx context.Context, e *command.Env, id string) error {
-	cs, ctr, err := e.Container(id)
-	if err != nil {
-		return err
-	}
-	return cs.FillVolumes(ctx, ctr)
+	return err
 }

@@ -3,20 +3,22 @@
 package containercmd
 
 import (
+	"context"
+
 	"coracle/pkg/cli/command"
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
 	"coracle/pkg/network"
 )
 
-func InspectContainer(e *command.Env, arg string, size bool) (*docker.Container, error) {
+func InspectContainer(ctx context.Context, e *command.Env, arg string, size bool) (*docker.Container, error) {
 	cs, c, err := e.Container(arg)
 	if err != nil {
 		return nil, err
 	}
 	answer := docker.InspectContainer(c, placesOf(cs, c))
 	if size {
-		sizes, err := containerSizes(e, []*container.Container{c})
+		sizes, err := containerSizes(ctx, e, []*container.Container{c})
 		if err != nil {
 			return nil, err
 		}

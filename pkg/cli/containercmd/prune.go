@@ -50,7 +50,7 @@ func PruneContainers(e *command.Env, c *cli.Context, f docker.Filters) (command.
 			stopped = append(stopped, ctr)
 		}
 	}
-	sizes, err := OwnSizes(e, stopped)
+	sizes, err := cs.Sizes(c.Context, stopped)
 	if err != nil {
 		return p, err
 	}
@@ -63,5 +63,5 @@ func PruneContainers(e *command.Env, c *cli.Context, f docker.Filters) (command.
 		p.Lines = append(p.Lines, ctr.ID)
 	}
 	command.PruneEvent(e, events.Container, p.Freed)
-	return p, command.SweepTrash(e, cs)
+	return p, cs.Sweep(c.Context)
 }

@@ -82,7 +82,7 @@ func runPs(e *command.Env, c *cli.Context) error {
 	}
 	var sizes map[string]containerSize
 	if c.Bool("size") && !c.Bool("quiet") || strings.Contains(format, ".Size") {
-		if sizes, err = containerSizes(e, list); err != nil {
+		if sizes, err = containerSizes(c.Context, e, list); err != nil {
 			return err
 		}
 	}

@@ -48,7 +48,7 @@ func RmCommand(e *command.Env, aliases ...string) *cli.Command {
 				}
 				return nil
 			})
-			return errors.Join(err, command.SweepTrash(e, cs))
+			return errors.Join(err, cs.Sweep(c.Context))
 		},
 	}
 }

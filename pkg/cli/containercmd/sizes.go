@@ -3,15 +3,11 @@
 package containercmd
 
 import (
-	"encoding/json"
-	"errors"
-	"io/fs"
-	"os"
+	"context"
 
 	"coracle/pkg/cli/command"
 
 	"coracle/pkg/container"
-	"coracle/pkg/ns"
 	"coracle/pkg/overlay"
 )
 
@@ -19,8 +15,12 @@ import (
 type containerSize struct{ own, all int64 }
 
 // containerSizes measures containers, by their IDs.
-func containerSizes(e *command.Env, list []*container.Container) (map[string]containerSize, error) {
-	own, err := OwnSizes(e, list)
+func containerSizes(ctx context.Context, e *command.Env, list []*container.Container) (map[string]containerSize, error) {
+	cs, err := e.Containers()
+	if err != nil {
+		return nil, err
+	}
+	own, err := cs.Sizes(ctx, list)
 	if err != nil {
 		return nil, err
 	}
@@ -38,59 +38,4 @@ func containerSizes(e *command.Env, list []*container.Container) (map[string]con
 		all[c.ID] = containerSize{n, n + images[c.ImageID].Size}
 	}
 	return all, nil
-}
-
-// OwnSizes measures the read-write layers. Where a container has closed a
-// directory to its owner, the user namespace is asked.
-func OwnSizes(e *command.Env, list []*container.Container) (map[string]int64, error) {
-	cs, err := e.Containers()
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]int64{}
-	for _, c := range list {
-		n, err := cs.Size(c)
-		if errors.Is(err, fs.ErrPermission) && !ns.Inside() {
-			return ownSizesInside(e)
-		}
-		if err != nil {
-			return nil, err
-		}
-		all[c.ID] = n
-	}
-	return all, nil
-}
-
-func ownSizesInside(e *command.Env) (map[string]int64, error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	done := make(chan error, 1)
-	go func() {
-		err := e.Enter(w, "__sizes")
-		w.Close()
-		done <- err
-	}()
-	var all map[string]int64
-	derr := json.NewDecoder(r).Decode(&all)
-	if err := <-done; err != nil {
-		return nil, err
-	}
-	return all, derr
-}
-
-// PrintSizes is ownSizes of all containers, for the command outside.
-func PrintSizes(e *command.Env) error {
-	cs, err := e.Containers()
-	if err != nil {
-		return err
-	}
-	list, _ := cs.List() // what cannot be read is told by the command outside
-	all, err := OwnSizes(e, list)
-	if err != nil {
-		return err
-	}
-	return json.NewEncoder(e.Stdout).Encode(all)
 }

@@ -13,7 +13,6 @@ import (
 
 	"coracle/pkg/docker"
 	"coracle/pkg/events"
-	"coracle/pkg/overlay"
 	"coracle/pkg/state"
 )
 
@@ -42,9 +41,7 @@ func PruneCommand(e *command.Env) *cli.Command {
 			if ok, err := command.Agreed(e, c, "WARNING! This will remove "+what+" not used by at least one container."); !ok || err != nil {
 				return err
 			}
-			return command.InsideForced(e, func(*overlay.Store) error {
-				return command.PruneAll(e, c, f, PruneVolumes)
-			})
+			return command.PruneAll(e, c, f, PruneVolumes)
 		},
 	}
 }
@@ -52,7 +49,7 @@ func PruneCommand(e *command.Env) *cli.Command {
 // PruneVolumes removes the volumes that no container names: the anonymous
 // ones, or with the filter all every one. Inside the user namespace, where it
 // can measure them.
-func PruneVolumes(e *command.Env, _ *cli.Context, f docker.Filters) (command.Pruned, error) {
+func PruneVolumes(e *command.Env, c *cli.Context, f docker.Filters) (command.Pruned, error) {
 	p := command.Pruned{Heading: "Deleted Volumes:"}
 	cs, err := e.Containers()
 	if err != nil {
@@ -75,7 +72,7 @@ func PruneVolumes(e *command.Env, _ *cli.Context, f docker.Filters) (command.Pru
 		if !f.MatchPrune(v.Labels, v.Created) || v.Damaged != nil || len(users(v.Name)) > 0 || !v.Anonymous && !every {
 			continue
 		}
-		n, _ := cs.VolumeSize(v.Name) // it goes, whatever it holds
+		n, _ := cs.MeasureVolume(c.Context, v.Name) // it goes, whatever it holds
 		if err := cs.RemoveVolume(v.Name); err != nil && !errors.Is(err, state.ErrNeedsUserNS) {
 			command.Tell(e, err) // a container has taken it meanwhile, perhaps
 			continue
@@ -84,5 +81,5 @@ func PruneVolumes(e *command.Env, _ *cli.Context, f docker.Filters) (command.Pru
 		p.Freed += n
 	}
 	command.PruneEvent(e, events.Volume, p.Freed)
-	return p, command.SweepTrash(e, cs)
+	return p, cs.Sweep(c.Context)
 }

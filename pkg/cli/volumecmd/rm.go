@@ -35,7 +35,7 @@ func RemoveCommand(e *command.Env) *cli.Command {
 				}
 				return err
 			})
-			return errors.Join(err, command.SweepTrash(e, cs))
+			return errors.Join(err, cs.Sweep(c.Context))
 		},
 	}
 }
