@@ -103,20 +103,10 @@ func (e *Env) openStore() (*overlay.Store, error) {
 	return st, nil
 }
 
-// Enter runs another command line of ours in the user namespace.
-func (e *Env) Enter(stdout *os.File, args ...string) error {
-	if e.Root != "" {
-		args = append([]string{"--root=" + e.Root}, args...)
-	}
-	return e.runInside(stdout, args)
-}
-
-// Again runs this whole command line again in the user namespace.
-func (e *Env) Again() error { return e.runInside(e.Stdout.File, e.Args) }
-
-// runInside ends with the exit code of what ran.
-func (e *Env) runInside(stdout *os.File, args []string) error {
-	code, err := ns.Enter(Call{Argv0: e.Program, Args: args, Umask: e.Umask}.words(), e.Stdin, stdout, e.Stderr)
+// Again runs this whole command line again in the user namespace, and ends with
+// the exit code of that.
+func (e *Env) Again() error {
+	code, err := ns.Enter(Call{Argv0: e.Program, Args: e.Args, Umask: e.Umask}.words(), e.Stdin, e.Stdout.File, e.Stderr)
 	if err != nil {
 		return err
 	}
