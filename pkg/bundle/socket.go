@@ -3,9 +3,10 @@
 package bundle
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
+
+	"coracle/pkg/wire"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,12 +14,11 @@ import (
 // socketAddress is a short name of a path: what a unix socket is called has
 // 108 bytes at most, and state directories are longer. It is good until done.
 func socketAddress(path string) (addr *unix.SockaddrUnix, done func(), err error) {
-	fd, err := unix.Open(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	dir, err := wire.OpenDir(filepath.Dir(path))
 	if err != nil {
-		return nil, nil, &os.PathError{Op: "open", Path: filepath.Dir(path), Err: err}
+		return nil, nil, err
 	}
-	name := fmt.Sprintf("/proc/self/fd/%d/%s", fd, filepath.Base(path))
-	return &unix.SockaddrUnix{Name: name}, func() { unix.Close(fd) }, nil
+	return &unix.SockaddrUnix{Name: wire.At(dir, filepath.Base(path))}, func() { dir.Close() }, nil
 }
 
 // listen makes the socket that the first process waits at. Whoever may look

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"coracle/pkg/cli/command"
+	"coracle/pkg/hint"
 
 	"coracle/pkg/cli/flags"
 
@@ -73,7 +74,7 @@ func checkContext(name, remedy string) error {
 	if name == "" || name == command.DefaultContext {
 		return nil
 	}
-	return &cliErrorWithHint{command.Errorf("Failed to initialize: unable to resolve docker endpoint: context %q: context not found: there is one context, %s, and no daemon to connect to", name, command.DefaultContext), remedy}
+	return hint.With(command.Errorf("Failed to initialize: unable to resolve docker endpoint: context %q: context not found: there is one context, %s, and no daemon to connect to", name, command.DefaultContext), remedy)
 }
 
 // checkHost takes the sockets where Docker's clients look for the engine of
@@ -88,19 +89,8 @@ func checkHost(host, remedy string) error {
 	if host == "" || ok && slices.Contains(ours, socket) {
 		return nil
 	}
-	return &cliErrorWithHint{command.Errorf("failed to connect to the docker API at %s: coracle is no client of another engine: it has no daemon, and works on this host only", host), remedy}
+	return hint.With(command.Errorf("failed to connect to the docker API at %s: coracle is no client of another engine: it has no daemon, and works on this host only", host), remedy)
 }
-
-// cliErrorWithHint is a mistake that the user can do something about.
-type cliErrorWithHint struct {
-	error
-	remedy string
-}
-
-// Hint is what to do.
-func (e *cliErrorWithHint) Hint() string { return e.remedy }
-
-func (e *cliErrorWithHint) Unwrap() error { return e.error }
 
 // versionLine is what -v prints, in the form that scripts take apart.
 func versionLine(e *command.Env) string {

@@ -214,21 +214,6 @@ func (ses *Session) Signal(sig syscall.Signal) error {
 	return ses.request(Request{Op: OpSignal, Signal: int(sig)})
 }
 
-// Detach leaves the process alone; no more output comes after it returns.
-func (ses *Session) Detach() error {
-	if err := ses.request(Request{Op: OpDetach}); err != nil {
-		return err
-	}
-	for {
-		var r Reply
-		files, err := ses.answer(&r)
-		CloseFiles(files)
-		if err != nil || r.Event == EventDone || r.Event == EventExit {
-			return nil
-		}
-	}
-}
-
 // Attach connects to the first process of a running container.
 func (s *Store) Attach(c *Container, a *Attach, out []*os.File) (*Session, error) {
 	return s.open(c, Request{Op: OpAttach, Attach: a}, out, c.Process.Tty)

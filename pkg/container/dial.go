@@ -9,13 +9,14 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"strconv"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/state"
+	"coracle/pkg/wire"
 )
 
 // dial connects to the supervisor of a running container.
@@ -60,15 +61,9 @@ func (c *Container) dying() bool {
 	return !c.State.Supervisor.Alive() || pollReadable(ctx, fd) == nil
 }
 
-// dialIn connects to the socket in dir through the directory's descriptor:
-// sun_path holds 108 bytes, and a root may be deeper than that.
+// dialIn connects to the socket in dir.
 func dialIn(dir string) (*Conn, error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Net: "unix", Name: fdPath(d, state.ControlSocket)})
+	c, err := wire.Dial(filepath.Join(dir, state.ControlSocket))
 	if err != nil {
 		return nil, err
 	}
@@ -81,20 +76,14 @@ func ListenIn(dir string) (*net.UnixListener, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create control socket: %w", err)
 	}
-	d, err := os.Open(dir)
+	d, err := wire.OpenDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("create control socket: %w", err)
 	}
 	defer d.Close()
-	_ = unix.Unlinkat(int(d.Fd()), state.ControlSocket, 0)
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: fdPath(d, state.ControlSocket)})
+	l, err := wire.Listen(d, state.ControlSocket)
 	if err != nil {
 		return nil, fmt.Errorf("create control socket: %w", err)
 	}
-	l.SetUnlinkOnClose(false) // its name went through a descriptor that is closed by then
 	return l, nil
-}
-
-func fdPath(d *os.File, name string) string {
-	return "/proc/self/fd/" + strconv.Itoa(int(d.Fd())) + "/" + name
 }

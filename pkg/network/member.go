@@ -17,9 +17,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/inroot"
 	"coracle/pkg/slirp"
 	"coracle/pkg/slirp/l2"
 	"coracle/pkg/state"
+	"coracle/pkg/wire"
 )
 
 // Membership is a running container's place on a network with a name: its record,
@@ -138,7 +140,7 @@ func lastOf(p netip.Prefix) netip.Addr {
 // finds that finds somebody listening.
 func (m *Membership) register(dir state.NetworkDir) error {
 	// A supervisor of this container that was killed has left its socket.
-	if err := ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), m.Self.Container+".sock", 0)); err != nil {
+	if err := ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), state.MemberFiles(m.Self.Container).Socket(), 0)); err != nil {
 		return os.NewSyscallError("unlink", err)
 	}
 	var err error
@@ -162,21 +164,21 @@ func (m *Membership) register(dir state.NetworkDir) error {
 func (m *Membership) Rename(name string) error {
 	self := m.Self
 	self.Name = name
-	return state.WriteJSON(fmt.Sprintf("/proc/self/fd/%d/%s.json", m.dir.Fd(), self.Container), self, 0o600)
+	return state.WriteJSON(wire.At(m.dir, state.MemberFiles(self.Container).Record()), self, 0o600)
 }
 
 // socket is the path of a member's socket, short whatever the root is: sun_path
 // has 108 bytes.
 func (m *Membership) socket(o Member) string {
-	return fmt.Sprintf("/proc/self/fd/%d/%s.sock", m.dir.Fd(), o.Container)
+	return wire.At(m.dir, state.MemberFiles(o.Container).Socket())
 }
 
 // Leave takes the container off the network.
 func (m *Membership) Leave() error {
 	err := errors.Join(
-		ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), m.Self.Container+".json", 0)),
-		ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), m.Self.Container+".sock", 0)),
-		ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), m.Self.Container+".lock", 0)),
+		ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), state.MemberFiles(m.Self.Container).Record(), 0)),
+		ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), state.MemberFiles(m.Self.Container).Socket(), 0)),
+		ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), state.MemberFiles(m.Self.Container).Lock(), 0)),
 	)
 	m.conn.Close()
 	m.lock.Release()
@@ -188,7 +190,7 @@ func (m *Membership) Leave() error {
 func (m *Membership) members() []Member {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	path := fmt.Sprintf("/proc/self/fd/%d", m.dir.Fd())
+	path := inroot.Path(m.dir)
 	info, err := os.Stat(path)
 	if err != nil || info.ModTime().Equal(m.read) {
 		return m.known

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"sync"
 
 	"coracle/pkg/state"
@@ -124,7 +123,7 @@ func readMembers(dir string) (list []Member, damaged []string, err error) {
 		return nil, nil, fmt.Errorf("list members: %w", err)
 	}
 	for _, e := range entries {
-		id, ok := strings.CutSuffix(e.Name(), ".json")
+		id, ok := state.MemberOf(e.Name())
 		if !ok {
 			continue
 		}
