@@ -63,7 +63,7 @@ func completionCommand(e *command.Env) *cli.Command {
 			Name: s.shell, Usage: "Generate the autocompletion script for " + s.shell,
 			Flags: []cli.Flag{flags.Bool("no-descriptions", nil, "Accepted for scripts: there are none")},
 			Action: func(c *cli.Context) error {
-				if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+				if err := command.NeedArgs(e, c, 0, 0); err != nil {
 					return err
 				}
 				_, err := fmt.Fprintf(e.Stdout, s.script, e.Program)

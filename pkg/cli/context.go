@@ -45,7 +45,7 @@ func contextListCommand(e *command.Env) *cli.Command {
 		Name: "ls", Aliases: []string{"list"}, Usage: "List contexts",
 		Flags: []cli.Flag{flags.Text("format", nil, "Format output: table, json, or a Go template"), flags.Bool("quiet", flags.Short("q"), "Only show context names")},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, 0, 0); err != nil {
 				return err
 			}
 			l := formatter.Contexts()
@@ -82,7 +82,7 @@ func contextShowCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "show", Usage: "Print the name of the current context",
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, 0, 0); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintln(e.Stdout, command.DefaultContext)
@@ -95,7 +95,7 @@ func contextUseCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "use", Usage: "Set the current docker context", ArgsUsage: "CONTEXT",
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
+			if err := command.NeedArgs(e, c, 1, 1); err != nil {
 				return err
 			}
 			if n := c.Args().First(); n != command.DefaultContext {
@@ -113,7 +113,7 @@ func contextRemoveCommand(e *command.Env) *cli.Command {
 		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more contexts", ArgsUsage: "CONTEXT [CONTEXT...]",
 		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Force the removal of a context in use")},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, 1, -1); err != nil {
 				return err
 			}
 			return command.Each(e, c.Args().Slice(), func(name string) error {

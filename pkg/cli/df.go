@@ -35,7 +35,7 @@ func dfCommand(e *command.Env) *cli.Command {
 			flags.Bool("verbose", flags.Short("v"), "Show detailed information on space usage"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, 0, 0); err != nil {
 				return err
 			}
 			return e.Inside(func(st *overlay.Store) error {

@@ -32,7 +32,7 @@ func eventsCommand(e *command.Env) *cli.Command {
 			flags.Text("until", nil, "Stream events until this timestamp"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, 0, 0); err != nil {
 				return err
 			}
 			return runEvents(e, c)

@@ -24,7 +24,7 @@ func infoCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "info", Usage: "Display system-wide information", Flags: []cli.Flag{flags.Text("format", flags.Short("f"), "Format output using a custom template")},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, 0, 0); err != nil {
 				return err
 			}
 			info, err := info(e)

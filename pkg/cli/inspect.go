@@ -75,7 +75,7 @@ func inspectAny(e *command.Env, c *cli.Context) error {
 
 // runInspect prints what was found, then says what was not.
 func runInspect(e *command.Env, c *cli.Context, kind string) error {
-	if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+	if err := command.NeedArgs(e, c, 1, -1); err != nil {
 		return err
 	}
 	return command.PrintAnswers(e, c.String("format"), c.Args().Slice(), func(arg string) (any, error) {

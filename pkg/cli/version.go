@@ -43,7 +43,7 @@ func versionCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "version", Usage: "Show the version information", Flags: []cli.Flag{flags.Text("format", flags.Short("f"), "Format output using a custom template")},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, 0, 0); err != nil {
 				return err
 			}
 			p, err := thisProgram()

@@ -34,7 +34,7 @@ func BuildCommand(e *command.Env) *cli.Command {
 		Name: "build", Usage: "Build an image from a Dockerfile", ArgsUsage: "PATH | -",
 		Flags: append(buildFlags(), idleBuildFlags()...),
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
+			if err := command.NeedArgs(e, c, 1, 1); err != nil {
 				return err
 			}
 			o, err := buildOptions(e, c)

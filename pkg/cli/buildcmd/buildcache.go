@@ -33,7 +33,7 @@ func PruneBuilderCommand(e *command.Env) *cli.Command {
 			flags.Text("keep-storage", []string{"reserved-space"}, "Amount of disk space to keep for cache"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, 0, 0); err != nil {
 				return err
 			}
 			if err := checkBuilder(e, c.String("builder")); err != nil {
@@ -101,7 +101,7 @@ func BuildCacheCommand(e *command.Env) *cli.Command {
 			flags.Text("format", nil, "Format the output"), flags.Bool("verbose", nil, "Shows a more verbose output"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, 0, 0); err != nil {
 				return err
 			}
 			if err := checkBuilder(e, c.String("builder")); err != nil {

@@ -46,7 +46,7 @@ func buildxVersionCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "version", Usage: "Show buildx version information",
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, 0, 0); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(e.Stdout, "coracle/buildx v%s %s\n", e.Version, command.CommitID())
@@ -65,7 +65,7 @@ func buildxListCommand(e *command.Env) *cli.Command {
 		Name: "ls", Usage: "List builder instances",
 		Flags: []cli.Flag{flags.Text("format", nil, "Format the output"), flags.Bool("no-trunc", nil, "Don't truncate output")},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, 0, 0); err != nil {
 				return err
 			}
 			if f := c.String("format"); f != "" && f != "table" {
@@ -84,7 +84,7 @@ func buildxInspectCommand(e *command.Env) *cli.Command {
 		Name: "inspect", Usage: "Inspect current builder instance", ArgsUsage: "[NAME]",
 		Flags: []cli.Flag{flags.Bool("bootstrap", nil, "Accepted for scripts: nothing has to be started"), flags.Text("builder", nil, "Override the configured builder instance: default")},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 1); err != nil {
+			if err := command.NeedArgs(e, c, 0, 1); err != nil {
 				return err
 			}
 			name := c.Args().First()
@@ -108,7 +108,7 @@ func buildxUseCommand(e *command.Env) *cli.Command {
 			flags.Bool("default", nil, "Set builder as default for current context"), flags.Bool("global", nil, "Builder persists context changes"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
+			if err := command.NeedArgs(e, c, 1, 1); err != nil {
 				return err
 			}
 			return checkBuilder(e, c.Args().First())

@@ -160,11 +160,12 @@ func ProgramName(argv0 string) string {
 
 // NeedArgs refuses too few or too many arguments in Docker's words; most < 0
 // is without limit.
-func NeedArgs(e *Env, c *cli.Context, path string, least, most int) error {
+func NeedArgs(e *Env, c *cli.Context, least, most int) error {
 	n := c.Args().Len()
 	if n >= least && (most < 0 || n <= most) {
 		return nil
 	}
+	path := commandPath(c)
 	count := func(n int) string {
 		if n == 1 {
 			return "1 argument"
@@ -187,8 +188,8 @@ func NeedArgs(e *Env, c *cli.Context, path string, least, most int) error {
 	return &flags.UsageError{Cmd: c.Command, Path: path, Message: fmt.Sprintf("'%s %s' requires %s", e.Program, path, needs), Code: 1, See: most < 0}
 }
 
-// CommandPath is how a command was called: "container stop".
-func CommandPath(c *cli.Context) string {
+// commandPath is how a command was called: "container stop".
+func commandPath(c *cli.Context) string {
 	var words []string
 	for _, l := range c.Lineage() {
 		if l.Command != nil && l.Command.Name != "" && l.Command.Name != l.App.Name {

@@ -15,7 +15,7 @@ import (
 // PruneFilters are the filters of a prune of things that have labels and an age.
 // Such a command takes no arguments.
 func PruneFilters(e *Env, c *cli.Context) (docker.Filters, error) {
-	if err := NeedArgs(e, c, CommandPath(c), 0, 0); err != nil {
+	if err := NeedArgs(e, c, 0, 0); err != nil {
 		return nil, err
 	}
 	return docker.PruneFilters(c.StringSlice("filter"))

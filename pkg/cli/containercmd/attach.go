@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 
 	"coracle/pkg/cli/streams"
@@ -30,7 +29,7 @@ func AttachCommand(e *command.Env) *cli.Command {
 			&cli.BoolFlag{Name: "sig-proxy", Usage: "Proxy all received signals to the process", Value: true},
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
+			if err := command.NeedArgs(e, c, 1, 1); err != nil {
 				return err
 			}
 			return runAttach(e, c)
@@ -161,27 +160,10 @@ func talk(e *command.Env, ses *container.Session, a *container.Attach, keys []by
 	insisted := make(chan struct{})
 	go forwardSignals(ses, e.Stdout.File, sigs, stop, insisted)
 	detached := make(chan struct{})
-	var once sync.Once
 	if a.Stdin && ses.Stdin != nil {
-		go func() {
-			if streams.CopyInput(ses.Stdin, e.Stdin, ses.Tty, keys) {
-				once.Do(func() { close(detached) })
-				return
-			}
-			if !ses.Tty {
-				ses.Stdin.Close() // the process sees the end of file
-			}
-		}()
+		go carryInput(ses.Stdin, e.Stdin, ses.Tty, keys, detached)
 	}
-	type end struct {
-		code int
-		err  error
-	}
-	ended := make(chan end, 1)
-	go func() {
-		code, err := ses.Exit()
-		ended <- end{code, err}
-	}()
+	ended := endOf(ses)
 	select {
 	case <-detached:
 		_ = ses.Send(container.Request{Op: container.OpDetach})
@@ -198,6 +180,34 @@ func talk(e *command.Env, ses *container.Session, a *container.Attach, keys []by
 	case r := <-ended:
 		return r.code, r.err
 	}
+}
+
+// carryInput gives a process what is typed here. It closes detached when the keys
+// that leave the process were typed; else the end of the input is passed on,
+// which with a terminal is a key.
+func carryInput(to, from *os.File, tty bool, keys []byte, detached chan<- struct{}) {
+	switch {
+	case streams.CopyInput(to, from, tty, keys):
+		close(detached)
+	case !tty:
+		to.Close()
+	}
+}
+
+// ending is how a process ended.
+type ending struct {
+	code int
+	err  error
+}
+
+// endOf waits for the end of a session's process.
+func endOf(ses *container.Session) <-chan ending {
+	ended := make(chan ending, 1)
+	go func() {
+		code, err := ses.Exit()
+		ended <- ending{code, err}
+	}()
+	return ended
 }
 
 // insistence is how many requests to end make this command leave a process that

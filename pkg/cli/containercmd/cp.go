@@ -37,7 +37,7 @@ func CpCommand(e *command.Env) *cli.Command {
 			flags.Bool("quiet", flags.Short("q"), "Suppress progress output during copy"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 2, 2); err != nil {
+			if err := command.NeedArgs(e, c, 2, 2); err != nil {
 				return err
 			}
 			return runCopy(e, c)

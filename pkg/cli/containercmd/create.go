@@ -24,7 +24,7 @@ func CreateCommand(e *command.Env) *cli.Command {
 		Name: "create", Usage: "Create a new container", ArgsUsage: "IMAGE [COMMAND] [ARG...]",
 		Flags: slices.Concat(createFlags(), createLimitFlags(), healthFlags()),
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, 1, -1); err != nil {
 				return err
 			}
 			ctr, err := createWithFile(e, c, state.NewID())

@@ -16,7 +16,7 @@ func DiffCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "diff", Usage: "Inspect changes to files or directories on a container's filesystem", ArgsUsage: "CONTAINER",
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
+			if err := command.NeedArgs(e, c, 1, 1); err != nil {
 				return err
 			}
 			cs, ctr, err := e.Container(c.Args().First())

@@ -37,7 +37,7 @@ func ExecCommand(e *command.Env) *cli.Command {
 			flags.Text("workdir", flags.Short("w"), "Working directory inside the container"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 2, -1); err != nil {
+			if err := command.NeedArgs(e, c, 2, -1); err != nil {
 				return err
 			}
 			return runExec(e, c)
@@ -113,23 +113,9 @@ func talkExec(e *command.Env, es *container.ExecSession, o container.ExecOptions
 	defer signal.Stop(sigs)
 	go forwardSignals(&es.Session, e.Stdout.File, sigs, stop, make(chan struct{}))
 	if o.Stdin && es.Stdin != nil {
-		go func() {
-			if streams.CopyInput(es.Stdin, e.Stdin, o.Tty, keys) {
-				close(detached)
-			} else if !o.Tty {
-				es.Stdin.Close()
-			}
-		}()
+		go carryInput(es.Stdin, e.Stdin, o.Tty, keys, detached)
 	}
-	type end struct {
-		code int
-		err  error
-	}
-	ended := make(chan end, 1)
-	go func() {
-		code, err := es.Exit()
-		ended <- end{code, err}
-	}()
+	ended := endOf(&es.Session)
 	select {
 	case <-detached:
 		restore()

@@ -22,7 +22,7 @@ func ExportCommand(e *command.Env) *cli.Command {
 		Name: "export", Usage: "Export a container's filesystem as a tar archive", ArgsUsage: "CONTAINER",
 		Flags: []cli.Flag{flags.Text("output", flags.Short("o"), "Write to a file, instead of STDOUT")},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
+			if err := command.NeedArgs(e, c, 1, 1); err != nil {
 				return err
 			}
 			if c.String("output") == "" && command.IsTerminal(e.Stdout) {

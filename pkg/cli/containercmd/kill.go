@@ -20,7 +20,7 @@ func KillCommand(e *command.Env) *cli.Command {
 		Name: "kill", Usage: "Kill one or more running containers", ArgsUsage: "CONTAINER [CONTAINER...]",
 		Flags: []cli.Flag{&cli.StringFlag{Name: "signal", Aliases: flags.Short("s"), Value: "KILL", Usage: "Signal to send to the container"}},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, 1, -1); err != nil {
 				return err
 			}
 			sig, err := docker.KillRequest{Signal: c.String("signal")}.Number()

@@ -32,7 +32,7 @@ func LogsCommand(e *command.Env) *cli.Command {
 			flags.Text("until", nil, "Show logs before a timestamp or relative"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
+			if err := command.NeedArgs(e, c, 1, 1); err != nil {
 				return err
 			}
 			return runLogs(e, c)

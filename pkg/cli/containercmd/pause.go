@@ -22,7 +22,7 @@ func freezerCommand(e *command.Env, verb, usage string, do func(*container.Store
 	return &cli.Command{
 		Name: verb, Usage: usage, ArgsUsage: "CONTAINER [CONTAINER...]",
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, 1, -1); err != nil {
 				return err
 			}
 			return command.OnContainers(e, c.Args().Slice(), do)

@@ -20,7 +20,7 @@ func PortCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "port", Usage: "List port mappings or a specific mapping for the container", ArgsUsage: "CONTAINER [PRIVATE_PORT[/PROTO]]",
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 2); err != nil {
+			if err := command.NeedArgs(e, c, 1, 2); err != nil {
 				return err
 			}
 			_, ctr, err := e.Container(c.Args().First())

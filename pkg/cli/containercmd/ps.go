@@ -34,7 +34,7 @@ func PsCommand(e *command.Env, name string, aliases ...string) *cli.Command {
 			flags.Bool("size", flags.Short("s"), "Display total file sizes"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, 0, 0); err != nil {
 				return err
 			}
 			return runPs(e, c)

@@ -12,7 +12,7 @@ func RenameCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "rename", Usage: "Rename a container", ArgsUsage: "CONTAINER NEW_NAME",
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 2, 2); err != nil {
+			if err := command.NeedArgs(e, c, 2, 2); err != nil {
 				return err
 			}
 			cs, ctr, err := e.Container(c.Args().First())

@@ -25,7 +25,7 @@ func RmCommand(e *command.Env, aliases ...string) *cli.Command {
 			flags.Bool("volumes", flags.Short("v"), "Remove anonymous volumes associated with the container"),
 		),
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, 1, -1); err != nil {
 				return err
 			}
 			force := c.Bool("force")

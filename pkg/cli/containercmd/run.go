@@ -27,7 +27,7 @@ func RunCommand(e *command.Env) *cli.Command {
 			flags.Text("detach-keys", nil, "Override the key sequence for detaching a container"),
 			&cli.BoolFlag{Name: "sig-proxy", Usage: "Proxy received signals to the process", Value: true}),
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, 1, -1); err != nil {
 				return err
 			}
 			return runRun(e, c)

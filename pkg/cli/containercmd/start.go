@@ -38,7 +38,7 @@ func StartCommand(e *command.Env) *cli.Command {
 			if c.Bool("boot") {
 				return startAfterBoot(e, c)
 			}
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, 1, -1); err != nil {
 				return err
 			}
 			if c.Bool("attach") || c.Bool("interactive") {
@@ -51,7 +51,7 @@ func StartCommand(e *command.Env) *cli.Command {
 
 // startAfterBoot is what a daemon would do when it starts.
 func startAfterBoot(e *command.Env, c *cli.Context) error {
-	if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+	if err := command.NeedArgs(e, c, 0, 0); err != nil {
 		return err
 	}
 	cs, err := e.Containers()

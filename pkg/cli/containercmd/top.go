@@ -19,7 +19,7 @@ func TopCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "top", Usage: "Display the running processes of a container", ArgsUsage: "CONTAINER [ps OPTIONS]",
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, 1, -1); err != nil {
 				return err
 			}
 			cols, err := psOptions(c.Args().Tail())

@@ -21,7 +21,7 @@ func UpdateCommand(e *command.Env) *cli.Command {
 		Name: "update", Usage: "Update configuration of one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]",
 		Flags: append(limitFlags(), flags.Text("restart", nil, "Restart policy to apply when a container exits")),
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, 1, -1); err != nil {
 				return err
 			}
 			if c.NumFlags() == 0 {

@@ -31,7 +31,7 @@ func CommitCommand(e *command.Env) *cli.Command {
 			&cli.BoolFlag{Name: "pause", Aliases: flags.Short("p"), Usage: "Accepted for scripts: a container is not paused", Value: true, Hidden: true},
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 2); err != nil {
+			if err := command.NeedArgs(e, c, 1, 2); err != nil {
 				return err
 			}
 			if name := c.Args().Get(1); name != "" {

@@ -24,7 +24,7 @@ func HistoryCommand(e *command.Env) *cli.Command {
 			flags.Text("platform", nil, "Show history for the given platform: an image here has one"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
+			if err := command.NeedArgs(e, c, 1, 1); err != nil {
 				return err
 			}
 			return runHistory(e, c)

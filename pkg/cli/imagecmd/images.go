@@ -34,7 +34,7 @@ func ImagesCommand(e *command.Env, name string, aliases ...string) *cli.Command 
 			flags.Bool("tree", nil, "List multi-platform images as a tree (EXPERIMENTAL)"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 1); err != nil {
+			if err := command.NeedArgs(e, c, 0, 1); err != nil {
 				return err
 			}
 			return runImages(e, c)

@@ -26,7 +26,7 @@ func ImportCommand(e *command.Env) *cli.Command {
 			flags.Text("message", flags.Short("m"), "Set commit message for imported image"), flags.Platform("Set platform if server is multi-platform capable"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 2); err != nil {
+			if err := command.NeedArgs(e, c, 1, 2); err != nil {
 				return err
 			}
 			return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error { return runImport(ctx, e, c, s) })

@@ -26,7 +26,7 @@ func LoadCommand(e *command.Env) *cli.Command {
 			flags.Bool("quiet", flags.Short("q"), "Suppress the load output"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, 0, 0); err != nil {
 				return err
 			}
 			if c.String("input") == "" && command.IsTerminal(e.Stdin) {

@@ -25,7 +25,7 @@ func LoginCommand(e *command.Env) *cli.Command {
 			flags.Bool("password-stdin", nil, "Take the Password or Personal Access Token (PAT) from stdin"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 1); err != nil {
+			if err := command.NeedArgs(e, c, 0, 1); err != nil {
 				return err
 			}
 			return runLogin(e, c)

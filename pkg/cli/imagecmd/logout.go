@@ -14,7 +14,7 @@ func LogoutCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "logout", Usage: "Log out from a registry", ArgsUsage: "[SERVER]",
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 1); err != nil {
+			if err := command.NeedArgs(e, c, 0, 1); err != nil {
 				return err
 			}
 			server := trimServer(c.Args().First())

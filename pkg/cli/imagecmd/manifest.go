@@ -39,7 +39,7 @@ func manifestInspectCommand(e *command.Env) *cli.Command {
 			flags.Bool("verbose", flags.Short("v"), "Output additional info including layers and platform"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 2); err != nil {
+			if err := command.NeedArgs(e, c, 1, 2); err != nil {
 				return err
 			}
 			if c.Bool("insecure") {

@@ -22,7 +22,7 @@ func PruneImagesCommand(e *command.Env) *cli.Command {
 		Flags: []cli.Flag{flags.Bool("all", flags.Short("a"), "Remove all unused images, not just dangling ones"), flags.Bool("force", flags.Short("f"), "Do not prompt for confirmation"),
 			flags.List("filter", nil, "Provide filter values (e.g. \"until=<timestamp>\")")},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, 0, 0); err != nil {
 				return err
 			}
 			f, err := docker.PruneFilters(c.StringSlice("filter"), "dangling")

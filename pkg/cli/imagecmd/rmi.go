@@ -21,7 +21,7 @@ func RmiCommand(e *command.Env, name string, aliases ...string) *cli.Command {
 		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Force removal of the image"), flags.Bool("no-prune", nil, "Do not delete untagged parents"),
 			flags.List("platform", nil, "Remove only the given platform variant: an image here has one")},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, 1, -1); err != nil {
 				return err
 			}
 			r := image.RemoveRequest{Images: c.Args().Slice(), Platforms: c.StringSlice("platform"), Force: c.Bool("force")}

@@ -26,7 +26,7 @@ func SaveCommand(e *command.Env) *cli.Command {
 			flags.Text("platform", nil, "Accepted: an image here has one platform"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, 1, -1); err != nil {
 				return err
 			}
 			if c.String("output") == "" && command.IsTerminal(e.Stdout) {

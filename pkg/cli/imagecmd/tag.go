@@ -18,7 +18,7 @@ func TagCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "tag", Usage: "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE", ArgsUsage: "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 2, 2); err != nil {
+			if err := command.NeedArgs(e, c, 2, 2); err != nil {
 				return err
 			}
 			ref, err := oci.ParseRef(c.Args().Get(1))

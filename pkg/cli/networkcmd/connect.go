@@ -27,7 +27,7 @@ func ConnectCommand(e *command.Env) *cli.Command {
 			flags.List("link-local-ip", nil, "Add a link-local address for the container"),
 		),
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 2, 2); err != nil {
+			if err := command.NeedArgs(e, c, 2, 2); err != nil {
 				return err
 			}
 			options, err := command.Pairs(c.StringSlice("driver-opt"), func(string) error { return command.Errorf("invalid key value pair format in driver options") })
@@ -55,7 +55,7 @@ func DisconnectCommand(e *command.Env) *cli.Command {
 		Name: "disconnect", Usage: "Disconnect a container from a network", ArgsUsage: "NETWORK CONTAINER",
 		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Accepted for scripts")},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 2, 2); err != nil {
+			if err := command.NeedArgs(e, c, 2, 2); err != nil {
 				return err
 			}
 			return onNetwork(e, c, func(cs *container.Store, ctr *container.Container, network string) error {

@@ -35,7 +35,7 @@ func CreateCommand(e *command.Env) *cli.Command {
 			flags.Bool("attachable", nil, "Accepted for scripts: every network is"),
 		),
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, 1); err != nil {
+			if err := command.NeedArgs(e, c, 1, 1); err != nil {
 				return err
 			}
 			q, err := networkRequest(c)

@@ -25,7 +25,7 @@ func ListCommand(e *command.Env) *cli.Command {
 			flags.Bool("no-trunc", nil, "Do not truncate the output"), flags.Bool("quiet", flags.Short("q"), "Only display network IDs"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, 0, 0); err != nil {
 				return err
 			}
 			nets, err := command.Networks(e)

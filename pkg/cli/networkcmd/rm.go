@@ -17,7 +17,7 @@ func RemoveCommand(e *command.Env) *cli.Command {
 		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more networks", ArgsUsage: "NETWORK [NETWORK...]",
 		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Do not error if the network does not exist")},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, 1, -1); err != nil {
 				return err
 			}
 			nets, err := command.Networks(e)

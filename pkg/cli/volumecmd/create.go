@@ -24,7 +24,7 @@ func CreateCommand(e *command.Env) *cli.Command {
 			flags.List("opt", flags.Short("o"), "Set driver specific options: type, device and o, as for mount(8)"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 1); err != nil {
+			if err := command.NeedArgs(e, c, 0, 1); err != nil {
 				return err
 			}
 			q := docker.VolumeRequest{Name: c.Args().First(), Driver: c.String("driver")}

@@ -23,7 +23,7 @@ func ListCommand(e *command.Env) *cli.Command {
 			flags.List("filter", flags.Short("f"), "Provide filter values"), flags.Text("format", nil, "Format output"), flags.Bool("quiet", flags.Short("q"), "Only display volume names"),
 		),
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, 0, 0); err != nil {
 				return err
 			}
 			return listVolumes(e, c)

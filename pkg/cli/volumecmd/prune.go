@@ -24,7 +24,7 @@ func PruneCommand(e *command.Env) *cli.Command {
 			flags.List("filter", nil, "Provide filter values (e.g. \"label=<label>\")"), flags.Bool("force", flags.Short("f"), "Do not prompt for confirmation"),
 		},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 0, 0); err != nil {
+			if err := command.NeedArgs(e, c, 0, 0); err != nil {
 				return err
 			}
 			f, err := docker.VolumePruneFilters(c.StringSlice("filter"))

@@ -20,7 +20,7 @@ func RemoveCommand(e *command.Env) *cli.Command {
 		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more volumes", ArgsUsage: "VOLUME [VOLUME...]",
 		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Force the removal of one or more volumes")},
 		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, command.CommandPath(c), 1, -1); err != nil {
+			if err := command.NeedArgs(e, c, 1, -1); err != nil {
 				return err
 			}
 			cs, err := e.Containers()
