@@ -16,6 +16,7 @@ import (
 	"coracle/pkg/cli/command"
 	"coracle/pkg/container"
 	"coracle/pkg/container/supervise"
+	"coracle/pkg/doctor"
 	"coracle/pkg/image"
 	"coracle/pkg/ns"
 	_ "coracle/pkg/ns/first" // begins the stages that become a container's program
@@ -37,8 +38,10 @@ func main() {
 // become a container's program begin in package first.
 var stages = map[string]func() int{
 	ns.StageSupervise: supervise.Main,
-	ns.StageWorker:    func() int { return worker.Main(slices.Concat(image.Ops(container.ImageUsers), container.Ops())...) },
-	ns.StageEnter:     enter,
+	ns.StageWorker: func() int {
+		return worker.Main(slices.Concat(image.Ops(container.ImageUsers), container.Ops(), doctor.Ops())...)
+	},
+	ns.StageEnter: enter,
 }
 
 // enter is the command line again, inside a user namespace.

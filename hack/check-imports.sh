@@ -36,6 +36,7 @@ order='
 5 coracle/pkg/network
 3 coracle/pkg/cgroup
 5 coracle/pkg/overlay
+10 coracle/pkg/doctor
 5 coracle/pkg/oci/platform
 6 coracle/pkg/oci/registry
 6 coracle/pkg/oci/spec

@@ -125,7 +125,7 @@ func app(e *command.Env) *cli.App {
 			{Name: "volume", Usage: "Manage volumes", Subcommands: volume},
 			{Name: "system", Usage: "Manage coracle", Subcommands: []*cli.Command{dfCommand(e), eventsCommand(e), infoCommand(e), pruneSystemCommand(e), dialStdioCommand(e)}},
 			{Name: "builder", Usage: "Manage builds", Subcommands: []*cli.Command{buildcmd.BuildCommand(e), buildcmd.BuildCacheCommand(e), buildcmd.PruneBuilderCommand(e)}},
-			buildcmd.BuildxCommand(e), contextCommand(e), imagecmd.ManifestCommand(e), helpCommand(e), completionCommand(e),
+			buildcmd.BuildxCommand(e), contextCommand(e), doctorCommand(e), imagecmd.ManifestCommand(e), helpCommand(e), completionCommand(e),
 			containercmd.AttachCommand(e), imagecmd.CommitCommand(e), containercmd.CpCommand(e), containercmd.CreateCommand(e), containercmd.DiffCommand(e), eventsCommand(e), containercmd.ExportCommand(e), imagecmd.HistoryCommand(e), imagecmd.ImportCommand(e), inspectCommand(e), containercmd.KillCommand(e),
 			containercmd.LogsCommand(e), containercmd.PortCommand(e), containercmd.RenameCommand(e), containercmd.RestartCommand(e), containercmd.RmCommand(e), imagecmd.RmiCommand(e, "rmi"),
 			imagecmd.LoadCommand(e), imagecmd.SaveCommand(e), containercmd.StartCommand(e), containercmd.StopCommand(e), imagecmd.TagCommand(e), containercmd.StatsCommand(e), containercmd.TopCommand(e), containercmd.WaitCommand(e), containercmd.PauseCommand(e),

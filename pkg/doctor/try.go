@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"unsafe"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/state"
+	"coracle/pkg/worker"
+)
+
+// Ops are the operations of this package, for the worker.
+func Ops() []worker.Handler { return []worker.Handler{trial()} }
+
+// trial tries what only the user namespace can. What is asked is whether there is
+// a store.
+func trial() worker.Op[bool, []Row] {
+	return worker.Op[bool, []Row]{
+		Name: "doctor.try",
+		Do: func(ctx context.Context, j *worker.Job, withStore bool) ([]Row, error) {
+			var rows []Row
+			for _, a := range abilities() {
+				rows = append(rows, a.row(ctx, j.Dirs, withStore))
+			}
+			return rows, nil
+		},
+	}
+}
+
+// try returns the rows of what was tried, or what keeps everything of it from
+// being tried.
+func try(ctx context.Context, d state.Dirs, withStore bool) ([]Row, error) {
+	rows, err := trial().Call(ctx, d, withStore, worker.With{})
+	if err == nil {
+		return rows, nil
+	}
+	for _, a := range abilities() {
+		r := a.Row
+		r.State, r.Found, r.Remedy = Unknown, "there is no user namespace to try it in", ""
+		rows = append(rows, r)
+	}
+	return rows, err
+}
+
+// ability is one that is tried.
+type ability struct {
+	Row
+	try func() error
+	// onStore is tried in a directory of the store.
+	onStore func(dir string) error
+	// less makes the row only partly missing.
+	less bool
+}
+
+const uncovered = "for the container around: --security-opt systempaths=unconfined"
+
+func abilities() []ability {
+	return []ability{
+		{Row: Row{Name: "process namespaces", Needed: true, Remedy: "sysctl user.max_pid_namespaces=15000, and so for ipc, uts and mnt"}, try: func() error {
+			return unshare(unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWPID | unix.CLONE_NEWNS)
+		}},
+		{Row: Row{Name: "proc", Needed: true, Lost: "a container's own /proc", Remedy: uncovered}, try: func() error { return mountNew("proc") }},
+		{Row: Row{Name: "sys", Lost: "a container's own /sys", Instead: "the host's, read-only", Remedy: uncovered}, less: true, try: func() error {
+			if err := unshare(unix.CLONE_NEWNET); err != nil {
+				return err
+			}
+			return mountNew("sysfs")
+		}},
+		{Row: Row{Name: "terminals", Needed: true, Lost: "/dev/pts"}, try: func() error { return mountNew("devpts") }},
+		{Row: Row{Name: "message queues", Needed: true, Lost: "/dev/mqueue"}, try: func() error {
+			if err := unshare(unix.CLONE_NEWIPC); err != nil {
+				return err
+			}
+			return mountNew("mqueue")
+		}},
+		{Row: Row{Name: "host name", Needed: true, Lost: "a container's own host name"}, try: func() error {
+			if err := unshare(unix.CLONE_NEWUTS); err != nil {
+				return err
+			}
+			return os.NewSyscallError("sethostname", unix.Sethostname([]byte("doctor")))
+		}},
+		{Row: Row{Name: "cgroup namespace", Lost: "a container's own view of its cgroup", Needed: true}, try: func() error { return unshare(unix.CLONE_NEWCGROUP) }},
+		{Row: Row{Name: "overlay", Needed: true, Lost: "layers", Remedy: "use a directory on ext4, xfs, btrfs or tmpfs: --root, or CORACLE_ROOT"}, onStore: tryOverlay},
+		{Row: Row{Name: "user attributes", Needed: true, Lost: "deleted and replaced directories in layers", Remedy: "use a file system with user extended attributes: --root, or CORACLE_ROOT"}, onStore: func(dir string) error {
+			return os.NewSyscallError("setxattr", unix.Setxattr(dir, "user.coracle.doctor", []byte("y"), 0))
+		}},
+		{Row: Row{Name: "reflinks", Lost: "copies that take no space", Instead: "copies", Remedy: "use xfs or btrfs"}, less: true, onStore: tryReflink},
+		{Row: Row{Name: "network namespace", Lost: "networks of containers", Remedy: "sysctl user.max_net_namespaces=15000; until then: --network host"}, try: func() error { return unshare(unix.CLONE_NEWNET) }},
+		{Row: Row{Name: "veth", Lost: "networks of containers where there is no TAP either", Instead: "TAP devices, where /dev/net/tun is open", Remedy: "modprobe veth"}, less: true, try: tryVeth},
+		{Row: Row{Name: "TCP repair", Lost: "TCP to the world at the kernel's speed", Instead: "TCP carried by the stack"}, less: true, try: tryRepair},
+		{Row: Row{Name: "seccomp", Needed: true, Lost: "the filter of system calls", Remedy: "a kernel with CONFIG_SECCOMP_FILTER"}, try: func() error { return seccompAction(unix.SECCOMP_RET_ERRNO) }},
+		{Row: Row{Name: "seccomp notification", Lost: "programs with one id that look whether their user has changed: apt, su", Remedy: "a kernel with CONFIG_SECCOMP_FILTER, 5.0 or later"}, less: true, try: func() error { return seccompAction(unix.SECCOMP_RET_USER_NOTIF) }},
+		{Row: Row{Name: "abstract sockets", Lost: "with --network host: the host's abstract unix sockets closed", Remedy: "Linux 6.12 or later with Landlock"}, less: true, try: tryLandlock},
+	}
+}
+
+// row tries an ability, on a thread that ends with it: what was unshared is gone.
+func (a ability) row(ctx context.Context, d state.Dirs, withStore bool) Row {
+	if a.onStore != nil && !withStore {
+		r := a.Row
+		r.State, r.Found, r.Remedy = Unknown, "there is no store", ""
+		return r
+	}
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		if a.onStore != nil {
+			done <- onScratch(ctx, d, a.onStore)
+			return
+		}
+		done <- a.try()
+	}()
+	err := <-done
+	if err == nil {
+		return a.present("")
+	}
+	r := a.absent(err)
+	if a.less {
+		r.State = Partly
+	}
+	return r
+}
+
+// onScratch calls f with a directory of the store that is gone afterwards.
+func onScratch(ctx context.Context, d state.Dirs, f func(dir string) error) error {
+	lock, err := d.Tmp().Stage(ctx)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	dir, err := d.Tmp().NewVolume()
+	if err != nil {
+		return err
+	}
+	err = f(string(dir))
+	trash, gone := d.Tmp().Discard(string(dir))
+	if gone == nil {
+		gone = state.RemoveTree(trash)
+	}
+	return errors.Join(err, gone)
+}
+
+func unshare(flags int) error { return os.NewSyscallError("unshare", unix.Unshare(flags)) }
+
+// mountNew makes a file system that is attached nowhere, with options.
+func mountNew(fstype string, options ...[2]string) error {
+	fd, err := unix.Fsopen(fstype, unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("fsopen", err)
+	}
+	defer unix.Close(fd)
+	for _, o := range options {
+		if o[1] == "" {
+			err = unix.FsconfigSetFlag(fd, o[0])
+		} else {
+			err = unix.FsconfigSetString(fd, o[0], o[1])
+		}
+		if err != nil {
+			return fmt.Errorf("option %s: %w", o[0], err)
+		}
+	}
+	if err := unix.FsconfigCreate(fd); err != nil {
+		return os.NewSyscallError("fsconfig", err)
+	}
+	mnt, err := unix.Fsmount(fd, unix.FSMOUNT_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("fsmount", err)
+	}
+	return unix.Close(mnt)
+}
+
+// tryOverlay mounts an overlay of directories in dir.
+func tryOverlay(dir string) error {
+	if err := unshare(unix.CLONE_NEWNS); err != nil { // with a working directory of its own
+		return err
+	}
+	if err := unix.Chdir(dir); err != nil { // names in options have no separators then
+		return &os.PathError{Op: "chdir", Path: dir, Err: err}
+	}
+	for _, name := range []string{"l", "u", "w"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			return err
+		}
+	}
+	err := mountNew("overlay", [2]string{"lowerdir", "l"}, [2]string{"upperdir", "u"}, [2]string{"workdir", "w"}, [2]string{"userxattr"})
+	_ = os.Chmod(filepath.Join(dir, "w", "work"), 0o700) // overlayfs leaves it without any permission
+	return err
+}
+
+func tryReflink(dir string) error {
+	from, err := os.Create(filepath.Join(dir, "from"))
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := os.Create(filepath.Join(dir, "to"))
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	if _, err := from.WriteString("x"); err != nil {
+		return err
+	}
+	return os.NewSyscallError("ioctl FICLONE", unix.IoctlFileClone(int(to.Fd()), int(from.Fd())))
+}
+
+func tryVeth() error {
+	if err := unshare(unix.CLONE_NEWNET); err != nil {
+		return err
+	}
+	a := netlink.NewLinkAttrs()
+	a.Name = "doctor0"
+	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: a, PeerName: "doctor1"}); err != nil {
+		return fmt.Errorf("create veth pair: %w", err)
+	}
+	return nil
+}
+
+func tryRepair() error {
+	if err := unshare(unix.CLONE_NEWNET); err != nil {
+		return err
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	return os.NewSyscallError("setsockopt TCP_REPAIR", unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_REPAIR, 1))
+}
+
+// seccompAction asks whether filters may have an action (seccomp(2)).
+func seccompAction(action uint32) error {
+	_, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&action)))
+	if e != 0 {
+		return os.NewSyscallError("seccomp", e)
+	}
+	return nil
+}
+
+func tryLandlock() error {
+	const scopes = 6 // the version that has them
+	version, _, e := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	switch {
+	case e != 0:
+		return os.NewSyscallError("landlock_create_ruleset", e)
+	case version < scopes:
+		return fmt.Errorf("Landlock has version %d, not %d", version, scopes)
+	}
+	return nil
+}
+
+// account is the name of the caller, or the number of one without.
+func account() string {
+	uid := strconv.Itoa(os.Getuid())
+	if u, err := user.LookupId(uid); err == nil {
+		return u.Username
+	}
+	return uid
+}
