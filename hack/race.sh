@@ -11,7 +11,7 @@ need gcc gcc || { say "without the race detector"; exit 0; }
 printf 'int main(void) { return 0; }\n' | gcc -x c -o /dev/null - 2>/dev/null || need cc libc6-dev ||
 	{ say "gcc cannot link here: without the race detector"; exit 0; }
 list=
-for p in cli/progress container/logfile container/transfer dockerfile/exec dockerfile/files events oci/registry slirp/dns slirp/relay state trace wire worker; do
+for p in cli/progress container/logfile container/supervise container/transfer dockerfile/exec dockerfile/files events oci/registry slirp/dns slirp/relay state trace wire worker; do
 	case "pkg/$p" in *${1:-}*) [ ! -d "pkg/$p" ] || list="$list ./pkg/$p" ;; esac
 done
 [ -n "$list" ] || exit 0

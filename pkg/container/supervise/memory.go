@@ -5,6 +5,7 @@ package supervise
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -22,33 +23,24 @@ const watchPeriod = 250 * time.Millisecond
 // of them, as the kernel would. An rlimit is no substitute: RLIMIT_DATA counts
 // what a process has mapped, and a Go or Java program maps much more than it
 // uses.
-func (s *supervisor) watchMemory() {
+func (b *bounds) watchMemory() {
 	tick := time.NewTicker(watchPeriod)
 	defer tick.Stop()
 	for {
 		select {
-		case <-s.ended:
+		case <-b.ended:
 			return
 		case <-tick.C:
 		}
-		s.mu.Lock()
-		init, limit := s.init, s.c.Limits.Cgroup.Memory
-		s.mu.Unlock()
+		init, _ := b.first.process()
+		limit := b.current().Memory
 		if init == nil || limit <= 0 {
 			continue
 		}
-		all := resident(init.HostPid, nil)
-		var sum int64
-		var largest usage
-		for _, u := range all {
-			sum += u.bytes
-			if u.bytes > largest.bytes {
-				largest = u
-			}
-		}
+		sum, largest := total(resident("/proc", init.HostPid, nil))
 		if sum > limit && largest.pid > 0 {
 			fmt.Fprintf(os.Stderr, "supervise: %d bytes are above the memory limit: killed process %d\n", sum, largest.pid)
-			s.settle("oom", func(st *container.State) { st.OOMKilled = true })
+			b.book.settle("oom", func(st *container.State) { st.OOMKilled = true })
 			_ = unix.Kill(largest.pid, unix.SIGKILL)
 		}
 	}
@@ -61,10 +53,21 @@ type usage struct {
 	bytes int64
 }
 
-// resident appends the memory of a process and its descendants to list. /proc
+// total is the memory of several processes, and which of them has most.
+func total(list []usage) (sum int64, largest usage) {
+	for _, u := range list {
+		sum += u.bytes
+		if u.bytes > largest.bytes {
+			largest = u
+		}
+	}
+	return sum, largest
+}
+
+// resident appends the memory of a process and its descendants to list. proc
 // belongs to the host's pid namespace, and so does pid.
-func resident(pid int, list []usage) []usage {
-	dir := "/proc/" + strconv.Itoa(pid)
+func resident(proc string, pid int, list []usage) []usage {
+	dir := filepath.Join(proc, strconv.Itoa(pid))
 	status, err := os.ReadFile(dir + "/status")
 	if err != nil {
 		return list // it has ended
@@ -87,7 +90,7 @@ func resident(pid int, list []usage) []usage {
 		children, _ := os.ReadFile(dir + "/task/" + t.Name() + "/children")
 		for _, c := range strings.Fields(string(children)) {
 			if n, err := strconv.Atoi(c); err == nil {
-				list = resident(n, list)
+				list = resident(proc, n, list)
 			}
 		}
 	}

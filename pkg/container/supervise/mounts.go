@@ -14,6 +14,13 @@ import (
 	"coracle/pkg/container"
 )
 
+// mounts makes what the container has mounted ready for each start.
+type mounts struct {
+	store  *container.Store
+	c      *container.Container
+	filled bool // new volumes have their content
+}
+
 // prepared are the mounts of a start: those of the spec, and what they show.
 type prepared struct {
 	list  []specs.Mount
@@ -26,12 +33,12 @@ func (p *prepared) close() {
 	}
 }
 
-// prepareMounts turns the record's mounts into those of the spec, and before
-// the first start fills new volumes from the image.
-func (s *supervisor) prepareMounts() (*prepared, error) {
+// prepare turns the record's mounts into those of the spec, and before the first
+// start fills new volumes from the image, which is mounted at rootfs.
+func (s *mounts) prepare(rootfs string) (*prepared, error) {
 	p := &prepared{trees: map[string]*os.File{}}
 	if s.c.State.StartedAt.IsZero() && !s.filled {
-		if err := s.fillVolumes(); err != nil {
+		if err := s.fillVolumes(rootfs); err != nil {
 			return nil, err
 		}
 		s.filled = true
@@ -39,19 +46,19 @@ func (s *supervisor) prepareMounts() (*prepared, error) {
 	for _, asked := range s.c.Mounts {
 		m, err := s.store.MountOf(asked)
 		if err == nil {
-			err = s.prepare(p, m)
+			err = s.add(p, m)
 		}
 		if err != nil {
 			p.close()
 			return nil, err
 		}
 	}
-	p.list = append(p.list, s.deviceMounts()...)
+	p.list = append(p.list, deviceMounts(s.c.Safety.Devices)...)
 	return p, nil
 }
 
-func (s *supervisor) fillVolumes() error {
-	root, err := os.OpenFile(s.box.Rootfs(), unix.O_PATH|unix.O_DIRECTORY, 0)
+func (s *mounts) fillVolumes(rootfs string) error {
+	root, err := os.OpenFile(rootfs, unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return fmt.Errorf("fill volumes: %w", err)
 	}
@@ -64,7 +71,7 @@ func (s *supervisor) fillVolumes() error {
 	return nil
 }
 
-func (s *supervisor) prepare(p *prepared, m container.Mount) error {
+func (s *mounts) add(p *prepared, m container.Mount) error {
 	sm := specs.Mount{Destination: m.Target, Type: "bind", Source: m.Source}
 	if m.Type == container.MountTmpfs {
 		sm.Type, sm.Source, sm.Options = "tmpfs", "tmpfs", tmpfsOptions(m.TmpfsOptions)
@@ -102,9 +109,9 @@ func tmpfsOptions(asked []string) []string {
 
 // deviceMounts bind nodes of the host. No node that is bound is made: the
 // file system of /dev allows what its own owner may do.
-func (s *supervisor) deviceMounts() []specs.Mount {
+func deviceMounts(devices []container.Device) []specs.Mount {
 	var list []specs.Mount
-	for _, d := range s.c.Safety.Devices {
+	for _, d := range devices {
 		list = append(list, specs.Mount{Destination: d.Target, Type: "bind", Source: d.Source, Options: []string{"bind", "rprivate"}})
 	}
 	return list

@@ -18,7 +18,7 @@ import (
 
 // start sets the first process up and leaves it right before its execve.
 func (s *supervisor) start() error {
-	mounts, err := s.prepareMounts()
+	mounts, err := s.mounts.prepare(s.box.Rootfs())
 	if err != nil {
 		return err
 	}
@@ -32,39 +32,38 @@ func (s *supervisor) start() error {
 	if err != nil {
 		return err
 	}
-	init, sp, err := s.box.Start(o, s.limitOtherwise, box.Stdio{In: io.childIn, Out: io.childOut, Err: io.childErr, Trees: mounts.trees})
+	init, sp, err := s.box.Start(o, s.bounds.otherwise, box.Stdio{In: io.childIn, Out: io.childOut, Err: io.childErr, Trees: mounts.trees})
 	io.closeChildEnds()
 	if err != nil {
 		io.close()
 		return err
 	}
-	s.mu.Lock()
-	s.init, s.spec, s.io = init, sp, io
-	s.mu.Unlock()
+	s.first.become(init, sp, io)
 	io.run(init.Console)
 	return nil
 }
 
 // release lets the process run.
 func (s *supervisor) release() error {
-	if err := s.setLimits(); err != nil {
+	if err := s.bounds.apply(); err != nil {
 		return container.NewStartError(125, err)
 	}
-	if err := s.init.Exec(); err != nil {
+	init, _ := s.first.process()
+	if err := init.Exec(); err != nil {
 		return container.NewStartError(box.ExitCode(err), err)
 	}
-	s.record(func(st *container.State) {
-		st.Status, st.Pid, st.StartedAt = container.Running, s.init.HostPid, time.Now().UTC()
+	s.book.record(func(st *container.State) {
+		st.Status, st.Pid, st.StartedAt = container.Running, init.HostPid, time.Now().UTC()
 		st.Error, st.ExitCode, st.OOMKilled, st.Health = "", 0, false, nil
 		if s.c.Health.Enabled() {
 			st.Health = &container.Health{Status: container.HealthStarting}
 		}
 	})
-	s.event("start", nil)
+	s.book.event("start", nil)
 	if s.c.Health.Enabled() {
 		ctx, cancel := context.WithCancel(context.Background())
 		s.endChecks = cancel
-		go s.checkHealth(ctx)
+		go (&checks{book: s.book, how: s.c.Health.WithDefaults(), probe: s.sessions.probe}).run(ctx)
 	}
 	return nil
 }

@@ -6,17 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 	"time"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-
 	"coracle/pkg/box"
-	"coracle/pkg/cgroup"
 	"coracle/pkg/container"
 	"coracle/pkg/ids"
 	"coracle/pkg/ns"
@@ -44,11 +39,9 @@ func Main() int {
 		return 1
 	}
 	s := &supervisor{
-		store:  container.NewStore(state.Dirs{Root: args[0], Run: args[1]}),
-		id:     args[2],
-		ended:  make(chan struct{}),
-		next:   newEnding(),
-		cancel: make(chan struct{}),
+		store: container.NewStore(state.Dirs{Root: args[0], Run: args[1]}),
+		id:    args[2],
+		down:  newEnding(),
 
 		endChecks: func() {},
 	}
@@ -68,59 +61,28 @@ func lastWords(err error) int {
 	return 1
 }
 
-// sayBusy tells a client again and again that this process is at work, until the
-// returned function is called.
-func sayBusy(conn *container.Conn) (stop func()) {
-	done := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-done:
-				return
-			case <-time.After(busyInterval):
-				_ = conn.Send(container.Reply{Event: container.EventBusy})
-			}
-		}
-	}()
-	return sync.OnceFunc(func() { close(done) })
-}
-
-// busyInterval is far below what clients bear.
-const busyInterval = 5 * time.Second
-
-// supervisor is one container's life.
+// supervisor is one container's life. What goes on meanwhile is done by its parts.
 type supervisor struct {
 	store *container.Store
 	id    string
-	c     *container.Container
+	c     *container.Container // as it was read at the start
 	maps  ids.Maps
-	// shared is set when the network is another container's.
-	shared *container.SharedNet
-	lock   *state.Lock
-	log    logSink       // nil with the log driver none
-	group  *cgroup.Group // nil where no cgroup is delegated
-	box    *box.Box
-	ctl    *net.UnixListener
+	lock  *state.Lock
+	log   logSink // nil with the log driver none
+	box   *box.Box
 
-	mu        sync.Mutex
-	state     container.State
-	init      *ns.Init    // nil while nothing runs
-	spec      *specs.Spec // of the first process, for those that join
-	io        *streams
+	book     *ledger
+	first    *first
+	restarts *restarts
+	bounds   *bounds
+	nets     *networks
+	mounts   *mounts
+	sessions *sessions
+	audience *audience
+	server   server
+
 	endChecks context.CancelFunc // of the health checks of the process that runs
-	oomKills  uint64             // of the cgroup, when the last process ended
-	stopped   bool               // somebody asked for the end: the restart policy does not apply
-	lastRun   bool               // nor does it after a signal to end
-
-	filled bool // new volumes have their content
-
-	cancel     chan struct{} // closed when stopped is set
-	next       *ending       // of the process that runs, or of the one that is started next
-	ended      chan struct{} // closed when the container is down for good
-	code       int           // then its exit code
-	talks      sync.WaitGroup
-	cancelOnce sync.Once
-	watchOnce  sync.Once
+	down      *ending            // of the container, for good
 }
 
 // live is the whole life, in order:
@@ -140,8 +102,8 @@ func (s *supervisor) live(conn *container.Conn) error {
 	}
 	ready := sayBusy(conn)
 	defer ready()
-	s.maps, s.shared = *req.Maps, req.Shared
-	o := opening{tree: req.Cgroup}
+	s.maps = *req.Maps
+	o := opening{tree: req.Cgroup, shared: req.Shared}
 	if o.netns, err = req.TakeShared(&files); err == nil {
 		o.listening, err = req.TakeListening(&files)
 	}
@@ -159,12 +121,8 @@ func (s *supervisor) live(conn *container.Conn) error {
 		return s.fail(conn, err)
 	}
 	trace.Mark("process is ready")
-	s.talks.Add(1)
 	born := make(chan error, 1)
-	go func() {
-		defer s.talks.Done()
-		s.serveBirth(conn, req, files, born)
-	}()
+	s.server.talks.Go(func() { s.birth(conn, req, files, born) })
 	// The process runs once the first client is attached, so that it misses
 	// nothing.
 	err = <-born
@@ -173,8 +131,8 @@ func (s *supervisor) live(conn *container.Conn) error {
 		return s.fail(nil, err)
 	}
 	trace.Mark("process runs")
-	go s.serve()
-	s.code = s.outlive()
+	go s.server.serve()
+	s.down.code = s.outlive()
 	trace.Mark("process has ended")
 	s.end()
 	trace.Mark("tidied up")
@@ -188,7 +146,8 @@ const takeOver = 10 * time.Second
 type opening struct {
 	tree      string     // the delegated cgroup, or ""
 	listening []*os.File // sockets that were handed over to publish ports with
-	netns     *os.File   // of a shared network, or nil
+	shared    *container.SharedNet
+	netns     *os.File // of a shared network, or nil
 }
 
 // open takes the container and makes its surroundings.
@@ -206,19 +165,37 @@ func (s *supervisor) open(o opening) error {
 	if s.c, err = s.store.Load(s.id); err != nil {
 		return err
 	}
+	if s.book, err = openLedger(s.store, s.c); err != nil {
+		return err
+	}
 	if err := logTo(s.c.Dir().SupervisorLog()); err != nil {
 		return err
 	}
-	s.state = container.State{Status: container.Running, RunDir: s.store.Dirs().ContainerRun(s.id)}
-	if s.state.Supervisor, err = self(); err != nil {
-		return err
-	}
-	if err := s.openGroup(o.tree); err != nil {
+	s.first = &first{book: s.book, next: newEnding()}
+	s.restarts = newRestarts(s.c.Life.Restart)
+	s.bounds = &bounds{book: s.book, first: s.first, ended: s.down.over, limits: s.c.Limits.Cgroup}
+	if err := s.bounds.open(o.tree); err != nil {
 		return err
 	}
 	if s.log, err = openLog(s.c); err != nil {
 		return err
 	}
+	if err := s.openBox(o); err != nil {
+		return err
+	}
+	trace.Mark("opened the box")
+	s.book.prepare(func(st *container.State) { st.Networks, st.Ports = s.box.Places(), s.box.Published() })
+	s.mounts = &mounts{store: s.store, c: s.c}
+	s.sessions = &sessions{book: s.book, first: s.first, with: s.c.Process, maps: s.maps, box: s.box}
+	s.audience = &audience{book: s.book, first: s.first, down: s.down, kill: s.kill}
+	s.server.ops = s.operations()
+	s.server.ctl, err = container.ListenIn(s.store.Dirs().ContainerRun(s.id))
+	return err
+}
+
+// openBox mounts the root file system and connects the network.
+func (s *supervisor) openBox(o opening) (err error) {
+	s.nets = &networks{book: s.book, c: s.c, shared: o.shared}
 	dir := s.c.Dir()
 	s.box, err = box.Open(box.Config{
 		Rootfs: overlay.Rootfs{
@@ -232,18 +209,13 @@ func (s *supervisor) open(o opening) error {
 		},
 		Hostname:   s.c.Process.Hostname,
 		Domainname: s.c.Process.Domainname,
-		Files:      s.files(),
-		ReadyFiles: s.shared != nil,
+		Files:      s.nets.files(),
+		ReadyFiles: o.shared != nil,
 		Reap:       s.c.Life.Init,
-		Network:    s.network(o),
-		Cgroup:     s.group,
+		Network:    s.nets.config(o),
+		Cgroup:     s.bounds.group,
 	})
-	if err != nil {
-		return err
-	}
-	trace.Mark("opened the box")
-	s.state.Networks, s.state.Ports = s.box.Places(), s.box.Published()
-	s.ctl, err = container.ListenIn(s.store.Dirs().ContainerRun(s.id))
+	s.nets.box = s.box
 	return err
 }
 
@@ -270,20 +242,6 @@ func topmostFirst(dirs []string) []string {
 	return out
 }
 
-// self is this process as the host sees it: /proc belongs to the host's pid
-// namespace, getpid does not.
-func self() (state.Process, error) {
-	link, err := os.Readlink("/proc/self")
-	if err != nil {
-		return state.Process{}, fmt.Errorf("find own pid: %w", err)
-	}
-	var pid int
-	if _, err := fmt.Sscan(link, &pid); err != nil {
-		return state.Process{}, fmt.Errorf("find own pid: %w", err)
-	}
-	return state.Identify(pid)
-}
-
 // fail records that the container did not start and tells the client, if it
 // was not told yet.
 func (s *supervisor) fail(conn *container.Conn, err error) error {
@@ -291,68 +249,48 @@ func (s *supervisor) fail(conn *container.Conn, err error) error {
 	if !errors.As(err, &se) {
 		se = container.NewStartError(125, err)
 	}
-	if s.init != nil {
-		_ = s.init.Process.Kill()
-		_, _ = s.init.Wait()
-	}
-	if s.io != nil {
-		s.io.drain()
+	if s.first != nil {
+		s.first.discard()
 	}
 	if s.box != nil {
 		_ = s.box.Close()
 	}
-	s.closeGroup()
-	if s.c != nil {
-		s.recordFailure(se)
+	if s.bounds != nil {
+		s.bounds.close()
+	}
+	if s.book != nil {
+		s.book.recordFailure(se)
 		defer s.dispose()()
 	}
 	if conn != nil {
 		return conn.Send(container.Reply{Event: container.EventError, Code: se.Code, Error: se.Message, Hint: se.Hint()})
 	}
-	s.talks.Wait()
+	s.server.talks.Wait()
 	return nil
-}
-
-// recordFailure writes why the container did not start.
-func (s *supervisor) recordFailure(se *container.StartError) {
-	s.state.Status, s.state.ExitCode, s.state.Error = container.Created, se.Code, se.Message
-	s.state.Supervisor, s.state.Pid, s.state.Ports = state.Process{}, 0, nil
-	_ = s.store.WriteState(s.id, s.state, false)
-}
-
-// record changes the state and writes it.
-func (s *supervisor) record(change func(*container.State)) {
-	s.mu.Lock()
-	change(&s.state)
-	st := s.state
-	s.mu.Unlock()
-	durable := st.Status == container.Exited && !s.c.Life.AutoRemove
-	if err := s.store.WriteState(s.id, st, durable); err != nil {
-		fmt.Fprintln(os.Stderr, "supervise: record state:", err)
-	}
 }
 
 // end records the end, gives everything back, and tells who waits.
 func (s *supervisor) end() {
-	s.ctl.Close()
+	s.server.ctl.Close()
 	_ = s.box.Unpublish() // the rest ends with this process, after the clients know
-	s.record(func(st *container.State) {
-		st.Status, st.Pid, st.ExitCode, st.Ports = container.Exited, 0, s.code, nil
-		s.noteOOM(st)
-		st.Cgroup, st.Health, st.Stopped = "", nil, s.stopped || s.lastRun
+	oom, stopped := s.bounds.oomKilled(), s.restarts.isStopped()
+	s.book.record(func(st *container.State) {
+		st.Status, st.Pid, st.ExitCode, st.Ports = container.Exited, 0, s.down.code, nil
+		st.OOMKilled = st.OOMKilled || oom
+		st.Cgroup, st.Health, st.Stopped = "", nil, stopped || s.restarts.isLast()
 		st.FinishedAt = time.Now().UTC()
 	})
-	s.left()
-	if s.stopped {
-		s.event("stop", nil)
+	s.book.left()
+	if stopped {
+		s.book.event("stop", nil)
 	}
 	if s.log != nil {
 		s.log.Close()
 	}
-	s.closeGroup()
+	s.bounds.close()
 	tidy := s.dispose()
-	close(s.ended)
-	s.talks.Wait()
+	close(s.down.over)
+	s.server.talks.Wait()
 	tidy()
 }
 

@@ -4,27 +4,25 @@ package supervise
 
 import (
 	"errors"
-	"fmt"
 	"os"
 
 	"coracle/pkg/container"
 	"coracle/pkg/container/transfer"
 )
 
-// root opens the root directory that the container's first process sees, with
-// all that is mounted there.
-func (s *supervisor) root() (*os.File, error) {
-	init, err := s.running()
-	if err != nil {
-		return nil, err
-	}
-	root, err := os.Open(fmt.Sprintf("/proc/%d/root", init.HostPid))
-	return root, s.unlessEnded(init, err)
+// transfers are copies of files into and out of the container.
+type transfers struct {
+	first  *first
+	rootfs string // without what is mounted in the container
 }
 
-func (s *supervisor) statPath(conn *container.Conn, o *container.CopyOptions) error {
+// stat answers what is at a path.
+func (t transfers) stat(conn *container.Conn, o *container.CopyOptions) error {
+	if o == nil {
+		return reply(conn, errors.New("stat: no path"))
+	}
 	info, err := func() (*transfer.Info, error) {
-		root, err := s.root()
+		root, err := t.first.root()
 		if err != nil {
 			return nil, err
 		}
@@ -42,25 +40,25 @@ func (s *supervisor) statPath(conn *container.Conn, o *container.CopyOptions) er
 	return conn.Send(container.Reply{Event: container.EventDone, Info: info})
 }
 
-// copyFiles copies to or from the pipe that came with the request.
-func (s *supervisor) copyFiles(req container.Request, files []*os.File) (left []string, err error) {
-	if req.Copy == nil || len(files) != 1 {
+// copy copies to or from the pipe that came with the request.
+func (t transfers) copy(req container.Request, with []*os.File) (left []string, err error) {
+	if req.Copy == nil || len(with) != 1 {
 		return nil, errors.New("copy: want options and one descriptor")
 	}
 	var root *os.File
 	if req.Copy.Bare {
-		root, err = os.Open(s.box.Rootfs())
+		root, err = os.Open(t.rootfs)
 	} else {
-		root, err = s.root()
+		root, err = t.first.root()
 	}
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
 	if req.Op == container.OpCopyOut {
-		return transfer.Out(receiver{files[0]}, root, req.Copy.OutOptions())
+		return transfer.Out(receiver{with[0]}, root, req.Copy.OutOptions())
 	}
-	return transfer.In(files[0], root, req.Copy.Path, transfer.InOptions{Owners: req.Copy.Owners})
+	return transfer.In(with[0], root, req.Copy.Path, transfer.InOptions{Owners: req.Copy.Owners})
 }
 
 // receiver is a client's file, whose failures are not those of the container's
@@ -71,8 +69,12 @@ func (r receiver) Write(p []byte) (int, error) {
 	return len(p), container.WriteOutput(r.f, r.f.Name(), p)
 }
 
-// copied answers a request to copy.
-func copied(conn *container.Conn, left []string, err error) error {
+// copied copies, and says so.
+func (t transfers) copied(conn *container.Conn, req container.Request, with []*os.File) error {
+	done := sayBusy(conn)
+	left, err := t.copy(req, with)
+	done()
+	container.CloseFiles(with) // the other end waits for that
 	var missing *transfer.NotFoundError
 	var lost *container.OutputError
 	switch {

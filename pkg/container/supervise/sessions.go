@@ -22,17 +22,32 @@ import (
 	"coracle/pkg/state"
 )
 
+// sessions are the processes beside the first: those of exec, and of checks.
+type sessions struct {
+	book  *ledger
+	first *first
+	with  container.Process // as the first was asked for
+	maps  ids.Maps
+	box   surroundings
+}
+
+// surroundings is what of a box more processes are started in: see [box.Box].
+type surroundings interface {
+	Rootfs() string
+	Exec(first *ns.Init, s *specs.Spec, p *specs.Process, io box.Stdio) (*ns.Init, error)
+}
+
 // exec runs another process in the container and tells the client how it
 // ends. Its streams go to the client directly: nothing of them passes here.
-func (s *supervisor) exec(conn *container.Conn, o *container.ExecOptions) {
+func (s *sessions) exec(conn *container.Conn, o *container.ExecOptions) {
 	var p *ns.Init
-	init, err := s.running()
+	init, err := s.first.running()
 	if err != nil {
 		err = container.NewStartError(1, err)
 	} else {
 		p, err = s.startExec(conn, init, o)
 	}
-	if err = s.unlessEnded(init, err); err != nil {
+	if err = s.first.unlessEnded(init, err); err != nil {
 		var se *container.StartError
 		if !errors.As(err, &se) {
 			se = container.NewStartError(126, err)
@@ -41,36 +56,38 @@ func (s *supervisor) exec(conn *container.Conn, o *container.ExecOptions) {
 		return
 	}
 	id := map[string]string{"execID": state.NewID()}
-	s.event("exec_create: "+strings.Join(o.Args, " "), id)
-	s.event("exec_start: "+strings.Join(o.Args, " "), id)
+	s.book.event("exec_create: "+strings.Join(o.Args, " "), id)
+	s.book.event("exec_start: "+strings.Join(o.Args, " "), id)
 	_ = conn.Send(container.Reply{Event: container.EventStarted, Pid: p.HostPid})
-	detached := maps.Clone(id)
-	go func() { // signals of an attached client
-		for {
-			var req container.Request
-			files, err := conn.Recv(&req)
-			container.CloseFiles(files)
-			if err != nil {
-				if p.Console != nil {
-					discard(p.Console)
-				}
-				return
-			}
-			switch req.Op {
-			case container.OpSignal:
-				_ = p.Process.Signal(unix.Signal(req.Signal))
-			case container.OpDetach:
-				s.event("exec_detach", detached)
-			}
-		}
-	}()
+	go s.listen(conn, p, maps.Clone(id))
 	status, err := p.Wait()
 	if p.Console != nil {
 		p.Console.Close()
 	}
 	id["exitCode"] = strconv.Itoa(exitCode(status, err))
-	s.event("exec_die", id)
+	s.book.event("exec_die", id)
 	_ = conn.Send(container.Reply{Event: container.EventExit, Code: exitCode(status, err)})
+}
+
+// listen takes what the client of a process says until it leaves.
+func (s *sessions) listen(conn *container.Conn, p *ns.Init, id map[string]string) {
+	for {
+		var req container.Request
+		files, err := conn.Recv(&req)
+		container.CloseFiles(files)
+		if err != nil {
+			if p.Console != nil {
+				discard(p.Console)
+			}
+			return
+		}
+		switch req.Op {
+		case container.OpSignal:
+			_ = p.Process.Signal(unix.Signal(req.Signal))
+		case container.OpDetach:
+			s.book.event("exec_detach", id)
+		}
+	}
 }
 
 // discard reads a terminal that its client has left, so that who writes to it
@@ -90,7 +107,7 @@ func discard(console *os.File) {
 	_, _ = io.Copy(io.Discard, f) // EIO is its end
 }
 
-func (s *supervisor) startExec(conn *container.Conn, init *ns.Init, o *container.ExecOptions) (*ns.Init, error) {
+func (s *sessions) startExec(conn *container.Conn, init *ns.Init, o *container.ExecOptions) (*ns.Init, error) {
 	if o == nil || len(o.Args) == 0 {
 		return nil, errors.New("exec: no command specified")
 	}
@@ -128,19 +145,17 @@ func (s *supervisor) startExec(conn *container.Conn, init *ns.Init, o *container
 
 // join sets another process up in the container and leaves it right before its
 // execve.
-func (s *supervisor) join(init *ns.Init, o *container.ExecOptions, io box.Stdio) (*ns.Init, error) {
-	s.mu.Lock()
-	first := s.spec
-	s.mu.Unlock()
-	proc, err := s.execProcess(first.Process, o)
+func (s *sessions) join(init *ns.Init, o *container.ExecOptions, io box.Stdio) (*ns.Init, error) {
+	_, first := s.first.process()
+	proc, err := s.process(first.Process, o)
 	if err != nil {
 		return nil, err
 	}
 	return s.box.Exec(init, first, proc, io)
 }
 
-// execProcess is the first process's with what was asked for in place.
-func (s *supervisor) execProcess(first *specs.Process, o *container.ExecOptions) (*specs.Process, error) {
+// process is the first process's with what was asked for in place.
+func (s *sessions) process(first *specs.Process, o *container.ExecOptions) (*specs.Process, error) {
 	proc := *first
 	proc.Args, proc.Terminal, proc.ConsoleSize = o.Args, o.Tty, nil
 	proc.NoNewPrivileges = proc.NoNewPrivileges || o.NoNewPrivs
@@ -150,7 +165,7 @@ func (s *supervisor) execProcess(first *specs.Process, o *container.ExecOptions)
 		}
 		proc.Cwd = o.Cwd
 	}
-	p := s.c.Process
+	p := s.with
 	p.Tty = o.Tty
 	home := homeIn(first.Env)
 	if o.User != "" {

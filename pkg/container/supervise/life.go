@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package supervise
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"coracle/pkg/container"
+)
+
+// outlive waits for the process, starts it again as the policy says, and
+// returns the exit code of the last one.
+func (s *supervisor) outlive() int {
+	for {
+		began := time.Now()
+		init, _ := s.first.process()
+		code := exitCode(init.Wait())
+		s.endChecks()
+		s.first.drain()
+		ran := time.Since(began)
+		s.book.event("die", map[string]string{"exitCode": strconv.Itoa(code), "execDuration": strconv.Itoa(int(ran.Seconds()))})
+		if !s.restarts.wanted(code, s.book.now().Restarts) {
+			return code
+		}
+		s.between(code)
+		if !s.restarts.wait(ran) {
+			return code
+		}
+		if err := s.restart(); err != nil {
+			fmt.Fprintln(os.Stderr, "supervise: restart:", err)
+			return 125
+		}
+	}
+}
+
+// between records that the process has ended with code and that another follows.
+func (s *supervisor) between(code int) {
+	oom := s.bounds.oomKilled()
+	s.book.record(func(st *container.State) {
+		st.Status, st.Pid, st.ExitCode, st.FinishedAt = container.Restarting, 0, code, time.Now().UTC()
+		st.OOMKilled = st.OOMKilled || oom
+	})
+	s.first.succeeded(code)
+}
+
+func (s *supervisor) restart() error {
+	if err := s.start(); err != nil {
+		return err
+	}
+	if err := s.release(); err != nil {
+		return err
+	}
+	s.book.record(func(st *container.State) { st.Restarts++ })
+	return nil
+}

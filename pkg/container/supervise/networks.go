@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package supervise
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+
+	"coracle/pkg/box"
+	"coracle/pkg/container"
+	"coracle/pkg/network"
+)
+
+// networks are those that the container is on, which may change while it runs.
+type networks struct {
+	book   *ledger
+	c      *container.Container
+	shared *container.SharedNet // set when the network is another container's
+	box    connected
+}
+
+// connected is what of a box belongs to networks: see [box.Box].
+type connected interface {
+	Attach(e network.Endpoint) (network.Place, error)
+	Detach(network string) error
+	Rename(name string) error
+	NetNS() *os.File
+}
+
+// config is how the box is to be connected, with what came with the request to
+// start.
+func (n *networks) config(o opening) box.Network {
+	if n.shared != nil {
+		mode := box.NetShared
+		if n.shared.Host {
+			mode = network.Host
+		}
+		return box.Network{Mode: mode, NetNS: o.netns}
+	}
+	asked := n.c.Net
+	return box.Network{
+		Mode: asked.Mode, Endpoints: asked.Networks, Container: n.c.ID, Name: n.c.Name, Ports: asked.Publish, Listening: o.listening, AddHosts: asked.AddHosts,
+		DNS: asked.DNS, DNSSearch: asked.DNSSearch, DNSOptions: asked.DNSOptions,
+		Named: network.NewStore(n.book.store.Dirs()),
+	}
+}
+
+// files is the directory of the container's resolv.conf, hosts and hostname.
+func (n *networks) files() string {
+	if n.shared != nil {
+		return n.shared.Files
+	}
+	return n.c.Dir().Files()
+}
+
+// rename tells the networks the name that the record has by now.
+func (n *networks) rename() error {
+	now, err := n.book.store.Load(n.book.id())
+	if err != nil {
+		return err
+	}
+	return n.box.Rename(now.Name)
+}
+
+// connect puts the running container on another network.
+func (n *networks) connect(e *container.Endpoint) error {
+	if e == nil {
+		return errors.New("connect: no network")
+	}
+	at, err := n.box.Attach(*e)
+	if err != nil {
+		return err
+	}
+	n.book.record(func(st *container.State) {
+		st.Networks = maps.Clone(st.Networks)
+		if st.Networks == nil {
+			st.Networks = map[string]network.Place{}
+		}
+		st.Networks[e.Network] = at
+	})
+	return nil
+}
+
+// disconnect takes it off again.
+func (n *networks) disconnect(e *container.Endpoint) error {
+	if e == nil {
+		return errors.New("disconnect: no network")
+	}
+	if err := n.box.Detach(e.Network); err != nil {
+		return err
+	}
+	n.book.record(func(st *container.State) {
+		st.Networks = maps.Clone(st.Networks)
+		delete(st.Networks, e.Network)
+	})
+	return nil
+}
+
+// share hands the namespaces over that a container on the same network needs.
+func (n *networks) share(conn *container.Conn) error {
+	user, err := os.Open("/proc/self/ns/user")
+	if err != nil {
+		return reply(conn, fmt.Errorf("share network: %w", err))
+	}
+	defer user.Close()
+	files := []*os.File{user}
+	if net := n.box.NetNS(); net != nil {
+		files = append(files, net)
+	}
+	return conn.Send(container.Reply{
+		Event:  container.EventDone,
+		Shared: &container.SharedNet{Files: n.files(), Host: len(files) == 1},
+	}, files...)
+}

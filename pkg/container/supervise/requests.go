@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package supervise
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/container"
+)
+
+// operations are what a container that runs can be asked for.
+func (s *supervisor) operations() map[string]operation {
+	copies := transfers{first: s.first, rootfs: s.box.Rootfs()}
+	return map[string]operation{
+		container.OpAttach: func(conn *container.Conn, req container.Request, with []*os.File) error {
+			s.audience.attach(conn, req.Attach, with, nil)
+			return nil
+		},
+		container.OpExec:   bare(s.exec),
+		container.OpSignal: answers(func(req container.Request) error { return s.kill(syscall.Signal(req.Signal)) }),
+		container.OpStop: answers(func(req container.Request) error {
+			s.stop(syscall.Signal(req.Signal), req.Timeout)
+			return nil
+		}),
+		container.OpStat:    bare(func(conn *container.Conn, req container.Request) error { return copies.stat(conn, req.Copy) }),
+		container.OpCopyOut: copies.copied,
+		container.OpCopyIn:  copies.copied,
+		container.OpPause: answers(func(container.Request) error {
+			if _, err := s.first.running(); err != nil {
+				return err
+			}
+			return s.bounds.pause()
+		}),
+		container.OpUnpause:    answers(func(container.Request) error { return s.bounds.unpause() }),
+		container.OpUpdate:     answers(func(container.Request) error { return s.update() }),
+		container.OpRename:     answers(func(container.Request) error { return s.nets.rename() }),
+		container.OpShare:      bare(func(conn *container.Conn, _ container.Request) error { return s.nets.share(conn) }),
+		container.OpConnect:    answers(func(req container.Request) error { return s.nets.connect(req.Network) }),
+		container.OpDisconnect: answers(func(req container.Request) error { return s.nets.disconnect(req.Network) }),
+		container.OpWait:       bare(s.wait),
+		container.OpWaitDown: bare(func(conn *container.Conn, _ container.Request) error {
+			<-s.down.over
+			return conn.Send(container.Reply{Event: container.EventExit, Code: s.down.code})
+		}),
+	}
+}
+
+func (s *supervisor) exec(conn *container.Conn, req container.Request) error {
+	if s.book.isPaused() {
+		return reply(conn, fmt.Errorf("Container %s is paused, unpause the container before exec", s.id))
+	}
+	s.sessions.exec(conn, req.Exec)
+	return nil
+}
+
+// wait answers at the end of the process that runs, or of the next one while none
+// does.
+func (s *supervisor) wait(conn *container.Conn, _ container.Request) error {
+	next := s.first.end()
+	select {
+	case <-next.over:
+	case <-s.down.over:
+		next = s.down
+	}
+	return conn.Send(container.Reply{Event: container.EventExit, Code: next.code})
+}
+
+// kill sends a signal, asked for by somebody. One that may well be meant to end
+// the container takes it out of its restart policy, as in Docker: its stop signal
+// and SIGKILL, or any where no stop signal was set.
+func (s *supervisor) kill(sig syscall.Signal) error {
+	set := s.c.Life.StopSignal
+	if set == "" || sig == unix.SIGKILL || sig == container.StopSignal(set) {
+		s.restarts.end()
+		if s.book.isPaused() {
+			defer s.bounds.thaw()
+		}
+	}
+	err := s.first.signal(sig)
+	if s.restarts.isLast() && s.book.isRestarting() {
+		return nil // there was nothing to signal but the wait for the next start
+	}
+	return err
+}
+
+// stop asks the process to end and kills it after the timeout; it returns
+// when the container is down for good.
+func (s *supervisor) stop(sig syscall.Signal, timeout *int) {
+	s.restarts.stop()
+	if sig == 0 {
+		sig = container.StopSignal(s.c.Life.StopSignal)
+	}
+	_ = s.first.signal(sig) // between two starts there is nothing to signal
+	s.bounds.thaw()
+	var kill <-chan time.Time
+	if timeout != nil && *timeout >= 0 {
+		t := time.NewTimer(time.Duration(*timeout) * time.Second)
+		defer t.Stop()
+		kill = t.C
+	}
+	select {
+	case <-s.down.over:
+	case <-kill:
+		_ = s.first.signal(unix.SIGKILL)
+		s.bounds.kill()
+		<-s.down.over
+	}
+}
+
+// update applies what an update has written to the record.
+func (s *supervisor) update() error {
+	c, err := s.store.Load(s.id)
+	if err != nil {
+		return err
+	}
+	if err := s.bounds.change(c.Limits.Cgroup); err != nil {
+		return fmt.Errorf("Cannot update container %s: %w", s.id, err)
+	}
+	s.restarts.change(c.Life.Restart)
+	return nil
+}
+
+// birth attaches the client that launched the container, and lets the process run.
+// It reports on born whether that runs, and returns when the client has left.
+func (s *supervisor) birth(conn *container.Conn, req container.Request, files []*os.File, born chan<- error) {
+	defer conn.Close()
+	release := func() error {
+		if a := req.Attach; a != nil {
+			s.first.resize(a.Rows, a.Cols)
+		}
+		s.book.arrived()
+		err := s.release()
+		if err != nil {
+			s.book.left()
+			var se *container.StartError
+			if errors.As(err, &se) {
+				s.book.recordFailure(se) // before anybody who was told can look
+			}
+			_ = reply(conn, err)
+		}
+		born <- err
+		return err
+	}
+	if req.Attach == nil {
+		container.CloseFiles(files)
+		if release() == nil {
+			init, _ := s.first.process()
+			_ = conn.Send(container.Reply{Event: container.EventStarted, Pid: init.HostPid})
+		}
+		return
+	}
+	s.audience.attach(conn, req.Attach, files, release)
+}
