@@ -47,6 +47,7 @@ type Box struct {
 	published []network.Port
 
 	identities *ids.Keeper // of processes with a single id
+	maps       ids.Maps    // of the user namespace, once a process has been started
 	mu         sync.Mutex  // of what follows
 	names      network.Names
 	links      []*link
@@ -210,11 +211,18 @@ func (b *Box) Start(o spec.Options, adjust func(*specs.Process) error, io Stdio)
 			return nil, nil, err
 		}
 	}
-	init, err := ns.StartInit(ns.InitOptions{Spec: s, NetNS: b.netns, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD(), Reap: b.cfg.Reap, CloseAbstract: o.HostNet, Trees: io.Trees})
+	b.maps = o.Maps
+	p, user, err := b.onPaper(s.Process)
 	if err != nil {
 		return nil, nil, err
 	}
-	b.serveIdentities(init)
+	started := *s
+	started.Process = p
+	init, err := ns.StartInit(ns.InitOptions{Spec: &started, NetNS: b.netns, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD(), Reap: b.cfg.Reap, CloseAbstract: o.HostNet, Trees: io.Trees})
+	if err != nil {
+		return nil, nil, err
+	}
+	b.serveIdentities(init, user)
 	return init, s, nil
 }
 
@@ -228,18 +236,42 @@ func (b *Box) cgroupFD() int {
 // Exec sets a process up in the box beside its first, and leaves it right
 // before its execve.
 func (b *Box) Exec(first *ns.Init, s *specs.Spec, p *specs.Process, io Stdio) (*ns.Init, error) {
+	p, user, err := b.onPaper(p)
+	if err != nil {
+		return nil, err
+	}
 	i, err := ns.Exec(first, ns.ExecOptions{Spec: s, Process: p, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD()})
 	if err == nil {
-		b.serveIdentities(i)
+		b.serveIdentities(i, user)
 	}
 	return i, err
 }
 
+// onPaper is p as it runs: as root where its user has no id because there is a
+// single one, with that user returned as who it is on paper. Where there are more
+// ids, a user outside of them is refused.
+func (b *Box) onPaper(p *specs.Process) (*specs.Process, *ids.User, error) {
+	u := ids.User{UID: p.User.UID, GID: p.User.GID, AdditionalGIDs: p.User.AdditionalGids}
+	if !b.maps.Single() {
+		return p, nil, b.maps.Check(u)
+	}
+	if u.UID == 0 && u.GID == 0 {
+		return p, nil, nil
+	}
+	root := *p
+	root.User.UID, root.User.GID, root.User.AdditionalGids = 0, 0, nil
+	return &root, &u, nil
+}
+
 // serveIdentities answers the calls about identities of a process and its
-// descendants until they have ended, where its filter hands them over.
-func (b *Box) serveIdentities(i *ns.Init) {
+// descendants until they have ended, where its filter hands them over. The process
+// begins as user, if that is not nil.
+func (b *Box) serveIdentities(i *ns.Init, user *ids.User) {
 	if i.Listener == nil {
 		return
+	}
+	if user != nil {
+		b.identities.Assume(i.Process.Pid, *user)
 	}
 	go func() { _ = b.identities.Serve(i.Listener) }()
 }

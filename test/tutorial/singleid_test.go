@@ -63,3 +63,40 @@ func TestSingleIDChangesUsers(t *testing.T) {
 	u.ok("build", "-t", "built", dir)
 	u.ok("run", "--rm", "built", "test", "-f", "/done")
 }
+
+// TestSingleIDRunsAsUsers begins as somebody else than root, where there is one id
+// only: in a container, in processes that join it, and in a build.
+func TestSingleIDRunsAsUsers(t *testing.T) {
+	u := newUser(t)
+	u.env = append(u.env, "CORACLE_SINGLE_ID=1")
+	u.image("busybox.tar", "busybox")
+	const who = "echo $(id -u):$(id -g):$(id -G)"
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"1000:1000:1000", []string{"-u", "1000:1000"}},
+		{"1000:0:0", []string{"-u", "1000", "--init"}},
+		{"1000:7:7 44", []string{"-u", "1000:7", "--group-add", "44"}},
+		{"65534:65534:65534", []string{"-u", "nobody", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"}},
+		{"2147483647:0:0", []string{"-u", "2147483647", "--privileged"}},
+		{"0:5:5", []string{"-u", "0:5"}},
+	} {
+		if out := u.ok(append(append([]string{"run", "--rm"}, c.args...), "busybox", "sh", "-c", who)...); out != c.want {
+			t.Errorf("%v: %s, want %s", c.args, out, c.want)
+		}
+	}
+	u.ok("run", "-d", "--name", "box", "-u", "nobody", "busybox", "sleep", "1000")
+	for want, args := range map[string][]string{"65534:65534:65534": {"box"}, "0:0:0": {"-u", "0", "box"}, "7:8:8": {"-u", "7:8", "box"}} {
+		if out := u.ok(append(append([]string{"exec"}, args...), "sh", "-c", who)...); out != want && out != want+" 10" {
+			t.Errorf("exec %v: %s, want %s", args, out, want)
+		}
+	}
+	u.ok("rm", "-f", "box")
+
+	u.write("context/Dockerfile", "FROM busybox\nUSER 1000:1000\nWORKDIR /home/app\nRUN [ $(id -u) = 1000 ] && touch done\n")
+	u.ok("build", "-t", "built", u.home+"/context")
+	if out := u.ok("run", "--rm", "built", "sh", "-c", who+"; ls; pwd"); out != "1000:1000:1000\ndone\n/home/app" {
+		t.Errorf("as built: %s", out)
+	}
+}

@@ -174,9 +174,6 @@ func (s *sessions) process(first *specs.Process, o *container.ExecOptions) (*spe
 			return nil, err
 		}
 		home = userHome
-		if err := s.maps.Check(user); err != nil {
-			return nil, err
-		}
 		proc.User = specs.User{UID: user.UID, GID: user.GID, AdditionalGids: user.AdditionalGIDs}
 	}
 	proc.Env = spec.MergeEnv(environment(p, home), o.Env...)

@@ -56,8 +56,10 @@ func New(o Options) (*specs.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.Maps.Check(o.User); err != nil {
-		return nil, err
+	if !o.Identities { // who answers for identities has the last word on the user
+		if err := o.Maps.Check(o.User); err != nil {
+			return nil, err
+		}
 	}
 	s := &specs.Spec{
 		Version:  specs.Version,
