@@ -70,7 +70,7 @@ func abilities() []ability {
 		{Row: Row{Name: "process namespaces", Needed: true, Remedy: "sysctl user.max_pid_namespaces=15000, and so for ipc, uts and mnt"}, try: func() error {
 			return unshare(unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWPID | unix.CLONE_NEWNS)
 		}},
-		{Row: Row{Name: "proc", Needed: true, Lost: "a container's own /proc", Remedy: uncovered}, try: func() error { return mountNew("proc") }},
+		{Row: Row{Name: "proc", Lost: "a container's own /proc", Instead: "the one around, with what covers it: containers see the processes around them", Remedy: uncovered}, less: true, try: func() error { return mountNew("proc") }},
 		{Row: Row{Name: "sys", Lost: "a container's own /sys", Instead: "the host's, read-only", Remedy: uncovered}, less: true, try: func() error {
 			if err := unshare(unix.CLONE_NEWNET); err != nil {
 				return err

@@ -3,6 +3,7 @@
 package hosts
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,8 +16,8 @@ import (
 
 // world is what all tests share.
 var world struct {
-	dir, bin string
-	lacking  error // why nothing can be tested here
+	dir, bin, busybox string
+	lacking           error // why nothing can be tested here
 }
 
 func TestMain(m *testing.M) {
@@ -40,8 +41,20 @@ func open() (err error) {
 	if world.dir, err = os.MkdirTemp("", "hosts"); err != nil {
 		return err
 	}
-	world.bin, err = testutil.Program(world.dir)
-	return err
+	if world.bin, err = testutil.Program(world.dir); err != nil {
+		return err
+	}
+	files, err := testutil.Busybox()
+	if errors.Is(err, testutil.ErrNoBusybox) {
+		world.lacking = err
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	world.busybox = filepath.Join(world.dir, "busybox.tar")
+	tar, err := testutil.Tar(files)
+	return errors.Join(err, os.WriteFile(world.busybox, tar, 0o644))
 }
 
 // host is a host of one test, with a home of its own.
@@ -54,12 +67,31 @@ type host struct {
 func newHost(t *testing.T) *host {
 	t.Helper()
 	testutil.Needs(t, world.lacking)
-	h := &host{t: t, home: filepath.Join(t.TempDir(), "home")}
+	dir, err := os.MkdirTemp(world.dir, "host")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &host{t: t, home: filepath.Join(dir, "home")}
 	if err := os.Mkdir(h.home, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	h.env = []string{"HOME=" + h.home, "PATH=" + os.Getenv("PATH"), "C=" + world.bin, "TMPDIR=" + filepath.Dir(h.home)}
+	// With a single id every file is the test's own, to be removed by it.
+	h.env = []string{"HOME=" + h.home, "PATH=" + os.Getenv("PATH"), "C=" + world.bin, "TAR=" + world.busybox, "TMPDIR=" + dir, "CORACLE_SINGLE_ID=1"}
+	t.Cleanup(func() {
+		if out, err := exec.Command("sh", "-c", `chmod -R u+rwX "$0" && rm -rf "$0"`, dir).CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
 	return h
+}
+
+// write makes a file below home.
+func (h *host) write(name, content string) {
+	h.t.Helper()
+	path := filepath.Join(h.home, name)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644)); err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 // run is a script that calls the program as $C.

@@ -176,20 +176,37 @@ func (r *rootfs) kernelFS(m specs.Mount, target string) error {
 	}
 	defer dir.Close()
 	err = r.newMount(m.Type, m.Source, m.Options, dir)
-	if m.Type == "sysfs" && errors.Is(err, unix.EPERM) {
-		// Refused where the network namespace is the host's, or where the
-		// host's own /sys is partly covered: then the host's, read-only.
-		sys, err := mount.ClonePath("/sys", true)
-		if err != nil {
-			return err
-		}
-		defer sys.Close()
-		return attachTree(sys, []string{"rbind", "ro", "nosuid", "nodev", "noexec"}, dir)
+	if !errors.Is(err, unix.EPERM) {
+		return err
 	}
-	if m.Type == "proc" && errors.Is(err, unix.EPERM) {
-		return &coveredError{err}
+	// What is there already is shown instead, with all that covers parts of it.
+	// sysfs is refused where the network namespace is the host's, and both are
+	// where the host's own is partly covered (mount_namespaces(7)), as inside
+	// another container.
+	if m.Type == "sysfs" {
+		return bindKernelFS("/sys", unix.SYSFS_MAGIC, []string{"rbind", "ro", "nosuid", "nodev", "noexec"}, dir)
 	}
-	return err
+	// The processes around have other numbers there than in this pid namespace, and
+	// are out of its reach: what needs more than to read asks for a capability in
+	// their user namespace (ptrace(2)).
+	if berr := bindKernelFS("/proc", unix.PROC_SUPER_MAGIC, []string{"rbind", "nosuid", "nodev", "noexec"}, dir); berr != nil {
+		return &coveredError{errors.Join(err, berr)}
+	}
+	return nil
+}
+
+// bindKernelFS attaches the host's own mount of a file system of the kernel.
+func bindKernelFS(path string, magic int64, options []string, dir *os.File) error {
+	tree, err := mount.ClonePath(path, true)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(tree.Fd()), &st); err != nil || int64(st.Type) != magic {
+		return fmt.Errorf("%s is something else", path)
+	}
+	return attachTree(tree, options, dir)
 }
 
 // cgroup shows the container's part of the cgroup2 tree; on a host without a
