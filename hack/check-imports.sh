@@ -9,7 +9,9 @@ order='
 0 coracle/internal/testutil
 7 coracle/internal/testutil/userns
 0 coracle/pkg/trace
+0 coracle/pkg/cancel
 0 coracle/pkg/clouds
+0 coracle/pkg/descriptor
 0 coracle/pkg/inroot
 0 coracle/pkg/mount
 0 coracle/pkg/wire

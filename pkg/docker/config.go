@@ -17,6 +17,7 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/network"
 	"coracle/pkg/oci/spec"
+	"coracle/pkg/state"
 )
 
 // Runtime is the name of the one runtime.
@@ -167,7 +168,7 @@ func readOnlyWord(m container.Mount) []string {
 
 // isAnonymous reports whether a volume has the name of one that nobody named.
 func isAnonymous(name string) bool {
-	return name == "" || len(name) == 64 && !strings.ContainsFunc(name, func(r rune) bool { return !strings.ContainsRune("0123456789abcdef", r) })
+	return name == "" || state.IsID(name)
 }
 
 // askedPorts are the ports that were asked for: what publishing all of them has

@@ -5,7 +5,6 @@ package dockerfile
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"path"
 	"strings"
 
+	"coracle/pkg/cancel"
 	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/oci"
 )
@@ -38,9 +38,9 @@ func (b *sources) readSource() ([]byte, error) {
 	case b.o.Source == nil:
 		f, err = os.OpenFile(b.o.Dockerfile, files.OpenFlags, 0)
 	case b.o.ContextDir != "":
-		return files.ReadLimited(&canceledReader{b.Ctx, b.o.Source})
+		return files.ReadLimited(cancel.WaitingReader(b.Ctx, b.o.Source))
 	default:
-		in := bufio.NewReader(&canceledReader{b.Ctx, b.o.Source})
+		in := bufio.NewReader(cancel.WaitingReader(b.Ctx, b.o.Source))
 		if !startsArchive(in) {
 			return files.ReadLimited(in)
 		}
@@ -138,32 +138,6 @@ func (b *sources) spool(in io.Reader) (*files.Tree, error) {
 		return nil, err
 	}
 	return t, nil
-}
-
-// canceledReader ends when the build is canceled, also while it waits for what
-// never comes.
-type canceledReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *canceledReader) Read(p []byte) (int, error) {
-	type result struct {
-		data []byte
-		err  error
-	}
-	done := make(chan result, 1)
-	buf := make([]byte, len(p)) // p is the caller's again when we are canceled
-	go func() {
-		n, err := c.r.Read(buf)
-		done <- result{buf[:n], err}
-	}()
-	select {
-	case <-c.ctx.Done():
-		return 0, c.ctx.Err()
-	case got := <-done:
-		return copy(p, got.data), got.err
-	}
 }
 
 // shownFile is what a Dockerfile is called in messages.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"unsafe"
 
+	"coracle/pkg/descriptor"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -35,12 +37,9 @@ type response struct {
 // listener.
 func (k *Keeper) Serve(listener *os.File) error {
 	defer listener.Close()
-	if err := unix.SetNonblock(int(listener.Fd()), true); err != nil {
-		return os.NewSyscallError("fcntl", err)
-	}
-	file := os.NewFile(uintptr(dup(listener)), "seccomp listener")
-	if file == nil {
-		return errors.New("duplicate seccomp listener")
+	file, err := descriptor.Pollable(listener)
+	if err != nil {
+		return fmt.Errorf("serve seccomp listener: %w", err)
 	}
 	defer file.Close()
 	conn, err := file.SyscallConn()
@@ -65,16 +64,6 @@ func (k *Keeper) Serve(listener *os.File) error {
 		}
 		k.respond(conn, req)
 	}
-}
-
-// dup duplicates a file for the runtime's poller, which takes a descriptor only
-// when it is new to it.
-func dup(f *os.File) int {
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return -1
-	}
-	return fd
 }
 
 var errGone = errors.New("no process has the filter any more")

@@ -69,23 +69,52 @@ func Current() (Maps, error) { return readMaps("/proc/self") }
 // Of reads the maps of the user namespace that a process is in.
 func Of(pid int) (Maps, error) { return readMaps("/proc/" + strconv.Itoa(pid)) }
 
-func readMaps(proc string) (Maps, error) {
-	var m Maps
-	for _, f := range []struct {
-		path string
-		to   *[]Map
-	}{{proc + "/uid_map", &m.UID}, {proc + "/gid_map", &m.GID}} {
-		data, err := os.ReadFile(f.path)
-		if err != nil {
-			return Maps{}, fmt.Errorf("read id maps: %w", err)
-		}
-		for line := range strings.Lines(string(data)) {
-			var im Map
-			if _, err := fmt.Sscan(line, &im.ContainerID, &im.HostID, &im.Size); err != nil {
-				return Maps{}, fmt.Errorf("read id maps: %w", err)
-			}
-			*f.to = append(*f.to, im)
-		}
+func readMaps(proc string) (m Maps, err error) {
+	if m.UID, err = readMap(proc + "/uid_map"); err == nil {
+		m.GID, err = readMap(proc + "/gid_map")
+	}
+	if err != nil {
+		return Maps{}, err
 	}
 	return m, nil
+}
+
+// readMap reads one file: a line is the first id inside, the first outside, and
+// their number.
+func readMap(path string) (list []Map, err error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read id maps: %w", err)
+	}
+	for line := range strings.Lines(string(data)) {
+		var m Map
+		if _, err := fmt.Sscan(line, &m.ContainerID, &m.HostID, &m.Size); err != nil {
+			return nil, fmt.Errorf("read id maps: %w", err)
+		}
+		list = append(list, m)
+	}
+	return list, nil
+}
+
+// HostUID is the effective user of this process as the namespace around knows it:
+// inside a user namespace of ours, where the caller is 0, still the caller.
+// Without /proc it is the user as this process knows it.
+func HostUID() int {
+	uid := os.Geteuid()
+	list, err := readMap("/proc/self/uid_map")
+	if err != nil {
+		return uid
+	}
+	return outside(list, uid)
+}
+
+// outside is what an id is called outside of the namespace; one that is not in
+// the map is itself.
+func outside(list []Map, id int) int {
+	for _, m := range list {
+		if id >= m.ContainerID && id-m.ContainerID < m.Size {
+			return m.HostID + id - m.ContainerID
+		}
+	}
+	return id
 }

@@ -37,28 +37,12 @@ func (m Maps) Remedy() string {
 func usermod() string {
 	from := freeSubIDs("/etc/subuid", "/etc/subgid", "/etc/passwd", "/etc/group")
 	ids := strconv.Itoa(from) + "-" + strconv.Itoa(from+subIDCount-1)
-	uid := callerUID()
+	uid := HostUID()
 	name := "$(id -nu " + strconv.Itoa(uid) + ")"
 	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
 		name = u.Username
 	}
 	return "usermod --add-subuids " + ids + " --add-subgids " + ids + " " + name
-}
-
-// callerUID is the user as the host knows it: this process may be 0 of a user
-// namespace of ours.
-func callerUID() int {
-	uid := os.Geteuid()
-	maps, err := Current()
-	if err != nil {
-		return uid
-	}
-	for _, m := range maps.UID {
-		if uid >= m.ContainerID && uid-m.ContainerID < m.Size {
-			return m.HostID + uid - m.ContainerID
-		}
-	}
-	return uid
 }
 
 // The defaults of login.defs(5): the least subordinate id, and how many a user

@@ -201,6 +201,7 @@ func (f *forked) prepare(joins []join, flags uintptr, files []*os.File, pipe *os
 		if file == nil {
 			continue
 		}
+		// Fd, and not package descriptor: the stage's files are to block.
 		if f.fds[i], err = unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, copiesFD); err != nil {
 			return os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
 		}

@@ -13,6 +13,8 @@ import (
 	"path"
 	"strings"
 
+	"coracle/pkg/cancel"
+
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -74,7 +76,7 @@ func plainTar(in *os.File) bool {
 }
 
 func spool(ctx context.Context, to *os.File, in io.Reader) error {
-	plain, err := Decompress(contextReader{ctx, in})
+	plain, err := Decompress(cancel.Reader(ctx, in))
 	if err != nil {
 		return err
 	}

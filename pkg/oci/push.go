@@ -18,6 +18,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"coracle/pkg/cancel"
 	"coracle/pkg/oci/registry"
 	"coracle/pkg/overlay"
 )
@@ -227,7 +228,7 @@ func compress(ctx context.Context, st *overlay.Store, id overlay.LayerID, w io.W
 	sum := digest.SHA256.Digester()
 	var size counter
 	zw := pgzip.NewWriter(io.MultiWriter(w, sum.Hash(), &size))
-	if _, err = io.Copy(zw, contextReader{ctx, tar}); err == nil {
+	if _, err = io.Copy(zw, cancel.Reader(ctx, tar)); err == nil {
 		err = zw.Close()
 	}
 	if err != nil {
@@ -235,18 +236,6 @@ func compress(ctx context.Context, st *overlay.Store, id overlay.LayerID, w io.W
 	}
 	desc.Digest, desc.Size = sum.Digest(), size.n.Load()
 	return desc, nil
-}
-
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }
 
 // manifest is the manifest that the image was pulled with, if it describes

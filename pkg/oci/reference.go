@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"coracle/pkg/overlay"
+	"coracle/pkg/state"
 )
 
 // ErrInvalidReference is what every malformed name is, in Docker's words.
@@ -171,7 +172,7 @@ func Lookup(ix *overlay.Index, arg string) (img overlay.Image, name string, err 
 			return img, ref.Name(), nil
 		}
 	}
-	if id != "" && strings.Trim(id, "0123456789abcdef") == "" && len(id) <= 64 {
+	if state.IsHex(id) && len(id) <= 64 {
 		var found []overlay.Image
 		for _, img := range ix.Images {
 			if strings.HasPrefix(img.ID, id) {

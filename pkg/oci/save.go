@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"coracle/pkg/cancel"
 	"coracle/pkg/overlay"
 )
 
@@ -176,7 +177,7 @@ func (s *saver) file(name string, size int64, r io.Reader) error {
 	if err := s.tar.WriteHeader(h); err != nil {
 		return err
 	}
-	n, err := io.Copy(s.tar, contextReader{s.ctx, r})
+	n, err := io.Copy(s.tar, cancel.Reader(s.ctx, r))
 	if err == nil && n != size {
 		err = fmt.Errorf("%s: %d bytes instead of %d", name, n, size)
 	}

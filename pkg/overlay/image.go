@@ -380,7 +380,7 @@ func (s *Store) stack(d *Details, top LayerID) error {
 // LoadImage reads the details of one image; it needs no user namespace.
 func LoadImage(d state.Dirs, id string) (Details, error) {
 	var det Details
-	if !isID(id) {
+	if !state.IsID(id) {
 		return det, fmt.Errorf("load image %q: not an ID", id)
 	}
 	if err := state.ReadJSON(d.ImageDetails(id), &det); err != nil {

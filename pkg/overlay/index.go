@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
 
 	"coracle/pkg/state"
@@ -69,10 +68,8 @@ func ReadIndex(d state.Dirs) (*Index, error) {
 // sound reports whether the images have IDs: what else may be in the index, its
 // readers take from there.
 func (ix *Index) sound() bool {
-	return !slices.ContainsFunc(ix.Images, func(img Image) bool { return !isID(img.ID) })
+	return !slices.ContainsFunc(ix.Images, func(img Image) bool { return !state.IsID(img.ID) })
 }
-
-func isID(s string) bool { return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == "" }
 
 // Reindex writes the index again.
 func (s *Store) Reindex(ctx context.Context) error {

@@ -115,7 +115,7 @@ func described(d state.Dirs) []string {
 	}
 	var ids []string
 	for _, e := range entries {
-		if id, ok := strings.CutSuffix(e.Name(), ".json"); ok && isID(id) {
+		if id, ok := strings.CutSuffix(e.Name(), ".json"); ok && state.IsID(id) {
 			ids = append(ids, id)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 
+	"coracle/pkg/descriptor"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -33,7 +35,7 @@ func (o *outerPorts) dial(inner, dst netip.AddrPort) (*net.UDPConn, *outerPort, 
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if p := o.list[inner]; p != nil {
-		d := net.Dialer{LocalAddr: &net.UDPAddr{Port: int(p.port)}, Control: func(_, _ string, raw syscall.RawConn) error { return share(raw) }}
+		d := net.Dialer{LocalAddr: &net.UDPAddr{Port: int(p.port)}, Control: func(_, _ string, raw syscall.RawConn) error { return descriptor.ControlRaw(raw, share) }}
 		if c, err := d.DialContext(context.Background(), "udp", dst.String()); err == nil {
 			p.users++
 			return c.(*net.UDPConn), p, nil
@@ -46,7 +48,7 @@ func (o *outerPorts) dial(inner, dst netip.AddrPort) (*net.UDPConn, *outerPort, 
 	}
 	// Shared from now on, and not before: the kernel would take a port that
 	// another container of this user shares for a free one.
-	if raw, err := c.SyscallConn(); err != nil || share(raw) != nil {
+	if descriptor.Control(c, share) != nil {
 		return c, nil, nil
 	}
 	if o.list == nil {
@@ -71,9 +73,4 @@ func (o *outerPorts) leave(p *outerPort) {
 
 // share lets other sockets of this user have the same port (socket(7),
 // SO_REUSEPORT). Each is connected, and so gets what its own peer sends.
-func share(raw syscall.RawConn) (err error) {
-	if cerr := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) }); cerr != nil {
-		return cerr
-	}
-	return err
-}
+func share(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) }

@@ -8,6 +8,8 @@ import (
 	"net"
 	"sync/atomic"
 
+	"coracle/pkg/descriptor"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -38,18 +40,17 @@ func (c *hostConn) Read(p []byte) (int, error) {
 // connection is closed by a reset alone.
 func (c *hostConn) end() error {
 	const closed = 7 // TCP_CLOSE
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var info *unix.TCPInfo
-	if err := raw.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) }); err != nil {
-		return err
-	}
-	if err == nil && info.State == closed && !c.shut.Load() {
+	var state uint8
+	err := descriptor.Control(c, func(fd int) error {
+		if info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			state = info.State
+		}
+		return nil
+	})
+	if err == nil && state == closed && !c.shut.Load() {
 		return unix.ECONNRESET
 	}
-	return nil
+	return err
 }
 
 // cut resets connections. All of them are to be reset before one is closed:

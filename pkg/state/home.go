@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"coracle/pkg/ids"
 )
 
 // Home is the caller's home directory: $HOME, or what /etc/passwd says where
@@ -18,7 +20,7 @@ func Home() (string, error) {
 	if home := os.Getenv("HOME"); filepath.IsAbs(home) && home != "/" && !foreign(home) {
 		return home, nil
 	}
-	u, err := user.LookupId(strconv.Itoa(hostUID()))
+	u, err := user.LookupId(strconv.Itoa(ids.HostUID()))
 	if err != nil || !filepath.IsAbs(u.HomeDir) || u.HomeDir == "/" {
 		return "", errors.New("no home directory")
 	}
@@ -35,7 +37,7 @@ func SettleHome() {
 // foreign reports whether the caller is root and dir, or what it would be made
 // in, somebody else's.
 func foreign(dir string) bool {
-	if os.Geteuid() != 0 || hostUID() != 0 {
+	if os.Geteuid() != 0 || ids.HostUID() != 0 {
 		return false
 	}
 	for {

@@ -7,8 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
+
+	"coracle/pkg/ids"
 )
 
 // Dirs names the two directories everything lives under. Root survives a
@@ -77,31 +78,13 @@ func runBelow(tmp, name string) (string, error) {
 	if x := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(x) && private(x) == nil {
 		return makePrivate(filepath.Join(x, "coracle"), name)
 	}
-	return makePrivate(filepath.Join(tmp, "coracle-"+strconv.Itoa(hostUID())), name)
+	return makePrivate(filepath.Join(tmp, "coracle-"+strconv.Itoa(ids.HostUID())), name)
 }
 
 // OCI is the state directory of coracle oci. It depends on nothing but
 // $XDG_RUNTIME_DIR and the user: engines call a runtime with that variable and
 // no other.
 func OCI() (string, error) { return runBelow("/tmp", "oci") }
-
-// hostUID is the user as the host knows it, who is 0 inside our user
-// namespaces: both must find the same directory. A line of uid_map is the first
-// id inside, the first outside, and their number (user_namespaces(7)).
-func hostUID() int {
-	uid := os.Geteuid()
-	data, err := os.ReadFile("/proc/self/uid_map")
-	if err != nil {
-		return uid
-	}
-	for line := range strings.Lines(string(data)) {
-		var inside, outside, count int
-		if _, err := fmt.Sscan(line, &inside, &outside, &count); err == nil && uid >= inside && uid-inside < count {
-			return outside + uid - inside
-		}
-	}
-	return uid
-}
 
 func makePrivate(base, name string) (string, error) {
 	for _, dir := range []string{base, filepath.Join(base, name)} {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+
+	"coracle/pkg/ids"
 )
 
 // untrustedError is a directory that is not the caller's alone.
@@ -44,8 +46,8 @@ func private(dir string) error {
 // notOurs names both users by the numbers that the host has for them: inside a
 // user namespace the caller is 0, and strangers are nobody.
 func notOurs(st *syscall.Stat_t) string {
-	if hostUID() != os.Geteuid() {
-		return fmt.Sprintf("belongs to another user than uid %d", hostUID())
+	if ids.HostUID() != os.Geteuid() {
+		return fmt.Sprintf("belongs to another user than uid %d", ids.HostUID())
 	}
 	return fmt.Sprintf("belongs to uid %d, not to uid %d", st.Uid, os.Geteuid())
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/descriptor"
 	"coracle/pkg/ns"
 	"coracle/pkg/wire"
 )
@@ -96,10 +97,10 @@ func named(files []*os.File, names []string) ([]*os.File, error) {
 	}
 	var list []*os.File
 	for i, f := range files {
-		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, socket)
+		fd, err := descriptor.Dup(f, socket)
 		if err != nil {
 			wire.CloseFiles(list)
-			return nil, os.NewSyscallError("dup", err)
+			return nil, err
 		}
 		list = append(list, os.NewFile(uintptr(fd), names[i]))
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"coracle/pkg/cli/streams"
+	"coracle/pkg/descriptor"
 
 	"coracle/pkg/cli/command"
 
@@ -153,10 +154,11 @@ func drainNow(tty bool, es *container.ExecSession, out *streams.Copies) {
 			// work queue, where TIOCINQ does not count them: poll waits for that
 			// (n_tty_poll, tty_buffer_flush_work).
 			left := false
-			streams.Control(f, func(fd int) {
+			_ = descriptor.Control(f, func(fd int) error {
 				ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 				n, err := unix.Poll(ready, 0)
 				left = err == nil && n > 0 && ready[0].Revents&unix.POLLIN != 0
+				return err
 			})
 			if !left || len(out.Lost) > 0 {
 				break

@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 
+	"coracle/pkg/descriptor"
+
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
@@ -21,16 +23,9 @@ func MakeRaw(f *os.File) (restore func()) {
 	return func() { once.Do(func() { _ = term.Restore(int(f.Fd()), old) }) }
 }
 
+// Resize gives the terminal behind pty, a master, the window of the terminal from.
 func Resize(from, pty *os.File) {
 	if ws, err := unix.IoctlGetWinsize(int(from.Fd()), unix.TIOCGWINSZ); err == nil {
-		Control(pty, func(fd int) { _ = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, ws) })
-	}
-}
-
-// Control calls do with the descriptor of f. Unlike f.Fd it leaves f in the
-// mode it is in, so that deadlines go on working.
-func Control(f *os.File, do func(fd int)) {
-	if raw, err := f.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { do(int(fd)) })
+		_ = descriptor.Control(pty, func(fd int) error { return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, ws) })
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/container"
+	"coracle/pkg/descriptor"
 )
 
 // operation answers one request. The files that came with it are its own to close.
@@ -44,14 +45,11 @@ func (s *server) serve() {
 // user namespace. The directory's mode says the same; this holds even if
 // somebody changes it.
 func sameUser(c *net.UnixConn) bool {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return false
-	}
 	ok := false
-	err = raw.Control(func(fd uintptr) {
-		cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	err := descriptor.Control(c, func(fd int) error {
+		cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 		ok = err == nil && cred.Uid == 0
+		return err
 	})
 	return err == nil && ok
 }

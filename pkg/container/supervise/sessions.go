@@ -16,6 +16,7 @@ import (
 
 	"coracle/pkg/box"
 	"coracle/pkg/container"
+	"coracle/pkg/descriptor"
 	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci/spec"
@@ -50,7 +51,7 @@ func (s *sessions) exec(conn *container.Conn, o *container.ExecOptions) {
 	if err = s.first.unlessEnded(init, err); err != nil {
 		var se *container.StartError
 		if !errors.As(err, &se) {
-			se = container.NewStartError(126, err)
+			se = container.NewStartError(box.NotExecutable, err)
 		}
 		_ = conn.Send(container.Reply{Event: container.EventError, Code: se.Code, Error: se.Message, Hint: se.Hint()})
 		return
@@ -93,16 +94,10 @@ func (s *sessions) listen(conn *container.Conn, p *ns.Init, id map[string]string
 // discard reads a terminal that its client has left, so that who writes to it
 // goes on. The client may have made the description that we share non-blocking.
 func discard(console *os.File) {
-	raw, err := console.SyscallConn()
+	f, err := descriptor.Pollable(console) // and so Go waits for it without a thread
 	if err != nil {
 		return
 	}
-	own := -1
-	if err := raw.Control(func(fd uintptr) { own, _ = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 3) }); err != nil || own < 0 {
-		return
-	}
-	_ = unix.SetNonblock(own, true) // and so Go waits for it without a thread
-	f := os.NewFile(uintptr(own), "console")
 	defer f.Close()
 	_, _ = io.Copy(io.Discard, f) // EIO is its end
 }
@@ -161,7 +156,7 @@ func (s *sessions) process(first *specs.Process, o *container.ExecOptions) (*spe
 	proc.NoNewPrivileges = proc.NoNewPrivileges || o.NoNewPrivs
 	if o.Cwd != "" {
 		if !strings.HasPrefix(o.Cwd, "/") {
-			return nil, container.NewStartError(126, fmt.Errorf("Cwd must be an absolute path"))
+			return nil, container.NewStartError(box.NotExecutable, fmt.Errorf("Cwd must be an absolute path"))
 		}
 		proc.Cwd = o.Cwd
 	}

@@ -46,7 +46,7 @@ func (s *supervisor) start() error {
 // release lets the process run.
 func (s *supervisor) release() error {
 	if err := s.bounds.apply(); err != nil {
-		return container.NewStartError(125, err)
+		return container.NewStartError(box.NotStarted, err)
 	}
 	init, _ := s.first.process()
 	if err := init.Exec(); err != nil {

@@ -75,16 +75,3 @@ func copyRange(ctx context.Context, to, from *os.File, at, size int64) error {
 	}
 	return nil
 }
-
-// canceledReader ends when it is told to.
-type canceledReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *canceledReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
-}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"coracle/pkg/cancel"
 	"coracle/pkg/state"
 	"coracle/pkg/xattr"
 )
@@ -145,7 +146,7 @@ func readSum(ctx context.Context, t *Tree, it item) (string, fileSum, error) {
 		return "", fileSum{}, err
 	}
 	h := sha256.New()
-	if _, err := io.Copy(h, &canceledReader{ctx, f}); err != nil {
+	if _, err := io.Copy(h, cancel.Reader(ctx, f)); err != nil {
 		return "", fileSum{}, err
 	}
 	attrs, err := xattr.ReadFile(f)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
+	"coracle/pkg/descriptor"
 	"coracle/pkg/slirp/relay"
 )
 
@@ -37,14 +38,7 @@ func (k *Carrier) Establish(conn *net.TCPConn, local, remote netip.AddrPort, r H
 	if err != nil {
 		return err
 	}
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	host := -1
-	if cerr := raw.Control(func(fd uintptr) { host, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) }); cerr != nil {
-		err = cerr
-	}
+	host, err := descriptor.Dup(conn, 0)
 	if err != nil {
 		return err
 	}

@@ -3,13 +3,14 @@
 package publish
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
 	"strconv"
+
+	"coracle/pkg/descriptor"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,7 +63,7 @@ func openInherited(f *os.File) *inherited {
 	}
 	h.addr = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 	var only int
-	_ = control(f, func(fd int) error {
+	_ = descriptor.Control(f, func(fd int) error {
 		only, _ = unix.GetsockoptInt(fd, unix.SOL_IPV6, unix.IPV6_V6ONLY)
 		return nil
 	})
@@ -73,21 +74,11 @@ func openInherited(f *os.File) *inherited {
 // listens reports whether listen(2) was called.
 func listens(f *os.File) bool {
 	var yes int
-	_ = control(f, func(fd int) error {
+	_ = descriptor.Control(f, func(fd int) error {
 		yes, _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
 		return nil
 	})
 	return yes != 0
-}
-
-// control calls f with the descriptor. File.Fd would make it blocking.
-func control(file *os.File, f func(fd int) error) error {
-	raw, err := file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var ferr error
-	return errors.Join(raw.Control(func(fd uintptr) { ferr = f(int(fd)) }), ferr)
 }
 
 // serve takes an inherited socket over.

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/descriptor"
 	"coracle/pkg/slirp/sockaddr"
 )
 
@@ -83,12 +84,9 @@ func (d *Ports) serveUDP(c *net.UDPConn, containerPort uint16) *udpPort {
 	p := &udpPort{conn: c, server: server}
 	// Which of the host's addresses a datagram was for: the answer has to come
 	// from there (ip(7), ipv6(7)).
-	if raw, err := c.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) {
-			_ = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_PKTINFO, 1)
-			_ = unix.SetsockoptInt(int(fd), unix.SOL_IPV6, unix.IPV6_RECVPKTINFO, 1)
-		})
-	}
+	_ = descriptor.Control(c, func(fd int) error {
+		return errors.Join(unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_PKTINFO, 1), unix.SetsockoptInt(fd, unix.SOL_IPV6, unix.IPV6_RECVPKTINFO, 1))
+	})
 	_ = c.SetReadBuffer(4 << 20)
 	d.links.Go(p.inbound)
 	return p

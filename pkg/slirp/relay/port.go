@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync/atomic"
 
+	"coracle/pkg/descriptor"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -48,19 +50,11 @@ type Port struct {
 // Listen takes a listener over.
 func Listen(l *net.TCPListener, loops []*Loop, s *Server) (*Port, error) {
 	defer l.Close()
-	raw, err := l.SyscallConn()
+	fd, err := descriptor.Dup(l, 0)
 	if err != nil {
 		return nil, err
 	}
-	p := &Port{loops: loops, server: s}
-	if cerr := raw.Control(func(fd uintptr) {
-		p.fd, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
-	}); cerr != nil {
-		err = cerr
-	}
-	if err != nil {
-		return nil, os.NewSyscallError("fcntl", err)
-	}
+	p := &Port{fd: fd, loops: loops, server: s}
 	// Connections inherit these: a visitor who is gone without a word is noticed.
 	const silence = 15 // seconds
 	for _, o := range [][3]int{
