@@ -9,21 +9,17 @@ import (
 	"os"
 	"os/signal"
 
-	"coracle/pkg/cli/imagecmd"
-
-	"coracle/pkg/cli/buildcmd"
-	"coracle/pkg/cli/containercmd"
-	"coracle/pkg/cli/networkcmd"
-	"coracle/pkg/cli/ocicmd"
-	"coracle/pkg/cli/volumecmd"
-
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/cli/buildcmd"
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/containercmd"
+	"coracle/pkg/cli/flags"
+	"coracle/pkg/cli/imagecmd"
+	"coracle/pkg/cli/networkcmd"
+	"coracle/pkg/cli/ocicmd"
+	"coracle/pkg/cli/volumecmd"
 	"coracle/pkg/ns"
 	"coracle/pkg/state"
 	"coracle/pkg/trace"
@@ -148,7 +144,7 @@ func hideHelp(cmds []*cli.Command) {
 // hiddenCommands are what coracle asks of itself.
 func hiddenCommands(e *command.Env) []*cli.Command {
 	return []*cli.Command{
-		ocicmd.OciCommand(e), completeCommand(e),
+		ocicmd.Command(e), completeCommand(e),
 		{Name: "__commands", Hidden: true, Flags: []cli.Flag{flags.Bool("options", nil, "")}, Action: func(c *cli.Context) error {
 			commandTable(e, c.Bool("options"))
 			return nil

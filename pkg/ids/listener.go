@@ -8,9 +8,9 @@ import (
 	"os"
 	"unsafe"
 
-	"coracle/pkg/descriptor"
-
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/descriptor"
 )
 
 // request is struct seccomp_notif of linux/seccomp.h.

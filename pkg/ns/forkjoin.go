@@ -11,10 +11,10 @@ import (
 	"syscall"
 	"unsafe"
 
-	"coracle/pkg/ids"
-
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/ids"
 )
 
 // Find returns the first process of a container that another process started,

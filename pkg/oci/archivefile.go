@@ -13,10 +13,10 @@ import (
 	"path"
 	"strings"
 
-	"coracle/pkg/cancel"
-
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"coracle/pkg/cancel"
 )
 
 // archiveFile is an image archive on disk and where its members are in it.

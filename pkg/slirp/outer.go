@@ -9,9 +9,9 @@ import (
 	"sync"
 	"syscall"
 
-	"coracle/pkg/descriptor"
-
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/descriptor"
 )
 
 // outerPorts give the UDP conversations of one port of the container one port of

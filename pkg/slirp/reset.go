@@ -8,9 +8,9 @@ import (
 	"net"
 	"sync/atomic"
 
-	"coracle/pkg/descriptor"
-
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/descriptor"
 )
 
 // hostConn is a connection of the host that knows a reset from an end. The

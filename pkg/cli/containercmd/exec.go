@@ -9,18 +9,15 @@ import (
 	"os/signal"
 	"time"
 
-	"coracle/pkg/cli/streams"
-	"coracle/pkg/descriptor"
-
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-	"coracle/pkg/docker"
-
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
+	"coracle/pkg/cli/streams"
 	"coracle/pkg/container"
+	"coracle/pkg/descriptor"
+	"coracle/pkg/docker"
 )
 
 func ExecCommand(e *command.Env) *cli.Command {

@@ -6,10 +6,10 @@ import (
 	"os"
 	"sync"
 
-	"coracle/pkg/descriptor"
-
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
+
+	"coracle/pkg/descriptor"
 )
 
 // MakeRaw lets every key through to the container's terminal, and returns what

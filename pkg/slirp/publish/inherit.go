@@ -10,9 +10,9 @@ import (
 	"os"
 	"strconv"
 
-	"coracle/pkg/descriptor"
-
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/descriptor"
 )
 
 // inherited is a socket that somebody else has bound, a service manager for

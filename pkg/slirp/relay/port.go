@@ -8,9 +8,9 @@ import (
 	"os"
 	"sync/atomic"
 
-	"coracle/pkg/descriptor"
-
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/descriptor"
 )
 
 // Target is the container's address on a network.

@@ -7,24 +7,20 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"text/tabwriter"
 	"time"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/bundle"
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/state"
 )
 
-// OciCommand is coracle as an OCI runtime; see package bundle. Errors are one
+// Command is coracle as an OCI runtime; see package bundle. Errors are one
 // line, and one record of the log that an engine asks for.
-func OciCommand(e *command.Env) *cli.Command {
-	o := &ociCommands{e}
+func Command(e *command.Env) *cli.Command {
+	o := &runtime{e}
 	act := func(f func(*cli.Context, *bundle.Store) error) cli.ActionFunc {
 		return func(c *cli.Context) error {
 			s, err := o.store(c)
@@ -67,7 +63,7 @@ func OciCommand(e *command.Env) *cli.Command {
 			{Name: "run", ArgsUsage: "ID", Usage: "Create, start, wait for and delete a container", Flags: append([]cli.Flag{
 				flags.Bool("detach", flags.Short("d"), "Do not wait"),
 			}, create...), Action: act(o.run)},
-			{Name: "exec", ArgsUsage: "ID COMMAND [ARG...]", Usage: "Run another process in a container", Flags: ociExecFlags(), Action: act(o.exec)},
+			{Name: "exec", ArgsUsage: "ID COMMAND [ARG...]", Usage: "Run another process in a container", Flags: execFlags(), Action: act(o.exec)},
 			{Name: "spec", Usage: "Write a config.json", Flags: []cli.Flag{
 				flags.Text("bundle", flags.Short("b"), "Directory of the bundle"),
 				flags.Bool("rootless", nil, "Accepted; it always is"),
@@ -81,13 +77,14 @@ func OciCommand(e *command.Env) *cli.Command {
 	}
 }
 
-type ociCommands struct{ *command.Env }
+// runtime is what an engine calls: one method a verb, of the command line of runc.
+type runtime struct{ *command.Env }
 
-func (o *ociCommands) store(c *cli.Context) (*bundle.Store, error) {
+func (o *runtime) store(c *cli.Context) (*bundle.Store, error) {
 	if n := c.String("preserve-fds"); n != "" && n != "0" {
 		return nil, fmt.Errorf("--preserve-fds %s: not supported", n)
 	}
-	root := ociFlag(c, "root")
+	root := globalFlag(c, "root")
 	if root == "" {
 		var err error
 		if root, err = state.OCI(); err != nil {
@@ -97,9 +94,9 @@ func (o *ociCommands) store(c *cli.Context) (*bundle.Store, error) {
 	return bundle.Open(root, func(message string) { o.log(c, "warning", message) })
 }
 
-// ociFlag is the value of a flag of oci itself: the program has some of the
+// globalFlag is the value of a flag of oci itself: the program has some of the
 // same names.
-func ociFlag(c *cli.Context, name string) string {
+func globalFlag(c *cli.Context, name string) string {
 	for _, l := range c.Lineage() {
 		if l.Command != nil && l.Command.Name == "oci" {
 			return l.String(name)
@@ -110,8 +107,8 @@ func ociFlag(c *cli.Context, name string) string {
 
 // log tells something to the engine's log, or to the caller without one: its
 // standard error may be the container's.
-func (o *ociCommands) log(c *cli.Context, level, message string) {
-	path := ociFlag(c, "log")
+func (o *runtime) log(c *cli.Context, level, message string) {
+	path := globalFlag(c, "log")
 	if path == "" {
 		if level == "warning" {
 			fmt.Fprintln(o.Stderr, "Warning: "+message)
@@ -124,7 +121,7 @@ func (o *ociCommands) log(c *cli.Context, level, message string) {
 	}
 	defer f.Close()
 	now := time.Now().UTC().Format(time.RFC3339Nano)
-	if ociFlag(c, "log-format") != "json" {
+	if globalFlag(c, "log-format") != "json" {
 		fmt.Fprintf(f, "time=%q level=%s msg=%q\n", now, level, message)
 		return
 	}
@@ -132,7 +129,7 @@ func (o *ociCommands) log(c *cli.Context, level, message string) {
 }
 
 // told leaves a word about err in the log.
-func (o *ociCommands) told(c *cli.Context, err error) error {
+func (o *runtime) told(c *cli.Context, err error) error {
 	var code *command.ExitError
 	if err != nil && !errors.As(err, &code) {
 		o.log(c, "error", err.Error())
@@ -141,114 +138,18 @@ func (o *ociCommands) told(c *cli.Context, err error) error {
 }
 
 // id is the only argument.
-func (o *ociCommands) id(c *cli.Context) (string, error) {
+func (o *runtime) id(c *cli.Context) (string, error) {
 	if c.NArg() != 1 {
 		return "", fmt.Errorf("%s: one container id is needed", c.Command.Name)
 	}
 	return c.Args().First(), nil
 }
 
-func (o *ociCommands) start(c *cli.Context, s *bundle.Store) error {
-	id, err := o.id(c)
-	if err != nil {
-		return err
-	}
-	return s.Start(id)
-}
-
-func (o *ociCommands) state(c *cli.Context, s *bundle.Store) error {
-	id, err := o.id(c)
-	if err != nil {
-		return err
-	}
-	ctr, err := s.Get(id)
-	if err != nil {
-		return err
-	}
-	return o.printJSON(ctr.State())
-}
-
-func (o *ociCommands) printJSON(v any) error {
+func (o *runtime) printJSON(v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(o.Stdout.File, string(data))
 	return err
-}
-
-func (o *ociCommands) kill(c *cli.Context, s *bundle.Store) error {
-	if c.NArg() < 1 || c.NArg() > 2 {
-		return errors.New("kill: a container id and a signal are needed")
-	}
-	name := "TERM"
-	if c.NArg() == 2 {
-		name = c.Args().Get(1)
-	}
-	sig, err := bundle.ParseSignal(name)
-	if err != nil {
-		return err
-	}
-	return s.Kill(c.Args().First(), sig)
-}
-
-func (o *ociCommands) delete(c *cli.Context, s *bundle.Store) error {
-	id, err := o.id(c)
-	if err != nil {
-		return err
-	}
-	return s.Delete(id, c.Bool("force"))
-}
-
-func (o *ociCommands) spec(c *cli.Context, _ *bundle.Store) error {
-	dir := c.String("bundle")
-	if dir == "" {
-		dir = "."
-	}
-	return bundle.WriteDefault(dir)
-}
-
-func (o *ociCommands) features(*cli.Context, *bundle.Store) error {
-	f, err := bundle.Features()
-	if err != nil {
-		return err
-	}
-	return o.printJSON(f)
-}
-
-// ociLine is a container as list --format json shows it.
-type ociLine struct {
-	specs.State
-	Rootfs  string    `json:"rootfs"`
-	Created time.Time `json:"created"`
-}
-
-func (o *ociCommands) list(c *cli.Context, s *bundle.Store) error {
-	format := c.String("format")
-	if format != "" && format != "table" && format != "json" {
-		return fmt.Errorf("list: format %q is not known: table or json", format)
-	}
-	all, err := s.List()
-	if err != nil {
-		return err
-	}
-	lines := make([]ociLine, 0, len(all))
-	for _, ctr := range all {
-		lines = append(lines, ociLine{ctr.State(), ctr.Rootfs, ctr.Created})
-	}
-	switch {
-	case c.Bool("quiet"):
-		for _, l := range lines {
-			fmt.Fprintln(o.Stdout.File, l.ID)
-		}
-		return nil
-	case format == "json":
-		return o.printJSON(lines)
-	}
-	w := tabwriter.NewWriter(o.Stdout.File, 0, 8, 3, ' ', 0)
-	fmt.Fprintln(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED")
-	for _, l := range lines {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", l.ID, l.Pid, l.Status, l.Bundle, l.Created.Format(time.RFC3339))
-	}
-	return w.Flush()
 }
