@@ -201,6 +201,7 @@ func (b *Box) Start(o spec.Options, adjust func(*specs.Process) error, io Stdio)
 			o.Mounts = append(o.Mounts, specs.Mount{Destination: dest, Type: "bind", Source: filepath.Join(b.cfg.Files, f), Options: options})
 		}
 	}
+	o.Throttle = spec.ThrottleCounters()
 	s, err := spec.New(o)
 	if err != nil {
 		return nil, nil, err

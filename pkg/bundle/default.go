@@ -25,8 +25,8 @@ func WriteDefault(dir string) error {
 		return fmt.Errorf("write %s: it is there already", path)
 	}
 	s, err := spec.New(spec.Options{
-		Rootfs: "rootfs", ReadOnlyRootfs: true, Args: []string{"sh"}, Cwd: "/", Terminal: true, Hostname: "coracle", NoNewPrivs: true,
-		Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"},
+		Rootfs: "rootfs", ReadOnlyRootfs: true, Args: []string{"sh"}, Cwd: "/", Terminal: true, Hostname: "coracle", NoNewPrivs: true, Throttle: spec.ThrottleCounters(),
+		Env: []string{"PATH=" + spec.DefaultPath, "TERM=xterm"},
 	})
 	if err != nil {
 		return err

@@ -94,7 +94,7 @@ func CommitConfig(c *container.Container) dockerspec.DockerOCIImageConfig {
 	return conf
 }
 
-func hostConfig(c *container.Container) *HostConfig {
+func hostConfig(c *container.Container, at Places) *HostConfig {
 	f, l, n := c.Safety, c.Limits, c.Net
 	conf := &HostConfig{PortBindings: askedPorts(n), HostConfig: moby.HostConfig{
 		ContainerIDFile: c.IDFile, VolumesFrom: c.VolumesFrom,
@@ -123,7 +123,7 @@ func hostConfig(c *container.Container) *HostConfig {
 		conf.Init = &c.Life.Init
 	}
 	if !f.Privileged && !f.UnmaskPaths {
-		conf.MaskedPaths, conf.ReadonlyPaths = spec.Masked(n.Mode == network.Host)
+		conf.MaskedPaths, conf.ReadonlyPaths = spec.Masked(n.Mode == network.Host, at.Throttle)
 	}
 	binds(c.Mounts, conf)
 	return conf

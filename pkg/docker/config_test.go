@@ -78,7 +78,7 @@ func TestPidsLimit(t *testing.T) {
 func TestMethodsOfModes(t *testing.T) {
 	c := created()
 	c.Net.Mode = "container:" + testID
-	if m := hostConfig(c).NetworkMode; !m.IsContainer() || m.ConnectedContainer() != testID {
+	if m := hostConfig(c, Places{}).NetworkMode; !m.IsContainer() || m.ConnectedContainer() != testID {
 		t.Error(m)
 	}
 }

@@ -52,7 +52,7 @@ type Container struct {
 }
 
 // Places says where things of a container are that its record has only names
-// of.
+// of, and what of this machine it does not see.
 type Places struct {
 	// Files is the directory of its resolv.conf, hostname and hosts.
 	Files string
@@ -61,6 +61,8 @@ type Places struct {
 	// Network returns the ID of a network, or "" for one that is gone. It may be
 	// nil: then nothing has an ID.
 	Network func(name string) string
+	// Throttle are the machine's counters that are hidden (package spec).
+	Throttle []string
 }
 
 func (p Places) network(name string) string {
@@ -85,7 +87,7 @@ func InspectContainer(c *container.Container, at Places) *Container {
 		ID: c.ID, Created: Stamp(c.Created), Path: path, Args: args, State: containerState(c.State), Image: "sha256:" + c.ImageID,
 		ResolvConfPath: filepath.Join(at.Files, "resolv.conf"), HostnamePath: filepath.Join(at.Files, "hostname"),
 		HostsPath: filepath.Join(at.Files, "hosts"), LogPath: log, Name: "/" + c.Name, RestartCount: c.State.Restarts,
-		Driver: StorageDriver, Platform: c.Platform, HostConfig: hostConfig(c), GraphDriver: containerLayers(c),
+		Driver: StorageDriver, Platform: c.Platform, HostConfig: hostConfig(c, at), GraphDriver: containerLayers(c),
 		Mounts: mountPoints(c.Mounts, at), Config: containerConfig(c), NetworkSettings: networkSettings(c, at),
 	}
 }

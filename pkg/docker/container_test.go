@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,7 @@ func testPlaces() Places {
 			}
 			return "id of " + name
 		},
+		Throttle: []string{"/sys/devices/system/cpu/cpu0/thermal_throttle"},
 	}
 }
 
@@ -179,8 +181,9 @@ func TestModes(t *testing.T) {
 	} {
 		ctr := created()
 		ctr.Safety, ctr.Net = c.safety, container.Net{Mode: c.net}
-		h := hostConfig(ctr)
-		if string(h.IpcMode) != c.ipc || (len(h.MaskedPaths) > 0) != c.masked || (len(h.ReadonlyPaths) > 0) != c.masked || h.MaskedPaths == nil || len(h.SecurityOpt) != c.opts {
+		h := hostConfig(ctr, testPlaces())
+		if string(h.IpcMode) != c.ipc || (len(h.MaskedPaths) > 0) != c.masked || (len(h.ReadonlyPaths) > 0) != c.masked || h.MaskedPaths == nil ||
+			slices.Contains(h.MaskedPaths, testPlaces().Throttle[0]) != c.masked || len(h.SecurityOpt) != c.opts {
 			t.Errorf("%+v: ipc %s, masks %v, security %v", c.safety, h.IpcMode, h.MaskedPaths, h.SecurityOpt)
 		}
 	}

@@ -51,6 +51,7 @@ type World struct {
 	CheckLog     func(driver string, options map[string]string) error // refuses a driver that is not there
 	KeepsSockets func() bool                                          // the host's abstract sockets can be kept from containers on its network
 	Controllers  func() (names []string, delegated bool)              // of cgroups that containers can have
+	Throttle     func() []string                                      // the machine's counters that are hidden
 }
 
 // Warning is something that a request asks for and does not get as it may have

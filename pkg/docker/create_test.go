@@ -18,6 +18,7 @@ import (
 	"github.com/moby/moby/api/types/network"
 
 	"coracle/pkg/container"
+	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
 )
 
@@ -52,6 +53,7 @@ func testWorld() World {
 		CheckLog:     func(string, map[string]string) error { return nil },
 		KeepsSockets: func() bool { return true },
 		Controllers:  func() ([]string, bool) { return []string{"cpu", "cpuset", "io", "memory", "pids"}, true },
+		Throttle:     func() []string { return testPlaces().Throttle },
 	}
 }
 
@@ -282,6 +284,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		}, NotSupported, "CDI device injection failed: unresolvable CDI devices vendor.com/gpu=0"},
 		{func(q *CreateRequest) { q.HostConfig.MemorySwappiness = &yes }, Invalid, "invalid value: 101. Valid memory swappiness range is 0-100"},
 		{func(q *CreateRequest) { q.HostConfig.MaskedPaths = []string{"/proc/kcore"} }, NotSupported, "MaskedPaths is not supported"},
+		{func(q *CreateRequest) { q.HostConfig.MaskedPaths, _ = spec.Masked(false, nil) }, NotSupported, "MaskedPaths is not supported"},
 		{func(q *CreateRequest) { q.HostConfig.MaskedPaths = []string{} }, NotSupported, "MaskedPaths and ReadonlyPaths are not supported apart"},
 		{func(q *CreateRequest) { q.HostConfig.ShmSize = -1 }, Invalid, "SHM size can not be less than 0"},
 		{func(q *CreateRequest) { q.HostConfig.OomScoreAdj = -1001 }, Invalid, "Invalid value -1001, range for oom score adj is [-1000, 1000]"},

@@ -98,7 +98,11 @@ func (d *draft) discardedLimits() error {
 // what --security-opt systempaths=unconfined asks for.
 func (d *draft) checkMasks() error {
 	h := &d.req.HostConfig
-	masked, readonly := spec.Masked(h.NetworkMode.IsHost())
+	var throttle []string
+	if len(h.MaskedPaths) > 0 {
+		throttle = d.w.Throttle()
+	}
+	masked, readonly := spec.Masked(h.NetworkMode.IsHost(), throttle)
 	for _, p := range []struct {
 		name        string
 		asked, have []string

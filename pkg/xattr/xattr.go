@@ -5,7 +5,9 @@ package xattr
 import (
 	"archive/tar"
 	"errors"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,14 +78,19 @@ func read(path string, list func(string, []byte) (int, error), get func(string, 
 }
 
 // WriteFile gives attributes to an open file, which may be one opened with
-// O_PATH.
-func WriteFile(f *os.File, attrs map[string]string) error {
-	for name, value := range attrs {
-		if err := unix.Setxattr(fdPath(f), name, []byte(value), 0); err != nil {
-			return &os.PathError{Op: "set " + name + " of", Path: f.Name(), Err: err}
+// O_PATH. It returns the names of those that the file system or the kernel does
+// not take, sorted: they are left out, as by everybody else.
+func WriteFile(f *os.File, attrs map[string]string) (refused []string, err error) {
+	for _, name := range slices.Sorted(maps.Keys(attrs)) {
+		switch err := unix.Setxattr(fdPath(f), name, []byte(attrs[name]), 0); err {
+		case nil:
+		case unix.ENOTSUP, unix.EPERM, unix.EACCES, unix.EINVAL:
+			refused = append(refused, name)
+		default:
+			return refused, &os.PathError{Op: "set " + name + " of", Path: f.Name(), Err: err}
 		}
 	}
-	return nil
+	return refused, nil
 }
 
 // tarPrefix is where archives have attributes, among the records of PAX.

@@ -14,6 +14,7 @@ import (
 	"coracle/pkg/ids"
 	"coracle/pkg/network"
 	"coracle/pkg/ns/child"
+	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
 )
 
@@ -43,6 +44,7 @@ func World(cs *container.Store, find func(ref string) (overlay.Details, error)) 
 		CheckLog:     logfile.Check,
 		KeepsSockets: child.ClosesAbstract,
 		Controllers:  cgroup.Available,
+		Throttle:     spec.ThrottleCounters,
 	}
 }
 

@@ -282,13 +282,12 @@ func (u *unpacker) attributes(f *os.File, h *tar.Header) error {
 			return os.NewSyscallError("chown", err)
 		}
 	}
-	for name, value := range xattr.FromHeader(h) {
-		err := xattr.WriteFile(f, map[string]string{name: value})
-		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.EACCES) {
-			u.left.add(h.Name, "its attribute "+name)
-		} else if err != nil {
-			return err
-		}
+	refused, err := xattr.WriteFile(f, xattr.FromHeader(h))
+	if err != nil {
+		return err
+	}
+	for _, name := range refused {
+		u.left.add(h.Name, "its attribute "+name)
 	}
 	if !isLink {
 		if err := os.Chmod(inroot.Path(f), h.FileInfo().Mode()); err != nil {

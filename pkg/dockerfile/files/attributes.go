@@ -3,7 +3,6 @@
 package files
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -11,24 +10,11 @@ import (
 	"strings"
 	"time"
 
-	"coracle/pkg/ids"
-
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/ids"
 	"coracle/pkg/xattr"
 )
-
-// writeAttributes sets them. What the file system or the kernel does not take
-// is left out, as by everybody else.
-func writeAttributes(f *os.File, set map[string]string) error {
-	for _, name := range slices.Sorted(maps.Keys(set)) {
-		err := xattr.WriteFile(f, map[string]string{name: set[name]})
-		if err != nil && !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EINVAL) {
-			return err
-		}
-	}
-	return nil
-}
 
 // attributesAt are the extended attributes of a file or a directory of a tree
 // that a copy has.
@@ -96,7 +82,8 @@ func (a about) setAttributes(dir int, base string) error {
 	}
 	f := os.NewFile(uintptr(fd), base)
 	defer f.Close()
-	return writeAttributes(f, a.attrs)
+	_, err = xattr.WriteFile(f, a.attrs)
+	return err
 }
 
 // setTime sets the time of change, of the link itself if it is one. The zero

@@ -43,6 +43,7 @@ type Options struct {
 	Umask                              *uint32
 	Annotations                        map[string]string
 	Maps                               ids.Maps
+	Throttle                           []string // this machine's counters; see ThrottleCounters
 	// Identities says that somebody answers the calls about identities that the
 	// filter of a single id hands over (package ids).
 	Identities bool
@@ -78,7 +79,7 @@ func New(o Options) (*specs.Spec, error) {
 	}
 	s.Mounts = mounts(o)
 	if !o.Privileged && !o.UnmaskPaths {
-		s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = Masked(o.HostNet)
+		s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = Masked(o.HostNet, o.Throttle)
 	}
 	if s.Linux.Seccomp, err = profile(o, s); err != nil {
 		return nil, err
@@ -146,25 +147,29 @@ func MountPoints() []string {
 }
 
 // Masked are the paths that are hidden, and those that are read-only, in a
-// container that is neither privileged nor without masks. hostNet says that
-// its network is the host's.
-func Masked(hostNet bool) (masked, readonly []string) {
-	masked = maskedPaths()
+// container that is neither privileged nor without masks: what Docker or podman
+// hides. hostNet says that its network is the host's; throttle are the machine's
+// ThrottleCounters.
+func Masked(hostNet bool, throttle []string) (masked, readonly []string) {
+	masked = slices.Concat(maskedPaths, throttle)
 	if hostNet { // then /sys is the host's, with its debug and tracing file systems
 		masked = append(masked, "/sys/kernel")
 	}
 	return masked, slices.Clone(readonlyPaths)
 }
 
-// maskedPaths are hidden: what Docker or podman hides, and the per-CPU
-// throttle counters of this machine, a side channel.
-func maskedPaths() []string {
-	throttle, _ := filepath.Glob("/sys/devices/system/cpu/cpu*/thermal_throttle") // the pattern is good
-	return append([]string{
-		"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-		"/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
-		"/sys/devices/virtual/powercap", "/sys/firmware", "/sys/fs/selinux",
-	}, throttle...)
+// ThrottleCounters are the directories with the per-CPU throttle counters of this
+// machine, a side channel: how hot a CPU is says what its neighbours do. It is the
+// only thing here that looks at the host.
+func ThrottleCounters() []string {
+	list, _ := filepath.Glob("/sys/devices/system/cpu/cpu*/thermal_throttle") // the pattern is good
+	return list
+}
+
+var maskedPaths = []string{
+	"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+	"/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
+	"/sys/devices/virtual/powercap", "/sys/firmware", "/sys/fs/selinux",
 }
 
 var readonlyPaths = []string{"/proc/asound", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}

@@ -84,6 +84,7 @@ func TestNew(t *testing.T) {
 		"dev replaced": {spec.Options{Mounts: []specs.Mount{{Destination: "/dev", Type: "bind"}}},
 			[]string{"/proc", "/sys", "/sys/fs/cgroup", "/dev"}, all, true},
 	} {
+		c.o.Throttle = []string{"/hot"}
 		s, err := spec.New(c.o)
 		if err != nil {
 			t.Fatal(err)
@@ -99,6 +100,9 @@ func TestNew(t *testing.T) {
 		}
 		if slices.Contains(s.Linux.MaskedPaths, "/sys/kernel") != (c.o.HostNet && c.masked) {
 			t.Errorf("%s: masks of the host's /sys: %v", name, s.Linux.MaskedPaths)
+		}
+		if slices.Contains(s.Linux.MaskedPaths, "/hot") != c.masked {
+			t.Errorf("%s: masks of the throttle counters: %v", name, s.Linux.MaskedPaths)
 		}
 		if (s.Linux.Seccomp == nil) != c.o.Privileged {
 			t.Errorf("%s: seccomp %v", name, s.Linux.Seccomp)
