@@ -20,6 +20,8 @@ import (
 	"coracle/pkg/image"
 	"coracle/pkg/ns"
 	_ "coracle/pkg/ns/first" // begins the stages that become a container's program
+	"coracle/pkg/trash"
+	"coracle/pkg/volume"
 	"coracle/pkg/worker"
 )
 
@@ -39,7 +41,7 @@ func main() {
 var stages = map[string]func() int{
 	ns.StageSupervise: supervise.Main,
 	ns.StageWorker: func() int {
-		return worker.Main(slices.Concat(image.Ops(container.ImageUsers), container.Ops(), doctor.Ops())...)
+		return worker.Main(slices.Concat(image.Ops(container.ImageUsers), container.Ops(), volume.Ops(), trash.Ops(), doctor.Ops())...)
 	},
 	ns.StageEnter: enter,
 }

@@ -36,6 +36,8 @@ order='
 3 coracle/pkg/slirp/publish
 4 coracle/pkg/slirp
 5 coracle/pkg/network
+5 coracle/pkg/trash
+6 coracle/pkg/volume
 3 coracle/pkg/cgroup
 5 coracle/pkg/overlay
 10 coracle/pkg/doctor

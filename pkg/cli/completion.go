@@ -227,8 +227,8 @@ func networkNamesHere(e *command.Env) []string {
 
 func volumeNames(e *command.Env) []string {
 	var list []string
-	if cs, err := e.Containers(); err == nil {
-		all, _ := cs.Volumes()
+	if vs, err := command.Volumes(e); err == nil {
+		all, _ := vs.List()
 		for _, v := range all {
 			list = append(list, v.Name)
 		}

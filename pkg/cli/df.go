@@ -16,7 +16,7 @@ import (
 	"coracle/pkg/cli/flags"
 
 	"github.com/docker/go-units"
-	"github.com/moby/moby/api/types/volume"
+	api "github.com/moby/moby/api/types/volume"
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/formatter"
@@ -25,6 +25,7 @@ import (
 	"coracle/pkg/dockerfile"
 	"coracle/pkg/image"
 	"coracle/pkg/overlay"
+	"coracle/pkg/volume"
 )
 
 func dfCommand(e *command.Env) *cli.Command {
@@ -70,7 +71,7 @@ type imageUse struct {
 }
 
 type volumeUse struct {
-	container.Volume
+	volume.Volume
 	size  int64
 	links int // containers that name it
 }
@@ -93,23 +94,35 @@ func measure(ctx context.Context, e *command.Env, st *overlay.Store) (diskUse, e
 	if err := measureImages(ctx, st, &u); err != nil {
 		return u, err
 	}
-	volumes, err := cs.Volumes()
-	if err != nil {
+	if err := measureVolumes(ctx, e, &u); err != nil {
 		return u, err
-	}
-	for _, v := range volumes {
-		n, err := cs.VolumeSize(v.Name)
-		if err != nil {
-			return u, err
-		}
-		users, err := cs.VolumeUsers(v.Name)
-		if err != nil {
-			return u, err
-		}
-		u.volumes = append(u.volumes, volumeUse{v, n, len(users)})
 	}
 	u.cache, err = dockerfile.CacheUse(st)
 	return u, err
+}
+
+func measureVolumes(ctx context.Context, e *command.Env, u *diskUse) error {
+	vs, err := command.Volumes(e)
+	if err != nil {
+		return err
+	}
+	list, err := vs.List()
+	if err != nil {
+		return err
+	}
+	users, err := vs.Users()
+	if err != nil {
+		return err
+	}
+	names := make([]string, len(list))
+	for i, v := range list {
+		names[i] = v.Name
+	}
+	sizes, err := vs.Sizes(ctx, names)
+	for _, v := range list {
+		u.volumes = append(u.volumes, volumeUse{v, sizes[v.Name], len(users(v.Name))})
+	}
+	return err
 }
 
 func measureImages(ctx context.Context, st *overlay.Store, u *diskUse) error {
@@ -188,7 +201,7 @@ type usedThings struct {
 	BuildCache []*formatter.BuildCacheContext
 }
 
-func (u diskUse) each(cs *container.Store) usedThings {
+func (u diskUse) each(vs *volume.Store) usedThings {
 	now := time.Now()
 	all := usedThings{[]*formatter.ImageContext{}, []*formatter.ContainerContext{}, []*formatter.VolumeContext{}, buildcmd.CacheRows(u.cache)}
 	for _, img := range u.images {
@@ -197,24 +210,24 @@ func (u diskUse) each(cs *container.Store) usedThings {
 		all.Images = append(all.Images, formatter.ImageRows(s, false, true, now)[0])
 	}
 	for _, c := range u.containers {
-		s := docker.Summarize(c, docker.Places{Volume: cs.DataDir}, now)
+		s := docker.Summarize(c, docker.Places{Volume: vs.DataDir}, now)
 		s.SizeRw = u.own[c.ID]
 		all.Containers = append(all.Containers, formatter.Container(s, true, now))
 	}
 	for _, v := range u.volumes {
-		answer := docker.Volume(v.Volume, cs.DataDir(v.Name))
-		answer.UsageData = &volume.UsageData{Size: v.size, RefCount: int64(v.links)}
+		answer := docker.Volume(v.Volume, vs.DataDir(v.Name))
+		answer.UsageData = &api.UsageData{Size: v.size, RefCount: int64(v.links)}
 		all.Volumes = append(all.Volumes, formatter.VolumeRow(answer))
 	}
 	return all
 }
 
 func printUseOfEach(e *command.Env, u diskUse, format string) error {
-	cs, err := e.Containers()
+	vs, err := command.Volumes(e)
 	if err != nil {
 		return err
 	}
-	all := u.each(cs)
+	all := u.each(vs)
 	if format != "" && format != formatter.TableKey {
 		if strings.HasPrefix(format, formatter.TableKey) {
 			return command.Errorf("df -v has several tables: give a template without \"table\"")

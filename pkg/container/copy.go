@@ -127,7 +127,7 @@ func (f *Files) In(r *os.File, o CopyOptions) (left []string, err error) {
 func (f *Files) checkTmpfs(dir string) error {
 	dir = path.Clean("/" + dir)
 	for _, asked := range f.c.Mounts {
-		m, err := f.s.MountOf(asked)
+		m, err := asked.Resolve(Volumes(f.s.dirs))
 		if err == nil && m.Type == MountTmpfs && (dir == m.Target || strings.HasPrefix(dir, m.Target+"/")) {
 			return fmt.Errorf("%s is a tmpfs, which is empty until the container runs", m.Target)
 		}

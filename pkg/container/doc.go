@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package container owns containers as objects: their records on disk, their
-// names, their volumes, and the way other processes talk to the supervisor of
-// a running one.
+// names, what is mounted in them, and the way other processes talk to the
+// supervisor of a running one.
 //
 // # Files
 //

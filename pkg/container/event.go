@@ -46,10 +46,6 @@ func PredefinedNetworkID(name string) string {
 	return (fmt.Sprintf("%x", name) + strings.Repeat("0", 64))[:64]
 }
 
-func (s *Store) volumeEvent(name, action string) {
-	_ = events.Append(s.dirs.Root, events.New(events.Volume, action, name, map[string]string{"driver": "local"}))
-}
-
 // Arrive writes down that a container, which is about to run, has its volumes
 // and networks; [Store.Leave] that it has them no more.
 func (s *Store) Arrive(r *Record) {

@@ -3,6 +3,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"os"
 
@@ -64,6 +65,6 @@ func (s *Store) reclaim(c *Container) {
 	defer lock.Release()
 	err = s.RemoveLocked(c.ID, c.Name)
 	if err == nil || errors.Is(err, state.ErrNeedsUserNS) {
-		_ = s.RemoveAnonymousVolumes(c)
+		_ = Volumes(s.dirs).RemoveAnonymous(context.Background(), c.VolumeNames())
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"coracle/pkg/mount"
 )
 
 // Kinds of [Mount].
@@ -78,31 +80,12 @@ func (m *Mount) CheckTarget() error {
 func ParseTmpfs(spec string) (Mount, error) {
 	target, options, _ := strings.Cut(spec, ":")
 	m := Mount{Type: MountTmpfs, Target: target}
-	for _, o := range strings.Split(options, ",") {
-		name, val, has := strings.Cut(o, "=")
-		switch {
-		case o == "", o == "rw", o == "defaults":
-		case o == "ro":
-			m.ReadOnly = true
-		case !has && slices.Contains(tmpfsFlags, name):
-			m.TmpfsOptions = append(m.TmpfsOptions, o)
-		case has && val != "" && slices.Contains(tmpfsFields, name):
-			m.TmpfsOptions = append(m.TmpfsOptions, o)
-		default:
-			return Mount{}, fmt.Errorf("invalid tmpfs option [%q]", o)
-		}
+	var err error
+	if m.TmpfsOptions, m.ReadOnly, err = mount.TmpfsOptions(options); err != nil {
+		return Mount{}, err
 	}
 	return m, m.CheckTarget()
 }
-
-// What may stand behind the target of --tmpfs, see mount(8) and tmpfs(5).
-var (
-	tmpfsFields = []string{"size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol"}
-	tmpfsFlags  = []string{
-		"suid", "nosuid", "dev", "nodev", "exec", "noexec", "atime", "noatime", "diratime", "nodiratime", "relatime",
-		"norelatime", "strictatime", "nostrictatime", "sync", "async", "noswap",
-	}
-)
 
 // MergeMounts puts what was asked for over what comes from other containers,
 // and both over the anonymous volumes at the places declared. It refuses two

@@ -13,7 +13,7 @@ import (
 
 // Ops is what a worker does for this package: what files of subordinate ids, or
 // a mount, take.
-func Ops() []worker.Handler { return []worker.Handler{sizesOp, volumeSizeOp, fillOp, sweepOp} }
+func Ops() []worker.Handler { return []worker.Handler{sizesOp, fillOp} }
 
 // Sizes is [Store.Size] of each container, by ID. Where one has closed a
 // directory to its owner, a worker measures all of them.
@@ -55,51 +55,4 @@ var sizesOp = worker.Op[[]string, map[string]int64]{Name: "container.sizes", Do:
 		}
 	}
 	return s.sizes(list)
-}}
-
-// FillVolumes does for a container that was created what its first start would
-// do: its new volumes have their content from now on.
-func (s *Store) FillVolumes(ctx context.Context, c *Container) error {
-	if !s.needsFill(c) {
-		return nil
-	}
-	_, err := fillOp.Call(ctx, s.dirs, c.ID, worker.With{})
-	return err
-}
-
-var fillOp = worker.Op[string, struct{}]{Name: "container.fill", Do: func(ctx context.Context, j *worker.Job, id string) (none struct{}, err error) {
-	s := NewStore(j.Dirs)
-	c, err := s.Load(id)
-	if err != nil {
-		return none, err
-	}
-	return none, s.fillVolumes(ctx, c)
-}}
-
-// Sweep deletes what commands have put aside to be deleted, and what killed ones
-// have left behind.
-func (s *Store) Sweep(ctx context.Context) error {
-	if !s.dirs.Tmp().NeedsSweep() {
-		return nil
-	}
-	_, err := sweepOp.Call(ctx, s.dirs, struct{}{}, worker.With{})
-	return err
-}
-
-var sweepOp = worker.Op[struct{}, struct{}]{Name: "container.sweep", Do: func(_ context.Context, j *worker.Job, none struct{}) (struct{}, error) {
-	return none, j.Dirs.Tmp().Sweep()
-}}
-
-// MeasureVolume is [Store.VolumeSize], by a worker where the volume has closed a
-// directory to its owner.
-func (s *Store) MeasureVolume(ctx context.Context, name string) (int64, error) {
-	n, err := s.VolumeSize(name)
-	if errors.Is(err, fs.ErrPermission) && !ns.Inside() {
-		return volumeSizeOp.Call(ctx, s.dirs, name, worker.With{})
-	}
-	return n, err
-}
-
-var volumeSizeOp = worker.Op[string, int64]{Name: "container.volumeSize", Do: func(_ context.Context, j *worker.Job, name string) (int64, error) {
-	return NewStore(j.Dirs).VolumeSize(name)
 }}

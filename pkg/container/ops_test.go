@@ -16,19 +16,18 @@ func TestMeasuresByItselfWhatItCanRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := NewStore(d)
-	if err := os.MkdirAll(s.DataDir("v"), 0o700); err != nil {
+	r := &Record{Name: "box"}
+	if err := s.Create(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(s.DataDir("v")+"/f", []byte("12345"), 0o600); err != nil {
+	c, err := s.Load(r.ID)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := s.MeasureVolume(t.Context(), "v"); n != 5 || err != nil {
-		t.Errorf("%d, %v", n, err)
+	if err := os.WriteFile(c.dir.Upper()+"/f", []byte("12345"), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	if all, err := s.Sizes(t.Context(), nil); len(all) != 0 || err != nil {
+	if all, err := s.Sizes(t.Context(), []*Container{c}); len(all) != 1 || all[r.ID] != 5 || err != nil {
 		t.Errorf("%v, %v", all, err)
-	}
-	if err := s.Sweep(t.Context()); err != nil { // nothing to do
-		t.Error(err)
 	}
 }

@@ -21,13 +21,13 @@ import (
 // its source and its subpath lead to is looked up here and never again, so that
 // nobody who can write there has a say in it any more.
 //
-// Preconditions: root in the user namespace; m is of [Store.MountOf].
-func (s *Store) OpenTree(c *Container, m Mount) (*os.File, error) {
+// Preconditions: root in the user namespace; m is of [Mount.Resolve].
+func (c *Container) OpenTree(m Mount) (*os.File, error) {
 	switch m.Type {
 	case MountBind:
 		return m.openBind()
 	case MountVolume:
-		dir, err := os.OpenFile(s.DataDir(m.Name), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+		dir, err := os.OpenFile(m.Source, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 		if err != nil {
 			return nil, fmt.Errorf("open volume %s: %w", m.Name, err)
 		}
@@ -141,9 +141,9 @@ func (m Mount) BindOptions() []string {
 // the container would never see.
 func (s *Store) attachAll(c *Container, root *os.File) error {
 	for _, asked := range slices.Concat(c.Mounts, c.netFiles()) {
-		m, err := s.MountOf(asked)
+		m, err := asked.Resolve(Volumes(s.dirs))
 		if err == nil {
-			err = s.attach(c, m, root)
+			err = c.attach(m, root)
 		}
 		if err != nil {
 			return fmt.Errorf("mount %s: %w", asked.Target, err)
@@ -161,15 +161,15 @@ func (c *Container) netFiles() []Mount {
 	for _, name := range []string{"resolv.conf", "hosts", "hostname"} {
 		m := Mount{Type: MountBind, Source: filepath.Join(c.dir.Files(), name), Target: "/etc/" + name}
 		taken := func(asked Mount) bool { return asked.Target == m.Target }
-		if exists(m.Source) && !slices.ContainsFunc(c.Mounts, taken) {
+		if _, err := os.Lstat(m.Source); err == nil && !slices.ContainsFunc(c.Mounts, taken) {
 			list = append(list, m)
 		}
 	}
 	return list
 }
 
-func (s *Store) attach(c *Container, m Mount, root *os.File) error {
-	open := func() (*os.File, error) { return s.OpenTree(c, m) }
+func (c *Container) attach(m Mount, root *os.File) error {
+	open := func() (*os.File, error) { return c.OpenTree(m) }
 	if m.Type == MountTmpfs {
 		open, m = mount.Nothing, Mount{Target: m.Target, ReadOnly: true}
 	}

@@ -12,6 +12,7 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/network"
 	"coracle/pkg/overlay"
+	"coracle/pkg/volume"
 )
 
 const imageID = "ec3f0931a6e6b6855d76b2d7b0be30e81860baccd891b2e243280bf1cd8ad710"
@@ -143,8 +144,8 @@ func TestPredefinedIDs(t *testing.T) {
 }
 
 func TestVolume(t *testing.T) {
-	sameShape(t, "volume.json", Volume(container.Volume{Name: "tardis", Created: testTime}, "/v/tardis"))
-	if v := Volume(container.Volume{Labels: map[string]string{"a": "b"}}, ""); v.Labels["a"] != "b" {
+	sameShape(t, "volume.json", Volume(volume.Volume{Name: "tardis", Created: testTime}, "/v/tardis"))
+	if v := Volume(volume.Volume{Labels: map[string]string{"a": "b"}}, ""); v.Labels["a"] != "b" {
 		t.Error(v)
 	}
 }

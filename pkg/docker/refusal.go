@@ -10,6 +10,7 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/network"
 	"coracle/pkg/oci"
+	"coracle/pkg/volume"
 )
 
 // Kind is why something was not done. Docker's API says it as a status of HTTP,
@@ -95,7 +96,7 @@ func KindOf(err error) Kind {
 		return NotFound
 	case errors.Is(err, oci.ErrInvalidReference), is[*container.AmbiguousError](err):
 		return Invalid
-	case errors.Is(err, container.ErrNotRunning), is[*container.NameTakenError](err):
+	case errors.Is(err, container.ErrNotRunning), is[*container.NameTakenError](err), is[*volume.InUseError](err):
 		return Conflict
 	case is[*network.InUseError](err):
 		return Forbidden // Docker says so, where a conflict would be expected
@@ -107,7 +108,7 @@ func KindOf(err error) Kind {
 // is.
 func Missing(err error) bool {
 	return is[*container.NotFoundError](err) || is[*oci.NotFoundError](err) ||
-		is[*network.NotFoundError](err) || is[*container.VolumeNotFoundError](err)
+		is[*network.NotFoundError](err) || is[*volume.NotFoundError](err)
 }
 
 func is[E error](err error) bool {

@@ -10,6 +10,7 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/network"
 	"coracle/pkg/oci"
+	"coracle/pkg/volume"
 )
 
 // An answer has the status that Docker's API documents, however far down the
@@ -22,7 +23,7 @@ func TestStatusOfRefusals(t *testing.T) {
 		{errors.New("disk full"), 500}, {nil, 500},
 		{invalid("no"), 400}, {oci.ErrInvalidReference, 400}, {&container.AmbiguousError{Prefix: "a"}, 400},
 		{refuse(Forbidden, "no"), 403}, {&network.InUseError{}, 403},
-		{&container.NotFoundError{Arg: "x"}, 404}, {&oci.NotFoundError{Arg: "x"}, 404}, {&network.NotFoundError{Name: "x"}, 404}, {&container.VolumeNotFoundError{Name: "x"}, 404}, {noPlugin("x"), 404},
+		{&container.NotFoundError{Arg: "x"}, 404}, {&oci.NotFoundError{Arg: "x"}, 404}, {&network.NotFoundError{Name: "x"}, 404}, {&volume.NotFoundError{Name: "x"}, 404}, {noPlugin("x"), 404},
 		{&container.NameTakenError{}, 409}, {container.ErrNotRunning, 409},
 		{refuse(NotModified, "it is so"), 304}, {Unsupported("link", "no", "yes"), 501},
 	} {

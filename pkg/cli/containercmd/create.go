@@ -17,6 +17,7 @@ import (
 	"coracle/pkg/docker"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
+	"coracle/pkg/trash"
 )
 
 func CreateCommand(e *command.Env) *cli.Command {
@@ -63,7 +64,7 @@ func abandon(ctx context.Context, e *command.Env, cs *container.Store, ctr *cont
 	now, err := cs.Load(ctr.ID)
 	if err == nil && now.State.Status == container.Created {
 		_ = cs.Remove(ctx, now)
-		_ = cs.RemoveAnonymousVolumes(now)
+		_ = container.Volumes(cs.Dirs()).RemoveAnonymous(ctx, now.VolumeNames())
 	}
 }
 
@@ -117,11 +118,11 @@ func createAsked(e *command.Env, c *cli.Context, id string) (*container.Containe
 func fillVolumes(ctx context.Context, cs *container.Store, ctr *container.Container) error {
 	filling, stop := command.UntilSignal(ctx)
 	defer stop()
-	err := cs.FillVolumes(filling, ctr)
+	err := container.FillVolumes(filling, cs.Dirs(), ctr)
 	if err != nil {
 		_ = cs.Remove(ctx, ctr)
-		_ = cs.RemoveAnonymousVolumes(ctr)
-		_ = cs.Sweep(ctx)
+		_ = container.Volumes(cs.Dirs()).RemoveAnonymous(ctx, ctr.VolumeNames())
+		_ = trash.Empty(ctx, cs.Dirs())
 	}
 	return err
 }

@@ -35,7 +35,7 @@ func placesOf(cs *container.Store, c *container.Container) docker.Places {
 	if id := c.Net.OnNetworkOf(); id != "" {
 		dir = cs.Dirs().Container(id)
 	}
-	return docker.Places{Files: dir.Files(), Volume: cs.DataDir, Throttle: spec.ThrottleCounters(), Network: func(name string) string {
+	return docker.Places{Files: dir.Files(), Volume: container.Volumes(cs.Dirs()).DataDir, Throttle: spec.ThrottleCounters(), Network: func(name string) string {
 		if id := docker.PredefinedID(name); id != "" {
 			return id
 		}

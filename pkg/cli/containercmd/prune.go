@@ -12,6 +12,7 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
 	"coracle/pkg/events"
+	"coracle/pkg/trash"
 )
 
 func PruneContainersCommand(e *command.Env) *cli.Command {
@@ -63,5 +64,5 @@ func PruneContainers(e *command.Env, c *cli.Context, f docker.Filters) (command.
 		p.Lines = append(p.Lines, ctr.ID)
 	}
 	command.PruneEvent(e, events.Container, p.Freed)
-	return p, cs.Sweep(c.Context)
+	return p, trash.Empty(c.Context, cs.Dirs())
 }

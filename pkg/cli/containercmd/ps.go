@@ -87,7 +87,7 @@ func runPs(e *command.Env, c *cli.Context) error {
 		}
 	}
 	rows := make([]*formatter.ContainerContext, len(list))
-	now, at := time.Now(), docker.Places{Volume: cs.DataDir}
+	now, at := time.Now(), docker.Places{Volume: container.Volumes(cs.Dirs()).DataDir}
 	for i, ctr := range list {
 		s := docker.Summarize(ctr, at, now)
 		s.SizeRw, s.SizeRootFs = sizes[ctr.ID].own, sizes[ctr.ID].all

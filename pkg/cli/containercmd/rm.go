@@ -15,6 +15,7 @@ import (
 
 	"coracle/pkg/container"
 	"coracle/pkg/state"
+	"coracle/pkg/trash"
 )
 
 func RmCommand(e *command.Env, aliases ...string) *cli.Command {
@@ -48,7 +49,7 @@ func RmCommand(e *command.Env, aliases ...string) *cli.Command {
 				}
 				return nil
 			})
-			return errors.Join(err, cs.Sweep(c.Context))
+			return errors.Join(err, trash.Empty(c.Context, cs.Dirs()))
 		},
 	}
 }
@@ -82,7 +83,7 @@ func removeContainer(c *cli.Context, cs *container.Store, ctr *container.Contain
 		err = nil
 	}
 	if err == nil && volumes {
-		if err = cs.RemoveAnonymousVolumes(ctr); errors.Is(err, state.ErrNeedsUserNS) {
+		if err = container.Volumes(cs.Dirs()).RemoveAnonymous(c.Context, ctr.VolumeNames()); errors.Is(err, state.ErrNeedsUserNS) {
 			err = nil
 		}
 	}

@@ -48,16 +48,11 @@ func CreateCommand(e *command.Env) *cli.Command {
 }
 
 func createVolume(ctx context.Context, e *command.Env, q docker.VolumeRequest) error {
-	cs, err := e.Containers()
+	vs, err := command.Volumes(e)
 	if err != nil {
 		return err
 	}
-	lock, err := cs.HoldVolumes(ctx)
-	if err != nil {
-		return err
-	}
-	defer lock.Release()
-	v, _, err := cs.EnsureVolume(q.Name, q.Labels, q.DriverOpts)
+	v, err := vs.Create(ctx, q.Name, q.Labels, q.DriverOpts)
 	if err != nil {
 		return err
 	}

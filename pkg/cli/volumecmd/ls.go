@@ -12,8 +12,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/formatter"
-	"coracle/pkg/container"
 	"coracle/pkg/docker"
+	"coracle/pkg/volume"
 )
 
 func ListCommand(e *command.Env) *cli.Command {
@@ -32,7 +32,7 @@ func ListCommand(e *command.Env) *cli.Command {
 }
 
 func listVolumes(e *command.Env, c *cli.Context) error {
-	cs, err := e.Containers()
+	vs, err := command.Volumes(e)
 	if err != nil {
 		return err
 	}
@@ -40,13 +40,13 @@ func listVolumes(e *command.Env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	list, err := filteredVolumes(cs, f)
+	list, err := filteredVolumes(vs, f)
 	if err != nil {
 		return err
 	}
 	rows := make([]*formatter.VolumeContext, len(list))
 	for i, v := range list {
-		rows[i] = formatter.VolumeRow(docker.Volume(v, cs.DataDir(v.Name)))
+		rows[i] = formatter.VolumeRow(docker.Volume(v, vs.DataDir(v.Name)))
 	}
 	l := formatter.Volumes()
 	if err := command.PrintList(e, l, command.ListFormat(e, c, l, "volumesFormat"), rows); err != nil {
@@ -61,16 +61,16 @@ func listVolumes(e *command.Env, c *cli.Context) error {
 }
 
 // filteredVolumes are those that volume ls shows.
-func filteredVolumes(cs *container.Store, f docker.Filters) ([]container.Volume, error) {
-	list, err := cs.Volumes()
+func filteredVolumes(vs *volume.Store, f docker.Filters) ([]volume.Volume, error) {
+	list, err := vs.List()
 	if err != nil {
 		return nil, err
 	}
-	users, err := cs.AllVolumeUsers()
+	users, err := vs.Users()
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(list, func(v container.Volume) bool {
+	return slices.DeleteFunc(list, func(v volume.Volume) bool {
 		return !f.MatchVolume(docker.Volume(v, ""), len(users(v.Name)) > 0)
 	}), nil
 }

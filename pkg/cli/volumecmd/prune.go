@@ -13,7 +13,8 @@ import (
 
 	"coracle/pkg/docker"
 	"coracle/pkg/events"
-	"coracle/pkg/state"
+	"coracle/pkg/trash"
+	"coracle/pkg/volume"
 )
 
 func PruneCommand(e *command.Env) *cli.Command {
@@ -47,19 +48,10 @@ func PruneCommand(e *command.Env) *cli.Command {
 }
 
 // PruneVolumes removes the volumes that no container names: the anonymous
-// ones, or with the filter all every one. Inside the user namespace, where it
-// can measure them.
+// ones, or with the filter all every one.
 func PruneVolumes(e *command.Env, c *cli.Context, f docker.Filters) (command.Pruned, error) {
 	p := command.Pruned{Heading: "Deleted Volumes:"}
-	cs, err := e.Containers()
-	if err != nil {
-		return p, err
-	}
-	list, err := cs.Volumes()
-	if err != nil {
-		return p, err
-	}
-	users, err := cs.AllVolumeUsers()
+	vs, err := command.Volumes(e)
 	if err != nil {
 		return p, err
 	}
@@ -68,18 +60,13 @@ func PruneVolumes(e *command.Env, c *cli.Context, f docker.Filters) (command.Pru
 		return p, err
 	}
 	every := all != nil && *all
-	for _, v := range list {
-		if !f.MatchPrune(v.Labels, v.Created) || v.Damaged != nil || len(users(v.Name)) > 0 || !v.Anonymous && !every {
-			continue
-		}
-		n, _ := cs.MeasureVolume(c.Context, v.Name) // it goes, whatever it holds
-		if err := cs.RemoveVolume(v.Name); err != nil && !errors.Is(err, state.ErrNeedsUserNS) {
-			command.Tell(e, err) // a container has taken it meanwhile, perhaps
-			continue
-		}
-		p.Lines = append(p.Lines, v.Name)
-		p.Freed += n
+	done, err := vs.Prune(c.Context, func(v volume.Volume) bool {
+		return (v.Anonymous || every) && f.MatchPrune(v.Labels, v.Created)
+	})
+	for _, err := range done.Failed {
+		command.Tell(e, err)
 	}
+	p.Lines, p.Freed = done.Names, done.Freed
 	command.PruneEvent(e, events.Volume, p.Freed)
-	return p, cs.Sweep(c.Context)
+	return p, errors.Join(err, trash.Empty(c.Context, e.Dirs))
 }

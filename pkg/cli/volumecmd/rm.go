@@ -11,8 +11,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/container"
 	"coracle/pkg/state"
+	"coracle/pkg/trash"
+	"coracle/pkg/volume"
 )
 
 func RemoveCommand(e *command.Env) *cli.Command {
@@ -23,19 +24,19 @@ func RemoveCommand(e *command.Env) *cli.Command {
 			if err := command.NeedArgs(e, c, 1, -1); err != nil {
 				return err
 			}
-			cs, err := e.Containers()
+			vs, err := command.Volumes(e)
 			if err != nil {
 				return err
 			}
 			err = command.Each(e, c.Args().Slice(), func(name string) error {
-				err := cs.RemoveVolume(name)
-				var missing *container.VolumeNotFoundError
+				err := vs.Remove(c.Context, name)
+				var missing *volume.NotFoundError
 				if errors.Is(err, state.ErrNeedsUserNS) || errors.As(err, &missing) && c.Bool("force") {
 					return nil
 				}
 				return err
 			})
-			return errors.Join(err, cs.Sweep(c.Context))
+			return errors.Join(err, trash.Empty(c.Context, e.Dirs))
 		},
 	}
 }

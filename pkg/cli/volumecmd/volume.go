@@ -12,15 +12,15 @@ import (
 )
 
 func Inspect(e *command.Env, name string) (*volume.Volume, error) {
-	cs, err := e.Containers()
+	vs, err := command.Volumes(e)
 	if err != nil {
 		return nil, err
 	}
-	v, err := cs.LoadVolume(name)
+	v, err := vs.Load(name)
 	if err != nil {
 		return nil, err
 	}
-	return docker.Volume(v, cs.DataDir(v.Name)), nil
+	return docker.Volume(v, vs.DataDir(v.Name)), nil
 }
 
 // UpdateCommand answers for what only volumes of a swarm have.

@@ -12,6 +12,7 @@ import (
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
 	"coracle/pkg/trace"
+	"coracle/pkg/volume"
 )
 
 // Images are where the images of a container come from.
@@ -51,11 +52,12 @@ func withVolumes(ctx context.Context, cs *container.Store, r *container.Record) 
 	if !slices.ContainsFunc(r.Mounts, func(m container.Mount) bool { return m.Type == container.MountVolume }) {
 		return cs.Create(ctx, r)
 	}
-	lock, err := cs.HoldVolumes(ctx)
+	vs := container.Volumes(cs.Dirs())
+	lock, err := vs.Hold(ctx)
 	if err != nil {
 		return err
 	}
-	undo, err := makeVolumes(cs, r)
+	undo, err := makeVolumes(ctx, vs, r)
 	if err == nil {
 		err = cs.Create(ctx, r)
 	}
@@ -70,11 +72,11 @@ func withVolumes(ctx context.Context, cs *container.Store, r *container.Record) 
 // returns how to take them back.
 //
 // Preconditions: the volumes are held.
-func makeVolumes(cs *container.Store, r *container.Record) (undo func(), err error) {
+func makeVolumes(ctx context.Context, vs *volume.Store, r *container.Record) (undo func(), err error) {
 	var made []string
 	undo = func() {
 		for _, name := range made {
-			_ = cs.RemoveVolume(name)
+			_ = vs.Remove(context.WithoutCancel(ctx), name)
 		}
 	}
 	for i := range r.Mounts {
@@ -82,7 +84,7 @@ func makeVolumes(cs *container.Store, r *container.Record) (undo func(), err err
 		if m.Type != container.MountVolume {
 			continue
 		}
-		v, isNew, err := cs.EnsureVolume(m.Name, m.Labels, m.Options)
+		v, isNew, err := vs.Ensure(ctx, m.Name, m.Labels, m.Options)
 		if err != nil {
 			return undo, err
 		}

@@ -4,21 +4,20 @@ package supervise
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"coracle/pkg/container"
+	"coracle/pkg/volume"
 )
 
 // mounts makes what the container has mounted ready for each start.
 type mounts struct {
-	store  *container.Store
-	c      *container.Container
-	filled bool // new volumes have their content
+	volumes *volume.Store
+	c       *container.Container
+	filled  bool // new volumes have their content
 }
 
 // prepared are the mounts of a start: those of the spec, and what they show.
@@ -38,13 +37,13 @@ func (p *prepared) close() {
 func (s *mounts) prepare(rootfs string) (*prepared, error) {
 	p := &prepared{trees: map[string]*os.File{}}
 	if s.c.State.StartedAt.IsZero() && !s.filled {
-		if err := s.fillVolumes(rootfs); err != nil {
+		if err := s.c.FillFrom(context.Background(), s.volumes, rootfs); err != nil {
 			return nil, err
 		}
 		s.filled = true
 	}
 	for _, asked := range s.c.Mounts {
-		m, err := s.store.MountOf(asked)
+		m, err := asked.Resolve(s.volumes)
 		if err == nil {
 			err = s.add(p, m)
 		}
@@ -57,20 +56,6 @@ func (s *mounts) prepare(rootfs string) (*prepared, error) {
 	return p, nil
 }
 
-func (s *mounts) fillVolumes(rootfs string) error {
-	root, err := os.OpenFile(rootfs, unix.O_PATH|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return fmt.Errorf("fill volumes: %w", err)
-	}
-	defer root.Close()
-	for _, m := range s.c.Mounts {
-		if err := s.store.FillVolume(context.Background(), m, root); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (s *mounts) add(p *prepared, m container.Mount) error {
 	sm := specs.Mount{Destination: m.Target, Type: "bind", Source: m.Source}
 	if m.Type == container.MountTmpfs {
@@ -81,12 +66,9 @@ func (s *mounts) add(p *prepared, m container.Mount) error {
 		p.list = append(p.list, sm)
 		return nil
 	}
-	tree, err := s.store.OpenTree(s.c, m)
+	tree, err := s.c.OpenTree(m)
 	if err != nil {
 		return err
-	}
-	if m.Type == container.MountVolume {
-		sm.Source = s.store.DataDir(m.Name)
 	}
 	sm.Options = m.BindOptions()
 	p.trees[m.Target] = tree

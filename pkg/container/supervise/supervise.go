@@ -185,7 +185,7 @@ func (s *supervisor) open(o opening) error {
 	}
 	trace.Mark("opened the box")
 	s.book.prepare(func(st *container.State) { st.Networks, st.Ports = s.box.Places(), s.box.Published() })
-	s.mounts = &mounts{store: s.store, c: s.c}
+	s.mounts = &mounts{volumes: container.Volumes(s.store.Dirs()), c: s.c}
 	s.sessions = &sessions{book: s.book, first: s.first, with: s.c.Process, maps: s.maps, box: s.box}
 	s.audience = &audience{book: s.book, first: s.first, down: s.down, kill: s.kill}
 	s.server.ops = s.operations()
@@ -308,7 +308,7 @@ func (s *supervisor) dispose() (tidy func()) {
 	trash, err := s.store.DiscardLocked(s.id, s.c.Name)
 	s.lock.Release()
 	if err == nil {
-		err = s.store.RemoveAnonymousVolumes(s.c)
+		err = container.Volumes(s.store.Dirs()).RemoveAnonymous(context.Background(), s.c.VolumeNames())
 	}
 	sayNotRemoved(err)
 	return func() {

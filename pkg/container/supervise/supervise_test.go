@@ -125,7 +125,7 @@ func alone(t *testing.T, r container.Record) *supervisor {
 	s.restarts = newRestarts(c.Life.Restart)
 	s.bounds = &bounds{book: s.book, first: s.first, ended: s.down.over, limits: c.Limits.Cgroup}
 	s.nets = &networks{book: s.book, c: c, box: &patchbay{}}
-	s.mounts = &mounts{store: store, c: c}
+	s.mounts = &mounts{volumes: container.Volumes(store.Dirs()), c: c}
 	s.sessions = &sessions{book: s.book, first: s.first, with: c.Process, box: &nothing{}}
 	s.audience = &audience{book: s.book, first: s.first, down: s.down, kill: s.kill}
 	s.server.ops = s.operations()
