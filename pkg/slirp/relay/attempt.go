@@ -63,7 +63,8 @@ type attempt struct {
 func (a attempt) last(err error) bool { return err == unix.ECONNREFUSED && a.dst.Addr().Is4() }
 
 // dial begins to connect a socket of the current thread's namespace. The error is
-// connect(2)'s: with EINPROGRESS the socket is there.
+// connect(2)'s: with EINPROGRESS the socket is there. Two visitors may have one name
+// and port, as those from the host's addresses have: the second gets another port.
 func (a attempt) dial() (int, error) {
 	fd, err := unix.Socket(sockaddr.Domain(a.dst.Addr()), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -78,13 +79,17 @@ func (a attempt) dial() (int, error) {
 	}
 	if err != nil && err != unix.EINPROGRESS {
 		unix.Close(fd)
+		if err == unix.EADDRNOTAVAIL && a.name.Port() != 0 { // another visitor is connected from there
+			a.name = netip.AddrPortFrom(a.name.Addr(), 0)
+			return a.dial()
+		}
 		return -1, err
 	}
 	return fd, err
 }
 
 // impersonate binds a socket to an address that is not here (ip(7),
-// IP_TRANSPARENT). Should the visitor's port be taken, any will do.
+// IP_TRANSPARENT). Should somebody listen at the visitor's port, any will do.
 func impersonate(fd int, visitor netip.AddrPort) error {
 	level, transparent := unix.SOL_IP, unix.IP_TRANSPARENT
 	if visitor.Addr().Is6() {
