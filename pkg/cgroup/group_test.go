@@ -5,17 +5,25 @@ package cgroup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"coracle/internal/testutil"
 )
 
 // TestGroup goes through the life of a group in the cgroup that this test was
-// started in, if that is delegated.
+// started in, if that is delegated. The group has this process's name: another run in
+// the same cgroup has its own. To root all groups belong, and those of others are not
+// for a test to move processes in.
 func TestGroup(t *testing.T) {
+	if err := testutil.Unprivileged(); err != nil {
+		t.Skip(err)
+	}
 	tree, err := Find()
 	if errors.Is(err, ErrNotDelegated) {
 		t.Skip("no cgroup is delegated to this user")
@@ -26,7 +34,7 @@ func TestGroup(t *testing.T) {
 	if err := tree.Prepare(nil); err != nil {
 		t.Fatal(err)
 	}
-	g, err := tree.New("test", nil)
+	g, err := tree.New(fmt.Sprintf("test-%d", os.Getpid()), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
