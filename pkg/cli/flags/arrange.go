@@ -146,6 +146,8 @@ func (s *settler) long(text string, args []string) ([]string, error) {
 	name, value, has := strings.Cut(text, "=")
 	f := s.find(name)
 	switch {
+	case name == "" || name[0] == '-':
+		return nil, s.wrong("bad flag syntax: --" + text)
 	case name == "help" && f == nil:
 		return nil, &HelpRequest{Cmd: s.cmd, Path: s.path}
 	case f == nil || len(name) == 1:
