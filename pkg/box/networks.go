@@ -50,16 +50,13 @@ func isolated(mode string) bool {
 	return mode == network.Host || mode == network.None || mode == NetShared
 }
 
-// join takes the box's place on a network; nothing is connected yet.
+// place takes the box's place on a network; nothing is connected yet.
 //
 // Preconditions: b.mu is held, or nobody else knows b.
-func (b *Box) join(e network.Endpoint) (*link, error) {
+func (b *Box) place(e network.Endpoint) (*link, error) {
 	l := &link{name: e.Network, priority: e.Priority}
 	if e.Network == network.Bridge {
-		l.cfg = slirp.DefaultConfig()
-		if mac := e.MAC; !mac.IsZero() {
-			l.cfg.MAC = mac
-		}
+		l.cfg = e.BridgeLink()
 	} else {
 		w, err := b.cfg.Network.Named.Lookup(e.Network)
 		if err != nil {
@@ -67,7 +64,8 @@ func (b *Box) join(e network.Endpoint) (*link, error) {
 		}
 		l.name = w.Name
 		if b.on(w.Name) < 0 {
-			if l.member, err = b.cfg.Network.Named.Join(context.Background(), w, b.member(e)); err != nil {
+			member := e.Member(b.cfg.Network.Container, b.cfg.Network.Name, b.cfg.Hostname)
+			if l.member, err = b.cfg.Network.Named.Admit(context.Background(), w, member); err != nil {
 				return nil, err
 			}
 			l.cfg = l.member.Link()
@@ -83,12 +81,6 @@ func (b *Box) join(e network.Endpoint) (*link, error) {
 	}
 	b.links = append(b.links, l)
 	return l, nil
-}
-
-// member is who the box is on a network.
-func (b *Box) member(e network.Endpoint) network.Member {
-	n := b.cfg.Network
-	return network.Member{Container: n.Container, Name: n.Name, Hostname: b.cfg.Hostname, Aliases: e.Aliases, Addr: e.IP, Addr6: e.IP6, MAC: e.MAC}
 }
 
 // start connects the box to the network of a link, whose names are known then.
@@ -166,7 +158,7 @@ func (b *Box) Attach(e network.Endpoint) (network.Place, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	l, err := b.join(e)
+	l, err := b.place(e)
 	if err != nil {
 		return none, err
 	}

@@ -23,6 +23,21 @@ type Endpoint struct {
 	Priority int `json:"priority,omitempty"`
 }
 
+// Member is who the container with this ID, name and hostname is on the network,
+// as far as the endpoint asks for it.
+func (e Endpoint) Member(id, name, hostname string) Member {
+	return Member{Container: id, Name: name, Hostname: hostname, Aliases: e.Aliases, Addr: e.IP, Addr6: e.IP6, MAC: e.MAC}
+}
+
+// BridgeLink is the plan of a link on the bridge.
+func (e Endpoint) BridgeLink() slirp.Config {
+	c := slirp.DefaultConfig()
+	if !e.MAC.IsZero() {
+		c.MAC = e.MAC
+	}
+	return c
+}
+
 // What networks and links have in common.
 type (
 	// MAC is a hardware address.

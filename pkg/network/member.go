@@ -24,6 +24,31 @@ import (
 	"coracle/pkg/wire"
 )
 
+// Member is a running container on a network.
+type Member struct {
+	Container string     `json:"container"` // its ID
+	Name      string     `json:"name"`
+	Hostname  string     `json:"hostname,omitempty"`
+	Aliases   []string   `json:"aliases,omitempty"`
+	Addr      netip.Addr `json:"addr"`
+	Addr6     netip.Addr `json:"addr6,omitzero"`
+	MAC       MAC        `json:"mac,omitzero"` // zero, before it is one: any
+	Since     time.Time  `json:"joined"`
+}
+
+const shortID = 12
+
+// Names are those that a member is found by, in Docker's order.
+func (m Member) Names() []string {
+	var names []string
+	for _, n := range append(append([]string{m.Name}, m.Aliases...), m.Container[:min(shortID, len(m.Container))], m.Hostname) {
+		if n != "" && !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
 // Membership is a running container's place on a network with a name: its record,
 // its socket and its lock. It tells the switch of the container's link who else is
 // there.
@@ -40,9 +65,9 @@ type Membership struct {
 	known []Member
 }
 
-// Join puts a container on a network. Its address is the next one that is
-// free, or the one that is asked for.
-func (n Store) Join(ctx context.Context, w Network, self Member) (*Membership, error) {
+// Admit makes a running container a member of a network, with the addresses that it
+// asks for, or the next ones that are free.
+func (n Store) Admit(ctx context.Context, w Network, self Member) (*Membership, error) {
 	l, err := n.lock(ctx)
 	if err != nil {
 		return nil, err
@@ -55,85 +80,16 @@ func (n Store) Join(ctx context.Context, w Network, self Member) (*Membership, e
 	if self, err = w.assign(members, self); err != nil {
 		return nil, err
 	}
-	self.Joined = time.Now().UTC()
+	self.Since = time.Now().UTC()
 	m := &Membership{Network: w, Self: self}
 	if m.dir, err = os.OpenFile(n.members(w.Name), unix.O_PATH|unix.O_DIRECTORY, 0); err != nil {
-		return nil, fmt.Errorf("join network %s: %w", w.Name, err)
+		return nil, fmt.Errorf("become a member of network %s: %w", w.Name, err)
 	}
 	if err := m.register(n.dirs.Network(w.Name)); err != nil {
 		m.dir.Close()
-		return nil, fmt.Errorf("join network %s: %w", w.Name, err)
+		return nil, fmt.Errorf("become a member of network %s: %w", w.Name, err)
 	}
 	return m, nil
-}
-
-// assign gives a member the addresses that it asks for, or such that are free.
-func (w Network) assign(members []Member, self Member) (Member, error) {
-	taken := map[netip.Addr]bool{w.Gateway: true, w.Gateway6: true}
-	stations := map[MAC]bool{l2.MACOf(w.Gateway): true}
-	for _, m := range members {
-		taken[m.Addr], taken[m.Addr6], stations[m.MAC] = true, true, true
-	}
-	for _, a := range w.Reserved {
-		taken[a] = true
-	}
-	if stations[self.MAC] {
-		return self, fmt.Errorf("mac address %s is already in use on network %s", self.MAC, w.Name)
-	}
-	if a := self.Addr6; a.IsValid() {
-		switch {
-		case !w.Subnet6.IsValid():
-			return self, fmt.Errorf("invalid address %s: network %s has no IPv6", a, w.Name)
-		case !w.Subnet6.Contains(a) || a == w.Subnet6.Addr():
-			return self, fmt.Errorf("invalid address %s: it does not belong to subnet %s of network %s", a, w.Subnet6, w.Name)
-		case taken[a]:
-			return self, errors.New("Address already in use")
-		}
-	}
-	// complete gives a member with an IPv4 address the others.
-	complete := func(a netip.Addr) bool {
-		mac, six := self.MAC, self.Addr6
-		if mac.IsZero() {
-			if mac = l2.MACOf(a); stations[mac] {
-				return false
-			}
-		}
-		if w.Subnet6.IsValid() && !six.IsValid() {
-			if six = w.numbered6(a); taken[six] {
-				return false
-			}
-		}
-		self.Addr, self.Addr6, self.MAC = a, six, mac
-		return true
-	}
-	if want := self.Addr; want.IsValid() {
-		switch {
-		case !w.Subnet.Contains(want) || want == w.Subnet.Addr() || want == lastOf(w.Subnet):
-			return self, fmt.Errorf("invalid address %s: it does not belong to subnet %s of network %s", want, w.Subnet, w.Name)
-		case taken[want] || !complete(want):
-			return self, errors.New("Address already in use")
-		}
-		return self, nil
-	}
-	pool := w.Range
-	if !pool.IsValid() {
-		pool = w.Subnet
-	}
-	for a := pool.Addr(); pool.Contains(a); a = a.Next() {
-		if !taken[a] && a != w.Subnet.Addr() && a != lastOf(w.Subnet) && complete(a) {
-			return self, nil
-		}
-	}
-	return self, fmt.Errorf("no available IPv4 addresses on network %s (%s)", w.Name, pool)
-}
-
-// lastOf is the broadcast address of a network.
-func lastOf(p netip.Prefix) netip.Addr {
-	b := p.Addr().As4()
-	for i := p.Bits(); i < 32; i++ {
-		b[i/8] |= 1 << (7 - i%8)
-	}
-	return netip.AddrFrom4(b)
 }
 
 // register takes the lock, binds the socket and then writes the record: who
@@ -210,13 +166,13 @@ var _ l2.Peers = (*Membership)(nil)
 // ByMAC finds another member by its hardware address.
 func (m *Membership) ByMAC(mac MAC) (l2.Peer, bool) {
 	o, ok := m.find(func(o Member) bool { return o.MAC == mac })
-	return l2.Peer{MAC: o.MAC, Joined: o.Joined}, ok
+	return l2.Peer{MAC: o.MAC, Since: o.Since}, ok
 }
 
 // ByAddr finds another member by one of its addresses.
 func (m *Membership) ByAddr(a netip.Addr) (l2.Peer, bool) {
 	o, ok := m.find(func(o Member) bool { return o.Addr == a || o.Addr6 == a })
-	return l2.Peer{MAC: o.MAC, Joined: o.Joined}, ok
+	return l2.Peer{MAC: o.MAC, Since: o.Since}, ok
 }
 
 // Conn is where other members' frames arrive.
@@ -267,19 +223,6 @@ func (m *Membership) listens(o Member) bool {
 	}
 	c.Close()
 	return true
-}
-
-const shortID = 12
-
-// Names are those that a member is found by, in Docker's order.
-func (m Member) Names() []string {
-	var names []string
-	for _, n := range append(append([]string{m.Name}, m.Aliases...), m.Container[:min(shortID, len(m.Container))], m.Hostname) {
-		if n != "" && !slices.Contains(names, n) {
-			names = append(names, n)
-		}
-	}
-	return names
 }
 
 // lookup resolves a name, which may have the network's behind it. Several members

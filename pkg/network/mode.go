@@ -2,7 +2,10 @@
 
 package network
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // The networks that are always there.
 const (
@@ -35,3 +38,18 @@ func IsUserDefined(mode string) bool {
 // HasOwn reports whether a container of a mode has a network namespace of its own
 // that may be connected.
 func HasOwn(mode string) bool { return mode == Bridge || IsUserDefined(mode) }
+
+// Connectable is the name of the network that arg means, which a container can be
+// put on, or taken off, while it exists.
+func (n Store) Connectable(arg string) (name string, err error) {
+	switch arg {
+	case Bridge:
+		return Bridge, nil
+	case Host:
+		return "", errors.New("container cannot be disconnected from host network or connected to host network")
+	case None:
+		return "", errors.New("container cannot be connected to multiple networks with one of the networks in private (none) mode")
+	}
+	w, err := n.Lookup(arg)
+	return w.Name, err
+}

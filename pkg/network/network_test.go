@@ -4,13 +4,14 @@ package network
 
 import (
 	"context"
-	"coracle/pkg/state"
 	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"coracle/pkg/state"
 )
 
 func testNetworks(t *testing.T) Store { return Store{state.Dirs{Root: t.TempDir()}} }
@@ -52,20 +53,20 @@ func TestPoolsAreExhausted(t *testing.T) {
 	}
 }
 
-func TestJoinAndAnswer(t *testing.T) {
+func TestAdmitAndAnswer(t *testing.T) {
 	n, ctx := testNetworks(t), context.Background()
 	w, err := n.Create(ctx, CreateOptions{Name: "net", Subnet: netip.MustParsePrefix("10.9.0.0/24")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	join := func(id, name string, aliases ...string) *Membership {
-		m, err := n.Join(ctx, w, Member{Container: strings.Repeat(id, 64), Name: name, Aliases: aliases})
+	admit := func(id, name string, aliases ...string) *Membership {
+		m, err := n.Admit(ctx, w, Member{Container: strings.Repeat(id, 64), Name: name, Aliases: aliases})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return m
 	}
-	one, two := join("1", "one", "both"), join("2", "two", "both")
+	one, two := admit("1", "one", "both"), admit("2", "two", "both")
 	if one.Self.Addr.String() != "10.9.0.2" || two.Self.Addr.String() != "10.9.0.3" {
 		t.Errorf("addresses: %s %s", one.Self.Addr, two.Self.Addr)
 	}
@@ -146,7 +147,7 @@ func FuzzAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, question []byte) {
 		n := Store{state.Dirs{Root: dir}}
-		m, err := n.Join(context.Background(), w, Member{Container: strings.Repeat("2", 64), Name: "two"})
+		m, err := n.Admit(context.Background(), w, Member{Container: strings.Repeat("2", 64), Name: "two"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -300,7 +301,7 @@ func TestNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := n.Join(ctx, w, Member{Container: strings.Repeat("a", 64), Name: "web", Hostname: "Host.app", Aliases: []string{"www", "web"}})
+	m, err := n.Admit(ctx, w, Member{Container: strings.Repeat("a", 64), Name: "web", Hostname: "Host.app", Aliases: []string{"www", "web"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func TestDamagedMember(t *testing.T) {
 			}
 			join := func(id string) *Membership {
 				t.Helper()
-				m, err := n.Join(t.Context(), w, Member{Container: id, Name: id})
+				m, err := n.Admit(t.Context(), w, Member{Container: id, Name: id})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -71,7 +71,7 @@ func onNetwork(e *command.Env, c *cli.Context, f func(*container.Store, *contain
 	if err != nil {
 		return err
 	}
-	network, err := nets.Joinable(c.Args().First())
+	network, err := nets.Connectable(c.Args().First())
 	if err != nil {
 		return err
 	}

@@ -44,8 +44,8 @@ type Peers interface {
 // Peer is another member of a segment. Who has its address later has another
 // time of joining.
 type Peer struct {
-	MAC    MAC
-	Joined time.Time
+	MAC   MAC
+	Since time.Time
 }
 
 // Switch carries frames between a wire and the other members of its segment.
@@ -65,11 +65,11 @@ type Switch struct {
 // port leads to another member. Until its wire is known, and when it gives none,
 // frames wait in a queue of its own: a slow one holds up nobody else.
 type port struct {
-	joined time.Time // which of those who had the address one after the other
-	seen   time.Time // when that was known last
-	queue  chan []byte
-	used   bool
-	wire   int // its packet socket; -1: there is none
+	since time.Time // which of those who had the address one after the other
+	seen  time.Time // when that was known last
+	queue chan []byte
+	used  bool
+	wire  int // its packet socket; -1: there is none
 }
 
 const (
@@ -184,7 +184,7 @@ func (s *Switch) send(dst MAC, frame []byte) {
 		if !ok {
 			return
 		}
-		p = &port{joined: o.Joined, seen: now, queue: make(chan []byte, queueLength), wire: -1}
+		p = &port{since: o.Since, seen: now, queue: make(chan []byte, queueLength), wire: -1}
 		s.ports[dst] = p
 		s.loops.Go(func() { s.deliver(dst, p) })
 	}
@@ -204,7 +204,7 @@ func (s *Switch) same(dst MAC, p *port, now time.Time) bool {
 	}
 	p.seen = now
 	o, ok := s.peers.ByMAC(dst)
-	return ok && o.Joined.Equal(p.joined)
+	return ok && o.Since.Equal(p.since)
 }
 
 // put writes a frame to a wire. It reports whether the wire is still there: what

@@ -26,9 +26,9 @@ type Segment struct {
 // Member is a member of a segment, and says to its switch who the others are.
 type Member struct {
 	l2.Place
-	on     *Segment
-	joined time.Time
-	conn   *net.UnixConn
+	on    *Segment
+	since time.Time
+	conn  *net.UnixConn
 }
 
 // NewSegment makes a segment with nobody on it.
@@ -40,7 +40,7 @@ func (s *Segment) Join(t testing.TB) *Member {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := &Member{on: s, joined: time.Now()}
+	m := &Member{on: s, since: time.Now()}
 	m.Gateway, m.Gateway6 = netip.MustParseAddr("172.30.0.1"), netip.MustParseAddr("fd12:3456::1")
 	a, six := m.Gateway.Next(), m.Gateway6.Next()
 	for s.find(func(o *Member) bool { return o.Address.Addr() == a }) != nil {
@@ -67,7 +67,7 @@ func (s *Segment) find(is func(*Member) bool) *Member {
 
 // path tells members apart that have an address one after the other.
 func (m *Member) path() string {
-	return filepath.Join(m.on.dir, fmt.Sprintf("%s-%d", m.Address.Addr(), m.joined.UnixNano()))
+	return filepath.Join(m.on.dir, fmt.Sprintf("%s-%d", m.Address.Addr(), m.since.UnixNano()))
 }
 
 // Leave takes the member off the segment. It may be called again.
@@ -90,7 +90,7 @@ func (m *Member) other(is func(*Member) bool) (l2.Peer, bool) {
 	if o == nil {
 		return l2.Peer{}, false
 	}
-	return l2.Peer{MAC: o.MAC, Joined: o.joined}, true
+	return l2.Peer{MAC: o.MAC, Since: o.since}, true
 }
 
 // ByMAC finds another member by its hardware address.

@@ -64,7 +64,7 @@ func TestPrune(t *testing.T) {
 			t.Fatal(err)
 		}
 		if name == "busy" {
-			m, err := n.Join(ctx, w, Member{Container: strings.Repeat("1", 64), Name: "one"})
+			m, err := n.Admit(ctx, w, Member{Container: strings.Repeat("1", 64), Name: "one"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -78,14 +78,14 @@ func TestPrune(t *testing.T) {
 	journal(t, n, "create busy", "create free", "create kept", "destroy free", "prune ")
 }
 
-func TestJoinable(t *testing.T) {
+func TestConnectable(t *testing.T) {
 	n := testNetworks(t)
 	w, err := n.Create(context.Background(), CreateOptions{Name: "front"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for arg, want := range map[string]string{Bridge: Bridge, "front": "front", w.ID: "front", Host: "", None: "", "other": ""} {
-		if name, err := n.Joinable(arg); name != want || (err == nil) != (want != "") {
+		if name, err := n.Connectable(arg); name != want || (err == nil) != (want != "") {
 			t.Errorf("%s: %q, %v", arg, name, err)
 		}
 	}

@@ -6,15 +6,54 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 
 	"coracle/pkg/events"
 )
 
-// event writes down what happened to a network. A journal that cannot be written,
-// as on a full disk, stops nobody.
-func (n Store) event(action string, w Network) {
-	_ = events.Append(n.dirs.Root, events.New(events.Network, action, w.ID, map[string]string{"name": w.Name, "type": Bridge}))
+// InUseError says who is on a network that was to be removed.
+type InUseError struct {
+	Name    string
+	Members []Member
+}
+
+func (e *InUseError) Error() string {
+	var who []string
+	for _, m := range e.Members {
+		who = append(who, fmt.Sprintf("name:%q id:%q", m.Name, m.Container[:min(shortID, len(m.Container))]))
+	}
+	return fmt.Sprintf("error while removing network: network %s has active endpoints (%s)", e.Name, strings.Join(who, ", "))
+}
+
+// Remove removes a network that nobody is on; of one that is damaged the name is
+// enough.
+func (n Store) Remove(ctx context.Context, w Network) error {
+	l, err := n.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer l.Release()
+	members, damaged, err := n.sweep(w.Name)
+	if err != nil {
+		return err
+	}
+	for _, id := range damaged {
+		members = append(members, Member{Container: id})
+	}
+	if len(members) > 0 {
+		return &InUseError{w.Name, members}
+	}
+	// The record goes first: a directory without one is no network.
+	if err := os.RemoveAll(n.file(w.Name)); err != nil {
+		return fmt.Errorf("remove network: %w", err)
+	}
+	if err := os.RemoveAll(string(n.dirs.Network(w.Name))); err != nil {
+		return fmt.Errorf("remove network: %w", err)
+	}
+	n.event("destroy", w)
+	return nil
 }
 
 // Delete removes the network that arg means, as [Store.Lookup] finds it, even one
@@ -62,19 +101,4 @@ func (n Store) Prune(ctx context.Context, want func(Network) bool) (names []stri
 	}
 	_ = events.Append(n.dirs.Root, events.New(events.Network, "prune", "", map[string]string{"reclaimed": "0"}))
 	return names, nil
-}
-
-// Joinable is the name of the network that arg means, which a container can be
-// put on, or taken off, while it exists.
-func (n Store) Joinable(arg string) (name string, err error) {
-	switch arg {
-	case Bridge:
-		return Bridge, nil
-	case Host:
-		return "", errors.New("container cannot be disconnected from host network or connected to host network")
-	case None:
-		return "", errors.New("container cannot be connected to multiple networks with one of the networks in private (none) mode")
-	}
-	w, err := n.Lookup(arg)
-	return w.Name, err
 }

@@ -67,7 +67,7 @@ func Open(cfg Config) (*Box, error) {
 	}
 	if !isolated(cfg.Network.Mode) {
 		for _, e := range cfg.Network.Endpoints {
-			if _, err := b.join(e); err != nil {
+			if _, err := b.place(e); err != nil {
 				return nil, errors.Join(err, b.Close())
 			}
 		}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+)
+
+// choose decides on the subnet and the gateway.
+func (w *Network) choose(list []Network) error {
+	taken := []netip.Prefix{BridgePlace().Address.Masked()}
+	for _, x := range list {
+		taken = append(taken, x.Subnet)
+	}
+	overlaps := func(p netip.Prefix) bool { return slices.ContainsFunc(taken, p.Overlaps) }
+	if w.Subnet.IsValid() {
+		switch {
+		case !w.Subnet.Addr().Is4() || w.Subnet.Bits() > 29:
+			return fmt.Errorf("invalid subnet %s: want an IPv4 network with room for members", w.Subnet)
+		case !ofMachines(w.Subnet):
+			return fmt.Errorf("invalid subnet %s: not addresses of machines", w.Subnet)
+		case overlaps(w.Subnet):
+			return errors.New("invalid pool request: Pool overlaps with other one on this address space")
+		}
+	} else {
+		taken = append(taken, hostNetworks()...)
+		for _, p := range pools() {
+			if !overlaps(p) {
+				w.Subnet = p
+				break
+			}
+		}
+		if !w.Subnet.IsValid() {
+			return errors.New("could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network")
+		}
+	}
+	if !w.Gateway.IsValid() {
+		for w.Gateway = w.Subnet.Addr().Next(); slices.Contains(w.Reserved, w.Gateway); {
+			w.Gateway = w.Gateway.Next()
+		}
+	}
+	switch {
+	case !w.Subnet.Contains(w.Gateway):
+		return fmt.Errorf("invalid gateway %s: not in subnet %s", w.Gateway, w.Subnet)
+	case w.Gateway == w.Subnet.Addr(), w.Gateway == lastOf(w.Subnet), slices.Contains(w.Reserved, w.Gateway):
+		return fmt.Errorf("failed to allocate gateway (%s): Address already in use", w.Gateway)
+	}
+	if w.Range.IsValid() && (w.Range.Bits() < w.Subnet.Bits() || !w.Subnet.Contains(w.Range.Addr())) {
+		return fmt.Errorf("invalid ip-range %s: not in subnet %s", w.Range, w.Subnet)
+	}
+	return nil
+}
+
+// ofMachines reports whether each address of an IPv4 network may be a machine's, and
+// none is the machine itself.
+func ofMachines(p netip.Prefix) bool {
+	for _, s := range []string{"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"} {
+		if p.Overlaps(netip.MustParsePrefix(s)) {
+			return false
+		}
+	}
+	return true
+}
+
+// choose6 decides on the IPv6 subnet and gateway. Members have the number there
+// that they have in the IPv4 subnet.
+func (w *Network) choose6(list []Network) error {
+	if !w.Subnet6.IsValid() { // a unique local one, RFC 4193
+		b := [16]byte{0: 0xfd}
+		_, _ = rand.Read(b[1:6]) // never fails, crypto/rand
+		w.Subnet6 = netip.PrefixFrom(netip.AddrFrom16(b), 64)
+	}
+	if !w.Subnet6.Addr().Is6() || w.Subnet6.Addr().Is4In6() || 128-w.Subnet6.Bits() < 32-w.Subnet.Bits() {
+		return fmt.Errorf("invalid subnet %s: want an IPv6 network with room for the members of %s", w.Subnet6, w.Subnet)
+	}
+	if a := w.Subnet6.Addr(); a.IsMulticast() || a.IsLinkLocalUnicast() || a.IsLoopback() {
+		return fmt.Errorf("invalid subnet %s: not an address of one machine", w.Subnet6)
+	}
+	for _, x := range list {
+		if x.Subnet6.IsValid() && x.Subnet6.Overlaps(w.Subnet6) {
+			return errors.New("invalid pool request: Pool overlaps with other one on this address space")
+		}
+	}
+	if !w.Gateway6.IsValid() {
+		w.Gateway6 = w.numbered6(w.Gateway)
+	}
+	if !w.Subnet6.Contains(w.Gateway6) {
+		return fmt.Errorf("invalid gateway %s: not in subnet %s", w.Gateway6, w.Subnet6)
+	}
+	return nil
+}
+
+// numbered6 is the IPv6 address with the number that an IPv4 address has in its
+// subnet.
+func (w Network) numbered6(a netip.Addr) netip.Addr {
+	b, number, base := w.Subnet6.Addr().As16(), a.As4(), w.Subnet.Addr().As4()
+	for i := range number {
+		b[12+i] |= number[i] ^ base[i]
+	}
+	return netip.AddrFrom16(b)
+}
+
+// pools are Docker's: 172.18.0.0/16 to 172.31.0.0/16, then 192.168.0.0/20 and
+// on.
+func pools() []netip.Prefix {
+	var list []netip.Prefix
+	for i := byte(18); i < 32; i++ {
+		list = append(list, netip.PrefixFrom(netip.AddrFrom4([4]byte{172, i, 0, 0}), 16))
+	}
+	for i := 0; i < 256; i += 16 {
+		list = append(list, netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 168, byte(i), 0}), 20))
+	}
+	return list
+}
+
+// hostNetworks are those that the host itself is on: a container could not
+// reach them any more.
+func hostNetworks() []netip.Prefix {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var list []netip.Prefix
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is4() {
+			list = append(list, p.Masked())
+		}
+	}
+	return list
+}
+
+// lastOf is the broadcast address of a network.
+func lastOf(p netip.Prefix) netip.Addr {
+	b := p.Addr().As4()
+	for i := p.Bits(); i < 32; i++ {
+		b[i/8] |= 1 << (7 - i%8)
+	}
+	return netip.AddrFrom4(b)
+}
