@@ -15,6 +15,7 @@ order='
 0 coracle/pkg/inroot
 0 coracle/pkg/mount
 0 coracle/pkg/wire
+0.5 coracle/pkg/wire/socket
 0 coracle/pkg/xattr
 0 coracle/pkg/hint
 0.5 coracle/pkg/ids
@@ -98,5 +99,11 @@ fi
 # A build does not know containers, and containers no builds.
 if go list -deps ./pkg/dockerfile | grep -E '^coracle/pkg/(container|ns|slirp)' | grep -v '^coracle/pkg/ns$' | grep -v '^coracle/pkg/ns/seccomp$'; then
 	echo "coracle/pkg/dockerfile depends on the packages above" >&2
+	exit 1
+fi
+# What a stage that ends in execve begins with is initialised early; these are
+# not, for their paths sort late (package ns/first).
+if go list -deps ./pkg/ns/first | grep -x -E 'net|regexp|runtime/debug|golang.org/x/net/.*'; then
+	echo "coracle/pkg/ns/first depends on packages that are initialised late" >&2
 	exit 1
 fi

@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"coracle/pkg/wire"
+	"coracle/pkg/wire/socket"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,11 +14,11 @@ import (
 // socketAddress is a short name of a path: what a unix socket is called has
 // 108 bytes at most, and state directories are longer. It is good until done.
 func socketAddress(path string) (addr *unix.SockaddrUnix, done func(), err error) {
-	dir, err := wire.OpenDir(filepath.Dir(path))
+	dir, err := socket.OpenDir(filepath.Dir(path))
 	if err != nil {
 		return nil, nil, err
 	}
-	return &unix.SockaddrUnix{Name: wire.At(dir, filepath.Base(path))}, func() { dir.Close() }, nil
+	return &unix.SockaddrUnix{Name: socket.At(dir, filepath.Base(path))}, func() { dir.Close() }, nil
 }
 
 // listen makes the socket that the first process waits at. Whoever may look

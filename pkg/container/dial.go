@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/state"
-	"coracle/pkg/wire"
+	"coracle/pkg/wire/socket"
 )
 
 // dial connects to the supervisor of a running container.
@@ -63,7 +63,7 @@ func (c *Container) dying() bool {
 
 // dialIn connects to the socket in dir.
 func dialIn(dir string) (*Conn, error) {
-	c, err := wire.Dial(filepath.Join(dir, state.ControlSocket))
+	c, err := socket.Dial(filepath.Join(dir, state.ControlSocket))
 	if err != nil {
 		return nil, err
 	}
@@ -76,12 +76,12 @@ func ListenIn(dir string) (*net.UnixListener, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create control socket: %w", err)
 	}
-	d, err := wire.OpenDir(dir)
+	d, err := socket.OpenDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("create control socket: %w", err)
 	}
 	defer d.Close()
-	l, err := wire.Listen(d, state.ControlSocket)
+	l, err := socket.Listen(d, state.ControlSocket)
 	if err != nil {
 		return nil, fmt.Errorf("create control socket: %w", err)
 	}

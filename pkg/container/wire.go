@@ -15,6 +15,7 @@ import (
 	"coracle/pkg/ids"
 	"coracle/pkg/state"
 	"coracle/pkg/wire"
+	"coracle/pkg/wire/socket"
 )
 
 // The conversation between a command and a supervisor. A connection carries
@@ -157,7 +158,7 @@ func NewStartError(code int, err error) *StartError {
 
 // Conn is a conversation between a command and a supervisor.
 type Conn struct {
-	*wire.Conn
+	*socket.Conn
 	with peer // the zero value in the supervisor
 }
 
@@ -171,7 +172,7 @@ func (p peer) stopped() bool { return p.pid > 0 && state.Stopped(p.pid) }
 
 // NewConn wraps an inherited socket and closes f.
 func NewConn(f *os.File) (*Conn, error) {
-	c, err := wire.FromFile(f)
+	c, err := socket.FromFile(f)
 	if err != nil {
 		return nil, fmt.Errorf("use control socket: %w", err)
 	}
@@ -179,7 +180,7 @@ func NewConn(f *os.File) (*Conn, error) {
 }
 
 // WrapConn makes a Conn of an accepted connection.
-func WrapConn(c *net.UnixConn) *Conn { return &Conn{Conn: wire.New(c)} }
+func WrapConn(c *net.UnixConn) *Conn { return &Conn{Conn: socket.New(c)} }
 
 // Recv is Receive.
 func (c *Conn) Recv(v any) ([]*os.File, error) { return c.Receive(v) }

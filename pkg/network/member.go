@@ -21,7 +21,7 @@ import (
 	"coracle/pkg/slirp"
 	"coracle/pkg/slirp/l2"
 	"coracle/pkg/state"
-	"coracle/pkg/wire"
+	"coracle/pkg/wire/socket"
 )
 
 // Member is a running container on a network.
@@ -120,13 +120,13 @@ func (m *Membership) register(dir state.NetworkDir) error {
 func (m *Membership) Rename(name string) error {
 	self := m.Self
 	self.Name = name
-	return state.WriteJSON(wire.At(m.dir, state.MemberFiles(self.Container).Record()), self, 0o600)
+	return state.WriteJSON(socket.At(m.dir, state.MemberFiles(self.Container).Record()), self, 0o600)
 }
 
 // socket is the path of a member's socket, short whatever the root is: sun_path
 // has 108 bytes.
 func (m *Membership) socket(o Member) string {
-	return wire.At(m.dir, state.MemberFiles(o.Container).Socket())
+	return socket.At(m.dir, state.MemberFiles(o.Container).Socket())
 }
 
 // Leave takes the container off the network.

@@ -4,7 +4,6 @@ package ns
 
 import (
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -42,9 +41,6 @@ func closeEachOnExec(dir string) {
 	}
 }
 
-// descriptor is how a word of a command line names one.
-const descriptor = `(?:^|[=,:>])/(?:dev|proc/self)/fd/([0-9]{1,3})(?:$|[,:])`
-
 // namedFiles are the descriptors above the three that a command line names, each
 // in the place of its number, from 3 on. done closes our copies of them.
 func namedFiles(args []string) (files []*os.File, done func()) {
@@ -53,19 +49,8 @@ func namedFiles(args []string) (files []*os.File, done func()) {
 			f.Close()
 		}
 	}
-	var names *regexp.Regexp
 	for _, a := range args {
-		if !strings.Contains(a, "/fd/") {
-			continue
-		}
-		if names == nil {
-			names = regexp.MustCompile(descriptor)
-		}
-		for _, m := range names.FindAllStringSubmatch(a, -1) {
-			n, err := strconv.Atoi(m[1])
-			if err != nil || n < 3 {
-				continue
-			}
+		for _, n := range namedIn(a) {
 			fd, err := unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 3)
 			if err != nil {
 				continue // whoever opens it says so
@@ -80,4 +65,19 @@ func namedFiles(args []string) (files []*os.File, done func()) {
 		}
 	}
 	return files, done
+}
+
+// namedIn are the numbers of the descriptors above the three that a word of a
+// command line names, by itself or as a field of an option.
+func namedIn(word string) (numbers []int) {
+	for field := range strings.FieldsFuncSeq(word, func(r rune) bool { return strings.ContainsRune("=,:>", r) }) {
+		number, ok := strings.CutPrefix(field, "/dev/fd/")
+		if !ok {
+			number, ok = strings.CutPrefix(field, "/proc/self/fd/")
+		}
+		if n, err := strconv.ParseUint(number, 10, 10); ok && err == nil && n > 2 {
+			numbers = append(numbers, int(n))
+		}
+	}
+	return numbers
 }

@@ -99,7 +99,7 @@ func StartInit(o InitOptions) (*Init, error) {
 	// stage itself, once it is in its own.
 	st.flags &^= unix.CLONE_NEWCGROUP
 	cfg := Config{
-		Spec: o.Spec, Filter: i.filter, Notifies: i.notifies, NewNetNS: st.flags&unix.CLONE_NEWNET != 0, Single: i.single,
+		Spec: specOf(o.Spec), Filter: i.filter, Notifies: i.notifies, NewNetNS: st.flags&unix.CLONE_NEWNET != 0, Single: i.single,
 		BindRoot: o.BindRoot, Pause: o.Mounted != nil, BecomeRoot: o.Maps != nil && o.Maps.Has(0, 0), Joined: st.joinsUser(), Reap: o.Reap,
 		CloseAbstract: o.CloseAbstract, Trees: st.take(o.Trees),
 	}
@@ -152,8 +152,8 @@ func Exec(first *Init, o ExecOptions) (*Init, error) {
 	}
 	target := os.NewFile(uintptr(pidfd), "pidfd")
 	defer target.Close()
-	s := *o.Spec
-	s.Process = o.Process
+	spec := specOf(o.Spec)
+	spec.Process = o.Process
 	i := &Init{single: first.single, filter: first.filter, notifies: first.notifies}
 	// The mount and cgroup namespaces are for the stage to join: its binary is
 	// still to be found in ours, nothing of the container's file system may be
@@ -166,7 +166,7 @@ func Exec(first *Init, o ExecOptions) (*Init, error) {
 	err = i.launch(stage{
 		name: StageExec, joins: []join{{fd: pidfd, kinds: kinds}}, extra: target, cgroup: o.CgroupFD,
 		stdio: [3]*os.File{o.Stdin, o.Stdout, o.Stderr},
-	}, Config{Spec: &s, Filter: i.filter, Notifies: i.notifies, Single: i.single, CloseAbstract: first.closeAbstract}, nil)
+	}, Config{Spec: spec, Filter: i.filter, Notifies: i.notifies, Single: i.single, CloseAbstract: first.closeAbstract}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +222,7 @@ func (i *Init) Abandon() {
 
 func (i *Init) configure(cfg Config, mounted func(int) ([]byte, error)) error {
 	trace.Mark("forked the stage")
-	cfg.Trace, cfg.Spec = trace.On(), withoutProfile(cfg.Spec)
+	cfg.Trace = trace.On()
 	err := wire.Send(i.sync, cfg)
 	if errors.Is(err, unix.EPIPE) {
 		return &diedError{"configure container"}
@@ -242,18 +242,6 @@ func (i *Init) configure(cfg Config, mounted func(int) ([]byte, error)) error {
 	}
 	_, err = i.answer()
 	return err
-}
-
-// withoutProfile leaves the seccomp profile out of what a stage has to read: it
-// gets the compiled one.
-func withoutProfile(s *specs.Spec) *specs.Spec {
-	if s.Linux == nil || s.Linux.Seccomp == nil {
-		return s
-	}
-	spec, linux := *s, *s.Linux
-	linux.Seccomp = nil
-	spec.Linux = &linux
-	return &spec
 }
 
 func (i *Init) answer() (Answer, error) {

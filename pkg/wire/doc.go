@@ -24,13 +24,11 @@
 // # Who speaks it
 //
 //	ns, ns/child       a process and the stage that becomes a container's program;
-//	                   one thread, blocking, no poller (Send, Receive)
-//	container          a command and the supervisor of a container (Conn)
-//	worker             a command and the process that works inside the user namespace (Conn)
+//	                   one thread, blocking, no poller
+//	wire/socket        what needs deadlines and names: a command and a container's
+//	                   supervisor (container), or the process that works for it inside
+//	                   the user namespace (worker)
 //
-// # Addresses
-//
-// sun_path has 108 bytes (unix(7)), and a state directory may be deeper than
-// that: sockets are named relative to a descriptor of their directory, by
-// /proc/self/fd/N/name ([At]).
+// It imports nothing of package net, which a stage that ends in execve would
+// have to initialise for nothing (ns/first).
 package wire

@@ -32,23 +32,6 @@ func pair(t *testing.T) (a, b *os.File) {
 	return a, b
 }
 
-// conns are the two ends of a conversation, with a poller beneath.
-func conns(t *testing.T) (a, b *Conn) {
-	t.Helper()
-	a, f, err := Pair()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b, err = FromFile(f); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		a.Close()
-		b.Close()
-	})
-	return a, b
-}
-
 func pipe(t *testing.T) (r, w *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -83,35 +66,35 @@ func TestR10_MessagesOfAnyLength(t *testing.T) {
 }
 
 func TestTooLongIsNotSent(t *testing.T) {
-	a, b := conns(t)
-	if err := a.Send(note{Text: strings.Repeat("x", MaxMessage)}); err == nil || !strings.Contains(err.Error(), "too many") {
+	a, b := pair(t)
+	if err := Send(a, note{Text: strings.Repeat("x", MaxMessage)}); err == nil || !strings.Contains(err.Error(), "too many") {
 		t.Errorf("%v", err)
 	}
-	if err := a.Send(note{}, make([]*os.File, MaxFiles+1)...); err == nil || !strings.Contains(err.Error(), "too many") {
+	if err := Send(a, note{}, make([]*os.File, MaxFiles+1)...); err == nil || !strings.Contains(err.Error(), "too many") {
 		t.Errorf("%v", err)
 	}
 	// The stream is still in step.
-	if err := a.Send(note{Number: 2}); err != nil {
+	if err := Send(a, note{Number: 2}); err != nil {
 		t.Fatal(err)
 	}
 	var n note
-	if _, err := b.Receive(&n); err != nil || n.Number != 2 {
+	if _, err := Receive(b, &n); err != nil || n.Number != 2 {
 		t.Errorf("%+v, %v", n, err)
 	}
 }
 
 func TestDescriptorsStayWithTheirMessage(t *testing.T) {
-	a, b := conns(t)
+	a, b := pair(t)
 	r, w := pipe(t)
 	for i := range 3 {
-		if err := a.Send(note{Number: i}, []*os.File{w, w, w}[:i]...); err != nil {
+		if err := Send(a, note{Number: i}, []*os.File{w, w, w}[:i]...); err != nil {
 			t.Fatal(err)
 		}
 	}
 	w.Close()
 	for i := range 3 {
 		var n note
-		files, err := b.Receive(&n)
+		files, err := Receive(b, &n)
 		if err != nil || n.Number != i || len(files) != i {
 			t.Fatalf("message %d: %+v, %d files, %v", i, n, len(files), err)
 		}

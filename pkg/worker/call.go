@@ -15,6 +15,7 @@ import (
 	"coracle/pkg/ns"
 	"coracle/pkg/state"
 	"coracle/pkg/wire"
+	"coracle/pkg/wire/socket"
 )
 
 // lastWords is how long a worker that was told to end may take to tidy up.
@@ -87,7 +88,7 @@ func ask(ctx context.Context, r request, w With) (*answer, error) {
 }
 
 // start is a worker that waits for its request.
-func start() (*os.Process, *wire.Conn, error) {
+func start() (*os.Process, *socket.Conn, error) {
 	maps, err := ids.HostMaps()
 	if err != nil {
 		return nil, nil, err
@@ -97,7 +98,7 @@ func start() (*os.Process, *wire.Conn, error) {
 		return nil, nil, err
 	}
 	defer null.Close()
-	conn, theirs, err := wire.Pair()
+	conn, theirs, err := socket.Pair()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -114,7 +115,7 @@ func start() (*os.Process, *wire.Conn, error) {
 }
 
 // listen passes events on until the answer.
-func listen(conn *wire.Conn, event func(json.RawMessage)) (*answer, error) {
+func listen(conn *socket.Conn, event func(json.RawMessage)) (*answer, error) {
 	for {
 		var r report
 		files, err := conn.Receive(&r)

@@ -15,10 +15,11 @@ import (
 	"coracle/pkg/descriptor"
 	"coracle/pkg/ns"
 	"coracle/pkg/wire"
+	"coracle/pkg/wire/socket"
 )
 
-// socket is the descriptor of the conversation.
-const socket = 3
+// conversation is the descriptor of the socket to the caller.
+const conversation = 3
 
 // Main is the stage: it carries out one request of the operations, and returns
 // the exit code of the process. Only a caller who cannot be answered is told by it.
@@ -32,7 +33,7 @@ func Main(ops ...Handler) int {
 
 func serve(ops []Handler) error {
 	signal.Ignore(unix.SIGPIPE) // which does not end the init of a pid namespace: writing is an error
-	conn, err := wire.FromFile(os.NewFile(socket, "caller"))
+	conn, err := socket.FromFile(os.NewFile(conversation, "caller"))
 	if err != nil {
 		return err
 	}
@@ -56,7 +57,7 @@ func serve(ops []Handler) error {
 }
 
 // do carries out the request.
-func do(ctx context.Context, conn *wire.Conn, ops []Handler, r request, files []*os.File) *answer {
+func do(ctx context.Context, conn *socket.Conn, ops []Handler, r request, files []*os.File) *answer {
 	j := &Job{Dirs: r.Dirs, Files: files}
 	if r.Events {
 		j.event = func(data json.RawMessage) {
@@ -77,7 +78,7 @@ func do(ctx context.Context, conn *wire.Conn, ops []Handler, r request, files []
 }
 
 // obey ends the work when the caller says so, or is gone.
-func obey(conn *wire.Conn, cancel func()) {
+func obey(conn *socket.Conn, cancel func()) {
 	defer cancel()
 	for {
 		var o order
@@ -97,7 +98,7 @@ func named(files []*os.File, names []string) ([]*os.File, error) {
 	}
 	var list []*os.File
 	for i, f := range files {
-		fd, err := descriptor.Dup(f, socket)
+		fd, err := descriptor.Dup(f, conversation)
 		if err != nil {
 			wire.CloseFiles(list)
 			return nil, err

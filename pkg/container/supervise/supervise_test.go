@@ -20,7 +20,7 @@ import (
 	"coracle/pkg/network"
 	"coracle/pkg/ns"
 	"coracle/pkg/state"
-	"coracle/pkg/wire"
+	"coracle/pkg/wire/socket"
 )
 
 // newContainer makes a container in a store of its own.
@@ -84,7 +84,7 @@ func happened(t *testing.T, l *ledger, action string) bool {
 // pair is a conversation: the supervisor's end and a client's.
 func pair(t *testing.T) (ours, client *container.Conn) {
 	t.Helper()
-	w, f, err := wire.Pair()
+	w, f, err := socket.Pair()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func (s *setup) hooks(kind string) error {
 
 // propagate gives the root the propagation that the spec asks for.
 func (s *setup) propagate() error {
-	flags, ok := rootPropagation[s.linux().RootfsPropagation]
+	flags, ok := rootPropagation[s.Spec.Linux.RootfsPropagation]
 	if !ok || flags == 0 {
 		return nil
 	}
@@ -93,7 +93,7 @@ var rootPropagation = map[string]uintptr{
 // mounts arrives only where the spec's root is to be a slave of it.
 func (s *setup) makePrivate() error {
 	flags := uintptr(unix.MS_PRIVATE)
-	switch s.linux().RootfsPropagation {
+	switch s.Spec.Linux.RootfsPropagation {
 	case "slave", "rslave":
 		flags = unix.MS_SLAVE
 	}

@@ -58,7 +58,7 @@ func checkTarget(to *os.File, target, source string) error {
 
 // writeSysctls writes the spec's sysctls through /proc/sys.
 func (s *setup) writeSysctls() error {
-	sysctls := s.linux().Sysctl
+	sysctls := s.Spec.Linux.Sysctl
 	if len(sysctls) == 0 {
 		return nil
 	}
@@ -97,13 +97,13 @@ func cause(err error) error {
 // protectPaths makes the root, and some of what is mounted below it,
 // read-only, and hides the rest of what a container has no business with.
 func (s *setup) protectPaths() error {
-	for _, p := range s.linux().ReadonlyPaths {
+	for _, p := range s.Spec.Linux.ReadonlyPaths {
 		if err := readOnly(p); err != nil {
 			return err
 		}
 	}
 	defer s.masks.close()
-	for _, p := range s.linux().MaskedPaths {
+	for _, p := range s.Spec.Linux.MaskedPaths {
 		if err := s.masks.mask(p); err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ import (
 	"coracle/pkg/container/transfer"
 	"coracle/pkg/inroot"
 	"coracle/pkg/mount"
+	"coracle/pkg/ns"
 )
 
 // initSteps build the container's world.
@@ -31,10 +32,10 @@ func (s *setup) initSteps() []step {
 	if s.NewNetNS {
 		steps = append(steps, step{"bring loopback up", loopbackUp})
 	}
-	if len(s.linux().MaskedPaths) > 0 {
+	if len(s.Spec.Linux.MaskedPaths) > 0 {
 		steps = append(steps, step{"open null device", s.openNull})
 	}
-	r := &rootfs{path: s.Spec.Root.Path, trees: s.Trees, single: &s.Single, linux: s.linux()}
+	r := &rootfs{path: s.Spec.Root.Path, trees: s.Trees, single: &s.Single, linux: &s.Spec.Linux}
 	steps = append(steps, step{"open root file system", r.open})
 	if s.BindRoot {
 		steps = append(steps, step{"mount root file system", r.bindRoot})
@@ -56,7 +57,7 @@ func (s *setup) initSteps() []step {
 
 // newCgroupNS makes the cgroup namespace, unless one was joined.
 func (s *setup) newCgroupNS() error {
-	for _, n := range s.linux().Namespaces {
+	for _, n := range s.Spec.Linux.Namespaces {
 		if n.Type == specs.CgroupNamespace && n.Path == "" {
 			return os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_NEWCGROUP))
 		}
@@ -65,7 +66,7 @@ func (s *setup) newCgroupNS() error {
 }
 
 func (s *setup) setHostname() error {
-	if !hasNamespace(s.linux(), specs.UTSNamespace) {
+	if !hasNamespace(&s.Spec.Linux, specs.UTSNamespace) {
 		return nil
 	}
 	if s.Spec.Domainname != "" {
@@ -79,7 +80,7 @@ func (s *setup) setHostname() error {
 	return unix.Sethostname([]byte(s.Spec.Hostname))
 }
 
-func hasNamespace(l *specs.Linux, t specs.LinuxNamespaceType) bool {
+func hasNamespace(l *ns.Linux, t specs.LinuxNamespaceType) bool {
 	for _, n := range l.Namespaces {
 		if n.Type == t {
 			return true
@@ -93,7 +94,7 @@ type rootfs struct {
 	path   string
 	trees  map[string]int // by destination: descriptors of detached mounts
 	single *bool          // known when the first step is done
-	linux  *specs.Linux
+	linux  *ns.Linux
 	dir    *os.File // O_PATH
 }
 

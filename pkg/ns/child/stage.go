@@ -141,7 +141,7 @@ func (s *setup) joinMounts() error {
 		return os.NewSyscallError("unshare", err)
 	}
 	kinds := unix.CLONE_NEWNS
-	if hasNamespace(s.linux(), specs.CgroupNamespace) {
+	if hasNamespace(&s.Spec.Linux, specs.CgroupNamespace) {
 		kinds |= unix.CLONE_NEWCGROUP
 	}
 	if err := unix.Setns(ns.PidfdFD, kinds); err != nil {
@@ -230,11 +230,4 @@ func executable(path string) error {
 		return fmt.Errorf("exec: %q: %w", path, unix.EACCES)
 	}
 	return nil
-}
-
-func (s *setup) linux() *specs.Linux {
-	if s.Spec.Linux == nil {
-		return &specs.Linux{}
-	}
-	return s.Spec.Linux
 }

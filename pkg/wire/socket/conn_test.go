@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package wire
+package socket
 
 import (
 	"errors"
@@ -15,6 +15,28 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+type note struct {
+	Text   string `json:"text"`
+	Number int    `json:"number"`
+}
+
+// conns are the two ends of a conversation, with a poller beneath.
+func conns(t *testing.T) (a, b *Conn) {
+	t.Helper()
+	a, f, err := Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err = FromFile(f); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		a.Close()
+		b.Close()
+	})
+	return a, b
+}
 
 func TestReceiveWithin(t *testing.T) {
 	a, b := conns(t)
@@ -108,7 +130,11 @@ func TestConcurrentSends(t *testing.T) {
 }
 
 func TestFromFileTakesSocketsOnly(t *testing.T) {
-	r, _ := pipe(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
 	if _, err := FromFile(r); err == nil {
 		t.Error("a pipe was taken")
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package wire
+package socket
 
 import (
 	"errors"
@@ -11,17 +11,19 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/wire"
 )
 
 // Conn is a conversation over a stream socket. Sending is safe for concurrent
 // use; receiving is not.
 type Conn struct {
-	s    Socket
+	s    wire.Socket
 	send sync.Mutex
 }
 
 // New makes a Conn of a socket, which is closed with it.
-func New(s Socket) *Conn { return &Conn{s: s} }
+func New(s wire.Socket) *Conn { return &Conn{s: s} }
 
 // FromFile makes a Conn of an inherited socket, and closes f. The socket is put
 // into non-blocking mode: deadlines hold, and waiting takes no thread.
@@ -57,34 +59,26 @@ func Pair() (ours *Conn, theirs *os.File, err error) {
 // Close ends the conversation, and every Send and Receive that waits.
 func (c *Conn) Close() error { return c.s.Close() }
 
-// Send is the function Send. Concurrent messages do not mix.
+// Send is [wire.Send]. Concurrent messages do not mix.
 func (c *Conn) Send(v any, files ...*os.File) error {
-	msg, err := encode(v)
-	if err != nil {
-		return err
-	}
 	c.send.Lock()
 	defer c.send.Unlock()
-	return write(c.s, msg, files)
+	return wire.Send(c.s, v, files...)
 }
 
 // SendWithin is Send that ends with os.ErrDeadlineExceeded when the other side
 // does not take the message for so long.
 func (c *Conn) SendWithin(d time.Duration, v any, files ...*os.File) error {
-	msg, err := encode(v)
-	if err != nil {
-		return err
-	}
 	c.send.Lock()
 	defer c.send.Unlock()
 	if err := c.s.SetWriteDeadline(time.Now().Add(d)); err != nil {
 		return err
 	}
-	return errors.Join(write(c.s, msg, files), c.s.SetWriteDeadline(time.Time{}))
+	return errors.Join(wire.Send(c.s, v, files...), c.s.SetWriteDeadline(time.Time{}))
 }
 
-// Receive is the function Receive. It waits as long as it takes.
-func (c *Conn) Receive(v any) ([]*os.File, error) { return Receive(c.s, v) }
+// Receive is [wire.Receive]. It waits as long as it takes.
+func (c *Conn) Receive(v any) ([]*os.File, error) { return wire.Receive(c.s, v) }
 
 // ReceiveWithin is Receive that ends with os.ErrDeadlineExceeded when the whole
 // message is not there after so long.
@@ -92,9 +86,9 @@ func (c *Conn) ReceiveWithin(d time.Duration, v any) ([]*os.File, error) {
 	if err := c.s.SetReadDeadline(time.Now().Add(d)); err != nil {
 		return nil, err
 	}
-	files, err := Receive(c.s, v)
+	files, err := wire.Receive(c.s, v)
 	if err := errors.Join(err, c.s.SetReadDeadline(time.Time{})); err != nil {
-		CloseFiles(files)
+		wire.CloseFiles(files)
 		return nil, err
 	}
 	return files, nil
