@@ -40,6 +40,7 @@ order='
 5 coracle/pkg/trash
 6 coracle/pkg/volume
 3 coracle/pkg/cgroup
+4 coracle/pkg/overlay/plain
 5 coracle/pkg/overlay
 10 coracle/pkg/doctor
 5 coracle/pkg/oci/platform

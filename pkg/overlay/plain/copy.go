@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plain
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/xattr"
+)
+
+type inode struct{ dev, ino uint64 }
+
+// copier copies entries of one tree into another, with owners, modes, times and
+// attributes, and links of one file as such.
+type copier struct {
+	ctx   context.Context
+	to    *dir             // the top of the other tree
+	links map[inode]string // where in it a file with several names is
+}
+
+func newCopier(ctx context.Context, to *dir) *copier {
+	return &copier{ctx: ctx, to: to, links: map[inode]string{}}
+}
+
+// entry makes base in the directory to, where nothing has that name, as it is in
+// from. Of a directory it makes what is below only with all.
+func (c *copier) entry(from, to *dir, base string, st *unix.Stat_t, all bool) error {
+	if err := c.ctx.Err(); err != nil {
+		return err
+	}
+	name := path.Join(to.name, base)
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return c.dir(from, to, base, st, all)
+	case unix.S_IFSOCK:
+		return nil // nobody listens to a copy
+	}
+	if st.Nlink > 1 {
+		key := inode{st.Dev, st.Ino}
+		if first, ok := c.links[key]; ok {
+			return pathError("link", name, unix.Linkat(c.to.fd, first, to.fd, base, 0))
+		}
+		c.links[key] = name
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return c.file(from, to, base, st)
+	case unix.S_IFLNK:
+		target, err := readlink(from.fd, base)
+		if err != nil {
+			return pathError("readlink", name, err)
+		}
+		if err := unix.Symlinkat(target, to.fd, base); err != nil {
+			return pathError("symlink", name, err)
+		}
+	default: // pipes, and devices where they may be made
+		err := unix.Mknodat(to.fd, base, st.Mode, int(st.Rdev))
+		if errors.Is(err, unix.EPERM) {
+			return nil
+		}
+		if err != nil {
+			return pathError("mknod", name, err)
+		}
+	}
+	return c.about(to, base, st)
+}
+
+func (c *copier) dir(from, to *dir, base string, st *unix.Stat_t, all bool) error {
+	name := path.Join(to.name, base)
+	if err := unix.Mkdirat(to.fd, base, 0o700); err != nil {
+		return pathError("mkdir", name, err)
+	}
+	if all {
+		if err := c.below(from, to, base); err != nil {
+			return err
+		}
+	}
+	return c.like(from, to, base, st)
+}
+
+// below copies what is in a directory into the one of that name.
+func (c *copier) below(from, to *dir, base string) error {
+	in, err := from.child(base)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	out, err := to.child(base)
+	if err != nil {
+		return err
+	}
+	defer out.close()
+	return c.content(in, out)
+}
+
+// content copies all that is in a directory.
+func (c *copier) content(from, to *dir) error {
+	names, err := from.names()
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		st, err := from.at(n)
+		if missing(err) {
+			continue // a program that runs has removed it
+		}
+		if err == nil {
+			err = c.entry(from, to, n, st, true)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// like gives a directory the owner, mode, attributes and time of another.
+func (c *copier) like(from, to *dir, base string, st *unix.Stat_t) error {
+	attrs, err := xattr.Read(in(from.fd, base))
+	if err != nil {
+		return err
+	}
+	for name, value := range attrs {
+		if err := unix.Lsetxattr(in(to.fd, base), name, []byte(value), 0); err != nil {
+			return pathError("set "+name+" of", path.Join(to.name, base), err)
+		}
+	}
+	return c.about(to, base, st)
+}
+
+func (c *copier) file(from, to *dir, base string, st *unix.Stat_t) error {
+	name := path.Join(to.name, base)
+	src, err := openFile(from.fd, base, name, unix.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	dst, err := openFile(to.fd, base, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer dst.Close()
+	if err := unix.IoctlFileClone(int(dst.Fd()), int(src.Fd())); err != nil {
+		if err := c.bytes(dst, src, st); err != nil {
+			return pathError("copy", name, err)
+		}
+	}
+	attrs, err := xattr.ReadFile(src)
+	if err != nil {
+		return err
+	}
+	if err := c.about(to, base, st); err != nil { // before attributes: capabilities end with a new owner
+		return err
+	}
+	for name, value := range attrs {
+		if err := unix.Fsetxattr(int(dst.Fd()), name, []byte(value), 0); err != nil {
+			return pathError("set "+name+" of", path.Join(to.name, base), err)
+		}
+	}
+	return setTimes(to.fd, base, name, st)
+}
+
+// bytes copies what is in a file, and its holes as holes.
+func (c *copier) bytes(dst, src *os.File, st *unix.Stat_t) error {
+	for at := int64(0); at < st.Size; {
+		data, hole := at, st.Size
+		if st.Blocks*512 < st.Size {
+			var err error
+			if data, err = unix.Seek(int(src.Fd()), at, unix.SEEK_DATA); errors.Is(err, unix.ENXIO) {
+				break
+			} else if err != nil {
+				data = at
+			} else if hole, err = unix.Seek(int(src.Fd()), data, unix.SEEK_HOLE); err != nil {
+				hole = st.Size
+			}
+		}
+		if _, err := src.Seek(data, io.SeekStart); err != nil {
+			return err
+		}
+		if _, err := dst.Seek(data, io.SeekStart); err != nil {
+			return err
+		}
+		for left := hole - data; left > 0; {
+			if err := c.ctx.Err(); err != nil {
+				return err
+			}
+			n, err := io.CopyN(dst, src, min(left, 64<<20))
+			if errors.Is(err, io.EOF) {
+				break // it is shorter now
+			}
+			if err != nil {
+				return err
+			}
+			left -= n
+		}
+		at = hole
+	}
+	return dst.Truncate(st.Size)
+}
+
+// about gives what is at base the owner, mode and times that st says.
+func (c *copier) about(to *dir, base string, st *unix.Stat_t) error {
+	name := path.Join(to.name, base)
+	err := unix.Fchownat(to.fd, base, int(st.Uid), int(st.Gid), unix.AT_SYMLINK_NOFOLLOW)
+	if err != nil && !errors.Is(err, unix.EINVAL) { // of an owner that has no id here
+		return pathError("chown", name, err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFLNK {
+		if err := unix.Fchmodat(to.fd, base, st.Mode&0o7777, 0); err != nil {
+			return pathError("chmod", name, err)
+		}
+	}
+	return setTimes(to.fd, base, name, st)
+}
+
+func setTimes(fd int, base, name string, st *unix.Stat_t) error {
+	return pathError("set times of", name, unix.UtimesNanoAt(fd, base, []unix.Timespec{st.Atim, st.Mtim}, unix.AT_SYMLINK_NOFOLLOW))
+}
+
+func openFile(at int, base, name string, flags int, mode uint32) (*os.File, error) {
+	fd, err := unix.Openat(at, base, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, mode)
+	if err != nil {
+		return nil, pathError("open", name, err)
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+func readlink(at int, base string) (string, error) {
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(at, base, buf)
+	return string(buf[:max(n, 0)]), err
+}
+
+// Copy makes a tree like another in the empty directory to.
+func Copy(ctx context.Context, from, to string) error {
+	in, err := root(from)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	out, err := root(to)
+	if err != nil {
+		return err
+	}
+	defer out.close()
+	c := newCopier(ctx, out)
+	if err := c.content(in, out); err != nil {
+		return err
+	}
+	st, err := in.at(".")
+	if err != nil {
+		return err
+	}
+	return c.like(in, out, ".", st)
+}
