@@ -3,6 +3,7 @@
 package overlay
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -29,7 +30,9 @@ type Rootfs struct {
 }
 
 // MountRootfs mounts r in the mount namespace of the calling process, with
-// overlayfs as the kernel offers it to user namespaces (since Linux 5.11).
+// overlayfs as the kernel offers it to user namespaces (since Linux 5.11), or
+// without it, as a copy of the layers: what was written is in the upper layer after
+// [Settle] then.
 func MountRootfs(r Rootfs) error {
 	if len(r.Lowers) == 0 {
 		return fmt.Errorf("mount root file system: the image has no layers")
@@ -41,10 +44,17 @@ func MountRootfs(r Rootfs) error {
 		// again.
 		err = mountByString(r)
 	}
-	if err != nil {
-		return explainMount(r, fmt.Errorf("mount root file system: %w", err))
+	if err == nil {
+		return nil
 	}
-	return nil
+	err = explainMount(r, fmt.Errorf("mount root file system: %w", err))
+	if refused(err) {
+		if terr := mountTree(context.Background(), r); terr != nil {
+			return errors.Join(err, fmt.Errorf("copy the layers instead: %w", terr))
+		}
+		return nil
+	}
+	return err
 }
 
 var errOldKernel = errors.New("the kernel does not take lower directories one by one")

@@ -3,13 +3,14 @@
 package overlay
 
 import (
-	"coracle/pkg/state"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"coracle/pkg/state"
 
 	"golang.org/x/sys/unix"
 )

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/overlay/plain"
 	"coracle/pkg/xattr"
 )
 
@@ -26,10 +27,6 @@ const (
 	whiteoutPrefix = ".wh."
 	whiteoutOpaque = ".wh..wh..opq"
 )
-
-// opaqueXattr marks a directory that hides everything below it, in overlayfs
-// mounted with userxattr.
-const opaqueXattr = "user.overlay.opaque"
 
 // writeLayer writes the tar stream of an overlay upper directory: what was
 // added or changed, and whiteouts for what was removed. The same directory
@@ -71,7 +68,7 @@ func (l *layerWriter) reserve(path string, d fs.DirEntry) error {
 	if err != nil {
 		return err
 	}
-	if st, ok := info.Sys().(*syscall.Stat_t); !ok || !isWhiteout(st) { // that it was removed needs no mark
+	if st, ok := info.Sys().(*syscall.Stat_t); !ok || !isWhiteout(path, st) { // that it was removed needs no mark
 		l.reserved = append(l.reserved, name)
 	}
 	if d.IsDir() {
@@ -109,7 +106,7 @@ func (l *layerWriter) entry(path string, d fs.DirEntry) error {
 		return fmt.Errorf("stat %s: unexpected result", path)
 	}
 	switch {
-	case isWhiteout(st):
+	case isWhiteout(path, st):
 		return l.whiteout(name)
 	case slices.Contains(l.skip, name) && (d.IsDir() || st.Size == 0) && !l.below(name):
 		return nil
@@ -123,8 +120,8 @@ func (l *layerWriter) entry(path string, d fs.DirEntry) error {
 	return l.other(path, name, info, st)
 }
 
-func isWhiteout(st *syscall.Stat_t) bool {
-	return st.Mode&syscall.S_IFMT == syscall.S_IFCHR && st.Rdev == 0
+func isWhiteout(path string, st *syscall.Stat_t) bool {
+	return plain.IsMark(path, st.Mode, st.Rdev, st.Size)
 }
 
 // whiteout writes the mark of a removal, if there is something to remove. The
@@ -151,9 +148,9 @@ func (l *layerWriter) below(name string) bool {
 func (l *layerWriter) lower(name string) (*unix.Stat_t, bool) {
 	for _, dir := range l.lowers {
 		var st unix.Stat_t
-		err := unix.Lstat(filepath.Join(dir, name), &st)
-		if err == nil {
-			return &st, st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != 0
+		path := filepath.Join(dir, name)
+		if err := unix.Lstat(path, &st); err == nil {
+			return &st, !plain.IsMark(path, st.Mode, st.Rdev, st.Size)
 		}
 		if l.hidden(dir, name) {
 			break
@@ -171,24 +168,18 @@ func (l *layerWriter) hidden(dir, name string) bool {
 		if unix.Lstat(path, &st) != nil {
 			continue
 		}
-		if st.Mode&unix.S_IFMT != unix.S_IFDIR || isOpaque(path) {
+		if st.Mode&unix.S_IFMT != unix.S_IFDIR || plain.IsOpaque(path) {
 			return true
 		}
 	}
 	return false
 }
 
-func isOpaque(path string) bool {
-	var v [1]byte
-	n, err := unix.Lgetxattr(path, opaqueXattr, v[:])
-	return err == nil && n == 1 && (v[0] == 'y' || v[0] == 'x')
-}
-
 // dir writes a directory, unless it is only there because something in it
 // changed.
 func (l *layerWriter) dir(path, name string, info fs.FileInfo, st *syscall.Stat_t) error {
 	low, have := l.lower(name)
-	opaque := isOpaque(path)
+	opaque := plain.IsOpaque(path)
 	if have && !opaque && low.Mode == st.Mode && low.Uid == st.Uid && low.Gid == st.Gid && low.Mtim == unix.Timespec(st.Mtim) {
 		return nil
 	}

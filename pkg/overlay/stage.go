@@ -230,6 +230,9 @@ func (d *Dir) Discard() error {
 // it: the stream that a registry would get is made once, to know its digest,
 // and the directory itself becomes the layer. Upper is moved.
 func (s *Store) StageDir(ctx context.Context, d *Dir, lowers []string) (*Staged, error) {
+	if err := Settle(ctx, Rootfs{Lowers: lowers, Upper: d.Upper, Work: d.Work}); err != nil {
+		return nil, err
+	}
 	scratch, err := s.Scratch()
 	if err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/sirupsen/logrus"
 	"go.podman.io/storage"
+	graphdriver "go.podman.io/storage/drivers"
 	"go.podman.io/storage/types"
 	"golang.org/x/sys/unix"
 
@@ -80,6 +81,12 @@ func Open(d state.Dirs, o Options) (*Store, error) {
 	}
 	logrus.SetLevel(logrus.ErrorLevel) // what the library mends by itself is no news
 	lib, err := openLibrary(d, opts)
+	if errors.Is(err, graphdriver.ErrNotSupported) || errors.Is(err, graphdriver.ErrPrerequisites) || errors.Is(err, graphdriver.ErrIncompatibleFS) {
+		// With a program that mounts, the library leaves everything to it; here all
+		// mounts are MountRootfs's, and this program is never called.
+		opts.GraphDriverOptions = append(opts.GraphDriverOptions, "overlay.mount_program=/proc/self/exe")
+		lib, err = openLibrary(d, opts)
+	}
 	if err != nil {
 		return nil, explain(fmt.Errorf("open store: %w", err))
 	}
@@ -117,10 +124,6 @@ func writeStorageConf(d state.Dirs) error {
 // options it writes without any care for colons, commas and backslashes, and
 // would remember until the next boot should it fail once.
 func prepareDriver(d state.Dirs) error {
-	var st unix.Statfs_t
-	if unix.Statfs(d.Root, &st) == nil && st.Type == unix.OVERLAYFS_SUPER_MAGIC {
-		return onOverlay(d.Root)
-	}
 	run := filepath.Join(d.StorageRun(), "overlay")
 	if err := os.Remove(filepath.Join(run, "overlay-false")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("open store: %w", err)
@@ -137,21 +140,6 @@ func prepareDriver(d state.Dirs) error {
 		}
 	}
 	return nil
-}
-
-// onOverlay says what to do about a store that overlayfs cannot hold: it makes
-// no whiteouts on itself (mknod of a device 0/0 is EPERM there).
-func onOverlay(root string) error {
-	err := fmt.Errorf("open store: %s is on overlayfs, as inside of a container, which cannot hold the layers of images", root)
-	remedy := "choose a directory on another file system with --root or CORACLE_ROOT: a volume, or a tmpfs"
-	for _, dir := range []string{os.Getenv("XDG_RUNTIME_DIR"), "/var/tmp", "/tmp", "/dev/shm"} {
-		var st unix.Statfs_t
-		if dir != "" && unix.Statfs(dir, &st) == nil && st.Type != unix.OVERLAYFS_SUPER_MAGIC && unix.Access(dir, unix.W_OK) == nil {
-			remedy += "; here --root " + filepath.Join(dir, "coracle-store") + " would do"
-			break
-		}
-	}
-	return hint.With(err, remedy)
 }
 
 // openLibrary keeps the library from making a run directory of its own, in a

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/overlay/plain"
 )
 
 // whiteout hides what is below. What the layer itself has of that name, before
@@ -35,13 +37,13 @@ func (u *unpacker) whiteout(dir, base string) error {
 	if opaque {
 		return setOpaque(fd, ".")
 	}
-	if isOpaque(below(fd, ".")) {
+	if plain.IsOpaque(below(fd, ".")) {
 		return nil // nothing of below is seen there
 	}
 	var st unix.Stat_t
 	switch err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); {
 	case errors.Is(err, unix.ENOENT):
-		return makeWhiteout(fd, name)
+		return plain.Mark(fd, name)
 	case err != nil:
 		return &os.PathError{Op: "lstat", Path: path.Join(dir, name), Err: err}
 	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
@@ -49,15 +51,8 @@ func (u *unpacker) whiteout(dir, base string) error {
 			return err
 		}
 		if u.made[path.Join(dir, name)] && unix.Unlinkat(fd, name, unix.AT_REMOVEDIR) == nil {
-			return makeWhiteout(fd, name) // it was there for other whiteouts only
+			return plain.Mark(fd, name) // it was there for other whiteouts only
 		}
-	}
-	return nil
-}
-
-func makeWhiteout(fd int, name string) error {
-	if err := unix.Mknodat(fd, name, unix.S_IFCHR, 0); err != nil {
-		return &os.PathError{Op: "make whiteout", Path: name, Err: err}
 	}
 	return nil
 }
@@ -65,19 +60,23 @@ func makeWhiteout(fd int, name string) error {
 // setOpaque hides all that is below a directory. The whiteouts in it go: where
 // nothing is merged, overlayfs shows their names.
 func setOpaque(fd int, base string) error {
-	if isOpaque(below(fd, base)) {
+	if plain.IsOpaque(below(fd, base)) {
 		return nil
 	}
 	err := filepath.WalkDir(below(fd, base)+"/.", func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.Type()&fs.ModeCharDevice == 0 {
+		if err != nil || d.IsDir() {
 			return err
 		}
-		return os.Remove(p) // there are no other devices
+		var st unix.Stat_t
+		if err := unix.Lstat(p, &st); err != nil || !plain.IsMark(p, st.Mode, st.Rdev, st.Size) {
+			return err
+		}
+		return os.Remove(p)
 	})
 	if err != nil {
 		return err
 	}
-	if err := unix.Setxattr(below(fd, base), opaqueXattr, []byte{'y'}, 0); err != nil {
+	if err := unix.Setxattr(below(fd, base), plain.Opaque, []byte{'y'}, 0); err != nil {
 		return &os.PathError{Op: "make opaque", Path: base, Err: err}
 	}
 	return nil

@@ -196,17 +196,8 @@ func (s *supervisor) open(o opening) error {
 // openBox mounts the root file system and connects the network.
 func (s *supervisor) openBox(o opening) (err error) {
 	s.nets = &networks{book: s.book, c: s.c, shared: o.shared}
-	dir := s.c.Dir()
 	s.box, err = box.Open(box.Config{
-		Rootfs: overlay.Rootfs{
-			Lowers: topmostFirst(s.c.LayerDirs),
-			Upper:  dir.Upper(),
-			Work:   dir.Work(),
-			Target: dir.Rootfs(),
-			// Nothing of a container that is removed at its end needs to
-			// survive a power cut.
-			Volatile: s.c.Life.AutoRemove,
-		},
+		Rootfs:     s.rootfs(),
 		Hostname:   s.c.Process.Hostname,
 		Domainname: s.c.Process.Domainname,
 		Files:      s.nets.files(),
@@ -217,6 +208,16 @@ func (s *supervisor) openBox(o opening) (err error) {
 	})
 	s.nets.box = s.box
 	return err
+}
+
+func (s *supervisor) rootfs() overlay.Rootfs {
+	dir := s.c.Dir()
+	return overlay.Rootfs{
+		Lowers: topmostFirst(s.c.LayerDirs), Upper: dir.Upper(), Work: dir.Work(), Target: dir.Rootfs(),
+		// Nothing of a container that is removed at its end needs to survive a
+		// power cut.
+		Volatile: s.c.Life.AutoRemove,
+	}
 }
 
 // logTo makes a file the standard output and error of this process.
@@ -273,6 +274,11 @@ func (s *supervisor) fail(conn *container.Conn, err error) error {
 func (s *supervisor) end() {
 	s.server.ctl.Close()
 	_ = s.box.Unpublish() // the rest ends with this process, after the clients know
+	if !s.c.Life.AutoRemove {
+		if err := overlay.Settle(context.Background(), s.rootfs()); err != nil {
+			fmt.Fprintln(os.Stderr, "coracle:", err) // the supervisor's log
+		}
+	}
 	oom, stopped := s.bounds.oomKilled(), s.restarts.isStopped()
 	s.book.record(func(st *container.State) {
 		st.Status, st.Pid, st.ExitCode, st.Ports = container.Exited, 0, s.down.code, nil

@@ -34,6 +34,9 @@ func (c *copier) entry(from, to *dir, base string, st *unix.Stat_t, all bool) er
 	if err := c.ctx.Err(); err != nil {
 		return err
 	}
+	if IsMark(in(from.fd, base), st.Mode, st.Rdev, st.Size) {
+		return nil // of nothing: there is no layer below
+	}
 	name := path.Join(to.name, base)
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:

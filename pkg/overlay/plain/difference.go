@@ -18,8 +18,8 @@ import (
 // Difference makes, in the empty directory layer, the layer that leads from the
 // tree base to the tree now, which was a [Copy] of it. Files of now are copied and
 // stay as they are. copied is a time when the copy was done and nobody had written
-// to it yet, by the clock of the file system: a file that has not been changed
-// since (ctime, inode(7)) is as it was, and of others the bytes are compared.
+// to it yet, by the clock of the file system; the zero time where that is not known. Of a
+// file that has not been touched since (ctime, inode(7)) no bytes are compared.
 func Difference(ctx context.Context, base, now, layer string, copied time.Time) error {
 	var dirs [3]*dir
 	for i, p := range []string{base, now, layer} {
@@ -126,18 +126,14 @@ func (d *difference) both(base, now, layer *dir, n string, was, st *unix.Stat_t)
 	return d.like(now, layer, n, st)
 }
 
-// same reports whether what is at n is as it was.
+// same reports whether what is at n is as it was, in everything that a layer says
+// of it. The bytes of a file count where it has been touched since the copy.
 func (d *difference) same(base, now *dir, n string, was, st *unix.Stat_t) (bool, error) {
-	if !time.Unix(st.Ctim.Unix()).Before(d.copied) || isDir(st) {
-		return d.compare(base, now, n, was, st)
-	}
-	return true, nil
-}
-
-// compare looks at everything that a layer says of a file.
-func (d *difference) compare(base, now *dir, n string, was, st *unix.Stat_t) (bool, error) {
 	if was.Mode != st.Mode || was.Uid != st.Uid || was.Gid != st.Gid || was.Mtim != st.Mtim || was.Rdev != st.Rdev || !isDir(st) && was.Size != st.Size {
 		return false, nil
+	}
+	if time.Unix(st.Ctim.Unix()).Before(d.copied) {
+		return true, nil
 	}
 	before, err := xattr.Read(in(base.fd, n))
 	if err != nil {

@@ -68,7 +68,7 @@ func (c *copier) merge(from, to *dir) error {
 
 // over puts one entry of a layer over what the tree has of that name.
 func (c *copier) over(from, to *dir, base string, st *unix.Stat_t) error {
-	if IsMark(in(from.fd, base), st) {
+	if IsMark(in(from.fd, base), st.Mode, st.Rdev, st.Size) {
 		return to.remove(base)
 	}
 	was, err := to.at(base)

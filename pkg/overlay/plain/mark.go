@@ -20,14 +20,14 @@ const (
 	removed = "user.overlay.whiteout"
 )
 
-// IsMark reports whether what is at path, or in the directory of a descriptor,
-// stands for a removed file.
-func IsMark(path string, st *unix.Stat_t) bool {
-	switch st.Mode & unix.S_IFMT {
+// IsMark reports whether what is at path stands for a removed file. mode, rdev and
+// size are those of lstat(2).
+func IsMark(path string, mode uint32, rdev uint64, size int64) bool {
+	switch mode & unix.S_IFMT {
 	case unix.S_IFCHR:
-		return st.Rdev == 0
+		return rdev == 0
 	case unix.S_IFREG:
-		if st.Size != 0 {
+		if size != 0 {
 			return false
 		}
 		_, err := unix.Lgetxattr(path, removed, nil)

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package overlay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/overlay/plain"
+)
+
+// Where the kernel gives no overlayfs on the store's file system, a root file
+// system is a tree of its own: a copy of the image's layers in one tree, which is
+// made once and kept beside the topmost of them. What was written becomes the upper
+// layer by comparing, see Settle. The tree stays: an image's files are not copied
+// twice for one container.
+
+// In a work directory, and in that of a layer.
+const (
+	treeName   = "tree"   // what a container writes to
+	copiedName = "copied" // its time is when the copy was done
+	flatName   = "flat"   // the files of a layer and of all below it
+)
+
+// refused reports whether err, of mounting an overlay, is the kernel's word that it
+// has none for this file system or this process.
+func refused(err error) bool {
+	for _, e := range []error{unix.EPERM, unix.EACCES, unix.EINVAL, unix.EOPNOTSUPP, unix.ENODEV, unix.ENOSYS} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// mountTree is MountRootfs without overlayfs.
+func mountTree(ctx context.Context, r Rootfs) error {
+	base, err := flat(ctx, r.Lowers)
+	if err != nil {
+		return err
+	}
+	if r.Upper == "" {
+		return bindReadOnly(base, r.Target)
+	}
+	tree := filepath.Join(r.Work, treeName)
+	if _, err := os.Lstat(filepath.Join(r.Work, copiedName)); errors.Is(err, fs.ErrNotExist) {
+		if err := copyTree(ctx, base, r, tree); err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	return bindTree(tree, r.Target)
+}
+
+// copyTree makes the tree that is written to.
+func copyTree(ctx context.Context, base string, r Rootfs, tree string) error {
+	if err := errors.Join(os.RemoveAll(tree), os.Mkdir(tree, 0o755)); err != nil {
+		return err
+	}
+	if err := plain.Copy(ctx, base, tree); err != nil {
+		return err
+	}
+	stamp := filepath.Join(r.Work, copiedName)
+	upper, err := os.ReadDir(r.Upper)
+	if err == nil && len(upper) > 0 { // it was an overlay's
+		err = errors.Join(plain.Apply(ctx, r.Upper, tree), os.WriteFile(stamp, nil, 0o600), os.Chtimes(stamp, time.Unix(0, 0), time.Unix(0, 0)))
+		return err
+	}
+	return errors.Join(err, os.WriteFile(stamp, nil, 0o600))
+}
+
+// flat is the tree of the files of layers, topmost first. Who comes second waits
+// for the first.
+func flat(ctx context.Context, layers []string) (string, error) {
+	if len(layers) == 1 {
+		return layers[0], nil
+	}
+	place := filepath.Dir(layers[0])
+	done := filepath.Join(place, flatName)
+	lock, err := lockPlace(place)
+	if err != nil {
+		return "", err
+	}
+	defer lock.Close()
+	if _, err := os.Lstat(done); err == nil {
+		return done, nil
+	}
+	part := done + ".part"
+	err = errors.Join(os.RemoveAll(part), os.Mkdir(part, 0o755))
+	if err == nil {
+		if err = plain.Flatten(ctx, layers, part); err != nil {
+			return "", errors.Join(err, os.RemoveAll(part))
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	return done, os.Rename(part, done)
+}
+
+// lockPlace keeps others from what is done in a directory, until the file is closed.
+func lockPlace(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+	}
+	if err != nil {
+		f.Close()
+		return nil, &os.PathError{Op: "lock", Path: dir, Err: err}
+	}
+	return f, nil
+}
+
+func bindTree(source, target string) error {
+	fd, err := unix.OpenTree(unix.AT_FDCWD, source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return &os.PathError{Op: "open_tree", Path: source, Err: err}
+	}
+	defer unix.Close(fd)
+	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return &os.PathError{Op: "move_mount", Path: target, Err: err}
+	}
+	return nil
+}
+
+// Settle makes r's upper layer what has been written, where that is not overlayfs's
+// business. It may be called while somebody writes, and costs nothing elsewhere.
+//
+// Preconditions: the process is uid 0 inside the user namespace.
+func Settle(ctx context.Context, r Rootfs) error {
+	stamp, err := os.Lstat(filepath.Join(r.Work, copiedName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	fail := func(err error) error { return explain(fmt.Errorf("compare with the image: %w", err)) }
+	if err != nil {
+		return fail(err)
+	}
+	lock, err := lockPlace(r.Work)
+	if err != nil {
+		return fail(err)
+	}
+	defer lock.Close()
+	copied := stamp.ModTime()
+	if copied.Equal(time.Unix(0, 0)) {
+		copied = time.Time{}
+	}
+	base, err := flat(ctx, r.Lowers)
+	if err != nil {
+		return fail(err)
+	}
+	layer, old := filepath.Join(r.Work, "new"), filepath.Join(r.Work, "old")
+	if err := errors.Join(os.RemoveAll(layer), os.RemoveAll(old), os.Mkdir(layer, 0o755)); err != nil {
+		return fail(err)
+	}
+	if err := plain.Difference(ctx, base, filepath.Join(r.Work, treeName), layer, copied); err != nil {
+		return fail(errors.Join(err, os.RemoveAll(layer)))
+	}
+	if err := errors.Join(os.Rename(r.Upper, old), os.Rename(layer, r.Upper), os.RemoveAll(old)); err != nil {
+		return fail(err)
+	}
+	return nil
+}
