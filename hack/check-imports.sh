@@ -58,6 +58,8 @@ order='
 10 coracle/pkg/dockerfile/run
 8 coracle/pkg/container/logfile
 9 coracle/pkg/container
+6 coracle/pkg/container/control
+10 coracle/pkg/container/client
 8 coracle/pkg/box
 10 coracle/pkg/container/supervise
 10 coracle/pkg/docker

@@ -39,8 +39,8 @@ const damagedWait = 2 * time.Second
 func (s *Store) RemoveDamaged(ctx context.Context, id string) error {
 	c := &Container{Record: Record{ID: id}, dir: s.dirs.Container(id)}
 	if state.ReadJSON(c.dir.State(), &c.State) == nil {
-		if err := c.killSupervisor(ctx); err != nil {
-			return err
+		if err := c.State.Supervisor.Kill(ctx); err != nil {
+			return fmt.Errorf("kill supervisor: %w", err)
 		}
 	}
 	short, cancel := context.WithTimeout(ctx, damagedWait)

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package container owns containers as objects: their records on disk, their
-// names, what is mounted in them, and the way other processes talk to the
-// supervisor of a running one.
+// names, what is mounted in them. Package client asks the supervisor of a running one.
 //
 // # Files
 //
@@ -26,6 +25,6 @@
 //
 // A command never touches a running container itself. It connects to the
 // socket that the container's supervisor (package supervise) serves, and sends
-// it one [Request]. Whether a supervisor is alive is told by (pid, start time,
-// boot id), never by a pid alone.
+// it a request (packages client, control). Whether a supervisor is alive is told
+// by (pid, start time, boot id), never by a pid alone.
 package container

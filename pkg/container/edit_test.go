@@ -11,7 +11,6 @@ import (
 	"sync"
 	"testing"
 
-	"coracle/pkg/cgroup"
 	"coracle/pkg/state"
 )
 
@@ -38,7 +37,11 @@ func TestEditsAreNotLost(t *testing.T) {
 		})
 	}
 	wg.Go(func() {
-		if err := s.Update(context.Background(), old, cgroup.Limits{}, Restart{Name: "always"}); err != nil {
+		_, err := s.Edit(context.Background(), old.ID, func(r *Record) error {
+			r.Life.Restart.Name = "always"
+			return nil
+		})
+		if err != nil {
 			t.Error(err)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 
 	"coracle/pkg/events"
 	"coracle/pkg/network"
+	"coracle/pkg/state"
 )
 
 // Event writes down what happened to a container. A journal that cannot be
@@ -22,8 +23,8 @@ func (s *Store) Event(r *Record, action string, more map[string]string) {
 	_ = events.Append(s.dirs.Root, events.New(events.Container, action, r.ID, attributes))
 }
 
-// networkEvent writes down that a container came to a network, or left it.
-func (s *Store) networkEvent(id, action, name string) {
+// NetworkEvent writes down that a container came to a network, or left it.
+func NetworkEvent(d state.Dirs, id, action, name string) {
 	actor, kind := PredefinedNetworkID(name), network.Bridge
 	switch name {
 	case network.Bridge:
@@ -33,11 +34,11 @@ func (s *Store) networkEvent(id, action, name string) {
 		kind = "null"
 	default:
 		actor = name
-		if w, err := network.NewStore(s.dirs).Lookup(name); err == nil {
+		if w, err := network.NewStore(d).Lookup(name); err == nil {
 			actor = w.ID
 		}
 	}
-	_ = events.Append(s.dirs.Root, events.New(events.Network, action, actor, map[string]string{"container": id, "name": name, "type": kind}))
+	_ = events.Append(d.Root, events.New(events.Network, action, actor, map[string]string{"container": id, "name": name, "type": kind}))
 }
 
 // PredefinedNetworkID is the ID of a network that nobody made: the same on
@@ -57,14 +58,14 @@ func (s *Store) Arrive(r *Record) {
 		}
 	}
 	for _, n := range r.Net.names() {
-		s.networkEvent(r.ID, "connect", n)
+		NetworkEvent(s.dirs, r.ID, "connect", n)
 	}
 }
 
 // Leave is the end of [Store.Arrive].
 func (s *Store) Leave(r *Record) {
 	for _, n := range r.Net.names() {
-		s.networkEvent(r.ID, "disconnect", n)
+		NetworkEvent(s.dirs, r.ID, "disconnect", n)
 	}
 	for _, m := range r.Mounts {
 		if m.Type == MountVolume {

@@ -110,16 +110,6 @@ func (s *Store) Rename(ctx context.Context, c *Container, name string) error {
 	if err := CheckName(name); err != nil {
 		return err
 	}
-	if err := s.rename(ctx, c, name); err != nil || !c.State.IsRunning() || c.Net.OnNetworkOf() != "" {
-		return err
-	}
-	if _, err := s.call(c, Request{Op: OpRename}); err != nil && !errors.Is(err, ErrNotRunning) {
-		return fmt.Errorf("the container is renamed, and known by its old name on its networks until it is restarted: %w", err)
-	}
-	return nil
-}
-
-func (s *Store) rename(ctx context.Context, c *Container, name string) error {
 	lock, err := state.Acquire(ctx, s.dirs.NamesLock(), state.Exclusive)
 	if err != nil {
 		return fmt.Errorf("rename container: %w", err)

@@ -37,7 +37,7 @@ const clockTick = 10 * time.Millisecond
 func (c *Container) Processes() ([]ProcessInfo, error) {
 	switch {
 	case !c.State.IsRunning():
-		return nil, &notRunningError{c.ID}
+		return nil, &NotRunningError{c.ID}
 	case c.State.Status == Restarting:
 		return nil, fmt.Errorf("Container %s is restarting, wait until the container is running", c.ID)
 	}
@@ -47,7 +47,7 @@ func (c *Container) Processes() ([]ProcessInfo, error) {
 	}
 	first, ok := all[c.State.Pid]
 	if !ok {
-		return nil, &notRunningError{c.ID}
+		return nil, &NotRunningError{c.ID}
 	}
 	var list []ProcessInfo
 	for _, p := range all {

@@ -3,6 +3,7 @@
 package container
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,6 +46,15 @@ func (e *AmbiguousError) Error() string {
 	return "multiple IDs found with provided prefix: " + e.Prefix
 }
 
+// ErrNotRunning says that no supervisor is at work on the container.
+var ErrNotRunning = errors.New("container is not running")
+
+// NotRunningError is ErrNotRunning in Docker's words.
+type NotRunningError struct{ ID string }
+
+func (e *NotRunningError) Error() string        { return "container " + e.ID + " is not running" }
+func (e *NotRunningError) Is(target error) bool { return target == ErrNotRunning }
+
 // Load reads one container by its full ID.
 func (s *Store) Load(id string) (*Container, error) {
 	c := &Container{dir: s.dirs.Container(id)}
@@ -65,6 +75,9 @@ func (s *Store) Load(id string) (*Container, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, &DamagedError{ID: id, part: "state", err: err}
 	}
+	if c.State.RunDir == "" {
+		c.State.RunDir = s.dirs.ContainerRun(id)
+	}
 	c.State = c.State.derived()
 	return c, nil
 }
@@ -74,7 +87,7 @@ func (s *Store) Load(id string) (*Container, error) {
 // waited for: until then it is in the way of whatever is asked of the container.
 func (s *Store) Lookup(arg string) (*Container, error) {
 	c, err := s.find(arg)
-	if err == nil && c.State.IsRunning() && c.State.Supervisor.Ending() && c.dying() {
+	if err == nil && c.State.IsRunning() && c.State.Supervisor.Ending() && c.State.Supervisor.Dies(context.Background()) {
 		return s.Load(c.ID)
 	}
 	return c, err

@@ -8,6 +8,7 @@ import (
 	moby "github.com/moby/moby/api/types/container"
 
 	"coracle/pkg/container"
+	"coracle/pkg/container/control"
 	"coracle/pkg/oci/spec"
 )
 
@@ -17,8 +18,8 @@ type ExecRequest = moby.ExecCreateRequest
 
 // ExecOptions is what a request for a process means. One that nothing is attached
 // to runs on its own.
-func ExecOptions(q ExecRequest) container.ExecOptions {
-	o := container.ExecOptions{
+func ExecOptions(q ExecRequest) control.ExecOptions {
+	o := control.ExecOptions{
 		Args: q.Cmd, Env: spec.MergeEnv(nil, q.Env...), Cwd: q.WorkingDir, User: q.User, Tty: q.Tty, Privileged: q.Privileged,
 		Stdin: q.AttachStdin, Detach: !q.AttachStdin && !q.AttachStdout && !q.AttachStderr,
 	}

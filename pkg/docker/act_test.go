@@ -14,6 +14,7 @@ import (
 
 	"coracle/pkg/cgroup"
 	"coracle/pkg/container"
+	"coracle/pkg/container/control"
 )
 
 func TestExecOptions(t *testing.T) {
@@ -22,7 +23,7 @@ func TestExecOptions(t *testing.T) {
 		"Env":["FOO=bar","FOO=baz","GONE"],"User":"1000:1000","WorkingDir":"/srv","Privileged":true,"ConsoleSize":[24,80]}`), &q); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := fmt.Sprintf("%+v", ExecOptions(q)), fmt.Sprintf("%+v", container.ExecOptions{
+	if got, want := fmt.Sprintf("%+v", ExecOptions(q)), fmt.Sprintf("%+v", control.ExecOptions{
 		Args: []string{"date"}, Env: []string{"FOO=baz"}, Cwd: "/srv", User: "1000:1000", Tty: true, Stdin: true, Privileged: true, Rows: 24, Cols: 80,
 	}); got != want {
 		t.Errorf("%s, want %s", got, want)

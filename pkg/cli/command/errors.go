@@ -6,9 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"coracle/pkg/container/control"
 	"coracle/pkg/hint"
-
-	"coracle/pkg/container"
 	"coracle/pkg/ns"
 )
 
@@ -61,7 +60,7 @@ func prefix(e *Env) string {
 // Message is how an error is shown.
 func Message(e *Env, err error) string {
 	var own *ClientError
-	var lost *container.OutputError
+	var lost *control.OutputError
 	if errors.As(err, &own) || errors.As(err, &lost) {
 		return err.Error()
 	}
@@ -91,7 +90,7 @@ func Note(e *Env, lines []string) {
 // first, then where to read on.
 func RunError(e *Env, cmd string, err error) error {
 	code := 125
-	var se *container.StartError
+	var se *control.StartError
 	if errors.As(err, &se) {
 		code = se.Code
 	}

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/pkg/container"
+	"coracle/pkg/container/control"
 	"coracle/pkg/ns"
 )
 
@@ -58,7 +58,7 @@ func (o *Output) Lost() error {
 // LostOutput is the error of a command that has lost output of a container. Its
 // code is never 0.
 func LostOutput(code int, err error) error {
-	var lost *container.OutputError
+	var lost *control.OutputError
 	if !errors.As(err, &lost) {
 		return err
 	}
@@ -72,7 +72,7 @@ func LostOutput(code int, err error) error {
 // ended: by SIGPIPE, as docker's is. It returns when the caller has that signal
 // ignored.
 func DieOfPipe(e *Env, err error) {
-	var lost *container.OutputError
+	var lost *control.OutputError
 	if !errors.As(err, &lost) || !errors.Is(err, unix.EPIPE) {
 		return
 	}

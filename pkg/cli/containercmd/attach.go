@@ -3,21 +3,21 @@
 package containercmd
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
-	"coracle/pkg/cli/streams"
-
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
+	"coracle/pkg/cli/streams"
 	"coracle/pkg/container"
+	"coracle/pkg/container/client"
+	"coracle/pkg/container/control"
 )
 
 func AttachCommand(e *command.Env) *cli.Command {
@@ -42,7 +42,7 @@ func runAttach(e *command.Env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	cs, ctr, err := e.Container(c.Args().First())
+	_, ctr, err := e.Container(c.Args().First())
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func runAttach(e *command.Env, c *cli.Context) error {
 	if a.Stdin && ctr.Process.Tty && !command.IsTerminal(e.Stdin) {
 		return errNoTerminal
 	}
-	ses, err := cs.Attach(ctr, a, outputs(e, a))
+	ses, err := client.Attach(c.Context, ctr, a, outputs(e, a))
 	if err != nil {
 		return err
 	}
@@ -75,20 +75,20 @@ var errNoTerminal = command.Errorf("cannot attach stdin to a TTY-enabled contain
 
 // attachment is what this command connects to a container: its output, and
 // its input when that is open.
-func attachment(e *command.Env, ctr *container.Container) *container.Attach {
-	a := &container.Attach{Stdin: ctr.Process.OpenStdin, Stdout: true, Stderr: true}
+func attachment(e *command.Env, ctr *container.Container) *control.Attach {
+	a := &control.Attach{Stdin: ctr.Process.OpenStdin, Stdout: true, Stderr: true}
 	windowSize(e, a)
 	return a
 }
 
-func windowSize(e *command.Env, a *container.Attach) {
+func windowSize(e *command.Env, a *control.Attach) {
 	if ws, err := unix.IoctlGetWinsize(int(e.Stdout.Fd()), unix.TIOCGWINSZ); err == nil {
 		a.Rows, a.Cols = ws.Row, ws.Col
 	}
 }
 
 // outputs are the descriptors that go with an attachment.
-func outputs(e *command.Env, a *container.Attach) []*os.File {
+func outputs(e *command.Env, a *control.Attach) []*os.File {
 	var out []*os.File
 	if a.Stdout {
 		out = append(out, e.Stdout.File)
@@ -100,10 +100,10 @@ func outputs(e *command.Env, a *container.Attach) []*os.File {
 }
 
 // runAttached starts a container in the foreground and stays with it.
-func runAttached(e *command.Env, cs *container.Store, ctr *container.Container, supervisor *container.Supervisor, keys []byte, proxy bool, a *container.Attach) (int, error) {
+func runAttached(ctx context.Context, e *command.Env, cs *container.Store, ctr *container.Container, supervisor *client.Supervisor, keys []byte, proxy bool, a *control.Attach) (int, error) {
 	if a == nil {
 		p := ctr.Process
-		a = &container.Attach{Stdin: p.AttachStdin, Stdout: p.AttachStdout, Stderr: p.AttachStderr}
+		a = &control.Attach{Stdin: p.AttachStdin, Stdout: p.AttachStdout, Stderr: p.AttachStderr}
 		windowSize(e, a)
 	}
 	// A signal that comes while the container starts is for the container.
@@ -114,7 +114,7 @@ func runAttached(e *command.Env, cs *container.Store, ctr *container.Container, 
 	}
 	// Before the program says anything: who answers it must not be too early.
 	restore := rawTerminal(e, ctr.Process.Tty, a)
-	ses, err := cs.Launch(ctr, supervisor, a, outputs(e, a))
+	ses, err := client.Launch(ctx, cs, ctr, supervisor, a, outputs(e, a))
 	if err != nil {
 		restore()
 		return 0, err
@@ -124,7 +124,7 @@ func runAttached(e *command.Env, cs *container.Store, ctr *container.Container, 
 
 // converse connects the terminal or the pipes of this command to a session
 // until the process ends or the user leaves it.
-func converse(e *command.Env, ses *container.Session, a *container.Attach, keys []byte, proxy bool) (int, error) {
+func converse(e *command.Env, ses *client.Session, a *control.Attach, keys []byte, proxy bool) (int, error) {
 	sigs := make(chan os.Signal, 64)
 	if proxy {
 		streams.NotifyAll(sigs)
@@ -137,7 +137,7 @@ func converse(e *command.Env, ses *container.Session, a *container.Attach, keys 
 
 // rawTerminal gives every key to a process that has a terminal, and is attached to
 // ours. What it returns undoes that.
-func rawTerminal(e *command.Env, tty bool, a *container.Attach) (restore func()) {
+func rawTerminal(e *command.Env, tty bool, a *control.Attach) (restore func()) {
 	if !tty || !a.Stdin {
 		return func() {}
 	}
@@ -146,7 +146,7 @@ func rawTerminal(e *command.Env, tty bool, a *container.Attach) (restore func())
 
 // talk carries a session until the process ends, the user leaves it, or this
 // command is told to end. Then it calls restore.
-func talk(e *command.Env, ses *container.Session, a *container.Attach, keys []byte, sigs chan os.Signal, proxy bool, restore func()) (int, error) {
+func talk(e *command.Env, ses *client.Session, a *control.Attach, keys []byte, sigs chan os.Signal, proxy bool, restore func()) (int, error) {
 	defer ses.Close()
 	quit, ignore := streams.LeaveOn(proxy)
 	defer ignore()
@@ -166,7 +166,7 @@ func talk(e *command.Env, ses *container.Session, a *container.Attach, keys []by
 	ended := endOf(ses)
 	select {
 	case <-detached:
-		_ = ses.Send(container.Request{Op: container.OpDetach})
+		_ = ses.Detach()
 		<-ended
 		restore()
 		fmt.Fprintln(e.Stderr, "read escape sequence")
@@ -201,7 +201,7 @@ type ending struct {
 }
 
 // endOf waits for the end of a session's process.
-func endOf(ses *container.Session) <-chan ending {
+func endOf(ses *client.Session) <-chan ending {
 	ended := make(chan ending, 1)
 	go func() {
 		code, err := ses.Exit()
@@ -217,7 +217,7 @@ const insistence = 3
 // forwardSignals passes on what this process is sent; a changed window is the
 // terminal's, not the process's. It closes insisted when somebody wants an end in
 // any case.
-func forwardSignals(ses *container.Session, out *os.File, sigs chan os.Signal, stop, insisted chan struct{}) {
+func forwardSignals(ses *client.Session, out *os.File, sigs chan os.Signal, stop, insisted chan struct{}) {
 	for asked := 0; ; {
 		select {
 		case <-stop:

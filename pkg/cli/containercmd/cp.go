@@ -14,13 +14,12 @@ import (
 	"syscall"
 	"time"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/container"
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
+	"coracle/pkg/container/client"
+	"coracle/pkg/container/control"
 	"coracle/pkg/container/transfer"
 	"coracle/pkg/ids"
 	"coracle/pkg/ns"
@@ -75,7 +74,7 @@ func runCopy(e *command.Env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	files, err := cs.OpenFiles(c.Context, ctr, ns.Inside(), false)
+	files, err := client.OpenFiles(c.Context, cs, ctr, ns.Inside(), false)
 	if errors.Is(err, state.ErrNeedsUserNS) && !ns.Inside() {
 		return e.Again()
 	}
@@ -133,7 +132,7 @@ func (k *copier) sayLeft() {
 // another: the host's.
 type copier struct {
 	e              *command.Env
-	files          *container.Files
+	files          *client.Files
 	name           string   // of the container, as it was typed
 	host           *os.File // the root directory
 	follow, owners bool
@@ -212,7 +211,7 @@ func (k *copier) out(src, dst string) error {
 		if command.IsTerminal(k.e.Stdout.File) {
 			return command.Errorf("refusing to copy to a terminal: redirect the output")
 		}
-		k.left, err = k.files.Out(k.e.Stdout.File, container.CopyOptions{Path: src, As: strings.TrimPrefix(info.Name, "/"), Follow: follow})
+		k.left, err = k.files.Out(k.e.Stdout.File, control.CopyOptions{Path: src, As: strings.TrimPrefix(info.Name, "/"), Follow: follow})
 		return err
 	}
 	abs, err := absoluteWithSlash(dst)
@@ -235,7 +234,7 @@ func (k *copier) out(src, dst string) error {
 	}
 	return k.pipe(
 		func(w *os.File) ([]string, error) {
-			return k.files.Out(w, container.CopyOptions{Path: src, As: as, Follow: follow})
+			return k.files.Out(w, control.CopyOptions{Path: src, As: as, Follow: follow})
 		},
 		func(r *os.File) ([]string, error) {
 			return transfer.In(io.TeeReader(r, &k.copied), k.host, dir, transfer.InOptions{Host: true})
@@ -283,7 +282,7 @@ func (k *copier) in(src, dst string) error {
 			return transfer.Out(io.MultiWriter(w, &k.copied), k.host, transfer.OutOptions{Path: abs, As: as, Follow: follow, Owner: owners})
 		},
 		func(r *os.File) ([]string, error) {
-			return k.files.In(r, container.CopyOptions{Path: dir, Owners: k.owners})
+			return k.files.In(r, control.CopyOptions{Path: dir, Owners: k.owners})
 		},
 	)
 }
@@ -307,7 +306,7 @@ func (k *copier) stream(dst string, to *transfer.Info) error {
 			return nil, err
 		},
 		func(r *os.File) ([]string, error) {
-			return k.files.In(r, container.CopyOptions{Path: dst, Owners: true})
+			return k.files.In(r, control.CopyOptions{Path: dst, Owners: true})
 		},
 	)
 }

@@ -15,7 +15,8 @@ import (
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/cli/streams"
-	"coracle/pkg/container"
+	"coracle/pkg/container/client"
+	"coracle/pkg/container/control"
 	"coracle/pkg/descriptor"
 	"coracle/pkg/docker"
 )
@@ -51,7 +52,7 @@ func runExec(e *command.Env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	cs, ctr, err := e.Container(c.Args().First())
+	_, ctr, err := e.Container(c.Args().First())
 	if err != nil {
 		return err
 	}
@@ -68,9 +69,9 @@ func runExec(e *command.Env, c *cli.Context) error {
 		q.ConsoleSize = &[2]uint{uint(ws.Row), uint(ws.Col)}
 	}
 	o := docker.ExecOptions(q)
-	es, err := cs.Exec(ctr, o)
+	es, err := client.Exec(c.Context, ctr, o)
 	if err != nil {
-		var se *container.StartError
+		var se *control.StartError
 		if errors.As(err, &se) {
 			return command.ExitWith(se.Code, err)
 		}
@@ -88,7 +89,7 @@ func runExec(e *command.Env, c *cli.Context) error {
 }
 
 // talkExec carries the streams of another process in the container.
-func talkExec(e *command.Env, es *container.ExecSession, o container.ExecOptions, keys []byte) (int, error) {
+func talkExec(e *command.Env, es *client.ExecSession, o control.ExecOptions, keys []byte) (int, error) {
 	sigs := make(chan os.Signal, 16)
 	stop := make(chan struct{})
 	defer close(stop)
@@ -117,7 +118,7 @@ func talkExec(e *command.Env, es *container.ExecSession, o container.ExecOptions
 	select {
 	case <-detached:
 		restore()
-		_ = es.Send(container.Request{Op: container.OpDetach}) // it goes on, whoever hears of it
+		_ = es.Detach() // it goes on, whoever hears of it
 		fmt.Fprintln(e.Stderr, "read escape sequence")
 		return 0, nil
 	case s := <-quit:
@@ -140,7 +141,7 @@ func talkExec(e *command.Env, es *container.ExecSession, o container.ExecOptions
 
 // drainNow lets the readers of the streams end once nothing is left to be
 // read: what the process left behind in the background may never end.
-func drainNow(tty bool, es *container.ExecSession, out *streams.Copies) {
+func drainNow(tty bool, es *client.ExecSession, out *streams.Copies) {
 	files := []*os.File{es.Stdout, es.Stderr}
 	if tty {
 		files = []*os.File{es.Stdin}

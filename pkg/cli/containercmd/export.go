@@ -6,13 +6,12 @@ import (
 	"errors"
 	"fmt"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/container"
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
+	"coracle/pkg/container/client"
+	"coracle/pkg/container/control"
 	"coracle/pkg/ns"
 	"coracle/pkg/state"
 )
@@ -38,7 +37,7 @@ func runExport(e *command.Env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	files, err := cs.OpenFiles(c.Context, ctr, ns.Inside(), true)
+	files, err := client.OpenFiles(c.Context, cs, ctr, ns.Inside(), true)
 	if errors.Is(err, state.ErrNeedsUserNS) && !ns.Inside() {
 		return e.Again()
 	}
@@ -54,7 +53,7 @@ func runExport(e *command.Env, c *cli.Context) error {
 	}
 	cs.Event(&ctr.Record, "export", nil)
 	// What is mounted is not the container's.
-	left, err := files.Out(out, container.CopyOptions{Path: "/", Bare: true})
+	left, err := files.Out(out, control.CopyOptions{Path: "/", Bare: true})
 	if out != e.Stdout.File {
 		err = errors.Join(err, out.Close())
 	}

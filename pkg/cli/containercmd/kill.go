@@ -5,13 +5,12 @@ package containercmd
 import (
 	"fmt"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/container"
+	"coracle/pkg/container/client"
 	"coracle/pkg/docker"
 )
 
@@ -31,7 +30,7 @@ func KillCommand(e *command.Env) *cli.Command {
 				if !ctr.State.IsRunning() {
 					return fmt.Errorf("cannot kill container: %s: container %s is not running", ctr.Name, ctr.ID)
 				}
-				return cs.Signal(c.Context, ctr, sig)
+				return client.Signal(c.Context, ctr, sig)
 			})
 		},
 	}

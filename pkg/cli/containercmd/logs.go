@@ -10,12 +10,11 @@ import (
 	"strconv"
 	"strings"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
+	"coracle/pkg/container/client"
 	"coracle/pkg/container/logfile"
 	"coracle/pkg/docker"
 )
@@ -60,21 +59,15 @@ func runLogs(e *command.Env, c *cli.Context) error {
 	if o.Until, err = docker.ParseMoment(c.String("until")); err != nil {
 		return command.Errorf("invalid value for \"until\": %v", err)
 	}
-	if c.Bool("follow") && ctr.State.IsRunning() {
-		done := make(chan struct{})
-		o.Follow, o.Done = true, done
-		go func() {
-			_ = cs.WaitDown(ctr)
-			close(done)
-		}()
-	}
-	return printLog(e, ctr.Dir().Log(), o, c.Bool("timestamps"), c.Bool("details"))
+	o.Follow = c.Bool("follow") && ctr.State.IsRunning()
+	return printLog(e, func(each func(logfile.Entry) error) error { return client.Logs(c.Context, cs, ctr, o, each) }, o.Follow, c.Bool("timestamps"), c.Bool("details"))
 }
 
-func printLog(e *command.Env, path string, o logfile.Options, stamps, details bool) error {
+// printLog prints the entries that read gives, at once when it follows.
+func printLog(e *command.Env, read func(func(logfile.Entry) error) error, follow, stamps, details bool) error {
 	out, errs := bufio.NewWriterSize(e.Stdout, 256<<10), bufio.NewWriterSize(e.Stderr, 64<<10)
 	last := out
-	err := logfile.Read(path, o, func(entry logfile.Entry) error {
+	err := read(func(entry logfile.Entry) error {
 		w := out
 		if entry.Stream == "stderr" {
 			w = errs
@@ -98,7 +91,7 @@ func printLog(e *command.Env, path string, o logfile.Options, stamps, details bo
 		if _, err := w.Write(entry.Text); err != nil {
 			return err
 		}
-		if o.Follow {
+		if follow {
 			return w.Flush()
 		}
 		return nil

@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/command"
+	"coracle/pkg/container/client"
 )
 
 func RenameCommand(e *command.Env) *cli.Command {
@@ -19,7 +20,7 @@ func RenameCommand(e *command.Env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return cs.Rename(c.Context, ctr, c.Args().Get(1))
+			return client.Rename(c.Context, cs, ctr, c.Args().Get(1))
 		},
 	}
 }

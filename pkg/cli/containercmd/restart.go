@@ -5,11 +5,11 @@ package containercmd
 import (
 	"errors"
 
-	"coracle/pkg/cli/command"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
 	"coracle/pkg/container"
+	"coracle/pkg/container/client"
 )
 
 func RestartCommand(e *command.Env) *cli.Command {
@@ -24,14 +24,14 @@ func RestartCommand(e *command.Env) *cli.Command {
 				return err
 			}
 			return inOrder(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
-				if err := cs.Stop(c.Context, ctr, sig, q.Timeout); err != nil {
+				if err := client.Stop(c.Context, ctr, sig, q.Timeout); err != nil {
 					return err
 				}
 				again, err := cs.Load(ctr.ID)
 				if err != nil {
 					return err
 				}
-				if err := startDetached(cs, again); err != nil {
+				if err := startDetached(c.Context, cs, again); err != nil {
 					return err
 				}
 				cs.Event(&again.Record, "restart", nil)

@@ -7,13 +7,12 @@ import (
 	"fmt"
 	"slices"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/container"
+	"coracle/pkg/container/client"
 	"coracle/pkg/state"
 	"coracle/pkg/trash"
 )
@@ -73,7 +72,7 @@ func removeContainer(c *cli.Context, cs *container.Store, ctr *container.Contain
 			}
 			return fmt.Errorf("cannot remove container %q: container is %s: stop the container before removing or force remove", ctr.Name, ctr.State.Status)
 		}
-		if err := cs.Kill(c.Context, ctr); err != nil {
+		if err := client.Kill(c.Context, ctr); err != nil {
 			return err
 		}
 	}

@@ -8,13 +8,12 @@ import (
 	"slices"
 	"strings"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/container"
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
+	"coracle/pkg/container/client"
+	"coracle/pkg/container/control"
 	"coracle/pkg/state"
 	"coracle/pkg/trace"
 )
@@ -49,9 +48,9 @@ func runRun(e *command.Env, c *cli.Context) error {
 		return createError(e, "run", err)
 	}
 	id := state.NewID()
-	var supervisor *container.Supervisor
+	var supervisor *client.Supervisor
 	if !slices.ContainsFunc(c.StringSlice("network"), func(v string) bool { return strings.Contains(v, "container:") }) {
-		supervisor = cs.Spawn(id) // while the image is found; else it is to be in another's user namespace
+		supervisor = client.Spawn(cs, id) // while the image is found; else it is to be in another's user namespace
 	}
 	ctr, err := createWithFile(e, c, id)
 	trace.Mark("created the container")
@@ -60,7 +59,7 @@ func runRun(e *command.Env, c *cli.Context) error {
 		return createError(e, "run", err)
 	}
 	if c.Bool("detach") {
-		ses, err := cs.Launch(ctr, supervisor, nil, nil)
+		ses, err := client.Launch(c.Context, cs, ctr, supervisor, nil, nil)
 		if err != nil {
 			abandon(c.Context, e, cs, ctr)
 			return command.RunError(e, "run", err)
@@ -69,8 +68,8 @@ func runRun(e *command.Env, c *cli.Context) error {
 		fmt.Fprintln(e.Stdout, ctr.ID)
 		return nil
 	}
-	code, err := runAttached(e, cs, ctr, supervisor, keys, c.Bool("sig-proxy"), nil)
-	var lost *container.OutputError
+	code, err := runAttached(c.Context, e, cs, ctr, supervisor, keys, c.Bool("sig-proxy"), nil)
+	var lost *control.OutputError
 	switch {
 	case errors.As(err, &lost):
 		return command.LostOutput(125, err)

@@ -3,22 +3,23 @@
 package containercmd
 
 import (
+	"context"
 	"errors"
-
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/container"
+	"coracle/pkg/container/client"
+	"coracle/pkg/container/control"
 )
 
-func startDetached(cs *container.Store, ctr *container.Container) error {
+func startDetached(ctx context.Context, cs *container.Store, ctr *container.Container) error {
 	if ctr.State.IsRunning() {
 		return nil
 	}
-	ses, err := cs.Launch(ctr, nil, nil, nil)
+	ses, err := client.Launch(ctx, cs, ctr, nil, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -44,7 +45,7 @@ func StartCommand(e *command.Env) *cli.Command {
 			if c.Bool("attach") || c.Bool("interactive") {
 				return startAttached(e, c)
 			}
-			return inOrder(e, c.Args().Slice(), startDetached)
+			return inOrder(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error { return startDetached(c.Context, cs, ctr) })
 		},
 	}
 }
@@ -68,7 +69,7 @@ func startAfterBoot(e *command.Env, c *cli.Context) error {
 			names = append(names, ctr.Name)
 		}
 	}
-	return inOrder(e, names, startDetached)
+	return inOrder(e, names, func(cs *container.Store, ctr *container.Container) error { return startDetached(c.Context, cs, ctr) })
 }
 
 func startAttached(e *command.Env, c *cli.Context) error {
@@ -86,7 +87,7 @@ func startAttached(e *command.Env, c *cli.Context) error {
 	a := attachment(e, ctr)
 	a.Stdin = a.Stdin && c.Bool("interactive")
 	if ctr.State.IsRunning() {
-		ses, err := cs.Attach(ctr, a, outputs(e, a))
+		ses, err := client.Attach(c.Context, ctr, a, outputs(e, a))
 		if err != nil {
 			return err
 		}
@@ -96,9 +97,9 @@ func startAttached(e *command.Env, c *cli.Context) error {
 		}
 		return command.Exit(code)
 	}
-	code, err := runAttached(e, cs, ctr, nil, keys, true, a)
+	code, err := runAttached(c.Context, e, cs, ctr, nil, keys, true, a)
 	if err != nil {
-		var se *container.StartError
+		var se *control.StartError
 		if errors.As(err, &se) {
 			return command.ExitWith(se.Code, err)
 		}

@@ -5,13 +5,12 @@ package containercmd
 import (
 	"syscall"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/container"
+	"coracle/pkg/container/client"
 	"coracle/pkg/docker"
 )
 
@@ -45,7 +44,7 @@ func StopCommand(e *command.Env) *cli.Command {
 				return err
 			}
 			return command.OnContainers(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
-				return cs.Stop(c.Context, ctr, sig, q.Timeout)
+				return client.Stop(c.Context, ctr, sig, q.Timeout)
 			})
 		},
 	}

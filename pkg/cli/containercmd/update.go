@@ -5,15 +5,14 @@ package containercmd
 import (
 	"errors"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-	"coracle/pkg/container/create"
-	"coracle/pkg/docker"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/container"
+	"coracle/pkg/container/client"
+	"coracle/pkg/container/create"
+	"coracle/pkg/docker"
 )
 
 func UpdateCommand(e *command.Env) *cli.Command {
@@ -48,7 +47,7 @@ func update(e *command.Env, c *cli.Context, cs *container.Store, ctr *container.
 	if err != nil {
 		return err
 	}
-	if err := cs.Update(c.Context, ctr, l, restart); err != nil {
+	if err := client.Update(c.Context, cs, ctr, l, restart); err != nil {
 		return err
 	}
 	command.WarnAll(e, warnings)

@@ -5,9 +5,10 @@ package containercmd
 import (
 	"fmt"
 
-	"coracle/pkg/cli/command"
-
 	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/command"
+	"coracle/pkg/container/client"
 )
 
 func WaitCommand(e *command.Env) *cli.Command {
@@ -26,7 +27,7 @@ func WaitCommand(e *command.Env) *cli.Command {
 				ctr, err := cs.Lookup(a)
 				code := 0
 				if err == nil {
-					code, err = cs.Wait(ctr)
+					code, err = client.Wait(c.Context, cs, ctr)
 				}
 				if err != nil {
 					command.Tell(e, err)

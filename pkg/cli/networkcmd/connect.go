@@ -3,16 +3,14 @@
 package networkcmd
 
 import (
-	"coracle/pkg/cli/command"
-	"coracle/pkg/cli/containercmd"
-
-	"coracle/pkg/cli/flags"
-
+	"github.com/moby/moby/api/types/network"
 	"github.com/urfave/cli/v2"
 
-	"github.com/moby/moby/api/types/network"
-
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/containercmd"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/container"
+	"coracle/pkg/container/client"
 	"coracle/pkg/docker"
 )
 
@@ -44,7 +42,7 @@ func ConnectCommand(e *command.Env) *cli.Command {
 					return err
 				}
 				command.WarnAll(e, warnings)
-				return cs.Connect(c.Context, ctr, end)
+				return client.Connect(c.Context, cs, ctr, end)
 			})
 		},
 	}
@@ -59,7 +57,7 @@ func DisconnectCommand(e *command.Env) *cli.Command {
 				return err
 			}
 			return onNetwork(e, c, func(cs *container.Store, ctr *container.Container, network string) error {
-				return cs.Disconnect(c.Context, ctr, network)
+				return client.Disconnect(c.Context, cs, ctr, network)
 			})
 		},
 	}

@@ -6,7 +6,7 @@ import (
 	"os"
 	"sync"
 
-	"coracle/pkg/container"
+	"coracle/pkg/container/control"
 )
 
 // Copies carry output until it ends, or cannot be written any more.
@@ -21,7 +21,7 @@ func (c *Copies) Copy(to *os.File, stream string, from *os.File) {
 		for {
 			n, err := from.Read(buf)
 			if n > 0 {
-				if werr := container.WriteOutput(to, stream, buf[:n]); werr != nil {
+				if werr := control.WriteOutput(to, stream, buf[:n]); werr != nil {
 					c.Lost <- werr
 					return
 				}

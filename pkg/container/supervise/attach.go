@@ -8,7 +8,9 @@ import (
 	"strconv"
 	"syscall"
 
-	"coracle/pkg/container"
+	"coracle/pkg/container/control"
+	"coracle/pkg/wire"
+	"coracle/pkg/wire/socket"
 )
 
 // audience are the clients that are attached to the first process.
@@ -22,10 +24,10 @@ type audience struct {
 // attach connects a client to the first process until that ends for good or
 // the client leaves. before, when not nil, runs once the client misses nothing
 // any more.
-func (u *audience) attach(conn *container.Conn, a *container.Attach, files []*os.File, before func() error) {
+func (u *audience) attach(conn *socket.Conn, a *control.Attach, files []*os.File, before func() error) {
 	k := newSink(a, files)
 	k.lost = func(err error) {
-		var lost *container.OutputError
+		var lost *control.OutputError
 		if errors.As(err, &lost) {
 			_ = conn.Send(lostReply(lost))
 		}
@@ -33,7 +35,7 @@ func (u *audience) attach(conn *container.Conn, a *container.Attach, files []*os
 	io, next := u.first.session()
 	in := io.attach(k, a != nil && a.Stdin)
 	u.book.event("attach", nil)
-	ready := container.Reply{Event: container.EventAttached}
+	ready := control.Reply{Event: control.EventAttached}
 	var err error
 	if in != nil {
 		err = conn.Send(ready, in)
@@ -48,7 +50,7 @@ func (u *audience) attach(conn *container.Conn, a *container.Attach, files []*os
 		}
 	}
 	if err == nil {
-		_ = conn.Send(container.Reply{Event: container.EventStarted})
+		_ = conn.Send(control.Reply{Event: control.EventStarted})
 	}
 	if a != nil && a.Rows > 0 && io.tty {
 		u.book.event("resize", map[string]string{"height": strconv.Itoa(int(a.Rows)), "width": strconv.Itoa(int(a.Cols))})
@@ -57,53 +59,53 @@ func (u *audience) attach(conn *container.Conn, a *container.Attach, files []*os
 	go func() { left <- u.listen(conn) }()
 	select {
 	case <-u.down.over:
-		_ = conn.Send(container.Reply{Event: container.EventExit, Code: u.down.code})
+		_ = conn.Send(control.Reply{Event: control.EventExit, Code: u.down.code})
 	case <-next.over: // theirs was this process
 		io.detach(k)
-		_ = conn.Send(container.Reply{Event: container.EventExit, Code: next.code})
+		_ = conn.Send(control.Reply{Event: control.EventExit, Code: next.code})
 	case asked := <-left:
 		io.detach(k)
 		if asked {
 			u.book.event("detach", nil)
-			_ = conn.Send(container.Reply{Event: container.EventDone})
+			_ = conn.Send(control.Reply{Event: control.EventDone})
 		}
 	}
 }
 
 // listen takes what an attached client says until it leaves, and reports
 // whether it asked to.
-func (u *audience) listen(conn *container.Conn) bool {
+func (u *audience) listen(conn *socket.Conn) bool {
 	for {
-		var req container.Request
-		files, err := conn.Recv(&req)
-		container.CloseFiles(files)
+		var req control.Request
+		files, err := conn.Receive(&req)
+		wire.CloseFiles(files)
 		if err != nil {
 			return false
 		}
 		switch req.Op {
-		case container.OpDetach:
+		case control.OpDetach:
 			return true
-		case container.OpSignal:
+		case control.OpSignal:
 			_ = u.kill(syscall.Signal(req.Signal))
 		}
 	}
 }
 
-func lostReply(e *container.OutputError) container.Reply {
+func lostReply(e *control.OutputError) control.Reply {
 	var errno syscall.Errno
 	errors.As(e, &errno)
-	return container.Reply{Event: container.EventLost, Code: int(errno), Stream: e.Stream}
+	return control.Reply{Event: control.EventLost, Code: int(errno), Stream: e.Stream}
 }
 
-func newSink(a *container.Attach, files []*os.File) *sink {
+func newSink(a *control.Attach, files []*os.File) *sink {
 	k := &sink{}
 	if a != nil && a.Stdout && len(files) > 0 {
-		k.stdout, files = container.OpenOutput(files[0]), files[1:]
+		k.stdout, files = control.OpenOutput(files[0]), files[1:]
 	}
 	if a != nil && a.Stderr && len(files) > 0 {
-		k.stderr, files = container.OpenOutput(files[0]), files[1:]
+		k.stderr, files = control.OpenOutput(files[0]), files[1:]
 	}
-	container.CloseFiles(files)
+	wire.CloseFiles(files)
 	k.files = []*os.File{k.stdout, k.stderr}
 	return k
 }

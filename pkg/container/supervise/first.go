@@ -13,7 +13,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/pkg/container"
+	"coracle/pkg/container/control"
 	"coracle/pkg/ns"
 )
 
@@ -90,7 +90,7 @@ func (f *first) running() (*ns.Init, error) {
 }
 
 func (f *first) notRunning() error {
-	return container.NewStartError(1, fmt.Errorf("container %s is not running", f.book.id()))
+	return control.NewStartError(1, fmt.Errorf("container %s is not running", f.book.id()))
 }
 
 // unlessEnded is err, or that init is not there any more, which then is its cause.

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"coracle/pkg/container"
+	"coracle/pkg/container/control"
 	"coracle/pkg/state"
 )
 
@@ -65,7 +66,7 @@ func (l *ledger) record(change func(*container.State)) {
 }
 
 // recordFailure writes why the container did not start.
-func (l *ledger) recordFailure(se *container.StartError) {
+func (l *ledger) recordFailure(se *control.StartError) {
 	l.record(func(st *container.State) {
 		st.Status, st.ExitCode, st.Error = container.Created, se.Code, se.Message
 		st.Supervisor, st.Pid, st.Ports = state.Process{}, 0, nil

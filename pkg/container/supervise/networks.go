@@ -10,14 +10,16 @@ import (
 
 	"coracle/pkg/box"
 	"coracle/pkg/container"
+	"coracle/pkg/container/control"
 	"coracle/pkg/network"
+	"coracle/pkg/wire/socket"
 )
 
 // networks are those that the container is on, which may change while it runs.
 type networks struct {
 	book   *ledger
 	c      *container.Container
-	shared *container.SharedNet // set when the network is another container's
+	shared *control.SharedNet // set when the network is another container's
 	box    connected
 }
 
@@ -99,7 +101,7 @@ func (n *networks) disconnect(e *container.Endpoint) error {
 }
 
 // share hands the namespaces over that a container on the same network needs.
-func (n *networks) share(conn *container.Conn) error {
+func (n *networks) share(conn *socket.Conn) error {
 	user, err := os.Open("/proc/self/ns/user")
 	if err != nil {
 		return reply(conn, fmt.Errorf("share network: %w", err))
@@ -109,8 +111,8 @@ func (n *networks) share(conn *container.Conn) error {
 	if net := n.box.NetNS(); net != nil {
 		files = append(files, net)
 	}
-	return conn.Send(container.Reply{
-		Event:  container.EventDone,
-		Shared: &container.SharedNet{Files: n.files(), Host: len(files) == 1},
+	return conn.Send(control.Reply{
+		Event:  control.EventDone,
+		Shared: &control.SharedNet{Files: n.files(), Host: len(files) == 1},
 	}, files...)
 }

@@ -12,6 +12,7 @@ import (
 
 	"coracle/pkg/box"
 	"coracle/pkg/container"
+	"coracle/pkg/container/control"
 	"coracle/pkg/ns"
 )
 
@@ -32,7 +33,7 @@ func (s *sessions) probe(ctx context.Context, args []string) (int, string, error
 		w.Close()
 		return 0, "", err
 	}
-	proc, err := s.join(init, &container.ExecOptions{Args: args, NoNewPrivs: true}, box.Stdio{In: null, Out: w, Err: w})
+	proc, err := s.join(init, &control.ExecOptions{Args: args, NoNewPrivs: true}, box.Stdio{In: null, Out: w, Err: w})
 	w.Close()
 	null.Close()
 	if err != nil {

@@ -12,46 +12,49 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/container"
+	"coracle/pkg/container/control"
+	"coracle/pkg/wire"
+	"coracle/pkg/wire/socket"
 )
 
 // operations are what a container that runs can be asked for.
 func (s *supervisor) operations() map[string]operation {
 	copies := transfers{first: s.first, rootfs: s.box.Rootfs()}
 	return map[string]operation{
-		container.OpAttach: func(conn *container.Conn, req container.Request, with []*os.File) error {
+		control.OpAttach: func(conn *socket.Conn, req control.Request, with []*os.File) error {
 			s.audience.attach(conn, req.Attach, with, nil)
 			return nil
 		},
-		container.OpExec:   bare(s.exec),
-		container.OpSignal: answers(func(req container.Request) error { return s.kill(syscall.Signal(req.Signal)) }),
-		container.OpStop: answers(func(req container.Request) error {
+		control.OpExec:   bare(s.exec),
+		control.OpSignal: answers(func(req control.Request) error { return s.kill(syscall.Signal(req.Signal)) }),
+		control.OpStop: answers(func(req control.Request) error {
 			s.stop(syscall.Signal(req.Signal), req.Timeout)
 			return nil
 		}),
-		container.OpStat:    bare(func(conn *container.Conn, req container.Request) error { return copies.stat(conn, req.Copy) }),
-		container.OpCopyOut: copies.copied,
-		container.OpCopyIn:  copies.copied,
-		container.OpPause: answers(func(container.Request) error {
+		control.OpStat:    bare(func(conn *socket.Conn, req control.Request) error { return copies.stat(conn, req.Copy) }),
+		control.OpCopyOut: copies.copied,
+		control.OpCopyIn:  copies.copied,
+		control.OpPause: answers(func(control.Request) error {
 			if _, err := s.first.running(); err != nil {
 				return err
 			}
 			return s.bounds.pause()
 		}),
-		container.OpUnpause:    answers(func(container.Request) error { return s.bounds.unpause() }),
-		container.OpUpdate:     answers(func(container.Request) error { return s.update() }),
-		container.OpRename:     answers(func(container.Request) error { return s.nets.rename() }),
-		container.OpShare:      bare(func(conn *container.Conn, _ container.Request) error { return s.nets.share(conn) }),
-		container.OpConnect:    answers(func(req container.Request) error { return s.nets.connect(req.Network) }),
-		container.OpDisconnect: answers(func(req container.Request) error { return s.nets.disconnect(req.Network) }),
-		container.OpWait:       bare(s.wait),
-		container.OpWaitDown: bare(func(conn *container.Conn, _ container.Request) error {
+		control.OpUnpause:    answers(func(control.Request) error { return s.bounds.unpause() }),
+		control.OpUpdate:     answers(func(control.Request) error { return s.update() }),
+		control.OpRename:     answers(func(control.Request) error { return s.nets.rename() }),
+		control.OpShare:      bare(func(conn *socket.Conn, _ control.Request) error { return s.nets.share(conn) }),
+		control.OpConnect:    answers(func(req control.Request) error { return s.nets.connect(req.Network) }),
+		control.OpDisconnect: answers(func(req control.Request) error { return s.nets.disconnect(req.Network) }),
+		control.OpWait:       bare(s.wait),
+		control.OpWaitDown: bare(func(conn *socket.Conn, _ control.Request) error {
 			<-s.down.over
-			return conn.Send(container.Reply{Event: container.EventExit, Code: s.down.code})
+			return conn.Send(control.Reply{Event: control.EventExit, Code: s.down.code})
 		}),
 	}
 }
 
-func (s *supervisor) exec(conn *container.Conn, req container.Request) error {
+func (s *supervisor) exec(conn *socket.Conn, req control.Request) error {
 	if s.book.isPaused() {
 		return reply(conn, fmt.Errorf("Container %s is paused, unpause the container before exec", s.id))
 	}
@@ -61,14 +64,14 @@ func (s *supervisor) exec(conn *container.Conn, req container.Request) error {
 
 // wait answers at the end of the process that runs, or of the next one while none
 // does.
-func (s *supervisor) wait(conn *container.Conn, _ container.Request) error {
+func (s *supervisor) wait(conn *socket.Conn, _ control.Request) error {
 	next := s.first.end()
 	select {
 	case <-next.over:
 	case <-s.down.over:
 		next = s.down
 	}
-	return conn.Send(container.Reply{Event: container.EventExit, Code: next.code})
+	return conn.Send(control.Reply{Event: control.EventExit, Code: next.code})
 }
 
 // kill sends a signal, asked for by somebody. One that may well be meant to end
@@ -128,7 +131,7 @@ func (s *supervisor) update() error {
 
 // birth attaches the client that launched the container, and lets the process run.
 // It reports on born whether that runs, and returns when the client has left.
-func (s *supervisor) birth(conn *container.Conn, req container.Request, files []*os.File, born chan<- error) {
+func (s *supervisor) birth(conn *socket.Conn, req control.Request, files []*os.File, born chan<- error) {
 	defer conn.Close()
 	release := func() error {
 		if a := req.Attach; a != nil {
@@ -138,7 +141,7 @@ func (s *supervisor) birth(conn *container.Conn, req container.Request, files []
 		err := s.release()
 		if err != nil {
 			s.book.left()
-			var se *container.StartError
+			var se *control.StartError
 			if errors.As(err, &se) {
 				s.book.recordFailure(se) // before anybody who was told can look
 			}
@@ -148,10 +151,10 @@ func (s *supervisor) birth(conn *container.Conn, req container.Request, files []
 		return err
 	}
 	if req.Attach == nil {
-		container.CloseFiles(files)
+		wire.CloseFiles(files)
 		if release() == nil {
 			init, _ := s.first.process()
-			_ = conn.Send(container.Reply{Event: container.EventStarted, Pid: init.HostPid})
+			_ = conn.Send(control.Reply{Event: control.EventStarted, Pid: init.HostPid})
 		}
 		return
 	}

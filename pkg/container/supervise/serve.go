@@ -12,12 +12,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/pkg/container"
+	"coracle/pkg/container/control"
 	"coracle/pkg/descriptor"
+	"coracle/pkg/wire"
+	"coracle/pkg/wire/socket"
 )
 
 // operation answers one request. The files that came with it are its own to close.
-type operation func(conn *container.Conn, req container.Request, files []*os.File) error
+type operation func(conn *socket.Conn, req control.Request, files []*os.File) error
 
 // server takes the requests of clients: what it can be asked for is a table.
 type server struct {
@@ -37,7 +39,7 @@ func (s *server) serve() {
 			c.Close()
 			continue
 		}
-		s.talks.Go(func() { s.talk(container.WrapConn(c)) })
+		s.talks.Go(func() { s.talk(socket.New(c)) })
 	}
 }
 
@@ -55,16 +57,16 @@ func sameUser(c *net.UnixConn) bool {
 }
 
 // talk serves one connection.
-func (s *server) talk(conn *container.Conn) {
+func (s *server) talk(conn *socket.Conn) {
 	defer conn.Close()
-	var req container.Request
-	files, err := conn.Recv(&req)
+	var req control.Request
+	files, err := conn.Receive(&req)
 	if err != nil {
 		return
 	}
 	answer, known := s.ops[req.Op]
 	if !known {
-		answer = answers(func(container.Request) error { return fmt.Errorf("unknown operation %q", req.Op) })
+		answer = answers(func(control.Request) error { return fmt.Errorf("unknown operation %q", req.Op) })
 	}
 	if err := answer(conn, req, files); err != nil {
 		fmt.Fprintln(os.Stderr, "supervise: answer:", err)
@@ -72,35 +74,35 @@ func (s *server) talk(conn *container.Conn) {
 }
 
 // answers is the operation that says whether do could be done.
-func answers(do func(container.Request) error) operation {
-	return func(conn *container.Conn, req container.Request, files []*os.File) error {
-		container.CloseFiles(files)
+func answers(do func(control.Request) error) operation {
+	return func(conn *socket.Conn, req control.Request, files []*os.File) error {
+		wire.CloseFiles(files)
 		return reply(conn, do(req))
 	}
 }
 
 // bare is an operation that takes no files.
-func bare(do func(*container.Conn, container.Request) error) operation {
-	return func(conn *container.Conn, req container.Request, files []*os.File) error {
-		container.CloseFiles(files)
+func bare(do func(*socket.Conn, control.Request) error) operation {
+	return func(conn *socket.Conn, req control.Request, files []*os.File) error {
+		wire.CloseFiles(files)
 		return do(conn, req)
 	}
 }
 
-func reply(conn *container.Conn, err error) error {
+func reply(conn *socket.Conn, err error) error {
 	if err == nil {
-		return conn.Send(container.Reply{Event: container.EventDone})
+		return conn.Send(control.Reply{Event: control.EventDone})
 	}
-	var se *container.StartError
+	var se *control.StartError
 	if !errors.As(err, &se) {
-		se = container.NewStartError(1, err)
+		se = control.NewStartError(1, err)
 	}
-	return conn.Send(container.Reply{Event: container.EventError, Code: se.Code, Error: se.Message, Hint: se.Hint()})
+	return conn.Send(control.Reply{Event: control.EventError, Code: se.Code, Error: se.Message, Hint: se.Hint()})
 }
 
 // sayBusy tells a client again and again that this process is at work, until the
 // returned function is called.
-func sayBusy(conn *container.Conn) (stop func()) {
+func sayBusy(conn *socket.Conn) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		for {
@@ -108,7 +110,7 @@ func sayBusy(conn *container.Conn) (stop func()) {
 			case <-done:
 				return
 			case <-time.After(busyInterval):
-				_ = conn.Send(container.Reply{Event: container.EventBusy})
+				_ = conn.Send(control.Reply{Event: control.EventBusy})
 			}
 		}
 	}()

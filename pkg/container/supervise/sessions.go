@@ -16,11 +16,14 @@ import (
 
 	"coracle/pkg/box"
 	"coracle/pkg/container"
+	"coracle/pkg/container/control"
 	"coracle/pkg/descriptor"
 	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci/spec"
 	"coracle/pkg/state"
+	"coracle/pkg/wire"
+	"coracle/pkg/wire/socket"
 )
 
 // sessions are the processes beside the first: those of exec, and of checks.
@@ -40,26 +43,26 @@ type surroundings interface {
 
 // exec runs another process in the container and tells the client how it
 // ends. Its streams go to the client directly: nothing of them passes here.
-func (s *sessions) exec(conn *container.Conn, o *container.ExecOptions) {
+func (s *sessions) exec(conn *socket.Conn, o *control.ExecOptions) {
 	var p *ns.Init
 	init, err := s.first.running()
 	if err != nil {
-		err = container.NewStartError(1, err)
+		err = control.NewStartError(1, err)
 	} else {
 		p, err = s.startExec(conn, init, o)
 	}
 	if err = s.first.unlessEnded(init, err); err != nil {
-		var se *container.StartError
+		var se *control.StartError
 		if !errors.As(err, &se) {
-			se = container.NewStartError(box.NotExecutable, err)
+			se = control.NewStartError(box.NotExecutable, err)
 		}
-		_ = conn.Send(container.Reply{Event: container.EventError, Code: se.Code, Error: se.Message, Hint: se.Hint()})
+		_ = conn.Send(control.Reply{Event: control.EventError, Code: se.Code, Error: se.Message, Hint: se.Hint()})
 		return
 	}
 	id := map[string]string{"execID": state.NewID()}
 	s.book.event("exec_create: "+strings.Join(o.Args, " "), id)
 	s.book.event("exec_start: "+strings.Join(o.Args, " "), id)
-	_ = conn.Send(container.Reply{Event: container.EventStarted, Pid: p.HostPid})
+	_ = conn.Send(control.Reply{Event: control.EventStarted, Pid: p.HostPid})
 	go s.listen(conn, p, maps.Clone(id))
 	status, err := p.Wait()
 	if p.Console != nil {
@@ -67,15 +70,15 @@ func (s *sessions) exec(conn *container.Conn, o *container.ExecOptions) {
 	}
 	id["exitCode"] = strconv.Itoa(exitCode(status, err))
 	s.book.event("exec_die", id)
-	_ = conn.Send(container.Reply{Event: container.EventExit, Code: exitCode(status, err)})
+	_ = conn.Send(control.Reply{Event: control.EventExit, Code: exitCode(status, err)})
 }
 
 // listen takes what the client of a process says until it leaves.
-func (s *sessions) listen(conn *container.Conn, p *ns.Init, id map[string]string) {
+func (s *sessions) listen(conn *socket.Conn, p *ns.Init, id map[string]string) {
 	for {
-		var req container.Request
-		files, err := conn.Recv(&req)
-		container.CloseFiles(files)
+		var req control.Request
+		files, err := conn.Receive(&req)
+		wire.CloseFiles(files)
 		if err != nil {
 			if p.Console != nil {
 				discard(p.Console)
@@ -83,9 +86,9 @@ func (s *sessions) listen(conn *container.Conn, p *ns.Init, id map[string]string
 			return
 		}
 		switch req.Op {
-		case container.OpSignal:
+		case control.OpSignal:
 			_ = p.Process.Signal(unix.Signal(req.Signal))
-		case container.OpDetach:
+		case control.OpDetach:
 			s.book.event("exec_detach", id)
 		}
 	}
@@ -102,7 +105,7 @@ func discard(console *os.File) {
 	_, _ = io.Copy(io.Discard, f) // EIO is its end
 }
 
-func (s *sessions) startExec(conn *container.Conn, init *ns.Init, o *container.ExecOptions) (*ns.Init, error) {
+func (s *sessions) startExec(conn *socket.Conn, init *ns.Init, o *control.ExecOptions) (*ns.Init, error) {
 	if o == nil || len(o.Args) == 0 {
 		return nil, errors.New("exec: no command specified")
 	}
@@ -111,9 +114,9 @@ func (s *sessions) startExec(conn *container.Conn, init *ns.Init, o *container.E
 		return nil, err
 	}
 	p, err := s.join(init, o, box.Stdio{In: pipes.child[0], Out: pipes.child[1], Err: pipes.child[2]})
-	container.CloseFiles(pipes.child[:])
+	wire.CloseFiles(pipes.child[:])
 	if err != nil {
-		container.CloseFiles(pipes.ours)
+		wire.CloseFiles(pipes.ours)
 		return nil, err
 	}
 	ours := pipes.ours
@@ -123,9 +126,9 @@ func (s *sessions) startExec(conn *container.Conn, init *ns.Init, o *container.E
 			_ = unix.IoctlSetWinsize(int(p.Console.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: o.Rows, Col: o.Cols})
 		}
 	}
-	err = conn.Send(container.Reply{Event: container.EventAttached}, ours...)
+	err = conn.Send(control.Reply{Event: control.EventAttached}, ours...)
 	if !o.Tty {
-		container.CloseFiles(ours)
+		wire.CloseFiles(ours)
 	}
 	if err == nil {
 		err = p.Exec()
@@ -133,14 +136,14 @@ func (s *sessions) startExec(conn *container.Conn, init *ns.Init, o *container.E
 	if err != nil {
 		_ = p.Process.Kill()
 		_, _ = p.Wait()
-		return nil, container.NewStartError(box.ExitCode(err), err)
+		return nil, control.NewStartError(box.ExitCode(err), err)
 	}
 	return p, nil
 }
 
 // join sets another process up in the container and leaves it right before its
 // execve.
-func (s *sessions) join(init *ns.Init, o *container.ExecOptions, io box.Stdio) (*ns.Init, error) {
+func (s *sessions) join(init *ns.Init, o *control.ExecOptions, io box.Stdio) (*ns.Init, error) {
 	_, first := s.first.process()
 	proc, err := s.process(first.Process, o)
 	if err != nil {
@@ -150,13 +153,13 @@ func (s *sessions) join(init *ns.Init, o *container.ExecOptions, io box.Stdio) (
 }
 
 // process is the first process's with what was asked for in place.
-func (s *sessions) process(first *specs.Process, o *container.ExecOptions) (*specs.Process, error) {
+func (s *sessions) process(first *specs.Process, o *control.ExecOptions) (*specs.Process, error) {
 	proc := *first
 	proc.Args, proc.Terminal, proc.ConsoleSize = o.Args, o.Tty, nil
 	proc.NoNewPrivileges = proc.NoNewPrivileges || o.NoNewPrivs
 	if o.Cwd != "" {
 		if !strings.HasPrefix(o.Cwd, "/") {
-			return nil, container.NewStartError(box.NotExecutable, fmt.Errorf("Cwd must be an absolute path"))
+			return nil, control.NewStartError(box.NotExecutable, fmt.Errorf("Cwd must be an absolute path"))
 		}
 		proc.Cwd = o.Cwd
 	}
@@ -197,10 +200,10 @@ type execPipes struct {
 	ours  []*os.File // stdout, stderr, and stdin when wanted
 }
 
-func openExecPipes(o *container.ExecOptions) (p execPipes, err error) {
+func openExecPipes(o *control.ExecOptions) (p execPipes, err error) {
 	defer func() {
 		if err != nil {
-			container.CloseFiles(append(p.ours, p.child[:]...))
+			wire.CloseFiles(append(p.ours, p.child[:]...))
 		}
 	}()
 	if o.Tty {

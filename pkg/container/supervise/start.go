@@ -11,6 +11,7 @@ import (
 
 	"coracle/pkg/box"
 	"coracle/pkg/container"
+	"coracle/pkg/container/control"
 	"coracle/pkg/ids"
 	"coracle/pkg/oci/spec"
 	"coracle/pkg/trace"
@@ -46,11 +47,11 @@ func (s *supervisor) start() error {
 // release lets the process run.
 func (s *supervisor) release() error {
 	if err := s.bounds.apply(); err != nil {
-		return container.NewStartError(box.NotStarted, err)
+		return control.NewStartError(box.NotStarted, err)
 	}
 	init, _ := s.first.process()
 	if err := init.Exec(); err != nil {
-		return container.NewStartError(box.ExitCode(err), err)
+		return control.NewStartError(box.ExitCode(err), err)
 	}
 	s.book.record(func(st *container.State) {
 		st.Status, st.Pid, st.StartedAt = container.Running, init.HostPid, time.Now().UTC()

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"coracle/pkg/container"
+	"coracle/pkg/container/control"
+	"coracle/pkg/wire"
 )
 
 // streams carries the first process's output to the log and to every attached
@@ -71,12 +73,12 @@ func (io *streams) openPipes(openStdin bool) (err error) {
 }
 
 func (io *streams) closeChildEnds() {
-	container.CloseFiles([]*os.File{io.childIn, io.childOut, io.childErr})
+	wire.CloseFiles([]*os.File{io.childIn, io.childOut, io.childErr})
 	io.childIn, io.childOut, io.childErr = nil, nil, nil
 }
 
 func (io *streams) close() {
-	container.CloseFiles(append(io.outs, io.stdin, io.pty))
+	wire.CloseFiles(append(io.outs, io.stdin, io.pty))
 }
 
 // run begins to carry output. console is the terminal's master, or nil.
@@ -146,7 +148,7 @@ func (s *sink) write(name string, data []byte) error {
 	if to == nil {
 		return nil
 	}
-	return container.WriteOutput(to, "/dev/"+name, data)
+	return control.WriteOutput(to, "/dev/"+name, data)
 }
 
 // attach adds a sink and returns the file that the command writes the
@@ -189,7 +191,7 @@ func (io *streams) detach(s *sink) {
 	go func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		container.CloseFiles([]*os.File{s.stdout, s.stderr})
+		wire.CloseFiles([]*os.File{s.stdout, s.stderr})
 		s.stdout, s.stderr = nil, nil
 	}()
 }

@@ -13,11 +13,14 @@ import (
 
 	"coracle/pkg/box"
 	"coracle/pkg/container"
+	"coracle/pkg/container/control"
 	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
 	"coracle/pkg/trace"
+	"coracle/pkg/wire"
+	"coracle/pkg/wire/socket"
 )
 
 // birthFD is the descriptor of the connection that a supervisor is born with.
@@ -33,7 +36,7 @@ func Main() int {
 	// What the container is sent goes through the control socket; the
 	// supervisor itself only dies of SIGKILL.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGPIPE)
-	conn, err := container.NewConn(os.NewFile(birthFD, "birth"))
+	conn, err := socket.FromFile(os.NewFile(birthFD, "birth"))
 	if err != nil || len(args) != 3 {
 		fmt.Fprintln(os.Stderr, "supervise: not started by coracle:", err)
 		return 1
@@ -54,8 +57,8 @@ func Main() int {
 
 // lastWords tells who has spawned this process why it cannot be a supervisor.
 func lastWords(err error) int {
-	if conn, cerr := container.NewConn(os.NewFile(birthFD, "birth")); cerr == nil {
-		_ = reply(conn, container.NewStartError(125, fmt.Errorf("start supervisor: %w", err)))
+	if conn, cerr := socket.FromFile(os.NewFile(birthFD, "birth")); cerr == nil {
+		_ = reply(conn, control.NewStartError(125, fmt.Errorf("start supervisor: %w", err)))
 		conn.Close()
 	}
 	return 1
@@ -91,13 +94,13 @@ type supervisor struct {
 //  2. mount the root file system, connect the network, prepare the volumes
 //  3. start the process, and again as the restart policy says
 //  4. record the end, remove the container with --rm, tell who waits
-func (s *supervisor) live(conn *container.Conn) error {
-	var req container.Request
-	files, err := conn.Recv(&req)
+func (s *supervisor) live(conn *socket.Conn) error {
+	var req control.Request
+	files, err := conn.Receive(&req)
 	if err != nil {
 		return fmt.Errorf("read start request: %w", err)
 	}
-	if req.Op != container.OpStart || req.Maps == nil {
+	if req.Op != control.OpStart || req.Maps == nil {
 		return fmt.Errorf("read start request: unexpected %q", req.Op)
 	}
 	ready := sayBusy(conn)
@@ -110,14 +113,14 @@ func (s *supervisor) live(conn *container.Conn) error {
 	if err == nil {
 		err = s.open(o)
 	}
-	container.CloseFiles(o.listening)
+	wire.CloseFiles(o.listening)
 	if err != nil {
-		container.CloseFiles(files)
+		wire.CloseFiles(files)
 		return s.fail(conn, err)
 	}
 	trace.Mark("listens for clients")
 	if err := s.start(); err != nil {
-		container.CloseFiles(files)
+		wire.CloseFiles(files)
 		return s.fail(conn, err)
 	}
 	trace.Mark("process is ready")
@@ -146,7 +149,7 @@ const takeOver = 10 * time.Second
 type opening struct {
 	tree      string     // the delegated cgroup, or ""
 	listening []*os.File // sockets that were handed over to publish ports with
-	shared    *container.SharedNet
+	shared    *control.SharedNet
 	netns     *os.File // of a shared network, or nil
 }
 
@@ -189,7 +192,7 @@ func (s *supervisor) open(o opening) error {
 	s.sessions = &sessions{book: s.book, first: s.first, with: s.c.Process, maps: s.maps, box: s.box}
 	s.audience = &audience{book: s.book, first: s.first, down: s.down, kill: s.kill}
 	s.server.ops = s.operations()
-	s.server.ctl, err = container.ListenIn(s.store.Dirs().ContainerRun(s.id))
+	s.server.ctl, err = control.Listen(s.store.Dirs().ContainerRun(s.id))
 	return err
 }
 
@@ -245,10 +248,10 @@ func topmostFirst(dirs []string) []string {
 
 // fail records that the container did not start and tells the client, if it
 // was not told yet.
-func (s *supervisor) fail(conn *container.Conn, err error) error {
-	var se *container.StartError
+func (s *supervisor) fail(conn *socket.Conn, err error) error {
+	var se *control.StartError
 	if !errors.As(err, &se) {
-		se = container.NewStartError(125, err)
+		se = control.NewStartError(125, err)
 	}
 	if s.first != nil {
 		s.first.discard()
@@ -264,7 +267,7 @@ func (s *supervisor) fail(conn *container.Conn, err error) error {
 		defer s.dispose()()
 	}
 	if conn != nil {
-		return conn.Send(container.Reply{Event: container.EventError, Code: se.Code, Error: se.Message, Hint: se.Hint()})
+		return conn.Send(control.Reply{Event: control.EventError, Code: se.Code, Error: se.Message, Hint: se.Hint()})
 	}
 	s.server.talks.Wait()
 	return nil

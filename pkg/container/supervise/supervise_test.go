@@ -16,10 +16,12 @@ import (
 	"coracle/internal/testutil"
 	"coracle/pkg/box"
 	"coracle/pkg/container"
+	"coracle/pkg/container/control"
 	"coracle/pkg/events"
 	"coracle/pkg/network"
 	"coracle/pkg/ns"
 	"coracle/pkg/state"
+	"coracle/pkg/wire"
 	"coracle/pkg/wire/socket"
 )
 
@@ -82,29 +84,28 @@ func happened(t *testing.T, l *ledger, action string) bool {
 }
 
 // pair is a conversation: the supervisor's end and a client's.
-func pair(t *testing.T) (ours, client *container.Conn) {
+func pair(t *testing.T) (ours, client *socket.Conn) {
 	t.Helper()
-	w, f, err := socket.Pair()
+	ours, f, err := socket.Pair()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if client, err = container.NewConn(f); err != nil {
+	if client, err = socket.FromFile(f); err != nil {
 		t.Fatal(err)
 	}
-	ours = &container.Conn{Conn: w}
 	t.Cleanup(func() { ours.Close(); client.Close() })
 	return ours, client
 }
 
 // hear is the next reply that is sent to a client, and its files.
-func hear(t *testing.T, client *container.Conn) (container.Reply, []*os.File) {
+func hear(t *testing.T, client *socket.Conn) (control.Reply, []*os.File) {
 	t.Helper()
-	var r container.Reply
+	var r control.Reply
 	files, err := client.ReceiveWithin(time.Minute, &r)
 	if err != nil {
 		t.Fatal("reply: ", err)
 	}
-	t.Cleanup(func() { container.CloseFiles(files) })
+	t.Cleanup(func() { wire.CloseFiles(files) })
 	return r, files
 }
 
@@ -156,7 +157,7 @@ func (s *supervisor) begin(t *testing.T, line string) {
 func (s *supervisor) lives(t *testing.T) <-chan struct{} {
 	t.Helper()
 	var err error
-	if s.server.ctl, err = container.ListenIn(t.TempDir()); err != nil {
+	if s.server.ctl, err = control.Listen(t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
 	over := make(chan struct{})
@@ -169,13 +170,13 @@ func (s *supervisor) lives(t *testing.T) <-chan struct{} {
 }
 
 // ask makes one request, and returns the first reply.
-func (s *supervisor) ask(t *testing.T, req container.Request, files ...*os.File) container.Reply {
+func (s *supervisor) ask(t *testing.T, req control.Request, files ...*os.File) control.Reply {
 	t.Helper()
 	r, _ := hear(t, s.talkTo(t, req, files...))
 	return r
 }
 
-func (s *supervisor) talkTo(t *testing.T, req container.Request, files ...*os.File) *container.Conn {
+func (s *supervisor) talkTo(t *testing.T, req control.Request, files ...*os.File) *socket.Conn {
 	t.Helper()
 	ours, client := pair(t)
 	s.server.talks.Go(func() { s.server.talk(ours) })

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"os"
 
-	"coracle/pkg/container"
+	"coracle/pkg/container/control"
 	"coracle/pkg/container/transfer"
+	"coracle/pkg/wire"
+	"coracle/pkg/wire/socket"
 )
 
 // transfers are copies of files into and out of the container.
@@ -17,7 +19,7 @@ type transfers struct {
 }
 
 // stat answers what is at a path.
-func (t transfers) stat(conn *container.Conn, o *container.CopyOptions) error {
+func (t transfers) stat(conn *socket.Conn, o *control.CopyOptions) error {
 	if o == nil {
 		return reply(conn, errors.New("stat: no path"))
 	}
@@ -32,16 +34,16 @@ func (t transfers) stat(conn *container.Conn, o *container.CopyOptions) error {
 	}()
 	var missing *transfer.NotFoundError
 	if errors.As(err, &missing) {
-		return conn.Send(container.Reply{Event: container.EventDone})
+		return conn.Send(control.Reply{Event: control.EventDone})
 	}
 	if err != nil {
 		return reply(conn, err)
 	}
-	return conn.Send(container.Reply{Event: container.EventDone, Info: info})
+	return conn.Send(control.Reply{Event: control.EventDone, Info: info})
 }
 
 // copy copies to or from the pipe that came with the request.
-func (t transfers) copy(req container.Request, with []*os.File) (left []string, err error) {
+func (t transfers) copy(req control.Request, with []*os.File) (left []string, err error) {
 	if req.Copy == nil || len(with) != 1 {
 		return nil, errors.New("copy: want options and one descriptor")
 	}
@@ -55,7 +57,7 @@ func (t transfers) copy(req container.Request, with []*os.File) (left []string, 
 		return nil, err
 	}
 	defer root.Close()
-	if req.Op == container.OpCopyOut {
+	if req.Op == control.OpCopyOut {
 		return transfer.Out(receiver{with[0]}, root, req.Copy.OutOptions())
 	}
 	return transfer.In(with[0], root, req.Copy.Path, transfer.InOptions{Owners: req.Copy.Owners})
@@ -66,24 +68,24 @@ func (t transfers) copy(req container.Request, with []*os.File) (left []string, 
 type receiver struct{ f *os.File }
 
 func (r receiver) Write(p []byte) (int, error) {
-	return len(p), container.WriteOutput(r.f, r.f.Name(), p)
+	return len(p), control.WriteOutput(r.f, r.f.Name(), p)
 }
 
 // copied copies, and says so.
-func (t transfers) copied(conn *container.Conn, req container.Request, with []*os.File) error {
+func (t transfers) copied(conn *socket.Conn, req control.Request, with []*os.File) error {
 	done := sayBusy(conn)
 	left, err := t.copy(req, with)
 	done()
-	container.CloseFiles(with) // the other end waits for that
+	wire.CloseFiles(with) // the other end waits for that
 	var missing *transfer.NotFoundError
-	var lost *container.OutputError
+	var lost *control.OutputError
 	switch {
 	case errors.As(err, &missing):
-		return conn.Send(container.Reply{Event: container.EventError, Code: 1, Missing: missing.Path})
+		return conn.Send(control.Reply{Event: control.EventError, Code: 1, Missing: missing.Path})
 	case errors.As(err, &lost):
 		return conn.Send(lostReply(lost))
 	case err != nil:
 		return reply(conn, err)
 	}
-	return conn.Send(container.Reply{Event: container.EventDone, Left: left})
+	return conn.Send(control.Reply{Event: control.EventDone, Left: left})
 }

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package container
+package client
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/container"
 	"coracle/pkg/ids"
 	"coracle/pkg/slirp/publish"
+	"coracle/pkg/wire"
 )
 
 // A service manager hands sockets over as descriptors 3 and up, and says so in
@@ -46,7 +47,7 @@ func handedOver() []*os.File {
 
 // listening are the sockets that the supervisor of a container cannot make: those
 // that were handed over, and those of ports that only the caller may bind.
-func (c *Container) listening() ([]*os.File, error) {
+func listening(c *container.Container) ([]*os.File, error) {
 	files := handedOver()
 	if len(files) > 0 || len(c.Net.Publish) == 0 || !ids.Capable(unix.CAP_NET_BIND_SERVICE) {
 		return files, nil
@@ -56,7 +57,7 @@ func (c *Container) listening() ([]*os.File, error) {
 		err = fmt.Errorf("publish ports: more than %d sockets of reserved ports", maxHanded)
 	}
 	if err != nil {
-		CloseFiles(append(files, more...))
+		wire.CloseFiles(append(files, more...))
 		return nil, err
 	}
 	return append(files, more...), nil
@@ -70,31 +71,4 @@ func servable(fd int) bool {
 	}
 	proto, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
 	return listening != 0 || err == nil && proto == unix.IPPROTO_UDP
-}
-
-// TakeShared takes the namespace of a shared network out of the files that came
-// with a start request; nil when there is none.
-func (r *Request) TakeShared(files *[]*os.File) (*os.File, error) {
-	if r.Shared == nil || r.Shared.Host {
-		return nil, nil
-	}
-	last := len(*files) - 1
-	if last < 0 {
-		return nil, errors.New("read start request: no network namespace")
-	}
-	f := (*files)[last]
-	*files = (*files)[:last]
-	return f, nil
-}
-
-// TakeListening takes the sockets that were handed over out of the files that
-// came with a start request.
-func (r *Request) TakeListening(files *[]*os.File) ([]*os.File, error) {
-	rest := len(*files) - r.Listen
-	if r.Listen < 0 || rest < 0 {
-		return nil, fmt.Errorf("read start request: %d of %d files are sockets", r.Listen, len(*files))
-	}
-	listening := (*files)[rest:]
-	*files = (*files)[:rest]
-	return listening, nil
 }

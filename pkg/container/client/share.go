@@ -1,56 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package container
+package client
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 
+	"coracle/pkg/container"
+	"coracle/pkg/container/control"
 	"coracle/pkg/ids"
-	"coracle/pkg/network"
+	"coracle/pkg/wire"
 )
-
-// OnNetworkOf returns the ID of the container whose network this one shares, or
-// "". Net.Mode says it: container:ID.
-func (n Net) OnNetworkOf() string {
-	if id, ok := network.SharedWith(n.Mode); ok {
-		return id
-	}
-	return ""
-}
 
 // surroundings are the namespaces of a running container that another one
 // shares: a network namespace belongs to a user namespace, and so the other one
 // has to be in that too.
 type surroundings struct {
 	user, net *os.File // net is nil when the network is the host's
-	shared    SharedNet
+	shared    control.SharedNet
 }
 
-func (a *surroundings) close() { CloseFiles([]*os.File{a.user, a.net}) }
+// close is for nil, too.
+func (a *surroundings) close() {
+	if a != nil {
+		wire.CloseFiles([]*os.File{a.user, a.net})
+	}
+}
 
 // surroundingsOf asks the supervisor of the container whose network c shares.
-func (s *Store) surroundingsOf(c *Container) (*surroundings, error) {
+func surroundingsOf(ctx context.Context, s *container.Store, c *container.Container) (*surroundings, error) {
 	other, err := s.Load(c.Net.OnNetworkOf())
 	if err != nil {
 		return nil, err
 	}
-	r, files, err := s.ask(other, Request{Op: OpShare})
-	if errors.Is(err, ErrNotRunning) {
+	r, files, err := ask(ctx, other, control.Request{Op: control.OpShare})
+	if errors.Is(err, container.ErrNotRunning) {
 		return nil, fmt.Errorf("cannot join network of a non running container: %s", other.ID)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("share network of container %s: %w", short(other.ID), err)
+		return nil, fmt.Errorf("share network of container %.12s: %w", other.ID, err)
 	}
 	want := 2
 	if r.Shared != nil && r.Shared.Host {
 		want = 1
 	}
 	if r.Shared == nil || len(files) != want {
-		CloseFiles(files)
-		return nil, fmt.Errorf("share network of container %s: unexpected answer %q", short(other.ID), r.Event)
+		wire.CloseFiles(files)
+		return nil, fmt.Errorf("share network of container %.12s: unexpected answer %q", other.ID, r.Event)
 	}
 	a := &surroundings{user: files[0], shared: *r.Shared}
 	if !r.Shared.Host {
@@ -61,25 +60,15 @@ func (s *Store) surroundingsOf(c *Container) (*surroundings, error) {
 
 // spawnFor spawns the supervisor of a container that exists. One that shares
 // another's network is in the other's user namespace.
-func (s *Store) spawnFor(c *Container) (*Supervisor, *surroundings, error) {
+func spawnFor(ctx context.Context, s *container.Store, c *container.Container) (*Supervisor, *surroundings, error) {
 	if c.Net.OnNetworkOf() == "" {
-		return s.Spawn(c.ID), nil, nil
+		return Spawn(s, c.ID), nil, nil
 	}
-	around, err := s.surroundingsOf(c)
+	around, err := surroundingsOf(ctx, s, c)
 	if err != nil {
 		return nil, nil, err
 	}
-	return s.spawnAround(c.ID, around.user), around, nil
-}
-
-// spawnAround is Spawn in a user namespace that exists.
-func (s *Store) spawnAround(id string, user *os.File) *Supervisor {
-	v := &Supervisor{ready: make(chan struct{})}
-	go func() {
-		defer close(v.ready)
-		v.finish(v.spawn(s, id, user))
-	}()
-	return v
+	return spawnAround(s, c.ID, around.user), around, nil
 }
 
 // sameIDs refuses to share a user namespace that has other ids than the files

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package container
+package client
 
 import (
 	"fmt"
@@ -8,18 +8,19 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
+	"coracle/pkg/container"
 	"coracle/pkg/ids"
 	"coracle/pkg/ns"
+	"coracle/pkg/state"
 	"coracle/pkg/trace"
+	"coracle/pkg/wire/socket"
 )
 
 // Supervisor is one that was spawned and waits to be told what to start. It
 // ends by itself when nobody tells it.
 type Supervisor struct {
 	ready chan struct{} // closed when the rest is there
-	conn  *Conn
+	conn  *socket.Conn
 	maps  ids.Maps
 	pid   int
 	err   error
@@ -27,20 +28,21 @@ type Supervisor struct {
 
 // Spawn begins to spawn the supervisor of a container, which need not exist
 // yet: it takes as long as finding the image and making the container.
-func (s *Store) Spawn(id string) *Supervisor {
+func Spawn(s *container.Store, id string) *Supervisor {
+	return spawnAround(s, id, nil)
+}
+
+// spawnAround is Spawn in a user namespace that exists, unless user is nil.
+func spawnAround(s *container.Store, id string, user *os.File) *Supervisor {
 	v := &Supervisor{ready: make(chan struct{})}
 	go func() {
 		defer close(v.ready)
-		v.finish(v.spawn(s, id, nil))
+		if v.err = v.spawn(s.Dirs(), id, user); v.err != nil && v.conn != nil {
+			v.conn.Close()
+			v.conn = nil
+		}
 	}()
 	return v
-}
-
-func (v *Supervisor) finish(err error) {
-	if v.err = err; err != nil && v.conn != nil {
-		v.conn.Close()
-		v.conn = nil
-	}
 }
 
 // Close gives up a supervisor that was told nothing.
@@ -54,19 +56,16 @@ func (v *Supervisor) Close() {
 	}
 }
 
-func (v *Supervisor) spawn(s *Store, id string, around *os.File) (err error) {
+func (v *Supervisor) spawn(d state.Dirs, id string, around *os.File) (err error) {
 	if v.maps, err = ids.HostMaps(); err != nil {
 		return err
 	}
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	conn, theirs, err := socket.Pair()
 	if err != nil {
-		return os.NewSyscallError("socketpair", err)
-	}
-	theirs := os.NewFile(uintptr(pair[1]), "supervisor")
-	defer theirs.Close()
-	if v.conn, err = NewConn(os.NewFile(uintptr(pair[0]), "control")); err != nil {
 		return err
 	}
+	v.conn = conn
+	defer theirs.Close()
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -74,7 +73,7 @@ func (v *Supervisor) spawn(s *Store, id string, around *os.File) (err error) {
 	defer null.Close()
 	p, err := ns.Spawn{
 		Stage: ns.StageSupervise,
-		Args:  []string{s.dirs.Root, s.dirs.Run, id},
+		Args:  []string{d.Root, d.Run, id},
 		Env:   supervisorEnv(),
 		Files: []*os.File{theirs},
 		// What it says goes to its log, once the container is there.

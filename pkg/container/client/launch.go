@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"os"
+	"slices"
+
+	"coracle/pkg/cgroup"
+	"coracle/pkg/container"
+	"coracle/pkg/container/control"
+	"coracle/pkg/state"
+	"coracle/pkg/trace"
+	"coracle/pkg/wire"
+)
+
+// Launch asks the supervisor of a container to start the first process. v is
+// one that was spawned for it, or nil for a new one; it is used up. The session is
+// attached when a is not nil; then out holds the descriptors that a names. It
+// returns once the process runs; the error is a *control.StartError when the
+// supervisor could say why it does not.
+func Launch(ctx context.Context, s *container.Store, c *container.Container, v *Supervisor, a *control.Attach, out []*os.File) (*Session, error) {
+	state.MustHoldNone("ask a supervisor to start a container")
+	var around *surroundings
+	if v == nil {
+		var err error
+		if v, around, err = spawnFor(ctx, s, c); err != nil {
+			return nil, control.NewStartError(125, err)
+		}
+	}
+	defer around.close()
+	conn, tree, err := v.claim(ctx, c)
+	if err != nil {
+		return nil, control.NewStartError(125, err)
+	}
+	listening, err := listening(c)
+	if err != nil {
+		conn.Close()
+		return nil, control.NewStartError(125, err)
+	}
+	defer wire.CloseFiles(listening)
+	req := control.Request{Op: control.OpStart, Attach: a, Maps: &v.maps, Cgroup: tree, Listen: len(listening)}
+	files := append(slices.Clip(out), listening...)
+	if around != nil {
+		req.Shared = &around.shared
+		if around.net != nil {
+			files = append(files, around.net)
+		}
+	}
+	ses := &Session{conn: conn, Tty: c.Process.Tty}
+	if err := ses.begin(req, files); err != nil {
+		ses.Close()
+		var refused *control.StartError
+		if errors.As(err, &refused) {
+			return nil, err
+		}
+		return nil, control.NewStartError(125, err)
+	}
+	return ses, nil
+}
+
+// claim waits for a supervisor that was spawned, and finds the cgroup below which
+// the container's is to be made. After an error the supervisor ends.
+func (v *Supervisor) claim(ctx context.Context, c *container.Container) (*conn, string, error) {
+	<-v.ready // newuidmap would be in the way of a cpuset
+	tree, err := "", cmp.Or(v.err, ctx.Err())
+	if err == nil {
+		tree, err = delegated(c)
+	}
+	if err == nil && tree == "" {
+		tree, err = askScope(ctx, c, v.pid)
+	}
+	if err != nil {
+		v.Close()
+		return nil, "", err
+	}
+	return newConn(ctx, v.conn, peer{c.ID, v.pid}), tree, nil
+}
+
+// delegated returns the cgroup below which the container's is to be made, ready
+// for that, or "" when none is delegated. It is for the command to do: the
+// supervisor cannot move processes outside of its pid namespace.
+func delegated(c *container.Container) (string, error) {
+	tree, err := cgroup.Find()
+	if err == nil {
+		err = tree.Prepare(c.Limits.Cgroup.Controllers())
+	}
+	switch {
+	case err == nil:
+		return tree.Dir(), nil
+	case errors.Is(err, cgroup.ErrNotDelegated) || len(c.Limits.Cgroup.Controllers()) == 0:
+		return "", nil
+	}
+	return "", err
+}
+
+// askScope asks the user's systemd for a cgroup around the supervisor when
+// limits need one, and returns its directory, or "" when there is none.
+func askScope(ctx context.Context, c *container.Container, pid int) (string, error) {
+	if len(c.Limits.Cgroup.Controllers()) == 0 {
+		return "", nil
+	}
+	dir, err := cgroup.Scope(ctx, c.ID, pid, c.Limits.CgroupParent)
+	if errors.Is(err, cgroup.ErrNotDelegated) {
+		return "", nil // the command has warned
+	}
+	trace.Mark("asked systemd for a scope")
+	return dir, err
+}
