@@ -16,6 +16,7 @@ import (
 	"coracle/pkg/cli/command"
 	"coracle/pkg/container"
 	"coracle/pkg/container/supervise"
+	"coracle/pkg/dockerfile"
 	"coracle/pkg/doctor"
 	"coracle/pkg/image"
 	"coracle/pkg/ns"
@@ -41,7 +42,7 @@ func main() {
 var stages = map[string]func() int{
 	ns.StageSupervise: supervise.Main,
 	ns.StageWorker: func() int {
-		return worker.Main(slices.Concat(image.Ops(container.ImageUsers), container.Ops(), volume.Ops(), trash.Ops(), doctor.Ops())...)
+		return worker.Main(slices.Concat(image.Ops(container.ImageUsers), dockerfile.Ops(), container.Ops(), volume.Ops(), trash.Ops(), doctor.Ops())...)
 	},
 	ns.StageEnter: enter,
 }

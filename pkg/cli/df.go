@@ -22,7 +22,7 @@ import (
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
-	"coracle/pkg/dockerfile"
+	"coracle/pkg/dockerfile/cache"
 	"coracle/pkg/image"
 	"coracle/pkg/overlay"
 	"coracle/pkg/volume"
@@ -61,7 +61,7 @@ type diskUse struct {
 	containers []*container.Container
 	own        map[string]int64 // their read-write layers, by ID
 	volumes    []volumeUse
-	cache      []dockerfile.CacheRecord
+	cache      []cache.Record
 }
 
 type imageUse struct {
@@ -97,7 +97,7 @@ func measure(ctx context.Context, e *command.Env, st *overlay.Store) (diskUse, e
 	if err := measureVolumes(ctx, e, &u); err != nil {
 		return u, err
 	}
-	u.cache, err = dockerfile.CacheUse(st)
+	u.cache, err = cache.Use(st)
 	return u, err
 }
 
@@ -189,7 +189,7 @@ func (u diskUse) rows() []*formatter.DiskUsageContext {
 			free += v.size
 		}
 	}
-	n := dockerfile.CacheSize(u.cache)
+	n := cache.Size(u.cache)
 	return append(rows, line("Local Volumes", len(u.volumes), active, all, free), line("Build Cache", len(u.cache), 0, n, n))
 }
 
@@ -249,7 +249,7 @@ func printUseOfEach(e *command.Env, u diskUse, format string) error {
 	if err := command.PrintList(e, l, l.Format("", false), all.Volumes); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.Stdout, "\nBuild cache usage: %s\n\n", units.HumanSize(float64(dockerfile.CacheSize(u.cache))))
+	fmt.Fprintf(e.Stdout, "\nBuild cache usage: %s\n\n", units.HumanSize(float64(cache.Size(u.cache))))
 	l = formatter.BuildCache()
 	return command.PrintList(e, l, l.Format("", false), all.BuildCache)
 }

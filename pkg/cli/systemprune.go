@@ -22,7 +22,7 @@ import (
 
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
-	"coracle/pkg/dockerfile"
+	"coracle/pkg/dockerfile/cache"
 	"coracle/pkg/image"
 	"coracle/pkg/overlay"
 )
@@ -115,14 +115,14 @@ func pruneSystem(e *command.Env, c *cli.Context, st *overlay.Store, f docker.Fil
 }
 
 func pruneBuildCache(e *command.Env, c *cli.Context, st *overlay.Store, f docker.Filters) (int64, error) {
-	var choose func(dockerfile.CacheRecord) bool
+	var choose func(cache.Record) bool
 	if len(f["until"]) > 0 {
 		var err error
 		if choose, err = buildcmd.ChooseCache([]string{"until=" + f["until"][0]}); err != nil {
 			return 0, err
 		}
 	}
-	n, err := dockerfile.PruneCache(c.Context, st, choose, 0)
+	n, err := cache.Prune(c.Context, st, choose, 0)
 	if err == nil && n > 0 {
 		fmt.Fprintf(e.Stdout, "Deleted build cache: %s\n\n", command.Size(n))
 	}

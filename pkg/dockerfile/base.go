@@ -18,14 +18,14 @@ import (
 // bases are the images that a build begins with or copies from.
 type bases struct {
 	*sources
-	images Images
+	images images
 
 	mu     sync.Mutex
 	failed error                      // the first failure
 	found  map[string]overlay.Details // by plan.Ref.Key
 }
 
-func newBases(src *sources, images Images) *bases {
+func newBases(src *sources, images images) *bases {
 	return &bases{sources: src, images: images, found: map[string]overlay.Details{}}
 }
 
@@ -33,8 +33,8 @@ func newBases(src *sources, images Images) *bases {
 // the same time, and makes the graph.
 func (b *bases) plan() (*plan.Graph, error) {
 	in := &plan.Input{
-		File: b.file, Target: b.o.Target, Platform: b.o.Platform, Network: b.o.Network, BuildArgs: b.o.BuildArgs,
-		NoCacheFilter: b.o.NoCacheFilter, Contexts: b.o.Contexts, NoContext: b.context == nil, Images: map[string]plan.Found{},
+		File: b.file, Target: b.req.Target, Platform: b.req.Platform, Network: b.req.runNetwork(), BuildArgs: b.req.BuildArgs,
+		NoCacheFilter: b.req.NoCacheFilter, Contexts: b.req.Contexts, NoContext: b.context == nil, Images: map[string]plan.Found{},
 	}
 	for { // the triggers of an image may name others
 		needs, err := plan.Needs(in)
@@ -81,11 +81,11 @@ func (b *bases) resolveAll(needs []plan.Need) error {
 // resolve finds an image, as a step of its own.
 func (b *bases) resolve(ref plan.Ref) (overlay.Details, error) {
 	v := b.Tell.Start("[internal] load metadata for " + plan.Canonical(ref.Name))
-	det, err := b.images.Resolve(b.Ctx, ref.Name, ref.Platform, b.o.Pull)
+	det, err := b.images.resolve(b.Ctx, ref.Name, ref.Platform)
 	if err != nil {
 		return det, v.Fail(fmt.Errorf("%s: failed to resolve source metadata for %s: %w", ref.Name, plan.Canonical(ref.Name), err))
 	}
-	if !ForPlatform(det, ref.Platform) {
+	if !forPlatform(det, ref.Platform) {
 		want, _ := platform.Parse(ref.Platform) // the plan has refused what is none
 		b.Warn(fmt.Sprintf("InvalidBaseImagePlatform: Base image %s was pulled with platform %q, expected %q for current build", ref.Name, platform.String(platformOf(det)), platform.String(want)))
 	}
@@ -101,9 +101,9 @@ func platformOf(det overlay.Details) ocispec.Platform {
 	return is
 }
 
-// ForPlatform reports whether an image is for a platform, which is this
+// forPlatform reports whether an image is for a platform, which is this
 // machine's when none is named. Of an image that does not say, it is assumed.
-func ForPlatform(det overlay.Details, name string) bool {
+func forPlatform(det overlay.Details, name string) bool {
 	is := platformOf(det)
 	want, err := platform.Parse(name)
 	return is.Architecture == "" || err == nil && platform.Suits(want, is) > 0

@@ -7,14 +7,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
+	"coracle/pkg/dockerfile/exec"
 	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
@@ -25,7 +28,7 @@ type world struct {
 	t       *testing.T
 	st      *overlay.Store
 	context string
-	run     func(ctx context.Context, s Step) error
+	run     func(ctx context.Context, s exec.Step) error
 	log     []string // "CACHED [1/2] …" and so on
 	// Of the last build.
 	image    string
@@ -48,15 +51,31 @@ func newWorld(t *testing.T) *world {
 	return &world{t: t, st: st, context: t.TempDir()}
 }
 
-func (w *world) Run(ctx context.Context, s Step) error {
+func (w *world) Run(ctx context.Context, s exec.Step) error {
 	if w.run != nil {
 		return w.run(ctx, s)
 	}
 	return os.WriteFile(filepath.Join(s.Upper, "ran"), []byte(strings.Join(s.Args, " ")), 0o644)
 }
 
-func (w *world) Resolve(_ context.Context, ref, _ string, _ bool) (overlay.Details, error) {
+func (w *world) resolve(_ context.Context, ref, _ string) (overlay.Details, error) {
 	return overlay.Details{}, fmt.Errorf("%s: not found", ref)
+}
+
+// stream is a pipe with the content of r.
+func stream(t *testing.T, r io.Reader) *os.File {
+	t.Helper()
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var copied sync.WaitGroup
+	copied.Go(func() {
+		_, _ = io.Copy(in, r) // to nobody, where a build has failed before
+		in.Close()
+	})
+	t.Cleanup(func() { out.Close(); copied.Wait() })
+	return out
 }
 
 func (w *world) write(files map[string]string) {
@@ -69,12 +88,12 @@ func (w *world) write(files map[string]string) {
 	}
 }
 
-func (w *world) build(text string, o Options) (Result, error) {
+func (w *world) build(text string, o Request) (Result, error) {
 	w.t.Helper()
 	w.log = nil
 	words := map[Kind]string{Cached: "CACHED ", Done: "DONE ", Failed: "ERROR ", Canceled: "CANCELED "}
-	o.Source, o.Dockerfile, o.ContextDir = strings.NewReader(text), "Dockerfile", w.context
-	res, err := Build(w.t.Context(), w.st, w, w, o, func(e Event) {
+	o.Source, o.Dockerfile, o.ContextDir = stream(w.t, strings.NewReader(text)), "Dockerfile", w.context
+	res, err := build(w.t.Context(), w.st, w, w, o, func(e Event) {
 		if word, ok := words[e.Kind]; ok && strings.HasPrefix(e.Name, "[") && !strings.HasPrefix(e.Name, "[internal]") {
 			w.log = append(w.log, word+e.Name)
 		}
@@ -84,7 +103,7 @@ func (w *world) build(text string, o Options) (Result, error) {
 }
 
 // config is the configuration of a build that must not fail.
-func (w *world) config(text string, o Options) Image {
+func (w *world) config(text string, o Request) Image {
 	w.t.Helper()
 	res, err := w.build(text, o)
 	if err != nil {
@@ -115,11 +134,11 @@ func TestScratchWithoutFiles(t *testing.T) {
 		return
 	}
 	w := newWorld(t)
-	img := w.config("FROM scratch\nCMD [\"/x\"]\n", Options{})
+	img := w.config("FROM scratch\nCMD [\"/x\"]\n", Request{})
 	if len(img.RootFS.DiffIDs) != 1 || !slices.Equal(img.Config.Cmd, []string{"/x"}) || img.Architecture != runtime.GOARCH {
 		t.Errorf("image is %+v", img)
 	}
-	if _, err := w.build("FROM scratch\n", Options{}); message(err) != "no image was generated: is the Dockerfile empty?" {
+	if _, err := w.build("FROM scratch\n", Request{}); message(err) != "no image was generated: is the Dockerfile empty?" {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -131,22 +150,22 @@ func TestCacheRules(t *testing.T) {
 	w := newWorld(t)
 	w.write(map[string]string{"a": "1", "b": "1"})
 	const text = "FROM scratch\nARG V\nCOPY a /a\nRUN make\nCOPY b /b\n"
-	first := w.config(text, Options{})
+	first := w.config(text, Request{})
 	tests := []struct {
 		what string
-		do   func() Options
+		do   func() Request
 		text string
 		want string // of the three steps
 	}{
-		{"nothing", func() Options { return Options{} }, text, "CACHED CACHED CACHED"},
-		{"the last file", func() Options { w.write(map[string]string{"b": "2"}); return Options{} }, text, "CACHED CACHED DONE"},
-		{"the first file", func() Options { w.write(map[string]string{"a": "2"}); return Options{} }, text, "DONE DONE DONE"},
-		{"an argument", func() Options { return Options{BuildArgs: map[string]string{"V": "1"}} }, text, "CACHED DONE DONE"},
-		{"a proxy", func() Options { return Options{BuildArgs: map[string]string{"http_proxy": "p"}} }, text, "CACHED CACHED CACHED"},
-		{"a comment", func() Options { return Options{} }, "# x\n" + text, "CACHED CACHED CACHED"},
-		{"the user", func() Options { return Options{} }, strings.Replace(text, "RUN", "USER u\nRUN", 1), "CACHED DONE DONE"},
-		{"a label", func() Options { return Options{} }, strings.Replace(text, "RUN", "LABEL a=b\nRUN", 1), "CACHED CACHED CACHED"},
-		{"no cache", func() Options { return Options{NoCache: true} }, text, "DONE DONE DONE"},
+		{"nothing", func() Request { return Request{} }, text, "CACHED CACHED CACHED"},
+		{"the last file", func() Request { w.write(map[string]string{"b": "2"}); return Request{} }, text, "CACHED CACHED DONE"},
+		{"the first file", func() Request { w.write(map[string]string{"a": "2"}); return Request{} }, text, "DONE DONE DONE"},
+		{"an argument", func() Request { return Request{BuildArgs: map[string]string{"V": "1"}} }, text, "CACHED DONE DONE"},
+		{"a proxy", func() Request { return Request{BuildArgs: map[string]string{"http_proxy": "p"}} }, text, "CACHED CACHED CACHED"},
+		{"a comment", func() Request { return Request{} }, "# x\n" + text, "CACHED CACHED CACHED"},
+		{"the user", func() Request { return Request{} }, strings.Replace(text, "RUN", "USER u\nRUN", 1), "CACHED DONE DONE"},
+		{"a label", func() Request { return Request{} }, strings.Replace(text, "RUN", "LABEL a=b\nRUN", 1), "CACHED CACHED CACHED"},
+		{"no cache", func() Request { return Request{NoCache: true} }, text, "DONE DONE DONE"},
 	}
 	for _, tt := range tests {
 		o := tt.do()
@@ -163,7 +182,7 @@ func TestCacheRules(t *testing.T) {
 		}
 	}
 	w.write(map[string]string{"a": "1", "b": "1"})
-	if again := w.config(text, Options{}); !again.Created.Equal(*first.Created) {
+	if again := w.config(text, Request{}); !again.Created.Equal(*first.Created) {
 		t.Errorf("the same build gives another image: %s, %s", first.Created, again.Created)
 	}
 }
@@ -175,7 +194,7 @@ func TestStagesRunAtTheSameTime(t *testing.T) {
 	runtime.GOMAXPROCS(2)
 	w := newWorld(t)
 	met := make(chan struct{})
-	w.run = func(ctx context.Context, s Step) error {
+	w.run = func(ctx context.Context, s exec.Step) error {
 		select { // whoever comes first waits for the other
 		case met <- struct{}{}:
 		case <-met:
@@ -184,7 +203,7 @@ func TestStagesRunAtTheSameTime(t *testing.T) {
 		}
 		return os.WriteFile(filepath.Join(s.Upper, s.Args[2]), nil, 0o644)
 	}
-	img := w.config("FROM scratch AS a\nRUN a\nFROM scratch AS b\nRUN b\nFROM scratch\nCOPY --from=a /a /\nCOPY --from=b /b /\n", Options{})
+	img := w.config("FROM scratch AS a\nRUN a\nFROM scratch AS b\nRUN b\nFROM scratch\nCOPY --from=a /a /\nCOPY --from=b /b /\n", Request{})
 	if len(img.RootFS.DiffIDs) != 2 {
 		t.Errorf("layers are %s", img.RootFS.DiffIDs)
 	}
@@ -197,17 +216,17 @@ func TestFailureCancelsOtherStages(t *testing.T) {
 	runtime.GOMAXPROCS(2)
 	w := newWorld(t)
 	waiting := make(chan struct{})
-	w.run = func(ctx context.Context, s Step) error {
+	w.run = func(ctx context.Context, s exec.Step) error {
 		if s.Args[2] == "a" {
 			close(waiting)
 			<-ctx.Done()
 			return ctx.Err()
 		}
 		<-waiting
-		return &ExitError{Code: 3}
+		return &exec.ExitError{Code: 3}
 	}
-	_, err := w.build("FROM scratch AS a\nRUN a\nFROM scratch AS b\nRUN b\nFROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\n", Options{})
-	var exit *ExitError
+	_, err := w.build("FROM scratch AS a\nRUN a\nFROM scratch AS b\nRUN b\nFROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\n", Request{})
+	var exit *exec.ExitError
 	var e *Error
 	if !errors.As(err, &exit) || exit.Code != 3 || !errors.As(err, &e) || e.StepName != "[b 1/1] RUN b" {
 		t.Errorf("error is %v", err)
@@ -228,7 +247,7 @@ func TestTriggersOfAStage(t *testing.T) {
 	}
 	w := newWorld(t)
 	w.write(map[string]string{"f": "1"})
-	img := w.config("FROM scratch AS base\nONBUILD COPY f /f\nONBUILD ENV A=1\nFROM base\nRUN x\n", Options{})
+	img := w.config("FROM scratch AS base\nONBUILD COPY f /f\nONBUILD ENV A=1\nFROM base\nRUN x\n", Request{})
 	if len(img.Config.OnBuild) != 0 || len(img.RootFS.DiffIDs) != 2 || !slices.Equal(img.Config.Env, []string{"PATH=" + spec.DefaultPath, "A=1"}) {
 		t.Errorf("image is %+v", img)
 	}
@@ -242,12 +261,12 @@ func TestEqualStepsAreMadeOnce(t *testing.T) {
 	runtime.GOMAXPROCS(4)
 	w := newWorld(t)
 	var runs atomic.Int32
-	w.run = func(_ context.Context, s Step) error {
+	w.run = func(_ context.Context, s exec.Step) error {
 		runs.Add(1)
 		return os.WriteFile(filepath.Join(s.Upper, "f"), nil, 0o644)
 	}
 	const text = "FROM scratch AS a\nRUN x\nFROM scratch AS b\nRUN x\nFROM scratch\nCOPY --from=a /f /a\nCOPY --from=b /f /b\n"
-	for n, o := range []Options{{}, {NoCache: true}} {
+	for n, o := range []Request{{}, {NoCache: true}} {
 		img := w.config(text, o)
 		if got := runs.Load(); int(got) != n+1 || len(img.RootFS.DiffIDs) != 2 {
 			t.Errorf("build %d: %d runs, layers %s", n+1, got, img.RootFS.DiffIDs)
@@ -271,9 +290,9 @@ func TestEqualStepsFailOnce(t *testing.T) {
 	}
 	runtime.GOMAXPROCS(4)
 	w := newWorld(t)
-	w.run = func(context.Context, Step) error { return &ExitError{Code: 3} }
-	_, err := w.build("FROM scratch AS a\nRUN x\nFROM scratch AS b\nRUN x\nFROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\n", Options{})
-	var exit *ExitError
+	w.run = func(context.Context, exec.Step) error { return &exec.ExitError{Code: 3} }
+	_, err := w.build("FROM scratch AS a\nRUN x\nFROM scratch AS b\nRUN x\nFROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\n", Request{})
+	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.Code != 3 {
 		t.Errorf("error is %v", err)
 	}

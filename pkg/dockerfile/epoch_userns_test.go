@@ -22,8 +22,8 @@ func TestSourceDateEpoch(t *testing.T) {
 	w := newWorld(t)
 	const text = "ARG %s\nFROM scratch\nWORKDIR /a/b\nRUN x\nENV A=1\n"
 	then := time.Unix(100, 0)
-	given := Options{BuildArgs: map[string]string{"SOURCE_DATE_EPOCH": "100"}}
-	for dockerfile, o := range map[string]Options{
+	given := Request{BuildArgs: map[string]string{"SOURCE_DATE_EPOCH": "100"}}
+	for dockerfile, o := range map[string]Request{
 		fmt.Sprintf(text, "X"):                     given,
 		fmt.Sprintf(text, "SOURCE_DATE_EPOCH=100"): {},
 		fmt.Sprintf(text, "SOURCE_DATE_EPOCH=5"):   given,
@@ -44,11 +44,11 @@ func TestSourceDateEpoch(t *testing.T) {
 			}
 		}
 	}
-	if img := w.config(fmt.Sprintf(text, "SOURCE_DATE_EPOCH="), Options{}); time.Since(*img.Created) > time.Hour {
+	if img := w.config(fmt.Sprintf(text, "SOURCE_DATE_EPOCH="), Request{}); time.Since(*img.Created) > time.Hour {
 		t.Errorf("an empty SOURCE_DATE_EPOCH means %s", img.Created)
 	}
 	for _, wrong := range []string{"x", "-1", "253402300800"} {
-		_, err := w.build("FROM scratch\nENV A=1\n", Options{BuildArgs: map[string]string{"SOURCE_DATE_EPOCH": wrong}})
+		_, err := w.build("FROM scratch\nENV A=1\n", Request{BuildArgs: map[string]string{"SOURCE_DATE_EPOCH": wrong}})
 		if message(err) != "invalid SOURCE_DATE_EPOCH: "+wrong {
 			t.Errorf("%s: error is %v", wrong, err)
 		}
@@ -75,12 +75,12 @@ func TestCredentialsAreNotKept(t *testing.T) {
 	}
 	w := newWorld(t)
 	img := w.config("FROM scratch\nARG http_proxy\nARG U=https://me:secret@host/\nRUN get $U\n",
-		Options{BuildArgs: map[string]string{"http_proxy": "http://me:secret@proxy:3128", "HTTPS_PROXY": "http://me:secret@proxy:3128"}})
+		Request{BuildArgs: map[string]string{"http_proxy": "http://me:secret@proxy:3128", "HTTPS_PROXY": "http://me:secret@proxy:3128"}})
 	told := fmt.Sprintf("%+v", img) + strings.Join(w.log, "\n") + strings.Join(w.warnings, "\n")
 	if strings.Contains(told, "secret") || !strings.Contains(told, "xxxxx") {
 		t.Errorf("a password is kept:\n%s", told)
 	}
-	_, err := w.build("FROM scratch\nADD http://me:secret@127.0.0.1:1/f /f\n", Options{})
+	_, err := w.build("FROM scratch\nADD http://me:secret@127.0.0.1:1/f /f\n", Request{})
 	told = message(err) + strings.Join(w.log, "\n")
 	if strings.Contains(told, "secret") || !strings.Contains(told, "127.0.0.1:1") {
 		t.Errorf("a password is shown:\n%s", told)
@@ -92,7 +92,7 @@ func TestConfigurationFromScratch(t *testing.T) {
 		return
 	}
 	w := newWorld(t)
-	img := w.config("FROM scratch\nWORKDIR /\nCMD x\n", Options{})
+	img := w.config("FROM scratch\nWORKDIR /\nCMD x\n", Request{})
 	c := img.Config
 	if c.WorkingDir != "/" || !slices.Equal(c.Env, []string{"PATH=" + spec.DefaultPath}) || !c.ArgsEscaped { //nolint:staticcheck // BuildKit's
 		t.Errorf("configuration is %+v", c)

@@ -8,6 +8,7 @@ import (
 
 	"coracle/pkg/dockerfile/exec"
 	"coracle/pkg/dockerfile/parse"
+	"coracle/pkg/hint"
 )
 
 // Error is a failed build. What it says is plain data; its cause is known only
@@ -22,12 +23,7 @@ type Error struct {
 }
 
 func newError(err error) *Error {
-	e := &Error{Text: parse.WithoutCredentials(err.Error()), err: err}
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		e.Advice = h.Hint()
-	}
-	return e
+	return &Error{Text: parse.WithoutCredentials(err.Error()), Advice: hint.Of(err), err: err}
 }
 
 func (e *Error) Error() string { return e.Text }

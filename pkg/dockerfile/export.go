@@ -20,7 +20,7 @@ import (
 // exporter makes what the user gets of layers.
 type exporter struct {
 	*exec.Job
-	o *Options
+	req *Request
 	plan.Result
 	layers []overlay.LayerID
 	epoch  *time.Time
@@ -28,35 +28,38 @@ type exporter struct {
 
 // export writes the files where they are wanted, and records the image.
 func (b *exporter) export() (Result, error) {
-	for _, o := range b.o.Outputs {
+	for _, o := range b.req.Outputs {
+		if o.Type != "local" && o.Type != "tar" {
+			continue
+		}
 		if err := b.exportFiles(b.layers, o); err != nil {
 			return Result{}, err
 		}
 	}
-	if b.o.NoImage {
+	if !b.req.KeepsImage() {
 		return Result{Warnings: b.Warnings()}, nil
 	}
 	v := b.Tell.Start("exporting to image")
 	if err := b.atLeastOneLayer(); err != nil {
 		return Result{}, v.Fail(err)
 	}
-	for _, k := range slices.Sorted(maps.Keys(b.o.Labels)) {
+	for _, k := range slices.Sorted(maps.Keys(b.req.Labels)) {
 		if b.Image.Config.Labels == nil {
 			b.Image.Config.Labels = map[string]string{}
 		}
-		b.Image.Config.Labels[k] = b.o.Labels[k]
+		b.Image.Config.Labels[k] = b.req.Labels[k]
 	}
 	config, err := b.config()
 	if err != nil {
 		return Result{}, v.Fail(err)
 	}
-	img, err := b.Store.CreateImage(b.Ctx, overlay.NewImage{Config: config, Layers: b.layers, Names: b.o.Names})
+	img, err := b.Store.CreateImage(b.Ctx, overlay.NewImage{Config: config, Layers: b.layers, Names: b.req.Tags})
 	if err != nil {
 		return Result{}, v.Fail(err)
 	}
 	v.Status("exporting layers done")
 	v.Status("writing image sha256:" + img.ID + " done")
-	for _, n := range b.o.Names {
+	for _, n := range b.req.Tags {
 		v.Status("naming to " + n + " done")
 	}
 	v.Finish()

@@ -17,7 +17,7 @@ import (
 // sources are what a build is made from.
 type sources struct {
 	*exec.Job
-	o       *Options
+	req     *Request
 	file    *parse.File
 	context *files.Tree // nil without one
 	sums    *files.Sums
@@ -31,14 +31,14 @@ func (b *sources) close() {
 
 // load reads the Dockerfile, the ignore file and the context.
 func (b *sources) load() error {
-	v := b.Tell.Start("[internal] load build definition from " + shownFile(b.o.Dockerfile))
+	v := b.Tell.Start("[internal] load build definition from " + shownFile(b.req.Dockerfile))
 	source, err := b.readDockerfile()
 	if err != nil {
 		return v.Fail(err)
 	}
 	v.Status(fmt.Sprintf("transferring dockerfile: %dB done", len(source)))
 	v.Finish()
-	if b.file, err = parse.Parse(shownFile(b.o.Dockerfile), source); err != nil {
+	if b.file, err = parse.Parse(shownFile(b.req.Dockerfile), source); err != nil {
 		return err
 	}
 	return b.openContext()
@@ -48,12 +48,12 @@ func (b *sources) load() error {
 // names. DOCKERFILE.dockerignore, beside the Dockerfile, counts before it.
 func (b *sources) openContext() error {
 	v := b.Tell.Start("[internal] load .dockerignore")
-	if b.context == nil && b.o.ContextDir == "" {
+	if b.context == nil && b.req.ContextDir == "" {
 		v.Finish()
 		return nil
 	}
 	if b.context == nil {
-		t, err := files.OpenTree(b.o.ContextDir, nil)
+		t, err := files.OpenTree(b.req.ContextDir, nil)
 		if err != nil {
 			return v.Fail(fmt.Errorf("open build context: %w", err))
 		}
@@ -67,7 +67,7 @@ func (b *sources) openContext() error {
 	if t.Ignore, err = patternmatcher.New(patterns); err != nil {
 		return v.Fail(fmt.Errorf("read .dockerignore: %w", err))
 	}
-	if b.o.ContextDir != "" { // what an archive had is gone after the build
+	if b.req.ContextDir != "" { // what an archive had is gone after the build
 		b.sums = files.LoadSums(b.Store.Dirs().BuildCache(), t.Path())
 		t.Sums = b.sums
 	}
@@ -79,10 +79,10 @@ func (b *sources) openIgnoreFile() (*os.File, error) {
 	var f *os.File
 	err := os.ErrNotExist
 	switch {
-	case b.o.Source == nil:
-		f, err = os.OpenFile(b.o.Dockerfile+".dockerignore", files.OpenFlags, 0)
-	case b.o.ContextDir == "":
-		f, err = b.context.Root().OpenFile(files.InTree(b.o.Dockerfile+".dockerignore"), files.OpenFlags, 0)
+	case b.req.Source == nil:
+		f, err = os.OpenFile(b.req.Dockerfile+".dockerignore", files.OpenFlags, 0)
+	case b.req.ContextDir == "":
+		f, err = b.context.Root().OpenFile(files.InTree(b.req.Dockerfile+".dockerignore"), files.OpenFlags, 0)
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		f, err = b.context.Root().OpenFile(".dockerignore", files.OpenFlags, 0)

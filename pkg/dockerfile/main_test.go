@@ -3,15 +3,31 @@
 package dockerfile
 
 import (
+	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"go.podman.io/storage/pkg/reexec"
 
 	"coracle/internal/testutil/userns"
+	"coracle/pkg/ns"
+	_ "coracle/pkg/ns/first" // the stages of a RUN
+	"coracle/pkg/worker"
 )
 
+// TestMain is the worker, too, and the program of a RUN.
 func TestMain(m *testing.M) {
+	switch {
+	case os.Args[0] == ns.StageWorker:
+		os.Exit(worker.Main(Ops()...))
+	case len(os.Args) == 2 && os.Args[1] == "wait":
+		fmt.Println("waiting")
+		time.Sleep(time.Hour)
+	case len(os.Args) == 2 && os.Args[1] == "fail":
+		fmt.Println("the last words")
+		os.Exit(3)
+	}
 	if reexec.Init() {
 		return
 	}

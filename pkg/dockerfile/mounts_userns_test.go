@@ -13,14 +13,15 @@ import (
 	"testing"
 
 	"coracle/pkg/dockerfile/cache"
+	"coracle/pkg/dockerfile/exec"
 	"coracle/pkg/state"
 )
 
 // mounted is what a RUN finds: the targets, and the names in each.
-func (w *world) mounted(text string, o Options) []string {
+func (w *world) mounted(text string, o Request) []string {
 	w.t.Helper()
 	var found []string
-	w.run = func(_ context.Context, s Step) error {
+	w.run = func(_ context.Context, s exec.Step) error {
 		for _, m := range s.Mounts {
 			var names []string
 			entries, err := os.ReadDir(m.Source)
@@ -53,7 +54,7 @@ func TestMounts(t *testing.T) {
 	w := newWorld(t)
 	w.write(map[string]string{"d/f": "1"})
 	const from = "FROM scratch AS one\nCOPY d /d\nFROM scratch\nWORKDIR /w\n"
-	secret := Options{Secrets: map[string]Secret{"s": func(context.Context) ([]byte, error) { return []byte("x"), nil }}}
+	secret := Request{Secrets: []Secret{{ID: "s", Value: []byte("x")}}}
 	for _, tt := range []struct{ line, want string }{
 		{"RUN --mount=from=one x", "bind /w ro=true [d]"},
 		{"RUN --mount=from=one,source=d,target=m x", "bind /w/m ro=true [f]"},
@@ -81,7 +82,7 @@ func TestMounts(t *testing.T) {
 		"RUN --mount=type=cache,target=/c,source=/no x": `failed to compute cache key: failed to calculate checksum of ref: "/no": not found`,
 		"COPY --from=7 /d /d":                           "invalid stage index 7",
 	} {
-		if _, err := w.build(from+line+"\n", Options{}); message(err) != want {
+		if _, err := w.build(from+line+"\n", Request{}); message(err) != want {
 			t.Errorf("%s: error is %v, want %q", line, err, want)
 		}
 	}
@@ -94,10 +95,10 @@ func TestCacheMounts(t *testing.T) {
 		return
 	}
 	w := newWorld(t)
-	w.run = func(_ context.Context, s Step) error {
+	w.run = func(_ context.Context, s exec.Step) error {
 		return os.WriteFile(filepath.Join(s.Mounts[0].Source, s.Args[2]), nil, 0o600)
 	}
-	if _, err := w.build("FROM scratch\nRUN --mount=type=cache,target=/c plain\nRUN --mount=type=cache,target=/c,mode=0700 own\n", Options{NoCache: true}); err != nil {
+	if _, err := w.build("FROM scratch\nRUN --mount=type=cache,target=/c plain\nRUN --mount=type=cache,target=/c,mode=0700 own\n", Request{NoCache: true}); err != nil {
 		t.Fatal(err)
 	}
 	for line, want := range map[string]string{
@@ -109,12 +110,12 @@ func TestCacheMounts(t *testing.T) {
 		"--mount=type=cache,target=/c,uid=0,mode=0750": "[]",
 		"--mount=type=cache,target=/c,ro":              "[plain]",
 	} {
-		if got := w.mounted("FROM scratch\nRUN "+line+" x\n", Options{}); !strings.HasSuffix(got[0], want) {
+		if got := w.mounted("FROM scratch\nRUN "+line+" x\n", Request{}); !strings.HasSuffix(got[0], want) {
 			t.Errorf("%s: got %q, want %s", line, got, want)
 		}
 	}
 	const twice = "--mount=type=cache,id=z,target=/a,sharing=locked --mount=type=cache,id=z,target=/b,sharing=locked"
-	if got := w.mounted("FROM scratch\nRUN "+twice+" x\n", Options{}); len(got) != 2 {
+	if got := w.mounted("FROM scratch\nRUN "+twice+" x\n", Request{}); len(got) != 2 {
 		t.Errorf("mounted twice: %q", got)
 	}
 }
@@ -126,10 +127,10 @@ func TestPrivateCacheInUse(t *testing.T) {
 	}
 	w := newWorld(t)
 	const text = "FROM scratch\nRUN --mount=type=cache,target=/c,sharing=private first\n"
-	w.run = func(_ context.Context, s Step) error {
+	w.run = func(_ context.Context, s exec.Step) error {
 		return os.WriteFile(filepath.Join(s.Mounts[0].Source, "first"), nil, 0o600)
 	}
-	if _, err := w.build(text, Options{NoCache: true}); err != nil {
+	if _, err := w.build(text, Request{NoCache: true}); err != nil {
 		t.Fatal(err)
 	}
 	locks, err := filepath.Glob(filepath.Join(w.st.Dirs().CacheMounts(), "*.lock"))
@@ -145,11 +146,11 @@ func TestPrivateCacheInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := w.mounted(text, Options{}); !slices.Equal(got, []string{"bind /c ro=false []"}) {
+	if got := w.mounted(text, Request{}); !slices.Equal(got, []string{"bind /c ro=false []"}) {
 		t.Errorf("the cache in use was taken: %q", got)
 	}
 	held.Release()
-	if got := w.mounted(text, Options{}); !slices.Equal(got, []string{"bind /c ro=false [first]"}) {
+	if got := w.mounted(text, Request{}); !slices.Equal(got, []string{"bind /c ro=false [first]"}) {
 		t.Errorf("the cache was not found again: %q", got)
 	}
 }
@@ -172,7 +173,7 @@ func TestDamagedCache(t *testing.T) {
 		"a full directory": func(f string) error { return os.MkdirAll(filepath.Join(f, "d"), 0o700) },
 		"a pipe's way":     func(f string) error { return os.Symlink("/nosuch/file", f) },
 	} {
-		if _, err := w.build(text, Options{}); err != nil {
+		if _, err := w.build(text, Request{}); err != nil {
 			t.Fatal(err)
 		}
 		records, err := filepath.Glob(dir + "/*.[js]*")
@@ -185,13 +186,13 @@ func TestDamagedCache(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := w.build(text, Options{}); err != nil {
+		if _, err := w.build(text, Request{}); err != nil {
 			t.Errorf("%s in place of the records: %v", what, err)
 		}
 		if slices.ContainsFunc(w.log, func(l string) bool { return strings.HasPrefix(l, "CACHED") }) {
 			t.Errorf("%s in place of the records: %q", what, w.log)
 		}
-		if _, err := w.build(text, Options{}); err != nil || !slices.ContainsFunc(w.log, func(l string) bool { return strings.HasPrefix(l, "CACHED") }) {
+		if _, err := w.build(text, Request{}); err != nil || !slices.ContainsFunc(w.log, func(l string) bool { return strings.HasPrefix(l, "CACHED") }) {
 			t.Errorf("after %s in place of the records: %q, %v", what, w.log, err)
 		}
 		for _, r := range records {

@@ -16,16 +16,10 @@ import (
 	"coracle/pkg/xattr"
 )
 
-// Destination is where the files of a build go, beside the store: one of the two.
-type Destination struct {
-	Dir string    // on the host; files belong to the caller
-	Tar io.Writer `json:"-"` // with their owners
-}
-
-// exportFiles writes the files of the result.
+// exportFiles writes the files of the result to a directory or an archive.
 func (b *exporter) exportFiles(layers []overlay.LayerID, o Destination) error {
 	name := "exporting to client directory"
-	if o.Tar != nil {
+	if o.Type == "tar" {
 		name = "exporting to client tarball"
 	}
 	v := b.Tell.Start(name)
@@ -33,8 +27,8 @@ func (b *exporter) exportFiles(layers []overlay.LayerID, o Destination) error {
 	if err != nil {
 		return v.Fail(err)
 	}
-	if o.Tar != nil {
-		err = writeTar(b.Ctx, t, o.Tar)
+	if o.Type == "tar" {
+		err = writeTar(b.Ctx, t, o.File)
 	} else {
 		err = b.writeDir(t, o.Dir)
 	}

@@ -26,7 +26,7 @@ func (b *sources) readDockerfile() ([]byte, error) {
 		return nil, fmt.Errorf("failed to read dockerfile: %w", err)
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, fmt.Errorf("the Dockerfile (%s) cannot be empty", shownFile(b.o.Dockerfile))
+		return nil, fmt.Errorf("the Dockerfile (%s) cannot be empty", shownFile(b.req.Dockerfile))
 	}
 	return data, nil
 }
@@ -35,12 +35,12 @@ func (b *sources) readSource() ([]byte, error) {
 	var f *os.File
 	var err error
 	switch {
-	case b.o.Source == nil:
-		f, err = os.OpenFile(b.o.Dockerfile, files.OpenFlags, 0)
-	case b.o.ContextDir != "":
-		return files.ReadLimited(cancel.WaitingReader(b.Ctx, b.o.Source))
+	case b.req.Source == nil:
+		f, err = os.OpenFile(b.req.Dockerfile, files.OpenFlags, 0)
+	case b.req.ContextDir != "":
+		return files.ReadLimited(cancel.WaitingReader(b.Ctx, b.req.Source))
 	default:
-		in := bufio.NewReader(cancel.WaitingReader(b.Ctx, b.o.Source))
+		in := bufio.NewReader(cancel.WaitingReader(b.Ctx, b.req.Source))
 		if !startsArchive(in) {
 			return files.ReadLimited(in)
 		}
@@ -51,7 +51,7 @@ func (b *sources) readSource() ([]byte, error) {
 	}
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
-		return nil, &fs.PathError{Op: "open", Path: shownFile(b.o.Dockerfile), Err: pe.Err}
+		return nil, &fs.PathError{Op: "open", Path: shownFile(b.req.Dockerfile), Err: pe.Err}
 	}
 	if err != nil {
 		return nil, err
@@ -59,18 +59,18 @@ func (b *sources) readSource() ([]byte, error) {
 	defer f.Close()
 	data, err := files.ReadBounded(f)
 	if err != nil {
-		return nil, &fs.PathError{Op: "read", Path: shownFile(b.o.Dockerfile), Err: err}
+		return nil, &fs.PathError{Op: "read", Path: shownFile(b.req.Dockerfile), Err: err}
 	}
 	return data, nil
 }
 
 // openInContext opens the Dockerfile that is in the archive.
 func (b *sources) openInContext() (*os.File, error) {
-	if b.o.Dockerfile == "" {
-		b.o.Dockerfile = "Dockerfile"
+	if b.req.Dockerfile == "" {
+		b.req.Dockerfile = "Dockerfile"
 	}
-	f, err := b.context.Root().OpenFile(files.InTree(b.o.Dockerfile), files.OpenFlags, 0)
-	if errors.Is(err, fs.ErrNotExist) && b.o.Dockerfile == "Dockerfile" {
+	f, err := b.context.Root().OpenFile(files.InTree(b.req.Dockerfile), files.OpenFlags, 0)
+	if errors.Is(err, fs.ErrNotExist) && b.req.Dockerfile == "Dockerfile" {
 		if lower, lerr := b.context.Root().OpenFile("dockerfile", files.OpenFlags, 0); lerr == nil {
 			return lower, nil
 		}

@@ -42,10 +42,10 @@ func contextArchive(t *testing.T, files ...string) []byte {
 }
 
 // stdin builds what comes on standard input.
-func (w *world) stdin(r io.Reader, o Options) error {
+func (w *world) stdin(r io.Reader, o Request) error {
 	w.t.Helper()
-	o.Source = r
-	_, err := Build(w.t.Context(), w.st, w, w, o, nil)
+	o.Source = stream(w.t, r)
+	_, err := build(w.t.Context(), w.st, w, w, o, nil)
 	return err
 }
 
@@ -86,7 +86,7 @@ func TestContextIsAnArchive(t *testing.T) {
 		{"text with COPY", "Dockerfile", []byte("FROM scratch\nCOPY f /\n"), "there is no build context: the Dockerfile was read from standard input"},
 		{"nothing", "Dockerfile", nil, "the Dockerfile (Dockerfile) cannot be empty"},
 	} {
-		err := w.stdin(bytes.NewReader(tt.in), Options{Dockerfile: tt.file})
+		err := w.stdin(bytes.NewReader(tt.in), Request{Dockerfile: tt.file})
 		if got := message(err); got != tt.err && (tt.err == "" || !strings.HasPrefix(got, tt.err)) {
 			t.Errorf("%s: error is %q, want %q", tt.what, got, tt.err)
 		}
@@ -109,9 +109,9 @@ func TestCanceledWhileReading(t *testing.T) {
 	}
 	defer r.Close()
 	defer in.Close()
-	for what, o := range map[string]Options{"context": {Source: r}, "Dockerfile": {Source: r, ContextDir: w.context}} {
+	for what, o := range map[string]Request{"context": {Source: r}, "Dockerfile": {Source: r, ContextDir: w.context}} {
 		ctx, cancel := context.WithCancel(t.Context())
-		_, err := Build(ctx, w.st, w, w, o, func(e Event) {
+		_, err := build(ctx, w.st, w, w, o, func(e Event) {
 			if e.Kind == Started {
 				cancel()
 			}
@@ -143,7 +143,7 @@ func TestDockerfileIsNoFile(t *testing.T) {
 			if err := make(file); err != nil {
 				t.Fatal(err)
 			}
-			_, err := Build(t.Context(), w.st, w, w, Options{ContextDir: w.context, Dockerfile: filepath.Join(w.context, "Dockerfile")}, nil)
+			_, err := build(t.Context(), w.st, w, w, Request{ContextDir: w.context, Dockerfile: filepath.Join(w.context, "Dockerfile")}, nil)
 			if err == nil || !strings.Contains(err.Error(), "read ") {
 				t.Errorf("%s is %s: error is %v", name, what, err)
 			}

@@ -49,16 +49,19 @@ var saveVerb = verb[SaveRequest, nothing]{"image.save", func(ctx context.Context
 	for _, img := range images {
 		s.happened("save", "sha256:"+img.ID, "sha256:"+img.ID)
 	}
-	out := &sink{File: j.files[0]}
-	if err := oci.Save(ctx, s.inner, out, images); err != nil {
-		var no syscall.Errno
-		if errors.As(out.err, &no) {
-			err = &WriteError{Message: err.Error(), Errno: no}
-		}
-		return nothing{}, err
-	}
-	return nothing{}, nil
+	return nothing{}, s.Archive(ctx, images, j.files[0])
 }}
+
+// Archive is Save for a process that has the store open, of images that are known.
+func (s *Store) Archive(ctx context.Context, images []oci.SaveImage, file *os.File) error {
+	out := &sink{File: file}
+	err := oci.Save(ctx, s.inner, out, images)
+	var no syscall.Errno
+	if err != nil && errors.As(out.err, &no) {
+		err = &WriteError{Message: err.Error(), Errno: no}
+	}
+	return err
+}
 
 // sink tells a failure to write from one to read what is written.
 type sink struct {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"sync"
 
-	"coracle/pkg/ids"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 	"coracle/pkg/worker"
@@ -64,11 +63,7 @@ func errorTypes() []error {
 
 // opened runs f with the store open.
 func opened(j *worker.Job, users Users, f func(*Store) error) error {
-	maps, err := ids.Current()
-	if err != nil {
-		return err
-	}
-	st, err := overlay.Open(j.Dirs, overlay.Options{SingleID: maps.Single()})
+	st, err := overlay.OpenInside(j.Dirs)
 	if err != nil {
 		return err
 	}

@@ -15,18 +15,10 @@ import (
 
 	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"coracle/pkg/cli/progress"
-	"coracle/pkg/container"
 	"coracle/pkg/dockerfile"
-	dockerrun "coracle/pkg/dockerfile/run"
-	"coracle/pkg/hint"
-	"coracle/pkg/image"
-	"coracle/pkg/network"
 	"coracle/pkg/oci"
-	"coracle/pkg/oci/registry"
-	"coracle/pkg/overlay"
 )
 
 func BuildCommand(e *command.Env) *cli.Command {
@@ -37,7 +29,7 @@ func BuildCommand(e *command.Env) *cli.Command {
 			if err := command.NeedArgs(e, c, 1, 1); err != nil {
 				return err
 			}
-			o, err := buildOptions(e, c)
+			r, err := buildRequest(e, c)
 			if err != nil {
 				return err
 			}
@@ -45,19 +37,19 @@ func BuildCommand(e *command.Env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return e.Inside(func(st *overlay.Store) error {
-				warnIdleBuild(e, c)
-				return runBuild(e, c, st, o, out)
-			})
+			warnIdleBuild(e, c)
+			ctx, stop := command.UntilSignal(c.Context)
+			defer stop()
+			return command.Ended(ctx, runBuild(ctx, e, c, r, out))
 		},
 	}
 }
 
-func buildOptions(e *command.Env, c *cli.Context) (dockerfile.Options, error) {
-	o := dockerfile.Options{
-		Target: c.String("target"), Platform: c.String("platform"), NoCache: c.Bool("no-cache"), Pull: c.Bool("pull"),
-		AddHosts: c.StringSlice("add-host"), BuildArgs: map[string]string{}, Labels: map[string]string{},
-		NoCacheFilter: c.StringSlice("no-cache-filter"),
+func buildRequest(e *command.Env, c *cli.Context) (dockerfile.Request, error) {
+	o := dockerfile.Request{
+		Target: c.String("target"), Platform: c.String("platform"), NoCache: c.Bool("no-cache"), PullParent: c.Bool("pull"),
+		ExtraHosts: c.StringSlice("add-host"), BuildArgs: map[string]string{}, Labels: map[string]string{},
+		NoCacheFilter: c.StringSlice("no-cache-filter"), NetworkMode: c.String("network"), Access: command.Access(e),
 	}
 	if err := checkRefusedBuild(c); err != nil {
 		return o, err
@@ -67,7 +59,7 @@ func buildOptions(e *command.Env, c *cli.Context) (dockerfile.Options, error) {
 		if err != nil || ref.Digest() != "" {
 			return o, command.Errorf("invalid argument %q for \"-t, --tag\" flag: %v", t, oci.ErrInvalidReference)
 		}
-		o.Names = append(o.Names, ref.Name())
+		o.Tags = append(o.Tags, ref.Name())
 	}
 	for _, a := range c.StringSlice("build-arg") {
 		k, v, ok := strings.Cut(a, "=")
@@ -87,10 +79,10 @@ func buildOptions(e *command.Env, c *cli.Context) (dockerfile.Options, error) {
 		k, v, _ := strings.Cut(l, "=")
 		o.Labels[k] = v
 	}
-	if _, err := network.ParseAddHosts(o.AddHosts); err != nil {
+	err := o.Check()
+	if err != nil {
 		return o, err
 	}
-	var err error
 	if o.Secrets, err = parseSecrets(c.StringSlice("secret")); err != nil {
 		return o, err
 	}
@@ -109,18 +101,11 @@ func buildOptions(e *command.Env, c *cli.Context) (dockerfile.Options, error) {
 			return o, command.Errorf("invalid argument %q for \"--shm-size\" flag: %v", s, err)
 		}
 	}
-	switch o.Network = c.String("network"); o.Network {
-	case "default", network.Bridge:
-		o.Network = ""
-	case "", network.None, network.Host:
-	default:
-		return o, fmt.Errorf("network mode %q not supported by a build: use default, none or host", o.Network)
-	}
 	return o, buildSources(e, c, &o)
 }
 
 // buildSources finds the context and the Dockerfile.
-func buildSources(e *command.Env, c *cli.Context, o *dockerfile.Options) error {
+func buildSources(e *command.Env, c *cli.Context, o *dockerfile.Request) error {
 	arg, file := c.Args().First(), c.String("file")
 	switch file {
 	case "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0":
@@ -182,8 +167,9 @@ func buildSources(e *command.Env, c *cli.Context, o *dockerfile.Options) error {
 	return nil
 }
 
+// isDescriptor reports whether a name means a file that this process has open.
 func isDescriptor(file string) bool {
-	return strings.HasPrefix(file, "/dev/fd/") || strings.HasPrefix(file, "/proc/self/fd/")
+	return file == "/dev/stdin" || strings.HasPrefix(file, "/dev/fd/") || strings.HasPrefix(file, "/proc/self/fd/")
 }
 
 func exists(file string) bool {
@@ -191,9 +177,11 @@ func exists(file string) bool {
 	return err == nil
 }
 
-func runBuild(e *command.Env, c *cli.Context, st *overlay.Store, o dockerfile.Options, out []buildOutput) error {
-	// What a build writes does not depend on the caller's mask.
-	unix.Umask(0o022)
+func runBuild(ctx context.Context, e *command.Env, c *cli.Context, o dockerfile.Request, out []buildOutput) error {
+	d, err := e.Open()
+	if err != nil {
+		return err
+	}
 	mode := c.String("progress")
 	if c.Bool("quiet") {
 		mode = "quiet"
@@ -212,36 +200,40 @@ func runBuild(e *command.Env, c *cli.Context, st *overlay.Store, o dockerfile.Op
 			_ = os.Remove(file)
 		}
 	}
-	res, err := dockerfile.Build(c.Context, st, &baseImages{image.Within(st, container.ImageUsers), command.Access(e)}, &dockerrun.Runner{Store: st, Ulimits: o.Ulimits}, o, show.Event)
+	res, err := dockerfile.Build(ctx, d, o, show.Event)
 	show.Close()
 	if ferr := finish(err == nil); err == nil && ferr != nil {
 		return ferr
 	}
-	if err != nil {
-		printBuildError(e, err, show)
+	var failed *dockerfile.Error
+	if errors.As(err, &failed) {
+		printBuildError(e, failed, show)
 		return command.Exit(1)
+	}
+	if err != nil && res.Image.ID == "" {
+		return err
 	}
 	for _, w := range res.Warnings {
 		fmt.Fprintln(e.Stderr, "[Warning] "+w)
 	}
-	if !o.NoImage {
-		image.Within(st, container.ImageUsers).Built(res.Image.ID, o.Names)
+	if err != nil {
+		return lostArchive(e, err, out)
 	}
-	if err := writeOutputs(e, c, st, o, res, out); err != nil {
+	if err := pushOutputs(ctx, e, o.Tags, out); err != nil {
 		return err
 	}
 	if err := writeBuildFiles(e, c, o, res); err != nil {
 		return err
 	}
-	if c.Bool("quiet") && !toStdout(out) && !o.NoImage {
+	if c.Bool("quiet") && !toStdout(out) && o.KeepsImage() {
 		fmt.Fprintln(e.Stdout, "sha256:"+res.Image.ID)
 	}
 	return nil
 }
 
 // writeBuildFiles writes what scripts read of a build that succeeded.
-func writeBuildFiles(e *command.Env, c *cli.Context, o dockerfile.Options, res dockerfile.Result) error {
-	if o.NoImage {
+func writeBuildFiles(e *command.Env, c *cli.Context, o dockerfile.Request, res dockerfile.Result) error {
+	if !o.KeepsImage() {
 		return nil
 	}
 	id := "sha256:" + res.Image.ID
@@ -255,8 +247,8 @@ func writeBuildFiles(e *command.Env, c *cli.Context, o dockerfile.Options, res d
 		return nil
 	}
 	about := map[string]string{"containerimage.config.digest": id, "containerimage.digest": id}
-	if len(o.Names) > 0 {
-		about["image.name"] = strings.Join(o.Names, ",")
+	if len(o.Tags) > 0 {
+		about["image.name"] = strings.Join(o.Tags, ",")
 	}
 	data, err := json.MarshalIndent(about, "", "  ")
 	if err == nil {
@@ -270,31 +262,16 @@ func writeBuildFiles(e *command.Env, c *cli.Context, o dockerfile.Options, res d
 
 // printBuildError prints a failure as BuildKit does: the step with the end of
 // its output, the lines of the Dockerfile, and the cause.
-func printBuildError(e *command.Env, err error, show progress.Build) {
-	var be *dockerfile.Error
-	if errors.As(err, &be) {
-		if be.Step > 0 {
-			fmt.Fprintf(e.Stderr, "------\n > %s:\n", be.StepName)
-			for _, l := range show.Tail(be.Step) {
-				fmt.Fprintln(e.Stderr, l)
-			}
-			fmt.Fprintln(e.Stderr, "------")
+func printBuildError(e *command.Env, err *dockerfile.Error, show progress.Build) {
+	if err.Step > 0 {
+		fmt.Fprintf(e.Stderr, "------\n > %s:\n", err.StepName)
+		for _, l := range show.Tail(err.Step) {
+			fmt.Fprintln(e.Stderr, l)
 		}
-		fmt.Fprint(e.Stderr, be.Excerpt)
+		fmt.Fprintln(e.Stderr, "------")
 	}
-	fmt.Fprintf(e.Stderr, "ERROR: failed to build: failed to solve: %v\n", err)
-	if h := hint.Of(err); h != "" {
+	fmt.Fprintf(e.Stderr, "%sERROR: failed to build: failed to solve: %v\n", err.Excerpt, err)
+	if h := err.Hint(); h != "" {
 		fmt.Fprintln(e.Stderr, "hint: "+h)
 	}
-}
-
-// baseImages finds base images for a build.
-type baseImages struct {
-	s      *image.Store
-	access registry.Access
-}
-
-func (b *baseImages) Resolve(ctx context.Context, name, platform string, pull bool) (overlay.Details, error) {
-	r := image.BaseRequest{Name: name, Platform: platform, Fresh: pull, Access: b.access}
-	return b.s.Base(ctx, r, func(det overlay.Details) bool { return dockerfile.ForPlatform(det, platform) })
 }

@@ -3,6 +3,7 @@
 package buildcmd
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -19,7 +20,6 @@ import (
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/docker"
 	"coracle/pkg/dockerfile"
-	"coracle/pkg/overlay"
 )
 
 func PruneBuilderCommand(e *command.Env) *cli.Command {
@@ -54,16 +54,38 @@ func PruneBuilderCommand(e *command.Env) *cli.Command {
 			if ok, err := command.Agreed(e, c, warning); !ok || err != nil {
 				return err
 			}
-			return command.InsideForced(e, func(st *overlay.Store) error {
-				freed, err := dockerfile.PruneCache(c.Context, st, choose, keep)
-				if err != nil {
-					return err
-				}
-				_, err = fmt.Fprintf(e.Stdout, "Total:\t%s\n", command.Size(freed))
+			freed, err := pruneCache(c.Context, e, choose, keep)
+			if err != nil {
 				return err
-			})
+			}
+			_, err = fmt.Fprintf(e.Stdout, "Total:\t%s\n", command.Size(freed))
+			return err
 		},
 	}
+}
+
+// pruneCache forgets what choose chooses, nil for all.
+func pruneCache(ctx context.Context, e *command.Env, choose func(dockerfile.CacheRecord) bool, keep int64) (int64, error) {
+	d, err := e.Open()
+	if err != nil {
+		return 0, err
+	}
+	ctx, stop := command.UntilSignal(ctx)
+	defer stop()
+	r := dockerfile.PruneCacheRequest{All: choose == nil, Keep: keep}
+	if choose != nil {
+		list, err := dockerfile.CacheUse(ctx, d)
+		if err != nil {
+			return 0, command.Ended(ctx, err)
+		}
+		for _, c := range list {
+			if choose(c) {
+				r.IDs = append(r.IDs, c.ID)
+			}
+		}
+	}
+	freed, err := dockerfile.PruneCache(ctx, d, r)
+	return freed, command.Ended(ctx, err)
 }
 
 // ChooseCache reads the filters of BuildKit's cache into what chooses its
@@ -107,13 +129,15 @@ func BuildCacheCommand(e *command.Env) *cli.Command {
 			if err := checkBuilder(e, c.String("builder")); err != nil {
 				return err
 			}
-			return e.Inside(func(st *overlay.Store) error {
-				list, err := dockerfile.CacheUse(st)
-				if err != nil {
-					return err
-				}
-				return printBuildCache(e, c.String("format"), list)
-			})
+			d, err := e.Open()
+			if err != nil {
+				return err
+			}
+			list, err := dockerfile.CacheUse(c.Context, d)
+			if err != nil {
+				return err
+			}
+			return printBuildCache(e, c.String("format"), list)
 		},
 	}
 }

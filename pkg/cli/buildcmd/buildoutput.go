@@ -3,10 +3,13 @@
 package buildcmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,9 +18,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/dockerfile"
+	"coracle/pkg/image"
 	"coracle/pkg/oci"
-	"coracle/pkg/oci/registry"
-	"coracle/pkg/overlay"
 )
 
 // buildOutput is one --output: TYPE with a destination.
@@ -135,6 +137,10 @@ func createArchive(e *command.Env, dest string) (*archiveFile, error) {
 		return &archiveFile{File: f}, err
 	}
 	f, err := os.CreateTemp(filepath.Dir(dest), ".coracle-build-")
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		at.Path = dest // which the user knows
+	}
 	return &archiveFile{f, dest, command.FileMode(e)}, err
 }
 
@@ -154,7 +160,7 @@ func (a *archiveFile) finish(ok bool) error {
 
 // applyOutputs tells the build of its outputs. finish ends the files that are
 // written to.
-func applyOutputs(e *command.Env, o *dockerfile.Options, list []buildOutput) (finish func(ok bool) error, err error) {
+func applyOutputs(e *command.Env, r *dockerfile.Request, list []buildOutput) (finish func(ok bool) error, err error) {
 	var files []*archiveFile
 	finish = func(ok bool) error {
 		var errs []error
@@ -163,82 +169,58 @@ func applyOutputs(e *command.Env, o *dockerfile.Options, list []buildOutput) (fi
 		}
 		return errors.Join(errs...)
 	}
-	o.NoImage = len(list) > 0
 	for _, out := range list {
-		o.Names = append(o.Names, out.names...)
-		o.RewriteTimes = o.RewriteTimes || out.rewrite
-		switch out.kind {
-		case "local":
-			dir, err := filepath.Abs(out.dest)
-			if err != nil {
+		r.Tags = append(r.Tags, out.names...)
+		r.RewriteTimes = r.RewriteTimes || out.rewrite
+		d := dockerfile.Destination{Type: out.kind}
+		switch {
+		case out.kind == "local":
+			if d.Dir, err = filepath.Abs(out.dest); err != nil {
 				return finish, err
 			}
-			o.Outputs = append(o.Outputs, dockerfile.Destination{Dir: dir})
-		case "tar":
-			if out.dest == "-" {
-				o.Outputs = append(o.Outputs, dockerfile.Destination{Tar: e.Stdout})
-				continue
-			}
+		case out.dest == "-":
+			d.File = e.Stdout.File
+		case out.dest != "" && out.kind != "image" && out.kind != "cacheonly":
 			f, err := createArchive(e, out.dest)
 			if err != nil {
 				return finish, err
 			}
 			files = append(files, f)
-			o.Outputs = append(o.Outputs, dockerfile.Destination{Tar: f})
-		case "image", "docker", "oci":
-			o.NoImage = false
+			d.File = f.File
 		}
+		r.Outputs = append(r.Outputs, d)
 	}
 	return finish, nil
 }
 
-// writeOutputs sends an image where it is to go besides the store.
-func writeOutputs(e *command.Env, c *cli.Context, st *overlay.Store, o dockerfile.Options, res dockerfile.Result, list []buildOutput) error {
-	for _, out := range list {
-		if out.kind == "docker" || out.kind == "oci" {
-			images := []oci.SaveImage{{ID: res.Image.ID, Names: o.Names}}
-			save := func(f *os.File) error { return oci.Save(c.Context, st, f, images) }
-			var err error
-			if out.dest == "-" {
-				err = oci.Save(c.Context, st, e.Stdout, images)
-			} else {
-				err = command.SaveFile(out.dest, save)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if out.push {
-			if err := pushBuilt(e, c, st, o.Names); err != nil {
-				return err
-			}
-		}
+// lostArchive is how a build ends whose image is there, and its archive is not.
+func lostArchive(e *command.Env, err error, list []buildOutput) error {
+	if toStdout(list) {
+		return command.LostArchive(e, err)
 	}
-	return nil
+	return err
 }
 
-func pushBuilt(e *command.Env, c *cli.Context, st *overlay.Store, names []string) error {
+// pushOutputs sends the image to registries, where an output says so.
+func pushOutputs(ctx context.Context, e *command.Env, names []string, list []buildOutput) error {
+	if !slices.ContainsFunc(list, func(o buildOutput) bool { return o.push }) {
+		return nil
+	}
 	if len(names) == 0 {
 		return command.Errorf("tag is needed when pushing to registry")
 	}
-	reg, err := registry.New(command.Access(e))
+	images, err := command.Images(e)
 	if err != nil {
 		return err
 	}
 	for _, n := range names {
-		ref, err := oci.ParseRef(n)
+		pushed, err := images.Push(ctx, image.PushRequest{Name: n, Access: command.Access(e)}, nil)
 		if err != nil {
-			return err
+			return fmt.Errorf("failed to push %s: %w", oci.Familiar(n), err)
 		}
-		img, _, err := e.Image(ref.Name())
-		if err != nil {
-			return err
+		for _, p := range pushed {
+			fmt.Fprintf(e.Stderr, "pushed %s@%s\n", oci.Familiar(n), p.Digest)
 		}
-		got, err := oci.Push(c.Context, st, reg, ref, img, nil)
-		if err != nil {
-			return fmt.Errorf("failed to push %s: %w", ref.Familiar(), err)
-		}
-		fmt.Fprintf(e.Stderr, "pushed %s@%s\n", ref.Familiar(), got.Digest)
 	}
 	return nil
 }

@@ -3,26 +3,20 @@
 package buildcmd
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
+	"path/filepath"
 	"strings"
-	"sync"
 
 	"coracle/pkg/cli/command"
 
 	"coracle/pkg/dockerfile"
 )
 
-// maxSecret is BuildKit's limit.
-const maxSecret = 500 << 10
-
 // parseSecrets reads id=ID,src=FILE and id=ID,env=NAME; without either, ID is
 // the name of a variable or a file.
-func parseSecrets(list []string) (map[string]dockerfile.Secret, error) {
-	secrets := map[string]dockerfile.Secret{}
+func parseSecrets(list []string) ([]dockerfile.Secret, error) {
+	var secrets []dockerfile.Secret
 	for _, v := range list {
 		f := map[string]string{}
 		for _, field := range strings.Split(v, ",") {
@@ -46,15 +40,16 @@ func parseSecrets(list []string) (map[string]dockerfile.Secret, error) {
 		if err != nil {
 			return nil, err
 		}
-		secrets[f["id"]] = secret
+		secret.ID = f["id"]
+		secrets = append(secrets, secret)
 	}
 	return secrets, nil
 }
 
-func newSecret(f map[string]string) (dockerfile.Secret, error) {
+func newSecret(f map[string]string) (s dockerfile.Secret, err error) {
 	kind, env, src := f["type"], f["env"], f["src"]
 	if kind != "" && kind != "file" && kind != "env" {
-		return nil, command.Errorf("unsupported secret type %q", kind)
+		return s, command.Errorf("unsupported secret type %q", kind)
 	}
 	if kind == "env" && env == "" {
 		env, src = src, ""
@@ -68,54 +63,20 @@ func newSecret(f map[string]string) (dockerfile.Secret, error) {
 		src = f["id"]
 	}
 	if src == "" {
-		value := os.Getenv(env)
-		return func(context.Context) ([]byte, error) { return []byte(value), nil }, nil
+		s.Value = []byte(os.Getenv(env))
+		return s, nil
 	}
 	info, err := os.Stat(src)
 	if err != nil {
-		return nil, command.Errorf("failed to stat %s: %v", src, errors.Unwrap(err))
+		return s, command.Errorf("failed to stat %s: %v", src, errors.Unwrap(err))
 	}
-	if info.IsDir() || info.Size() > maxSecret {
-		return nil, command.Errorf("secret %s: not a file of at most 500 KB", src)
+	if info.IsDir() || info.Size() > dockerfile.MaxSecret {
+		return s, command.Errorf("secret %s: not a file of at most 500 KB", src)
 	}
-	return onceSecret(src), nil
-}
-
-// onceSecret reads a file when it is asked for, once: it may be a pipe. A pipe
-// that nobody writes to is waited for as long as the build is not canceled.
-func onceSecret(src string) dockerfile.Secret {
-	type result struct {
-		value []byte
-		err   error
+	if isDescriptor(src) { // a number of this process, to no other
+		s.File, err = os.Open(src)
+		return s, err
 	}
-	var once sync.Once
-	done := make(chan result, 1)
-	return func(ctx context.Context) ([]byte, error) {
-		once.Do(func() {
-			go func() {
-				value, err := readSecret(src)
-				done <- result{value, err}
-			}()
-		})
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case got := <-done:
-			done <- got
-			return got.value, got.err
-		}
-	}
-}
-
-func readSecret(src string) ([]byte, error) {
-	f, err := os.Open(src)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	value, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	if err == nil && len(value) > maxSecret {
-		err = fmt.Errorf("larger than %d bytes", maxSecret)
-	}
-	return value, err
+	s.Path, err = filepath.Abs(src)
+	return s, err
 }

@@ -4,7 +4,6 @@ package command
 
 import (
 	"context"
-	"errors"
 
 	"coracle/pkg/container"
 	"coracle/pkg/image"
@@ -33,12 +32,7 @@ func OnImages(ctx context.Context, e *Env, f func(context.Context, *image.Store)
 	}
 	ctx, stop := UntilSignal(ctx)
 	defer stop()
-	err = within(ctx, func() error { return f(ctx, s) })
-	var ended *SignalError
-	if errors.As(context.Cause(ctx), &ended) {
-		return &ExitError{128 + int(ended.Signal), err}
-	}
-	return err
+	return Ended(ctx, within(ctx, func() error { return f(ctx, s) }))
 }
 
 // Access is who asks registries: this program, with the user's credentials.

@@ -5,10 +5,13 @@ package command
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/image"
 )
 
 // SaveFile writes beside the file and renames: a save that fails leaves no
@@ -37,6 +40,21 @@ func SaveFile(name string, save func(*os.File) error) error {
 		return err
 	}
 	return nameIt(f, name)
+}
+
+// LostArchive is the error of a command whose archive standard output did not
+// take. A pipe that nobody reads ends this program, as docker.
+func LostArchive(e *Env, err error) error {
+	var lost *image.WriteError
+	if !errors.As(err, &lost) {
+		return err
+	}
+	if lost.Errno == unix.EPIPE {
+		_, _ = e.Stdout.File.Write([]byte{'\n'}) // Go sends this program SIGPIPE (os/signal)
+	}
+	err = &fs.PathError{Op: "write", Path: e.Stdout.Name(), Err: lost.Errno}
+	e.Stdout.Lose(err)
+	return err
 }
 
 // NamelessFile is what errors call a file without a name.

@@ -4,6 +4,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 
@@ -15,6 +16,20 @@ type SignalError struct{ Signal unix.Signal }
 
 func (*SignalError) Error() string        { return context.Canceled.Error() }
 func (*SignalError) Is(target error) bool { return target == context.Canceled }
+
+// Ended is how a command ends that ran until a signal: with its code, if there
+// was one, and without a word about an error that has been told.
+func Ended(ctx context.Context, err error) error {
+	var ended *SignalError
+	if !errors.As(context.Cause(ctx), &ended) {
+		return err
+	}
+	var told *ExitError
+	if errors.As(err, &told) && told.Err == nil {
+		err = nil
+	}
+	return &ExitError{128 + int(ended.Signal), err}
+}
 
 // UntilSignal is ctx until this process is told to end; its cause says by what.
 func UntilSignal(ctx context.Context) (context.Context, func()) {

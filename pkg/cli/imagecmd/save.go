@@ -4,8 +4,6 @@ package imagecmd
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"os"
 
 	"coracle/pkg/cli/command"
@@ -13,7 +11,6 @@ import (
 	"coracle/pkg/cli/flags"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"coracle/pkg/image"
 )
@@ -45,14 +42,5 @@ func runSave(e *command.Env, name string, save func(*os.File) error) error {
 	if name != "" {
 		return command.SaveFile(name, save)
 	}
-	err := save(e.Stdout.File)
-	var lost *image.WriteError
-	if errors.As(err, &lost) {
-		if lost.Errno == unix.EPIPE {
-			_, _ = e.Stdout.File.Write([]byte{'\n'}) // Go sends this program SIGPIPE (os/signal), as docker gets it
-		}
-		err = &fs.PathError{Op: "write", Path: e.Stdout.Name(), Err: lost.Errno}
-		e.Stdout.Lose(err)
-	}
-	return err
+	return command.LostArchive(e, save(e.Stdout.File))
 }

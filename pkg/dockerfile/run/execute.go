@@ -10,13 +10,13 @@ import (
 	"sync"
 
 	"coracle/pkg/box"
-	"coracle/pkg/dockerfile"
+	"coracle/pkg/dockerfile/exec"
 	"coracle/pkg/oci/spec"
 )
 
 // execute starts the command and waits for its end. When the context ends
 // first, the command is killed.
-func execute(ctx context.Context, b *box.Box, o spec.Options, s dockerfile.Step) error {
+func execute(ctx context.Context, b *box.Box, o spec.Options, s exec.Step) error {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return err
@@ -55,9 +55,9 @@ func execute(ctx context.Context, b *box.Box, o spec.Options, s dockerfile.Step)
 	}
 	switch {
 	case status.Signaled():
-		return &dockerfile.ExitError{Code: 128 + int(status.Signal())}
+		return &exec.ExitError{Code: 128 + int(status.Signal())}
 	case status.ExitStatus() != 0:
-		return &dockerfile.ExitError{Code: status.ExitStatus()}
+		return &exec.ExitError{Code: status.ExitStatus()}
 	}
 	return nil
 }
@@ -65,7 +65,7 @@ func execute(ctx context.Context, b *box.Box, o spec.Options, s dockerfile.Step)
 // startFailure is a command that could not be run: the code a shell would give.
 func startFailure(err error) error {
 	if code := box.ExitCode(err); code != box.NotStarted {
-		return fmt.Errorf("%w: %w", err, &dockerfile.ExitError{Code: code})
+		return fmt.Errorf("%w: %w", err, &exec.ExitError{Code: code})
 	}
 	return err
 }

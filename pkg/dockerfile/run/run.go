@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/box"
-	"coracle/pkg/dockerfile"
+	"coracle/pkg/dockerfile/exec"
 	"coracle/pkg/ids"
 	"coracle/pkg/network"
 	"coracle/pkg/oci/spec"
@@ -28,8 +28,8 @@ type Runner struct {
 	Ulimits []units.Ulimit // of every command
 }
 
-// Run satisfies dockerfile.Runner.
-func (r *Runner) Run(ctx context.Context, s dockerfile.Step) error {
+// Run satisfies exec.Runner.
+func (r *Runner) Run(ctx context.Context, s exec.Step) error {
 	if len(s.Lowers) == 0 {
 		return errors.New("there is nothing to run in an image from scratch: copy a program into it first")
 	}
@@ -80,7 +80,7 @@ func (r *Runner) Run(ctx context.Context, s dockerfile.Step) error {
 
 // stepOptions are what a command has of a container: its user, its directory,
 // its environment and its mounts.
-func stepOptions(rootfs string, s dockerfile.Step) (spec.Options, error) {
+func stepOptions(rootfs string, s exec.Step) (spec.Options, error) {
 	user, home, err := ids.ResolveUser(rootfs, s.User, nil)
 	if err != nil {
 		return spec.Options{}, err
@@ -97,7 +97,7 @@ func stepOptions(rootfs string, s dockerfile.Step) (spec.Options, error) {
 	return o, nil
 }
 
-func stepMount(m dockerfile.StepMount) specs.Mount {
+func stepMount(m exec.StepMount) specs.Mount {
 	if m.Type == "tmpfs" {
 		sm := specs.Mount{Destination: m.Target, Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "nodev"}}
 		if m.ReadOnly {

@@ -13,20 +13,20 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"coracle/pkg/dockerfile"
+	"coracle/pkg/dockerfile/exec"
 	"coracle/pkg/ns"
 )
 
 func TestStepMount(t *testing.T) {
 	for _, c := range []struct {
-		m    dockerfile.StepMount
+		m    exec.StepMount
 		kind string
 		want string // options
 	}{
-		{dockerfile.StepMount{Type: "tmpfs", Target: "/t"}, "tmpfs", "nosuid nodev"},
-		{dockerfile.StepMount{Type: "tmpfs", Target: "/t", Size: 4096, ReadOnly: true}, "tmpfs", "nosuid nodev ro size=4096"},
-		{dockerfile.StepMount{Type: "bind", Target: "/t", Source: "/s"}, "bind", "rbind rprivate"},
-		{dockerfile.StepMount{Type: "bind", Target: "/t", Source: "/s", ReadOnly: true}, "bind", "rbind rprivate ro"},
+		{exec.StepMount{Type: "tmpfs", Target: "/t"}, "tmpfs", "nosuid nodev"},
+		{exec.StepMount{Type: "tmpfs", Target: "/t", Size: 4096, ReadOnly: true}, "tmpfs", "nosuid nodev ro size=4096"},
+		{exec.StepMount{Type: "bind", Target: "/t", Source: "/s"}, "bind", "rbind rprivate"},
+		{exec.StepMount{Type: "bind", Target: "/t", Source: "/s", ReadOnly: true}, "bind", "rbind rprivate ro"},
 	} {
 		got := stepMount(c.m)
 		if got.Type != c.kind || got.Destination != "/t" || strings.Join(got.Options, " ") != c.want {
@@ -36,7 +36,7 @@ func TestStepMount(t *testing.T) {
 }
 
 func TestStartFailure(t *testing.T) {
-	var exit *dockerfile.ExitError
+	var exit *exec.ExitError
 	err := startFailure(&ns.ExecError{Message: "x", Errno: syscall.ENOENT})
 	if !errors.As(err, &exit) || exit.Code != 127 {
 		t.Errorf("a program that is not there: %v", err)
