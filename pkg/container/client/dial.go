@@ -131,12 +131,29 @@ func (c *conn) request(r control.Request, files ...*os.File) error {
 func (c *conn) answer(r *control.Reply) ([]*os.File, error) {
 	for {
 		*r = control.Reply{}
-		d := c.patience()
-		files, err := c.ReceiveWithin(d, r)
+		if err := c.await(); err != nil {
+			return nil, err
+		}
+		files, err := c.ReceiveWithin(answerTime, r) // what has begun to come comes
 		if err != nil || r.Event != control.EventBusy {
-			return files, c.meaning(err, d)
+			return files, c.meaning(err, answerTime)
 		}
 		wire.CloseFiles(files)
+	}
+}
+
+// await ends when the supervisor says something. It looks again and again whether
+// it is stopped: that may have been asked for, and be still to come.
+func (c *conn) await() error {
+	for silent := time.Duration(0); ; silent += stoppedTime {
+		stopped := c.with.stopped()
+		err := c.Await(stoppedTime)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return c.meaning(err, silent)
+		}
+		if stopped && c.with.stopped() || silent+stoppedTime >= answerTime {
+			return c.meaning(err, silent+stoppedTime)
+		}
 	}
 }
 

@@ -93,3 +93,21 @@ func (c *Conn) ReceiveWithin(d time.Duration, v any) ([]*os.File, error) {
 	}
 	return files, nil
 }
+
+// Await ends when there is something to receive, or the other side is gone, which
+// Receive will say; and with os.ErrDeadlineExceeded after so long without either.
+// It takes nothing from the socket.
+func (c *Conn) Await(d time.Duration) error {
+	rc, err := c.s.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if err := c.s.SetReadDeadline(time.Now().Add(d)); err != nil {
+		return err
+	}
+	err = rc.Read(func(fd uintptr) bool {
+		_, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		return err != unix.EAGAIN && err != unix.EINTR
+	})
+	return errors.Join(err, c.s.SetReadDeadline(time.Time{}))
+}

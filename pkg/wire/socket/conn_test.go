@@ -206,3 +206,27 @@ func TestAddressesOfAnyDepth(t *testing.T) {
 		t.Errorf("of a long name: %v", err)
 	}
 }
+
+// Who waits takes nothing: the message is there for who receives it.
+func TestAwait(t *testing.T) {
+	a, b := conns(t)
+	if err := b.Await(time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("of silence: %v", err)
+	}
+	if err := a.Send(note{Number: 7}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := b.Await(time.Minute); err != nil {
+			t.Errorf("of a message: %v", err)
+		}
+	}
+	var n note
+	if _, err := b.Receive(&n); err != nil || n.Number != 7 {
+		t.Errorf("%+v, %v", n, err)
+	}
+	a.Close()
+	if err := b.Await(time.Minute); err != nil {
+		t.Errorf("of the end: %v", err)
+	}
+}
