@@ -14,6 +14,14 @@
 // file systems are mounted by MountRootfs, so that starting one neither opens
 // nor rewrites anything that is shared.
 //
+// # Its parts
+//
+// Store is the door. Behind it are the library's records of images
+// (imagerecord.go), the index made from them (index.go), the scratch directory
+// (scratch.go), and functions that need no open store: streams to layers and back
+// (unpack.go, snapshot.go, tar.go), lists that a power cut has damaged (rescue.go),
+// and mounts (mount.go).
+//
 // # Durability
 //
 // Files of layers are not synced one by one: one syncfs(2) before the first

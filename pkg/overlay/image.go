@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -91,14 +90,6 @@ type NewImage struct {
 	RepoDigests []string
 }
 
-// meta is what the library keeps for us with an image.
-type meta struct {
-	RepoDigests []string `json:"repoDigests,omitempty"`
-	Size        int64    `json:"size"`
-}
-
-const manifestKey = "manifest"
-
 // CreateImage records an image, or gives the names to one that is there. When
 // it returns, the image survives a power cut.
 func (s *Store) CreateImage(ctx context.Context, n NewImage) (Image, error) {
@@ -117,20 +108,20 @@ func (s *Store) CreateImage(ctx context.Context, n NewImage) (Image, error) {
 	}
 	id := digest.FromBytes(n.Config).Encoded()
 	if _, err := s.lib.Image(id); errors.Is(err, storage.ErrImageUnknown) {
-		if err := s.addImage(id, n); err != nil {
+		if err := s.records.add(id, n); err != nil {
 			return Image{}, explain(fmt.Errorf("create image: %w", err))
 		}
 	} else if err != nil {
 		return Image{}, fmt.Errorf("create image: %w", err)
-	} else if err := errors.Join(s.mendImage(id, n), s.addDigests(id, n.RepoDigests)); err != nil {
+	} else if err := errors.Join(s.records.mend(id, n), s.records.addDigests(id, n.RepoDigests)); err != nil {
 		return Image{}, fmt.Errorf("create image: %w", err)
 	}
 	for _, name := range n.Names {
-		if err := s.moveName(id, name); err != nil {
+		if err := s.records.moveName(id, name); err != nil {
 			return Image{}, err
 		}
 	}
-	if err := s.reindexLocked(); err != nil {
+	if err := s.index.write(); err != nil {
 		return Image{}, err
 	}
 	if err := s.Sync(); err != nil {
@@ -140,86 +131,6 @@ func (s *Store) CreateImage(ctx context.Context, n NewImage) (Image, error) {
 	return d.Image, err
 }
 
-func (s *Store) addImage(id string, n NewImage) error {
-	var c struct{ Created *time.Time }
-	if err := json.Unmarshal(n.Config, &c); err != nil {
-		return fmt.Errorf("decode configuration: %w", err)
-	}
-	m := meta{RepoDigests: n.RepoDigests}
-	for _, l := range n.Layers {
-		layer, err := s.lib.Layer(string(l))
-		if err != nil {
-			return fmt.Errorf("look up layer %.12s: %w", l, err)
-		}
-		m.Size += max(layer.UncompressedSize, 0)
-	}
-	text, err := json.Marshal(m)
-	if err != nil {
-		return err
-	}
-	o := &storage.ImageOptions{BigData: []storage.ImageBigDataOption{
-		{Key: "sha256:" + id, Data: n.Config, Digest: digest.Digest("sha256:" + id)},
-	}}
-	if c.Created != nil {
-		o.CreationDate = boundTime(*c.Created)
-	}
-	if n.Manifest != nil {
-		o.Digest = digest.FromBytes(n.Manifest)
-		o.BigData = append(o.BigData, storage.ImageBigDataOption{Key: manifestKey, Data: n.Manifest, Digest: o.Digest})
-	}
-	_, err = s.lib.CreateImage(id, nil, string(n.Layers[len(n.Layers)-1]), string(text), o)
-	return err
-}
-
-// mendImage writes the configuration of an image that is there again, should it
-// have been damaged.
-func (s *Store) mendImage(id string, n NewImage) error {
-	if _, err := s.Config(id); err == nil {
-		return nil
-	}
-	return s.lib.SetImageBigData(id, "sha256:"+id, n.Config, nil)
-}
-
-func (s *Store) addDigests(id string, digests []string) error {
-	img, err := s.lib.Image(id)
-	if err != nil {
-		return err
-	}
-	var m meta
-	_ = json.Unmarshal([]byte(img.Metadata), &m)
-	changed := false
-	for _, d := range digests {
-		if !slices.Contains(m.RepoDigests, d) {
-			m.RepoDigests, changed = append(m.RepoDigests, d), true
-		}
-	}
-	if !changed {
-		return nil
-	}
-	text, err := json.Marshal(m)
-	if err != nil {
-		return err
-	}
-	return s.lib.SetMetadata(id, string(text))
-}
-
-func (s *Store) dropDigest(id, repoDigest string) error {
-	img, err := s.lib.Image(id)
-	if err != nil {
-		return err
-	}
-	var m meta
-	if err := json.Unmarshal([]byte(img.Metadata), &m); err != nil {
-		return err
-	}
-	m.RepoDigests = slices.DeleteFunc(m.RepoDigests, func(d string) bool { return d == repoDigest })
-	text, err := json.Marshal(m)
-	if err != nil {
-		return err
-	}
-	return s.lib.SetMetadata(id, string(text))
-}
-
 // AddRepoDigest remembers under which digest a registry knows an image.
 func (s *Store) AddRepoDigest(ctx context.Context, id, repoDigest string) error {
 	lock, err := s.lockImages(ctx)
@@ -227,26 +138,10 @@ func (s *Store) AddRepoDigest(ctx context.Context, id, repoDigest string) error 
 		return err
 	}
 	defer lock.Release()
-	if err := s.addDigests(id, []string{repoDigest}); err != nil {
+	if err := s.records.addDigests(id, []string{repoDigest}); err != nil {
 		return fmt.Errorf("record digest: %w", err)
 	}
-	return s.reindexLocked()
-}
-
-// moveName gives name to the image id and takes it from any other.
-func (s *Store) moveName(id, name string) error {
-	if other, err := s.lib.Image(name); err == nil {
-		if other.ID == id && slices.Contains(other.Names, name) {
-			return nil
-		}
-		if err := s.lib.RemoveNames(other.ID, []string{name}); err != nil {
-			return fmt.Errorf("untag %s: %w", name, err)
-		}
-	}
-	if err := s.lib.AddNames(id, []string{name}); err != nil {
-		return fmt.Errorf("tag %s: %w", name, err)
-	}
-	return nil
+	return s.index.write()
 }
 
 // Tag gives a canonical name to an image.
@@ -256,10 +151,10 @@ func (s *Store) Tag(ctx context.Context, id, name string) error {
 		return err
 	}
 	defer lock.Release()
-	if err := s.moveName(id, name); err != nil {
+	if err := s.records.moveName(id, name); err != nil {
 		return err
 	}
-	return s.reindexLocked()
+	return s.index.write()
 }
 
 // Untag takes a canonical name, or a digest in a repository, from the image that
@@ -271,14 +166,14 @@ func (s *Store) Untag(ctx context.Context, id, name string) error {
 	}
 	defer lock.Release()
 	if strings.Contains(name, "@") {
-		err = s.dropDigest(id, name)
+		err = s.records.dropDigest(id, name)
 	} else {
 		err = s.lib.RemoveNames(id, []string{name})
 	}
 	if err != nil {
 		return fmt.Errorf("untag %s: %w", name, err)
 	}
-	return s.reindexLocked()
+	return s.index.write()
 }
 
 // DeleteImage removes an image with all its names, and the layers that nothing
@@ -306,75 +201,9 @@ func (s *Store) DeleteImage(ctx context.Context, id string, check func() error) 
 	gone := make([]LayerID, len(layers))
 	for i, l := range layers {
 		gone[i] = LayerID(l)
-		_ = os.Remove(s.blobsPath(gone[i]))
+		_ = os.Remove(s.dirs.LayerBlobs(l))
 	}
-	return gone, s.reindexLocked()
-}
-
-// Manifest returns the manifest an image was pulled with, or nil.
-func (s *Store) Manifest(id string) []byte {
-	data, err := s.lib.ImageBigData(id, manifestKey)
-	if err != nil {
-		return nil
-	}
-	return data
-}
-
-// details is everything of one image. What is wrong with one whose files are
-// damaged is part of it: no image may keep the others from being listed.
-func (s *Store) details(img *storage.Image) Details {
-	var m meta
-	_ = json.Unmarshal([]byte(img.Metadata), &m) // without it no digests and no size
-	d := Details{Manifest: img.Digest, Image: Image{
-		ID: img.ID, Names: slices.Clone(img.Names), RepoDigests: m.RepoDigests, Size: max(m.Size, 0),
-	}}
-	slices.Sort(d.Names)
-	if err := errors.Join(s.describe(&d), s.stack(&d, LayerID(img.TopLayer))); err != nil {
-		d.Damaged = strings.ReplaceAll(err.Error(), "\n", "; ")
-		d.Config, d.Layers, d.LayerDirs, d.LayerSizes = nil, nil, nil, nil
-	}
-	return d
-}
-
-// describe reads the configuration.
-func (s *Store) describe(d *Details) error {
-	config, err := s.Config(d.ID)
-	if err != nil {
-		return err
-	}
-	var c ocispec.Image
-	if err := json.Unmarshal(config, &c); err != nil {
-		return fmt.Errorf("decode configuration: %w", err)
-	}
-	d.OS, d.Architecture, d.Variant, d.Labels, d.Config = c.OS, c.Architecture, c.Variant, c.Config.Labels, config
-	if c.Created != nil {
-		d.Created = boundTime(*c.Created)
-	}
-	return nil
-}
-
-// stack lists the layers from the top one down.
-func (s *Store) stack(d *Details, top LayerID) error {
-	for id := top; id != ""; {
-		l, err := s.lib.Layer(string(id))
-		if err != nil {
-			return fmt.Errorf("look up layer %.12s: %w", id, err)
-		}
-		if _, err := os.Lstat(s.diffDir(id)); err != nil {
-			return fmt.Errorf("layer %.12s is lost", id)
-		}
-		d.Layers = append(d.Layers, id)
-		d.LayerDirs = append(d.LayerDirs, s.diffDir(id))
-		d.LayerSizes = append(d.LayerSizes, max(l.UncompressedSize, 0))
-		id = LayerID(l.Parent)
-	}
-	if len(d.Layers) == 0 {
-		return errors.New("no layers")
-	}
-	slices.Reverse(d.Layers)
-	slices.Reverse(d.LayerDirs)
-	slices.Reverse(d.LayerSizes)
-	return nil
+	return gone, s.index.write()
 }
 
 // LoadImage reads the details of one image; it needs no user namespace.
@@ -395,15 +224,9 @@ func LoadImage(d state.Dirs, id string) (Details, error) {
 	return det, nil
 }
 
+// Manifest returns the manifest an image was pulled with, or nil.
+func (s *Store) Manifest(id string) []byte { return s.records.manifest(id) }
+
 // Config returns the configuration of an image, byte for byte: Details has
 // the same value, but not its spaces.
-func (s *Store) Config(id string) ([]byte, error) {
-	data, err := s.lib.ImageBigData(id, "sha256:"+id)
-	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
-	}
-	if digest.FromBytes(data).Encoded() != id {
-		return nil, errors.New("its configuration is not what it was")
-	}
-	return data, nil
-}
+func (s *Store) Config(id string) ([]byte, error) { return s.records.config(id) }

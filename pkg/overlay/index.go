@@ -11,7 +11,11 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.podman.io/storage"
 
 	"coracle/pkg/state"
 )
@@ -78,45 +82,51 @@ func (s *Store) Reindex(ctx context.Context) error {
 		return err
 	}
 	defer lock.Release()
-	return s.reindexLocked()
+	return s.index.write()
 }
 
-// reindexLocked writes the index and the details of images that have none, or
+// indexer writes the index.
+type indexer struct {
+	dirs    state.Dirs
+	records imageRecords
+}
+
+// write writes the index and the details of images that have none, or
 // other names than before.
 //
 // Preconditions: the image lock is held exclusively.
-func (s *Store) reindexLocked() error {
-	images, err := s.lib.Images()
+func (x indexer) write() error {
+	images, err := x.records.lib.Images()
 	if err != nil {
 		return fmt.Errorf("write image index: %w", err)
 	}
-	now, err := libraryStamp(s.dirs)
+	now, err := libraryStamp(x.dirs)
 	if err != nil {
 		return err
 	}
 	ix := Index{Stamp: now}
 	for i := range images {
-		d := s.details(&images[i])
+		d := x.details(&images[i])
 		ix.Images = append(ix.Images, d.Image)
-		if err := s.writeDetails(d); err != nil {
+		if err := x.writeDetails(d); err != nil {
 			return explain(fmt.Errorf("write image index: image %.12s: %w", d.ID, err))
 		}
 	}
-	s.dropDetails(ix.Images)
+	x.dropDetails(ix.Images)
 	slices.SortStableFunc(ix.Images, func(a, b Image) int { return b.Created.Compare(a.Created) })
-	if err := state.WriteJSON(s.dirs.ImageIndex(), ix, 0o600); err != nil {
+	if err := state.WriteJSON(x.dirs.ImageIndex(), ix, 0o600); err != nil {
 		return explain(fmt.Errorf("write image index: %w", err))
 	}
 	return nil
 }
 
 // writeDetails writes the details of an image, if they are others than before.
-func (s *Store) writeDetails(d Details) error {
+func (x indexer) writeDetails(d Details) error {
 	data, err := json.Marshal(d)
 	if err != nil {
 		return err
 	}
-	path := s.dirs.ImageDetails(d.ID)
+	path := x.dirs.ImageDetails(d.ID)
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
 		return nil
 	}
@@ -125,12 +135,69 @@ func (s *Store) writeDetails(d Details) error {
 
 // dropDetails removes the details of images that are gone: a command was killed
 // between the one and the other.
-func (s *Store) dropDetails(of []Image) {
-	for _, id := range described(s.dirs) {
+func (x indexer) dropDetails(of []Image) {
+	for _, id := range described(x.dirs) {
 		if !slices.ContainsFunc(of, func(img Image) bool { return img.ID == id }) {
-			_ = os.Remove(s.dirs.ImageDetails(id))
+			_ = os.Remove(x.dirs.ImageDetails(id))
 		}
 	}
+}
+
+// details is everything of one image. What is wrong with one whose files are
+// damaged is part of it: no image may keep the others from being listed.
+func (x indexer) details(img *storage.Image) Details {
+	var m meta
+	_ = json.Unmarshal([]byte(img.Metadata), &m) // without it no digests and no size
+	d := Details{Manifest: img.Digest, Image: Image{
+		ID: img.ID, Names: slices.Clone(img.Names), RepoDigests: m.RepoDigests, Size: max(m.Size, 0),
+	}}
+	slices.Sort(d.Names)
+	if err := errors.Join(x.describe(&d), x.stack(&d, LayerID(img.TopLayer))); err != nil {
+		d.Damaged = strings.ReplaceAll(err.Error(), "\n", "; ")
+		d.Config, d.Layers, d.LayerDirs, d.LayerSizes = nil, nil, nil, nil
+	}
+	return d
+}
+
+// describe reads the configuration.
+func (x indexer) describe(d *Details) error {
+	config, err := x.records.config(d.ID)
+	if err != nil {
+		return err
+	}
+	var c ocispec.Image
+	if err := json.Unmarshal(config, &c); err != nil {
+		return fmt.Errorf("decode configuration: %w", err)
+	}
+	d.OS, d.Architecture, d.Variant, d.Labels, d.Config = c.OS, c.Architecture, c.Variant, c.Config.Labels, config
+	if c.Created != nil {
+		d.Created = boundTime(*c.Created)
+	}
+	return nil
+}
+
+// stack lists the layers from the top one down.
+func (x indexer) stack(d *Details, top LayerID) error {
+	for id := top; id != ""; {
+		l, err := x.records.lib.Layer(string(id))
+		if err != nil {
+			return fmt.Errorf("look up layer %.12s: %w", id, err)
+		}
+		if _, err := os.Lstat(diffDir(x.dirs, id)); err != nil {
+			return fmt.Errorf("layer %.12s is lost", id)
+		}
+		d.Layers = append(d.Layers, id)
+		d.LayerDirs = append(d.LayerDirs, diffDir(x.dirs, id))
+		d.LayerSizes = append(d.LayerSizes, max(l.UncompressedSize, 0))
+		id = LayerID(l.Parent)
+	}
+	if len(d.Layers) == 0 {
+		return errors.New("no layers")
+	}
+	slices.Reverse(d.Layers)
+	slices.Reverse(d.LayerDirs)
+	slices.Reverse(d.LayerSizes)
+	return nil
 }
 
 // Find returns the image that has the canonical name.

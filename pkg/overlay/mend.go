@@ -19,12 +19,12 @@ import (
 
 // mendLayer gives a layer whose files are lost new ones, as the library has its
 // record yet, and other layers may stand on it.
-func (s *Store) mendLayer(st *Staged, id, parent LayerID) error {
-	dir := filepath.Dir(s.diffDir(id))
+func mendLayer(d state.Dirs, st *Staged, id, parent LayerID) error {
+	dir := filepath.Dir(diffDir(d, id))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if err := os.Rename(st.Path(), s.diffDir(id)); err != nil {
+	if err := os.Rename(st.Path(), diffDir(d, id)); err != nil {
 		return err
 	}
 	if _, err := st.out.TarSplit.Seek(0, io.SeekStart); err != nil {
@@ -35,20 +35,20 @@ func (s *Store) mendLayer(st *Staged, id, parent LayerID) error {
 	if _, err := io.Copy(zip, st.out.TarSplit); err != nil {
 		return err
 	}
-	if err := errors.Join(zip.Close(), state.WriteFile(splitPath(s.dirs, id), b.Bytes(), 0o600)); err != nil {
+	if err := errors.Join(zip.Close(), state.WriteFile(splitPath(d, id), b.Bytes(), 0o600)); err != nil {
 		return err
 	}
-	return s.mendNames(dir, id, parent)
+	return mendNames(d, dir, id, parent)
 }
 
 // mendNames writes the files by which the library's driver finds a layer from
 // those above it: a short name, and those of the layers below.
-func (s *Store) mendNames(dir string, id, parent LayerID) error {
+func mendNames(d state.Dirs, dir string, id, parent LayerID) error {
 	if _, err := os.Lstat(filepath.Join(dir, "link")); err == nil {
 		return nil
 	}
 	if parent != "" {
-		up := filepath.Dir(s.diffDir(parent))
+		up := filepath.Dir(diffDir(d, parent))
 		short, err := os.ReadFile(filepath.Join(up, "link"))
 		if err != nil {
 			return err
@@ -66,7 +66,7 @@ func (s *Store) mendNames(dir string, id, parent LayerID) error {
 		}
 	}
 	short := fmt.Sprintf("M%.25s", id)
-	err := os.Symlink(path.Join("..", string(id), "diff"), filepath.Join(s.dirs.Storage(), "overlay", "l", short))
+	err := os.Symlink(path.Join("..", string(id), "diff"), filepath.Join(d.Storage(), "overlay", "l", short))
 	if err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
@@ -76,14 +76,7 @@ func (s *Store) mendNames(dir string, id, parent LayerID) error {
 // inherit gives the directories that an archive has no entries for what they
 // have in the layers below: a file in tmp/ does not make /tmp another
 // directory.
-func (s *Store) inherit(st *Staged, parent LayerID) error {
-	if parent == "" || len(st.made) == 0 {
-		return nil
-	}
-	lowers, err := s.Lowers(parent)
-	if err != nil {
-		return err
-	}
+func inherit(st *Staged, lowers []string) error {
 	l := &layerWriter{lowers: lowers}
 	for _, name := range st.made {
 		low, ok := l.lowerDir(name)
@@ -91,7 +84,7 @@ func (s *Store) inherit(st *Staged, parent LayerID) error {
 			continue
 		}
 		dir := filepath.Join(st.Path(), name)
-		if !s.single {
+		if !st.s.single {
 			if err := os.Lchown(dir, int(low.Uid), int(low.Gid)); err != nil {
 				return err
 			}

@@ -9,35 +9,53 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"coracle/pkg/state"
+	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/state"
 )
 
-// Scratch is a private directory for what must not outlive this process. It is
-// locked as long as the process lives: whoever finds one that is not removes
-// it.
-func (s *Store) Scratch() (string, error) {
-	s.scratchOnce.Do(func() { s.scratch, s.scratchErr = s.newScratch() })
-	if s.scratchErr != nil {
-		return "", explain(fmt.Errorf("create scratch directory: %w", s.scratchErr))
-	}
-	return s.scratch.Name(), nil
+// scratch is a private directory for what must not outlive this process, made when
+// it is first asked for. It is locked as long as the process lives: whoever finds one
+// that is not removes it.
+type scratch struct {
+	tmp  state.TmpDir
+	once sync.Once
+	dir  *os.File // nil before
+	err  error
 }
 
-func (s *Store) newScratch() (*os.File, error) {
-	for {
-		dir, err := os.MkdirTemp(string(s.dirs.Tmp()), state.ScratchPrefix)
-		if err != nil {
-			return nil, err
-		}
-		f, err := lockDir(dir)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EWOULDBLOCK) {
-			continue // a sweep came between
-		}
-		return f, err
+// path is the directory's.
+func (s *scratch) path() (string, error) {
+	s.once.Do(s.make)
+	if s.err != nil {
+		return "", explain(fmt.Errorf("create scratch directory: %w", s.err))
 	}
+	return s.dir.Name(), nil
+}
+
+func (s *scratch) make() {
+	for {
+		var dir string
+		if dir, s.err = os.MkdirTemp(string(s.tmp), state.ScratchPrefix); s.err != nil {
+			return
+		}
+		s.dir, s.err = lockDir(dir)
+		if !errors.Is(s.err, fs.ErrNotExist) && !errors.Is(s.err, unix.EWOULDBLOCK) {
+			return
+		}
+		// a sweep came between
+	}
+}
+
+// close removes the directory.
+func (s *scratch) close() error {
+	if s.dir == nil {
+		return nil
+	}
+	err := os.RemoveAll(s.dir.Name())
+	return errors.Join(err, s.dir.Close())
 }
 
 // lockDir opens and locks a directory that is still there.
@@ -59,8 +77,8 @@ func lockDir(dir string) (*os.File, error) {
 
 // sweepScratch removes what dead processes left, and reports whether there was
 // anything.
-func (s *Store) sweepScratch() (bool, error) {
-	entries, err := os.ReadDir(string(s.dirs.Tmp()))
+func sweepScratch(tmp state.TmpDir) (bool, error) {
+	entries, err := os.ReadDir(string(tmp))
 	if err != nil {
 		return false, err
 	}
@@ -69,7 +87,7 @@ func (s *Store) sweepScratch() (bool, error) {
 		if !strings.HasPrefix(e.Name(), state.ScratchPrefix) {
 			continue
 		}
-		dir := filepath.Join(string(s.dirs.Tmp()), e.Name())
+		dir := filepath.Join(string(tmp), e.Name())
 		f, err := lockDir(dir)
 		if err != nil {
 			continue // in use, or gone
@@ -86,8 +104,8 @@ func (s *Store) sweepScratch() (bool, error) {
 
 // stagingGate keeps sweeps from a staging directory between the moment the
 // library makes it and the moment it locks it.
-func (s *Store) stagingGate(how int) (*os.File, error) {
-	f, err := os.Open(s.dirs.Storage())
+func stagingGate(d state.Dirs, how int) (*os.File, error) {
+	f, err := os.Open(d.Storage())
 	if err != nil {
 		return nil, err
 	}
@@ -100,13 +118,13 @@ func (s *Store) stagingGate(how int) (*os.File, error) {
 
 // sweepStaging removes the layers that dead processes were staging. The library
 // does that only when a store is shut down for good.
-func (s *Store) sweepStaging() error {
-	gate, err := s.stagingGate(unix.LOCK_EX)
+func sweepStaging(d state.Dirs) error {
+	gate, err := stagingGate(d, unix.LOCK_EX)
 	if err != nil {
 		return err
 	}
 	defer gate.Close()
-	base := filepath.Join(s.dirs.Storage(), "overlay", "staging")
+	base := filepath.Join(d.Storage(), "overlay", "staging")
 	entries, err := os.ReadDir(base)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

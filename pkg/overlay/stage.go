@@ -73,7 +73,7 @@ func (s *Store) stage(d graphdriver.Differ) (*Staged, error) {
 	if _, err := s.Scratch(); err != nil {
 		return nil, err
 	}
-	gate, err := s.stagingGate(unix.LOCK_SH)
+	gate, err := stagingGate(s.dirs, unix.LOCK_SH)
 	if err != nil {
 		return nil, fmt.Errorf("stage layer: %w", err)
 	}
@@ -166,8 +166,14 @@ func (s *Store) Commit(st *Staged, parent LayerID, blob *Blob) (LayerID, error) 
 }
 
 func (s *Store) add(st *Staged, id, parent LayerID) error {
-	if err := s.inherit(st, parent); err != nil {
-		return fmt.Errorf("commit layer %.12s: %w", id, err)
+	if len(st.made) > 0 {
+		lowers, err := s.Lowers(parent)
+		if err == nil {
+			err = inherit(st, lowers)
+		}
+		if err != nil {
+			return fmt.Errorf("commit layer %.12s: %w", id, err)
+		}
 	}
 	// Before a record says that the layer is complete, its files are.
 	if s.unsynced.Swap(false) {
@@ -179,7 +185,7 @@ func (s *Store) add(st *Staged, id, parent LayerID) error {
 		if s.HasLayer(id) { // another command was quicker
 			return nil
 		}
-		if err := s.mendLayer(st, id, parent); err != nil {
+		if err := mendLayer(s.dirs, st, id, parent); err != nil {
 			return explain(fmt.Errorf("mend layer %.12s: %w", id, err))
 		}
 		return nil

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
@@ -37,10 +36,9 @@ type Store struct {
 	lib      storage.Store
 	single   bool
 	unsynced atomic.Bool // something was staged since the last syncfs
-
-	scratchOnce sync.Once
-	scratch     *os.File
-	scratchErr  error
+	scratch  scratch
+	records  imageRecords
+	index    indexer
 }
 
 // Open opens the store below d.
@@ -90,9 +88,13 @@ func Open(d state.Dirs, o Options) (*Store, error) {
 	if err != nil {
 		return nil, explain(fmt.Errorf("open store: %w", err))
 	}
-	s := &Store{dirs: d, lib: lib, single: o.SingleID}
+	records := imageRecords{lib}
+	s := &Store{
+		dirs: d, lib: lib, single: o.SingleID,
+		scratch: scratch{tmp: d.Tmp()}, records: records, index: indexer{dirs: d, records: records},
+	}
 	// What a command that was killed has left is of no use to anybody.
-	if died, err := s.sweepScratch(); err != nil {
+	if died, err := sweepScratch(d.Tmp()); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	} else if died {
 		if err := s.Sweep(); err != nil {
@@ -163,12 +165,12 @@ func openLibrary(d state.Dirs, opts types.StoreOptions) (storage.Store, error) {
 // Close lets the store go.
 func (s *Store) Close() error {
 	s.lib.Free()
-	if s.scratch == nil {
-		return nil
-	}
-	err := os.RemoveAll(s.scratch.Name())
-	return errors.Join(err, s.scratch.Close())
+	return s.scratch.close()
 }
+
+// Scratch is a private directory for what must not outlive this process. It goes
+// with the store, or is swept by the next command.
+func (s *Store) Scratch() (string, error) { return s.scratch.path() }
 
 // Dirs returns the directories the store lives in.
 func (s *Store) Dirs() state.Dirs { return s.dirs }
@@ -190,7 +192,7 @@ func (s *Store) HasLayer(id LayerID) bool {
 	if id == "" {
 		return false
 	}
-	if _, err := os.Lstat(s.diffDir(id)); err != nil {
+	if _, err := os.Lstat(diffDir(s.dirs, id)); err != nil {
 		return false
 	}
 	_, err := s.lib.Layer(string(id))
@@ -206,8 +208,9 @@ func (s *Store) DiffID(id LayerID) (digest.Digest, error) {
 	return l.UncompressedDigest, nil
 }
 
-func (s *Store) diffDir(id LayerID) string {
-	return filepath.Join(s.dirs.Storage(), "overlay", string(id), "diff")
+// diffDir is where the library keeps a layer's files.
+func diffDir(d state.Dirs, id LayerID) string {
+	return filepath.Join(d.Storage(), "overlay", string(id), "diff")
 }
 
 // Lowers returns the directories of a layer and all below it, topmost first.
@@ -218,7 +221,7 @@ func (s *Store) Lowers(id LayerID) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("look up layer %.12s: %w", id, err)
 		}
-		dirs = append(dirs, s.diffDir(id))
+		dirs = append(dirs, diffDir(s.dirs, id))
 		id = LayerID(l.Parent)
 	}
 	return dirs, nil
@@ -242,7 +245,7 @@ func (s *Store) Sync() error {
 // Preconditions: this process stages nothing. A look at the lock of a staged
 // layer would release it (fcntl_locking(2)).
 func (s *Store) Sweep() error {
-	if err := errors.Join(s.sweepStaging(), s.lib.GarbageCollect()); err != nil {
+	if err := errors.Join(sweepStaging(s.dirs), s.lib.GarbageCollect()); err != nil {
 		return fmt.Errorf("sweep store: %w", err)
 	}
 	return nil
@@ -282,12 +285,12 @@ func (s *Store) SweepLayers(ctx context.Context, keep func(LayerID) bool) ([]Lay
 			mark(id)
 		}
 	}
-	return s.deleteLayers(parent, needed), nil
+	return deleteLayers(s.lib, parent, needed), nil
 }
 
 // deleteLayers deletes children before parents; one that cannot be deleted
 // keeps its parents.
-func (s *Store) deleteLayers(parent map[LayerID]LayerID, needed map[LayerID]bool) []LayerID {
+func deleteLayers(lib storage.Store, parent map[LayerID]LayerID, needed map[LayerID]bool) []LayerID {
 	var gone []LayerID
 	for {
 		children := map[LayerID]int{}
@@ -299,7 +302,7 @@ func (s *Store) deleteLayers(parent map[LayerID]LayerID, needed map[LayerID]bool
 			if needed[id] || children[id] > 0 {
 				continue
 			}
-			if err := s.lib.DeleteLayer(string(id)); err != nil {
+			if err := lib.DeleteLayer(string(id)); err != nil {
 				needed[id] = true
 				continue
 			}

@@ -31,12 +31,12 @@ func (s *Store) OpenTar(id LayerID) (io.ReadCloser, error) {
 		split.Close()
 		return nil, fmt.Errorf("open layer %.12s: %w", id, err)
 	}
-	dir, err := unix.Open(s.diffDir(id), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	dir, err := unix.Open(diffDir(s.dirs, id), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		split.Close()
 		return nil, fmt.Errorf("open layer %.12s: %w", id, err)
 	}
-	get := &fileGetter{dir: os.NewFile(uintptr(dir), s.diffDir(id))}
+	get := &fileGetter{dir: os.NewFile(uintptr(dir), diffDir(s.dirs, id))}
 	pr, pw := io.Pipe()
 	go func() {
 		err := asm.WriteOutputTarStream(get, &recordReader{json.NewDecoder(unzip)}, pw)
@@ -58,14 +58,10 @@ func (g *fileGetter) Get(name string) (io.ReadCloser, error) {
 	return inroot.Root(g.dir).Open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 }
 
-func (s *Store) blobsPath(id LayerID) string {
-	return s.dirs.LayerBlobs(string(id))
-}
-
 // Blobs returns the known compressed forms of a layer, newest first.
 func (s *Store) Blobs(id LayerID) []Blob {
 	var list []Blob
-	data, err := os.ReadFile(s.blobsPath(id))
+	data, err := os.ReadFile(s.dirs.LayerBlobs(string(id)))
 	if err != nil || json.Unmarshal(data, &list) != nil {
 		return nil
 	}
@@ -85,10 +81,10 @@ func (s *Store) AddBlob(id LayerID, b Blob) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(s.blobsPath(id)), 0o700); err != nil {
+	if err := os.MkdirAll(s.dirs.BlobInfo(), 0o700); err != nil {
 		return err
 	}
-	return state.WriteVolatile(s.blobsPath(id), data, 0o600)
+	return state.WriteVolatile(s.dirs.LayerBlobs(string(id)), data, 0o600)
 }
 
 // TarSize is the length of the layer's tar stream, in bytes.
