@@ -49,7 +49,7 @@ var stages = map[string]func() int{
 
 // enter is the command line again, inside a user namespace.
 func enter() int {
-	args, err := ns.Join()
+	args, err := ns.Begin()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "coracle:", err)
 		return 125

@@ -21,6 +21,7 @@ order='
 0.5 coracle/pkg/ids
 1 coracle/pkg/state
 2 coracle/pkg/events
+2 coracle/pkg/ns/fork
 2 coracle/pkg/ns/seccomp
 3 coracle/pkg/ns
 4 coracle/pkg/worker

@@ -185,7 +185,7 @@ type Stdio struct {
 // unless the options mount something at their places. The spec is returned for
 // processes that join later. adjust, when not nil, has the last word on the
 // process.
-func (b *Box) Start(o spec.Options, adjust func(*specs.Process) error, io Stdio) (*ns.Init, *specs.Spec, error) {
+func (b *Box) Start(o spec.Options, adjust func(*specs.Process) error, io Stdio) (*ns.Process, *specs.Spec, error) {
 	o.Rootfs, o.Hostname = b.cfg.Rootfs.Target, b.cfg.Hostname
 	o.HostNet, o.Identities = b.cfg.Network.Mode == network.Host, true
 	taken := map[string]bool{}
@@ -236,12 +236,12 @@ func (b *Box) cgroupFD() int {
 
 // Exec sets a process up in the box beside its first, and leaves it right
 // before its execve.
-func (b *Box) Exec(first *ns.Init, s *specs.Spec, p *specs.Process, io Stdio) (*ns.Init, error) {
+func (b *Box) Exec(first *ns.Process, s *specs.Spec, p *specs.Process, io Stdio) (*ns.Process, error) {
 	p, user, err := b.onPaper(p)
 	if err != nil {
 		return nil, err
 	}
-	i, err := ns.Exec(first, ns.ExecOptions{Spec: s, Process: p, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD()})
+	i, err := ns.Join(first, ns.JoinOptions{Spec: s, Process: p, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD()})
 	if err == nil {
 		b.serveIdentities(i, user)
 	}
@@ -267,7 +267,7 @@ func (b *Box) onPaper(p *specs.Process) (*specs.Process, *ids.User, error) {
 // serveIdentities answers the calls about identities of a process and its
 // descendants until they have ended, where its filter hands them over. The process
 // begins as user, if that is not nil.
-func (b *Box) serveIdentities(i *ns.Init, user *ids.User) {
+func (b *Box) serveIdentities(i *ns.Process, user *ids.User) {
 	if i.Listener == nil {
 		return
 	}

@@ -36,7 +36,7 @@ func (s *Store) Create(o CreateOptions) error {
 
 // settle writes down a container that is set up and lets its process go on;
 // an error leaves nothing of it.
-func (s *Store) settle(c *Container, p *ns.Init, pidFile string, on func() error) (err error) {
+func (s *Store) settle(c *Container, p *ns.Process, pidFile string, on func() error) (err error) {
 	defer func() {
 		if err != nil {
 			p.Abandon()
@@ -57,7 +57,7 @@ func (s *Store) settle(c *Container, p *ns.Init, pidFile string, on func() error
 
 // create makes the container's directory and its first process. The container
 // is locked.
-func (s *Store) create(o CreateOptions, park bool) (c *Container, p *ns.Init, err error) {
+func (s *Store) create(o CreateOptions, park bool) (c *Container, p *ns.Process, err error) {
 	if o.Bundle, err = filepath.Abs(o.Bundle); err != nil {
 		return nil, nil, err
 	}
@@ -84,7 +84,7 @@ func (s *Store) create(o CreateOptions, park bool) (c *Container, p *ns.Init, er
 }
 
 // set starts the first process of c and gives its terminal away.
-func (s *Store) set(c *Container, sp *specs.Spec, config []byte, o CreateOptions, console *os.File, park bool) (*ns.Init, error) {
+func (s *Store) set(c *Container, sp *specs.Spec, config []byte, o CreateOptions, console *os.File, park bool) (*ns.Process, error) {
 	c.Version, c.Bundle, c.Rootfs, c.Annotations, c.Created = sp.Version, o.Bundle, sp.Root.Path, sp.Annotations, time.Now().UTC()
 	if err := os.WriteFile(filepath.Join(c.dir, configFile), config, 0o600); err != nil {
 		return nil, fmt.Errorf("create container: %w", err)
@@ -116,7 +116,7 @@ func (s *Store) console(p *specs.Process, path string, away bool) (*os.File, err
 	return dialConsole(path)
 }
 
-func (s *Store) startInit(c *Container, sp *specs.Spec, o CreateOptions, park bool) (*ns.Init, error) {
+func (s *Store) startInit(c *Container, sp *specs.Spec, o CreateOptions, park bool) (*ns.Process, error) {
 	if sp.Process == nil { // start will say that it is missing
 		sp.Process = &specs.Process{Cwd: "/", Capabilities: &specs.LinuxCapabilities{}}
 	}

@@ -62,13 +62,13 @@ func (s *Store) Exec(o ExecOptions) (*Process, error) {
 	if group >= 0 {
 		defer unix.Close(group)
 	}
-	in := ns.ExecOptions{Spec: sp, Process: p, Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr, CgroupFD: group}
+	in := ns.JoinOptions{Spec: sp, Process: p, Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr, CgroupFD: group}
 	if p.Terminal {
 		in.Stdin, in.Stdout, in.Stderr = nil, nil, nil
 	}
 	// The pid is the container's as long as it lives at both ends of the join:
 	// a pid namespace ends with its first process.
-	i, err := ns.Exec(first, in)
+	i, err := ns.Join(first, in)
 	if err != nil {
 		return nil, fmt.Errorf("exec in container %q: %w", o.ID, err)
 	}
@@ -80,7 +80,7 @@ func (s *Store) Exec(o ExecOptions) (*Process, error) {
 }
 
 // launch gives the terminal away, writes the pid file and executes the program.
-func launch(i *ns.Init, console *os.File, size *specs.Box, pidFile string) (p *Process, err error) {
+func launch(i *ns.Process, console *os.File, size *specs.Box, pidFile string) (p *Process, err error) {
 	defer func() {
 		if err != nil {
 			i.Abandon()
@@ -98,7 +98,7 @@ func launch(i *ns.Init, console *os.File, size *specs.Box, pidFile string) (p *P
 	if err := writePid(pidFile, i.Process.Pid); err != nil {
 		return nil, err
 	}
-	if err := i.Exec(); err != nil {
+	if err := i.Release(); err != nil {
 		return nil, err
 	}
 	return &Process{init: i, Console: i.Console}, nil

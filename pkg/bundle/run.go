@@ -13,7 +13,7 @@ import (
 // Process is a program that runs in the foreground.
 type Process struct {
 	Console *os.File // the master of its terminal when that was not given away
-	init    *ns.Init
+	init    *ns.Process
 	store   *Store
 	id      string // to be deleted when the process ends
 }
@@ -34,7 +34,7 @@ func (s *Store) Run(o CreateOptions) (*Process, error) {
 		i.Abandon()
 		return nil, errors.Join(err, c.remove())
 	}
-	if err := s.settle(c, i, o.PidFile, i.Exec); err != nil {
+	if err := s.settle(c, i, o.PidFile, i.Release); err != nil {
 		return nil, err
 	}
 	if i.Console != nil {

@@ -20,7 +20,7 @@
 //	coracle-exec       supervise, oci exec   those of the container      by execve of the program
 //	coracle-reap       init, with --init     those of the container      with the program
 //
-// # Handshake with a new user namespace (Spawn and Join)
+// # Handshake with a new user namespace (Spawn and Begin)
 //
 //	parent                                     child
 //	  clone(NEWUSER|NEWNS|NEWPID), execve  ──►   waits on the sync pipe; it kept all its
@@ -30,7 +30,7 @@
 //	                                             makes / a slave, drops core dumps and
 //	                                             dumpability, goes on
 //
-// # Handshake with an init or exec stage (StartInit, Exec)
+// # Handshake with an init or exec stage (StartInit, Join)
 //
 //	parent                                     child
 //	  configuration                        ──►   mounts, pivot_root, terminal …
@@ -49,5 +49,5 @@
 // kinds are joined on a locked thread, and what joins a running container is
 // forked by its supervisor, which is in the user namespace already. Only what
 // joins from outside, for another engine, is forked by a process without Go's
-// runtime (forkjoin.go).
+// runtime (package fork).
 package ns

@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"coracle/pkg/hint"
-
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/hint"
 )
 
 // inChroot reports whether the root directory is not the root of a mount.

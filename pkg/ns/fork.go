@@ -10,29 +10,24 @@ import (
 	"strconv"
 	"syscall"
 
-	"coracle/pkg/ids"
-
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/ids"
+	"coracle/pkg/ns/fork"
 )
 
 // stage is how an init or exec stage is forked.
 type stage struct {
 	name   string
-	flags  uintptr // namespaces to clone into
-	joins  []join  // namespaces to join first, in this order
+	flags  uintptr     // namespaces to clone into
+	joins  []fork.Join // namespaces to join first, in this order
 	opened []*os.File
 	maps   *ids.Maps  // of the user namespace that is cloned into
 	extra  *os.File   // the descriptor after the sync socket
 	trees  []*os.File // those after it
 	cgroup int
 	stdio  [3]*os.File
-}
-
-// join is what one call of setns(2) joins: a namespace, or several of a process.
-type join struct {
-	fd    int
-	kinds uintptr
 }
 
 // joinPaths opens the namespaces that the spec names by path: the user
@@ -47,12 +42,12 @@ func (s *stage) joinPaths(sp *specs.Spec) error {
 			return fmt.Errorf("join %s namespace: %w", n.Type, err)
 		}
 		s.opened = append(s.opened, f)
-		j := join{fd: int(f.Fd()), kinds: namespaceFlags[n.Type]}
+		j := fork.Join{FD: int(f.Fd()), Kinds: namespaceFlags[n.Type]}
 		if n.Type == specs.UserNamespace {
 			if sameFile(n.Path, "/proc/self/ns/user") {
 				continue // joining one's own is refused
 			}
-			s.joins = append([]join{j}, s.joins...)
+			s.joins = append([]fork.Join{j}, s.joins...)
 			continue
 		}
 		s.joins = append(s.joins, j)
@@ -67,7 +62,7 @@ func (s *stage) closeJoins() {
 }
 
 func (s *stage) joinsUser() bool {
-	return slices.ContainsFunc(s.joins, func(j join) bool { return j.kinds&unix.CLONE_NEWUSER != 0 })
+	return slices.ContainsFunc(s.joins, func(j fork.Join) bool { return j.Kinds&unix.CLONE_NEWUSER != 0 })
 }
 
 // fork starts the stage from a thread that has joined what is to be joined,
@@ -80,7 +75,7 @@ func (s *stage) fork(sync *os.File) (*os.Process, error) {
 	}
 	files := s.files(sync, exe)
 	if s.joinsUser() {
-		return s.forkJoined(files)
+		return fork.Program{Joins: s.joins, New: s.flags, Path: program(files), Args: []string{s.name}, Files: files}.Start()
 	}
 	if len(s.joins) == 0 {
 		return s.forkHere(files)
@@ -93,7 +88,7 @@ func (s *stage) fork(sync *os.File) (*os.Process, error) {
 	go func() {
 		runtime.LockOSThread()
 		for _, j := range s.joins {
-			if err := unix.Setns(j.fd, int(j.kinds)); err != nil {
+			if err := unix.Setns(j.FD, int(j.Kinds)); err != nil {
 				done <- result{nil, fmt.Errorf("join namespaces: %w", os.NewSyscallError("setns", err))}
 				return
 			}

@@ -10,9 +10,9 @@ import (
 	"strconv"
 	"syscall"
 
-	"coracle/pkg/hint"
-
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/hint"
 )
 
 // tasksNeeded is how many threads a command makes at least. The runtime ends a

@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/ns/fork"
 )
 
 // sealedSelf is this program as no process can write to it: not even one of the
@@ -39,7 +41,7 @@ func readOnlySelf() (int, error) {
 	}
 	fd, err := openTree(path)
 	if errors.Is(err, unix.EPERM) {
-		fd, err = openTreeApart(path)
+		fd, err = fork.OpenTree(path, sealedAttr)
 	}
 	if err != nil {
 		return -1, err

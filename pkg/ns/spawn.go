@@ -11,9 +11,10 @@ import (
 	"strconv"
 	"syscall"
 
-	"coracle/pkg/ids"
-
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/ids"
+	"coracle/pkg/ns/fork"
 )
 
 // Spawn describes a stage in a new mount namespace, and a new user namespace or
@@ -48,7 +49,14 @@ func (s Spawn) Start() (*os.Process, error) {
 	files := append(append([]*os.File{s.Stdin, s.Stdout, s.Stderr}, s.Files...), r)
 	args := append([]string{s.Stage, strconv.Itoa(sync)}, s.Args...)
 	if s.Around != nil {
-		p, err := s.startAround(files, args)
+		namespaces := uintptr(unix.CLONE_NEWNS)
+		if s.NewPID {
+			namespaces |= unix.CLONE_NEWPID
+		}
+		p, err := fork.Program{
+			Joins: []fork.Join{{FD: int(s.Around.Fd()), Kinds: unix.CLONE_NEWUSER}}, New: namespaces,
+			Path: "/proc/self/exe", Args: args, Env: s.Env, Files: files,
+		}.Start()
 		if err != nil {
 			return nil, err
 		}
@@ -113,43 +121,43 @@ func lastCapability() int {
 	return n
 }
 
-// Join completes a Spawn inside the stage: it is the first thing a stage does,
+// Begin completes a Spawn inside the stage: it is the first thing a stage does,
 // and returns the stage's arguments. Afterwards the process is uid 0 of its
 // user namespace with every capability in it, and mounts made on the host
 // still arrive, but none leaves.
-func Join() ([]string, error) {
+func Begin() ([]string, error) {
 	if len(os.Args) < 2 {
-		return nil, errors.New("join namespaces: not spawned by coracle")
+		return nil, errors.New("begin stage: not spawned by coracle")
 	}
 	fd, err := strconv.Atoi(os.Args[1])
 	if err != nil || fd < 3 {
-		return nil, errors.New("join namespaces: not spawned by coracle")
+		return nil, errors.New("begin stage: not spawned by coracle")
 	}
 	sync := os.NewFile(uintptr(fd), "sync")
 	var b [1]byte
 	if n, err := sync.Read(b[:]); n != 1 {
-		return nil, fmt.Errorf("join namespaces: the parent is gone: %w", err)
+		return nil, fmt.Errorf("begin stage: the parent is gone: %w", err)
 	}
 	sync.Close()
 	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
-		return nil, explainFilter(fmt.Errorf("join namespaces: make / a slave: %w", os.NewSyscallError("mount", err)))
+		return nil, explainFilter(fmt.Errorf("begin stage: make / a slave: %w", os.NewSyscallError("mount", err)))
 	}
 	// No core dump and no ptrace by what runs in the container: both would
 	// show the host's memory.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return nil, fmt.Errorf("join namespaces: %w", os.NewSyscallError("prctl", err))
+		return nil, fmt.Errorf("begin stage: %w", os.NewSyscallError("prctl", err))
 	}
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
-		return nil, fmt.Errorf("join namespaces: %w", os.NewSyscallError("setrlimit", err))
+		return nil, fmt.Errorf("begin stage: %w", os.NewSyscallError("setrlimit", err))
 	}
-	joined = true
+	inside = true
 	return os.Args[2:], nil
 }
 
-var joined bool
+var inside bool
 
-// Inside reports whether this process is a stage that has joined.
-func Inside() bool { return joined }
+// Inside reports whether this process is a stage that has begun in a user namespace.
+func Inside() bool { return inside }
 
 // Enter runs the command line args of this same program inside a new user
 // namespace and returns its exit code. The process group is the caller's, so

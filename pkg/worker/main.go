@@ -38,7 +38,7 @@ func serve(ops []Handler) error {
 		return err
 	}
 	defer conn.Close()
-	if _, err := ns.Join(); err != nil {
+	if _, err := ns.Begin(); err != nil {
 		return conn.Send(report{Answer: &answer{Error: encode(err, nil)}})
 	}
 	var r request

@@ -29,7 +29,7 @@ func Main(m *testing.M, role func(name string, args []string) int) {
 func start(m *testing.M, role func(string, []string) int) int {
 	inside := os.Args[0] == ns.StageEnter
 	if inside {
-		args, err := ns.Join()
+		args, err := ns.Begin()
 		if err != nil {
 			fmt.Println(err)
 			return 1

@@ -23,7 +23,7 @@ type first struct {
 	book *ledger
 
 	mu   sync.Mutex
-	init *ns.Init    // nil while nothing has run
+	init *ns.Process // nil while nothing has run
 	spec *specs.Spec // for those that join
 	io   *streams
 	next *ending // of the process that runs, or of the one that is started next
@@ -39,7 +39,7 @@ type ending struct {
 func newEnding() *ending { return &ending{over: make(chan struct{})} }
 
 // become is a start of the container.
-func (f *first) become(init *ns.Init, spec *specs.Spec, io *streams) {
+func (f *first) become(init *ns.Process, spec *specs.Spec, io *streams) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.init, f.spec, f.io = init, spec, io
@@ -71,14 +71,14 @@ func (f *first) session() (*streams, *ending) {
 }
 
 // process is the one that runs, or ran last, and its spec.
-func (f *first) process() (*ns.Init, *specs.Spec) {
+func (f *first) process() (*ns.Process, *specs.Spec) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.init, f.spec
 }
 
 // running returns the process, and an error while there is none.
-func (f *first) running() (*ns.Init, error) {
+func (f *first) running() (*ns.Process, error) {
 	init, _ := f.process()
 	switch {
 	case f.book.isRestarting():
@@ -94,7 +94,7 @@ func (f *first) notRunning() error {
 }
 
 // unlessEnded is err, or that init is not there any more, which then is its cause.
-func (f *first) unlessEnded(init *ns.Init, err error) error {
+func (f *first) unlessEnded(init *ns.Process, err error) error {
 	if err != nil && init != nil && errors.Is(init.Process.Signal(syscall.Signal(0)), os.ErrProcessDone) {
 		return f.notRunning()
 	}

@@ -39,7 +39,7 @@ func (s *sessions) probe(ctx context.Context, args []string) (int, string, error
 	if err != nil {
 		return 0, "", err
 	}
-	if err := proc.Exec(); err != nil {
+	if err := proc.Release(); err != nil {
 		_ = proc.Process.Kill()
 		_, _ = proc.Wait()
 		return 0, "", err
@@ -56,7 +56,7 @@ func (s *sessions) probe(ctx context.Context, args []string) (int, string, error
 }
 
 // killSession kills a process and what is in its process group.
-func killSession(p *ns.Init) {
+func killSession(p *ns.Process) {
 	_ = unix.Kill(-p.Process.Pid, unix.SIGKILL)
 	_ = p.Process.Kill()
 }

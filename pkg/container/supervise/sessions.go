@@ -38,13 +38,13 @@ type sessions struct {
 // surroundings is what of a box more processes are started in: see [box.Box].
 type surroundings interface {
 	Rootfs() string
-	Exec(first *ns.Init, s *specs.Spec, p *specs.Process, io box.Stdio) (*ns.Init, error)
+	Exec(first *ns.Process, s *specs.Spec, p *specs.Process, io box.Stdio) (*ns.Process, error)
 }
 
 // exec runs another process in the container and tells the client how it
 // ends. Its streams go to the client directly: nothing of them passes here.
 func (s *sessions) exec(conn *socket.Conn, o *control.ExecOptions) {
-	var p *ns.Init
+	var p *ns.Process
 	init, err := s.first.running()
 	if err != nil {
 		err = control.NewStartError(1, err)
@@ -74,7 +74,7 @@ func (s *sessions) exec(conn *socket.Conn, o *control.ExecOptions) {
 }
 
 // listen takes what the client of a process says until it leaves.
-func (s *sessions) listen(conn *socket.Conn, p *ns.Init, id map[string]string) {
+func (s *sessions) listen(conn *socket.Conn, p *ns.Process, id map[string]string) {
 	for {
 		var req control.Request
 		files, err := conn.Receive(&req)
@@ -105,7 +105,7 @@ func discard(console *os.File) {
 	_, _ = io.Copy(io.Discard, f) // EIO is its end
 }
 
-func (s *sessions) startExec(conn *socket.Conn, init *ns.Init, o *control.ExecOptions) (*ns.Init, error) {
+func (s *sessions) startExec(conn *socket.Conn, init *ns.Process, o *control.ExecOptions) (*ns.Process, error) {
 	if o == nil || len(o.Args) == 0 {
 		return nil, errors.New("exec: no command specified")
 	}
@@ -131,7 +131,7 @@ func (s *sessions) startExec(conn *socket.Conn, init *ns.Init, o *control.ExecOp
 		wire.CloseFiles(ours)
 	}
 	if err == nil {
-		err = p.Exec()
+		err = p.Release()
 	}
 	if err != nil {
 		_ = p.Process.Kill()
@@ -143,7 +143,7 @@ func (s *sessions) startExec(conn *socket.Conn, init *ns.Init, o *control.ExecOp
 
 // join sets another process up in the container and leaves it right before its
 // execve.
-func (s *sessions) join(init *ns.Init, o *control.ExecOptions, io box.Stdio) (*ns.Init, error) {
+func (s *sessions) join(init *ns.Process, o *control.ExecOptions, io box.Stdio) (*ns.Process, error) {
 	_, first := s.first.process()
 	proc, err := s.process(first.Process, o)
 	if err != nil {

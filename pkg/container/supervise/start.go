@@ -50,7 +50,7 @@ func (s *supervisor) release() error {
 		return control.NewStartError(box.NotStarted, err)
 	}
 	init, _ := s.first.process()
-	if err := init.Exec(); err != nil {
+	if err := init.Release(); err != nil {
 		return control.NewStartError(box.ExitCode(err), err)
 	}
 	s.book.record(func(st *container.State) {

@@ -29,7 +29,7 @@ const birthFD = 3
 // Main is the supervise stage. Its arguments are the root, the run directory
 // and the container's ID. It returns the exit code of the process.
 func Main() int {
-	args, err := ns.Join()
+	args, err := ns.Begin()
 	if err != nil {
 		return lastWords(err)
 	}

@@ -146,7 +146,7 @@ func (s *supervisor) begin(t *testing.T, line string) {
 		t.Fatal(err)
 	}
 	io.closeChildEnds()
-	init := &ns.Init{Process: cmd.Process, HostPid: cmd.Process.Pid}
+	init := &ns.Process{Process: cmd.Process, HostPid: cmd.Process.Pid}
 	t.Cleanup(func() { _ = init.Process.Kill(); _, _ = init.Wait() })
 	s.first.become(init, &specs.Spec{Process: &specs.Process{Env: []string{"HOME=/home/me"}}}, io)
 	io.run(nil)
@@ -207,7 +207,7 @@ func (p *patchbay) NetNS() *os.File { return p.netns }
 type nothing struct{ rootfs string }
 
 func (n *nothing) Rootfs() string { return n.rootfs }
-func (n *nothing) Exec(*ns.Init, *specs.Spec, *specs.Process, box.Stdio) (*ns.Init, error) {
+func (n *nothing) Exec(*ns.Process, *specs.Spec, *specs.Process, box.Stdio) (*ns.Process, error) {
 	return nil, os.ErrPermission
 }
 

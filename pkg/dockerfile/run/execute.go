@@ -41,7 +41,7 @@ func execute(ctx context.Context, b *box.Box, o spec.Options, s exec.Step) error
 	}
 	stop := context.AfterFunc(ctx, func() { _ = init.Process.Kill() })
 	defer stop()
-	if err := init.Exec(); err != nil {
+	if err := init.Release(); err != nil {
 		_ = init.Process.Kill()
 		_, _ = init.Wait()
 		return startFailure(err)

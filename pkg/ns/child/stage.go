@@ -112,7 +112,7 @@ func (s *setup) wait() bool {
 		s.sync = os.NewFile(uintptr(conn), "sync")
 		word = s.word()
 	}
-	return word == ns.WordExec
+	return word == ns.WordRelease
 }
 
 func (s *setup) word() byte {

@@ -1,59 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package ns
+package fork
 
 import (
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"syscall"
 	"unsafe"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
-
-	"coracle/pkg/ids"
 )
 
-// Find returns the first process of a container that another process started,
-// for Exec.
-func Find(pid int, s *specs.Spec) (*Init, error) {
-	p, err := os.FindProcess(pid)
-	if err != nil {
-		return nil, err
-	}
-	i := &Init{Process: p, HostPid: pid, foreign: true}
-	maps, err := ids.Of(pid)
-	if err != nil {
-		return nil, err
-	}
-	i.single = maps.Single()
-	if s.Linux != nil && s.Linux.Seccomp != nil {
-		i.filter, err = compile(s.Linux.Seccomp)
-	}
-	return i, err
+// Join is what one call of setns(2) joins: a namespace, or several of a process.
+type Join struct {
+	FD    int     // of the namespace, or a pidfd
+	Kinds uintptr // CLONE_NEW…
 }
 
-func sameUserNS(pid int) bool {
-	return sameFile("/proc/"+strconv.Itoa(pid)+"/ns/user", "/proc/self/ns/user")
+// Program is a program to start in namespaces that exist, and in new ones below
+// them.
+type Program struct {
+	Joins []Join     // joined one after the other
+	New   uintptr    // the namespaces that it is cloned into then, as flags of clone(2)
+	Path  string     // of the executable, as it is called when the namespaces are joined
+	Args  []string   // argv
+	Env   []string   // nothing else of the caller's environment
+	Files []*os.File // its descriptors from 0 on, made blocking; nil: none there
 }
 
-func sameFile(a, b string) bool {
-	sa, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	sb, err := os.Stat(b)
-	return err == nil && os.SameFile(sa, sb)
-}
-
-// forkJoined starts the stage in a user namespace that exists. setns(2) allows
-// that to processes of one thread only, so it is done by a process that is
-// forked without anything of Go running in it; it forks the stage as its
-// sibling, for joining a pid namespace moves children only, and ends.
-func (s *stage) forkJoined(files []*os.File) (*os.Process, error) {
+// Start runs the program as root of the namespaces, in a session of its own, and
+// as a child of this process.
+//
+// setns(2) into a user namespace is for processes of one thread only. So it is
+// done by a process in the middle, which forks the program as its own sibling
+// (CLONE_PARENT), for joining a pid namespace moves children only, and ends.
+func (p Program) Start() (*os.Process, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -61,33 +44,8 @@ func (s *stage) forkJoined(files []*os.File) (*os.Process, error) {
 	defer r.Close()
 	var f forked
 	defer f.close()
-	if err := f.prepare(s.joins, s.flags, files, w); err != nil {
-		w.Close()
-		return nil, err
-	}
-	if err := f.program(program(files), []string{s.name}, nil); err != nil {
-		w.Close()
-		return nil, err
-	}
-	return f.run(r, w)
-}
-
-// startAround starts the stage in the user namespace s.Around.
-func (s Spawn) startAround(files []*os.File, args []string) (*os.Process, error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	flags := uintptr(unix.CLONE_NEWNS)
-	if s.NewPID {
-		flags |= unix.CLONE_NEWPID
-	}
-	var f forked
-	defer f.close()
-	err = f.prepare([]join{{int(s.Around.Fd()), unix.CLONE_NEWUSER}}, flags, files, w)
-	if err == nil {
-		err = f.program("/proc/self/exe", args, s.Env)
+	if err = f.prepare(p.Joins, p.New, p.Files, w); err == nil {
+		err = f.program(p.Path, p.Args, p.Env)
 	}
 	if err != nil {
 		w.Close()
@@ -172,7 +130,7 @@ const (
 // forked is all that the forked processes look at, laid out beforehand: they
 // must not allocate, grow a stack or take a lock.
 type forked struct {
-	joins  [maxJoins]join
+	joins  [maxJoins]Join
 	nJoins int
 	flags  uintptr
 	fds    [maxFiles]int // copies, out of each other's way; -1: closed
@@ -188,7 +146,7 @@ type forked struct {
 // are to become.
 const copiesFD = maxFiles
 
-func (f *forked) prepare(joins []join, flags uintptr, files []*os.File, pipe *os.File) (err error) {
+func (f *forked) prepare(joins []Join, flags uintptr, files []*os.File, pipe *os.File) (err error) {
 	if len(files) > maxFiles || len(joins) > maxJoins {
 		return errors.New("join namespaces: too many")
 	}
@@ -262,7 +220,7 @@ func (f *forked) fork() (pid int, errno syscall.Errno) {
 	}
 	afterForkInChild()
 	for i := 0; i < f.nJoins; i++ {
-		if _, _, e := syscall.RawSyscall(unix.SYS_SETNS, uintptr(f.joins[i].fd), f.joins[i].kinds, 0); e != 0 {
+		if _, _, e := syscall.RawSyscall(unix.SYS_SETNS, uintptr(f.joins[i].FD), f.joins[i].Kinds, 0); e != 0 {
 			f.die(saidSetns, e)
 		}
 	}
