@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/wire"
 )
 
 // A member asks for another's wire by a datagram of one byte with a socket for
@@ -98,15 +100,15 @@ func (s *Switch) giveWire(oob []byte) {
 	_ = unix.Sendmsg(to, wireRequest, rights, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 }
 
-// rightIn is the descriptor in a control message, or -1.
+// rightIn is the one descriptor in a control message, or -1: what else came is
+// closed, for a member may send as many as there is room for.
 func rightIn(oob []byte) int {
-	list, err := unix.ParseSocketControlMessage(oob)
-	if err != nil || len(list) != 1 {
-		return -1
+	fds, err := wire.Descriptors(oob)
+	if err == nil && len(fds) == 1 {
+		return fds[0]
 	}
-	fds, err := unix.ParseUnixRights(&list[0])
-	if err != nil || len(fds) != 1 {
-		return -1
+	for _, fd := range fds {
+		unix.Close(fd)
 	}
-	return fds[0]
+	return -1
 }
