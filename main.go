@@ -15,6 +15,7 @@ import (
 	"coracle/pkg/cli"
 	"coracle/pkg/cli/command"
 	"coracle/pkg/container"
+	"coracle/pkg/container/archive"
 	"coracle/pkg/container/supervise"
 	"coracle/pkg/dockerfile"
 	"coracle/pkg/doctor"
@@ -42,7 +43,8 @@ func main() {
 var stages = map[string]func() int{
 	ns.StageSupervise: supervise.Main,
 	ns.StageWorker: func() int {
-		return worker.Main(slices.Concat(image.Ops(container.ImageUsers), dockerfile.Ops(), container.Ops(), volume.Ops(), trash.Ops(), doctor.Ops())...)
+		return worker.Main(slices.Concat(image.Ops(container.ImageUsers), dockerfile.Ops(), container.Ops(), archive.Ops(), volume.Ops(), trash.Ops(),
+			doctor.Ops())...)
 	},
 	ns.StageEnter: enter,
 }

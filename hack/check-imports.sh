@@ -61,6 +61,7 @@ order='
 9 coracle/pkg/container
 6 coracle/pkg/container/control
 10 coracle/pkg/container/client
+10.5 coracle/pkg/container/archive
 8 coracle/pkg/box
 10 coracle/pkg/container/supervise
 10 coracle/pkg/docker

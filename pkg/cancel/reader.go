@@ -23,6 +23,21 @@ func (c *reader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
+// Writer is the same for writing.
+func Writer(ctx context.Context, w io.Writer) io.Writer { return &writer{ctx, w} }
+
+type writer struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (c *writer) Write(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.w.Write(p)
+}
+
 // WaitingReader is Reader of what may never come, a pipe of the caller's for one:
 // a read that is waiting ends with ctx too. What r gives to it later is lost, and
 // its goroutine stays until then.

@@ -45,3 +45,16 @@ func TestWaitingReaderWaits(t *testing.T) {
 		t.Errorf("%v, want the context's error", err)
 	}
 }
+
+func TestWriterWrites(t *testing.T) {
+	ctx, end := context.WithCancel(t.Context())
+	var b strings.Builder
+	w := Writer(ctx, &b)
+	if n, err := io.WriteString(w, "text"); n != 4 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	end()
+	if n, err := io.WriteString(w, "more"); n != 0 || !errors.Is(err, context.Canceled) || b.String() != "text" {
+		t.Errorf("after the end: %d, %v, %q", n, err, b.String())
+	}
+}

@@ -94,6 +94,7 @@ func (o Op[Req, Res]) Call(ctx context.Context, d state.Dirs, req Req, w With) (
 	if ns.Inside() {
 		return o.Do(ctx, &Job{Dirs: d, Files: w.Files, event: ordered(w.Event)}, req)
 	}
+	state.MustHoldNone("ask a worker for " + o.Name)
 	var res Res
 	err := remote(ctx, o.Name, d, &req, &res, w, o.Errors)
 	return res, err

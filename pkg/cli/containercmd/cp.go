@@ -3,6 +3,8 @@
 package containercmd
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,20 +13,17 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 
+	moby "github.com/moby/moby/api/types/container"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cancel"
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/flags"
-	"coracle/pkg/container/client"
-	"coracle/pkg/container/control"
+	"coracle/pkg/container"
+	"coracle/pkg/container/archive"
 	"coracle/pkg/container/transfer"
-	"coracle/pkg/ids"
-	"coracle/pkg/ns"
 	"coracle/pkg/oci"
-	"coracle/pkg/state"
 )
 
 func CpCommand(e *command.Env) *cli.Command {
@@ -74,37 +73,20 @@ func runCopy(e *command.Env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	files, err := client.OpenFiles(c.Context, cs, ctr, ns.Inside(), false)
-	if errors.Is(err, state.ErrNeedsUserNS) && !ns.Inside() {
-		return e.Again()
-	}
-	if err != nil {
-		return err
-	}
-	defer files.Close()
-	k := &copier{e: e, files: files, name: fromCtr + toCtr, follow: c.Bool("follow-link"), owners: c.Bool("archive")}
+	k := &copier{e: e, cs: cs, ctr: ctr, name: fromCtr + toCtr, follow: c.Bool("follow-link"), owners: c.Bool("archive")}
 	if k.host, err = os.Open("/"); err != nil {
 		return err
 	}
 	defer k.host.Close()
 	said := k.name + ":" + dst
 	if fromCtr != "" {
-		said, err = dst, k.out(src, dst)
+		said, err = dst, k.out(c.Context, src, dst)
 	} else {
-		err = k.in(src, dst)
-	}
-	var missing *transfer.NotFoundError
-	if errors.As(err, &missing) {
-		return fmt.Errorf("Could not find the file %s in container %s", missing.Path, k.name)
+		err = k.in(c.Context, src, dst)
 	}
 	if err != nil {
-		return err
+		return k.explain(err)
 	}
-	action := "extract-to-dir"
-	if fromCtr != "" {
-		action = "archive-path"
-	}
-	cs.Event(&ctr.Record, action, nil)
 	k.sayLeft()
 	if k.isLoud(c) && src != "-" && dst != "-" {
 		fmt.Fprintf(e.Stderr, "Successfully copied %s to %s\n", command.Size(k.copied.n), said)
@@ -129,10 +111,11 @@ func (k *copier) sayLeft() {
 }
 
 // copier copies between a container and here, where "here" is a root like
-// another: the host's.
+// another: the host's, as this user sees it.
 type copier struct {
 	e              *command.Env
-	files          *client.Files
+	cs             *container.Store
+	ctr            *container.Container
 	name           string   // of the container, as it was typed
 	host           *os.File // the root directory
 	follow, owners bool
@@ -141,124 +124,94 @@ type copier struct {
 	left   []string
 }
 
-// place decides, as cp does, into which directory something is copied and
-// under which name. to is what there is at dst, or nil. The texts are Docker's.
-func place(src transfer.Info, contents bool, dst string, to *transfer.Info) (dir, as string, err error) {
-	slash := strings.HasSuffix(dst, "/") || strings.HasSuffix(dst, "/.")
+// explain says it in Docker's words.
+func (k *copier) explain(err error) error {
+	var missing *transfer.NotFoundError
+	var place *archive.PlaceError
 	switch {
-	case to != nil && to.Mode.IsDir() && src.Mode.IsDir() && contents:
-		return dst, "", nil
-	case to != nil && to.Mode.IsDir():
-		return dst, strings.TrimPrefix(src.Name, "/"), nil
-	case to != nil && src.Mode.IsDir():
-		return "", "", command.Errorf("cannot copy directory")
-	case to == nil && slash && !src.Mode.IsDir():
-		return "", "", command.Errorf("no such directory")
+	case errors.As(err, &missing):
+		return fmt.Errorf("Could not find the file %s in container %s", missing.Path, k.name)
+	case errors.As(err, &place):
+		return explainPlace(place, fmt.Sprintf("destination \"%s:%s\"", k.name, place.Path))
 	}
-	return path.Dir(path.Clean(dst)), path.Base(path.Clean(dst)), nil
+	return err
+}
+
+// explainPlace is an error about the place called where.
+func explainPlace(err *archive.PlaceError, where string) error {
+	switch err.Reason {
+	case archive.OntoDevice, archive.OntoIrregular:
+		return command.Errorf("%s must be a directory or a regular file: %s", where, err.Reason)
+	case archive.NotDirectory:
+		return command.Errorf("%s must be a directory", where)
+	}
+	return command.Errorf("%s", err.Reason)
 }
 
 // contentsOnly reports whether a source ends with /. and so means what is in
 // the directory.
 func contentsOnly(src string) bool { return strings.HasSuffix(src, "/.") || src == "." }
 
-// maxLinks is how many links are followed one after the other.
-const maxLinks = 255
-
-// destination finds what there is at dst, or nil. Of a link it is what the link
-// leads to, and so is dst then: also when that is not there yet.
-func destination(dst string, stat func(string) (transfer.Info, error)) (string, *transfer.Info, error) {
-	for range maxLinks {
-		info, err := stat(dst)
-		var missing *transfer.NotFoundError
-		if errors.As(err, &missing) {
-			return dst, nil, nil
-		}
-		if err != nil {
-			return "", nil, err
-		}
-		if info.Mode&fs.ModeSymlink == 0 {
-			return dst, &info, nil
-		}
-		if path.IsAbs(info.Link) {
-			dst = info.Link
-		} else {
-			dst = path.Join(path.Dir(dst), info.Link)
-		}
-	}
-	return "", nil, fmt.Errorf("%s: too many links", dst)
-}
-
-// checkKind refuses to copy to what is neither a directory nor a file.
-func checkKind(to *transfer.Info, where string) error {
-	switch {
-	case to == nil:
-	case to.Mode&fs.ModeDevice != 0:
-		return command.Errorf("%s must be a directory or a regular file: got a device", where)
-	case to.Mode&(fs.ModeIrregular|fs.ModeNamedPipe|fs.ModeSocket) != 0:
-		return command.Errorf("%s must be a directory or a regular file: got an irregular file", where)
-	}
-	return nil
-}
-
-func (k *copier) out(src, dst string) error {
-	follow := k.follow || contentsOnly(src)
-	info, err := k.files.Stat(src, follow)
-	if err != nil {
-		return err
-	}
+// out copies to the host, whose files are this user's business, in a pipe from
+// whoever has those of the container.
+func (k *copier) out(ctx context.Context, src, dst string) (err error) {
+	from := archive.Source{Name: transfer.BaseName(src), Contents: contentsOnly(src)}
+	o := archive.OutOptions{Path: src, As: strings.TrimPrefix(from.Name, "/"), Follow: k.follow || from.Contents}
 	if dst == "-" {
 		if command.IsTerminal(k.e.Stdout.File) {
 			return command.Errorf("refusing to copy to a terminal: redirect the output")
 		}
-		k.left, err = k.files.Out(k.e.Stdout.File, control.CopyOptions{Path: src, As: strings.TrimPrefix(info.Name, "/"), Follow: follow})
+		k.left, err = archive.Out(ctx, k.cs, k.ctr, k.e.Stdout.File, o, nil)
 		return err
 	}
 	abs, err := absoluteWithSlash(dst)
 	if err != nil {
 		return err
 	}
-	abs, to, err := destination(abs, func(p string) (transfer.Info, error) { return transfer.Stat(k.host, p, false) })
-	if err != nil {
-		return err
-	}
-	if err := checkKind(to, fmt.Sprintf("invalid output path: %q", dst)); err != nil {
-		return err
-	}
-	dir, as, err := place(info, contentsOnly(src), abs, to)
-	if err != nil {
-		return err
+	to, bad := archive.Find(abs, func(p string) (transfer.Info, error) { return transfer.Stat(k.host, p, false) })
+	dir, as := to.Place(from)
+	o.As = as
+	k.left, err = outward(ctx,
+		func(ctx context.Context, w *os.File, begin func()) ([]string, error) {
+			return archive.Out(ctx, k.cs, k.ctr, w, o, func(i moby.PathStat) error {
+				from.Dir = i.Mode.IsDir()
+				if err := cmp.Or(bad, checkHere(to, from, dst, dir)); err != nil {
+					return err
+				}
+				begin()
+				return nil
+			})
+		},
+		func(ctx context.Context, r *os.File) ([]string, error) {
+			return transfer.In(ctx, io.TeeReader(r, &k.copied), k.host, dir, transfer.InOptions{Host: true})
+		},
+	)
+	return err
+}
+
+// checkHere says whether from can be copied to a place of the host.
+func checkHere(to archive.Destination, from archive.Source, dst, dir string) error {
+	var place *archive.PlaceError
+	if err := to.Check(from); errors.As(err, &place) {
+		return explainPlace(place, fmt.Sprintf("invalid output path: %q", dst))
 	}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return command.Errorf("invalid output path: directory %q does not exist", dir)
 	}
-	return k.pipe(
-		func(w *os.File) ([]string, error) {
-			return k.files.Out(w, control.CopyOptions{Path: src, As: as, Follow: follow})
-		},
-		func(r *os.File) ([]string, error) {
-			return transfer.In(io.TeeReader(r, &k.copied), k.host, dir, transfer.InOptions{Host: true})
-		},
-	)
+	return nil
 }
 
-func (k *copier) in(src, dst string) error {
-	end := trailing(dst)
-	dst, to, err := destination(path.Join("/", dst)+end, func(p string) (transfer.Info, error) { return k.files.Stat(p, false) })
-	if err != nil {
-		return err
-	}
-	if err := checkKind(to, fmt.Sprintf("destination \"%s:%s\"", k.name, dst)); err != nil {
-		return err
-	}
+func (k *copier) in(ctx context.Context, src, dst string) error {
+	o := archive.InOptions{Path: path.Join("/", dst) + trailing(dst), Owners: k.owners}
 	if src == "-" {
-		return k.stream(dst, to)
+		return k.stream(ctx, o)
 	}
 	abs, err := absoluteWithSlash(src)
 	if err != nil {
 		return err
 	}
-	follow := k.follow || contentsOnly(src)
+	from := archive.Source{Name: transfer.BaseName(abs), Contents: contentsOnly(src)}
+	follow := k.follow || from.Contents
 	info, err := transfer.Stat(k.host, abs, follow)
 	var missing *transfer.NotFoundError
 	switch {
@@ -269,46 +222,39 @@ func (k *copier) in(src, dst string) error {
 	case info.Mode&fs.ModeDevice != 0:
 		return command.Errorf("cannot copy %s: it is a device", src)
 	}
-	dir, as, err := place(info, contentsOnly(src), dst, to)
-	if err != nil {
-		return err
-	}
-	owners, err := ownersHere()
-	if err != nil {
-		return err
-	}
-	return k.pipe(
-		func(w *os.File) ([]string, error) {
-			return transfer.Out(io.MultiWriter(w, &k.copied), k.host, transfer.OutOptions{Path: abs, As: as, Follow: follow, Owner: owners})
-		},
-		func(r *os.File) ([]string, error) {
-			return k.files.In(r, control.CopyOptions{Path: dir, Owners: k.owners})
-		},
-	)
+	from.Dir = info.Mode.IsDir()
+	o.Source = &from
+	return k.inward(ctx, o, func(ctx context.Context, w *os.File, as string) ([]string, error) {
+		return transfer.Out(ctx, io.MultiWriter(w, &k.copied), k.host, transfer.OutOptions{Path: abs, As: as, Follow: follow})
+	})
 }
 
 // stream unpacks what comes in, which may be compressed.
-func (k *copier) stream(dst string, to *transfer.Info) error {
-	if to == nil || !to.Mode.IsDir() {
-		return command.Errorf("destination \"%s:%s\" must be a directory", k.name, dst)
-	}
-	plain, err := oci.Decompress(k.e.Stdin)
-	if err != nil {
-		return err
-	}
-	defer plain.Close()
-	return k.pipe(
-		func(w *os.File) ([]string, error) {
-			_, err := io.Copy(w, plain)
-			if errors.Is(err, syscall.EPIPE) {
-				err = nil // the reader says why it has ended
-			}
+func (k *copier) stream(ctx context.Context, o archive.InOptions) error {
+	o.Owners, o.Source = true, &archive.Source{Dir: true, Contents: true, Existing: true}
+	return k.inward(ctx, o, func(ctx context.Context, w *os.File, _ string) ([]string, error) {
+		plain, err := oci.Decompress(cancel.WaitingReader(ctx, k.e.Stdin)) // which may be silent when nobody takes more
+		if err != nil {
 			return nil, err
+		}
+		_, err = io.Copy(w, plain)
+		return nil, errors.Join(err, plain.Close())
+	})
+}
+
+// inward has the container take what write writes, under the name that it says.
+func (k *copier) inward(ctx context.Context, o archive.InOptions, write func(ctx context.Context, w *os.File, as string) ([]string, error)) (err error) {
+	var name string
+	k.left, err = inward(ctx,
+		func(ctx context.Context, r *os.File, begin func()) ([]string, error) {
+			return archive.In(ctx, k.cs, k.ctr, r, o, func(as string) {
+				name = as
+				begin()
+			})
 		},
-		func(r *os.File) ([]string, error) {
-			return k.files.In(r, control.CopyOptions{Path: dst, Owners: true})
-		},
+		func(ctx context.Context, w *os.File) ([]string, error) { return write(ctx, w, name) },
 	)
+	return err
 }
 
 // trailing is the end of a path that says that it is a directory.
@@ -337,55 +283,4 @@ type counter struct{ n int64 }
 func (c *counter) Write(p []byte) (int, error) {
 	c.n += int64(len(p))
 	return len(p), nil
-}
-
-// ownersHere tells whose files here are, by the numbers that they have outside
-// of a user namespace.
-func ownersHere() (func(uid, gid int) (int, int), error) {
-	maps, err := ids.Current()
-	if err != nil {
-		return nil, err
-	}
-	outside := func(maps []ids.Map, id int) int {
-		for _, m := range maps {
-			if id >= m.ContainerID && id < m.ContainerID+m.Size {
-				return m.HostID + id - m.ContainerID
-			}
-		}
-		return id
-	}
-	return func(uid, gid int) (int, int) { return outside(maps.UID, uid), outside(maps.GID, gid) }, nil
-}
-
-// pipe runs the two ends of a copy. The writer's error counts first, unless it
-// is only that nobody read: the reader only sees the stream end.
-func (k *copier) pipe(write, read func(*os.File) ([]string, error)) error {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	type result struct {
-		left []string
-		err  error
-	}
-	wrote := make(chan result, 1)
-	go func() {
-		left, err := write(w)
-		w.Close()
-		if err != nil {
-			_ = r.SetReadDeadline(time.Unix(1, 0)) // a supervisor that is stopped has the other end, too
-		}
-		wrote <- result{left, err}
-	}()
-	left, rerr := read(r)
-	r.Close() // the writer is not to hang on what nobody reads
-	if rerr != nil {
-		_ = w.SetWriteDeadline(time.Unix(1, 0))
-	}
-	out := <-wrote
-	k.left = append(out.left, left...)
-	if rerr != nil && (out.err == nil || errors.Is(out.err, syscall.EPIPE) || errors.Is(out.err, os.ErrDeadlineExceeded)) {
-		return rerr
-	}
-	return out.err
 }

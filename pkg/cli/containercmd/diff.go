@@ -9,7 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/overlay"
+	"coracle/pkg/container/archive"
 )
 
 func DiffCommand(e *command.Env) *cli.Command {
@@ -23,13 +23,11 @@ func DiffCommand(e *command.Env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return e.Inside(func(*overlay.Store) error {
-				list, err := cs.Diff(ctr)
-				for _, ch := range list {
-					fmt.Fprintf(e.Stdout, "%c %s\n", ch.Kind, ch.Path)
-				}
-				return err
-			})
+			list, err := archive.Changes(c.Context, cs, ctr)
+			for _, ch := range list {
+				fmt.Fprintf(e.Stdout, "%v %s\n", ch.Kind, ch.Path)
+			}
+			return err
 		},
 	}
 }

@@ -6,14 +6,13 @@ import (
 	"errors"
 	"fmt"
 
+	"coracle/pkg/cli/command"
+
+	"coracle/pkg/cli/flags"
+
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/cli/command"
-	"coracle/pkg/cli/flags"
-	"coracle/pkg/container/client"
-	"coracle/pkg/container/control"
-	"coracle/pkg/ns"
-	"coracle/pkg/state"
+	"coracle/pkg/container/archive"
 )
 
 func ExportCommand(e *command.Env) *cli.Command {
@@ -37,23 +36,13 @@ func runExport(e *command.Env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	files, err := client.OpenFiles(c.Context, cs, ctr, ns.Inside(), true)
-	if errors.Is(err, state.ErrNeedsUserNS) && !ns.Inside() {
-		return e.Again()
-	}
-	if err != nil {
-		return err
-	}
-	defer files.Close()
 	out := e.Stdout.File
 	if name := c.String("output"); name != "" {
 		if out, err = command.CreateFile(e, name); err != nil {
 			return command.Errorf("failed to export container: %v", err)
 		}
 	}
-	cs.Event(&ctr.Record, "export", nil)
-	// What is mounted is not the container's.
-	left, err := files.Out(out, control.CopyOptions{Path: "/", Bare: true})
+	left, err := archive.Export(c.Context, cs, ctr, out)
 	if out != e.Stdout.File {
 		err = errors.Join(err, out.Close())
 	}

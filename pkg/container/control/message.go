@@ -92,18 +92,14 @@ type ExecOptions struct {
 	Cols       uint16   `json:"cols,omitempty"`
 }
 
-// CopyOptions say what to copy between a running container and a pipe.
+// CopyOptions say what to copy between a running container and a pipe. Names are
+// bytes, of which JSON keeps only those that are text.
 type CopyOptions struct {
-	Path   string `json:"path"` // inside
-	As     string `json:"as,omitempty"`
+	Path   []byte `json:"path"` // inside
+	As     []byte `json:"as,omitempty"`
 	Follow bool   `json:"follow,omitempty"`
 	Owners bool   `json:"owners,omitempty"`
 	Bare   bool   `json:"bare,omitempty"` // without what is mounted in the container, as export has it
-}
-
-// OutOptions are the options of a copy out of the container.
-func (o CopyOptions) OutOptions() transfer.OutOptions {
-	return transfer.OutOptions{Path: o.Path, As: o.As, Follow: o.Follow}
 }
 
 // Reply is what a supervisor answers.
@@ -116,9 +112,11 @@ type Reply struct {
 	Error  string         `json:"error,omitempty"`
 	Hint   string         `json:"hint,omitempty"`
 	Info   *transfer.Info `json:"info,omitempty"` // stat: nil when there is nothing
+	Link   []byte         `json:"link,omitempty"` // stat: its LinkTarget, which may be no text
 	Left   []string       `json:"left,omitempty"` // copy: what was left out
-	// Missing is, in an error of a copy, a path that leads to nothing.
-	Missing string `json:"missing,omitempty"`
+	// In an error of a copy: the path leads to nothing, or to no directory.
+	Missing bool `json:"missing,omitempty"`
+	NotDir  bool `json:"notDir,omitempty"`
 	// Shared answers share, with the user namespace and the network's.
 	Shared *SharedNet `json:"shared,omitempty"`
 }

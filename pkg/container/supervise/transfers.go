@@ -3,6 +3,7 @@
 package supervise
 
 import (
+	"context"
 	"errors"
 	"os"
 
@@ -29,7 +30,7 @@ func (t transfers) stat(conn *socket.Conn, o *control.CopyOptions) error {
 			return nil, err
 		}
 		defer root.Close()
-		info, err := transfer.Stat(root, o.Path, o.Follow)
+		info, err := transfer.Stat(root, string(o.Path), o.Follow)
 		return &info, err
 	}()
 	var missing *transfer.NotFoundError
@@ -39,14 +40,22 @@ func (t transfers) stat(conn *socket.Conn, o *control.CopyOptions) error {
 	if err != nil {
 		return reply(conn, err)
 	}
-	return conn.Send(control.Reply{Event: control.EventDone, Info: info})
+	return conn.Send(control.Reply{Event: control.EventDone, Info: info, Link: []byte(info.LinkTarget)})
 }
 
-// copy copies to or from the pipe that came with the request.
-func (t transfers) copy(req control.Request, with []*os.File) (left []string, err error) {
+// copy copies to or from the pipe that came with the request, until who asked is
+// gone.
+func (t transfers) copy(conn *socket.Conn, req control.Request, with []*os.File) (left []string, err error) {
 	if req.Copy == nil || len(with) != 1 {
 		return nil, errors.New("copy: want options and one descriptor")
 	}
+	ctx, end := context.WithCancel(context.Background())
+	defer end()
+	go func() {
+		defer end()
+		more, _ := conn.Receive(&control.Request{}) // there is none: this is the end
+		wire.CloseFiles(more)
+	}()
 	var root *os.File
 	if req.Copy.Bare {
 		root, err = os.Open(t.rootfs)
@@ -57,10 +66,11 @@ func (t transfers) copy(req control.Request, with []*os.File) (left []string, er
 		return nil, err
 	}
 	defer root.Close()
+	path := string(req.Copy.Path)
 	if req.Op == control.OpCopyOut {
-		return transfer.Out(receiver{with[0]}, root, req.Copy.OutOptions())
+		return transfer.Out(ctx, receiver{with[0]}, root, transfer.OutOptions{Path: path, As: string(req.Copy.As), Follow: req.Copy.Follow})
 	}
-	return transfer.In(with[0], root, req.Copy.Path, transfer.InOptions{Owners: req.Copy.Owners})
+	return transfer.In(ctx, with[0], root, path, transfer.InOptions{Owners: req.Copy.Owners})
 }
 
 // receiver is a client's file, whose failures are not those of the container's
@@ -74,14 +84,17 @@ func (r receiver) Write(p []byte) (int, error) {
 // copied copies, and says so.
 func (t transfers) copied(conn *socket.Conn, req control.Request, with []*os.File) error {
 	done := sayBusy(conn)
-	left, err := t.copy(req, with)
+	left, err := t.copy(conn, req, with)
 	done()
 	wire.CloseFiles(with) // the other end waits for that
 	var missing *transfer.NotFoundError
+	var file *transfer.NotDirectoryError
 	var lost *control.OutputError
 	switch {
 	case errors.As(err, &missing):
-		return conn.Send(control.Reply{Event: control.EventError, Code: 1, Missing: missing.Path})
+		return conn.Send(control.Reply{Event: control.EventError, Code: 1, Missing: true})
+	case errors.As(err, &file):
+		return conn.Send(control.Reply{Event: control.EventError, Code: 1, NotDir: true})
 	case errors.As(err, &lost):
 		return conn.Send(lostReply(lost))
 	case err != nil:

@@ -6,6 +6,8 @@ import (
 	"archive/tar"
 	"bufio"
 	"bytes"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/cancel"
 	"coracle/pkg/ids"
 	"coracle/pkg/inroot"
 	"coracle/pkg/mount"
@@ -40,19 +43,23 @@ const padding = 1 << 20
 // In unpacks a tar stream into an existing directory inside root. Names are
 // those of the directory, whether they begin with a slash or not; one that
 // leads out of it by ".." is an error. It returns what could not be made.
-func In(r io.Reader, root *os.File, dir string, o InOptions) (left []string, err error) {
+func In(ctx context.Context, r io.Reader, root *os.File, dir string, o InOptions) (left []string, err error) {
 	f, err := resolve(root, dir, true)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.IsDir() {
+		return nil, cmp.Or(err, error(&NotDirectoryError{dir}))
+	}
 	if err := checkWritable(root, f); err != nil {
 		return nil, err
 	}
-	u := &unpacker{InOptions: o, scope: inroot.Root(root), base: dir}
+	u := &unpacker{InOptions: o, ctx: ctx, scope: inroot.Root(root), base: dir}
 	if o.Host {
 		u.scope, u.base = inroot.Beneath(f), "."
 	}
+	r = cancel.Reader(ctx, r)
 	if err := u.unpack(bufio.NewReaderSize(r, 256<<10)); err != nil {
 		return nil, fmt.Errorf("copy to %s: %w", dir, err)
 	}
@@ -80,6 +87,7 @@ func checkWritable(root, dir *os.File) error {
 // unpacker reads one stream.
 type unpacker struct {
 	InOptions
+	ctx   context.Context
 	scope inroot.Dir
 	base  string // the directory to unpack into, inside the scope
 	dirs  []*tar.Header
@@ -239,7 +247,7 @@ func (u *unpacker) file(at int, name string, r io.Reader, h *tar.Header) error {
 		return err
 	}
 	f := os.NewFile(uintptr(fd), h.Name)
-	err = writeSparse(f, r, h.Size)
+	err = writeSparse(f, cancel.Reader(u.ctx, r), h.Size) // zeros come from no stream
 	if err == nil {
 		err = u.attributes(f, h)
 	}

@@ -5,6 +5,7 @@ package transfer
 import (
 	"archive/tar"
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/cancel"
 	"coracle/pkg/inroot"
 	"coracle/pkg/xattr"
 )
@@ -29,13 +31,11 @@ type OutOptions struct {
 	// directory is named from there; the first entry is "./" then, or left out
 	// for the root itself.
 	As string
-	// Owner, when not nil, says what owners become.
-	Owner func(uid, gid int) (int, int)
 }
 
 // Out writes a file, or a directory with all that is in it, as a tar stream in
 // PAX format. It returns what the format has no place for.
-func Out(w io.Writer, root *os.File, o OutOptions) (left []string, err error) {
+func Out(ctx context.Context, w io.Writer, root *os.File, o OutOptions) (left []string, err error) {
 	f, err := resolve(root, o.Path, o.Follow)
 	if err != nil {
 		return nil, err
@@ -45,9 +45,9 @@ func Out(w io.Writer, root *os.File, o OutOptions) (left []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	buf := bufio.NewWriterSize(w, 256<<10)
+	buf := bufio.NewWriterSize(cancel.Writer(ctx, w), 256<<10)
 	whole := path.Clean(o.Path) == "/"
-	p := &packer{tw: tar.NewWriter(buf), seen: map[inode]string{}, whole: whole, bare: whole && o.As == "", owner: o.Owner}
+	p := &packer{tw: tar.NewWriter(buf), seen: map[inode]string{}, whole: whole, bare: whole && o.As == ""}
 	if info.IsDir() {
 		err = p.tree(f, o.As)
 	} else {
@@ -70,7 +70,6 @@ type packer struct {
 	seen  map[inode]string // files with several names, by the first that was written
 	bare  bool             // without an entry for the directory itself
 	whole bool             // of the root itself
-	owner func(uid, gid int) (int, int)
 	left  leftovers
 }
 
@@ -309,9 +308,6 @@ func (p *packer) newHeader(as, link string, info fs.FileInfo) (*tar.Header, erro
 		return h, nil
 	}
 	h.Uid, h.Gid = int(st.Uid), int(st.Gid)
-	if p.owner != nil {
-		h.Uid, h.Gid = p.owner(h.Uid, h.Gid)
-	}
 	if info.Mode()&fs.ModeDevice != 0 {
 		h.Devmajor, h.Devminor = int64(unix.Major(uint64(st.Rdev))), int64(unix.Minor(uint64(st.Rdev)))
 	}

@@ -3,6 +3,7 @@
 package transfer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,14 +16,18 @@ import (
 	"coracle/pkg/inroot"
 )
 
-// Info is what a path leads to.
+// Info is what a path leads to: the fields of Docker's PathStat.
 type Info struct {
-	Name  string      `json:"name"` // the last part of the path
-	Mode  fs.FileMode `json:"mode"`
-	Size  int64       `json:"size"`
-	Mtime time.Time   `json:"mtime"`
-	Link  string      `json:"linkTarget"` // of a symbolic link
+	Name       string      `json:"name"` // see [BaseName]
+	Size       int64       `json:"size"` // bytes
+	Mode       fs.FileMode `json:"mode"`
+	Mtime      time.Time   `json:"mtime"`
+	LinkTarget string      `json:"linkTarget"` // of a symbolic link
 }
+
+// BaseName is what a path is called where it is copied to: its last part, "/" for
+// the root.
+func BaseName(name string) string { return path.Base(path.Clean("/" + name)) }
 
 // NotFoundError says that there is nothing at a path.
 type NotFoundError struct{ Path string }
@@ -30,6 +35,11 @@ type NotFoundError struct{ Path string }
 func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("Could not find the file %s in container", e.Path)
 }
+
+// NotDirectoryError says that what is at a path is no directory to unpack into.
+type NotDirectoryError struct{ Path string }
+
+func (e *NotDirectoryError) Error() string { return e.Path + ": not a directory" }
 
 // ReadOnlyError says that a directory cannot be copied to. Its texts are
 // Docker's.
@@ -67,9 +77,9 @@ func Stat(root *os.File, name string, follow bool) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	i := Info{Name: path.Base(path.Clean("/" + name)), Mode: info.Mode(), Size: info.Size(), Mtime: info.ModTime()}
+	i := Info{Name: BaseName(name), Mode: info.Mode(), Size: info.Size(), Mtime: info.ModTime()}
 	if info.Mode()&fs.ModeSymlink != 0 {
-		i.Link, err = inroot.Readlink(f)
+		i.LinkTarget, err = inroot.Readlink(f)
 	}
 	return i, err
 }
@@ -78,6 +88,7 @@ func Stat(root *os.File, name string, follow bool) (Info, error) {
 // takes, too: owners, modes, times, hard links, extended attributes. It returns
 // what could not be copied.
 func Copy(to, from *os.File) (left []string, err error) {
+	ctx := context.Background() // it ends with the files
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -88,11 +99,11 @@ func Copy(to, from *os.File) (left []string, err error) {
 	}
 	wrote := make(chan result, 1)
 	go func() {
-		left, err := Out(w, from, OutOptions{Path: "."})
+		left, err := Out(ctx, w, from, OutOptions{Path: "."})
 		w.Close()
 		wrote <- result{left, err}
 	}()
-	left, err = In(r, to, ".", InOptions{Owners: true, Top: true})
+	left, err = In(ctx, r, to, ".", InOptions{Owners: true, Top: true})
 	r.Close()
 	out := <-wrote
 	if err == nil {

@@ -61,14 +61,14 @@ func TestOut(t *testing.T) {
 		{"/escape", "e", false, "e"}, // the link itself
 	} {
 		var out bytes.Buffer
-		if _, err := Out(&out, root, OutOptions{Path: tt.path, As: tt.as, Follow: tt.follow}); err != nil || names(t, out.Bytes()) != tt.want {
+		if _, err := Out(t.Context(), &out, root, OutOptions{Path: tt.path, As: tt.as, Follow: tt.follow}); err != nil || names(t, out.Bytes()) != tt.want {
 			t.Errorf("%s as %q: %q %v, want %q", tt.path, tt.as, names(t, out.Bytes()), err, tt.want)
 		}
 	}
 	for _, path := range []string{"/escape/secret", "/up", "/../outside/secret", "/nosuch"} {
 		var out bytes.Buffer
 		var missing *NotFoundError
-		if _, err := Out(&out, root, OutOptions{Path: path, As: "x", Follow: true}); !errors.As(err, &missing) {
+		if _, err := Out(t.Context(), &out, root, OutOptions{Path: path, As: "x", Follow: true}); !errors.As(err, &missing) {
 			t.Errorf("%s: %v %q", path, err, out.String())
 		}
 	}
@@ -98,7 +98,7 @@ func TestIn(t *testing.T) {
 		return &b
 	}
 	file := func(name string) tar.Header { return tar.Header{Name: name, Typeflag: tar.TypeReg, Linkname: "evil"} }
-	if _, err := In(stream(file("f"), tar.Header{Name: "new/", Typeflag: tar.TypeDir}, file("new/g")), root, "/abs", InOptions{}); err != nil {
+	if _, err := In(t.Context(), stream(file("f"), tar.Header{Name: "new/", Typeflag: tar.TypeDir}, file("new/g")), root, "/abs", InOptions{}); err != nil {
 		t.Error(err)
 	}
 	if text, err := os.ReadFile(filepath.Join(dir, "d", "new", "g")); err != nil || string(text) != "evil" {
@@ -110,7 +110,7 @@ func TestIn(t *testing.T) {
 		"file over dir": stream(file("sub")),
 		"dir over file": stream(tar.Header{Name: "f/", Typeflag: tar.TypeDir}),
 	} {
-		if _, err := In(b, root, "/d", InOptions{}); err == nil {
+		if _, err := In(t.Context(), b, root, "/d", InOptions{}); err == nil {
 			t.Errorf("%s: no error", what)
 		}
 	}
@@ -118,7 +118,7 @@ func TestIn(t *testing.T) {
 		// Inside a container the link leads to the container's own directory of
 		// that name; out of a directory of the host nothing leads.
 		link := tar.Header{Name: "x", Typeflag: tar.TypeSymlink, Linkname: outside}
-		_, err := In(stream(link, file("x/secret"), file("/secret")), root, "/d", o)
+		_, err := In(t.Context(), stream(link, file("x/secret"), file("/secret")), root, "/d", o)
 		if (err == nil) == o.Host {
 			t.Errorf("%s: through a link: %v", what, err)
 		}
@@ -126,7 +126,7 @@ func TestIn(t *testing.T) {
 			t.Errorf("%s: %q %v", what, text, err)
 		}
 	}
-	if _, err := In(stream(file("secret")), root, "/escape", InOptions{}); err != nil {
+	if _, err := In(t.Context(), stream(file("secret")), root, "/escape", InOptions{}); err != nil {
 		t.Error(err)
 	}
 	if text, _ := os.ReadFile(filepath.Join(outside, "secret")); string(text) != "secret" {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package container
+package archive
 
 import (
 	"os"
@@ -9,12 +9,14 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/container"
 )
 
 func TestDiff(t *testing.T) {
 	s := newStore(t)
 	base, top := t.TempDir(), t.TempDir()
-	r := &Record{Name: "web", LayerDirs: []string{base, top}}
+	r := &container.Record{Name: "web", LayerDirs: []string{base, top}}
 	if err := s.Create(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
@@ -59,13 +61,13 @@ func TestDiff(t *testing.T) {
 	if err := os.Symlink("/etc", filepath.Join(upper, "link")); err != nil {
 		t.Fatal(err)
 	}
-	list, err := s.Diff(c)
+	list, err := Changes(t.Context(), s, c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
 	for _, ch := range list {
-		got = append(got, string(ch.Kind)+" "+ch.Path)
+		got = append(got, ch.Kind.String()+" "+ch.Path)
 	}
 	want := []string{"C /etc", "C /etc/group", "A /etc/new", "D /etc/passwd", "A /gone", "A /link", "C /opaque", "C /opaque/new", "A /opaque/old"}
 	if !reflect.DeepEqual(got, want) {
