@@ -110,7 +110,6 @@ func runAttached(ctx context.Context, e *command.Env, cs *container.Store, ctr *
 	sigs := make(chan os.Signal, 64)
 	if proxy {
 		streams.NotifyAll(sigs)
-		defer signal.Stop(sigs)
 	}
 	// Before the program says anything: who answers it must not be too early.
 	restore := rawTerminal(e, ctr.Process.Tty, a)
@@ -131,7 +130,6 @@ func converse(e *command.Env, ses *client.Session, a *control.Attach, keys []byt
 	} else {
 		signal.Notify(sigs, unix.SIGWINCH)
 	}
-	defer signal.Stop(sigs)
 	return talk(e, ses, a, keys, sigs, proxy, rawTerminal(e, ses.Tty && ses.Stdin != nil, a))
 }
 
@@ -148,8 +146,7 @@ func rawTerminal(e *command.Env, tty bool, a *control.Attach) (restore func()) {
 // command is told to end. Then it calls restore.
 func talk(e *command.Env, ses *client.Session, a *control.Attach, keys []byte, sigs chan os.Signal, proxy bool, restore func()) (int, error) {
 	defer ses.Close()
-	quit, ignore := streams.LeaveOn(proxy)
-	defer ignore()
+	quit := streams.LeaveOn(proxy)
 	defer restore()
 	if ses.Tty && ses.Stdin != nil {
 		signal.Notify(sigs, unix.SIGWINCH)

@@ -95,8 +95,7 @@ func talkExec(e *command.Env, es *client.ExecSession, o control.ExecOptions, key
 	defer close(stop)
 	detached := make(chan struct{})
 	out := streams.Copies{Lost: make(chan error, 2)}
-	quit, ignore := streams.LeaveOn(false)
-	defer ignore()
+	quit := streams.LeaveOn(false)
 	restore := func() {}
 	defer func() { restore() }()
 	if o.Tty {
@@ -109,7 +108,6 @@ func talkExec(e *command.Env, es *client.ExecSession, o control.ExecOptions, key
 		out.Copy(e.Stdout.File, "/dev/stdout", es.Stdout)
 		out.Copy(e.Stderr, "/dev/stderr", es.Stderr)
 	}
-	defer signal.Stop(sigs)
 	go forwardSignals(&es.Session, e.Stdout.File, sigs, stop, make(chan struct{}))
 	if o.Stdin && es.Stdin != nil {
 		go carryInput(es.Stdin, e.Stdin, o.Tty, keys, detached)
