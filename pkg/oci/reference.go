@@ -5,9 +5,7 @@ package oci
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
-	"sync"
 
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
@@ -29,36 +27,23 @@ const (
 	defaultTag    = "latest"
 )
 
-// The grammar of the distribution project's reference package.
-var grammar = sync.OnceValue(func() (g struct{ domain, path, tag, digest, id *regexp.Regexp }) {
-	const part = `(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])`
-	g.domain = regexp.MustCompile(`^(?:` + part + `(?:\.` + part + `)*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?$`)
-	const comp = `[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*`
-	g.path = regexp.MustCompile(`^` + comp + `(?:/` + comp + `)*$`)
-	g.tag = regexp.MustCompile(`^[\w][\w.-]{0,127}$`)
-	g.digest = regexp.MustCompile(`^sha256:[a-f0-9]{64}$`)
-	g.id = regexp.MustCompile(`^[a-f0-9]{64}$`)
-	return g
-})
-
 // ParseRef reads a name as a user types it: busybox, user/app:1.0,
 // localhost:5000/x@sha256:…
 func ParseRef(s string) (Ref, error) {
-	g := grammar()
-	if g.id.MatchString(s) {
+	if isFullID(s) {
 		return Ref{}, fmt.Errorf("%w: cannot specify 64-byte hexadecimal strings", ErrInvalidReference)
 	}
 	rest, dig, hasDigest := strings.Cut(s, "@")
 	var r Ref
 	if hasDigest {
-		if !g.digest.MatchString(dig) {
+		if !isDigest(dig) {
 			return Ref{}, ErrInvalidReference
 		}
 		r.digest = dig
 	}
 	if i := strings.LastIndexByte(rest, ':'); i > strings.LastIndexByte(rest, '/') {
 		r.tag, rest = rest[i+1:], rest[:i]
-		if !g.tag.MatchString(r.tag) {
+		if !isTag(r.tag) {
 			return Ref{}, ErrInvalidReference
 		}
 	}
@@ -66,7 +51,7 @@ func ParseRef(s string) (Ref, error) {
 	if strings.ToLower(r.path) != r.path {
 		return Ref{}, fmt.Errorf("%w: repository name (%s) must be lowercase", ErrInvalidReference, r.path)
 	}
-	if !g.domain.MatchString(r.domain) || !g.path.MatchString(r.path) || len(r.path) > 255 {
+	if !isDomain(r.domain) || !isPath(r.path) || len(r.path) > 255 {
 		return Ref{}, ErrInvalidReference
 	}
 	if r.tag == "" && r.digest == "" {
@@ -187,7 +172,7 @@ func Lookup(ix *overlay.Index, arg string) (img overlay.Image, name string, err 
 			return overlay.Image{}, "", fmt.Errorf("ambiguous reference: image ID prefix %s matches %d images", arg, len(found))
 		}
 	}
-	if perr != nil && !isID && !grammar().id.MatchString(arg) {
+	if perr != nil && !isID && !isFullID(arg) {
 		return overlay.Image{}, "", perr
 	}
 	shown := arg
