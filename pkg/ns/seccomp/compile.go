@@ -27,18 +27,19 @@ const x32Bit = 0x40000000
 // are left out, as in every other engine: profiles name calls of all
 // architectures.
 func Compile(p *specs.LinuxSeccomp) ([]unix.SockFilter, error) {
-	def, err := action(p.DefaultAction, p.DefaultErrnoRet)
+	calls := table()
+	answers, err := answersTo(calls, p)
 	if err != nil {
 		return nil, err
+	}
+	codes := make([][]unix.SockFilter, len(answers))
+	for i := range answers {
+		codes[i] = answers[i].code()
 	}
 	var parts [][]unix.SockFilter
 	list := abis()
 	for _, a := range list {
-		answers, err := a.answers(p, def)
-		if err != nil {
-			return nil, err
-		}
-		parts = append(parts, a.program(answers))
+		parts = append(parts, a.program(calls, codes))
 	}
 	prog := []unix.SockFilter{load(offArch)}
 	for i, a := range list {
@@ -64,16 +65,32 @@ type rule struct {
 // answer is what one system call gets: the first rule that matches, else the
 // default.
 type answer struct {
-	rules []rule
-	def   uint32
+	rules   []rule
+	def     uint32
+	settled bool
 }
 
-// answers collects the rules of every number of the ABI.
-func (a abi) answers(p *specs.LinuxSeccomp, def uint32) (map[uint32]*answer, error) {
-	byName := numbers(a)
-	m := make(map[uint32]*answer, len(byName))
-	for _, n := range byName {
-		m[n] = &answer{def: def}
+// add gives a rule without conditions precedence over all with some, as
+// libseccomp does; among several the first wins.
+func (a *answer) add(list []rule) {
+	switch {
+	case a.settled:
+	case len(list[0].args) == 0:
+		a.def, a.rules, a.settled = list[0].action, nil, true
+	default:
+		a.rules = append(a.rules, list...)
+	}
+}
+
+// answersTo collects the rules of every call of the table, by its place there.
+func answersTo(calls []call, p *specs.LinuxSeccomp) ([]answer, error) {
+	def, err := action(p.DefaultAction, p.DefaultErrnoRet)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]answer, len(calls))
+	for i := range answers {
+		answers[i].def = def
 	}
 	for _, sc := range p.Syscalls {
 		act, err := action(sc.Action, sc.ErrnoRet)
@@ -88,16 +105,14 @@ func (a abi) answers(p *specs.LinuxSeccomp, def uint32) (map[uint32]*answer, err
 				return nil, err
 			}
 		}
+		list := rules(act, sc.Args)
 		for _, name := range sc.Names {
-			if n, ok := byName[name]; ok {
-				m[n].rules = append(m[n].rules, rules(act, sc.Args)...)
+			if i, ok := find(calls, name); ok {
+				answers[i].add(list)
 			}
 		}
 	}
-	for _, ans := range m {
-		ans.settle()
-	}
-	return m, nil
+	return answers, nil
 }
 
 // rules are those of one line of a profile: one, unless two of its conditions
@@ -119,32 +134,24 @@ func rules(act uint32, args []specs.LinuxSeccompArg) []rule {
 	return []rule{{act, args}}
 }
 
-// settle gives a rule without conditions precedence over all with some, as
-// libseccomp does; among several the first wins.
-func (a *answer) settle() {
-	for _, r := range a.rules {
-		if len(r.args) == 0 {
-			a.def, a.rules = r.action, nil
-			return
-		}
-	}
-}
-
 // span is a run of numbers from start on with the same code.
 type span struct {
 	start uint32
 	code  []unix.SockFilter
 }
 
-// program searches the number in a tree of spans.
-func (a abi) program(answers map[uint32]*answer) []unix.SockFilter {
-	unknown := []unix.SockFilter{ret(unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS))}
-	nums := make([]uint32, 0, len(answers))
-	for n := range answers {
-		nums = append(nums, n)
+// program searches the number in a tree of spans, and goes on with the code of
+// its call.
+func (a abi) program(calls []call, codes [][]unix.SockFilter) []unix.SockFilter {
+	places := make([]int, 0, len(calls)) // in the table, by number
+	for i := range calls {
+		if calls[i].numbers[a.column] >= 0 {
+			places = append(places, i)
+		}
 	}
-	slices.Sort(nums)
-	spans := []span{{0, unknown}}
+	slices.SortFunc(places, func(i, j int) int { return int(calls[i].numbers[a.column] - calls[j].numbers[a.column]) })
+	unknown := []unix.SockFilter{ret(unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS))}
+	spans := append(make([]span, 0, len(places)), span{0, unknown})
 	add := func(start uint32, code []unix.SockFilter) {
 		last := &spans[len(spans)-1]
 		switch {
@@ -155,33 +162,42 @@ func (a abi) program(answers map[uint32]*answer) []unix.SockFilter {
 			spans = append(spans, span{start, code})
 		}
 	}
-	for _, n := range nums {
-		add(n, answers[n].code())
-		if _, known := answers[n+1]; !known {
-			add(n+1, unknown)
+	next := uint32(0)
+	for _, i := range places {
+		n := uint32(calls[i].numbers[a.column])
+		if n > next {
+			add(next, unknown)
 		}
+		add(n, codes[i])
+		next = n + 1
 	}
+	add(next, unknown)
 	if a.x32 {
 		add(x32Bit, unknown)
 	}
-	return append([]unix.SockFilter{load(offNumber)}, tree(spans)...)
+	prog := append(tree(nil, spans), load(offNumber))
+	slices.Reverse(prog)
+	return prog
 }
 
-// tree is a binary search; the number is in the accumulator.
-func tree(spans []span) []unix.SockFilter {
+// tree is a binary search; the number is in the accumulator. It is appended to a
+// program from its end on, where the distance to jump is known.
+func tree(prog []unix.SockFilter, spans []span) []unix.SockFilter {
 	if len(spans) == 1 {
-		return spans[0].code
+		for _, instruction := range slices.Backward(spans[0].code) {
+			prog = append(prog, instruction)
+		}
+		return prog
 	}
 	mid := len(spans) / 2
-	low, high := tree(spans[:mid]), tree(spans[mid:])
-	var code []unix.SockFilter
-	if len(low) <= 255 {
-		code = append(code, jump(unix.BPF_JGE, spans[mid].start, uint8(len(low)), 0))
-	} else {
-		code = append(code, jump(unix.BPF_JGE, spans[mid].start, 0, 1), skip(len(low)))
+	prog = tree(prog, spans[mid:])
+	high := len(prog)
+	prog = tree(prog, spans[:mid])
+	low := len(prog) - high
+	if low <= 255 {
+		return append(prog, jump(unix.BPF_JGE, spans[mid].start, uint8(low), 0))
 	}
-	code = append(code, low...)
-	return append(code, high...)
+	return append(prog, skip(low), jump(unix.BPF_JGE, spans[mid].start, 0, 1))
 }
 
 // code is a whole answer: it always returns.

@@ -5,6 +5,7 @@ package seccomp
 import (
 	_ "embed"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,15 +35,38 @@ func abis() []abi {
 	}
 }
 
-// numbers returns the system calls of an ABI by name. The table is read when a
-// profile is compiled, not when the program starts.
-func numbers(a abi) map[string]uint32 {
-	m := make(map[string]uint32, 512)
+// call is one line of the table: a system call, and its number by column, below
+// zero where an ABI has none.
+type call struct {
+	name    string
+	numbers [4]int32
+}
+
+// table is sorted by name. It is read when a profile is compiled, not when the
+// program starts.
+func table() []call {
+	list := make([]call, 0, strings.Count(syscalls, "\n"))
 	for line := range strings.Lines(syscalls) {
-		f := strings.Fields(line)
-		if n, err := strconv.ParseUint(f[a.column], 10, 32); err == nil {
-			m[f[0]] = uint32(n)
+		var c call
+		column := 0
+		for field := range strings.FieldsSeq(line) {
+			switch {
+			case column == 0:
+				c.name = field
+			case field == "-":
+				c.numbers[column] = -1
+			default:
+				n, _ := strconv.ParseInt(field, 10, 32) // the script wrote it
+				c.numbers[column] = int32(n)
+			}
+			column++
 		}
+		list = append(list, c)
 	}
-	return m
+	return list
+}
+
+// find is the place of a call in the table.
+func find(calls []call, name string) (int, bool) {
+	return slices.BinarySearchFunc(calls, name, func(c call, name string) int { return strings.Compare(c.name, name) })
 }
