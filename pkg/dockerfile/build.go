@@ -45,6 +45,17 @@ func build(ctx context.Context, st *overlay.Store, images images, run exec.Runne
 		return Result{}, err
 	}
 	defer lock.Release()
+	var res Result
+	err = withSources(ctx, st, r, events, func(src *sources) (err error) {
+		res, err = carryOut(src, images, run)
+		return err
+	})
+	return res, err
+}
+
+// withSources lets f look at what a build is made from. Its error gets what the
+// user needs to find the place.
+func withSources(ctx context.Context, st *overlay.Store, r Request, events func(Event), f func(*sources) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	j := &exec.Job{
@@ -54,11 +65,10 @@ func build(ctx context.Context, st *overlay.Store, images images, run exec.Runne
 	defer j.Trees.Close()
 	src := &sources{Job: j, req: &r}
 	defer src.close()
-	res, err := carryOut(src, images, run)
-	if err != nil {
-		return res, locate(ctx, src.file, err)
+	if err := f(src); err != nil {
+		return locate(ctx, src.file, err)
 	}
-	return res, nil
+	return nil
 }
 
 func carryOut(src *sources, images images, run exec.Runner) (Result, error) {

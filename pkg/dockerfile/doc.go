@@ -12,6 +12,7 @@
 //	request.go what is asked for; secret.go, its secrets
 //	ops.go     Build, from outside of the user namespace: what a worker does
 //	build.go   the way from one to the next
+//	describe.go what a build would be
 //	source.go  where the Dockerfile and the context come from; load.go reads them
 //	base.go    the images that a plan needs
 //	export.go  the image; output.go, its files elsewhere

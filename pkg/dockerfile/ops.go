@@ -17,7 +17,7 @@ import (
 )
 
 // Ops is what a worker does for this package.
-func Ops() []worker.Handler { return []worker.Handler{buildOp, cacheUseOp, pruneCacheOp} }
+func Ops() []worker.Handler { return []worker.Handler{buildOp, describeOp, cacheUseOp, pruneCacheOp} }
 
 // Build carries out a Dockerfile, by a worker. What happens is told to events, one
 // event at a time; nil hears nothing. The end of ctx cancels the build. A build
@@ -27,6 +27,12 @@ func Build(ctx context.Context, d state.Dirs, r Request, events func(Event)) (Re
 	if err := r.Check(); err != nil {
 		return Result{}, err
 	}
+	p, w := sent(r, events)
+	return buildOp.Call(ctx, d, p, w)
+}
+
+// sent is a request on its way, with what goes along.
+func sent(r Request, events func(Event)) (parcel, worker.With) {
 	p, files := pack(r)
 	w := worker.With{Files: files}
 	if events != nil {
@@ -37,7 +43,7 @@ func Build(ctx context.Context, d state.Dirs, r Request, events func(Event)) (Re
 			}
 		}
 	}
-	return buildOp.Call(ctx, d, p, w)
+	return p, w
 }
 
 var buildOp = worker.Op[parcel, Result]{
@@ -58,7 +64,12 @@ var buildOp = worker.Op[parcel, Result]{
 		})
 		return res, err
 	},
-	Errors: []error{&Error{}, &exec.ExitError{}, &image.WriteError{}, &oci.NotFoundError{}, &overlay.DamagedError{}},
+	Errors: errorTypes(),
+}
+
+// errorTypes are those that callers tell apart.
+func errorTypes() []error {
+	return []error{&Error{}, &exec.ExitError{}, &image.WriteError{}, &oci.NotFoundError{}, &overlay.DamagedError{}}
 }
 
 // opened runs f with the store open.

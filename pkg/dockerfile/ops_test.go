@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"coracle/pkg/dockerfile/exec"
+	"coracle/pkg/dockerfile/plan"
 	"coracle/pkg/events"
 	"coracle/pkg/image"
 	"coracle/pkg/overlay"
@@ -312,4 +313,39 @@ func TestCacheByAWorker(t *testing.T) {
 	if errors.Is(err, fs.ErrNotExist) {
 		t.Error("the cache is gone with its content")
 	}
+}
+
+// A Dockerfile can be looked at, and nothing is built for that.
+func TestDescribe(t *testing.T) {
+	o := newOutside(t)
+	text := "ARG A=1\n# base the program\n" + strings.Replace(program, "scratch", "scratch AS base", 1) + "FROM base AS top\nARG A\nRUN --mount=type=secret,id=s,required x\n"
+	about := func(r DescribeRequest) (Description, error) {
+		r.Request.ContextDir, r.Request.Dockerfile, r.Request.Source = o.context, "Dockerfile", stream(t, strings.NewReader(text))
+		return Describe(t.Context(), o.dirs, r, nil)
+	}
+	d, err := about(DescribeRequest{Request: Request{BuildArgs: map[string]string{"A": "2"}}})
+	const graph = "0 scratch\n1 <- 0 copy [\"program\"] to \"/\" [base 1/1] COPY program /\n2 <- 1 run "
+	targets := []plan.Target{{Name: "base", Description: "the program"}, {Name: "top", Default: true}}
+	want := plan.Outline{Target: targets[1], Args: []plan.Arg{{Name: "A", Value: "2"}}, Secrets: []plan.SecretUse{{ID: "s", Required: true}}}
+	if err != nil || !strings.HasPrefix(d.Graph, graph) || !slices.Equal(d.Targets, targets) || fmt.Sprint(d.Outline) != fmt.Sprint(want) {
+		t.Errorf("it is %+v, %v", d, err)
+	}
+	if d, err := about(DescribeRequest{TargetsOnly: true}); err != nil || !slices.Equal(d.Targets, targets) || d.Graph != "" {
+		t.Errorf("its targets: %+v, %v", d, err)
+	}
+	var failed *Error
+	if _, err := about(DescribeRequest{Request: Request{Target: "tip"}}); !errors.As(err, &failed) || failed.Text != `target stage "tip" could not be found (did you mean top?)` {
+		t.Errorf("another target: %v", err)
+	}
+	text = "FROM scratch\nUSER\n"
+	if _, err := about(DescribeRequest{TargetsOnly: true}); !errors.As(err, &failed) || !strings.Contains(failed.Excerpt, "2 | >>> USER") {
+		t.Errorf("a mistake: %v", err)
+	}
+	if list, err := CacheUse(t.Context(), o.dirs); err != nil || len(list) > 0 {
+		t.Errorf("the cache has %+v, %v", list, err)
+	}
+	if _, err := about(DescribeRequest{Request: Request{NetworkMode: "own"}}); err == nil {
+		t.Error("what no build can be given is described")
+	}
+	o.nothingLeft()
 }

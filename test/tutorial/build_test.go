@@ -174,7 +174,7 @@ func TestBuildWords(t *testing.T) {
 		t.Errorf("options without effect: %d, %s%s", r.Code, r.Out, r.Err)
 	}
 	for option, words := range map[string]string{
-		"--builder=x": `no builder "x" found`, "--check": "--check is not supported", "--call=outline": "--call=outline is not supported",
+		"--builder=x": `no builder "x" found`, "--check": "--check is not supported", "--call=lint": "--call=lint is not supported",
 		"--ssh=default": "--ssh is not supported", "--allow=security.insecure": "--allow security.insecure is not supported",
 		"--platform=linux/amd64,linux/arm64": "an image here has one platform", "--output=type=x": `output type "x" is not supported`,
 		"--build-context=a": "expected key=value", "--ulimit=x": "invalid ulimit argument: x", "--push": "tag is needed when pushing",

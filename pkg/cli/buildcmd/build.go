@@ -40,6 +40,9 @@ func BuildCommand(e *command.Env) *cli.Command {
 			warnIdleBuild(e, c)
 			ctx, stop := command.UntilSignal(c.Context)
 			defer stop()
+			if call := c.String("call"); call != "" && call != "build" {
+				return command.Ended(ctx, runDescribe(ctx, e, c, r))
+			}
 			return command.Ended(ctx, runBuild(ctx, e, c, r, out))
 		},
 	}
@@ -182,11 +185,7 @@ func runBuild(ctx context.Context, e *command.Env, c *cli.Context, o dockerfile.
 	if err != nil {
 		return err
 	}
-	mode := c.String("progress")
-	if c.Bool("quiet") {
-		mode = "quiet"
-	}
-	show, err := progress.NewBuild(e.Stderr, mode)
+	show, err := progress.NewBuild(e.Stderr, progressMode(c))
 	if err != nil {
 		return command.Errorf("%v", err)
 	}
@@ -229,6 +228,14 @@ func runBuild(ctx context.Context, e *command.Env, c *cli.Context, o dockerfile.
 		fmt.Fprintln(e.Stdout, "sha256:"+res.Image.ID)
 	}
 	return nil
+}
+
+// progressMode is how a build is shown.
+func progressMode(c *cli.Context) string {
+	if c.Bool("quiet") {
+		return "quiet"
+	}
+	return c.String("progress")
 }
 
 // writeBuildFiles writes what scripts read of a build that succeeded.

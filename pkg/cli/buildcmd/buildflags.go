@@ -25,6 +25,7 @@ func buildFlags() []cli.Flag {
 		flags.List("add-host", nil, "Add a custom host-to-IP mapping (host:ip)"),
 		flags.List("build-arg", nil, "Set build-time variables"),
 		flags.List("build-context", nil, "Additional build contexts (name=path, name=docker-image://image)"),
+		flags.Text("call", nil, "Set method for evaluating build: build, outline, targets, graph"),
 		flags.Text("file", flags.Short("f"), "Name of the Dockerfile (default: \"PATH/Dockerfile\")"),
 		flags.Text("iidfile", nil, "Write the image ID to a file"),
 		flags.List("label", nil, "Set metadata for an image"),
@@ -54,7 +55,6 @@ func idleBuildFlags() []cli.Flag {
 		flags.Bool("load", nil, "Accepted for scripts: images are always in the store"),
 		&cli.BoolFlag{Name: "rm", Usage: "Accepted for scripts: nothing is left behind", Value: true},
 		flags.Text("builder", nil, "Override the configured builder instance: default"),
-		flags.Text("call", nil, "Set method for evaluating build: build"),
 		flags.Bool("check", nil, "Not supported: checks of the Dockerfile"),
 		flags.Text("isolation", nil, "Container isolation technology: default"),
 		flags.List("ssh", nil, "Not supported: SSH agents in a build"),
@@ -126,8 +126,10 @@ func checkRefusedBuild(c *cli.Context) error {
 	if v := c.String("builder"); v != "" && v != "default" {
 		return command.Errorf("no builder %q found", v)
 	}
-	if v := c.String("call"); v != "" && v != "build" {
-		return docker.Unsupported("call="+v, "a Dockerfile is built, not described", "")
+	switch v := c.String("call"); v {
+	case "", "build", callTargets, callOutline, callGraph:
+	default:
+		return docker.Unsupported("call="+v, "a Dockerfile is built or described: build, targets, outline, graph", "")
 	}
 	if c.Bool("check") {
 		return docker.Unsupported("check", "a Dockerfile is built, not judged", "")

@@ -10,24 +10,12 @@ import (
 	"path"
 	"path/filepath"
 
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"golang.org/x/sys/unix"
 )
 
-// secretID is the name that --secret id= gives.
-func secretID(x *instructions.Mount) string {
-	switch {
-	case x.Source != "":
-		return x.Source
-	case x.CacheID != "":
-		return x.CacheID
-	}
-	return path.Base(x.Target)
-}
-
 // secret shows a secret as a file, a variable, or both. The file is in memory.
 func (m *mounts) secret(x mount, target string) (sm StepMount, env []string, err error) {
-	id := secretID(x.Mount.Mount)
+	id := x.SecretID()
 	read, ok := m.Secrets[id]
 	if !ok {
 		if x.Required {

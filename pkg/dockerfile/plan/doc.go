@@ -9,6 +9,7 @@
 //	input.go      what a plan is made from
 //	needs.go      the stages and images that a target is made of
 //	graph.go      the graph, and its printed form
+//	outline.go    what can be given to it
 //	stage.go      one stage: its base, its instructions, its vertices
 //	run.go        RUN and its mounts
 //	copy.go       COPY and ADD

@@ -21,6 +21,9 @@ type Graph struct {
 	Result   Result
 	Epoch    *time.Time // SOURCE_DATE_EPOCH, or nil
 	Warnings []string
+
+	target Target
+	args   []Arg
 }
 
 // Result is the image, without what only the layers say.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -124,6 +125,14 @@ func described(in *Input) string {
 	for _, h := range g.Result.History {
 		fmt.Fprintf(&b, "history %q empty=%t\n", h.CreatedBy, h.EmptyLayer)
 	}
+	o := g.Outline()
+	fmt.Fprintf(&b, "target %q default=%t %s\n", o.Target.Name, o.Target.Default, o.Target.Description)
+	for _, a := range o.Args {
+		fmt.Fprintf(&b, "argument %s=%q %s\n", a.Name, a.Value, a.Description)
+	}
+	for _, s := range o.Secrets {
+		fmt.Fprintf(&b, "secret %s required=%t\n", s.ID, s.Required)
+	}
 	for _, w := range g.Warnings {
 		b.WriteString("warning " + w + "\n")
 	}
@@ -168,5 +177,13 @@ func TestKeysFollowTheFacts(t *testing.T) {
 	}
 	if key(base+"COPY --from=s a /x\n", "l", "") == key(base+"COPY --from=s a /x\n", "m", "") {
 		t.Error("another layer gives the same key")
+	}
+}
+
+func TestTargets(t *testing.T) {
+	f := parsed(t, "# one the first\nFROM a AS one\nFROM one\nFROM b AS two\n# two again\nFROM c AS two\n# four is not described by this\nFROM d\n")
+	want := []Target{{"one", false, "the first"}, {"two", false, "again"}, {"", true, ""}}
+	if got := Targets(f); !slices.Equal(got, want) {
+		t.Errorf("targets are %+v, want %+v", got, want)
 	}
 }

@@ -34,6 +34,17 @@ type Mount struct {
 	Context bool    // it shows files of the context
 }
 
+// SecretID is the name that --secret id= gives to what a mount shows.
+func (m Mount) SecretID() string {
+	switch {
+	case m.Source != "":
+		return m.Source
+	case m.CacheID != "":
+		return m.CacheID
+	}
+	return path.Base(m.Target)
+}
+
 // Key is made of the command, what it runs in, and what its mounts show; not of
 // what is in a cache or a secret, nor of how the network is reached.
 func (r Run) Key(f Facts) []string {

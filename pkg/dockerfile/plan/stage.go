@@ -31,6 +31,7 @@ func Make(in *Input) (*Graph, error) {
 	if m.epoch, err = m.sourceDateEpoch(); err != nil {
 		return nil, err
 	}
+	m.offerGlobal()
 	for _, i := range slices.Sorted(maps.Keys(n.stages)) {
 		if m.done[i], err = m.stage(i); err != nil {
 			return nil, err
@@ -38,6 +39,8 @@ func Make(in *Input) (*Graph, error) {
 	}
 	s := m.done[n.target]
 	m.graph.Epoch = m.epoch
+	src := in.File.Stages[n.target]
+	m.graph.target = Target{src.Name, n.target == len(in.File.Stages)-1, src.DocComment}
 	m.graph.Warnings = append(m.graph.Warnings, m.unused()...)
 	m.graph.Result = Result{Top: s.top, Image: s.image, History: s.history, Below: s.below}
 	return &m.graph, nil

@@ -239,6 +239,7 @@ func (m *maker) arg(s *stage, c *instructions.ArgCommand) error {
 			value = &v
 		}
 		s.args.declare(a.Key, value)
+		m.offer(a, value)
 		if value != nil {
 			shown = append(shown, a.Key+"="+*value)
 		} else {
