@@ -45,6 +45,7 @@ order='
 5 coracle/pkg/overlay
 10 coracle/pkg/doctor
 5 coracle/pkg/oci/platform
+0 coracle/pkg/oci/reference
 6 coracle/pkg/oci/registry
 6 coracle/pkg/oci/spec
 7 coracle/pkg/oci

@@ -12,6 +12,7 @@ import (
 
 	"coracle/pkg/dockerfile/plan"
 	"coracle/pkg/oci/platform"
+	"coracle/pkg/oci/reference"
 	"coracle/pkg/overlay"
 )
 
@@ -80,10 +81,10 @@ func (b *bases) resolveAll(needs []plan.Need) error {
 
 // resolve finds an image, as a step of its own.
 func (b *bases) resolve(ref plan.Ref) (overlay.Details, error) {
-	v := b.Tell.Start("[internal] load metadata for " + plan.Canonical(ref.Name))
+	v := b.Tell.Start("[internal] load metadata for " + reference.Complete(ref.Name))
 	det, err := b.images.resolve(b.Ctx, ref.Name, ref.Platform)
 	if err != nil {
-		return det, v.Fail(fmt.Errorf("%s: failed to resolve source metadata for %s: %w", ref.Name, plan.Canonical(ref.Name), err))
+		return det, v.Fail(fmt.Errorf("%s: failed to resolve source metadata for %s: %w", ref.Name, reference.Complete(ref.Name), err))
 	}
 	if !forPlatform(det, ref.Platform) {
 		want, _ := platform.Parse(ref.Platform) // the plan has refused what is none

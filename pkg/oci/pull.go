@@ -279,7 +279,7 @@ func pullError(ref Ref, err error) error {
 		return err
 	}
 	switch {
-	case re.Denied(), re.Code == "NAME_UNKNOWN" && ref.Domain() == defaultDomain:
+	case re.Denied(), re.Code == "NAME_UNKNOWN" && ref.Domain() == "docker.io":
 		return fmt.Errorf("pull access denied for %s, repository does not exist or may require 'docker login': %w", ref.FamiliarRepository(), err)
 	case re.Status == 404:
 		return fmt.Errorf("manifest for %s not found: %w", ref.Familiar(), err)

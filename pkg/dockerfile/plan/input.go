@@ -9,6 +9,7 @@ import (
 
 	"coracle/pkg/dockerfile/parse"
 	"coracle/pkg/oci/platform"
+	"coracle/pkg/oci/reference"
 )
 
 // Input is what a plan is made from. Nothing of it is changed but the
@@ -37,7 +38,7 @@ type Ref struct{ Name, Platform string }
 // Key is one for all names of an image.
 func (r Ref) Key() string {
 	p, _ := platform.Parse(r.Platform) // Needs refuses what is none
-	return platform.String(p) + " " + Canonical(r.Name)
+	return platform.String(p) + " " + reference.Complete(r.Name)
 }
 
 // Found is what is known of an image.

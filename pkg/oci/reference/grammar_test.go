@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package oci
+package reference
 
 import (
 	"regexp"
@@ -23,7 +23,7 @@ var grammar = []struct {
 	{"path", regexp.MustCompile(`^` + component + `(?:/` + component + `)*$`), isPath},
 	{"tag", regexp.MustCompile(`^[\w][\w.-]{0,127}$`), isTag},
 	{"digest", regexp.MustCompile(`^sha256:[a-f0-9]{64}$`), isDigest},
-	{"id", regexp.MustCompile(`^[a-f0-9]{64}$`), isFullID},
+	{"id", regexp.MustCompile(`^[a-f0-9]{64}$`), IsFullID},
 }
 
 func FuzzGrammar(f *testing.F) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package oci
+package reference
 
 import "strings"
 
@@ -20,12 +20,12 @@ const (
 // only reports whether s is of these characters, and not empty.
 func only(s, characters string) bool { return s != "" && strings.Trim(s, characters) == "" }
 
-// isFullID reports whether s is the ID of an image, in full.
-func isFullID(s string) bool { return len(s) == idLength && only(s, digits+"abcdef") }
+// IsFullID reports whether s is the ID of an image, in full.
+func IsFullID(s string) bool { return len(s) == idLength && only(s, digits+"abcdef") }
 
 func isDigest(s string) bool {
 	hex, ok := strings.CutPrefix(s, "sha256:")
-	return ok && isFullID(hex)
+	return ok && IsFullID(hex)
 }
 
 func isTag(s string) bool {
