@@ -64,7 +64,7 @@ func (s *Store) createIn(ctx context.Context, tmp state.ContainerDir, r *Record)
 	if err := s.chooseNameLocked(r); err != nil {
 		return err
 	}
-	if err := s.writeRecord(tmp, r); err != nil {
+	if err := writeRecord(tmp, r); err != nil {
 		return fmt.Errorf("create container: %w", err)
 	}
 	return s.commitLocked(tmp, r)
@@ -76,18 +76,18 @@ func (s *Store) createIn(ctx context.Context, tmp state.ContainerDir, r *Record)
 //
 // Preconditions: the names lock is held.
 func (s *Store) commitLocked(tmp state.ContainerDir, r *Record) error {
-	if err := s.link(r.Name, r.ID); err != nil {
+	if err := s.names().link(r.Name, r.ID); err != nil {
 		return err
 	}
 	var err error
 	if !r.Life.AutoRemove { // that would not survive a power cut in any case
-		err = state.SyncDir(s.dirs.Names())
+		err = s.names().sync()
 	}
 	if err == nil {
 		err = os.Rename(string(tmp), string(s.dirs.Container(r.ID)))
 	}
 	if err != nil {
-		s.unlink(r.Name, r.ID)
+		s.names().unlink(r.Name, r.ID)
 		return fmt.Errorf("commit container: %w", err)
 	}
 	if r.Life.AutoRemove {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"coracle/pkg/state"
@@ -53,19 +52,5 @@ func (s *Store) RemoveDamaged(ctx context.Context, id string) error {
 		return fmt.Errorf("remove container %.12s: %w", id, err)
 	}
 	defer lock.Release()
-	return s.RemoveLocked(id, s.nameOf(id))
-}
-
-// nameOf finds a container's name without its record.
-func (s *Store) nameOf(id string) string {
-	entries, err := os.ReadDir(s.dirs.Names())
-	if err != nil {
-		return ""
-	}
-	for _, e := range entries {
-		if owner, err := os.Readlink(s.dirs.Name(e.Name())); err == nil && owner == id {
-			return e.Name()
-		}
-	}
-	return ""
+	return s.RemoveLocked(id, s.names().of(id))
 }

@@ -35,7 +35,7 @@ func (s *Store) Edit(ctx context.Context, id string, change func(*Record) error)
 	if err := change(&c.Record); err != nil {
 		return nil, err
 	}
-	err = s.writeRecord(c.dir, &c.Record)
+	err = writeRecord(c.dir, &c.Record)
 	if errors.Is(err, fs.ErrNotExist) { // it was removed meanwhile
 		return nil, &NotFoundError{Arg: id}
 	}
@@ -45,7 +45,7 @@ func (s *Store) Edit(ctx context.Context, id string, change func(*Record) error)
 	return &c.Record, nil
 }
 
-func (s *Store) writeRecord(dir state.ContainerDir, r *Record) error {
+func writeRecord(dir state.ContainerDir, r *Record) error {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return err

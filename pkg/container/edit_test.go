@@ -108,7 +108,7 @@ func TestKilledRename(t *testing.T) {
 		t.Run(at, func(t *testing.T) {
 			s := newStore(t)
 			r := mustCreate(t, s, "old")
-			if err := s.link("new", r.ID); err != nil {
+			if err := s.names().link("new", r.ID); err != nil {
 				t.Fatal(err)
 			}
 			name, free := "old", "new"

@@ -48,28 +48,28 @@ func PredefinedNetworkID(name string) string {
 }
 
 // Arrive writes down that a container, which is about to run, has its volumes
-// and networks; [Store.Leave] that it has them no more.
-func (s *Store) Arrive(r *Record) {
+// and networks; [Leave] that it has them no more.
+func Arrive(d state.Dirs, r *Record) {
 	for _, m := range r.Mounts {
 		if m.Type == MountVolume {
-			_ = events.Append(s.dirs.Root, events.New(events.Volume, "mount", m.Name, map[string]string{
+			_ = events.Append(d.Root, events.New(events.Volume, "mount", m.Name, map[string]string{
 				"container": r.ID, "destination": m.Target, "driver": "local", "propagation": m.Propagation, "read/write": strconv.FormatBool(!m.ReadOnly),
 			}))
 		}
 	}
 	for _, n := range r.Net.names() {
-		NetworkEvent(s.dirs, r.ID, "connect", n)
+		NetworkEvent(d, r.ID, "connect", n)
 	}
 }
 
-// Leave is the end of [Store.Arrive].
-func (s *Store) Leave(r *Record) {
+// Leave is the end of [Arrive].
+func Leave(d state.Dirs, r *Record) {
 	for _, n := range r.Net.names() {
-		NetworkEvent(s.dirs, r.ID, "disconnect", n)
+		NetworkEvent(d, r.ID, "disconnect", n)
 	}
 	for _, m := range r.Mounts {
 		if m.Type == MountVolume {
-			_ = events.Append(s.dirs.Root, events.New(events.Volume, "unmount", m.Name, map[string]string{"container": r.ID, "driver": "local"}))
+			_ = events.Append(d.Root, events.New(events.Volume, "unmount", m.Name, map[string]string{"container": r.ID, "driver": "local"}))
 		}
 	}
 }

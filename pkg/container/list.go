@@ -66,7 +66,7 @@ func (s *Store) Readable() ([]*Container, error) {
 
 // dead is what can be shown of a container that cannot be read.
 func (s *Store) dead(id string, err error) *Container {
-	c := &Container{Record: Record{ID: id, Name: s.nameOf(id)}, State: State{Status: Dead, Error: err.Error()}, dir: s.dirs.Container(id)}
+	c := &Container{Record: Record{ID: id, Name: s.names().of(id)}, State: State{Status: Dead, Error: err.Error()}, dir: s.dirs.Container(id)}
 	if st, err := os.Lstat(string(c.dir)); err == nil {
 		c.Created = st.ModTime().UTC()
 	}

@@ -36,7 +36,7 @@ func (s *Store) MountFiles(ctx context.Context, c *Container, bare bool) (root *
 		root, err = os.Open(target)
 	}
 	if err == nil && !bare {
-		err = s.attachAll(c, root)
+		err = c.attachAll(Volumes(s.dirs), root)
 	}
 	if err != nil {
 		release()

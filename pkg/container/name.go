@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -40,8 +38,8 @@ func CheckName(name string) error {
 // was killed left behind, and the name is free. A record that cannot be read
 // gives its container the benefit of the doubt, and the error.
 func (s *Store) nameOwner(name string) (c *Container, err error) {
-	id, err := os.Readlink(s.dirs.Name(name))
-	if err != nil || !state.IsID(id) {
+	id := s.names().target(name)
+	if !state.IsID(id) {
 		return nil, &NotFoundError{Arg: name}
 	}
 	c, err = s.Load(id)
@@ -84,25 +82,6 @@ func (s *Store) chooseNameLocked(r *Record) error {
 	}
 }
 
-// link makes name lead to a container. Until the record says the same the name
-// stays free.
-func (s *Store) link(name, id string) error {
-	if err := os.Remove(s.dirs.Name(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("claim name %q: %w", name, err)
-	}
-	if err := os.Symlink(id, s.dirs.Name(name)); err != nil {
-		return fmt.Errorf("claim name %q: %w", name, err)
-	}
-	return nil
-}
-
-// unlink takes a name away from the container that it leads to.
-func (s *Store) unlink(name, id string) {
-	if owner, err := os.Readlink(s.dirs.Name(name)); err == nil && owner == id {
-		_ = os.Remove(s.dirs.Name(name))
-	}
-}
-
 // Rename gives a container another name. The record decides which of its names
 // counts: a rename that is killed has happened, or it has not.
 func (s *Store) Rename(ctx context.Context, c *Container, name string) error {
@@ -118,10 +97,10 @@ func (s *Store) Rename(ctx context.Context, c *Container, name string) error {
 	if err := s.checkFreeLocked(name); err != nil {
 		return err
 	}
-	if err := s.link(name, c.ID); err != nil {
+	if err := s.names().link(name, c.ID); err != nil {
 		return err
 	}
-	if err := state.SyncDir(s.dirs.Names()); err != nil {
+	if err := s.names().sync(); err != nil {
 		return fmt.Errorf("rename container: %w", err)
 	}
 	var old string
@@ -130,11 +109,11 @@ func (s *Store) Rename(ctx context.Context, c *Container, name string) error {
 		return nil
 	})
 	if err != nil {
-		s.unlink(name, c.ID)
+		s.names().unlink(name, c.ID)
 		return err
 	}
 	c.Record = *r
-	s.unlink(old, c.ID)
+	s.names().unlink(old, c.ID)
 	s.Event(r, "rename", map[string]string{"oldName": "/" + old})
 	return nil
 }

@@ -15,10 +15,10 @@ import (
 // a mount, take.
 func Ops() []worker.Handler { return []worker.Handler{sizesOp, fillOp} }
 
-// Sizes is [Store.Size] of each container, by ID. Where one has closed a
+// Sizes is [Container.Size] of each container, by ID. Where one has closed a
 // directory to its owner, a worker measures all of them.
 func (s *Store) Sizes(ctx context.Context, list []*Container) (map[string]int64, error) {
-	all, err := s.sizes(list)
+	all, err := sizes(list)
 	if errors.Is(err, fs.ErrPermission) && !ns.Inside() {
 		return sizesOp.Call(ctx, s.dirs, idsOf(list), worker.With{})
 	}
@@ -26,10 +26,10 @@ func (s *Store) Sizes(ctx context.Context, list []*Container) (map[string]int64,
 }
 
 // sizes is Sizes in this process.
-func (s *Store) sizes(list []*Container) (map[string]int64, error) {
+func sizes(list []*Container) (map[string]int64, error) {
 	all := map[string]int64{}
 	for _, c := range list {
-		n, err := s.Size(c)
+		n, err := c.Size()
 		if err != nil {
 			return nil, err
 		}
@@ -54,5 +54,5 @@ var sizesOp = worker.Op[[]string, map[string]int64]{Name: "container.sizes", Do:
 			list = append(list, c)
 		}
 	}
-	return s.sizes(list)
+	return sizes(list)
 }}

@@ -63,7 +63,7 @@ func (s *Store) DiscardLocked(id, name string) (trash string, err error) {
 		}
 		return "", fmt.Errorf("remove container %s: %w", short(id), err)
 	}
-	s.unlink(name, id)
+	s.names().unlink(name, id)
 	_ = os.RemoveAll(s.dirs.ContainerRun(id))
 	if unreadable == nil {
 		s.Event(&c.Record, "destroy", nil)

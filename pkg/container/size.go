@@ -12,7 +12,7 @@ import (
 // each counted once however many names it has.
 //
 // Preconditions: as for Diff.
-func (s *Store) Size(c *Container) (int64, error) {
+func (c *Container) Size() (int64, error) {
 	sum, err := inroot.Size(c.dir.Upper())
 	if err != nil {
 		return 0, fmt.Errorf("measure container %s: %w", short(c.ID), err)

@@ -15,6 +15,7 @@ import (
 	"coracle/pkg/inroot"
 	"coracle/pkg/mount"
 	"coracle/pkg/overlay"
+	"coracle/pkg/volume"
 )
 
 // OpenTree returns what m, which is no tmpfs, shows, as a detached mount: what
@@ -139,9 +140,9 @@ func (m Mount) BindOptions() []string {
 // attachAll mounts what c asks for over its root file system, for who looks
 // into it while it does not run. A tmpfs is empty then, and takes nothing that
 // the container would never see.
-func (s *Store) attachAll(c *Container, root *os.File) error {
+func (c *Container) attachAll(vs *volume.Store, root *os.File) error {
 	for _, asked := range slices.Concat(c.Mounts, c.netFiles()) {
-		m, err := asked.Resolve(Volumes(s.dirs))
+		m, err := asked.Resolve(vs)
 		if err == nil {
 			err = c.attach(m, root)
 		}

@@ -86,9 +86,9 @@ func (l *ledger) event(action string, more map[string]string) {
 
 // arrived and left say that the container has its volumes and networks, and
 // that it has them no more.
-func (l *ledger) arrived() { l.store.Arrive(&l.opened) }
+func (l *ledger) arrived() { container.Arrive(l.store.Dirs(), &l.opened) }
 
-func (l *ledger) left() { l.store.Leave(l.current()) }
+func (l *ledger) left() { container.Leave(l.store.Dirs(), l.current()) }
 
 // current is the record as others have changed it by now: its name, its networks.
 func (l *ledger) current() *container.Record {
