@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,7 +24,6 @@ type conn struct {
 	with    peer
 	ctx     context.Context
 	release func() bool // from the context
-	gaveUp  atomic.Bool // on a supervisor that was stopped while it was waited for
 }
 
 // peer is the supervisor that is talked to.
@@ -108,31 +106,6 @@ func (c *conn) patience() time.Duration {
 	return answerTime
 }
 
-// watch ends the conversation when the supervisor is stopped while it is waited
-// for, or was just about to be: a signal takes its time on a busy host.
-func (c *conn) watch() (stop func()) {
-	done := make(chan struct{})
-	go func() {
-		look := time.NewTicker(stoppedTime)
-		defer look.Stop()
-		for before := false; ; {
-			select {
-			case <-done:
-				return
-			case <-look.C:
-			}
-			now := c.with.stopped()
-			if before && now {
-				c.gaveUp.Store(true)
-				c.Conn.Close()
-				return
-			}
-			before = now
-		}
-	}()
-	return func() { close(done) }
-}
-
 // meaning is what an error of the conversation means: the context has ended, the
 // supervisor was silent for so long, or it has died.
 func (c *conn) meaning(err error, after time.Duration) error {
@@ -141,8 +114,6 @@ func (c *conn) meaning(err error, after time.Duration) error {
 		return nil
 	case c.ctx.Err() != nil:
 		return c.ctx.Err()
-	case c.gaveUp.Load():
-		return &silentError{peer: c.with, after: after, stopped: true}
 	case errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.EAGAIN):
 		return &silentError{peer: c.with, after: after, stopped: c.with.stopped()}
 	}
@@ -158,7 +129,6 @@ func (c *conn) request(r control.Request, files ...*os.File) error {
 // answer is a reply that has to come soon. It passes over those that only say that
 // the supervisor is at work.
 func (c *conn) answer(r *control.Reply) ([]*os.File, error) {
-	defer c.watch()()
 	for {
 		*r = control.Reply{}
 		if err := c.await(); err != nil {

@@ -89,24 +89,6 @@ func TestStopped(t *testing.T) {
 	}
 }
 
-// TestStoppedWhileItIsWaitedFor is given up as soon.
-func TestStoppedWhileItIsWaitedFor(t *testing.T) {
-	s := newStore(t)
-	p := process(t)
-	c, _ := supervise(t, s, create(t, s, container.Record{}).ID, container.State{Supervisor: p}, func(conn *fakeConn, _ control.Request, _ []*os.File) {
-		if err := unix.Kill(p.Pid, unix.SIGSTOP); err != nil {
-			t.Error(err)
-		}
-		conn.left()
-	})
-	promptly(t, "pause", func() {
-		var se *silentError
-		if err := Pause(t.Context(), c); !errors.As(err, &se) || !se.stopped {
-			t.Errorf("%v", err)
-		}
-	})
-}
-
 // TestWordsOfSilence are the errors about who does not answer.
 func TestWordsOfSilence(t *testing.T) {
 	e := &silentError{peer: peer{strings.Repeat("ab", 32), 7}, after: 30 * time.Second}

@@ -20,16 +20,16 @@ import (
 func TestStatPath(t *testing.T) {
 	s := newStore(t)
 	c, _ := supervise(t, s, create(t, s, container.Record{}).ID, container.State{}, func(conn *fakeConn, r control.Request, files []*os.File) {
-		switch o := r.Copy; o.Path {
+		switch o := r.Copy; string(o.Path) {
 		case "/etc":
-			conn.say(control.Reply{Event: control.EventDone, Info: &transfer.Info{Name: "etc", Mode: fs.ModeDir | 0o755, Size: map[bool]int64{true: 1}[o.Follow]}})
+			conn.say(control.Reply{Event: control.EventDone, Info: &transfer.Info{Mode: fs.ModeDir | 0o755, Size: map[bool]int64{true: 1}[o.Follow]}, Link: []byte("\xff")})
 		case "/none":
 			conn.say(control.Reply{Event: control.EventDone})
 		default:
 			no(conn, r, files)
 		}
 	})
-	if i, err := StatPath(t.Context(), c, "/etc", true); err != nil || i.Mode != fs.ModeDir|0o755 || i.Size != 1 {
+	if i, err := StatPath(t.Context(), c, "/etc", true); err != nil || i.Mode != fs.ModeDir|0o755 || i.Size != 1 || i.Name != "etc" || i.LinkTarget != "\xff" {
 		t.Errorf("%+v, %v", i, err)
 	}
 	var missing *transfer.NotFoundError
@@ -45,12 +45,14 @@ func TestStatPath(t *testing.T) {
 func TestCopyThrough(t *testing.T) {
 	var lost *control.OutputError
 	var missing *transfer.NotFoundError
+	var file *transfer.NotDirectoryError
 	for what, c := range map[string]struct {
 		reply control.Reply
 		want  func(left []string, err error) bool
 	}{
-		"done":    {control.Reply{Event: control.EventDone, Left: []string{"a socket"}}, func(left []string, err error) bool { return len(left) == 1 && err == nil }},
-		"missing": {control.Reply{Event: control.EventError, Missing: "/p"}, func(_ []string, err error) bool { return errors.As(err, &missing) && missing.Path == "/p" }},
+		"done":         {control.Reply{Event: control.EventDone, Left: []string{"a socket"}}, func(left []string, err error) bool { return len(left) == 1 && err == nil }},
+		"missing":      {control.Reply{Event: control.EventError, Missing: true}, func(_ []string, err error) bool { return errors.As(err, &missing) && missing.Path == "/p" }},
+		"no directory": {control.Reply{Event: control.EventError, NotDir: true}, func(_ []string, err error) bool { return errors.As(err, &file) && file.Path == "/p" }},
 		"lost": {control.Reply{Event: control.EventLost, Stream: "theirs", Code: int(unix.ENOSPC)}, func(_ []string, err error) bool {
 			return errors.As(err, &lost) && errors.Is(err, unix.ENOSPC) && lost.Stream != "theirs"
 		}},
@@ -67,7 +69,7 @@ func TestCopyThrough(t *testing.T) {
 				conn.say(c.reply)
 			})
 			r, w := pipe(t)
-			left, err := CopyThrough(t.Context(), ctr, control.OpCopyOut, control.CopyOptions{Path: "/p", Follow: true}, w)
+			left, err := CopyThrough(t.Context(), ctr, control.OpCopyOut, control.CopyOptions{Path: []byte("/p"), Follow: true}, w)
 			if !c.want(left, err) {
 				t.Errorf("%v, %v", left, err)
 			}

@@ -130,9 +130,6 @@ func TestErrorsCross(t *testing.T) {
 	if !errors.Is(lost, unix.ENOSPC) || lost.Error() != "write /dev/stdout: no space left on device" {
 		t.Errorf("%v", lost)
 	}
-	if o := (CopyOptions{Path: "/a", As: "b", Follow: true, Owners: true}).OutOptions(); o.Path != "/a" || o.As != "b" || !o.Follow {
-		t.Errorf("%+v", o)
-	}
 }
 
 // TestOutput writes all of it, also where somebody has made the description
