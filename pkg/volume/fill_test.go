@@ -3,9 +3,11 @@
 package volume
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,5 +60,119 @@ func TestFilledOnce(t *testing.T) {
 				t.Errorf("left: %v %v", left, err)
 			}
 		})
+	}
+}
+
+// image is a root file system with /d/f and links that lead to other places.
+func image(t *testing.T) *os.File {
+	t.Helper()
+	dir, outside := t.TempDir(), t.TempDir()
+	err := errors.Join(
+		os.WriteFile(filepath.Join(outside, "secret"), nil, 0o600),
+		os.Mkdir(filepath.Join(dir, "d"), 0o755), os.WriteFile(filepath.Join(dir, "d", "f"), []byte("x"), 0o644),
+		os.Symlink("d", filepath.Join(dir, "link")), os.Symlink("/d", filepath.Join(dir, "absolute")),
+		os.Symlink(outside, filepath.Join(dir, "out")), os.Symlink("../../../../../.."+outside, filepath.Join(dir, "up")),
+		os.Symlink("loop", filepath.Join(dir, "loop")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root
+}
+
+// files are the names in a directory.
+func files(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	return strings.Join(all, " ")
+}
+
+// TestFillStaysInside: links of an image mean its own files, as the kernel would
+// follow them in there, and what leads nowhere leaves the volume empty.
+func TestFillStaysInside(t *testing.T) {
+	s, _ := newStore(t)
+	root := image(t)
+	for target, want := range map[string]string{
+		"/d": "f", "/link": "f", "/absolute": "f", "/d/../d/": "f",
+		"/out": "", "/up": "", "/loop": "", "/nosuch": "", "/d/f": "",
+	} {
+		v := create(t, s, "", nil).Name
+		if err := s.Fill(t.Context(), v, target, root); err != nil {
+			t.Errorf("%s: %v", target, err)
+		}
+		if got := files(t, s.DataDir(v)); got != want {
+			t.Errorf("%s: %q, want %q", target, got, want)
+		}
+	}
+}
+
+// TestNeedsFill tells what a fill would find, before it, within it and after it.
+func TestNeedsFill(t *testing.T) {
+	s, _ := newStore(t)
+	bound, full := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(full, "own"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bind := func(dir string) map[string]string {
+		return map[string]string{"type": "none", "o": "bind", "device": dir}
+	}
+	create(t, s, "own", nil)
+	create(t, s, "bound", bind(bound))
+	create(t, s, "full", bind(full))
+	create(t, s, "later", bind(bound+"/nosuch"))
+	create(t, s, "memory", map[string]string{"type": "tmpfs", "device": "x"})
+	create(t, s, "begun", nil)
+	if err := os.Mkdir(s.dirs.Volume("begun").Fill(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	root := image(t)
+	for name, want := range map[string]Need{
+		"own": IfAny, "bound": IfAny, "full": NoFill, "later": NoFill, "memory": NoFill, "begun": Unfinished, "nosuch": NoFill,
+	} {
+		if got := s.NeedsFill(name); got != want {
+			t.Errorf("%s needs %v, want %v", name, got, want)
+		}
+		if err := s.Fill(t.Context(), name, "/d", root); (err != nil) != (name == "nosuch") {
+			t.Errorf("fill %s: %v", name, err)
+		}
+		if got := s.NeedsFill(name); got != NoFill && name != "begun" { // what was begun had nothing
+			t.Errorf("%s needs %v after it was filled", name, got)
+		}
+	}
+	if own, there, kept := files(t, s.DataDir("own")), files(t, bound), files(t, full); own != "f" || there != "f" || kept != "own" {
+		t.Errorf("own %q, bound %q, full %q", own, there, kept)
+	}
+	if got := files(t, s.DataDir("bound")); got != "" {
+		t.Errorf("a volume of another place was filled itself: %q", got)
+	}
+}
+
+// TestFillWaits: who fills has the volume's lock, and is waited for.
+func TestFillWaits(t *testing.T) {
+	s, _ := newStore(t)
+	create(t, s, "vol", nil)
+	lock, err := state.TryAcquire(s.dirs.Volume("vol").FillLock(), state.Exclusive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Fill(now, "vol", "/d", image(t)); !errors.Is(err, state.ErrLocked) || !strings.HasPrefix(err.Error(), "fill volume vol: ") {
+		t.Error(err)
+	}
+	if got := files(t, s.DataDir("vol")); got != "" {
+		t.Errorf("it was filled: %q", got)
 	}
 }

@@ -84,6 +84,12 @@ func makeVolumes(ctx context.Context, vs *volume.Store, r *container.Record) (un
 		if m.Type != container.MountVolume {
 			continue
 		}
+		if m.Inherited { // it goes with its containers, and none of its name takes its place
+			if _, err := vs.Load(m.Name); err != nil {
+				return undo, err
+			}
+			continue
+		}
 		v, isNew, err := vs.Ensure(ctx, m.Name, m.Labels, m.Options)
 		if err != nil {
 			return undo, err
