@@ -19,6 +19,7 @@ import (
 	"coracle/pkg/container/supervise"
 	"coracle/pkg/dockerfile"
 	"coracle/pkg/doctor"
+	"coracle/pkg/host"
 	"coracle/pkg/image"
 	"coracle/pkg/ns"
 	_ "coracle/pkg/ns/first" // begins the stages that become a container's program
@@ -44,7 +45,7 @@ var stages = map[string]func() int{
 	ns.StageSupervise: supervise.Main,
 	ns.StageWorker: func() int {
 		return worker.Main(slices.Concat(image.Ops(container.ImageUsers), dockerfile.Ops(), container.Ops(), archive.Ops(), volume.Ops(), trash.Ops(),
-			doctor.Ops())...)
+			doctor.Ops(), host.Ops())...)
 	},
 	ns.StageEnter: enter,
 }

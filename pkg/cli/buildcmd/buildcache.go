@@ -15,6 +15,7 @@ import (
 	"coracle/pkg/cli/flags"
 
 	"github.com/docker/go-units"
+	"github.com/moby/moby/api/types/build"
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/formatter"
@@ -144,7 +145,7 @@ func BuildCacheCommand(e *command.Env) *cli.Command {
 
 func printBuildCache(e *command.Env, format string, list []dockerfile.CacheRecord) error {
 	if format != "" && format != "table" {
-		return command.PrintList(e, formatter.BuildCache(), format, CacheRows(list))
+		return command.PrintList(e, formatter.BuildCache(), format, CacheRows(docker.CacheRecords(list)))
 	}
 	w := tabwriter.NewWriter(e.Stdout, 1, 8, 1, '\t', 0)
 	fmt.Fprintln(w, "ID\tRECLAIMABLE\tSIZE\tLAST ACCESSED")
@@ -165,12 +166,13 @@ func printBuildCache(e *command.Env, format string, list []dockerfile.CacheRecor
 	return w.Flush()
 }
 
-func CacheRows(list []dockerfile.CacheRecord) []*formatter.BuildCacheContext {
+// CacheRows are the rows of records of the build cache.
+func CacheRows(list []build.CacheRecord) []*formatter.BuildCacheContext {
 	rows, now := []*formatter.BuildCacheContext{}, time.Now()
 	for _, r := range list {
 		rows = append(rows, &formatter.BuildCacheContext{
-			ID: r.ID[:min(len(r.ID), 12)], CacheType: r.Type, Size: command.Size(r.Size), CreatedSince: formatter.Ago(r.Created, now), LastUsedSince: formatter.Ago(r.Used, now),
-			CreatedAt: r.Created.Local().String(), LastUsedAt: r.Used.Local().String(), UsageCount: "1", Shared: strconv.FormatBool(r.Shared), InUse: "false",
+			ID: r.ID[:min(len(r.ID), 12)], CacheType: r.Type, Size: command.Size(r.Size), CreatedSince: formatter.Ago(r.CreatedAt, now), LastUsedSince: formatter.Ago(*r.LastUsedAt, now),
+			CreatedAt: r.CreatedAt.Local().String(), LastUsedAt: r.LastUsedAt.Local().String(), UsageCount: strconv.Itoa(r.UsageCount), Shared: strconv.FormatBool(r.Shared), InUse: strconv.FormatBool(r.InUse),
 		})
 	}
 	return rows
