@@ -7,24 +7,17 @@ import (
 	"slices"
 	"strings"
 
-	"coracle/pkg/cli/imagecmd"
-
-	"coracle/pkg/cli/buildcmd"
-	"coracle/pkg/cli/containercmd"
-	"coracle/pkg/cli/networkcmd"
-	"coracle/pkg/cli/volumecmd"
-
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/container"
+	"coracle/pkg/cli/buildcmd"
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/containercmd"
+	"coracle/pkg/cli/flags"
+	"coracle/pkg/cli/imagecmd"
+	"coracle/pkg/cli/networkcmd"
+	"coracle/pkg/cli/volumecmd"
 	"coracle/pkg/docker"
-	"coracle/pkg/dockerfile/cache"
-	"coracle/pkg/image"
-	"coracle/pkg/overlay"
+	"coracle/pkg/dockerfile"
 )
 
 func pruneSystemCommand(e *command.Env) *cli.Command {
@@ -47,7 +40,10 @@ func pruneSystemCommand(e *command.Env) *cli.Command {
 			if ok, err := command.Agreed(e, c, systemWarning(c, f)); !ok || err != nil {
 				return err
 			}
-			return command.InsideForced(e, func(st *overlay.Store) error { return pruneSystem(e, c, st, f) })
+			var stop func()
+			c.Context, stop = command.UntilSignal(c.Context)
+			defer stop()
+			return command.Ended(c.Context, pruneSystem(e, c, f))
 		},
 	}
 }
@@ -85,14 +81,18 @@ func systemWarning(c *cli.Context, f docker.Filters) string {
 
 // pruneSystem prunes one kind after the other: what a container held may be
 // free when its turn comes.
-func pruneSystem(e *command.Env, c *cli.Context, st *overlay.Store, f docker.Filters) error {
+func pruneSystem(e *command.Env, c *cli.Context, f docker.Filters) error {
+	images, err := command.Images(e)
+	if err != nil {
+		return err
+	}
 	type prune func(*command.Env, *cli.Context, docker.Filters) (command.Pruned, error)
 	prunes := []prune{containercmd.PruneContainers, networkcmd.PruneNetworks}
 	if c.Bool("volumes") {
 		prunes = append(prunes, volumecmd.PruneVolumes)
 	}
 	prunes = append(prunes, func(e *command.Env, c *cli.Context, f docker.Filters) (command.Pruned, error) {
-		return imagecmd.PruneImages(c.Context, e, c, image.Within(st, container.ImageUsers), f)
+		return imagecmd.PruneImages(c.Context, e, c, images, f)
 	})
 	var freed int64
 	for _, do := range prunes {
@@ -104,25 +104,25 @@ func pruneSystem(e *command.Env, c *cli.Context, st *overlay.Store, f docker.Fil
 		freed += p.Freed
 	}
 	if pruneCaches(f) {
-		n, err := pruneBuildCache(e, c, st, f)
+		n, err := pruneBuildCache(e, c, f)
 		if err != nil {
 			return err
 		}
 		freed += n
 	}
-	_, err := fmt.Fprintf(e.Stdout, "Total reclaimed space: %s\n", command.Size(freed))
+	_, err = fmt.Fprintf(e.Stdout, "Total reclaimed space: %s\n", command.Size(freed))
 	return err
 }
 
-func pruneBuildCache(e *command.Env, c *cli.Context, st *overlay.Store, f docker.Filters) (int64, error) {
-	var choose func(cache.Record) bool
+func pruneBuildCache(e *command.Env, c *cli.Context, f docker.Filters) (int64, error) {
+	var choose func(dockerfile.CacheRecord) bool
 	if len(f["until"]) > 0 {
 		var err error
 		if choose, err = buildcmd.ChooseCache([]string{"until=" + f["until"][0]}); err != nil {
 			return 0, err
 		}
 	}
-	n, err := cache.Prune(c.Context, st, choose, 0)
+	n, err := buildcmd.PruneCache(c.Context, e, choose, 0)
 	if err == nil && n > 0 {
 		fmt.Fprintf(e.Stdout, "Deleted build cache: %s\n\n", command.Size(n))
 	}

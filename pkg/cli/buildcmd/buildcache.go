@@ -55,9 +55,11 @@ func PruneBuilderCommand(e *command.Env) *cli.Command {
 			if ok, err := command.Agreed(e, c, warning); !ok || err != nil {
 				return err
 			}
-			freed, err := pruneCache(c.Context, e, choose, keep)
+			ctx, stop := command.UntilSignal(c.Context)
+			defer stop()
+			freed, err := PruneCache(ctx, e, choose, keep)
 			if err != nil {
-				return err
+				return command.Ended(ctx, err)
 			}
 			_, err = fmt.Fprintf(e.Stdout, "Total:\t%s\n", command.Size(freed))
 			return err
@@ -65,19 +67,18 @@ func PruneBuilderCommand(e *command.Env) *cli.Command {
 	}
 }
 
-// pruneCache forgets what choose chooses, nil for all.
-func pruneCache(ctx context.Context, e *command.Env, choose func(dockerfile.CacheRecord) bool, keep int64) (int64, error) {
+// PruneCache forgets what choose chooses, nil for all, but what was used last as
+// far as it fits into keep bytes. It returns how many bytes that freed.
+func PruneCache(ctx context.Context, e *command.Env, choose func(dockerfile.CacheRecord) bool, keep int64) (int64, error) {
 	d, err := e.Open()
 	if err != nil {
 		return 0, err
 	}
-	ctx, stop := command.UntilSignal(ctx)
-	defer stop()
 	r := dockerfile.PruneCacheRequest{All: choose == nil, Keep: keep}
 	if choose != nil {
 		list, err := dockerfile.CacheUse(ctx, d)
 		if err != nil {
-			return 0, command.Ended(ctx, err)
+			return 0, err
 		}
 		for _, c := range list {
 			if choose(c) {
@@ -85,8 +86,7 @@ func pruneCache(ctx context.Context, e *command.Env, choose func(dockerfile.Cach
 			}
 		}
 	}
-	freed, err := dockerfile.PruneCache(ctx, d, r)
-	return freed, command.Ended(ctx, err)
+	return dockerfile.PruneCache(ctx, d, r)
 }
 
 // ChooseCache reads the filters of BuildKit's cache into what chooses its

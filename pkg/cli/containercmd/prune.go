@@ -6,13 +6,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/command"
-
 	"coracle/pkg/cli/flags"
-
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
-	"coracle/pkg/events"
-	"coracle/pkg/trash"
 )
 
 func PruneContainersCommand(e *command.Env) *cli.Command {
@@ -35,34 +31,17 @@ func PruneContainersCommand(e *command.Env) *cli.Command {
 	}
 }
 
+// PruneContainers removes the stopped containers that the filters mean.
 func PruneContainers(e *command.Env, c *cli.Context, f docker.Filters) (command.Pruned, error) {
 	p := command.Pruned{Heading: "Deleted Containers:"}
 	cs, err := e.Containers()
 	if err != nil {
 		return p, err
 	}
-	list, bad := cs.List()
-	if bad != nil {
-		command.Tell(e, bad)
+	done, err := container.Prune(c.Context, cs, func(ctr *container.Container) bool { return f.MatchPrune(ctr.Labels, ctr.Created) })
+	for _, err := range done.Failed {
+		command.Tell(e, err)
 	}
-	var stopped []*container.Container
-	for _, ctr := range list {
-		if f.MatchPrune(ctr.Labels, ctr.Created) && !ctr.State.IsRunning() {
-			stopped = append(stopped, ctr)
-		}
-	}
-	sizes, err := cs.Sizes(c.Context, stopped)
-	if err != nil {
-		return p, err
-	}
-	for _, ctr := range stopped {
-		// Docker keeps the volumes: there is volume prune for them.
-		if err := removeContainer(c, cs, ctr, false, false); err != nil {
-			return p, err
-		}
-		p.Freed += sizes[ctr.ID]
-		p.Lines = append(p.Lines, ctr.ID)
-	}
-	command.PruneEvent(e, events.Container, p.Freed)
-	return p, trash.Empty(c.Context, cs.Dirs())
+	p.Lines, p.Freed = done.IDs, done.Freed
+	return p, err
 }
