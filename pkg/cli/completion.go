@@ -7,12 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/network"
 	"coracle/pkg/oci"
 )
@@ -62,13 +60,10 @@ func completionCommand(e *command.Env) *cli.Command {
 		group.Subcommands = append(group.Subcommands, &cli.Command{
 			Name: s.shell, Usage: "Generate the autocompletion script for " + s.shell,
 			Flags: []cli.Flag{flags.Bool("no-descriptions", nil, "Accepted for scripts: there are none")},
-			Action: func(c *cli.Context) error {
-				if err := command.NeedArgs(e, c, 0, 0); err != nil {
-					return err
-				}
+			Action: command.Takes(e, 0, 0, func(e *command.Env, c *cli.Context) error {
 				_, err := fmt.Fprintf(e.Stdout, s.script, e.Program)
 				return err
-			},
+			}),
 		})
 	}
 	return group

@@ -5,12 +5,10 @@ package cli
 import (
 	"fmt"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/cli/formatter"
 )
 
@@ -44,15 +42,12 @@ func contextListCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "ls", Aliases: []string{"list"}, Usage: "List contexts",
 		Flags: []cli.Flag{flags.Text("format", nil, "Format output: table, json, or a Go template"), flags.Bool("quiet", flags.Short("q"), "Only show context names")},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 0); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 0, 0, func(e *command.Env, c *cli.Context) error {
 			l := formatter.Contexts()
 			return command.PrintList(e, l, command.ListFormat(e, c, l, ""), []*formatter.ClientContext{
 				{Name: command.DefaultContext, Current: true, Description: "coracle on this host, without a daemon", DockerEndpoint: dockerSocket},
 			})
-		},
+		}),
 	}
 }
 
@@ -81,30 +76,24 @@ func contextInspectCommand(e *command.Env) *cli.Command {
 func contextShowCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "show", Usage: "Print the name of the current context",
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 0); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 0, 0, func(e *command.Env, c *cli.Context) error {
 			_, err := fmt.Fprintln(e.Stdout, command.DefaultContext)
 			return err
-		},
+		}),
 	}
 }
 
 func contextUseCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "use", Usage: "Set the current docker context", ArgsUsage: "CONTEXT",
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, 1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, 1, func(e *command.Env, c *cli.Context) error {
 			if n := c.Args().First(); n != command.DefaultContext {
 				return contextNotFound(n)
 			}
 			fmt.Fprintf(e.Stderr, "Current context is now %q\n", command.DefaultContext)
 			_, err := fmt.Fprintln(e.Stdout, command.DefaultContext)
 			return err
-		},
+		}),
 	}
 }
 
@@ -112,10 +101,7 @@ func contextRemoveCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more contexts", ArgsUsage: "CONTEXT [CONTEXT...]",
 		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Force the removal of a context in use")},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, -1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, -1, func(e *command.Env, c *cli.Context) error {
 			return command.Each(e, c.Args().Slice(), func(name string) error {
 				switch {
 				case name == command.DefaultContext:
@@ -125,6 +111,6 @@ func contextRemoveCommand(e *command.Env) *cli.Command {
 				}
 				return command.Errorf("context %q does not exist", name)
 			})
-		},
+		}),
 	}
 }

@@ -28,10 +28,7 @@ func dfCommand(e *command.Env) *cli.Command {
 			flags.Text("format", nil, "Format output: table, json, or a Go template"),
 			flags.Bool("verbose", flags.Short("v"), "Show detailed information on space usage"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 0); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 0, 0, func(e *command.Env, c *cli.Context) error {
 			u, err := diskUsage(c.Context, e)
 			if err != nil {
 				return err
@@ -41,7 +38,7 @@ func dfCommand(e *command.Env) *cli.Command {
 			}
 			l := formatter.DiskUsage()
 			return command.PrintList(e, l, l.Format(c.String("format"), false), usageRows(u))
-		},
+		}),
 	}
 }
 

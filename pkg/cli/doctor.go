@@ -26,15 +26,12 @@ func doctorCommand(e *command.Env) *cli.Command {
 			flags.Bool("quiet", flags.Short("q"), "Only say what is missing"),
 			flags.Bool("apparmor-profile", nil, "Print an AppArmor profile for this program, and quit"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 0); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 0, 0, func(e *command.Env, c *cli.Context) error {
 			if c.Bool("apparmor-profile") {
 				return printProfile(e.Stdout)
 			}
 			return runDoctor(c.Context, e, c.String("format"), c.Bool("quiet"))
-		},
+		}),
 	}
 }
 

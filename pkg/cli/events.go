@@ -11,12 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/docker"
 	"coracle/pkg/events"
@@ -31,12 +29,7 @@ func eventsCommand(e *command.Env) *cli.Command {
 			flags.Text("since", nil, "Show all events created since timestamp"),
 			flags.Text("until", nil, "Stream events until this timestamp"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 0); err != nil {
-				return err
-			}
-			return runEvents(e, c)
-		},
+		Action: command.Takes(e, 0, 0, runEvents),
 	}
 }
 

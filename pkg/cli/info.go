@@ -9,13 +9,11 @@ import (
 	"slices"
 	"strings"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/docker"
 	"coracle/pkg/host"
 )
@@ -23,10 +21,7 @@ import (
 func infoCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "info", Usage: "Display system-wide information", Flags: []cli.Flag{flags.Text("format", flags.Short("f"), "Format output using a custom template")},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 0); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 0, 0, func(e *command.Env, c *cli.Context) error {
 			info, err := info(e)
 			if err != nil {
 				return err
@@ -35,7 +30,7 @@ func infoCommand(e *command.Env) *cli.Command {
 				return command.PrintObject(e, f, info)
 			}
 			return printInfo(e, info)
-		},
+		}),
 	}
 }
 

@@ -9,18 +9,14 @@ import (
 	"slices"
 	"strings"
 
-	"coracle/pkg/cli/imagecmd"
-
-	"coracle/pkg/cli/containercmd"
-	"coracle/pkg/cli/networkcmd"
-	"coracle/pkg/cli/volumecmd"
-
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/containercmd"
+	"coracle/pkg/cli/flags"
+	"coracle/pkg/cli/imagecmd"
+	"coracle/pkg/cli/networkcmd"
+	"coracle/pkg/cli/volumecmd"
 	"coracle/pkg/docker"
 	"coracle/pkg/oci"
 )
@@ -104,9 +100,9 @@ func find(ctx context.Context, e *command.Env, arg, kind string, size bool) (any
 func findOne(ctx context.Context, e *command.Env, kind, arg string, size bool) (any, error) {
 	switch kind {
 	case "container":
-		return containercmd.InspectContainer(ctx, e, arg, size)
+		return containercmd.Inspect(ctx, e, arg, size)
 	case "image":
-		return imagecmd.InspectImage(e, arg)
+		return imagecmd.Inspect(e, arg)
 	case "network":
 		return networkcmd.Inspect(ctx, e, arg)
 	}

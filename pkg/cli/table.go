@@ -22,15 +22,15 @@ type verb struct {
 // table is what is there for users, in the order of help.
 func table() []verb {
 	return []verb{
-		{"run", containercmd.RunCommand},
-		{"exec", containercmd.ExecCommand},
-		{"ps", named(containercmd.PsCommand, "ps")},
-		{"build", buildcmd.BuildCommand},
-		{"pull", imagecmd.PullCommand},
-		{"push", imagecmd.PushCommand},
-		{"images", named(imagecmd.ImagesCommand, "images")},
-		{"login", imagecmd.LoginCommand},
-		{"logout", imagecmd.LogoutCommand},
+		{"run", containercmd.Run},
+		{"exec", containercmd.Exec},
+		{"ps", named(containercmd.Ps, "ps")},
+		{"build", buildcmd.Build},
+		{"pull", imagecmd.Pull},
+		{"push", imagecmd.Push},
+		{"images", named(imagecmd.Images, "images")},
+		{"login", imagecmd.Login},
+		{"logout", imagecmd.Logout},
 		{"version", versionCommand},
 		{"info", infoCommand},
 		{"container", containerGroup},
@@ -39,40 +39,40 @@ func table() []verb {
 		{"volume", volumeGroup},
 		{"system", systemGroup},
 		{"builder", builderGroup},
-		{"buildx", buildcmd.BuildxCommand},
+		{"buildx", buildcmd.Buildx},
 		{"context", contextCommand},
 		{"doctor", doctorCommand},
-		{"manifest", imagecmd.ManifestCommand},
+		{"manifest", imagecmd.Manifest},
 		{"help", helpCommand},
 		{"completion", completionCommand},
-		{"attach", containercmd.AttachCommand},
-		{"commit", imagecmd.CommitCommand},
-		{"cp", containercmd.CpCommand},
-		{"create", containercmd.CreateCommand},
-		{"diff", containercmd.DiffCommand},
+		{"attach", containercmd.Attach},
+		{"commit", imagecmd.Commit},
+		{"cp", containercmd.Cp},
+		{"create", containercmd.Create},
+		{"diff", containercmd.Diff},
 		{"events", eventsCommand},
-		{"export", containercmd.ExportCommand},
-		{"history", imagecmd.HistoryCommand},
-		{"import", imagecmd.ImportCommand},
+		{"export", containercmd.Export},
+		{"history", imagecmd.History},
+		{"import", imagecmd.Import},
 		{"inspect", inspectCommand},
-		{"kill", containercmd.KillCommand},
-		{"logs", containercmd.LogsCommand},
-		{"port", containercmd.PortCommand},
-		{"rename", containercmd.RenameCommand},
-		{"restart", containercmd.RestartCommand},
-		{"rm", func(e *command.Env) *cli.Command { return containercmd.RmCommand(e) }},
-		{"rmi", named(imagecmd.RmiCommand, "rmi")},
-		{"load", imagecmd.LoadCommand},
-		{"save", imagecmd.SaveCommand},
-		{"start", containercmd.StartCommand},
-		{"stop", containercmd.StopCommand},
-		{"tag", imagecmd.TagCommand},
-		{"stats", containercmd.StatsCommand},
-		{"top", containercmd.TopCommand},
-		{"wait", containercmd.WaitCommand},
-		{"pause", containercmd.PauseCommand},
-		{"unpause", containercmd.UnpauseCommand},
-		{"update", containercmd.UpdateCommand},
+		{"kill", containercmd.Kill},
+		{"logs", containercmd.Logs},
+		{"port", containercmd.Port},
+		{"rename", containercmd.Rename},
+		{"restart", containercmd.Restart},
+		{"rm", func(e *command.Env) *cli.Command { return containercmd.Rm(e) }},
+		{"rmi", named(imagecmd.Rmi, "rmi")},
+		{"load", imagecmd.Load},
+		{"save", imagecmd.Save},
+		{"start", containercmd.Start},
+		{"stop", containercmd.Stop},
+		{"tag", imagecmd.Tag},
+		{"stats", containercmd.Stats},
+		{"top", containercmd.Top},
+		{"wait", containercmd.Wait},
+		{"pause", containercmd.Pause},
+		{"unpause", containercmd.Unpause},
+		{"update", containercmd.Update},
 	}
 }
 
@@ -92,35 +92,35 @@ func commands(e *command.Env) []*cli.Command {
 
 func containerGroup(e *command.Env) *cli.Command {
 	return &cli.Command{Name: "container", Usage: "Manage containers", Subcommands: []*cli.Command{
-		containercmd.AttachCommand(e), imagecmd.CommitCommand(e), containercmd.CpCommand(e), containercmd.CreateCommand(e),
-		containercmd.DiffCommand(e), containercmd.ExecCommand(e), containercmd.ExportCommand(e), inspectContainerCommand(e),
-		containercmd.KillCommand(e), containercmd.LogsCommand(e), containercmd.PsCommand(e, "ls", "list", "ps"),
-		containercmd.PortCommand(e), containercmd.PruneContainersCommand(e), containercmd.RenameCommand(e),
-		containercmd.RestartCommand(e), containercmd.RmCommand(e, "remove"), containercmd.RunCommand(e),
-		containercmd.StartCommand(e), containercmd.StopCommand(e), containercmd.StatsCommand(e), containercmd.TopCommand(e),
-		containercmd.WaitCommand(e), containercmd.PauseCommand(e), containercmd.UnpauseCommand(e), containercmd.UpdateCommand(e),
+		containercmd.Attach(e), imagecmd.Commit(e), containercmd.Cp(e), containercmd.Create(e),
+		containercmd.Diff(e), containercmd.Exec(e), containercmd.Export(e), inspectContainerCommand(e),
+		containercmd.Kill(e), containercmd.Logs(e), containercmd.Ps(e, "ls", "list", "ps"),
+		containercmd.Port(e), containercmd.Prune(e), containercmd.Rename(e),
+		containercmd.Restart(e), containercmd.Rm(e, "remove"), containercmd.Run(e),
+		containercmd.Start(e), containercmd.Stop(e), containercmd.Stats(e), containercmd.Top(e),
+		containercmd.Wait(e), containercmd.Pause(e), containercmd.Unpause(e), containercmd.Update(e),
 	}}
 }
 
 func imageGroup(e *command.Env) *cli.Command {
 	return &cli.Command{Name: "image", Usage: "Manage images", Subcommands: []*cli.Command{
-		buildcmd.BuildCommand(e), imagecmd.HistoryCommand(e), imagecmd.ImportCommand(e), inspectImageCommand(e),
-		imagecmd.LoadCommand(e), imagecmd.ImagesCommand(e, "ls", "list"), imagecmd.PruneImagesCommand(e), imagecmd.PullCommand(e),
-		imagecmd.PushCommand(e), imagecmd.RmiCommand(e, "rm", "remove", "rmi"), imagecmd.SaveCommand(e), imagecmd.TagCommand(e),
+		buildcmd.Build(e), imagecmd.History(e), imagecmd.Import(e), inspectImageCommand(e),
+		imagecmd.Load(e), imagecmd.Images(e, "ls", "list"), imagecmd.Prune(e), imagecmd.Pull(e),
+		imagecmd.Push(e), imagecmd.Rmi(e, "rm", "remove", "rmi"), imagecmd.Save(e), imagecmd.Tag(e),
 	}}
 }
 
 func networkGroup(e *command.Env) *cli.Command {
 	return &cli.Command{Name: "network", Usage: "Manage networks", Subcommands: []*cli.Command{
-		networkcmd.ConnectCommand(e), networkcmd.CreateCommand(e), networkcmd.DisconnectCommand(e), networkInspectCommand(e),
-		networkcmd.ListCommand(e), networkcmd.PruneCommand(e), networkcmd.RemoveCommand(e),
+		networkcmd.Connect(e), networkcmd.Create(e), networkcmd.Disconnect(e), networkInspectCommand(e),
+		networkcmd.List(e), networkcmd.Prune(e), networkcmd.Remove(e),
 	}}
 }
 
 func volumeGroup(e *command.Env) *cli.Command {
 	return &cli.Command{Name: "volume", Usage: "Manage volumes", Subcommands: []*cli.Command{
-		volumecmd.CreateCommand(e), volumeInspectCommand(e), volumecmd.ListCommand(e), volumecmd.PruneCommand(e),
-		volumecmd.RemoveCommand(e), volumecmd.UpdateCommand(e),
+		volumecmd.Create(e), volumeInspectCommand(e), volumecmd.List(e), volumecmd.Prune(e),
+		volumecmd.Remove(e), volumecmd.Update(e),
 	}}
 }
 
@@ -132,6 +132,6 @@ func systemGroup(e *command.Env) *cli.Command {
 
 func builderGroup(e *command.Env) *cli.Command {
 	return &cli.Command{Name: "builder", Usage: "Manage builds", Subcommands: []*cli.Command{
-		buildcmd.BuildCommand(e), buildcmd.BuildCacheCommand(e), buildcmd.PruneBuilderCommand(e),
+		buildcmd.Build(e), buildcmd.Cache(e), buildcmd.Prune(e),
 	}}
 }

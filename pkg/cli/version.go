@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"runtime"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/docker"
 	"coracle/pkg/host"
 )
@@ -42,10 +40,7 @@ func thisProgram() (docker.Program, error) {
 func versionCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "version", Usage: "Show the version information", Flags: []cli.Flag{flags.Text("format", flags.Short("f"), "Format output using a custom template")},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 0); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 0, 0, func(e *command.Env, c *cli.Context) error {
 			p, err := thisProgram()
 			if err != nil {
 				return err
@@ -55,6 +50,6 @@ func versionCommand(e *command.Env) *cli.Command {
 			}
 			_, err = fmt.Fprintf(e.Stdout, versionText, p.Version, docker.APIVersion, p.GoVersion, p.OS, p.Arch, docker.MinAPIVersion)
 			return err
-		},
+		}),
 	}
 }

@@ -21,7 +21,8 @@ import (
 	"coracle/pkg/oci"
 )
 
-func BuildCommand(e *command.Env) *cli.Command {
+// Build is the command build: build an image from a Dockerfile.
+func Build(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "build", Usage: "Build an image from a Dockerfile", ArgsUsage: "PATH | -",
 		Flags: append(buildFlags(), idleBuildFlags()...),

@@ -23,7 +23,8 @@ import (
 	"coracle/pkg/dockerfile"
 )
 
-func PruneBuilderCommand(e *command.Env) *cli.Command {
+// Prune is the command prune: remove build cache.
+func Prune(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove build cache",
 		Flags: []cli.Flag{
@@ -115,8 +116,8 @@ func ChooseCache(list []string) (func(dockerfile.CacheRecord) bool, error) {
 	}, nil
 }
 
-// BuildCacheCommand is `builder du`, which is buildx's.
-func BuildCacheCommand(e *command.Env) *cli.Command {
+// Cache is `builder du`, which is buildx's.
+func Cache(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "du", Usage: "Disk usage",
 		Flags: []cli.Flag{
@@ -167,6 +168,7 @@ func printBuildCache(e *command.Env, format string, list []dockerfile.CacheRecor
 }
 
 // CacheRows are the rows of records of the build cache.
+// CacheRows are the lines of a list of what the build cache has.
 func CacheRows(list []build.CacheRecord) []*formatter.BuildCacheContext {
 	rows, now := []*formatter.BuildCacheContext{}, time.Now()
 	for _, r := range list {

@@ -16,14 +16,14 @@ import (
 	"coracle/pkg/cli/formatter"
 )
 
-// BuildxCommand is Docker's plugin for builds: here its words lead to the one
+// Buildx is Docker's plugin for builds: here its words lead to the one
 // builder there is.
-func BuildxCommand(e *command.Env) *cli.Command {
-	build := BuildCommand(e)
+func Buildx(e *command.Env) *cli.Command {
+	build := Build(e)
 	build.Aliases = []string{"b"}
 	return &cli.Command{
 		Name: "buildx", Usage: "Build images, by the words of Docker's plugin", Subcommands: []*cli.Command{
-			build, BuildCacheCommand(e), buildxInspectCommand(e), buildxListCommand(e), PruneBuilderCommand(e), buildxUseCommand(e), buildxVersionCommand(e),
+			build, Cache(e), buildxInspectCommand(e), buildxListCommand(e), Prune(e), buildxUseCommand(e), buildxVersionCommand(e),
 			noBuildx(e, "bake", "build its targets one by one: `build --target`"), noBuildx(e, "create", "there is one builder, default"),
 			noBuildx(e, "debug", "there is no build to look into"), noBuildx(e, "dial-stdio", "there is no daemon to connect to"),
 			noBuildx(e, "history", "builds leave images and a cache, and no record"), noBuildx(e, "imagetools", "`manifest inspect` shows what a registry has"),

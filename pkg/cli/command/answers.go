@@ -9,6 +9,10 @@ import (
 	"coracle/pkg/cli/formatter"
 )
 
+// InspectFlags are those of inspect; the commands of one kind of object have the
+// first, or the first two.
+// InspectFlags are those of inspect; the commands of one kind of object have the
+// first, or the first two.
 func InspectFlags() []cli.Flag {
 	return []cli.Flag{
 		flags.Text("format", flags.Short("f"), "Format output using a custom template"),

@@ -9,11 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/container"
 	"coracle/pkg/ids"
 	"coracle/pkg/ns"
@@ -151,11 +150,23 @@ func (e *Env) Close() error {
 // IsTerminal reports whether f is one.
 func IsTerminal(f interface{ Fd() uintptr }) bool { return term.IsTerminal(int(f.Fd())) }
 
+// ProgramName is what the program calls itself when it was executed as argv0:
+// docker, by a link of that name, or coracle.
 func ProgramName(argv0 string) string {
 	if name := filepath.Base(argv0); name == "docker" {
 		return name
 	}
 	return "coracle"
+}
+
+// Takes is the action of a command that takes so many arguments; see NeedArgs.
+func Takes(e *Env, least, most int, do func(e *Env, c *cli.Context) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if err := NeedArgs(e, c, least, most); err != nil {
+			return err
+		}
+		return do(e, c)
+	}
 }
 
 // NeedArgs refuses too few or too many arguments in Docker's words; most < 0

@@ -20,7 +20,8 @@ import (
 	"coracle/pkg/container/control"
 )
 
-func AttachCommand(e *command.Env) *cli.Command {
+// Attach is the command attach: attach local standard input, output, and error streams to a running container.
+func Attach(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "attach", Usage: "Attach local standard input, output, and error streams to a running container", ArgsUsage: "CONTAINER",
 		Flags: []cli.Flag{
@@ -28,12 +29,7 @@ func AttachCommand(e *command.Env) *cli.Command {
 			flags.Bool("no-stdin", nil, "Do not attach STDIN"),
 			&cli.BoolFlag{Name: "sig-proxy", Usage: "Proxy all received signals to the process", Value: true},
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, 1); err != nil {
-				return err
-			}
-			return runAttach(e, c)
-		},
+		Action: command.Takes(e, 1, 1, runAttach),
 	}
 }
 

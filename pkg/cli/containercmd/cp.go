@@ -26,7 +26,8 @@ import (
 	"coracle/pkg/oci"
 )
 
-func CpCommand(e *command.Env) *cli.Command {
+// Cp is the command cp: copy files/folders between a container and the local filesystem.
+func Cp(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "cp", Usage: "Copy files/folders between a container and the local filesystem", ArgsUsage: "CONTAINER:SRC_PATH DEST_PATH|- | SRC_PATH|- CONTAINER:DEST_PATH",
 		Flags: []cli.Flag{
@@ -34,12 +35,7 @@ func CpCommand(e *command.Env) *cli.Command {
 			flags.Bool("follow-link", flags.Short("L"), "Always follow symbol link in SRC_PATH"),
 			flags.Bool("quiet", flags.Short("q"), "Suppress progress output during copy"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 2, 2); err != nil {
-				return err
-			}
-			return runCopy(e, c)
-		},
+		Action: command.Takes(e, 2, 2, runCopy),
 	}
 }
 

@@ -8,10 +8,9 @@ import (
 	"fmt"
 	"slices"
 
-	"coracle/pkg/cli/command"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
 	"coracle/pkg/container"
 	"coracle/pkg/container/create"
 	"coracle/pkg/docker"
@@ -20,14 +19,12 @@ import (
 	"coracle/pkg/trash"
 )
 
-func CreateCommand(e *command.Env) *cli.Command {
+// Create is the command create: create a new container.
+func Create(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "create", Usage: "Create a new container", ArgsUsage: "IMAGE [COMMAND] [ARG...]",
 		Flags: slices.Concat(createFlags(), createLimitFlags(), healthFlags()),
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, -1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, -1, func(e *command.Env, c *cli.Context) error {
 			ctr, err := createWithFile(e, c, state.NewID())
 			if err != nil {
 				return createError(e, "create", err)
@@ -41,7 +38,7 @@ func CreateCommand(e *command.Env) *cli.Command {
 			}
 			fmt.Fprintln(e.Stdout, ctr.ID)
 			return nil
-		},
+		}),
 	}
 }
 

@@ -5,20 +5,17 @@ package containercmd
 import (
 	"fmt"
 
-	"coracle/pkg/cli/command"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
 	"coracle/pkg/container/archive"
 )
 
-func DiffCommand(e *command.Env) *cli.Command {
+// Diff is the command diff: inspect changes to files or directories on a container's filesystem.
+func Diff(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "diff", Usage: "Inspect changes to files or directories on a container's filesystem", ArgsUsage: "CONTAINER",
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, 1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, 1, func(e *command.Env, c *cli.Context) error {
 			cs, ctr, err := e.Container(c.Args().First())
 			if err != nil {
 				return err
@@ -28,6 +25,6 @@ func DiffCommand(e *command.Env) *cli.Command {
 				fmt.Fprintf(e.Stdout, "%v %s\n", ch.Kind, ch.Path)
 			}
 			return err
-		},
+		}),
 	}
 }

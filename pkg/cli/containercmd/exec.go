@@ -21,7 +21,8 @@ import (
 	"coracle/pkg/docker"
 )
 
-func ExecCommand(e *command.Env) *cli.Command {
+// Exec is the command exec: execute a command in a running container.
+func Exec(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "exec", Usage: "Execute a command in a running container", ArgsUsage: "CONTAINER COMMAND [ARG...]",
 		Flags: []cli.Flag{
@@ -35,12 +36,7 @@ func ExecCommand(e *command.Env) *cli.Command {
 			flags.Text("user", flags.Short("u"), "Username or UID (format: <name|uid>[:<group|gid>])"),
 			flags.Text("workdir", flags.Short("w"), "Working directory inside the container"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 2, -1); err != nil {
-				return err
-			}
-			return runExec(e, c)
-		},
+		Action: command.Takes(e, 2, -1, runExec),
 	}
 }
 

@@ -6,28 +6,24 @@ import (
 	"errors"
 	"fmt"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/container/archive"
 )
 
-func ExportCommand(e *command.Env) *cli.Command {
+// Export is the command export: export a container's filesystem as a tar archive.
+func Export(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "export", Usage: "Export a container's filesystem as a tar archive", ArgsUsage: "CONTAINER",
 		Flags: []cli.Flag{flags.Text("output", flags.Short("o"), "Write to a file, instead of STDOUT")},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, 1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, 1, func(e *command.Env, c *cli.Context) error {
 			if c.String("output") == "" && command.IsTerminal(e.Stdout) {
 				return command.Errorf("cowardly refusing to save to a terminal. Use the -o flag or redirect")
 			}
 			return runExport(e, c)
-		},
+		}),
 	}
 }
 

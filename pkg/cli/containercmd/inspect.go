@@ -12,7 +12,9 @@ import (
 	"coracle/pkg/oci/spec"
 )
 
-func InspectContainer(ctx context.Context, e *command.Env, arg string, size bool) (*docker.Container, error) {
+// Inspect is the answer about the container that arg means, with the sizes of its
+// layers where they are asked for.
+func Inspect(ctx context.Context, e *command.Env, arg string, size bool) (*docker.Container, error) {
 	cs, c, err := e.Container(arg)
 	if err != nil {
 		return nil, err

@@ -14,14 +14,12 @@ import (
 	"coracle/pkg/docker"
 )
 
-func KillCommand(e *command.Env) *cli.Command {
+// Kill is the command kill: kill one or more running containers.
+func Kill(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "kill", Usage: "Kill one or more running containers", ArgsUsage: "CONTAINER [CONTAINER...]",
 		Flags: []cli.Flag{&cli.StringFlag{Name: "signal", Aliases: flags.Short("s"), Value: "KILL", Usage: "Signal to send to the container"}},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, -1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, -1, func(e *command.Env, c *cli.Context) error {
 			sig, err := docker.KillRequest{Signal: c.String("signal")}.Number()
 			if err != nil {
 				return err
@@ -32,6 +30,6 @@ func KillCommand(e *command.Env) *cli.Command {
 				}
 				return client.Signal(c.Context, ctr, sig)
 			})
-		},
+		}),
 	}
 }

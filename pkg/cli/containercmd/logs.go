@@ -19,7 +19,8 @@ import (
 	"coracle/pkg/docker"
 )
 
-func LogsCommand(e *command.Env) *cli.Command {
+// Logs is the command logs: fetch the logs of a container.
+func Logs(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "logs", Usage: "Fetch the logs of a container", ArgsUsage: "CONTAINER",
 		Flags: []cli.Flag{
@@ -30,12 +31,7 @@ func LogsCommand(e *command.Env) *cli.Command {
 			flags.Bool("timestamps", flags.Short("t"), "Show timestamps"),
 			flags.Text("until", nil, "Show logs before a timestamp or relative"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, 1); err != nil {
-				return err
-			}
-			return runLogs(e, c)
-		},
+		Action: command.Takes(e, 1, 1, runLogs),
 	}
 }
 

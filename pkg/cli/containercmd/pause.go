@@ -12,22 +12,23 @@ import (
 	"coracle/pkg/container/client"
 )
 
-func PauseCommand(e *command.Env) *cli.Command {
+// Pause is the command pause: pause all processes within containers.
+// Pause is the command pause: pause all processes within containers.
+func Pause(e *command.Env) *cli.Command {
 	return freezerCommand(e, "pause", "Pause all processes within one or more containers", client.Pause)
 }
 
-func UnpauseCommand(e *command.Env) *cli.Command {
+// Unpause is the command unpause: unpause all processes within containers.
+// Unpause is the command unpause: unpause all processes within containers.
+func Unpause(e *command.Env) *cli.Command {
 	return freezerCommand(e, "unpause", "Unpause all processes within one or more containers", client.Unpause)
 }
 
 func freezerCommand(e *command.Env, verb, usage string, do func(context.Context, *container.Container) error) *cli.Command {
 	return &cli.Command{
 		Name: verb, Usage: usage, ArgsUsage: "CONTAINER [CONTAINER...]",
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, -1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, -1, func(e *command.Env, c *cli.Context) error {
 			return command.OnContainers(e, c.Args().Slice(), func(_ *container.Store, ctr *container.Container) error { return do(c.Context, ctr) })
-		},
+		}),
 	}
 }

@@ -7,28 +7,25 @@ import (
 	"net"
 	"strconv"
 
-	"coracle/pkg/cli/command"
-
 	"github.com/moby/moby/api/types/network"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
 )
 
-func PortCommand(e *command.Env) *cli.Command {
+// Port is the command port: list port mappings or a specific mapping for the container.
+func Port(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "port", Usage: "List port mappings or a specific mapping for the container", ArgsUsage: "CONTAINER [PRIVATE_PORT[/PROTO]]",
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, 2); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, 2, func(e *command.Env, c *cli.Context) error {
 			_, ctr, err := e.Container(c.Args().First())
 			if err != nil {
 				return err
 			}
 			return printPorts(e, ctr, c.Args().Get(1))
-		},
+		}),
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 	"coracle/pkg/docker"
 )
 
-func PruneContainersCommand(e *command.Env) *cli.Command {
+// Prune is the command prune: remove all stopped containers.
+func Prune(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove all stopped containers",
 		Flags: []cli.Flag{
@@ -32,6 +33,8 @@ func PruneContainersCommand(e *command.Env) *cli.Command {
 }
 
 // PruneContainers removes the stopped containers that the filters mean.
+// PruneContainers removes the stopped containers that f matches, and returns what
+// to say of it: those before an error, too. A damaged record is told of and left.
 func PruneContainers(e *command.Env, c *cli.Context, f docker.Filters) (command.Pruned, error) {
 	p := command.Pruned{Heading: "Deleted Containers:"}
 	cs, err := e.Containers()

@@ -8,19 +8,19 @@ import (
 	"strings"
 	"time"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
 	"coracle/pkg/network"
 )
 
-func PsCommand(e *command.Env, name string, aliases ...string) *cli.Command {
+// Ps is the command that lets a user list containers, by each of the names that it
+// has in the table of commands.
+func Ps(e *command.Env, name string, aliases ...string) *cli.Command {
 	return &cli.Command{
 		Name: name, Aliases: aliases, Usage: "List containers",
 		Flags: []cli.Flag{
@@ -33,12 +33,7 @@ func PsCommand(e *command.Env, name string, aliases ...string) *cli.Command {
 			flags.Bool("quiet", flags.Short("q"), "Only display container IDs"),
 			flags.Bool("size", flags.Short("s"), "Display total file sizes"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 0); err != nil {
-				return err
-			}
-			return runPs(e, c)
-		},
+		Action: command.Takes(e, 0, 0, runPs),
 	}
 }
 

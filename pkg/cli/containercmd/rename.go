@@ -9,18 +9,16 @@ import (
 	"coracle/pkg/container/client"
 )
 
-func RenameCommand(e *command.Env) *cli.Command {
+// Rename is the command rename: rename a container.
+func Rename(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "rename", Usage: "Rename a container", ArgsUsage: "CONTAINER NEW_NAME",
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 2, 2); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 2, 2, func(e *command.Env, c *cli.Context) error {
 			cs, ctr, err := e.Container(c.Args().First())
 			if err != nil {
 				return err
 			}
 			return client.Rename(c.Context, cs, ctr, c.Args().Get(1))
-		},
+		}),
 	}
 }

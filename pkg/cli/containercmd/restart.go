@@ -12,13 +12,11 @@ import (
 	"coracle/pkg/container/client"
 )
 
-func RestartCommand(e *command.Env) *cli.Command {
+// Restart is the command restart: restart one or more containers.
+func Restart(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "restart", Usage: "Restart one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]", Flags: stopFlags(),
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, -1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, -1, func(e *command.Env, c *cli.Context) error {
 			q, sig, err := stopRequest(c)
 			if err != nil {
 				return err
@@ -37,7 +35,7 @@ func RestartCommand(e *command.Env) *cli.Command {
 				cs.Event(&again.Record, "restart", nil)
 				return nil
 			})
-		},
+		}),
 	}
 }
 

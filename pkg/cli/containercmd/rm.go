@@ -17,17 +17,15 @@ import (
 	"coracle/pkg/trash"
 )
 
-func RmCommand(e *command.Env, aliases ...string) *cli.Command {
+// Rm is the command rm: remove one or more containers.
+func Rm(e *command.Env, aliases ...string) *cli.Command {
 	return &cli.Command{
 		Name: "rm", Aliases: aliases, Usage: "Remove one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]",
 		Flags: append(flags.Absent("links were replaced by names on networks", flags.Bool("link", flags.Short("l"), "")),
 			flags.Bool("force", flags.Short("f"), "Force the removal of a running container (uses SIGKILL)"),
 			flags.Bool("volumes", flags.Short("v"), "Remove anonymous volumes associated with the container"),
 		),
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, -1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, -1, func(e *command.Env, c *cli.Context) error {
 			force := c.Bool("force")
 			cs, err := e.Containers()
 			if err != nil {
@@ -49,7 +47,7 @@ func RmCommand(e *command.Env, aliases ...string) *cli.Command {
 				return nil
 			})
 			return errors.Join(err, trash.Empty(c.Context, cs.Dirs()))
-		},
+		}),
 	}
 }
 

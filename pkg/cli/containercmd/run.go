@@ -18,19 +18,15 @@ import (
 	"coracle/pkg/trace"
 )
 
-func RunCommand(e *command.Env) *cli.Command {
+// Run is the command run: create and run a new container from an image.
+func Run(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "run", Usage: "Create and run a new container from an image", ArgsUsage: "IMAGE [COMMAND] [ARG...]",
 		Flags: append(slices.Concat(createFlags(), createLimitFlags(), healthFlags()),
 			flags.Bool("detach", flags.Short("d"), "Run container in background and print container ID"),
 			flags.Text("detach-keys", nil, "Override the key sequence for detaching a container"),
 			&cli.BoolFlag{Name: "sig-proxy", Usage: "Proxy received signals to the process", Value: true}),
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, -1); err != nil {
-				return err
-			}
-			return runRun(e, c)
-		},
+		Action: command.Takes(e, 1, -1, runRun),
 	}
 }
 

@@ -26,7 +26,8 @@ func startDetached(ctx context.Context, cs *container.Store, ctr *container.Cont
 	return ses.Close()
 }
 
-func StartCommand(e *command.Env) *cli.Command {
+// Start is the command start: start one or more stopped containers.
+func Start(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "start", Usage: "Start one or more stopped containers", ArgsUsage: "CONTAINER [CONTAINER...]",
 		Flags: append(flags.Absent("restoring a process needs root", flags.Text("checkpoint", nil, ""), flags.Text("checkpoint-dir", nil, "")),

@@ -10,18 +10,17 @@ import (
 	"sync"
 	"time"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
 )
 
-func StatsCommand(e *command.Env) *cli.Command {
+// Stats is the command stats: display a live stream of container(s) resource usage statistics.
+func Stats(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "stats", Usage: "Display a live stream of container(s) resource usage statistics", ArgsUsage: "[CONTAINER...]",
 		Flags: []cli.Flag{

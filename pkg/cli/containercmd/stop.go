@@ -32,13 +32,11 @@ func stopRequest(c *cli.Context) (q docker.StopRequest, sig syscall.Signal, err 
 	return q, sig, err
 }
 
-func StopCommand(e *command.Env) *cli.Command {
+// Stop is the command stop: stop one or more running containers.
+func Stop(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "stop", Usage: "Stop one or more running containers", ArgsUsage: "CONTAINER [CONTAINER...]", Flags: stopFlags(),
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, -1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, -1, func(e *command.Env, c *cli.Context) error {
 			q, sig, err := stopRequest(c)
 			if err != nil {
 				return err
@@ -46,6 +44,6 @@ func StopCommand(e *command.Env) *cli.Command {
 			return command.OnContainers(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
 				return client.Stop(c.Context, ctr, sig, q.Timeout)
 			})
-		},
+		}),
 	}
 }

@@ -8,20 +8,17 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"coracle/pkg/cli/command"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
 	"coracle/pkg/container"
 )
 
-func TopCommand(e *command.Env) *cli.Command {
+// Top is the command top: display the running processes of a container.
+func Top(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "top", Usage: "Display the running processes of a container", ArgsUsage: "CONTAINER [ps OPTIONS]",
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, -1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, -1, func(e *command.Env, c *cli.Context) error {
 			cols, err := psOptions(c.Args().Tail())
 			if err != nil {
 				return err
@@ -36,7 +33,7 @@ func TopCommand(e *command.Env) *cli.Command {
 			}
 			cs.Event(&ctr.Record, "top", nil)
 			return printTop(e, list, cols)
-		},
+		}),
 	}
 }
 

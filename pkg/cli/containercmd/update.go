@@ -15,21 +15,19 @@ import (
 	"coracle/pkg/docker"
 )
 
-func UpdateCommand(e *command.Env) *cli.Command {
+// Update is the command update: update configuration of one or more containers.
+func Update(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "update", Usage: "Update configuration of one or more containers", ArgsUsage: "CONTAINER [CONTAINER...]",
 		Flags: append(limitFlags(), flags.Text("restart", nil, "Restart policy to apply when a container exits")),
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, -1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, -1, func(e *command.Env, c *cli.Context) error {
 			if c.NumFlags() == 0 {
 				return errors.New("you must provide one or more flags when using this command")
 			}
 			return command.OnContainers(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
 				return update(e, c, cs, ctr)
 			})
-		},
+		}),
 	}
 }
 

@@ -11,13 +11,11 @@ import (
 	"coracle/pkg/container/client"
 )
 
-func WaitCommand(e *command.Env) *cli.Command {
+// Wait is the command wait: block until one or more containers stop, then print their exit codes.
+func Wait(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "wait", Usage: "Block until one or more containers stop, then print their exit codes", ArgsUsage: "CONTAINER [CONTAINER...]",
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, -1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, -1, func(e *command.Env, c *cli.Context) error {
 			cs, err := e.Containers()
 			if err != nil {
 				return err
@@ -40,6 +38,6 @@ func WaitCommand(e *command.Env) *cli.Command {
 				return command.Exit(1)
 			}
 			return nil
-		},
+		}),
 	}
 }

@@ -7,20 +7,19 @@ import (
 	"fmt"
 	"strings"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-	"coracle/pkg/oci/spec"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
 	"coracle/pkg/image"
 	"coracle/pkg/oci"
+	"coracle/pkg/oci/spec"
 )
 
-func CommitCommand(e *command.Env) *cli.Command {
+// Commit is the command commit: create a new image from a container's changes.
+func Commit(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "commit", Usage: "Create a new image from a container's changes", ArgsUsage: "CONTAINER [REPOSITORY[:TAG]]",
 		Flags: []cli.Flag{
@@ -30,10 +29,7 @@ func CommitCommand(e *command.Env) *cli.Command {
 			flags.Bool("no-pause", nil, "Accepted for scripts: a container is not paused"),
 			&cli.BoolFlag{Name: "pause", Aliases: flags.Short("p"), Usage: "Accepted for scripts: a container is not paused", Value: true, Hidden: true},
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, 2); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, 2, func(e *command.Env, c *cli.Context) error {
 			if name := c.Args().Get(1); name != "" {
 				if _, err := oci.ParseRef(name); err != nil {
 					return err
@@ -44,7 +40,7 @@ func CommitCommand(e *command.Env) *cli.Command {
 				return err
 			}
 			return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error { return runCommit(ctx, e, c, s, cs, ctr) })
-		},
+		}),
 	}
 }
 

@@ -5,17 +5,16 @@ package imagecmd
 import (
 	"time"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/docker"
 )
 
-func HistoryCommand(e *command.Env) *cli.Command {
+// History is the command history: show the history of an image.
+func History(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "history", Usage: "Show the history of an image", ArgsUsage: "IMAGE",
 		Flags: []cli.Flag{
@@ -23,12 +22,7 @@ func HistoryCommand(e *command.Env) *cli.Command {
 			flags.Bool("no-trunc", nil, "Don't truncate output"), flags.Bool("quiet", flags.Short("q"), "Only show image IDs"),
 			flags.Text("platform", nil, "Show history for the given platform: an image here has one"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, 1); err != nil {
-				return err
-			}
-			return runHistory(e, c)
-		},
+		Action: command.Takes(e, 1, 1, runHistory),
 	}
 }
 

@@ -8,20 +8,20 @@ import (
 	"strings"
 	"time"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/moby/moby/api/types/image"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/docker"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 )
 
-func ImagesCommand(e *command.Env, name string, aliases ...string) *cli.Command {
+// Images is the command that lets a user list images, by each of the names that it
+// has in the table of commands.
+func Images(e *command.Env, name string, aliases ...string) *cli.Command {
 	return &cli.Command{
 		Name: name, Aliases: aliases, Usage: "List images", ArgsUsage: "[REPOSITORY[:TAG]]",
 		Flags: []cli.Flag{
@@ -33,12 +33,7 @@ func ImagesCommand(e *command.Env, name string, aliases ...string) *cli.Command 
 			flags.Bool("quiet", flags.Short("q"), "Only show image IDs"),
 			flags.Bool("tree", nil, "List multi-platform images as a tree (EXPERIMENTAL)"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 1); err != nil {
-				return err
-			}
-			return runImages(e, c)
-		},
+		Action: command.Takes(e, 0, 1, runImages),
 	}
 }
 

@@ -7,30 +7,26 @@ import (
 	"fmt"
 	"os"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/dockerfile"
 	"coracle/pkg/image"
 )
 
-func ImportCommand(e *command.Env) *cli.Command {
+// Import is the command import: import the contents from a tarball to create a filesystem image.
+func Import(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "import", Usage: "Import the contents from a tarball to create a filesystem image", ArgsUsage: "file|- [REPOSITORY[:TAG]]",
 		Flags: []cli.Flag{
 			flags.List("change", flags.Short("c"), "Apply Dockerfile instruction to the created image"),
 			flags.Text("message", flags.Short("m"), "Set commit message for imported image"), flags.Platform("Set platform if server is multi-platform capable"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, 2); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, 2, func(e *command.Env, c *cli.Context) error {
 			return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error { return runImport(ctx, e, c, s) })
-		},
+		}),
 	}
 }
 

@@ -7,7 +7,8 @@ import (
 	"coracle/pkg/docker"
 )
 
-func InspectImage(e *command.Env, arg string) (*docker.Image, error) {
+// Inspect is the answer about the image that arg means.
+func Inspect(e *command.Env, arg string) (*docker.Image, error) {
 	img, _, err := e.Image(arg)
 	if err != nil {
 		return nil, err

@@ -6,18 +6,17 @@ import (
 	"context"
 	"os"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/cli/progress"
 	"coracle/pkg/image"
 	"coracle/pkg/oci"
 )
 
-func LoadCommand(e *command.Env) *cli.Command {
+// Load is the command load: load an image from a tar archive or STDIN.
+func Load(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "load", Usage: "Load an image from a tar archive or STDIN",
 		Flags: []cli.Flag{
@@ -25,15 +24,12 @@ func LoadCommand(e *command.Env) *cli.Command {
 			flags.Text("platform", nil, "Load only the given platform of an archive with several"),
 			flags.Bool("quiet", flags.Short("q"), "Suppress the load output"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 0); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 0, 0, func(e *command.Env, c *cli.Context) error {
 			if c.String("input") == "" && command.IsTerminal(e.Stdin) {
 				return command.Errorf("requested load from stdin, but stdin is empty")
 			}
 			return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error { return runLoad(ctx, e, c, s) })
-		},
+		}),
 	}
 }
 

@@ -7,16 +7,15 @@ import (
 	"io"
 	"strings"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/oci/registry"
 )
 
-func LoginCommand(e *command.Env) *cli.Command {
+// Login is the command login: authenticate to a registry.
+func Login(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "login", Usage: "Authenticate to a registry", ArgsUsage: "[SERVER]",
 		Flags: []cli.Flag{
@@ -24,12 +23,7 @@ func LoginCommand(e *command.Env) *cli.Command {
 			flags.Text("password", flags.Short("p"), "Password or Personal Access Token (PAT)"),
 			flags.Bool("password-stdin", nil, "Take the Password or Personal Access Token (PAT) from stdin"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 1); err != nil {
-				return err
-			}
-			return runLogin(e, c)
-		},
+		Action: command.Takes(e, 0, 1, runLogin),
 	}
 }
 

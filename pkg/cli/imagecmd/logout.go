@@ -5,18 +5,16 @@ package imagecmd
 import (
 	"fmt"
 
-	"coracle/pkg/cli/command"
-
 	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/command"
 )
 
-func LogoutCommand(e *command.Env) *cli.Command {
+// Logout is the command logout: log out from a registry.
+func Logout(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "logout", Usage: "Log out from a registry", ArgsUsage: "[SERVER]",
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 0, 1, func(e *command.Env, c *cli.Context) error {
 			server := trimServer(c.Args().First())
 			shown := server
 			if shown == "" {
@@ -32,6 +30,6 @@ func LogoutCommand(e *command.Env) *cli.Command {
 			}
 			fmt.Fprintf(e.Stdout, "Removing login credentials for %s\n", shown)
 			return nil
-		},
+		}),
 	}
 }

@@ -7,18 +7,17 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-	"coracle/pkg/docker"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
+	"coracle/pkg/docker"
 	"coracle/pkg/oci"
 	"coracle/pkg/oci/registry"
 )
 
-func ManifestCommand(e *command.Env) *cli.Command {
+// Manifest is the command manifest: manage Docker image manifests and manifest lists.
+func Manifest(e *command.Env) *cli.Command {
 	group := &cli.Command{Name: "manifest", Usage: "Manage Docker image manifests and manifest lists", Subcommands: []*cli.Command{manifestInspectCommand(e)}}
 	for _, name := range []string{"annotate", "create", "push", "rm"} {
 		group.Subcommands = append(group.Subcommands, &cli.Command{
@@ -38,10 +37,7 @@ func manifestInspectCommand(e *command.Env) *cli.Command {
 			flags.Bool("insecure", nil, flags.NotSupported+": registries.conf says which registries are"),
 			flags.Bool("verbose", flags.Short("v"), "Output additional info including layers and platform"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, 2); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, 2, func(e *command.Env, c *cli.Context) error {
 			if c.Bool("insecure") {
 				return docker.Unsupported("insecure", "how a registry is spoken to is said in one place", "name the registry in registries.conf with insecure = true")
 			}
@@ -49,7 +45,7 @@ func manifestInspectCommand(e *command.Env) *cli.Command {
 				return command.Errorf("No such manifest: %s", c.Args().Get(1)) // there are no local lists
 			}
 			return inspectManifest(e, c)
-		},
+		}),
 	}
 }
 

@@ -6,25 +6,21 @@ import (
 	"context"
 	"errors"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/docker"
 	"coracle/pkg/image"
 )
 
-func PruneImagesCommand(e *command.Env) *cli.Command {
+// Prune is the command prune: remove unused images.
+func Prune(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove unused images",
 		Flags: []cli.Flag{flags.Bool("all", flags.Short("a"), "Remove all unused images, not just dangling ones"), flags.Bool("force", flags.Short("f"), "Do not prompt for confirmation"),
 			flags.List("filter", nil, "Provide filter values (e.g. \"until=<timestamp>\")")},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 0); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 0, 0, func(e *command.Env, c *cli.Context) error {
 			f, err := docker.PruneFilters(c.StringSlice("filter"), "dangling")
 			if err != nil {
 				return err
@@ -45,7 +41,7 @@ func PruneImagesCommand(e *command.Env) *cli.Command {
 					return PruneImages(ctx, e, c, s, f)
 				})
 			})
-		},
+		}),
 	}
 }
 
@@ -55,6 +51,10 @@ func everyImage(c *cli.Context, f docker.Filters) (bool, error) {
 	return c.Bool("all") || dangling != nil && !*dangling, err
 }
 
+// PruneImages removes the unused images that f matches, and returns what to say of
+// it: of those before an error, too. c has the flag --all.
+// PruneImages removes the unused images that f matches, and returns what to say of
+// it: of those before an error, too. c has the flag --all.
 func PruneImages(ctx context.Context, e *command.Env, c *cli.Context, s *image.Store, f docker.Filters) (command.Pruned, error) {
 	p := command.Pruned{Heading: "Deleted Images:"}
 	ix, err := s.Index(ctx)

@@ -7,18 +7,17 @@ import (
 	"fmt"
 	"os"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/cli/progress"
 	"coracle/pkg/image"
 	"coracle/pkg/oci"
 )
 
-func PullCommand(e *command.Env) *cli.Command {
+// Pull is the command pull: download an image from a registry.
+func Pull(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "pull", Usage: "Download an image from a registry", ArgsUsage: "NAME[:TAG|@DIGEST]",
 		Flags: []cli.Flag{
@@ -27,16 +26,13 @@ func PullCommand(e *command.Env) *cli.Command {
 			flags.Bool("quiet", flags.Short("q"), "Suppress verbose output"),
 			&cli.BoolFlag{Name: "disable-content-trust", Usage: "Accepted for scripts", Value: true, Hidden: true},
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, 1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, 1, func(e *command.Env, c *cli.Context) error {
 			ref, err := oci.ParseRef(c.Args().First())
 			if err != nil {
 				return err
 			}
 			return runPull(e, c, ref)
-		},
+		}),
 	}
 }
 

@@ -6,17 +6,16 @@ import (
 	"context"
 	"fmt"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/image"
 	"coracle/pkg/oci"
 )
 
-func PushCommand(e *command.Env) *cli.Command {
+// Push is the command push: upload an image to a registry.
+func Push(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "push", Usage: "Upload an image to a registry", ArgsUsage: "NAME[:TAG]",
 		Flags: []cli.Flag{
@@ -25,10 +24,7 @@ func PushCommand(e *command.Env) *cli.Command {
 			flags.Bool("quiet", flags.Short("q"), "Suppress verbose output"),
 			&cli.BoolFlag{Name: "disable-content-trust", Usage: "Accepted for scripts", Value: true, Hidden: true},
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, 1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, 1, func(e *command.Env, c *cli.Context) error {
 			ref, err := oci.ParseRef(c.Args().First())
 			if err != nil {
 				return err
@@ -37,7 +33,7 @@ func PushCommand(e *command.Env) *cli.Command {
 				return command.Errorf("cannot push a digest reference")
 			}
 			return runPush(e, c, ref)
-		},
+		}),
 	}
 }
 

@@ -6,27 +6,25 @@ import (
 	"context"
 	"fmt"
 
-	"coracle/pkg/cli/command"
-
 	moby "github.com/moby/moby/api/types/image"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/image"
 )
 
-func RmiCommand(e *command.Env, name string, aliases ...string) *cli.Command {
+// Rmi is the command that lets a user remove one or more images, by each of the names that it
+// has in the table of commands.
+func Rmi(e *command.Env, name string, aliases ...string) *cli.Command {
 	return &cli.Command{
 		Name: name, Aliases: aliases, Usage: "Remove one or more images", ArgsUsage: "IMAGE [IMAGE...]",
 		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Force removal of the image"), flags.Bool("no-prune", nil, "Do not delete untagged parents"),
 			flags.List("platform", nil, "Remove only the given platform variant: an image here has one")},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, -1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, -1, func(e *command.Env, c *cli.Context) error {
 			r := image.RemoveRequest{Images: c.Args().Slice(), Platforms: c.StringSlice("platform"), Force: c.Bool("force")}
 			return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error { return removeImages(ctx, e, s, r) })
-		},
+		}),
 	}
 }
 

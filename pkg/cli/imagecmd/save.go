@@ -6,26 +6,22 @@ import (
 	"context"
 	"os"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/image"
 )
 
-func SaveCommand(e *command.Env) *cli.Command {
+// Save is the command save: save one or more images to a tar archive (streamed to STDOUT by default).
+func Save(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "save", Usage: "Save one or more images to a tar archive (streamed to STDOUT by default)", ArgsUsage: "IMAGE [IMAGE...]",
 		Flags: []cli.Flag{
 			flags.Text("output", flags.Short("o"), "Write to a file, instead of STDOUT"),
 			flags.Text("platform", nil, "Accepted: an image here has one platform"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, -1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, -1, func(e *command.Env, c *cli.Context) error {
 			if c.String("output") == "" && command.IsTerminal(e.Stdout) {
 				return command.Errorf("cowardly refusing to save to a terminal. Use the -o flag or redirect")
 			}
@@ -33,7 +29,7 @@ func SaveCommand(e *command.Env) *cli.Command {
 			return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error {
 				return runSave(e, c.String("output"), func(out *os.File) error { return s.Save(ctx, r, out) })
 			})
-		},
+		}),
 	}
 }
 

@@ -6,21 +6,18 @@ import (
 	"context"
 	"errors"
 
-	"coracle/pkg/cli/command"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
 	"coracle/pkg/image"
 	"coracle/pkg/oci"
 )
 
-func TagCommand(e *command.Env) *cli.Command {
+// Tag is the command tag: create a tag TARGET_IMAGE that refers to SOURCE_IMAGE.
+func Tag(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "tag", Usage: "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE", ArgsUsage: "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 2, 2); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 2, 2, func(e *command.Env, c *cli.Context) error {
 			ref, err := oci.ParseRef(c.Args().Get(1))
 			if err != nil {
 				return command.Errorf("error parsing reference: %q is not a valid repository/tag: %v", c.Args().Get(1), err)
@@ -30,6 +27,6 @@ func TagCommand(e *command.Env) *cli.Command {
 			}
 			r := image.TagRequest{Image: c.Args().First(), Name: c.Args().Get(1)}
 			return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error { return s.Tag(ctx, r) })
-		},
+		}),
 	}
 }

@@ -14,7 +14,8 @@ import (
 	"coracle/pkg/docker"
 )
 
-func ConnectCommand(e *command.Env) *cli.Command {
+// Connect is the command connect: connect a container to a network.
+func Connect(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "connect", Usage: "Connect a container to a network", ArgsUsage: "NETWORK CONTAINER",
 		Flags: append(flags.Absent("links were replaced by names on networks", flags.List("link", nil, "")),
@@ -24,10 +25,7 @@ func ConnectCommand(e *command.Env) *cli.Command {
 			flags.Text("ip", nil, "IPv4 address (e.g., \"172.30.100.104\")"), flags.Text("ip6", nil, "IPv6 address (e.g., \"2001:db8::33\")"),
 			flags.List("link-local-ip", nil, "Add a link-local address for the container"),
 		),
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 2, 2); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 2, 2, func(e *command.Env, c *cli.Context) error {
 			options, err := command.Pairs(c.StringSlice("driver-opt"), func(string) error { return command.Errorf("invalid key value pair format in driver options") })
 			if err != nil {
 				return err
@@ -44,22 +42,20 @@ func ConnectCommand(e *command.Env) *cli.Command {
 				command.WarnAll(e, warnings)
 				return client.Connect(c.Context, cs, ctr, end)
 			})
-		},
+		}),
 	}
 }
 
-func DisconnectCommand(e *command.Env) *cli.Command {
+// Disconnect is the command disconnect: disconnect a container from a network.
+func Disconnect(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "disconnect", Usage: "Disconnect a container from a network", ArgsUsage: "NETWORK CONTAINER",
 		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Accepted for scripts")},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 2, 2); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 2, 2, func(e *command.Env, c *cli.Context) error {
 			return onNetwork(e, c, func(cs *container.Store, ctr *container.Container, network string) error {
 				return client.Disconnect(c.Context, cs, ctr, network)
 			})
-		},
+		}),
 	}
 }
 

@@ -7,17 +7,16 @@ import (
 	"net/netip"
 	"strings"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/moby/moby/api/types/network"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/docker"
 )
 
-func CreateCommand(e *command.Env) *cli.Command {
+// Create is the command create: create a network.
+func Create(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "create", Usage: "Create a network", ArgsUsage: "NETWORK",
 		Flags: append(swarmNetworkFlags(),
@@ -34,10 +33,7 @@ func CreateCommand(e *command.Env) *cli.Command {
 			&cli.BoolFlag{Name: "ipv4", Value: true, Usage: "Enable IPv4 address assignment: always"},
 			flags.Bool("attachable", nil, "Accepted for scripts: every network is"),
 		),
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, 1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, 1, func(e *command.Env, c *cli.Context) error {
 			q, err := networkRequest(c)
 			if err != nil {
 				return err
@@ -57,7 +53,7 @@ func CreateCommand(e *command.Env) *cli.Command {
 			}
 			fmt.Fprintln(e.Stdout, w.ID)
 			return nil
-		},
+		}),
 	}
 }
 

@@ -5,29 +5,25 @@ package networkcmd
 import (
 	"time"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/docker"
 	"coracle/pkg/network"
 )
 
-func ListCommand(e *command.Env) *cli.Command {
+// List is the command ls: list networks.
+func List(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "ls", Aliases: []string{"list"}, Usage: "List networks",
 		Flags: []cli.Flag{
 			flags.List("filter", flags.Short("f"), "Provide filter values"), flags.Text("format", nil, "Format output"),
 			flags.Bool("no-trunc", nil, "Do not truncate the output"), flags.Bool("quiet", flags.Short("q"), "Only display network IDs"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 0); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 0, 0, func(e *command.Env, c *cli.Context) error {
 			nets, err := command.Networks(e)
 			if err != nil {
 				return err
@@ -69,7 +65,7 @@ func ListCommand(e *command.Env) *cli.Command {
 			}
 			l := formatter.Networks()
 			return command.PrintList(e, l, command.ListFormat(e, c, l, "networksFormat"), rows)
-		},
+		}),
 	}
 }
 

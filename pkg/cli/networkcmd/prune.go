@@ -3,17 +3,16 @@
 package networkcmd
 
 import (
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/docker"
 	"coracle/pkg/network"
 )
 
-func PruneCommand(e *command.Env) *cli.Command {
+// Prune is the command prune: remove all unused networks.
+func Prune(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove all unused networks",
 		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Do not prompt for confirmation"), flags.List("filter", nil, "Provide filter values")},

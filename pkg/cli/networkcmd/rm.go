@@ -5,21 +5,18 @@ package networkcmd
 import (
 	"slices"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 )
 
-func RemoveCommand(e *command.Env) *cli.Command {
+// Remove is the command rm: remove one or more networks.
+func Remove(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more networks", ArgsUsage: "NETWORK [NETWORK...]",
 		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Do not error if the network does not exist")},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, -1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, -1, func(e *command.Env, c *cli.Context) error {
 			nets, err := command.Networks(e)
 			if err != nil {
 				return err
@@ -29,6 +26,6 @@ func RemoveCommand(e *command.Env) *cli.Command {
 				args = slices.DeleteFunc(args, nets.Missing)
 			}
 			return command.Each(e, args, func(arg string) error { return nets.Delete(c.Context, arg) })
-		},
+		}),
 	}
 }

@@ -7,26 +7,22 @@ import (
 	"fmt"
 	"strings"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/docker"
 )
 
-func CreateCommand(e *command.Env) *cli.Command {
+// Create is the command create: create a volume.
+func Create(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "create", Usage: "Create a volume", ArgsUsage: "[VOLUME]",
 		Flags: []cli.Flag{
 			flags.Text("driver", flags.Short("d"), "Specify volume driver name"), flags.List("label", nil, "Set metadata for a volume"),
 			flags.List("opt", flags.Short("o"), "Set driver specific options: type, device and o, as for mount(8)"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 0, 1, func(e *command.Env, c *cli.Context) error {
 			q := docker.VolumeRequest{Name: c.Args().First(), Driver: c.String("driver")}
 			if err := docker.CheckVolume(q); err != nil {
 				return err
@@ -43,7 +39,7 @@ func CreateCommand(e *command.Env) *cli.Command {
 				q.DriverOpts[k] = v
 			}
 			return createVolume(c.Context, e, q)
-		},
+		}),
 	}
 }
 

@@ -5,29 +5,23 @@ package volumecmd
 import (
 	"slices"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/docker"
 	"coracle/pkg/volume"
 )
 
-func ListCommand(e *command.Env) *cli.Command {
+// List is the command ls: list volumes.
+func List(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "ls", Aliases: []string{"list"}, Usage: "List volumes",
 		Flags: append(flags.Absent("it is a cluster's", flags.Bool("cluster", nil, "")),
 			flags.List("filter", flags.Short("f"), "Provide filter values"), flags.Text("format", nil, "Format output"), flags.Bool("quiet", flags.Short("q"), "Only display volume names"),
 		),
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 0); err != nil {
-				return err
-			}
-			return listVolumes(e, c)
-		},
+		Action: command.Takes(e, 0, 0, listVolumes),
 	}
 }
 

@@ -5,29 +5,25 @@ package volumecmd
 import (
 	"errors"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/docker"
 	"coracle/pkg/events"
 	"coracle/pkg/trash"
 	"coracle/pkg/volume"
 )
 
-func PruneCommand(e *command.Env) *cli.Command {
+// Prune is the command prune: remove unused local volumes.
+func Prune(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "Remove unused local volumes",
 		Flags: []cli.Flag{
 			flags.Bool("all", flags.Short("a"), "Remove all unused volumes, not just anonymous ones"),
 			flags.List("filter", nil, "Provide filter values (e.g. \"label=<label>\")"), flags.Bool("force", flags.Short("f"), "Do not prompt for confirmation"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 0); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 0, 0, func(e *command.Env, c *cli.Context) error {
 			f, err := docker.VolumePruneFilters(c.StringSlice("filter"))
 			if err != nil {
 				return err
@@ -43,7 +39,7 @@ func PruneCommand(e *command.Env) *cli.Command {
 				return err
 			}
 			return command.PruneAll(e, c, f, PruneVolumes)
-		},
+		}),
 	}
 }
 

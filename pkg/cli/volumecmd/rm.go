@@ -5,25 +5,21 @@ package volumecmd
 import (
 	"errors"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/state"
 	"coracle/pkg/trash"
 	"coracle/pkg/volume"
 )
 
-func RemoveCommand(e *command.Env) *cli.Command {
+// Remove is the command rm: remove one or more volumes.
+func Remove(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "rm", Aliases: []string{"remove"}, Usage: "Remove one or more volumes", ArgsUsage: "VOLUME [VOLUME...]",
 		Flags: []cli.Flag{flags.Bool("force", flags.Short("f"), "Force the removal of one or more volumes")},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, -1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, -1, func(e *command.Env, c *cli.Context) error {
 			vs, err := command.Volumes(e)
 			if err != nil {
 				return err
@@ -37,6 +33,6 @@ func RemoveCommand(e *command.Env) *cli.Command {
 				return err
 			})
 			return errors.Join(err, trash.Empty(c.Context, e.Dirs))
-		},
+		}),
 	}
 }

@@ -7,10 +7,11 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/command"
-
 	"coracle/pkg/docker"
 )
 
+// Inspect is the answer about the volume of that name.
+// Inspect is the answer about the volume of that name.
 func Inspect(e *command.Env, name string) (*volume.Volume, error) {
 	vs, err := command.Volumes(e)
 	if err != nil {
@@ -23,8 +24,8 @@ func Inspect(e *command.Env, name string) (*volume.Volume, error) {
 	return docker.Volume(v, vs.DataDir(v.Name)), nil
 }
 
-// UpdateCommand answers for what only volumes of a swarm have.
-func UpdateCommand(e *command.Env) *cli.Command {
+// Update answers for what only volumes of a swarm have.
+func Update(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "update", Hidden: true, SkipFlagParsing: true,
 		Action: func(*cli.Context) error {

@@ -54,7 +54,7 @@ func (u user) run(input string, args ...string) result {
 	app := &cli.App{
 		Name: "docker", Writer: io.Discard, ErrWriter: io.Discard, ExitErrHandler: func(*cli.Context, error) {},
 		Commands: []*cli.Command{{Name: "volume", Subcommands: []*cli.Command{
-			CreateCommand(e), ListCommand(e), PruneCommand(e), RemoveCommand(e), UpdateCommand(e),
+			Create(e), List(e), Prune(e), Remove(e), Update(e),
 		}}},
 	}
 	args, _, err := flags.Arrange(app, append([]string{"volume"}, args...))

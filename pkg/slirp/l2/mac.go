@@ -30,8 +30,10 @@ func MACOf(a netip.Addr) MAC {
 }
 
 func (m MAC) String() string               { return net.HardwareAddr(m[:]).String() }
-func (m MAC) IsZero() bool                 { return m == MAC{} }
 func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// IsZero reports whether there is no address.
+func (m MAC) IsZero() bool { return m == MAC{} }
 
 func (m *MAC) UnmarshalText(text []byte) (err error) {
 	*m, err = ParseMAC(string(text))
