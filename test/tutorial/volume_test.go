@@ -151,6 +151,30 @@ func TestVolumeLists(t *testing.T) {
 	}
 }
 
+// TestVolumesOfOtherIDs removes what the caller may not: files of subordinate ids,
+// in directories that are open to all and in one that is closed.
+func TestVolumesOfOtherIDs(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	for _, remove := range [][]string{{"rm", "open", "shut"}, {"prune", "-af"}} {
+		u.ok("run", "--rm", "--network", "none", "-v", "open:/open", "-v", "shut:/shut", "busybox", "sh", "-c",
+			"for d in /open/a /shut/b; do mkdir $d; head -c 500 /dev/zero >$d/f; chown -R 5 $d; done 2>/dev/null; chmod 700 /shut/b")
+		want := "open\nshut"
+		if remove[0] == "prune" {
+			want = "Deleted Volumes:\nopen\nshut\n\nTotal reclaimed space: 1kB"
+		}
+		if got := u.ok(append([]string{"volume"}, remove...)...); got != want {
+			t.Errorf("%v: %q, want %q", remove, got, want)
+		}
+		for _, dir := range []string{u.volumePath(), filepath.Join(u.home, "root", "tmp")} {
+			left, err := os.ReadDir(dir)
+			if left = slices.DeleteFunc(left, func(e os.DirEntry) bool { return e.Name() == ".lock" }); err != nil || len(left) != 0 {
+				t.Errorf("%v left %v in %s: %v", remove, left, dir, err)
+			}
+		}
+	}
+}
+
 // TestDamagedVolumes has the records of volumes broken: nothing else suffers,
 // and they can be removed.
 func TestDamagedVolumes(t *testing.T) {
