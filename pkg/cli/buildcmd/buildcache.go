@@ -34,10 +34,7 @@ func Prune(e *command.Env) *cli.Command {
 			flags.Bool("force", flags.Short("f"), "Do not prompt for confirmation"),
 			flags.Text("keep-storage", []string{"reserved-space"}, "Amount of disk space to keep for cache"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 0); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 0, 0, func(e *command.Env, c *cli.Context) error {
 			if err := checkBuilder(e, c.String("builder")); err != nil {
 				return err
 			}
@@ -64,7 +61,7 @@ func Prune(e *command.Env) *cli.Command {
 			}
 			_, err = fmt.Fprintf(e.Stdout, "Total:\t%s\n", command.Size(freed))
 			return err
-		},
+		}),
 	}
 }
 
@@ -124,10 +121,7 @@ func Cache(e *command.Env) *cli.Command {
 			flags.Text("builder", nil, "Override the configured builder instance: default"),
 			flags.Text("format", nil, "Format the output"), flags.Bool("verbose", nil, "Shows a more verbose output"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 0); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 0, 0, func(e *command.Env, c *cli.Context) error {
 			if err := checkBuilder(e, c.String("builder")); err != nil {
 				return err
 			}
@@ -140,7 +134,7 @@ func Cache(e *command.Env) *cli.Command {
 				return err
 			}
 			return printBuildCache(e, c.String("format"), list)
-		},
+		}),
 	}
 }
 
@@ -167,8 +161,7 @@ func printBuildCache(e *command.Env, format string, list []dockerfile.CacheRecor
 	return w.Flush()
 }
 
-// CacheRows are the rows of records of the build cache.
-// CacheRows are the lines of a list of what the build cache has.
+// CacheRows are the rows of a list of records of the build cache.
 func CacheRows(list []build.CacheRecord) []*formatter.BuildCacheContext {
 	rows, now := []*formatter.BuildCacheContext{}, time.Now()
 	for _, r := range list {

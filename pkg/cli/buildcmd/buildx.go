@@ -45,13 +45,10 @@ func noBuildx(e *command.Env, name, why string) *cli.Command {
 func buildxVersionCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "version", Usage: "Show buildx version information",
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 0); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 0, 0, func(e *command.Env, c *cli.Context) error {
 			_, err := fmt.Fprintf(e.Stdout, "coracle/buildx v%s %s\n", e.Version, command.CommitID())
 			return err
-		},
+		}),
 	}
 }
 
@@ -64,10 +61,7 @@ func buildxListCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "ls", Usage: "List builder instances",
 		Flags: []cli.Flag{flags.Text("format", nil, "Format the output"), flags.Bool("no-trunc", nil, "Don't truncate output")},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 0); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 0, 0, func(e *command.Env, c *cli.Context) error {
 			if f := c.String("format"); f != "" && f != "table" {
 				return command.PrintList(e, formatter.List{}, f, []*builderRow{
 					{Name: "default", DriverEndpoint: "docker", Status: "running", Buildkit: "v" + e.Version, Platforms: builderPlatform()},
@@ -75,7 +69,7 @@ func buildxListCommand(e *command.Env) *cli.Command {
 			}
 			_, err := fmt.Fprintf(e.Stdout, "NAME/NODE     DRIVER/ENDPOINT   STATUS    BUILDKIT     PLATFORMS\ndefault*      docker\n \\_ default    \\_ default       running   v%-11s %s\n", e.Version, builderPlatform())
 			return err
-		},
+		}),
 	}
 }
 
@@ -83,10 +77,7 @@ func buildxInspectCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Inspect current builder instance", ArgsUsage: "[NAME]",
 		Flags: []cli.Flag{flags.Bool("bootstrap", nil, "Accepted for scripts: nothing has to be started"), flags.Text("builder", nil, "Override the configured builder instance: default")},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 0, 1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 0, 1, func(e *command.Env, c *cli.Context) error {
 			name := c.Args().First()
 			if name == "" {
 				name = c.String("builder")
@@ -96,7 +87,7 @@ func buildxInspectCommand(e *command.Env) *cli.Command {
 			}
 			_, err := fmt.Fprintf(e.Stdout, "Name:   default\nDriver: docker\n\nNodes:\nName:             default\nEndpoint:         default\nStatus:           running\nBuildKit version: v%s\nPlatforms:        %s\n", e.Version, builderPlatform())
 			return err
-		},
+		}),
 	}
 }
 
@@ -107,12 +98,9 @@ func buildxUseCommand(e *command.Env) *cli.Command {
 			flags.Text("builder", nil, "Override the configured builder instance: default"),
 			flags.Bool("default", nil, "Set builder as default for current context"), flags.Bool("global", nil, "Builder persists context changes"),
 		},
-		Action: func(c *cli.Context) error {
-			if err := command.NeedArgs(e, c, 1, 1); err != nil {
-				return err
-			}
+		Action: command.Takes(e, 1, 1, func(e *command.Env, c *cli.Context) error {
 			return checkBuilder(e, c.Args().First())
-		},
+		}),
 	}
 }
 

@@ -11,8 +11,6 @@ import (
 
 // InspectFlags are those of inspect; the commands of one kind of object have the
 // first, or the first two.
-// InspectFlags are those of inspect; the commands of one kind of object have the
-// first, or the first two.
 func InspectFlags() []cli.Flag {
 	return []cli.Flag{
 		flags.Text("format", flags.Short("f"), "Format output using a custom template"),

@@ -13,12 +13,10 @@ import (
 )
 
 // Pause is the command pause: pause all processes within containers.
-// Pause is the command pause: pause all processes within containers.
 func Pause(e *command.Env) *cli.Command {
 	return freezerCommand(e, "pause", "Pause all processes within one or more containers", client.Pause)
 }
 
-// Unpause is the command unpause: unpause all processes within containers.
 // Unpause is the command unpause: unpause all processes within containers.
 func Unpause(e *command.Env) *cli.Command {
 	return freezerCommand(e, "unpause", "Unpause all processes within one or more containers", client.Unpause)

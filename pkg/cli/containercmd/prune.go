@@ -32,7 +32,6 @@ func Prune(e *command.Env) *cli.Command {
 	}
 }
 
-// PruneContainers removes the stopped containers that the filters mean.
 // PruneContainers removes the stopped containers that f matches, and returns what
 // to say of it: those before an error, too. A damaged record is told of and left.
 func PruneContainers(e *command.Env, c *cli.Context, f docker.Filters) (command.Pruned, error) {

@@ -53,8 +53,6 @@ func everyImage(c *cli.Context, f docker.Filters) (bool, error) {
 
 // PruneImages removes the unused images that f matches, and returns what to say of
 // it: of those before an error, too. c has the flag --all.
-// PruneImages removes the unused images that f matches, and returns what to say of
-// it: of those before an error, too. c has the flag --all.
 func PruneImages(ctx context.Context, e *command.Env, c *cli.Context, s *image.Store, f docker.Filters) (command.Pruned, error) {
 	p := command.Pruned{Heading: "Deleted Images:"}
 	ix, err := s.Index(ctx)

@@ -13,7 +13,6 @@ import (
 )
 
 // Inspect is the answer about the network that arg means, with who is on it.
-// Inspect is the answer about the network that arg means, with who is on it.
 func Inspect(ctx context.Context, e *command.Env, arg string) (*docker.Network, error) {
 	nets, err := command.Networks(e)
 	if err != nil {

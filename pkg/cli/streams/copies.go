@@ -18,9 +18,6 @@ type Copies struct {
 // Copy begins to carry what is read from one file to another, which errors call
 // stream (/dev/stdout). The end of from ends it without an error; from is a pipe,
 // or a terminal's master.
-// Copy begins to carry what is read from one file to another, which errors call
-// stream (/dev/stdout). The end of from ends it without an error; from is a pipe,
-// or a terminal's master.
 func (c *Copies) Copy(to *os.File, stream string, from *os.File) {
 	c.Wait.Go(func() {
 		buf := make([]byte, 64<<10)

@@ -11,7 +11,6 @@ import (
 )
 
 // Inspect is the answer about the volume of that name.
-// Inspect is the answer about the volume of that name.
 func Inspect(e *command.Env, name string) (*volume.Volume, error) {
 	vs, err := command.Volumes(e)
 	if err != nil {
