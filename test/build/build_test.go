@@ -10,15 +10,21 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"coracle/internal/testutil"
 )
 
-// program is coracle, or empty when it cannot be tested here.
-var program, skip string
+// program is coracle, unless unfit says why it cannot be tested here.
+var (
+	program string
+	unfit   error
+)
 
 func TestMain(m *testing.M) {
 	home, err := os.MkdirTemp("", "coracle-build-")
@@ -38,21 +44,20 @@ func TestMain(m *testing.M) {
 }
 
 // prepare finds the program and gives it a store of its own below home.
-func prepare(home string) error {
-	if os.Getuid() == 0 {
-		skip = "coracle is for users: hack/test.sh runs this test as one"
+func prepare(home string) (err error) {
+	if unfit = testutil.Unprivileged(); unfit != nil {
 		return nil
+	}
+	if program, err = testutil.Program(home); err != nil {
+		return err
 	}
 	for key, dir := range map[string]string{"CORACLE_ROOT": "root", "XDG_RUNTIME_DIR": "run", "HOME": "home", "TMPDIR": "tmp"} {
 		if err := errors.Join(os.Mkdir(filepath.Join(home, dir), 0o700), os.Setenv(key, filepath.Join(home, dir))); err != nil {
 			return err
 		}
 	}
-	if program = os.Getenv("CORACLE_BIN"); program == "" {
-		program = filepath.Join(home, "coracle")
-		if out, err := exec.Command("go", "build", "-o", program, "coracle").CombinedOutput(); err != nil {
-			return fmt.Errorf("go build: %w\n%s", err, out)
-		}
+	if !manyIDs() {
+		unfit = errors.New("needs subordinate ids: files have many owners")
 	}
 	return nil
 }
@@ -60,27 +65,23 @@ func prepare(home string) error {
 // leave removes the store, whose files belong to other ids than ours.
 func leave(home string) error {
 	if program != "" {
-		_ = exec.Command(program, "rmi", "-f", "built").Run()
-		if out, err := exec.Command(program, "image", "prune", "-a", "-f").CombinedOutput(); err != nil {
-			return fmt.Errorf("prune: %w\n%s", err, out)
-		}
-		if out, err := exec.Command(program, "builder", "prune", "-a", "-f").CombinedOutput(); err != nil {
-			return fmt.Errorf("prune: %w\n%s", err, out)
+		coracle("rmi", "-f", "built")
+		for _, what := range []string{"image", "builder"} {
+			if r := coracle(what, "prune", "-a", "-f"); r.Code != 0 {
+				return fmt.Errorf("%s prune: %s", what, r.All())
+			}
 		}
 	}
 	return os.RemoveAll(home)
 }
 
+func coracle(args ...string) testutil.Result { return testutil.Finish(exec.Command(program, args...)) }
+
 // notYet names cases that are known to be wrong, and why.
 var notYet = map[string]string{}
 
 func TestAsBuildKit(t *testing.T) {
-	if skip != "" {
-		t.Skip(skip)
-	}
-	if !manyIDs(t) {
-		t.Skip("needs subordinate ids: files have many owners")
-	}
+	testutil.Needs(t, unfit)
 	for _, c := range readCases(t) {
 		t.Run(c.name, func(t *testing.T) {
 			wrong := compare(t, c)
@@ -97,45 +98,43 @@ func TestAsBuildKit(t *testing.T) {
 	}
 }
 
-// manyIDs reports whether this user can have files of other owners.
-func manyIDs(t *testing.T) bool {
-	t.Helper()
-	out, err := exec.Command(program, "info", "--format", "{{json .SecurityOptions}}").CombinedOutput()
+// manyIDs reports whether this user can have files of other owners (subuid(5)).
+func manyIDs() bool {
+	me, err := user.Current()
 	if err != nil {
-		t.Fatalf("info: %v\n%s", err, out)
+		return false
 	}
-	me, err := os.ReadFile("/etc/subuid")
-	name := os.Getenv("USER")
-	if id, err := exec.Command("id", "-un").Output(); err == nil {
-		name = strings.TrimSpace(string(id))
-	}
-	return err == nil && regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(name)+`:`).Match(me)
+	list, _ := os.ReadFile("/etc/subuid")
+	return regexp.MustCompile(`(?m)^(` + regexp.QuoteMeta(me.Username) + `|` + me.Uid + `):`).Match(list)
 }
 
 // compare builds a case and tells what is not as it should be.
 func compare(t *testing.T, c testCase) string {
 	t.Helper()
-	out, err := runBuild(t, c, func(dir string, more []string) *exec.Cmd {
+	r := runBuild(t, c, func(dir string, more []string) *exec.Cmd {
 		args := append([]string{"build", "--no-cache", "--progress=plain", "-t", "built"}, more...)
 		return exec.Command(program, append(args, dir)...)
 	})
 	if want, ok := c.wanted("error"); ok {
+		got := plainError(r.All())
 		switch {
-		case err == nil:
+		case r.Code == 0:
 			return fmt.Sprintf("builds, but should fail with: %s", want)
-		case !strings.Contains(plainError(out), strings.TrimSpace(want)):
-			return fmt.Sprintf("wrong error: %s\nwant: %s", plainError(out), want)
+		case r.Code < 0 || r.Panicked():
+			return "hangs or dies: " + r.All()
+		case !strings.Contains(got, strings.TrimSpace(want)):
+			return fmt.Sprintf("wrong error: %s\nwant: %s", got, want)
 		}
 		return ""
 	}
-	if err != nil {
-		return fmt.Sprintf("build: %v\n%s", err, out)
+	if r.Code != 0 {
+		return fmt.Sprintf("build: %d\n%s", r.Code, r.All())
 	}
-	saved, err := exec.Command(program, "save", "built").Output()
-	if err != nil {
-		t.Fatalf("save: %v", err)
+	saved := coracle("save", "built")
+	if saved.Code != 0 {
+		t.Fatalf("save: %s", saved.Err)
 	}
-	config, layers, err := readSaved(saved)
+	config, layers, err := readSaved([]byte(saved.Out))
 	if err != nil {
 		t.Fatalf("read image: %v", err)
 	}
@@ -162,7 +161,7 @@ func compare(t *testing.T, c testCase) string {
 
 // runBuild builds a case with what command gives for the directory of the
 // context and the case's options.
-func runBuild(t *testing.T, c testCase, command func(dir string, more []string) *exec.Cmd) (string, error) {
+func runBuild(t *testing.T, c testCase, command func(dir string, more []string) *exec.Cmd) testutil.Result {
 	t.Helper()
 	server := serve(t, c)
 	for i, s := range c.sections {
@@ -172,12 +171,9 @@ func runBuild(t *testing.T, c testCase, command func(dir string, more []string) 
 	}
 	cmd := command(makeContext(t, c), c.lines("options"))
 	cmd.Env = append(os.Environ(), c.lines("environment")...)
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return c.withoutServer(string(out)), err
+	r := testutil.Finish(cmd)
+	r.Out, r.Err = c.withoutServer(r.Out), c.withoutServer(r.Err)
+	return r
 }
 
 // serve has the files of the section "server".

@@ -42,7 +42,7 @@ func record(t *testing.T, client string, c testCase) ([]section, error) {
 	if text, err := exec.Command(client, "prune", "--all").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("prune: %w\n%s", err, text)
 	}
-	text, err := runBuild(t, testCase{c.name, c.path, append([]section(nil), c.sections...)}, func(dir string, more []string) *exec.Cmd {
+	r := runBuild(t, testCase{c.name, c.path, append([]section(nil), c.sections...)}, func(dir string, more []string) *exec.Cmd {
 		args := []string{
 			"build", "--no-cache", "--progress=plain", "--frontend=dockerfile.v0", "--local=context=" + dir, "--local=dockerfile=" + dir,
 			"--output=type=tar,dest=" + filepath.Join(out, "files"), "--output=type=docker,compression=uncompressed,name=built,dest=" + filepath.Join(out, "image"),
@@ -55,8 +55,8 @@ func record(t *testing.T, client string, c testCase) ([]section, error) {
 		}
 		return exec.Command(client, args...)
 	})
-	if err != nil {
-		return []section{{"error", plainError(text) + "\n"}}, nil
+	if r.Code != 0 {
+		return []section{{"error", plainError(r.All()) + "\n"}}, nil
 	}
 	files, err := os.ReadFile(filepath.Join(out, "files"))
 	if err != nil {
