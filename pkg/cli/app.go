@@ -44,7 +44,7 @@ func Main(ctx context.Context, call command.Call) int {
 		command.Tell(e, err)
 		return 125
 	}
-	code := report(e, run(ctx, e))
+	code := Run(ctx, e)
 	trace.Mark("command done")
 	if err := e.Close(); err != nil && code == 0 {
 		code = report(e, err)
@@ -60,6 +60,9 @@ func Main(ctx context.Context, call command.Call) int {
 	}
 	return code
 }
+
+// Run carries out e's command line, tells what went wrong and returns the exit code.
+func Run(ctx context.Context, e *command.Env) int { return report(e, run(ctx, e)) }
 
 func run(ctx context.Context, e *command.Env) error {
 	app := appFor(e, e.Args)

@@ -5,6 +5,7 @@ package ocicmd
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -77,10 +78,10 @@ func changed(c *cli.Context, first *specs.Process) (*specs.Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("exec: additional groups: %w", err)
 	}
-	p.User.AdditionalGids = append(p.User.AdditionalGids, groups...)
+	p.User.AdditionalGids = slices.Concat(p.User.AdditionalGids, groups)
 	if caps := c.StringSlice("cap"); len(caps) > 0 && p.Capabilities != nil {
 		all := *p.Capabilities
-		all.Bounding, all.Effective, all.Permitted = append(all.Bounding, caps...), append(all.Effective, caps...), append(all.Permitted, caps...)
+		all.Bounding, all.Effective, all.Permitted = slices.Concat(all.Bounding, caps), slices.Concat(all.Effective, caps), slices.Concat(all.Permitted, caps)
 		p.Capabilities = &all
 	}
 	return &p, nil
