@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"time"
 
 	"coracle/pkg/slirp/dns"
 	"coracle/pkg/slirp/l2"
@@ -28,7 +29,8 @@ type Config struct {
 	Peers l2.Peers
 	Names dns.Names
 
-	stackTCP bool // for tests: as where the kernel cannot carry TCP
+	stackTCP bool          // for tests: as where the kernel cannot carry TCP
+	idle     time.Duration // for tests: in place of flowIdle
 }
 
 // DefaultConfig is the plan of a link that the container is alone on, with the

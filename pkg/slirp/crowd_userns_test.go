@@ -192,6 +192,9 @@ func TestFiveThousandConnections(t *testing.T) {
 // others are not, and when they have left there is room again, at the port and
 // for the container's own connections.
 func TestDescriptorsRunOut(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute under the race detector")
+	}
 	if !onHost(t) {
 		return
 	}

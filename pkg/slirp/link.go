@@ -3,6 +3,7 @@
 package slirp
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -55,7 +56,7 @@ const nicID tcpip.NICID = 1
 // carries the traffic until Close.
 func Start(netns *os.File, cfg Config) (*Link, error) {
 	n := &Link{cfg: cfg, netns: netns, wire: l2.NoWire, done: make(chan struct{})}
-	n.flows.max, n.flows.idle = maxFlows, flowIdle
+	n.flows.max, n.flows.idle = maxFlows, cmp.Or(cfg.idle, flowIdle)
 	n.wayOut.Store(!cfg.NoDefaultRoute)
 	n.dns = dns.NewResolver(n.closing(), cfg.ResolvConf, cfg.Names, cfg.Internal)
 	plan := cfg.Config
@@ -124,17 +125,15 @@ func (n *Link) startStack() error {
 	if err != nil {
 		return err
 	}
-	if err := s.CreateNIC(nicID, link); err != nil {
-		return tcpError(err)
-	}
-	if err := n.addresses(); err != nil {
-		return err
-	}
+	// From CreateNIC on frames are read.
 	s.SetTransportProtocolHandler(tcp.ProtocolNumber, n.pending.forward(tcp.NewForwarder(s, 1<<20, 2*maxPending, n.acceptTCP)))
 	s.SetTransportProtocolHandler(udp.ProtocolNumber, n.answers(udp.NewForwarder(s, n.acceptUDP).HandlePacket))
 	s.SetTransportProtocolHandler(icmp.ProtocolNumber4, n.acceptEcho4)
 	s.SetTransportProtocolHandler(icmp.ProtocolNumber6, n.acceptEcho6)
-	return nil
+	if err := s.CreateNIC(nicID, link); err != nil {
+		return tcpError(err)
+	}
+	return n.addresses()
 }
 
 // maxPending bounds the connections whose host side is not there yet.

@@ -188,8 +188,7 @@ func TestIdleConversationEnds(t *testing.T) {
 	if !onHost(t) {
 		return
 	}
-	b := newBox(t, nil)
-	b.net.flows.idle = 1200 * time.Millisecond // before the first one
+	b := newBox(t, func(c *Config) { c.idle = 1200 * time.Millisecond })
 	s, err := net.ListenPacket("udp", hostAddr+":0")
 	if err != nil {
 		t.Fatal(err)
