@@ -6,11 +6,15 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/opencontainers/go-digest"
+	"github.com/ulikunitz/xz"
 )
 
 type scratch string
@@ -67,6 +71,51 @@ func TestArchiveLinksStayInside(t *testing.T) {
 		_ = f.Close()
 		if left, _ := os.ReadDir(tmp); len(left) != 0 {
 			t.Errorf("%s left %v", name, left)
+		}
+	}
+}
+
+func digestOf(text string) digest.Digest { return digest.FromString(text) }
+
+// TestDecompress tells compressions by how they begin.
+func TestDecompress(t *testing.T) {
+	const text = "the text, which is long enough to be worth it; the text, which is long enough to be worth it"
+	gz, _ := packGzip([]byte(text))
+	zs, _ := packZstd([]byte(text))
+	var x bytes.Buffer
+	xw, err := xz.NewWriter(&x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = xw.Write([]byte(text))
+	_ = xw.Close()
+	for name, c := range map[string]struct {
+		data   []byte
+		packed bool
+		want   string
+	}{
+		"plain": {[]byte(text), false, text}, "gzip": {gz, true, text}, "zstd": {zs, true, text}, "xz": {x.Bytes(), true, text},
+		"nothing": {nil, false, ""}, "short": {[]byte("\x1f"), false, "\x1f"},
+	} {
+		r, err := Decompress(bytes.NewReader(c.data))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		got, err := io.ReadAll(r)
+		if err != nil || string(got) != c.want || IsCompressed(c.data) != c.packed {
+			t.Errorf("%s: %q, %v, compressed: %v", name, got, err, IsCompressed(c.data))
+		}
+		r.Close()
+	}
+	for name, data := range map[string]string{"gzip": gzipMagic + "xxxxxxxx", "xz": xzMagic + "xxxxxxxxxxxx", "bzip2": bzip2Magic + "9xxxxxxxx", "zstd": zstdMagic + "\xff\xff\xff\xff\xff"} {
+		r, err := Decompress(strings.NewReader(data))
+		if err == nil {
+			_, err = io.ReadAll(r)
+			r.Close()
+		}
+		if err == nil || !IsCompressed([]byte(data)) {
+			t.Errorf("damaged %s is taken", name)
 		}
 	}
 }

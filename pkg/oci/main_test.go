@@ -3,15 +3,10 @@
 package oci
 
 import (
-	"os"
 	"testing"
 
-	"go.podman.io/storage/pkg/reexec"
+	"coracle/internal/testutil/userns"
 )
 
-func TestMain(m *testing.M) {
-	if reexec.Init() { // the storage library's own stages
-		return
-	}
-	os.Exit(m.Run())
-}
+// TestMain runs the tests inside a user namespace, as the store is used.
+func TestMain(m *testing.M) { userns.Main(m, nil) }
