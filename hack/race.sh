@@ -4,15 +4,14 @@
 # argument is a part of the packages' paths, as hack/test.sh has it.
 #
 # The packages are those in which goroutines share something and whose tests have
-# them do so. Not among them is what runs through a bare fork (pkg/ns and who enters a
-# user namespace by it): the detector's threads are not in the child.
+# them do so.
 #
-# Nearly all of the time goes into compiling, once for the detector what was compiled
-# without it before: with cold caches some 110 s of processor time, of which 60 are the
-# standard library, gvisor and the registry's client, and a test binary is some 2 s
-# more. So one invocation compiles all of them, without a limit, since it ends on every
-# machine; and only running has one, each package by itself: what is past it hangs, and
-# has failed.
+# Nearly all of the time goes into compiling once more, for the detector, what was
+# compiled without it before: with cold caches some 130 s of processor time, nearly
+# half of it for the standard library, gvisor and the registry's client, and 3 s for the
+# test binary of a package. So one invocation compiles all of them, without a limit,
+# since it ends on every machine; and only running has one, each package by itself:
+# what goes past it hangs, and has failed. With warm caches all of it takes a minute.
 set -eu
 cd "$(dirname "$0")/.."
 . hack/common.sh
@@ -20,7 +19,8 @@ need gcc gcc || { say "without the race detector"; exit 0; }
 printf 'int main(void) { return 0; }\n' | gcc -x c -o /dev/null - 2>/dev/null || need cc libc6-dev ||
 	{ say "gcc cannot link here: without the race detector"; exit 0; }
 list=
-for p in cli/progress container/logfile container/transfer dockerfile/exec dockerfile/files events oci oci/registry \
+for p in cli/progress container container/client container/logfile container/supervise container/transfer \
+	dockerfile/exec dockerfile/files events image network oci oci/registry \
 	slirp slirp/dns slirp/l2 slirp/publish slirp/relay state trace wire worker; do
 	case "pkg/$p" in *${1:-}*) [ -z "$(ls "pkg/$p"/*_test.go 2>/dev/null)" ] || list="$list ./pkg/$p" ;; esac
 done
