@@ -78,6 +78,7 @@ func (s *supervisor) wait(conn *socket.Conn, _ control.Request) error {
 // the container takes it out of its restart policy, as in Docker: its stop signal
 // and SIGKILL, or any where no stop signal was set.
 func (s *supervisor) kill(sig syscall.Signal) error {
+	between := s.book.isRestarting() // now: it ends with what follows
 	set := s.c.Life.StopSignal
 	if set == "" || sig == unix.SIGKILL || sig == container.StopSignal(set) {
 		s.restarts.end()
@@ -86,7 +87,7 @@ func (s *supervisor) kill(sig syscall.Signal) error {
 		}
 	}
 	err := s.first.signal(sig)
-	if s.restarts.isLast() && s.book.isRestarting() {
+	if between && s.restarts.isLast() {
 		return nil // there was nothing to signal but the wait for the next start
 	}
 	return err

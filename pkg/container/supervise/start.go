@@ -24,7 +24,7 @@ func (s *supervisor) start() error {
 		return err
 	}
 	defer mounts.close()
-	o, err := s.options(mounts.list)
+	o, err := options(s.c, s.box.Rootfs(), s.maps, mounts.list)
 	if err != nil {
 		return err
 	}
@@ -69,10 +69,10 @@ func (s *supervisor) release() error {
 	return nil
 }
 
-// options turns the record into what package spec needs.
-func (s *supervisor) options(mounts []specs.Mount) (spec.Options, error) {
-	p, l, f := s.c.Process, s.c.Limits, s.c.Safety
-	user, home, err := ids.ResolveUser(s.box.Rootfs(), p.User, p.GroupAdd)
+// options turns the record into what package spec needs. Users are those of rootfs.
+func options(c *container.Container, rootfs string, m ids.Maps, mounts []specs.Mount) (spec.Options, error) {
+	p, l, f := c.Process, c.Limits, c.Safety
+	user, home, err := ids.ResolveUser(rootfs, p.User, p.GroupAdd)
 	if err != nil {
 		return spec.Options{}, err
 	}
@@ -85,8 +85,8 @@ func (s *supervisor) options(mounts []specs.Mount) (spec.Options, error) {
 		ReadOnlyRootfs: f.ReadOnlyRootfs, Privileged: f.Privileged, NoNewPrivs: f.NoNewPrivs,
 		CapAdd: f.CapAdd, CapDrop: f.CapDrop, Mounts: mounts, ShmSize: l.ShmSize, Seccomp: f.Seccomp,
 		HostPID: f.HostPID, HostIPC: f.HostIPC, HostUTS: f.HostUTS, HostCgroup: f.HostCgroup, NoShm: f.NoShm,
-		UnmaskPaths: f.UnmaskPaths, Umask: p.Umask, Annotations: s.c.Annotations,
-		Sysctl: l.Sysctls, OomScoreAdj: l.OomScoreAdj, Maps: s.maps,
+		UnmaskPaths: f.UnmaskPaths, Umask: p.Umask, Annotations: c.Annotations,
+		Sysctl: l.Sysctls, OomScoreAdj: l.OomScoreAdj, Maps: m,
 	}
 	for _, u := range l.Ulimits {
 		o.Rlimits = append(o.Rlimits, spec.Rlimit(u.Name, u.Soft, u.Hard))
