@@ -18,6 +18,7 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/container/client"
 	"coracle/pkg/container/control"
+	"coracle/pkg/wire"
 )
 
 // Attach is the command attach: attach local standard input, output, and error streams to a running container.
@@ -109,7 +110,9 @@ func runAttached(ctx context.Context, e *command.Env, cs *container.Store, ctr *
 	}
 	// Before the program says anything: who answers it must not be too early.
 	restore := rawTerminal(e, ctr.Process.Tty, a)
-	ses, err := client.Launch(ctx, cs, ctr, supervisor, a, outputs(e, a))
+	sockets := client.HandedOver()
+	ses, err := client.Launch(ctx, cs, ctr, client.Start{Supervisor: supervisor, Attach: a, Out: outputs(e, a), Sockets: sockets})
+	wire.CloseFiles(sockets)
 	if err != nil {
 		restore()
 		return 0, err

@@ -16,6 +16,7 @@ import (
 	"coracle/pkg/container/control"
 	"coracle/pkg/state"
 	"coracle/pkg/trace"
+	"coracle/pkg/wire"
 )
 
 // Run is the command run: create and run a new container from an image.
@@ -55,7 +56,9 @@ func runRun(e *command.Env, c *cli.Context) error {
 		return createError(e, "run", err)
 	}
 	if c.Bool("detach") {
-		ses, err := client.Launch(c.Context, cs, ctr, supervisor, nil, nil)
+		sockets := client.HandedOver()
+		defer wire.CloseFiles(sockets)
+		ses, err := client.Launch(c.Context, cs, ctr, client.Start{Supervisor: supervisor, Sockets: sockets})
 		if err != nil {
 			abandon(c.Context, e, cs, ctr)
 			return command.RunError(e, "run", err)

@@ -13,13 +13,16 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/container/client"
 	"coracle/pkg/container/control"
+	"coracle/pkg/wire"
 )
 
 func startDetached(ctx context.Context, cs *container.Store, ctr *container.Container) error {
 	if ctr.State.IsRunning() {
 		return nil
 	}
-	ses, err := client.Launch(ctx, cs, ctr, nil, nil, nil)
+	sockets := client.HandedOver()
+	defer wire.CloseFiles(sockets)
+	ses, err := client.Launch(ctx, cs, ctr, client.Start{Sockets: sockets})
 	if err != nil {
 		return err
 	}

@@ -17,13 +17,25 @@ import (
 	"coracle/pkg/wire"
 )
 
-// Launch asks the supervisor of a container to start the first process. v is
-// one that was spawned for it, or nil for a new one; it is used up. The session is
-// attached when a is not nil; then out holds the descriptors that a names. It
-// returns once the process runs; the error is a *control.StartError when the
-// supervisor could say why it does not.
-func Launch(ctx context.Context, s *container.Store, c *container.Container, v *Supervisor, a *control.Attach, out []*os.File) (*Session, error) {
+// Start is what goes along with the start of a container. Its files stay the
+// caller's.
+type Start struct {
+	// Supervisor was spawned for the container, and is used up; nil for a new one.
+	Supervisor *Supervisor
+	// Attach, if not nil, attaches the session. Out are the descriptors that it names.
+	Attach *control.Attach
+	Out    []*os.File
+	// Sockets serve published ports, in place of those that are made for them: of a
+	// service manager, see [HandedOver].
+	Sockets []*os.File
+}
+
+// Launch asks the supervisor of a container to start the first process. It
+// returns once that runs; the error is a *control.StartError, with the
+// supervisor's words when it could say why it does not.
+func Launch(ctx context.Context, s *container.Store, c *container.Container, how Start) (*Session, error) {
 	state.MustHoldNone("ask a supervisor to start a container")
+	v := how.Supervisor
 	var around *surroundings
 	if v == nil {
 		var err error
@@ -36,14 +48,14 @@ func Launch(ctx context.Context, s *container.Store, c *container.Container, v *
 	if err != nil {
 		return nil, control.NewStartError(125, err)
 	}
-	listening, err := listening(c)
+	reserved, err := reservedPorts(c, how.Sockets)
 	if err != nil {
 		conn.Close()
 		return nil, control.NewStartError(125, err)
 	}
-	defer wire.CloseFiles(listening)
-	req := control.Request{Op: control.OpStart, Attach: a, Maps: &v.maps, Cgroup: tree, Listen: len(listening)}
-	files := append(slices.Clip(out), listening...)
+	defer wire.CloseFiles(reserved)
+	req := control.Request{Op: control.OpStart, Attach: how.Attach, Maps: &v.maps, Cgroup: tree, Listen: len(how.Sockets) + len(reserved)}
+	files := slices.Concat(how.Out, how.Sockets, reserved)
 	if around != nil {
 		req.Shared = &around.shared
 		if around.net != nil {

@@ -22,9 +22,10 @@ const (
 	maxHanded   = 64
 )
 
-// handedOver takes the sockets that were handed to this process, and the words
-// about them: they are for nobody else.
-func handedOver() []*os.File {
+// HandedOver takes the sockets that a service manager has handed to this process,
+// and the words about them: they are for nobody else. It is for a program that was
+// started for the sake of one container; another's sockets are its own.
+func HandedOver() []*os.File {
 	pid, pidErr := strconv.Atoi(os.Getenv("LISTEN_PID"))
 	n, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
 	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
@@ -45,22 +46,21 @@ func handedOver() []*os.File {
 	return files
 }
 
-// listening are the sockets that the supervisor of a container cannot make: those
-// that were handed over, and those of ports that only the caller may bind.
-func listening(c *container.Container) ([]*os.File, error) {
-	files := handedOver()
-	if len(files) > 0 || len(c.Net.Publish) == 0 || !ids.Capable(unix.CAP_NET_BIND_SERVICE) {
-		return files, nil
+// reservedPorts are sockets that the supervisor of a container cannot make: of
+// ports that only the caller may bind. Where others were given there are none.
+func reservedPorts(c *container.Container, given []*os.File) ([]*os.File, error) {
+	if len(given) > 0 || len(c.Net.Publish) == 0 || !ids.Capable(unix.CAP_NET_BIND_SERVICE) {
+		return nil, nil
 	}
-	more, err := publish.BindReserved(c.Net.Publish)
-	if err == nil && len(files)+len(more) > maxHanded {
+	files, err := publish.BindReserved(c.Net.Publish)
+	if err == nil && len(files) > maxHanded {
 		err = fmt.Errorf("publish ports: more than %d sockets of reserved ports", maxHanded)
 	}
 	if err != nil {
-		wire.CloseFiles(append(files, more...))
+		wire.CloseFiles(files)
 		return nil, err
 	}
-	return append(files, more...), nil
+	return files, nil
 }
 
 // servable reports whether a descriptor is a listening socket, or one of UDP.

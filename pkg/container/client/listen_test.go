@@ -20,7 +20,7 @@ func TestHandedOver(t *testing.T) {
 		if pid := os.Getenv("LISTEN_PID"); pid == "self" {
 			os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()))
 		}
-		files := handedOver()
+		files := HandedOver()
 		os.Stdout.WriteString("sockets " + strconv.Itoa(len(files)) + " words " + os.Getenv("LISTEN_FDS") + os.Getenv("LISTEN_FDNAMES") + "\n")
 		wire.CloseFiles(files)
 		os.Exit(0)

@@ -302,13 +302,15 @@ func TestLaunch(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer other.Close()
-			_, w := pipe(t)
+			r, w := pipe(t)
 			got := make(chan control.Request, 1)
 			go func() {
 				var req control.Request
 				files, _ := other.Receive(&req)
 				wire.CloseFiles(files)
-				req.Listen = len(files) - req.Listen // what is not a socket
+				if len(files) != 3 {
+					t.Errorf("%d files came", len(files))
+				}
 				got <- req
 				if answer.Event == "" {
 					other.Close()
@@ -317,8 +319,8 @@ func TestLaunch(t *testing.T) {
 				_ = other.Send(control.Reply{Event: control.EventAttached})
 				_ = other.Send(answer)
 			}()
-			ses, err := Launch(t.Context(), s, c, v, &control.Attach{Stdout: true}, []*os.File{w})
-			if req := <-got; req.Op != control.OpStart || req.Maps == nil || req.Attach == nil || req.Listen != 1 {
+			ses, err := Launch(t.Context(), s, c, Start{Supervisor: v, Attach: &control.Attach{Stdout: true}, Out: []*os.File{w}, Sockets: []*os.File{r, r}})
+			if req := <-got; req.Op != control.OpStart || req.Maps == nil || req.Attach == nil || req.Listen != 2 {
 				t.Errorf("it was asked for %+v", req)
 			}
 			var se *control.StartError
@@ -349,7 +351,7 @@ func TestLaunchOfNothing(t *testing.T) {
 	ready := make(chan struct{})
 	close(ready)
 	var se *control.StartError
-	if _, err := Launch(t.Context(), s, c, &Supervisor{ready: ready, err: syscall.ENOSPC}, nil, nil); !errors.As(err, &se) || se.Code != 125 {
+	if _, err := Launch(t.Context(), s, c, Start{Supervisor: &Supervisor{ready: ready, err: syscall.ENOSPC}}); !errors.As(err, &se) || se.Code != 125 {
 		t.Errorf("%v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -358,7 +360,7 @@ func TestLaunchOfNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Launch(ctx, s, c, &Supervisor{ready: ready, conn: ours}, nil, nil); !errors.As(err, &se) || se.Message != context.Canceled.Error() {
+	if _, err := Launch(ctx, s, c, Start{Supervisor: &Supervisor{ready: ready, conn: ours}}); !errors.As(err, &se) || se.Message != context.Canceled.Error() {
 		t.Errorf("%v", err)
 	}
 	if n, err := theirs.Read(make([]byte, 1)); n != 0 || err != io.EOF {

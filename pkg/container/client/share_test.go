@@ -60,7 +60,7 @@ func TestSurroundings(t *testing.T) {
 func TestShareNothing(t *testing.T) {
 	s := newStore(t)
 	c := create(t, s, container.Record{Net: container.Net{Mode: "container:" + strings.Repeat("0", 64)}})
-	if _, err := Launch(t.Context(), s, c, nil, nil, nil); err == nil || !strings.Contains(err.Error(), "No such container") {
+	if _, err := Launch(t.Context(), s, c, Start{}); err == nil || !strings.Contains(err.Error(), "No such container") {
 		t.Errorf("%v", err)
 	}
 	(*surroundings)(nil).close()
