@@ -5,6 +5,7 @@ package bundle
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,7 +85,7 @@ func (s *Store) create(o CreateOptions, park bool) (c *Container, p *ns.Process,
 }
 
 // set starts the first process of c and gives its terminal away.
-func (s *Store) set(c *Container, sp *specs.Spec, config []byte, o CreateOptions, console *os.File, park bool) (*ns.Process, error) {
+func (s *Store) set(c *Container, sp *specs.Spec, config []byte, o CreateOptions, console *net.UnixConn, park bool) (*ns.Process, error) {
 	c.Version, c.Bundle, c.Rootfs, c.Annotations, c.Created = sp.Version, o.Bundle, sp.Root.Path, sp.Annotations, time.Now().UTC()
 	if err := os.WriteFile(filepath.Join(c.dir, configFile), config, 0o600); err != nil {
 		return nil, fmt.Errorf("create container: %w", err)
@@ -104,7 +105,7 @@ func (s *Store) set(c *Container, sp *specs.Spec, config []byte, o CreateOptions
 
 // console connects to where the terminal goes. Only what stays in the
 // foreground can do without.
-func (s *Store) console(p *specs.Process, path string, away bool) (*os.File, error) {
+func (s *Store) console(p *specs.Process, path string, away bool) (*net.UnixConn, error) {
 	switch terminal := p != nil && p.Terminal; {
 	case terminal && path == "" && away:
 		return nil, errors.New("process.terminal is set: --console-socket is needed")

@@ -4,6 +4,7 @@ package bundle
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 
@@ -80,7 +81,7 @@ func (s *Store) Exec(o ExecOptions) (*Process, error) {
 }
 
 // launch gives the terminal away, writes the pid file and executes the program.
-func launch(i *ns.Process, console *os.File, size *specs.Box, pidFile string) (p *Process, err error) {
+func launch(i *ns.Process, console *net.UnixConn, size *specs.Box, pidFile string) (p *Process, err error) {
 	defer func() {
 		if err != nil {
 			i.Abandon()

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/ns"
+	"coracle/pkg/wire/socket"
 )
 
 // Start lets the first process of a created container execute its program.
@@ -31,8 +32,8 @@ func (s *Store) Start(id string) error {
 	if sp.Process == nil {
 		return fmt.Errorf("cannot start container %q: process: missing in its %s", id, configFile)
 	}
-	socket := filepath.Join(c.dir, socketFile)
-	conn, err := connect(socket)
+	at := filepath.Join(c.dir, socketFile)
+	conn, err := socket.Dial(at)
 	if errors.Is(err, unix.ECONNREFUSED) {
 		return fmt.Errorf("cannot start container %q: its process does not wait any more", id)
 	}
@@ -46,7 +47,7 @@ func (s *Store) Start(id string) error {
 	if err := ns.Release(conn); err != nil {
 		return fmt.Errorf("start container %q: %w", id, err)
 	}
-	_ = os.Remove(socket) // nobody listens there
+	_ = os.Remove(at) // nobody listens there
 	return s.started(c, sp)
 }
 

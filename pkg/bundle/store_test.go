@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/state"
+	"coracle/pkg/wire/socket"
 )
 
 func open(t *testing.T) *Store {
@@ -146,13 +147,13 @@ func TestSocketOfALongPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := connect(path)
+	conn, err := socket.Dial(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	conn.Close()
 	l.Close()
-	if _, err := connect(path); !errors.Is(err, unix.ECONNREFUSED) {
+	if _, err := socket.Dial(path); !errors.Is(err, unix.ECONNREFUSED) {
 		t.Errorf("nobody listens any more: %v", err)
 	}
 	if _, err := dialConsole(filepath.Join(dir, "none", "x")); err == nil || !strings.HasPrefix(err.Error(), "connect to console socket: ") {

@@ -7,10 +7,9 @@ import (
 	"fmt"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"coracle/pkg/container"
 	"coracle/pkg/container/control"
+	"coracle/pkg/descriptor"
 	"coracle/pkg/wire"
 )
 
@@ -70,8 +69,11 @@ func (es *ExecSession) start(o control.ExecOptions) error {
 // take sorts the descriptors of an attached reply: the terminal alone, or
 // stdout, stderr and, when asked for, stdin.
 func (es *ExecSession) take(o control.ExecOptions, files []*os.File) {
-	for i, f := range files {
-		files[i] = pollable(f)
+	for i, f := range files { // theirs is blocking; ours can be called back
+		if own, err := descriptor.Pollable(f); err == nil {
+			f.Close()
+			files[i] = own
+		}
 	}
 	switch {
 	case o.Tty && len(files) == 1:
@@ -84,15 +86,4 @@ func (es *ExecSession) take(o control.ExecOptions, files []*os.File) {
 	default:
 		wire.CloseFiles(files)
 	}
-}
-
-// pollable makes a pipe's reader one that can be called back: the descriptor
-// is ours alone, so that its mode is nobody else's business.
-func pollable(f *os.File) *os.File {
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil || unix.SetNonblock(fd, true) != nil {
-		return f
-	}
-	f.Close()
-	return os.NewFile(uintptr(fd), "stream")
 }

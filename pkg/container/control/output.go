@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/descriptor"
 )
 
 // OutputError says that output of a process could not be written, and that the
@@ -53,12 +55,10 @@ func WriteOutput(f *os.File, stream string, p []byte) error {
 			}
 			return &OutputError{stream, err}
 		}
-		raw, err := f.SyscallConn()
-		if err == nil {
-			err = raw.Control(func(fd uintptr) {
-				_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 1000)
-			})
-		}
+		err = descriptor.Control(f, func(fd int) error {
+			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 1000)
+			return nil
+		})
 		if err != nil {
 			return &OutputError{stream, err}
 		}

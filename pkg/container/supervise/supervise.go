@@ -58,7 +58,7 @@ func Main() int {
 // lastWords tells who has spawned this process why it cannot be a supervisor.
 func lastWords(err error) int {
 	if conn, cerr := socket.FromFile(os.NewFile(birthFD, "birth")); cerr == nil {
-		_ = reply(conn, control.NewStartError(125, fmt.Errorf("start supervisor: %w", err)))
+		_ = reply(conn, control.NewStartError(box.NotStarted, fmt.Errorf("start supervisor: %w", err)))
 		conn.Close()
 	}
 	return 1
@@ -251,7 +251,7 @@ func topmostFirst(dirs []string) []string {
 func (s *supervisor) fail(conn *socket.Conn, err error) error {
 	var se *control.StartError
 	if !errors.As(err, &se) {
-		se = control.NewStartError(125, err)
+		se = control.NewStartError(box.NotStarted, err)
 	}
 	if s.first != nil {
 		s.first.discard()
