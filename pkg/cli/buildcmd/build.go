@@ -8,17 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"coracle/pkg/cli/command"
 
-	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/progress"
 	"coracle/pkg/dockerfile"
-	"coracle/pkg/oci"
 )
 
 // Build is the command build: build an image from a Dockerfile.
@@ -49,138 +46,6 @@ func Build(e *command.Env) *cli.Command {
 	}
 }
 
-func buildRequest(e *command.Env, c *cli.Context) (dockerfile.Request, error) {
-	o := dockerfile.Request{
-		Target: c.String("target"), Platform: c.String("platform"), NoCache: c.Bool("no-cache"), PullParent: c.Bool("pull"),
-		ExtraHosts: c.StringSlice("add-host"), BuildArgs: map[string]string{}, Labels: map[string]string{},
-		NoCacheFilter: c.StringSlice("no-cache-filter"), NetworkMode: c.String("network"), Access: command.Access(e),
-	}
-	if err := checkRefusedBuild(c); err != nil {
-		return o, err
-	}
-	for _, t := range c.StringSlice("tag") {
-		ref, err := oci.ParseRef(t)
-		if err != nil || ref.Digest() != "" {
-			return o, command.Errorf("invalid argument %q for \"-t, --tag\" flag: %v", t, oci.ErrInvalidReference)
-		}
-		o.Tags = append(o.Tags, ref.Name())
-	}
-	for _, a := range c.StringSlice("build-arg") {
-		k, v, ok := strings.Cut(a, "=")
-		if !ok {
-			if v, ok = os.LookupEnv(k); !ok {
-				continue
-			}
-		}
-		o.BuildArgs[k] = v
-	}
-	if v, ok := os.LookupEnv("SOURCE_DATE_EPOCH"); ok { // as for buildx
-		if _, ok := o.BuildArgs["SOURCE_DATE_EPOCH"]; !ok {
-			o.BuildArgs["SOURCE_DATE_EPOCH"] = v
-		}
-	}
-	for _, l := range c.StringSlice("label") {
-		k, v, _ := strings.Cut(l, "=")
-		o.Labels[k] = v
-	}
-	err := o.Check()
-	if err != nil {
-		return o, err
-	}
-	if o.Secrets, err = parseSecrets(c.StringSlice("secret")); err != nil {
-		return o, err
-	}
-	for _, v := range c.StringSlice("ulimit") {
-		u, err := units.ParseUlimit(v)
-		if err != nil {
-			return o, command.Errorf("invalid argument %q for \"--ulimit\" flag: %v", v, err)
-		}
-		o.Ulimits = append(o.Ulimits, *u)
-	}
-	if o.Contexts, err = buildContexts(c.StringSlice("build-context")); err != nil {
-		return o, err
-	}
-	if s := c.String("shm-size"); s != "" {
-		if o.ShmSize, err = units.RAMInBytes(s); err != nil {
-			return o, command.Errorf("invalid argument %q for \"--shm-size\" flag: %v", s, err)
-		}
-	}
-	return o, buildSources(e, c, &o)
-}
-
-// buildSources finds the context and the Dockerfile.
-func buildSources(e *command.Env, c *cli.Context, o *dockerfile.Request) error {
-	arg, file := c.Args().First(), c.String("file")
-	switch file {
-	case "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0":
-		file = "-"
-	}
-	if arg == "-" {
-		if file == "-" {
-			return command.Errorf("invalid argument: can't use stdin for both build context and dockerfile")
-		}
-		if file == "" {
-			file = "Dockerfile"
-		}
-		o.Source, o.Dockerfile = e.Stdin, file
-		return nil
-	}
-	if strings.Contains(arg, "://") || strings.HasPrefix(arg, "git@") {
-		return command.Errorf("unable to prepare context: remote contexts are not supported: clone %q and build the directory", arg)
-	}
-	info, err := os.Stat(arg)
-	if err != nil {
-		return command.Errorf("unable to prepare context: path %q not found", arg)
-	}
-	if !info.IsDir() {
-		return command.Errorf("unable to prepare context: path %q is not a directory", arg)
-	}
-	if o.ContextDir, err = filepath.Abs(arg); err != nil {
-		return err
-	}
-	if o.ContextDir, err = filepath.EvalSymlinks(o.ContextDir); err != nil {
-		return err
-	}
-	switch {
-	case file == "-":
-		o.Source, o.Dockerfile = e.Stdin, "Dockerfile"
-	case isDescriptor(file): // a shell's <(command)
-		f, err := os.Open(file)
-		if err != nil {
-			return fmt.Errorf("failed to read dockerfile: %w", err)
-		}
-		o.Source, o.Dockerfile = f, "Dockerfile"
-	case file == "":
-		o.Dockerfile = filepath.Join(o.ContextDir, "Dockerfile")
-		if _, err := os.Stat(o.Dockerfile); errors.Is(err, os.ErrNotExist) {
-			if _, err := os.Stat(filepath.Join(o.ContextDir, "dockerfile")); err == nil {
-				o.Dockerfile = filepath.Join(o.ContextDir, "dockerfile")
-			}
-		}
-	default:
-		if o.Dockerfile, err = filepath.Abs(file); err != nil {
-			return err
-		}
-		// As buildx: a name that is not here may be in the context.
-		if _, err := os.Lstat(o.Dockerfile); errors.Is(err, os.ErrNotExist) && !filepath.IsAbs(file) {
-			if in := filepath.Join(o.ContextDir, file); exists(in) {
-				o.Dockerfile = in
-			}
-		}
-	}
-	return nil
-}
-
-// isDescriptor reports whether a name means a file that this process has open.
-func isDescriptor(file string) bool {
-	return file == "/dev/stdin" || strings.HasPrefix(file, "/dev/fd/") || strings.HasPrefix(file, "/proc/self/fd/")
-}
-
-func exists(file string) bool {
-	_, err := os.Lstat(file)
-	return err == nil
-}
-
 func runBuild(ctx context.Context, e *command.Env, c *cli.Context, o dockerfile.Request, out []buildOutput) error {
 	d, err := e.Open()
 	if err != nil {
@@ -194,12 +59,7 @@ func runBuild(ctx context.Context, e *command.Env, c *cli.Context, o dockerfile.
 	if err != nil {
 		return errors.Join(err, finish(false))
 	}
-	for _, file := range []string{c.String("iidfile"), c.String("metadata-file")} {
-		// One of before says nothing of this build.
-		if info, err := os.Stat(file); file != "" && err == nil && info.Mode().IsRegular() {
-			_ = os.Remove(file)
-		}
-	}
+	forgetBuildFiles(c)
 	res, err := dockerfile.Build(ctx, d, o, show.Event)
 	show.Close()
 	if ferr := finish(err == nil); err == nil && ferr != nil {
@@ -229,6 +89,16 @@ func runBuild(ctx context.Context, e *command.Env, c *cli.Context, o dockerfile.
 		fmt.Fprintln(e.Stdout, "sha256:"+res.Image.ID)
 	}
 	return nil
+}
+
+// forgetBuildFiles removes what writeBuildFiles wrote before: it says nothing of
+// this build.
+func forgetBuildFiles(c *cli.Context) {
+	for _, file := range []string{c.String("iidfile"), c.String("metadata-file")} {
+		if info, err := os.Stat(file); file != "" && err == nil && info.Mode().IsRegular() {
+			_ = os.Remove(file)
+		}
+	}
 }
 
 // progressMode is how a build is shown.
