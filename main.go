@@ -6,7 +6,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"slices"
 
@@ -47,20 +46,4 @@ var stages = map[string]func() int{
 		return worker.Main(slices.Concat(image.Ops(container.ImageUsers), dockerfile.Ops(), container.Ops(), archive.Ops(), volume.Ops(), trash.Ops(),
 			doctor.Ops(), host.Ops())...)
 	},
-	ns.StageEnter: enter,
-}
-
-// enter is the command line again, inside a user namespace.
-func enter() int {
-	args, err := ns.Begin()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "coracle:", err)
-		return 125
-	}
-	call, err := command.ParseCall(args)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "coracle:", err)
-		return 125
-	}
-	return cli.Main(context.Background(), call)
 }

@@ -4,13 +4,10 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/flags"
@@ -29,16 +26,7 @@ func Main(ctx context.Context, call command.Call) int {
 		Program: command.ProgramName(call.Argv0), Args: call.Args, Umask: call.Umask, Version: Version,
 		Stdin: os.Stdin, Stdout: &command.Output{File: os.Stdout}, Stderr: os.Stderr,
 	}
-	if ns.Inside() {
-		// Whoever writes the store tidies up before it ends. Elsewhere a signal
-		// does what it always does, or the command sees to it.
-		var stop func()
-		ctx, stop = command.UntilSignal(ctx)
-		defer stop()
-		signal.Ignore(unix.SIGPIPE) // which does not end the init of a pid namespace
-	} else {
-		state.SettleHome()
-	}
+	state.SettleHome()
 	trace.Mark("program started")
 	if err := ns.CheckRoom(); err != nil {
 		command.Tell(e, err)
@@ -46,17 +34,8 @@ func Main(ctx context.Context, call command.Call) int {
 	}
 	code := Run(ctx, e)
 	trace.Mark("command done")
-	if err := e.Close(); err != nil && code == 0 {
-		code = report(e, err)
-	}
 	if err := e.Stdout.Lost(); err != nil && code == 0 {
-		if code = command.CodeOfPipe(err); code == 0 {
-			code = report(e, command.Errorf("%v", err))
-		}
-	}
-	var ended *command.SignalError
-	if errors.As(context.Cause(ctx), &ended) {
-		return 128 + int(ended.Signal)
+		code = report(e, command.Errorf("%v", err))
 	}
 	return code
 }

@@ -8,6 +8,5 @@
 // name it in the list in app.go, and if options stop at its first argument, in
 // the table in args.go. What changes images is done by command.OnImages,
 // which lets a signal tidy up; a noun's verbs have a worker inside the user
-// namespace where they need one. What is not such a verb yet begins its work with
-// Env.Inside, which runs the command again in there.
+// namespace where they need one, and no command knows where they run.
 package cli

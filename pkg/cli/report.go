@@ -29,8 +29,6 @@ func report(e *command.Env, err error) int {
 		}
 		fmt.Fprint(e.Stdout, flags.UsageText(app(e), help.Cmd, help.Path))
 		return 0
-	case command.CodeOfPipe(err) != 0:
-		return command.CodeOfPipe(err)
 	case errors.As(err, &usage):
 		return reportUsage(e, usage)
 	case errors.As(err, &code) && code.Err == nil:

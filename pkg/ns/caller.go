@@ -5,7 +5,6 @@ package ns
 import (
 	"os"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,45 +38,4 @@ func closeEachOnExec(dir string) {
 			unix.CloseOnExec(fd)
 		}
 	}
-}
-
-// namedFiles are the descriptors above the three that a command line names, each
-// in the place of its number, from 3 on. done closes our copies of them.
-func namedFiles(args []string) (files []*os.File, done func()) {
-	done = func() {
-		for _, f := range files {
-			f.Close()
-		}
-	}
-	for _, a := range args {
-		for _, n := range namedIn(a) {
-			fd, err := unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 3)
-			if err != nil {
-				continue // whoever opens it says so
-			}
-			for len(files) <= n-3 {
-				files = append(files, nil)
-			}
-			if files[n-3] != nil {
-				files[n-3].Close()
-			}
-			files[n-3] = os.NewFile(uintptr(fd), a)
-		}
-	}
-	return files, done
-}
-
-// namedIn are the numbers of the descriptors above the three that a word of a
-// command line names, by itself or as a field of an option.
-func namedIn(word string) (numbers []int) {
-	for field := range strings.FieldsFuncSeq(word, func(r rune) bool { return strings.ContainsRune("=,:>", r) }) {
-		number, ok := strings.CutPrefix(field, "/dev/fd/")
-		if !ok {
-			number, ok = strings.CutPrefix(field, "/proc/self/fd/")
-		}
-		if n, err := strconv.ParseUint(number, 10, 10); ok && err == nil && n > 2 {
-			numbers = append(numbers, int(n))
-		}
-	}
-	return numbers
 }

@@ -10,10 +10,8 @@
 // A stage is this same binary, executed again under another argv[0]:
 //
 //	name               spawned by            namespaces held             ends
-//	coracle-enter      a command that        user, mount, pid            with the command it runs
-//	                   writes otherwise
 //	coracle-worker     a command that        user, mount, pid            with its request
-//	                   changes images
+//	                   needs other ids
 //	coracle-supervise  run, start            user, mount, pid            with its container
 //	coracle-init       supervise; a build's  those, and new mount, pid,  by execve of the container's program
 //	                   RUN; oci create       net, ipc, uts, cgroup

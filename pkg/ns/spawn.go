@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"runtime"
 	"strconv"
 	"syscall"
 
@@ -158,47 +156,3 @@ var inside bool
 
 // Inside reports whether this process is a stage that has begun in a user namespace.
 func Inside() bool { return inside }
-
-// Enter runs the command line args of this same program inside a new user
-// namespace and returns its exit code. The process group is the caller's, so
-// that signals from a terminal reach it by themselves; when the caller dies it
-// is killed, and with it everything it started, for it is the init of a pid
-// namespace.
-//
-// Descriptors of the caller that the arguments name, as a shell's <(command)
-// does, are passed on under their numbers; no others are.
-func Enter(args []string, stdin, stdout, stderr *os.File) (int, error) {
-	maps, err := ids.HostMaps()
-	if err != nil {
-		return 0, err
-	}
-	files, done := namedFiles(args)
-	defer done()
-	runtime.LockOSThread() // Pdeathsig watches this thread
-	defer runtime.UnlockOSThread()
-	sigs := make(chan os.Signal, 8)
-	signal.Notify(sigs, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
-	defer signal.Stop(sigs)
-	p, err := Spawn{
-		Stage: StageEnter, Args: args, Files: files, Stdin: stdin, Stdout: stdout, Stderr: stderr,
-		NewPID: true, DieWithParent: true, Maps: &maps,
-	}.Start()
-	if err != nil {
-		return 0, err
-	}
-	go func() {
-		for s := range sigs {
-			if s == unix.SIGTERM || s == unix.SIGHUP { // those of the keyboard reach the whole group
-				_ = p.Signal(s)
-			}
-		}
-	}()
-	st, err := p.Wait()
-	if err != nil {
-		return 0, fmt.Errorf("wait for %s: %w", StageEnter, err)
-	}
-	if ws, ok := st.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		return 128 + int(ws.Signal()), nil
-	}
-	return st.ExitCode(), nil
-}

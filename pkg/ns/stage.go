@@ -4,7 +4,6 @@ package ns
 
 // The names of the stages, as argv[0]. See the package comment.
 const (
-	StageEnter     = "coracle-enter"
 	StageWorker    = "coracle-worker"
 	StageSupervise = "coracle-supervise"
 	StageInit      = "coracle-init"

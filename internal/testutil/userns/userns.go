@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"testing"
 
 	"go.podman.io/storage/pkg/reexec"
 
 	"coracle/internal/testutil"
+	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 )
 
@@ -27,7 +29,7 @@ func Main(m *testing.M, role func(name string, args []string) int) {
 }
 
 func start(m *testing.M, role func(string, []string) int) int {
-	inside := os.Args[0] == ns.StageEnter
+	inside := os.Args[0] == stage
 	if inside {
 		args, err := ns.Begin()
 		if err != nil {
@@ -44,7 +46,7 @@ func start(m *testing.M, role func(string, []string) int) int {
 	case inside:
 		return m.Run()
 	}
-	code, err := ns.Enter(os.Args, os.Stdin, os.Stdout, os.Stderr)
+	code, err := enter()
 	if err != nil && testutil.NoUserns() {
 		fmt.Println("no user namespace here, nothing is tested:", err)
 		return 0
@@ -54,6 +56,35 @@ func start(m *testing.M, role func(string, []string) int) int {
 		return 1
 	}
 	return code
+}
+
+// stage is the name under which this binary is inside.
+const stage = "test-inside"
+
+// enter runs this binary inside a user namespace with all ids that there are, and
+// returns its exit code. It is killed when we are.
+func enter() (int, error) {
+	maps, err := ids.HostMaps()
+	if err != nil {
+		return 0, err
+	}
+	runtime.LockOSThread() // DieWithParent watches this thread
+	defer runtime.UnlockOSThread()
+	p, err := ns.Spawn{
+		Stage: stage, Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, NewPID: true, DieWithParent: true, Maps: &maps,
+	}.Start()
+	if err != nil {
+		return 0, err
+	}
+	st, err := p.Wait()
+	if err != nil {
+		return 0, err
+	}
+	if !st.Exited() {
+		fmt.Println("the tests ended by", st)
+		return 1, nil
+	}
+	return st.ExitCode(), nil
 }
 
 const insideMark = "CORACLE_TEST_USERNS"

@@ -14,14 +14,12 @@ import (
 
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/container"
-	"coracle/pkg/ids"
-	"coracle/pkg/ns"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
 )
 
-// Env is what every command works with. It is the only wiring: stores are
-// opened here, when a command first asks for them.
+// Env is what every command works with. It is the only wiring: directories are
+// found, and the nouns' stores made, when a command first asks for them.
 type Env struct {
 	Program       string   // what we were called: coracle, or docker
 	Args          []string // the whole command line without argv[0]
@@ -34,7 +32,6 @@ type Env struct {
 	Config string   // --config: a directory, or empty
 	warned []string // what warn has said
 	Dirs   state.Dirs
-	store  *overlay.Store
 }
 
 // Open finds the directories.
@@ -68,50 +65,6 @@ func (e *Env) Container(arg string) (*container.Store, *container.Container, err
 	return cs, ctr, err
 }
 
-// Inside runs f with the open image store inside the user namespace. Outside
-// of it, it runs this whole command line again in there, and passes its exit
-// code on.
-func (e *Env) Inside(f func(*overlay.Store) error) error {
-	if !ns.Inside() {
-		return e.Again()
-	}
-	st, err := e.openStore()
-	if err != nil {
-		return err
-	}
-	return f(st)
-}
-
-func (e *Env) openStore() (*overlay.Store, error) {
-	if e.store != nil {
-		return e.store, nil
-	}
-	d, err := e.Open()
-	if err != nil {
-		return nil, err
-	}
-	maps, err := ids.Current()
-	if err != nil {
-		return nil, err
-	}
-	st, err := overlay.Open(d, overlay.Options{SingleID: maps.Single()})
-	if err != nil {
-		return nil, err
-	}
-	e.store = st
-	return st, nil
-}
-
-// Again runs this whole command line again in the user namespace, and ends with
-// the exit code of that.
-func (e *Env) Again() error {
-	code, err := ns.Enter(Call{Argv0: e.Program, Args: e.Args, Umask: e.Umask}.words(), e.Stdin, e.Stdout.File, e.Stderr)
-	if err != nil {
-		return err
-	}
-	return Exit(code)
-}
-
 // Index is the list of images.
 func (e *Env) Index() (*overlay.Index, error) {
 	s, err := Images(e)
@@ -137,14 +90,6 @@ func (e *Env) Image(arg string) (overlay.Image, string, error) {
 		return overlay.Image{}, "", err
 	}
 	return s.Find(context.Background(), arg)
-}
-
-// Close gives up what was opened.
-func (e *Env) Close() error {
-	if e.store == nil {
-		return nil
-	}
-	return e.store.Close()
 }
 
 // IsTerminal reports whether f is one.

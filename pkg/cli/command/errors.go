@@ -8,7 +8,6 @@ import (
 
 	"coracle/pkg/container/control"
 	"coracle/pkg/hint"
-	"coracle/pkg/ns"
 )
 
 // ExitError ends the program with a code. Its cause, if any, has been printed
@@ -75,12 +74,8 @@ func Tell(e *Env, err error) {
 	}
 }
 
-// Note says what there is to say about the flags, once: not again inside the
-// user namespace.
+// Note says what there is to say about the flags, once.
 func Note(e *Env, lines []string) {
-	if ns.Inside() {
-		return
-	}
 	for _, l := range lines {
 		fmt.Fprintln(e.Stderr, l)
 	}

@@ -12,9 +12,6 @@ import (
 
 // Images is the set of images.
 func Images(e *Env) (*image.Store, error) {
-	if e.store != nil {
-		return image.Within(e.store, container.ImageUsers), nil
-	}
 	d, err := e.Open()
 	if err != nil {
 		return nil, err

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/container/control"
-	"coracle/pkg/ns"
 )
 
 // Output is the standard output. It remembers that something of it was lost, so
@@ -86,16 +85,6 @@ func DieOfPipe(e *Env, err error) {
 		return
 	}
 	_, _ = f.Write([]byte{'\n'}) // Go sends the signal for 1 and 2 (os/signal)
-}
-
-// CodeOfPipe is the exit code of a stage that wrote to a standard output which
-// nobody reads any more, as if SIGPIPE had ended it; 0 for everything else.
-func CodeOfPipe(err error) int {
-	var path *fs.PathError
-	if ns.Inside() && errors.Is(err, unix.EPIPE) && errors.As(err, &path) && path.Path == os.Stdout.Name() {
-		return 128 + int(unix.SIGPIPE)
-	}
-	return 0
 }
 
 // CreateFile makes a file that the user has named, as the user's umask says.
