@@ -64,9 +64,6 @@ func (h *House) Do(args ...string) testutil.Result {
 		Stdin: files[0], Stdout: &command.Output{File: files[1]}, Stderr: files[2],
 	}
 	code := cli.Run(h.t.Context(), e)
-	if err := e.Close(); err != nil {
-		h.t.Error(err)
-	}
 	return testutil.Result{Out: text(files[1]), Err: text(files[2]), Code: code}
 }
 
