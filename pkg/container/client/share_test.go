@@ -33,12 +33,12 @@ func TestSurroundings(t *testing.T) {
 			if _, err := surroundingsOf(t.Context(), s, sharer); err == nil || err.Error() != "cannot join network of a non running container: "+other.ID {
 				t.Errorf("of one that does not run: %v", err)
 			}
+			var files []*os.File // which outlive the conversation
+			for range c.files {
+				f, _ := pipe(t)
+				files = append(files, f)
+			}
 			supervise(t, s, other.ID, container.State{}, func(conn *fakeConn, r control.Request, _ []*os.File) {
-				var files []*os.File
-				for range c.files {
-					f, _ := pipe(t)
-					files = append(files, f)
-				}
 				conn.say(c.reply, files...)
 			})
 			a, err := surroundingsOf(t.Context(), s, sharer)
