@@ -58,6 +58,7 @@ order='
 8 coracle/pkg/dockerfile/cache
 9 coracle/pkg/dockerfile/exec
 9.5 coracle/pkg/dockerfile/run
+9.5 coracle/pkg/dockerfile/chroot
 10 coracle/pkg/dockerfile
 8 coracle/pkg/container/logfile
 9 coracle/pkg/container

@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 
+	"coracle/pkg/dockerfile/chroot"
 	"coracle/pkg/dockerfile/exec"
 	"coracle/pkg/dockerfile/run"
 	"coracle/pkg/image"
+	"coracle/pkg/ns"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
@@ -55,8 +57,11 @@ var buildOp = worker.Op[parcel, Result]{
 		}
 		err = opened(j, func(st *overlay.Store) (err error) {
 			images := image.Within(st, nil) // a build removes none, so it asks for no users
-			run := &run.Runner{Store: st, Ulimits: r.Ulimits}
-			if res, err = build(ctx, st, &registryImages{images, r}, run, r, func(e Event) { j.Event(e) }); err != nil || !r.KeepsImage() {
+			var commands exec.Runner = &run.Runner{Store: st, Ulimits: r.Ulimits}
+			if ns.Confined() {
+				commands = &chroot.Runner{Store: st, Ulimits: r.Ulimits}
+			}
+			if res, err = build(ctx, st, &registryImages{images, r}, commands, r, func(e Event) { j.Event(e) }); err != nil || !r.KeepsImage() {
 				return err
 			}
 			images.Built(res.Image.ID, r.Tags)

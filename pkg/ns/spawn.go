@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -32,6 +33,9 @@ type Spawn struct {
 	// Around is the user namespace to be in. Nil makes one with the Maps; with
 	// one, Setsid is implied and DieWithParent is not possible.
 	Around *os.File
+	// OrConfined starts the stage without namespaces of its own where there are none
+	// to be had and this process is root enough to do without, see Confined.
+	OrConfined bool
 }
 
 // Start runs the stage and returns once its id maps are written. Files are its
@@ -77,6 +81,14 @@ func (s Spawn) Start() (*os.Process, error) {
 		attr.Sys.Pdeathsig = unix.SIGKILL
 	}
 	p, err := os.StartProcess("/proc/self/exe", args, attr)
+	if s.OrConfined && noNamespaces(err) && mayChroot() {
+		args[1] += " " + confinedMark
+		attr.Sys.Cloneflags, attr.Sys.AmbientCaps = 0, nil
+		if p, err = os.StartProcess("/proc/self/exe", args, attr); err != nil {
+			return nil, fmt.Errorf("start %s: %w", s.Stage, err)
+		}
+		return p, s.release(p, w)
+	}
 	if err != nil {
 		return nil, explainUserNS(fmt.Errorf("create user namespace: %w", err))
 	}
@@ -127,7 +139,9 @@ func Begin() ([]string, error) {
 	if len(os.Args) < 2 {
 		return nil, errors.New("begin stage: not spawned by coracle")
 	}
-	fd, err := strconv.Atoi(os.Args[1])
+	number, mark, _ := strings.Cut(os.Args[1], " ")
+	confined = mark == confinedMark
+	fd, err := strconv.Atoi(number)
 	if err != nil || fd < 3 {
 		return nil, errors.New("begin stage: not spawned by coracle")
 	}
@@ -137,6 +151,10 @@ func Begin() ([]string, error) {
 		return nil, fmt.Errorf("begin stage: the parent is gone: %w", err)
 	}
 	sync.Close()
+	if confined {
+		joined = true
+		return os.Args[2:], nil
+	}
 	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
 		return nil, explainFilter(fmt.Errorf("begin stage: make / a slave: %w", os.NewSyscallError("mount", err)))
 	}

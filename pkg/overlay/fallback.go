@@ -47,7 +47,11 @@ func mountTree(ctx context.Context, r Rootfs) error {
 		return err
 	}
 	if r.Upper == "" {
-		return bindReadOnly(base, r.Target)
+		err := bindReadOnly(base, r.Target)
+		if errors.Is(err, unix.EPERM) {
+			err = linkTree(base, r.Target)
+		}
+		return err
 	}
 	tree := filepath.Join(r.Work, treeName)
 	if _, err := os.Lstat(filepath.Join(r.Work, copiedName)); errors.Is(err, fs.ErrNotExist) {
@@ -68,13 +72,15 @@ func copyTree(ctx context.Context, base string, r Rootfs, tree string) error {
 	if err := plain.Copy(ctx, base, tree); err != nil {
 		return err
 	}
-	stamp := filepath.Join(r.Work, copiedName)
 	upper, err := os.ReadDir(r.Upper)
-	if err == nil && len(upper) > 0 { // it was an overlay's
-		err = errors.Join(plain.Apply(ctx, r.Upper, tree), os.WriteFile(stamp, nil, 0o600), os.Chtimes(stamp, time.Unix(0, 0), time.Unix(0, 0)))
-		return err
+	if err == nil {
+		err = plain.Apply(ctx, r.Upper, tree) // the root is the upper layer's in any case
 	}
-	return errors.Join(err, os.WriteFile(stamp, nil, 0o600))
+	stamp := filepath.Join(r.Work, copiedName)
+	if err = errors.Join(err, os.WriteFile(stamp, nil, 0o600)); err == nil && len(upper) > 0 { // it was an overlay's
+		err = os.Chtimes(stamp, time.Unix(0, 0), time.Unix(0, 0))
+	}
+	return err
 }
 
 // flat is the tree of the files of layers, topmost first. Who comes second waits
@@ -124,6 +130,9 @@ func lockPlace(dir string) (*os.File, error) {
 
 func bindTree(source, target string) error {
 	fd, err := unix.OpenTree(unix.AT_FDCWD, source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if errors.Is(err, unix.EPERM) {
+		return linkTree(source, target)
+	}
 	if err != nil {
 		return &os.PathError{Op: "open_tree", Path: source, Err: err}
 	}
@@ -132,6 +141,15 @@ func bindTree(source, target string) error {
 		return &os.PathError{Op: "move_mount", Path: target, Err: err}
 	}
 	return nil
+}
+
+// linkTree puts a link to a tree in the place of the empty directory target, for a
+// process that may not mount. os.Remove takes it away, as it does the directory.
+func linkTree(source, target string) error {
+	if err := os.Remove(target); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Symlink(source, target)
 }
 
 // Settle makes r's upper layer what has been written, where that is not overlayfs's

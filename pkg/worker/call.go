@@ -105,7 +105,7 @@ func start() (*os.Process, *socket.Conn, error) {
 	defer theirs.Close()
 	p, err := ns.Spawn{
 		Stage: ns.StageWorker, Files: []*os.File{theirs}, Stdin: null, Stdout: null, Stderr: os.Stderr, // for a crash
-		NewPID: true, Setsid: true, DieWithParent: true, Maps: &maps,
+		NewPID: true, Setsid: true, DieWithParent: true, Maps: &maps, OrConfined: true,
 	}.Start()
 	if err != nil {
 		conn.Close()

@@ -6,17 +6,22 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/inroot"
+	"coracle/pkg/ns"
 )
 
 // attach shows what a path in root means at a path of our own. Links are
 // followed inside of root, once: whoever mounts the result opens no name that
 // somebody else could turn into another file meanwhile.
 func (m *mounts) attach(root *os.Root, source string, readOnly bool) (string, error) {
+	if ns.Confined() {
+		return m.link(root, source)
+	}
 	tree, isDir, err := cloneTree(root, source, readOnly)
 	if err != nil {
 		return "", err
@@ -47,17 +52,44 @@ func (m *mounts) attach(root *os.Root, source string, readOnly bool) (string, er
 	return to, nil
 }
 
-// cloneTree makes a mount of what source means in root, attached nowhere yet.
-func cloneTree(root *os.Root, source string, readOnly bool) (tree int, isDir bool, err error) {
+// link is attach where nothing can be mounted: a link to what source means in root,
+// for a runner that makes copies.
+func (m *mounts) link(root *os.Root, source string) (string, error) {
+	fd, err := openSource(root, source)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	path, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	if err != nil {
+		return "", err
+	}
+	dir, err := m.Trees.TempDir("mnt-")
+	if err != nil {
+		return "", err
+	}
+	m.undo = append(m.undo, func() { _ = os.RemoveAll(dir) })
+	to := filepath.Join(dir, "source")
+	return to, os.Symlink(path, to)
+}
+
+// openSource opens what source means in root, without the right to read it.
+func openSource(root *os.Root, source string) (fd int, err error) {
 	top, err := root.Open(".")
 	if err != nil {
-		return -1, false, err
+		return -1, err
 	}
 	defer top.Close()
-	fd, err := inroot.Root(top).OpenFD(files.InTree(source), unix.O_PATH, 0)
+	fd, err = inroot.Root(top).OpenFD(files.InTree(source), unix.O_PATH, 0)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
-		return -1, false, &files.NotFoundError{Name: files.InTree(source)}
+		return -1, &files.NotFoundError{Name: files.InTree(source)}
 	}
+	return fd, err
+}
+
+// cloneTree makes a mount of what source means in root, attached nowhere yet.
+func cloneTree(root *os.Root, source string, readOnly bool) (tree int, isDir bool, err error) {
+	fd, err := openSource(root, source)
 	if err != nil {
 		return -1, false, err
 	}

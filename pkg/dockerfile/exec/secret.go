@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/ns"
 )
 
 // secret shows a secret as a file, a variable, or both. The file is in memory.
@@ -44,12 +46,12 @@ func (m *mounts) secret(x mount, target string) (sm StepMount, env []string, err
 	if err != nil {
 		return sm, nil, err
 	}
-	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0755,size=4m"); err != nil {
-		return sm, nil, &os.PathError{Op: "mount tmpfs", Path: dir, Err: err}
+	if err := inMemory(dir); err != nil {
+		return sm, nil, err
 	}
 	m.undo = append(m.undo, func() {
 		_ = unix.Unmount(dir, unix.MNT_DETACH)
-		_ = os.Remove(dir)
+		_ = os.RemoveAll(dir)
 	})
 	mode := fs.FileMode(0o400)
 	if x.Mode != nil {
@@ -58,4 +60,17 @@ func (m *mounts) secret(x mount, target string) (sm StepMount, env []string, err
 	file := filepath.Join(dir, "secret")
 	err = errors.Join(os.WriteFile(file, value, 0o600), give(file, x), os.Chmod(file, mode))
 	return StepMount{Type: "bind", Source: file, Target: target, ReadOnly: true}, env, err
+}
+
+// inMemory makes a directory one whose files are on no disk, where anything can be
+// mounted.
+func inMemory(dir string) error {
+	if ns.Confined() {
+		return nil
+	}
+	err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0755,size=4m")
+	if err != nil {
+		return &os.PathError{Op: "mount tmpfs", Path: dir, Err: err}
+	}
+	return nil
 }

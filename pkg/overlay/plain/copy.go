@@ -138,8 +138,13 @@ func (c *copier) like(from, to *dir, base string, st *unix.Stat_t) error {
 }
 
 func (c *copier) file(from, to *dir, base string, st *unix.Stat_t) error {
+	return c.fileAs(from, to, base, base, st)
+}
+
+// fileAs copies a file under another name.
+func (c *copier) fileAs(from, to *dir, source, base string, st *unix.Stat_t) error {
 	name := path.Join(to.name, base)
-	src, err := openFile(from.fd, base, name, unix.O_RDONLY, 0)
+	src, err := openFile(from.fd, source, name, unix.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}
@@ -261,4 +266,23 @@ func Copy(ctx context.Context, from, to string) error {
 		return err
 	}
 	return c.like(in, out, ".", st)
+}
+
+// CopyFile makes a file like another in a place where nothing is.
+func CopyFile(ctx context.Context, from, to string) error {
+	in, err := root(path.Dir(from))
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	out, err := root(path.Dir(to))
+	if err != nil {
+		return err
+	}
+	defer out.close()
+	st, err := in.at(path.Base(from))
+	if err != nil {
+		return err
+	}
+	return newCopier(ctx, out).fileAs(in, out, path.Base(from), path.Base(to), st)
 }
