@@ -31,7 +31,7 @@ func (s *Store) MountFiles(ctx context.Context, c *Container, bare bool) (root *
 		_ = unix.Unmount(target, unix.MNT_DETACH)
 		lock.Release()
 	}
-	err = overlay.MountRootfs(overlay.Rootfs{Lowers: topmostFirst(c.LayerDirs), Upper: c.dir.Upper(), Work: c.dir.Work(), Target: target})
+	err = overlay.MountRootfs(c.Rootfs())
 	if err == nil {
 		root, err = os.Open(target)
 	}
@@ -43,4 +43,14 @@ func (s *Store) MountFiles(ctx context.Context, c *Container, bare bool) (root *
 		return nil, nil, err
 	}
 	return root, release, nil
+}
+
+// Rootfs is the container's root file system.
+func (c *Container) Rootfs() overlay.Rootfs {
+	return overlay.Rootfs{
+		Lowers: topmostFirst(c.LayerDirs), Upper: c.dir.Upper(), Work: c.dir.Work(), Target: c.dir.Rootfs(),
+		// Nothing of a container that is removed at its end needs to survive a
+		// power cut.
+		Volatile: c.Life.AutoRemove,
+	}
 }

@@ -24,10 +24,7 @@ import (
 // needs it is unknown.
 func Examine(ctx context.Context, root string) Report {
 	dirs, storeErr := state.Open(root)
-	report := Report{kernel(sysctl("kernel/osrelease"))}
-	tried, err := try(ctx, dirs, storeErr == nil)
-	report = append(report, userNamespaces(err))
-	report = append(report, tried...)
+	report := append(Report{kernel(sysctl("kernel/osrelease"))}, try(ctx, dirs, storeErr == nil)...)
 	report = append(report, store(dirs, storeErr), runDirectory(dirs, storeErr), subordinateIDs())
 	report = append(report, cgroups()...)
 	return append(report, filter(), limits(), ports(), ping(), ipv6(), names("/etc/resolv.conf"), lingering("/run/systemd/system", "/var/lib/systemd/linger"))
@@ -54,17 +51,6 @@ func atLeast(have, want string) bool {
 	}
 	_, _ = fmt.Sscanf(want, "%d.%d", &w[0], &w[1])
 	return h[0] > w[0] || h[0] == w[0] && h[1] >= w[1]
-}
-
-func userNamespaces(err error) Row {
-	r := Row{Name: "user namespaces", Needed: true, Lost: "containers, builds, and whatever writes the store"}
-	if err == nil {
-		return r.present("made one")
-	}
-	if r = r.absent(err); sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1" {
-		r.Remedy = "coracle doctor --apparmor-profile | sudo tee /etc/apparmor.d/coracle >/dev/null && sudo apparmor_parser -r /etc/apparmor.d/coracle"
-	}
-	return r
 }
 
 // Profile is an AppArmor profile that gives the program at path user namespaces,

@@ -16,6 +16,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/ns"
 	"coracle/pkg/state"
 	"coracle/pkg/worker"
 )
@@ -23,34 +24,55 @@ import (
 // Ops are the operations of this package, for the worker.
 func Ops() []worker.Handler { return []worker.Handler{trial()} }
 
-// trial tries what only the user namespace can. What is asked is whether there is
-// a store.
-func trial() worker.Op[bool, []Row] {
-	return worker.Op[bool, []Row]{
+// trial tries what only the user namespace can.
+func trial() worker.Op[trialRequest, trialAnswer] {
+	return worker.Op[trialRequest, trialAnswer]{
 		Name: "doctor.try",
-		Do: func(ctx context.Context, j *worker.Job, withStore bool) ([]Row, error) {
-			var rows []Row
-			for _, a := range abilities() {
-				rows = append(rows, a.row(ctx, j.Dirs, withStore))
+		Do: func(ctx context.Context, j *worker.Job, r trialRequest) (a trialAnswer, err error) {
+			if a.Confined = ns.Confined(); a.Confined {
+				return a, nil
 			}
-			return rows, nil
+			for _, b := range abilities() {
+				a.Rows = append(a.Rows, b.row(ctx, j.Dirs, r.Store))
+			}
+			return a, nil
 		},
 	}
 }
 
-// try returns the rows of what was tried, or what keeps everything of it from
-// being tried.
-func try(ctx context.Context, d state.Dirs, withStore bool) ([]Row, error) {
-	rows, err := trial().Call(ctx, d, withStore, worker.With{})
-	if err == nil {
-		return rows, nil
+type trialRequest struct {
+	Store bool `json:"store"` // there is one
+}
+
+type trialAnswer struct {
+	Rows     []Row `json:"rows"`
+	Confined bool  `json:"confined,omitempty"` // there is no user namespace, but a worker without
+}
+
+// try returns the row of user namespaces, and those of what was tried in one.
+func try(ctx context.Context, d state.Dirs, withStore bool) []Row {
+	first := Row{Name: "user namespaces", Needed: true, Lost: "containers, builds, and whatever writes the store"}
+	a, err := trial().Call(ctx, d, trialRequest{withStore}, worker.With{})
+	if err == nil && !a.Confined {
+		return append([]Row{first.present("made one")}, a.Rows...)
 	}
-	for _, a := range abilities() {
-		r := a.Row
+	if a.Confined {
+		err = ns.TryUserNamespace()
+		first.Lost, first.Instead = "containers, and all isolation of builds", "builds whose commands run by chroot in the container around, without /proc"
+	}
+	if err == nil { // a moment later
+		err = errors.New("now there is one, now there is none")
+	}
+	if first = first.absent(err); sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1" {
+		first.Remedy = "coracle doctor --apparmor-profile | sudo tee /etc/apparmor.d/coracle >/dev/null && sudo apparmor_parser -r /etc/apparmor.d/coracle"
+	}
+	rows := []Row{first}
+	for _, b := range abilities() {
+		r := b.Row
 		r.State, r.Found, r.Remedy = Unknown, "there is no user namespace to try it in", ""
 		rows = append(rows, r)
 	}
-	return rows, err
+	return rows
 }
 
 // ability is one that is tried.

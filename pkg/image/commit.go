@@ -20,6 +20,7 @@ import (
 type CommitRequest struct {
 	From  string   `json:"from"`            // the ID of the other
 	Upper string   `json:"upper"`           // the directory with the changes, an upper one of overlayfs
+	Work  string   `json:"work,omitempty"`  // the work directory beside it
 	Stubs []string `json:"stubs,omitempty"` // paths that are there only because something was mounted on them, if they are empty
 	Name  string   `json:"name,omitempty"`  // as a user types it; or none
 
@@ -59,7 +60,7 @@ var commitVerb = verb[CommitRequest, Committed]{"image.commit", func(ctx context
 	}
 	lowers := slices.Clone(det.LayerDirs)
 	slices.Reverse(lowers)
-	staged, err := s.inner.StageUpper(ctx, r.Upper, lowers, r.Stubs)
+	staged, err := s.inner.StageUpper(ctx, overlay.Rootfs{Lowers: lowers, Upper: r.Upper, Work: r.Work}, r.Stubs)
 	if err != nil {
 		return Committed{}, err
 	}

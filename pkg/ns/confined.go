@@ -4,7 +4,9 @@ package ns
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -45,6 +47,19 @@ const confinedMark = "confined"
 
 var confined bool
 
-// Confined reports whether this process is a stage that has joined, but has no
+// Confined reports whether this process is a stage that has begun, but has no
 // namespaces of its own: it mounts nothing, and what it starts sees the host.
 func Confined() bool { return confined }
+
+// TryUserNamespace says why this process gets no user namespace; nil where it does.
+func TryUserNamespace() error {
+	p, err := os.StartProcess("/proc/self/exe", []string{StageWorker}, &os.ProcAttr{
+		Sys: &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS},
+	})
+	if err != nil {
+		return explainUserNS(fmt.Errorf("create user namespace: %w", err))
+	}
+	_ = p.Kill() // it has nothing to do
+	_, _ = p.Wait()
+	return nil
+}

@@ -152,7 +152,7 @@ func Begin() ([]string, error) {
 	}
 	sync.Close()
 	if confined {
-		joined = true
+		inside = true
 		return os.Args[2:], nil
 	}
 	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
@@ -172,5 +172,6 @@ func Begin() ([]string, error) {
 
 var inside bool
 
-// Inside reports whether this process is a stage that has begun in a user namespace.
+// Inside reports whether this process is a stage that has begun in a user namespace,
+// or is confined.
 func Inside() bool { return inside }

@@ -152,15 +152,24 @@ func linkTree(source, target string) error {
 	return os.Symlink(source, target)
 }
 
+// Unsettled reports whether there may be something for Settle to do.
+func Unsettled(r Rootfs) bool {
+	if r.Work == "" {
+		return false
+	}
+	_, err := os.Lstat(filepath.Join(r.Work, copiedName))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // Settle makes r's upper layer what has been written, where that is not overlayfs's
 // business. It may be called while somebody writes, and costs nothing elsewhere.
 //
 // Preconditions: the process is uid 0 inside the user namespace.
 func Settle(ctx context.Context, r Rootfs) error {
-	stamp, err := os.Lstat(filepath.Join(r.Work, copiedName))
-	if errors.Is(err, fs.ErrNotExist) {
+	if !Unsettled(r) {
 		return nil
 	}
+	stamp, err := os.Lstat(filepath.Join(r.Work, copiedName))
 	fail := func(err error) error { return explain(fmt.Errorf("compare with the image: %w", err)) }
 	if err != nil {
 		return fail(err)

@@ -255,8 +255,11 @@ func (s *Store) StageDir(ctx context.Context, d *Dir, lowers []string) (*Staged,
 // StageUpper makes a layer of the upper directory of a container, which stays
 // as it is. skip names, relative to the root, what is left out while it is
 // empty and not in a layer below.
-func (s *Store) StageUpper(ctx context.Context, upper string, lowers, skip []string) (*Staged, error) {
-	r := streamLayer(ctx, upper, lowers, skip)
+func (s *Store) StageUpper(ctx context.Context, c Rootfs, skip []string) (*Staged, error) {
+	if err := Settle(ctx, c); err != nil {
+		return nil, err
+	}
+	r := streamLayer(ctx, c.Upper, c.Lowers, skip)
 	st, err := s.StageTar(ctx, r)
 	reserved := r.close(err)
 	if err != nil {

@@ -17,7 +17,7 @@ func TestCoveredProc(t *testing.T) {
 	h := newHost(t)
 	r := h.spoilt(cover, `$C import $TAR bb >/dev/null
 		SECRET=around sleep 1000 & around=$!
-		tr '\0' '\n' </proc/$around/environ | grep -q SECRET || echo the attack has no aim
+		until grep -q SECRET /proc/$around/environ; do :; done # what the attack is after
 		$C run --rm --network none bb sh -c "
 			grep -c ^Name: /proc/self/status
 			ls /proc/tty | wc -l

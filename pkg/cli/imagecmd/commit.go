@@ -49,7 +49,7 @@ func runCommit(ctx context.Context, e *command.Env, c *cli.Context, s *image.Sto
 		return fmt.Errorf("the image of container %s is gone: %w", ctr.Name, err)
 	}
 	r := image.CommitRequest{
-		From: ctr.ImageID, Upper: ctr.Dir().Upper(), Stubs: mountedOn(), Name: c.Args().Get(1), Config: docker.CommitConfig(ctr),
+		From: ctr.ImageID, Upper: ctr.Dir().Upper(), Work: ctr.Dir().Work(), Stubs: mountedOn(), Name: c.Args().Get(1), Config: docker.CommitConfig(ctr),
 		CreatedBy: strings.Join(ctr.Process.Args(), " "), Author: c.String("author"), Comment: c.String("message"),
 	}
 	if err := applyChanges(&r.Config, c.StringSlice("change")); err != nil {

@@ -20,6 +20,8 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci/spec"
+	"coracle/pkg/overlay"
+	"coracle/pkg/overlay/plain"
 	"coracle/pkg/worker"
 )
 
@@ -28,12 +30,14 @@ import (
 // layer are not followed. Where a directory is closed to its owner, or to us, a
 // worker looks.
 func Changes(ctx context.Context, cs *container.Store, c *container.Container) ([]moby.FilesystemChange, error) {
-	list, err := changes(ctx, c)
-	if !errors.Is(err, fs.ErrPermission) || ns.Inside() {
-		return list, err
+	var list []moby.FilesystemChange
+	if ns.Inside() || !overlay.Unsettled(c.Rootfs()) {
+		list, err := changes(ctx, c)
+		if !errors.Is(err, fs.ErrPermission) || ns.Inside() {
+			return list, err
+		}
 	}
-	list = nil
-	_, err = changesOp.Call(ctx, cs.Dirs(), c.ID, worker.With{Event: func(data json.RawMessage) {
+	_, err := changesOp.Call(ctx, cs.Dirs(), c.ID, worker.With{Event: func(data json.RawMessage) {
 		var some []rawChange
 		if json.Unmarshal(data, &some) != nil {
 			return
@@ -58,6 +62,9 @@ const changesAtOnce = 1000
 var changesOp = worker.Op[string, struct{}]{Name: "container.changes", Do: func(ctx context.Context, j *worker.Job, id string) (none struct{}, err error) {
 	c, err := container.NewStore(j.Dirs).Load(id)
 	if err != nil {
+		return none, err
+	}
+	if err := overlay.Settle(ctx, c.Rootfs()); err != nil {
 		return none, err
 	}
 	list, err := changes(ctx, c)
@@ -87,7 +94,7 @@ func changes(ctx context.Context, c *container.Container) ([]moby.FilesystemChan
 			return err
 		}
 		rel := strings.TrimPrefix(path, upper)
-		kind, err := kindOf(c.LayerDirs, rel, d)
+		kind, err := kindOf(c.LayerDirs, path, rel, d)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -103,9 +110,9 @@ func changes(ctx context.Context, c *container.Container) ([]moby.FilesystemChan
 	return list, nil
 }
 
-// kindOf is what happened to rel, which the read-write layer has.
-func kindOf(layers []string, rel string, d fs.DirEntry) (moby.ChangeType, error) {
-	if gone, err := isWhiteout(d); err != nil || gone {
+// kindOf is what happened to rel, which the read-write layer has at path.
+func kindOf(layers []string, path, rel string, d fs.DirEntry) (moby.ChangeType, error) {
+	if gone, err := isWhiteout(path, d); err != nil || gone {
 		return moby.ChangeDelete, err
 	}
 	if was, err := inImage(layers, rel); err != nil || was {
@@ -124,25 +131,22 @@ func isMountStub(rel string, d fs.DirEntry) bool {
 	return err == nil && (info.IsDir() || info.Mode().IsRegular() && info.Size() == 0)
 }
 
-// isWhiteout reports whether overlayfs marks a deleted file here: a character
-// device 0:0, which no container can make itself.
-func isWhiteout(d fs.DirEntry) (bool, error) {
-	if d.Type()&fs.ModeCharDevice == 0 {
+// isWhiteout reports whether a removed file is marked here, as no container can do
+// itself.
+func isWhiteout(path string, d fs.DirEntry) (bool, error) {
+	if d.IsDir() {
 		return false, nil
 	}
 	info, err := d.Info()
 	if err != nil {
 		return false, err
 	}
-	return deviceNumber(info) == 0, nil
+	return isMark(path, info), nil
 }
 
-func deviceNumber(info fs.FileInfo) uint64 {
+func isMark(path string, info fs.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 1
-	}
-	return st.Rdev
+	return ok && plain.IsMark(path, st.Mode, st.Rdev, st.Size)
 }
 
 // inImage reports whether the image shows something at rel: its topmost layer
@@ -170,7 +174,7 @@ func lookInLayer(layer, rel string) (found, decided bool, err error) {
 		if err != nil {
 			return false, opaque, nil
 		}
-		if info.Mode()&fs.ModeCharDevice != 0 && deviceNumber(info) == 0 {
+		if isMark(path, info) {
 			return false, true, nil
 		}
 		last := i == len(elems)-1

@@ -200,7 +200,7 @@ func (s *supervisor) open(o opening) error {
 func (s *supervisor) openBox(o opening) (err error) {
 	s.nets = &networks{book: s.book, c: s.c, shared: o.shared}
 	s.box, err = box.Open(box.Config{
-		Rootfs:     s.rootfs(),
+		Rootfs:     s.c.Rootfs(),
 		Hostname:   s.c.Process.Hostname,
 		Domainname: s.c.Process.Domainname,
 		Files:      s.nets.files(),
@@ -211,16 +211,6 @@ func (s *supervisor) openBox(o opening) (err error) {
 	})
 	s.nets.box = s.box
 	return err
-}
-
-func (s *supervisor) rootfs() overlay.Rootfs {
-	dir := s.c.Dir()
-	return overlay.Rootfs{
-		Lowers: topmostFirst(s.c.LayerDirs), Upper: dir.Upper(), Work: dir.Work(), Target: dir.Rootfs(),
-		// Nothing of a container that is removed at its end needs to survive a
-		// power cut.
-		Volatile: s.c.Life.AutoRemove,
-	}
 }
 
 // logTo makes a file the standard output and error of this process.
@@ -278,7 +268,7 @@ func (s *supervisor) end() {
 	s.server.ctl.Close()
 	_ = s.box.Unpublish() // the rest ends with this process, after the clients know
 	if !s.c.Life.AutoRemove {
-		if err := overlay.Settle(context.Background(), s.rootfs()); err != nil {
+		if err := overlay.Settle(context.Background(), s.c.Rootfs()); err != nil {
 			fmt.Fprintln(os.Stderr, "coracle:", err) // the supervisor's log
 		}
 	}

@@ -230,16 +230,12 @@ func (f *furniture) mount(m exec.StepMount) error {
 	if m.Type == "tmpfs" {
 		return errors.Join(os.Mkdir(p.path(), 0o777), os.Chmod(p.path(), os.ModeSticky|0o777))
 	}
-	if strings.HasPrefix(m.Source, f.cache+"/") && !m.ReadOnly {
-		if err := os.Rename(m.Source, p.path()); err != nil {
-			return err
-		}
-		f.undo = append(f.undo, func() error { return os.Rename(p.path(), m.Source) })
-		return nil
-	}
 	source, err := filepath.EvalSymlinks(m.Source)
 	if err != nil {
 		return err
+	}
+	if strings.HasPrefix(source, f.cache+"/") && !m.ReadOnly {
+		return f.lend(source, p)
 	}
 	info, err := os.Stat(source)
 	if err != nil {
@@ -252,4 +248,20 @@ func (f *furniture) mount(m exec.StepMount) error {
 		return plain.Copy(f.ctx, source, p.path())
 	}
 	return plain.CopyFile(f.ctx, source, p.path())
+}
+
+// lend moves a cache into its place. Should another build have made it anew by the
+// time it comes back, that one stays.
+func (f *furniture) lend(cache string, p *place) error {
+	if err := os.Rename(cache, p.path()); err != nil {
+		return err
+	}
+	f.undo = append(f.undo, func() error {
+		err := os.Rename(p.path(), cache)
+		if errors.Is(err, fs.ErrExist) || errors.Is(err, unix.ENOTEMPTY) {
+			return nil
+		}
+		return err
+	})
+	return nil
 }

@@ -129,7 +129,7 @@ func (d *difference) both(base, now, layer *dir, n string, was, st *unix.Stat_t)
 // same reports whether what is at n is as it was, in everything that a layer says
 // of it. The bytes of a file count where it has been touched since the copy.
 func (d *difference) same(base, now *dir, n string, was, st *unix.Stat_t) (bool, error) {
-	if was.Mode != st.Mode || was.Uid != st.Uid || was.Gid != st.Gid || was.Mtim != st.Mtim || was.Rdev != st.Rdev || !isDir(st) && was.Size != st.Size {
+	if was.Mode != st.Mode || was.Uid != st.Uid || was.Gid != st.Gid || was.Mtim != st.Mtim || was.Rdev != st.Rdev || !isDir(st) && (was.Size != st.Size || st.Nlink > was.Nlink) {
 		return false, nil
 	}
 	if time.Unix(st.Ctim.Unix()).Before(d.copied) {

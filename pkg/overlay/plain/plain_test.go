@@ -171,6 +171,7 @@ var changes = []struct {
 	{"directory to file", "rm -r d; echo x >d", map[string]string{"d": "-rw-r--r-- x\n"}},
 	{"link to another place", "ln -sfn elsewhere d/l", map[string]string{"d": "drwxr-xr-x", "d/l": "-> elsewhere"}},
 	{"renamed directory", "mv d e", map[string]string{"d": "removed", "e": "drwxr-xr-x", "e/f": "-rw-r--r-- one\n", "e/g": "-rw-r--r-- two\n", "e/l": "-> f"}},
+	{"another name", "ln d/f d/h", map[string]string{"d": "drwxr-xr-x", "d/f": "-rw-r--r-- one\n", "d/h": "-rw-r--r-- one\n"}},
 	{"empty file", ": >d/f", map[string]string{"d": "", "d/f": "-rw-r--r-- "}},
 	{"mode of a directory", "chmod 700 d", map[string]string{"d": "drwx------"}},
 	{"long file", "truncate -s 1M d/g", map[string]string{"d": "", "d/g": "-rw-r--r-- two\n" + strings.Repeat("\x00", 1<<20-4)}},

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hosts
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"coracle/internal/testutil"
+)
+
+// inContainer runs a script in a container as everybody has it, with the program in
+// it as $C, busybox as $TAR, and the directory c as /c: there are no namespaces in
+// it, and root has the right to change owners and the root directory.
+func (h *host) inContainer(options, script string) testutil.Result {
+	h.t.Helper()
+	h.write("c/script", "C=/coracle TAR=/busybox.tar\n"+script)
+	return h.run(`export CORACLE_SINGLE_ID=; $C import $TAR outer >/dev/null && $C run --rm --network none -v $C:/coracle -v $TAR:/busybox.tar -v $PWD/c:/c ` +
+		options + ` outer sh /c/script; r=$?; $C rmi outer >/dev/null; $C volume prune -af >/dev/null; exit $r`)
+}
+
+// TestBuildInContainer builds where there are no namespaces to be had. What is
+// mounted elsewhere is there, and nothing of it in the image; the users and owners
+// are what they are, and nothing goes on when a command has ended.
+func TestBuildInContainer(t *testing.T) {
+	h := newHost(t)
+	h.write("c/secret", "sesame\n")
+	h.write("c/Dockerfile", `FROM bb AS one
+RUN echo made >/made && rm /bin/vi && mkdir /d && touch /d/f && echo changed >/etc/resolv.conf && mkdir -p /a/b && mkdir -m 1777 /t
+RUN rm -r /d; (sleep 1000 &); echo null >/dev/null; test -c /dev/null || test -f /dev/null; touch /dev/mine
+RUN ! ls /dev/mine
+RUN --mount=type=cache,target=/cache/x echo hi >>/cache/x/y
+RUN --mount=type=cache,target=/cache/x cp /cache/x/y /cached
+RUN --mount=type=bind,target=/a/b cp /a/b/secret /copied && echo no >/a/b/no
+RUN --mount=type=secret,id=s grep -q sesame /run/secrets/s
+RUN --mount=type=tmpfs,target=/made mkdir /made/x
+FROM one
+COPY --from=one --chown=7:8 /made /owned
+USER 1000:1000
+RUN [ $(id -u):$(id -g) = 1000:1000 ] && touch /t/mine && ! touch /etc/theirs
+`)
+	r := h.inContainer("", `$C import $TAR bb >/dev/null
+		$C build -q --secret id=s,src=/c/secret -t built /c >/dev/null || exit 1
+		$C build -q --secret id=s,src=/c/secret -o type=tar,dest=/tree.tar /c
+		mkdir /tree && tar -xf /tree.tar -C /tree && cd /tree
+		ls -d made cached copied t/mine d bin/vi etc/resolv.conf etc/hosts run dev/mine dev/null cache a a/b 2>/dev/null
+		find a cache run 2>/dev/null | sort
+		cat made cached; stat -c '%u %g %n' owned t/mine made
+		ps | grep -c '[s]leep 1000'
+		ls -A /root/.local/share/coracle/tmp; ls /c/no 2>/dev/null`)
+	// Where a mount was, the directories that were made for it are still there as
+	// long as they were the command's own.
+	want := "a\na/b\ncached\ncopied\nmade\nt/mine\n" + "a\na/b\n" + "made\nhi\n" + "7 8 owned\n1000 1000 t/mine\n0 0 made\n" + "0\n"
+	if r.Out != want || r.Code != 1 { // ls finds no file
+		t.Errorf("%d %s\n--- want\n%s", r.Code, r.All(), want)
+	}
+}
+
+// What cannot be done there is refused in words, and says what would help.
+func TestRefusedInContainer(t *testing.T) {
+	h := newHost(t)
+	h.write("c/Dockerfile", "FROM bb\nRUN --network=none true\n")
+	h.write("c/missing/Dockerfile", "FROM bb\nRUN [\"nothere\"]\n")
+	h.write("c/fails/Dockerfile", "FROM bb\nRUN echo before; exit 7\n")
+	r := h.inContainer("", `$C import $TAR bb >/dev/null
+		$C run --rm bb true 2>&1; echo $?
+		$C build /c 2>&1 | grep -q 'there are no network namespaces here' && echo refused
+		$C build /c/missing 2>&1 | tail -n 1
+		$C build /c/fails 2>&1 | tail -n 1
+		$C doctor -q --format '{{.Name}}|{{.State}}|{{.Instead}}' | grep '^user namespaces'; $C doctor >/dev/null; echo $?`)
+	testutil.Contains(t, r.Out, "create user namespace", "--security-opt seccomp=unconfined", "\n125\nrefused\n",
+		`exec: "nothere": executable file not found in $PATH: exit code: 127`, "exit code: 7", "user namespaces|no|builds whose commands run by chroot")
+	if !strings.HasSuffix(r.Out, "\n1\n") {
+		t.Errorf("the doctor's code: %s", r.All())
+	}
+}
+
+// A link of the image leads nowhere out of its tree: not what is put into it for a
+// command, nor what is taken out again.
+func TestLinksInContainer(t *testing.T) {
+	h := newHost(t)
+	h.write("c/Dockerfile", `FROM bb
+RUN rm -rf /etc /dev && ln -s /outside /etc && ln -s ../../../outside /dev && ln -s /outside /run && mkdir /outside
+RUN --mount=type=cache,target=/run/cache --mount=type=bind,target=/etc/bind echo x >/run/cache/f; ls /etc/bind/Dockerfile
+RUN ln -sfn /outside /made; ls -A /outside
+`)
+	r := h.inContainer("", `$C import $TAR bb >/dev/null; mkdir /outside && touch /outside/canary /outside/resolv.conf
+		$C build -q -t built /c >/dev/null || exit 1
+		find /outside | sort; cat /outside/resolv.conf`)
+	if want := "/outside\n/outside/canary\n/outside/resolv.conf\n"; r.Out != want || r.Code != 0 {
+		t.Errorf("%d %s\n--- want\n%s", r.Code, r.All(), want)
+	}
+	if _, err := os.Stat("/outside"); err == nil {
+		t.Error("/outside is there")
+	}
+}
