@@ -228,14 +228,6 @@ func logTo(name string) error {
 	return nil
 }
 
-func topmostFirst(dirs []string) []string {
-	out := make([]string, len(dirs))
-	for i, d := range dirs {
-		out[len(dirs)-1-i] = d
-	}
-	return out
-}
-
 // fail records that the container did not start and tells the client, if it
 // was not told yet.
 func (s *supervisor) fail(conn *socket.Conn, err error) error {
