@@ -447,7 +447,8 @@ func TestOptions(t *testing.T) {
 	if _, err := options(c, rootfs, ids.Maps{}, nil); err == nil || err.Error() != "no command specified" {
 		t.Errorf("%v", err)
 	}
-	if got := topmostFirst([]string{"base", "mid", "top"}); !slices.Equal(got, []string{"top", "mid", "base"}) {
+	c.LayerDirs = []string{"base", "mid", "top"}
+	if got := c.Rootfs().Lowers; !slices.Equal(got, []string{"top", "mid", "base"}) {
 		t.Errorf("%q", got)
 	}
 }
