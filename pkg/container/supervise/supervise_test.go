@@ -124,6 +124,7 @@ func alone(t *testing.T, r container.Record) *supervisor {
 	}
 	s.first = &first{book: s.book, next: newEnding()}
 	s.restarts = newRestarts(c.Life.Restart)
+	s.restarts.pause = time.Hour // there is nothing to start
 	s.bounds = &bounds{book: s.book, first: s.first, ended: s.down.over, limits: c.Limits.Cgroup}
 	s.nets = &networks{book: s.book, c: c, box: &patchbay{}}
 	s.mounts = &mounts{volumes: container.Volumes(store.Dirs()), c: c}
