@@ -8,10 +8,10 @@ import (
 	"os"
 	"time"
 
-	"coracle/pkg/oci/spec"
-
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/oci/spec"
 )
 
 // ParseSignal reads a number, or a name with or without SIG. 0 asks whether the

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"coracle/pkg/cli/command"
-
 	"coracle/pkg/cli/flags"
 )
 

@@ -9,12 +9,11 @@ import (
 	"slices"
 	"strings"
 
-	"coracle/pkg/cli/command"
-	"coracle/pkg/hint"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
+	"coracle/pkg/hint"
 )
 
 // programFlags are the program's own, which stand before the command.

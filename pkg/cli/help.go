@@ -5,11 +5,10 @@ package cli
 import (
 	"strings"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 )
 
 // helpCommand is `help [COMMAND…]`.

@@ -6,12 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 )
 
 // wants compares an error with the words it should have; none for none.

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"coracle/pkg/cli/command"
-
 	"coracle/pkg/cli/flags"
 )
 

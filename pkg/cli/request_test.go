@@ -9,10 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"coracle/pkg/cli/containercmd"
-
 	"coracle/pkg/cli/command"
-
+	"coracle/pkg/cli/containercmd"
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
 	"coracle/pkg/overlay"

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"coracle/pkg/cli/command"
-
 	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/command"
 )
 
 // unsupported are Docker's commands that coracle does not have, and why.

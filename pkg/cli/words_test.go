@@ -9,11 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 )
 
 // say runs a command line in a root of its own, and returns what it printed.

@@ -11,9 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/moby/moby/api/types/network"
-
 	moby "github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
 
 	"coracle/pkg/container"
 )

@@ -12,9 +12,9 @@ import (
 	"strconv"
 	"strings"
 
-	"coracle/pkg/hint"
-
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/hint"
 )
 
 // Rootfs is a root file system to mount.

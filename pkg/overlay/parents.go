@@ -9,9 +9,9 @@ import (
 	"strconv"
 	"strings"
 
-	"coracle/pkg/inroot"
-
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/inroot"
 )
 
 // open returns the descriptor of a directory, making what is missing. It is

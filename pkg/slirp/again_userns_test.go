@@ -3,7 +3,6 @@
 package slirp
 
 import (
-	"coracle/internal/testutil"
 	"errors"
 	"io"
 	"net"
@@ -13,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/internal/testutil"
 	"coracle/pkg/slirp/netns"
 )
 

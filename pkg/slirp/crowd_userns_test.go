@@ -5,7 +5,6 @@ package slirp
 import (
 	"bufio"
 	"bytes"
-	"coracle/internal/testutil"
 	"fmt"
 	"io"
 	"net"
@@ -18,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/internal/testutil"
 	"coracle/pkg/slirp/publish"
 )
 

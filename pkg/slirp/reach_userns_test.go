@@ -4,7 +4,6 @@ package slirp
 
 import (
 	"bytes"
-	"coracle/internal/testutil"
 	"errors"
 	"net"
 	"net/netip"
@@ -18,6 +17,7 @@ import (
 	xipv6 "golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 
+	"coracle/internal/testutil"
 	"coracle/pkg/slirp/netns"
 )
 

@@ -3,7 +3,6 @@
 package slirp
 
 import (
-	"coracle/internal/testutil"
 	"errors"
 	"io"
 	"net"
@@ -14,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/internal/testutil"
 	"coracle/pkg/slirp/netns"
 	"coracle/pkg/slirp/publish"
 )

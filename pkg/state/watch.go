@@ -6,9 +6,9 @@ import (
 	"errors"
 	"os"
 
-	"coracle/pkg/hint"
-
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/hint"
 )
 
 // Watch is an inotify(7) of the files in a directory: what is read from it says

@@ -3,7 +3,6 @@
 package isolation
 
 import (
-	"coracle/internal/testutil"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"coracle/internal/testutil"
 )
 
 // status reads fields of /proc/self/status as a process of the container has

@@ -4,7 +4,6 @@ package isolation
 
 import (
 	"bytes"
-	"coracle/internal/testutil"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"coracle/internal/testutil"
 )
 
 // TestMain is also the program that looks around inside a container.

@@ -3,7 +3,6 @@
 package isolation
 
 import (
-	"coracle/internal/testutil"
 	"fmt"
 	"net"
 	"net/netip"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"coracle/internal/testutil"
 )
 
 // hostServer listens on the host, and counts who comes.

@@ -4,7 +4,6 @@ package isolation
 
 import (
 	"archive/tar"
-	"coracle/internal/testutil"
 	"crypto/sha256"
 	"fmt"
 	"os"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/internal/testutil"
 )
 
 func TestR1_ProgramCannotBeWritten(t *testing.T) {

@@ -4,12 +4,13 @@ package isolation
 
 import (
 	"cmp"
-	"coracle/internal/testutil"
 	"fmt"
 	"net"
 	"strconv"
 	"strings"
 	"testing"
+
+	"coracle/internal/testutil"
 )
 
 // TestN7_CounterfeitFrames has a container with the capabilities that each has send

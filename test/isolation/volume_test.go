@@ -5,7 +5,6 @@ package isolation
 import (
 	"archive/tar"
 	"bytes"
-	"coracle/internal/testutil"
 	"io"
 	"os"
 	"path/filepath"
@@ -15,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/internal/testutil"
 )
 
 // A volume on the host is where the test exchanges a directory of a running

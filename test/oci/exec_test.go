@@ -3,7 +3,6 @@
 package oci
 
 import (
-	"coracle/internal/testutil"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -15,6 +14,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"coracle/internal/testutil"
 )
 
 // running is a bundle with a container "c" that runs.

@@ -3,7 +3,6 @@
 package oci
 
 import (
-	"coracle/internal/testutil"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -14,6 +13,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"coracle/internal/testutil"
 )
 
 func TestLife(t *testing.T) {

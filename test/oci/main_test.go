@@ -4,7 +4,6 @@ package oci
 
 import (
 	"archive/tar"
-	"coracle/internal/testutil"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +18,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"coracle/internal/testutil"
 )
 
 // world is what all tests share.

@@ -4,7 +4,6 @@ package tutorial
 
 import (
 	"bufio"
-	"coracle/internal/testutil"
 	"fmt"
 	"net"
 	"os"
@@ -17,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"coracle/internal/testutil"
 )
 
 // TestExitCodes checks that codes are those of docker.

@@ -3,7 +3,6 @@
 package tutorial
 
 import (
-	"coracle/internal/testutil"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"coracle/internal/testutil"
 )
 
 // shell runs a script that calls coracle as $C.

@@ -5,7 +5,6 @@ package tutorial
 import (
 	"archive/tar"
 	"bytes"
-	"coracle/internal/testutil"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"coracle/internal/testutil"
 )
 
 // feed runs a command with an input.

@@ -3,11 +3,12 @@
 package tutorial
 
 import (
-	"coracle/internal/testutil"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
+
+	"coracle/internal/testutil"
 )
 
 // TestForegroundOfRestarted stays with the first process of a container only: who

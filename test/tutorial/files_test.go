@@ -3,11 +3,12 @@
 package tutorial
 
 import (
-	"coracle/internal/testutil"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"coracle/internal/testutil"
 )
 
 // TestCopyCommitExport takes files out of and into containers, running and

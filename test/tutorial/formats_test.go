@@ -3,10 +3,11 @@
 package tutorial
 
 import (
-	"coracle/internal/testutil"
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"coracle/internal/testutil"
 )
 
 // TestInspectOfEveryKind asks for what scripts ask for: fields that have no

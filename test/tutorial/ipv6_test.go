@@ -3,9 +3,10 @@
 package tutorial
 
 import (
-	"coracle/internal/testutil"
 	"strings"
 	"testing"
+
+	"coracle/internal/testutil"
 )
 
 // TestNetworkWithIPv6 has containers reach each other by IPv6, on a network with

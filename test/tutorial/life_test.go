@@ -4,7 +4,6 @@ package tutorial
 
 import (
 	"bufio"
-	"coracle/internal/testutil"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"coracle/internal/testutil"
 )
 
 // freezer reports whether containers of this user have a cgroup.

@@ -3,11 +3,12 @@
 package tutorial
 
 import (
-	"coracle/internal/testutil"
 	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"coracle/internal/testutil"
 )
 
 // TestWayOut follows the way out, the name server and the visitors of published

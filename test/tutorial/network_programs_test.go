@@ -3,7 +3,6 @@
 package tutorial
 
 import (
-	"coracle/internal/testutil"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +12,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"coracle/internal/testutil"
 )
 
 // hostPrograms are the options that put the host's programs into a container.

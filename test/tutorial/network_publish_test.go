@@ -3,13 +3,14 @@
 package tutorial
 
 import (
-	"coracle/internal/testutil"
 	"encoding/json"
 	"fmt"
 	"net"
 	"strconv"
 	"strings"
 	"testing"
+
+	"coracle/internal/testutil"
 )
 
 // web are the arguments of a server that says on each of the ports which it is.

@@ -3,7 +3,6 @@
 package tutorial
 
 import (
-	"coracle/internal/testutil"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"coracle/internal/testutil"
 )
 
 // withRedis makes an image with the distribution's redis-server in it.

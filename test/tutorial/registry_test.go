@@ -3,7 +3,6 @@
 package tutorial
 
 import (
-	"coracle/internal/testutil"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -13,11 +12,12 @@ import (
 	"fmt"
 	"math/big"
 	"net"
-
 	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"coracle/internal/testutil"
 )
 
 // startRegistry runs the distribution registry with TLS and a login, andem

@@ -3,11 +3,12 @@
 package tutorial
 
 import (
-	"coracle/internal/testutil"
 	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"coracle/internal/testutil"
 )
 
 // TestNetworkOfAnotherContainer has containers on the network of one that runs.

@@ -3,7 +3,6 @@
 package tutorial
 
 import (
-	"coracle/internal/testutil"
 	"errors"
 	"fmt"
 	"os"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/internal/testutil"
 )
 
 // terminal is a command that has a terminal, and the person before it.

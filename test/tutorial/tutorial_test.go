@@ -3,13 +3,14 @@
 package tutorial
 
 import (
-	"coracle/internal/testutil"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"coracle/internal/testutil"
 )
 
 // TestTutorial goes through the tutorial with the example application.

@@ -4,7 +4,6 @@ package tutorial
 
 import (
 	"context"
-	"coracle/internal/testutil"
 	"errors"
 	"io"
 	"net"
@@ -15,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"coracle/internal/testutil"
 )
 
 // user is somebody with an account of their own: a home and a store.

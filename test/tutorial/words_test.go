@@ -3,11 +3,12 @@
 package tutorial
 
 import (
-	"coracle/internal/testutil"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"coracle/internal/testutil"
 )
 
 // TestCtrlCAtAQuestion checks that a question that is left does nothing, ends

@@ -10,10 +10,9 @@ import (
 	"os"
 	"strings"
 
-	"coracle/pkg/cli/command"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/progress"
 	"coracle/pkg/dockerfile"
 )

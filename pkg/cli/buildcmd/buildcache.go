@@ -10,14 +10,12 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/docker/go-units"
 	"github.com/moby/moby/api/types/build"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/docker"
 	"coracle/pkg/dockerfile"

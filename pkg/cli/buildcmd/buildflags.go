@@ -9,13 +9,11 @@ import (
 	"strconv"
 	"strings"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-	"coracle/pkg/docker"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
+	"coracle/pkg/docker"
 	"coracle/pkg/dockerfile"
 	"coracle/pkg/oci"
 )

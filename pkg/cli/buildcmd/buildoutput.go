@@ -13,10 +13,9 @@ import (
 	"strconv"
 	"strings"
 
-	"coracle/pkg/cli/command"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
 	"coracle/pkg/dockerfile"
 	"coracle/pkg/image"
 	"coracle/pkg/oci"

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"coracle/pkg/cli/command"
-
 	"coracle/pkg/dockerfile"
 )
 

@@ -7,12 +7,10 @@ import (
 	"os"
 	"runtime"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 	"coracle/pkg/cli/formatter"
 )
 

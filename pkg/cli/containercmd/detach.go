@@ -3,10 +3,10 @@
 package containercmd
 
 import (
+	"github.com/urfave/cli/v2"
+
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/streams"
-
-	"github.com/urfave/cli/v2"
 )
 
 // detachKeys are those of the flag, or of the user's configuration.

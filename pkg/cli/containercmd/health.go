@@ -5,12 +5,11 @@ package containercmd
 import (
 	"time"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
 )
 
 func healthFlags() []cli.Flag {

@@ -9,9 +9,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"coracle/pkg/cli/command"
-
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/cli/command"
 )
 
 // idFile is the file that --cidfile names. It has its name from when the

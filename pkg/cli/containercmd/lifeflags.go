@@ -6,7 +6,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/command"
-
 	"coracle/pkg/docker"
 )
 

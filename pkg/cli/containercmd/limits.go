@@ -7,15 +7,14 @@ import (
 	"strconv"
 	"strings"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-	"coracle/pkg/docker"
-
 	"github.com/docker/go-units"
 	"github.com/moby/moby/api/types/blkiodev"
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
+	"coracle/pkg/docker"
 )
 
 // limitFlags are the limits that update can change too.

@@ -9,12 +9,11 @@ import (
 	"slices"
 	"strings"
 
-	"coracle/pkg/cli/command"
-
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
 	"coracle/pkg/docker"
 	nets "coracle/pkg/network"
 )

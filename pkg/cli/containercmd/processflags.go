@@ -7,11 +7,10 @@ import (
 	"strconv"
 	"strings"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/docker"
-
 	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/command"
+	"coracle/pkg/docker"
 )
 
 // askProcess takes what is run, by whom, and what is attached to it.

@@ -5,13 +5,12 @@ package containercmd
 import (
 	"strings"
 
-	"coracle/pkg/cli/command"
-
-	"coracle/pkg/cli/flags"
-	"coracle/pkg/docker"
-
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/urfave/cli/v2"
+
+	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/flags"
+	"coracle/pkg/docker"
 )
 
 // refusedFlags are the options of run and create that coracle cannot give, or

@@ -6,7 +6,6 @@ import (
 	"context"
 
 	"coracle/pkg/cli/command"
-
 	"coracle/pkg/cli/progress"
 	"coracle/pkg/container"
 	"coracle/pkg/image"

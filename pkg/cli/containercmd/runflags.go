@@ -3,11 +3,11 @@
 package containercmd
 
 import (
+	"github.com/urfave/cli/v2"
+
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/docker"
-
-	"github.com/urfave/cli/v2"
 )
 
 // createFlags are the options of run and create.

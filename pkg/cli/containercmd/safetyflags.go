@@ -7,11 +7,10 @@ import (
 	"os"
 	"strings"
 
-	"coracle/pkg/cli/command"
-
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
 	"coracle/pkg/docker"
 )
 

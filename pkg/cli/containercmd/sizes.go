@@ -6,7 +6,6 @@ import (
 	"context"
 
 	"coracle/pkg/cli/command"
-
 	"coracle/pkg/container"
 	"coracle/pkg/overlay"
 )

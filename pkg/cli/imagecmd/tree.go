@@ -7,11 +7,10 @@ import (
 	"slices"
 	"text/tabwriter"
 
-	"coracle/pkg/cli/command"
-
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/docker"
 	"coracle/pkg/oci/platform"

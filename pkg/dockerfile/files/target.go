@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"coracle/pkg/inroot"
-
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/inroot"
 )
 
 // Target is a root file system that is written to. Links in it are followed as
