@@ -106,7 +106,7 @@ func abilities() []ability {
 			}
 			return mountNew("mqueue")
 		}},
-		{Row: Row{Name: "host name", Needed: true, Lost: "a container's own host name"}, try: func() error {
+		{Row: Row{Name: "host name", Lost: "a container's own host name", Instead: "the name of the container around; /etc/hostname and HOSTNAME are the container's own", Remedy: "for the container around: --security-opt seccomp=unconfined"}, less: true, try: func() error {
 			if err := unshare(unix.CLONE_NEWUTS); err != nil {
 				return err
 			}

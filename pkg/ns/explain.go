@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/hint"
+	"coracle/pkg/ids"
 )
 
 // inChroot reports whether the root directory is not the root of a mount.
@@ -38,9 +39,11 @@ func explainUserNS(err error) error {
 		return hint.With(err, "user namespaces are switched off; the administrator can allow them: sysctl user.max_user_namespaces=15000")
 	case sysctl("kernel/unprivileged_userns_clone") == "0":
 		return hint.With(err, "user namespaces are for root only; the administrator can allow them: sysctl kernel.unprivileged_userns_clone=1")
+	case os.Geteuid() == 0 && !ids.Capable(unix.CAP_SETFCAP):
+		return hint.With(err, "this is a root without CAP_SETFCAP, who cannot map its own id (user_namespaces(7), Linux 5.12); the container around it needs: --cap-add SETFCAP, or another user than root")
 	case inChroot():
 		return hint.With(err, "this is a chroot, where the kernel allows no user namespaces (user_namespaces(7)); systemd-nspawn or pivot_root(2) change the root without that")
-	case filtered():
+	case Filtered():
 		return hint.With(err, filterHint)
 	case sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1":
 		return hint.With(err, "AppArmor allows user namespaces only to programs with a profile; see docs/rootless.md for coracle's, or: sysctl kernel.apparmor_restrict_unprivileged_userns=0")
@@ -127,7 +130,7 @@ func (e *diedError) Hint() string  { return SmallLimits() }
 // explainFilter says of a system call that was refused that a seccomp filter of
 // somebody else may have done it.
 func explainFilter(err error) error {
-	if (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOSYS)) && filtered() {
+	if (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOSYS)) && Filtered() {
 		return hint.With(err, filterHint)
 	}
 	return err
@@ -136,8 +139,8 @@ func explainFilter(err error) error {
 const filterHint = "a seccomp filter around this process keeps it from that, such as the one of a container or of a unit with SystemCallFilter=; " +
 	"the container around it needs: --security-opt seccomp=unconfined --security-opt systempaths=unconfined"
 
-// filtered reports whether a seccomp filter is on this process (proc_pid_status(5)).
-func filtered() bool {
+// Filtered reports whether a seccomp filter is on this process (proc_pid_status(5)).
+func Filtered() bool {
 	mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0)
 	return err == nil && mode == unix.SECCOMP_MODE_FILTER
 }
