@@ -29,6 +29,7 @@ type world struct {
 	st      *overlay.Store
 	context string
 	run     func(ctx context.Context, s exec.Step) error
+	hear    func(Event)
 	log     []string // "CACHED [1/2] …" and so on
 	// Of the last build.
 	image    string
@@ -96,6 +97,9 @@ func (w *world) build(text string, o Request) (Result, error) {
 	res, err := build(w.t.Context(), w.st, w, w, o, func(e Event) {
 		if word, ok := words[e.Kind]; ok && strings.HasPrefix(e.Name, "[") && !strings.HasPrefix(e.Name, "[internal]") {
 			w.log = append(w.log, word+e.Name)
+		}
+		if w.hear != nil {
+			w.hear(e)
 		}
 	})
 	w.image, w.warnings = res.Image.ID, res.Warnings
@@ -215,7 +219,12 @@ func TestFailureCancelsOtherStages(t *testing.T) {
 	}
 	runtime.GOMAXPROCS(2)
 	w := newWorld(t)
-	waiting := make(chan struct{})
+	waiting, last := make(chan struct{}), make(chan struct{}) // for the end; the last stage's step has been told of
+	w.hear = func(e Event) {
+		if e.Kind == Announced && strings.HasPrefix(e.Name, "[stage-2 1/2]") {
+			close(last)
+		}
+	}
 	w.run = func(ctx context.Context, s exec.Step) error {
 		if s.Args[2] == "a" {
 			close(waiting)
@@ -223,6 +232,7 @@ func TestFailureCancelsOtherStages(t *testing.T) {
 			return ctx.Err()
 		}
 		<-waiting
+		<-last
 		return &exec.ExitError{Code: 3}
 	}
 	_, err := w.build("FROM scratch AS a\nRUN a\nFROM scratch AS b\nRUN b\nFROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\n", Request{})

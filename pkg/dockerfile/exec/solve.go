@@ -221,6 +221,10 @@ func (s *Solver) rewritesTimes() bool { return s.RewriteTimes && s.epoch != nil 
 func (s *Solver) slot() (release func(), err error) {
 	select {
 	case s.slots <- struct{}{}:
+		if err := s.Ctx.Err(); err != nil { // whoever had the slot has ended for it
+			<-s.slots
+			return nil, err
+		}
 		return func() { <-s.slots }, nil
 	case <-s.Ctx.Done():
 		return nil, s.Ctx.Err()

@@ -166,11 +166,17 @@ func TestFailure(t *testing.T) {
 	runtime.GOMAXPROCS(2)
 	w := newWorld(t)
 	const text = "FROM scratch AS a\nRUN before\nRUN fails\nRUN after\nFROM scratch AS b\nRUN slow\nFROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\n"
-	slow := make(chan struct{})
+	slow, last := make(chan struct{}), make(chan struct{}) // has begun; has been told of
+	w.hear = func(e Event) {
+		if e.Kind == Announced && strings.HasPrefix(e.Name, "[stage-2 1/2]") {
+			close(last)
+		}
+	}
 	w.run = func(ctx context.Context, s Step) error {
 		switch command(s) {
 		case "fails":
 			<-slow
+			<-last
 			return &ExitError{Code: 9}
 		case "slow":
 			close(slow)
@@ -194,7 +200,7 @@ func TestFailure(t *testing.T) {
 	}
 	w.said("failure", "Done [a 1/3] RUN before", "Failed [a 2/3] RUN fails", "Canceled [b 1/1] RUN slow", "Canceled [stage-2 1/2] COPY --from=a / /")
 	w.nothingLeft("failure")
-	w.run = nil
+	w.run, w.hear = nil, nil
 	w.must(text)
 	slices.Sort(w.ran)
 	if !slices.Equal(w.ran, []string{"after", "fails", "slow"}) {

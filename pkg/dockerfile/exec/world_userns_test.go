@@ -25,6 +25,7 @@ type world struct {
 	t       *testing.T
 	st      *overlay.Store
 	context string
+	hear    func(Event)                             // nil: nobody
 	run     func(ctx context.Context, s Step) error // nil: a file that is called as the command
 
 	mu  sync.Mutex
@@ -92,6 +93,9 @@ func (w *world) solveGraph(ctx context.Context, g *plan.Graph, o Options, cacheO
 	j.Tell = NewTeller(ctx, func(e Event) {
 		if word := words[e.Kind]; word != "" {
 			w.log = append(w.log, word+e.Name)
+		}
+		if w.hear != nil {
+			w.hear(e)
 		}
 	})
 	defer j.Trees.Close()
