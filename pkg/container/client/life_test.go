@@ -7,7 +7,11 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"runtime"
+	"runtime/debug"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -16,6 +20,7 @@ import (
 	"coracle/internal/testutil"
 	"coracle/pkg/container"
 	"coracle/pkg/container/control"
+	"coracle/pkg/container/logfile"
 	"coracle/pkg/state"
 )
 
@@ -210,4 +215,64 @@ func TestEndOfTheContext(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNothingStaysOpen: calls that their contexts end, also in the middle of a
+// conversation in which descriptors came, leave none of them and no goroutine.
+func TestNothingStaysOpen(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which would close files that were forgotten
+	s := newStore(t)
+	r, w := pipe(t)
+	var answered atomic.Int32
+	c, f := supervise(t, s, create(t, s, container.Record{}).ID, container.State{}, func(conn *fakeConn, req control.Request, _ []*os.File) {
+		switch req.Op {
+		case control.OpAttach:
+			conn.say(control.Reply{Event: control.EventAttached}, w)
+			answered.Add(1)
+		case control.OpExec:
+			conn.say(control.Reply{Event: control.EventAttached}, r, r)
+			answered.Add(1)
+		}
+		conn.left()
+		conn.Close()
+	})
+	open := func() int {
+		names, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(names)
+	}
+	round := func() {
+		ctx, cancel := context.WithCancel(t.Context())
+		var calls sync.WaitGroup
+		before := len(f.requests())
+		for _, call := range []func() error{
+			func() error { _, err := Wait(ctx, s, c); return err },
+			func() error {
+				_, err := Attach(ctx, c, &control.Attach{Stdin: true, Stdout: true}, []*os.File{w})
+				return err
+			},
+			func() error { _, err := Exec(ctx, c, control.ExecOptions{}); return err },
+			func() error {
+				return Logs(ctx, s, c, logfile.Options{Follow: true}, func(logfile.Entry) error { return nil })
+			},
+		} {
+			calls.Go(func() {
+				if err := call(); !errors.Is(err, context.Canceled) {
+					t.Errorf("%v", err)
+				}
+			})
+		}
+		testutil.Eventually(t, "all are answered", func() bool { return len(f.requests()) == before+4 && answered.Load() == 2 })
+		answered.Store(0)
+		cancel()
+		calls.Wait()
+	}
+	round() // what is opened once and for all is open
+	files, routines := open(), runtime.NumGoroutine()
+	for range 5 {
+		round()
+	}
+	testutil.Eventually(t, "all is closed", func() bool { return open() <= files && runtime.NumGoroutine() <= routines })
 }

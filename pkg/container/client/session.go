@@ -48,7 +48,12 @@ func Attach(ctx context.Context, c *container.Container, a *control.Attach, out 
 // begin sends a request that attaches, and reads replies up to the one that
 // says the process runs. The supervisor's own word against it is a
 // *control.StartError.
-func (ses *Session) begin(req control.Request, out []*os.File) error {
+func (ses *Session) begin(req control.Request, out []*os.File) (err error) {
+	defer func() {
+		if err != nil {
+			wire.CloseFiles([]*os.File{ses.Stdin})
+		}
+	}()
 	// One that has died has said why before.
 	sent := ses.conn.request(req, out...)
 	for {
@@ -77,7 +82,6 @@ func (ses *Session) begin(req control.Request, out []*os.File) error {
 		}
 		wire.CloseFiles(files)
 		if err != nil {
-			wire.CloseFiles([]*os.File{ses.Stdin})
 			return err
 		}
 	}
