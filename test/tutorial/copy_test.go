@@ -389,3 +389,24 @@ func TestCopyLeavesMounts(t *testing.T) {
 		t.Errorf("the mounted file: %q %v", data, err)
 	}
 }
+
+// TestCopyOddNames takes names that are no text through a copy, a link and diff.
+func TestCopyOddNames(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	odd := "odd\xff\xfe name"
+	file := u.write(odd, "odd")
+	bothWays(u, func(name string) {
+		u.ok("cp", file, name+":/tmp")
+		u.feed(pack(t, tar.Header{Name: "link", Typeflag: tar.TypeSymlink, Linkname: "tmp/" + odd}), "cp", "-", name+":/")
+		u.ok("cp", u.write("new", "new"), name+":/link") // to what the link leads to
+		to := filepath.Join(u.home, "to-"+name)
+		u.ok("cp", name+":/tmp/"+odd, to)
+		if data, err := os.ReadFile(to); string(data) != "new" || err != nil {
+			t.Errorf("of %s: %q, %v", name, data, err)
+		}
+		if diff := u.ok("diff", name); !strings.Contains(diff, "A /tmp/"+odd) {
+			t.Errorf("diff of %s: %q", name, diff)
+		}
+	})
+}
