@@ -281,7 +281,7 @@ func (b *bench) memory() error {
 		if err := b.coracle("run", "-d", "--name", name, "--network", network, "busybox", "sleep", "100000"); err != nil {
 			return err
 		}
-		bytes, err := resident("coracle-supervise", b.home)
+		bytes, err := settled(func() (int64, error) { return resident("coracle-supervise", b.home) })
 		if err != nil {
 			return err
 		}
@@ -291,6 +291,22 @@ func (b *bench) memory() error {
 		}
 	}
 	return nil
+}
+
+// settled is what is read twenty times in a row, within a second: a supervisor
+// goes on working when the command that started it has ended.
+func settled(read func() (int64, error)) (value int64, err error) {
+	for same := 0; same < 20; same++ {
+		now, err := read()
+		if err != nil {
+			return 0, err
+		}
+		if now != value {
+			value, same = now, 0
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return value, nil
 }
 
 // resident is the anonymous memory of the youngest process of that name whose
