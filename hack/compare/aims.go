@@ -28,7 +28,7 @@ var aims = map[[2]string]float64{
 }
 
 // aimed says whether a ratio is what is aimed at, where something is.
-func aimed(row, program string, times float64) string {
+func (b *bench) aimed(row, program string, times float64) string {
 	aim, ok := aims[[2]string{row, program}]
 	switch {
 	case !ok:
@@ -36,6 +36,7 @@ func aimed(row, program string, times float64) string {
 	case times <= aim:
 		return fmt.Sprintf(" (aim %.1f: reached)", aim)
 	}
+	b.missed = true
 	return fmt.Sprintf(" (aim %.1f: not reached)", aim)
 }
 

@@ -13,5 +13,7 @@
 // regular expressions and the pages that hold them.
 //
 // It is the one init function of this program. Whatever package child comes to
-// import is paid for in every start of a container and in every exec.
+// import is paid for in every start of a container and in every exec, and most
+// of all a path that sorts late: net waits for vendor/golang.org/x/net, and
+// everything else with it. hack/check-imports.sh keeps those out.
 package first
