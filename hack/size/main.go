@@ -26,7 +26,7 @@ const (
 	longFunc    = 45   // lines of the function that 95 of 100 are shorter than
 	mostMethods = 40   // of one type
 	cliLines    = 3000 // of pkg/cli without what is below it
-	leastTests  = 0.62 // lines of tests for a line that is tested
+	leastTests  = 0.65 // lines of tests for a line that is tested
 )
 
 // tooLarge are the files and types past the limits, with how large they may be until
