@@ -89,7 +89,7 @@ const uncovered = "for the container around: --security-opt systempaths=unconfin
 
 func abilities() []ability {
 	return []ability{
-		{Row: Row{Name: "process namespaces", Needed: true, Remedy: "sysctl user.max_pid_namespaces=15000, and so for ipc, uts and mnt"}, try: func() error {
+		{Row: Row{Name: "process namespaces", Needed: true}, try: func() error {
 			return unshare(unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWPID | unix.CLONE_NEWNS)
 		}},
 		{Row: Row{Name: "proc", Lost: "a container's own /proc", Instead: "the one around, with what covers it: containers see the processes around them", Remedy: uncovered}, less: true, try: func() error { return mountNew("proc") }},
@@ -118,7 +118,7 @@ func abilities() []ability {
 			return os.NewSyscallError("setxattr", unix.Setxattr(dir, "user.coracle.doctor", []byte("y"), 0))
 		}},
 		{Row: Row{Name: "reflinks", Lost: "copies that take no space", Instead: "copies", Remedy: "use xfs or btrfs"}, less: true, onStore: tryReflink},
-		{Row: Row{Name: "network namespace", Lost: "networks of containers", Remedy: "sysctl user.max_net_namespaces=15000; until then: --network host"}, try: func() error { return unshare(unix.CLONE_NEWNET) }},
+		{Row: Row{Name: "network namespace", Lost: "networks of containers", Instead: "--network host, where it is asked for"}, try: func() error { return unshare(unix.CLONE_NEWNET) }},
 		{Row: Row{Name: "veth", Lost: "networks of containers where there is no TAP either", Instead: "TAP devices, where /dev/net/tun is open", Remedy: "modprobe veth"}, less: true, try: tryVeth},
 		{Row: Row{Name: "TCP repair", Lost: "TCP to the world at the kernel's speed", Instead: "TCP carried by the stack"}, less: true, try: tryRepair},
 		{Row: Row{Name: "seccomp", Needed: true, Lost: "the filter of system calls", Remedy: "a kernel with CONFIG_SECCOMP_FILTER"}, try: func() error { return seccompAction(unix.SECCOMP_RET_ERRNO) }},
@@ -141,7 +141,7 @@ func (a ability) row(ctx context.Context, d state.Dirs, withStore bool) Row {
 			done <- onScratch(ctx, d, a.onStore)
 			return
 		}
-		done <- a.try()
+		done <- ns.ExplainNamespace(a.try())
 	}()
 	err := <-done
 	if err == nil {

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"coracle/pkg/hint"
 )
 
@@ -57,5 +59,25 @@ func TestWithKeepsTheError(t *testing.T) {
 	var pe *fs.PathError
 	if err.Error() != "open /x: file does not exist" || !errors.Is(err, fs.ErrNotExist) || !errors.As(err, &pe) {
 		t.Errorf("%v is not what it was", err)
+	}
+}
+
+// A limit of this process is named where nothing else is known, and only where there
+// is one.
+func TestOfLimits(t *testing.T) {
+	var r unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
+		t.Fatal(err)
+	}
+	err := fmt.Errorf("open x: %w", unix.EMFILE)
+	want := fmt.Sprintf("too few open files: raise ulimit -n (now %d)", r.Cur)
+	if r.Cur == unix.RLIM_INFINITY {
+		want = ""
+	}
+	if got := hint.Of(err); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := hint.Of(hint.With(err, "rather that")); got != "rather that" {
+		t.Errorf("%q", got)
 	}
 }

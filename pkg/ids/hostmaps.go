@@ -3,6 +3,7 @@
 package ids
 
 import (
+	"fmt"
 	"os"
 	"os/user"
 	"strconv"
@@ -42,6 +43,9 @@ func HostMaps() (Maps, error) {
 	uids, gids, err := idtools.GetSubIDRanges(uid, name)
 	if err != nil {
 		m.Reason = err.Error()
+		if name == "" {
+			m.Reason = fmt.Sprintf("uid %d has neither a line in /etc/passwd nor a range in /etc/subuid", uid)
+		}
 		return m, nil
 	}
 	whole := Maps{UID: m.UID, GID: m.GID}

@@ -3,6 +3,7 @@
 package ids
 
 import (
+	"fmt"
 	"os"
 	"os/user"
 	"strconv"
@@ -38,10 +39,11 @@ func usermod() string {
 	from := freeSubIDs("/etc/subuid", "/etc/subgid", "/etc/passwd", "/etc/group")
 	ids := strconv.Itoa(from) + "-" + strconv.Itoa(from+subIDCount-1)
 	uid := HostUID()
-	name := "$(id -nu " + strconv.Itoa(uid) + ")"
-	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
-		name = u.Username
+	u, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil { // usermod knows accounts only
+		return fmt.Sprintf("echo %d:%d:%d | sudo tee -a /etc/subuid /etc/subgid", uid, from, subIDCount)
 	}
+	name := u.Username
 	return "usermod --add-subuids " + ids + " --add-subgids " + ids + " " + name
 }
 

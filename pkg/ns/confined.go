@@ -54,7 +54,7 @@ func Confined() bool { return confined }
 // TryUserNamespace says why this process gets no user namespace; nil where it does.
 func TryUserNamespace() error {
 	p, err := os.StartProcess("/proc/self/exe", []string{StageWorker}, &os.ProcAttr{
-		Sys: &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS},
+		Sys: &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID},
 	})
 	if err != nil {
 		return explainUserNS(fmt.Errorf("create user namespace: %w", err))

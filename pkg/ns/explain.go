@@ -5,6 +5,7 @@ package ns
 import (
 	"errors"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -63,6 +64,15 @@ func explainFork(err error) error {
 	return explainFilter(err)
 }
 
+// ExplainNamespace adds to an error of making a namespace the limit that it is for,
+// where it is one.
+func ExplainNamespace(err error) error {
+	if !errors.Is(err, unix.ENOSPC) {
+		return err
+	}
+	return hint.With(err, namespaceLimits())
+}
+
 func sysctl(name string) string {
 	data, _ := os.ReadFile("/proc/sys/" + name)
 	return strings.TrimSpace(string(data))
@@ -71,14 +81,48 @@ func sysctl(name string) string {
 // namespaceLimits names the limit of namespaces(7) that is reached: ENOSPC says
 // no more than that there is one.
 func namespaceLimits() string {
-	kinds := []string{"user", "mnt", "pid", "net", "ipc", "uts", "cgroup"}
-	for _, kind := range kinds {
-		if sysctl("user/max_"+kind+"_namespaces") == "0" {
-			return "the host allows no " + kind + " namespaces; the administrator can: sysctl user.max_" + kind + "_namespaces=15000"
+	for _, k := range namespaceKinds {
+		if sysctl("user/max_"+k.name+"_namespaces") == "0" {
+			return noMore("no", k.name)
 		}
+	}
+	if kind := reached(); kind != "" {
+		return noMore("no more", kind)
 	}
 	return "a limit of namespaces is reached, of their number for you or of their depth; the administrator can raise the first: sysctl user.max_user_namespaces (now " +
 		sysctl("user/max_user_namespaces") + "), and so for mnt, pid, net, ipc, uts and cgroup"
+}
+
+func noMore(amount, kind string) string {
+	return "the host allows " + amount + " " + kind + " namespaces; the administrator can: sysctl user.max_" + kind + "_namespaces=15000"
+}
+
+// namespaceKinds are the kinds with a limit that a thread can make one of (unshare(2)),
+// and that of users.
+var namespaceKinds = []struct {
+	name string
+	flag int
+}{
+	{"user", 0}, {"mnt", unix.CLONE_NEWNS}, {"pid", unix.CLONE_NEWPID}, {"net", unix.CLONE_NEWNET}, {"ipc", unix.CLONE_NEWIPC}, {"uts", unix.CLONE_NEWUTS},
+	{"cgroup", unix.CLONE_NEWCGROUP},
+}
+
+// reached tries of which kind there are no more namespaces: inside a user namespace
+// its own limits are to be read, and those of the host count too. What is made ends
+// with the thread.
+func reached() string {
+	kind := make(chan string, 1)
+	go func() {
+		runtime.LockOSThread()
+		for _, k := range namespaceKinds {
+			if errors.Is(unix.Unshare(k.flag), unix.ENOSPC) {
+				kind <- k.name
+				return
+			}
+		}
+		kind <- ""
+	}()
+	return <-kind
 }
 
 // processLimits names the limits that keep a process from being made.

@@ -62,6 +62,8 @@ func ReadIndex(d state.Dirs) (*Index, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && now == stamp{}:
 		return &Index{}, nil
+	case state.OfProcess(err):
+		return nil, fmt.Errorf("read image index: %w", err)
 	case err != nil || ix.Stamp != now || !ix.sound():
 		// Damaged or old: it can be made again either way.
 		return nil, ErrStaleIndex

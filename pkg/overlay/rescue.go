@@ -79,11 +79,12 @@ func kept[T any](d state.Dirs, path string) bool {
 	return sound[T](path)
 }
 
-// sound reports whether a list can be read. One that is not there is empty.
+// sound reports whether a list can be read. One that is not there is empty, and one
+// that this process is too poor to open is not judged.
 func sound[T any](path string) bool {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return errors.Is(err, os.ErrNotExist)
+		return errors.Is(err, os.ErrNotExist) || state.OfProcess(err)
 	}
 	var list []T
 	return json.Unmarshal(data, &list) == nil && list != nil

@@ -19,7 +19,6 @@ import (
 	"go.podman.io/storage/types"
 	"golang.org/x/sys/unix"
 
-	"coracle/pkg/hint"
 	"coracle/pkg/state"
 )
 
@@ -84,6 +83,9 @@ func Open(d state.Dirs, o Options) (*Store, error) {
 		// mounts are MountRootfs's, and this program is never called.
 		opts.GraphDriverOptions = append(opts.GraphDriverOptions, "overlay.mount_program=/proc/self/exe")
 		lib, err = openLibrary(d, opts)
+	}
+	if errors.Is(err, unix.EROFS) { // the library says the name twice
+		err = &os.PathError{Op: "write", Path: d.Root, Err: unix.EROFS}
 	}
 	if err != nil {
 		return nil, explain(fmt.Errorf("open store: %w", err))
@@ -325,9 +327,4 @@ func (s *Store) lockImages(ctx context.Context) (*state.Lock, error) {
 }
 
 // explain says what can be done about a file system that cannot hold a store.
-func explain(err error) error {
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		return hint.With(err, "free some space, or move the store with --root or CORACLE_ROOT")
-	}
-	return err
-}
+func explain(err error) error { return state.Explain(err) }

@@ -31,11 +31,11 @@ func writeFile(path string, data []byte, perm fs.FileMode, durable bool) (err er
 	dir := filepath.Dir(path)
 	f, err := newFile(path)
 	if err != nil {
-		return named(err, path)
+		return Explain(named(err, path))
 	}
 	defer func() {
 		if err != nil {
-			err = named(err, path)
+			err = Explain(named(err, path))
 			f.Close()
 			os.Remove(f.Name())
 		}

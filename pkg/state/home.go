@@ -22,7 +22,7 @@ func Home() (string, error) {
 	}
 	u, err := user.LookupId(strconv.Itoa(ids.HostUID()))
 	if err != nil || !filepath.IsAbs(u.HomeDir) || u.HomeDir == "/" {
-		return "", errors.New("no home directory")
+		return "", errors.New("HOME is no directory of yours, and uid " + strconv.Itoa(ids.HostUID()) + " has no home in /etc/passwd")
 	}
 	return u.HomeDir, nil
 }

@@ -63,7 +63,7 @@ func Acquire(ctx context.Context, file LockFile, mode Mode) (*Lock, error) {
 func TryAcquire(file LockFile, mode Mode) (*Lock, error) {
 	f, err := os.OpenFile(file.Path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, Explain(err)
 	}
 	err = unix.Flock(int(f.Fd()), int(mode)|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
@@ -73,7 +73,7 @@ func TryAcquire(file LockFile, mode Mode) (*Lock, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("lock %s: %w", file.Path, os.NewSyscallError("flock", err))
+		return nil, noLocks(fmt.Errorf("lock %s: %w", file.Path, os.NewSyscallError("flock", err)))
 	}
 	l := &Lock{f, file}
 	noteHeld(l)

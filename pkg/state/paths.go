@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"coracle/pkg/hint"
 	"coracle/pkg/ids"
 )
 
@@ -41,7 +42,7 @@ func Open(root string) (Dirs, error) {
 		filepath.Join(d.Run, "containers"),
 	} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return Dirs{}, fmt.Errorf("create state directory: %w", err)
+			return Dirs{}, Explain(fmt.Errorf("create state directory: %w", err))
 		}
 	}
 	return d, nil
@@ -58,7 +59,7 @@ func rootDir(flag string) (string, error) {
 	}
 	home, err := Home()
 	if err != nil {
-		return "", fmt.Errorf("find root: %w; set CORACLE_ROOT or use --root", err)
+		return "", hint.With(fmt.Errorf("find root: %w", err), rootHint)
 	}
 	return filepath.Join(home, ".local", "share", "coracle"), nil
 }
@@ -89,7 +90,7 @@ func OCI() (string, error) { return runBelow("/tmp", "oci") }
 func makePrivate(base, name string) (string, error) {
 	for _, dir := range []string{base, filepath.Join(base, name)} {
 		if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
-			return "", fmt.Errorf("create run directory: %w", err)
+			return "", hint.With(fmt.Errorf("create run directory: %w", err), runHint)
 		}
 		if err := private(dir); err != nil {
 			return "", err

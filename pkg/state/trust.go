@@ -7,6 +7,7 @@ import (
 	"os"
 	"syscall"
 
+	"coracle/pkg/hint"
 	"coracle/pkg/ids"
 )
 
@@ -18,7 +19,10 @@ func (e *untrustedError) Error() string { return "use " + e.what + ": " + e.dir 
 // Hint is the remedy.
 func (e *untrustedError) Hint() string { return e.hint }
 
-const runHint = "set XDG_RUNTIME_DIR to a directory of yours with mode 0700"
+const (
+	rootHint = "use a directory of yours: --root, or CORACLE_ROOT"
+	runHint  = "set XDG_RUNTIME_DIR to a directory of yours with mode 0700"
+)
 
 // private reports whether dir is a directory (not a link) that only the
 // caller can enter. Another user may have made it first: the temporary space
@@ -34,6 +38,9 @@ func private(dir string) error {
 		bad.why = "is not a directory"
 	case int(st.Uid) != os.Geteuid():
 		bad.why = notOurs(&st)
+	case st.Mode&0o700 != 0o700:
+		bad.why = fmt.Sprintf("has mode %04o, and you may not write to it", st.Mode&0o7777)
+		bad.hint = "chmod 700 " + dir + ", or " + runHint
 	case st.Mode&0o077 != 0:
 		bad.why = fmt.Sprintf("has mode %04o, and others may enter it", st.Mode&0o7777)
 		bad.hint = "chmod 700 " + dir + ", or " + runHint
@@ -56,9 +63,9 @@ func notOurs(st *syscall.Stat_t) string {
 // nobody else may write there: who may can have any program run as the caller.
 func makeRoot(root string) error {
 	if err := os.MkdirAll(root, 0o700); err != nil {
-		return fmt.Errorf("create root: %w", err)
+		return hint.With(fmt.Errorf("create root: %w", err), rootHint)
 	}
-	bad := &untrustedError{what: "root", dir: root, hint: "use a directory of yours: --root, or CORACLE_ROOT"}
+	bad := &untrustedError{what: "root", dir: root, hint: rootHint}
 	var st syscall.Stat_t
 	if err := syscall.Stat(root, &st); err != nil {
 		return &os.PathError{Op: "stat", Path: root, Err: err}

@@ -42,10 +42,10 @@ COPY x /e/
 		$C import $TAR bb >/dev/null || exit 1
 		$C doctor -q --format '{{.Name}} {{.State}}' | grep ^overlay
 		$C build -q -t built c >/dev/null || exit 1
-		echo run; $C run --name one --network none built sh -c 'cat /made /e/x; ls -d /bin/vi /d; stat -c %h /link; rm /made; echo y >/etc/y'
-		echo again; $C start -a one 2>&1
+		echo run; $C run --name one --network none built sh -c 'exec 2>&1; cat /made /e/x; ls -d /bin/vi; ls -d /d; stat -c %h /link; rm /made; echo y >/etc/y'
+		echo again; $C start -a one
 		echo diff; $C diff one
-		echo commit; $C commit one two >/dev/null && $C run --rm --network none two sh -c 'cat /etc/y /link; ls /made'
+		echo commit; $C commit one two >/dev/null && $C run --rm --network none two sh -c 'cat /etc/y /link; ls /made 2>/dev/null'
 		echo copy; echo z >z; $C cp z one:/etc/z && $C diff one | grep z; $C export one | tar t | grep etc/z
 		echo live; $C run -d --name live --network none bb sh -c 'echo 1 >/live; echo done; exec sleep 1000' >/dev/null
 		until $C logs live | grep -q done; do :; done
@@ -56,10 +56,12 @@ COPY x /e/
 run
 made
 hi
+ls: /bin/vi: No such file or directory
+ls: /d: No such file or directory
 2
 again
-hi
 cat: can't open '/made': No such file or directory
+hi
 ls: /bin/vi: No such file or directory
 ls: /d: No such file or directory
 1

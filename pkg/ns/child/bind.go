@@ -16,6 +16,9 @@ import (
 // the target is a file or a directory is what is mounted.
 func (r *rootfs) bind(m specs.Mount, target string) error {
 	tree, err := r.source(m)
+	if errors.Is(err, unix.ENOENT) && m.Source == hostQueues {
+		return nil // a host that has mounted its queues nowhere shows none
+	}
 	if err != nil {
 		return err
 	}
@@ -48,6 +51,9 @@ func (r *rootfs) bind(m specs.Mount, target string) error {
 	}
 	return attachTree(tree, m.Options, to)
 }
+
+// hostQueues are the message queues of the host, for --ipc host (mq_overview(7)).
+const hostQueues = "/dev/mqueue"
 
 // errKind has Docker's words.
 var errKind = errors.New("not a directory: Are you trying to mount a directory onto a file (or vice-versa)? " +

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/container/transfer"
+	"coracle/pkg/hint"
 	"coracle/pkg/inroot"
 	"coracle/pkg/mount"
 	"coracle/pkg/ns"
@@ -59,7 +60,11 @@ func (s *setup) initSteps() []step {
 func (s *setup) newCgroupNS() error {
 	for _, n := range s.Spec.Linux.Namespaces {
 		if n.Type == specs.CgroupNamespace && n.Path == "" {
-			return os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_NEWCGROUP))
+			err := os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_NEWCGROUP))
+			if errors.Is(err, unix.ENOSPC) {
+				err = hint.With(err, "the host allows no more cgroup namespaces; the administrator can: sysctl user.max_cgroup_namespaces=15000; until then: --cgroupns host")
+			}
+			return err
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@
 package netns
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/hint"
 )
 
 // New makes a network namespace with its loopback up. It lives as long as
@@ -31,7 +34,11 @@ func New() (*os.File, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("create network namespace: %w", err)
+		err = fmt.Errorf("create network namespace: %w", err)
+		if errors.Is(err, unix.ENOSPC) {
+			err = hint.With(err, "the host allows no more net namespaces; the administrator can: sysctl user.max_net_namespaces=15000; until then: --network host")
+		}
+		return nil, err
 	}
 	return ns, nil
 }
