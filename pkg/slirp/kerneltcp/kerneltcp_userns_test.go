@@ -19,6 +19,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
+	"coracle/internal/testutil"
 	"coracle/internal/testutil/userns"
 	"coracle/pkg/slirp/l2"
 	"coracle/pkg/slirp/netns"
@@ -63,6 +64,12 @@ func newWire(t *testing.T) *wire {
 	must(t, err)
 	_, err = netns.In(w.container, func() (struct{}, error) { return struct{}{}, w.inside() })
 	must(t, err)
+	// That the other end is up is noticed a little later: until then all is dropped
+	// that goes out.
+	testutil.Eventually(t, "the wire is up", func() bool {
+		link, err := netns.In(ns, func() (netlink.Link, error) { return netlink.LinkByName("wire") })
+		return err == nil && link.Attrs().OperState == netlink.OperUp
+	})
 	t.Cleanup(func() { w.carrier.Close(); unix.Close(w.raw); w.container.Close(); ns.Close() })
 	return w
 }
