@@ -13,13 +13,8 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
-)
 
-// The user's service manager, see org.freedesktop.systemd1(5).
-const (
-	systemdName = "org.freedesktop.systemd1"
-	systemdPath = "/org/freedesktop/systemd1"
-	managerFace = "org.freedesktop.systemd1.Manager"
+	"coracle/pkg/systemd"
 )
 
 // scopeTime is how long the user's systemd may take to make a scope.
@@ -32,9 +27,9 @@ const scopeTime = 10 * time.Second
 func Scope(ctx context.Context, id string, pid int, slice string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, scopeTime)
 	defer cancel()
-	conn, err := userManager(ctx)
+	conn, err := systemd.UserBus(ctx)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%w: %w", ErrNotDelegated, err)
 	}
 	defer conn.Close()
 	// The scope of the last start may not be gone yet.
@@ -50,14 +45,13 @@ func Scope(ctx context.Context, id string, pid int, slice string) (string, error
 	}
 	ended := make(chan *dbus.Signal, 16)
 	conn.Signal(ended)
-	if err := conn.AddMatchSignalContext(ctx, dbus.WithMatchInterface(managerFace), dbus.WithMatchMember("JobRemoved")); err != nil {
+	if err := conn.AddMatchSignalContext(ctx, dbus.WithMatchInterface(systemd.Interface), dbus.WithMatchMember("JobRemoved")); err != nil {
 		return "", fmt.Errorf("ask systemd for a scope: %w", err)
 	}
 	var job dbus.ObjectPath
-	err = conn.Object(systemdName, systemdPath).
-		CallWithContext(ctx, managerFace+".StartTransientUnit", 0, name, "fail", props, []auxUnit{}).Store(&job)
-	var refused dbus.Error
-	if errors.As(err, &refused) && refused.Name == "org.freedesktop.DBus.Error.ServiceUnknown" {
+	err = conn.Object(systemd.BusName, systemd.ObjectPath).
+		CallWithContext(ctx, systemd.Interface+".StartTransientUnit", 0, name, "fail", props, []auxUnit{}).Store(&job)
+	if systemd.Unknown(err) {
 		return "", ErrNotDelegated // a bus without systemd
 	}
 	if err == nil {
@@ -104,42 +98,11 @@ func awaitJob(ctx context.Context, signals <-chan *dbus.Signal, job dbus.ObjectP
 	}
 }
 
-// userManager connects to the user's bus.
-func userManager(ctx context.Context) (*dbus.Conn, error) {
-	address := busAddress()
-	if address == "" {
-		return nil, ErrNotDelegated
-	}
-	conn, err := dbus.Connect(address, dbus.WithContext(ctx))
-	if err != nil {
-		return nil, fmt.Errorf("%w: connect to the user's bus: %w", ErrNotDelegated, err)
-	}
-	return conn, nil
-}
-
-func busAddress() string {
-	if a := os.Getenv("DBUS_SESSION_BUS_ADDRESS"); a != "" {
-		return a
-	}
-	bus := filepath.Join(runtimeDir(), "bus")
-	if _, err := os.Stat(bus); err != nil {
-		return ""
-	}
-	return "unix:path=" + bus
-}
-
-func runtimeDir() string {
-	if d := os.Getenv("XDG_RUNTIME_DIR"); d != "" {
-		return d
-	}
-	return "/run/user/" + strconv.Itoa(os.Getuid())
-}
-
 // ScopeControllers are the controllers that a scope would have: those of the
 // user's service manager. There are none without it.
 func ScopeControllers() []string {
 	_, mount, err := ownCgroup()
-	if err != nil || busAddress() == "" {
+	if err != nil || !systemd.HasBus() {
 		return nil
 	}
 	uid := strconv.Itoa(os.Getuid())

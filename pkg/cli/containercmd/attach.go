@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -18,6 +19,7 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/container/client"
 	"coracle/pkg/container/control"
+	"coracle/pkg/systemd"
 	"coracle/pkg/wire"
 )
 
@@ -111,12 +113,15 @@ func runAttached(ctx context.Context, e *command.Env, cs *container.Store, ctr *
 	// Before the program says anything: who answers it must not be too early.
 	restore := rawTerminal(e, ctr.Process.Tty, a)
 	sockets := client.HandedOver()
+	manager, began := systemd.TakeManager(), time.Now()
+	a.Stay = manager != nil // the service is the container, not its first process
 	ses, err := client.Launch(ctx, cs, ctr, client.Start{Supervisor: supervisor, Attach: a, Out: outputs(e, a), Sockets: sockets})
 	wire.CloseFiles(sockets)
 	if err != nil {
 		restore()
 		return 0, err
 	}
+	defer announce(ctx, e, ctr, manager, began)()
 	return talk(e, ses, a, keys, sigs, proxy, restore)
 }
 

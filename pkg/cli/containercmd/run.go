@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -15,6 +16,7 @@ import (
 	"coracle/pkg/container/client"
 	"coracle/pkg/container/control"
 	"coracle/pkg/state"
+	"coracle/pkg/systemd"
 	"coracle/pkg/trace"
 	"coracle/pkg/wire"
 )
@@ -58,6 +60,7 @@ func runRun(e *command.Env, c *cli.Context) error {
 	if c.Bool("detach") {
 		sockets := client.HandedOver()
 		defer wire.CloseFiles(sockets)
+		manager, began := systemd.TakeManager(), time.Now()
 		ses, err := client.Launch(c.Context, cs, ctr, client.Start{Supervisor: supervisor, Sockets: sockets})
 		if err != nil {
 			abandon(c.Context, e, cs, ctr)
@@ -65,6 +68,9 @@ func runRun(e *command.Env, c *cli.Context) error {
 		}
 		ses.Close()
 		fmt.Fprintln(e.Stdout, ctr.ID)
+		if err := handOver(c.Context, cs, ctr, manager, began); err != nil {
+			return command.RunError(e, "run", err)
+		}
 		return nil
 	}
 	code, err := runAttached(c.Context, e, cs, ctr, supervisor, keys, c.Bool("sig-proxy"), nil)

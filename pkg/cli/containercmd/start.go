@@ -5,6 +5,7 @@ package containercmd
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -13,6 +14,7 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/container/client"
 	"coracle/pkg/container/control"
+	"coracle/pkg/systemd"
 	"coracle/pkg/wire"
 )
 
@@ -49,7 +51,17 @@ func Start(e *command.Env) *cli.Command {
 			if c.Bool("attach") || c.Bool("interactive") {
 				return startAttached(e, c)
 			}
-			return inOrder(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error { return startDetached(c.Context, cs, ctr) })
+			var manager *systemd.Manager
+			if c.Args().Len() == 1 {
+				manager = systemd.TakeManager()
+			}
+			began := time.Now()
+			return inOrder(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
+				if err := startDetached(c.Context, cs, ctr); err != nil {
+					return err
+				}
+				return handOver(c.Context, cs, ctr, manager, began)
+			})
 		},
 	}
 }

@@ -75,6 +75,9 @@ type Attach struct {
 	Stderr bool   `json:"stderr"`
 	Rows   uint16 `json:"rows,omitempty"` // of the terminal, when there is one
 	Cols   uint16 `json:"cols,omitempty"`
+	// Stay keeps the outputs connected when the process is started again, until
+	// the container is down. Only with a start.
+	Stay bool `json:"stay,omitempty"`
 }
 
 // ExecOptions describe another process in a running container.

@@ -55,15 +55,20 @@ func (u *audience) attach(conn *socket.Conn, a *control.Attach, files []*os.File
 	if a != nil && a.Rows > 0 && io.tty {
 		u.book.event("resize", map[string]string{"height": strconv.Itoa(int(a.Rows)), "width": strconv.Itoa(int(a.Cols))})
 	}
+	over := next.over
+	if k.stays {
+		over = nil // the processes that follow are theirs, too
+	}
 	left := make(chan bool, 1)
 	go func() { left <- u.listen(conn) }()
 	select {
 	case <-u.down.over:
 		_ = conn.Send(control.Reply{Event: control.EventExit, Code: u.down.code})
-	case <-next.over: // theirs was this process
+	case <-over: // theirs was this process
 		io.detach(k)
 		_ = conn.Send(control.Reply{Event: control.EventExit, Code: next.code})
 	case asked := <-left:
+		io, _ := u.first.session()
 		io.detach(k)
 		if asked {
 			u.book.event("detach", nil)
@@ -98,7 +103,7 @@ func lostReply(e *control.OutputError) control.Reply {
 }
 
 func newSink(a *control.Attach, files []*os.File) *sink {
-	k := &sink{}
+	k := &sink{stays: a != nil && a.Stay}
 	if a != nil && a.Stdout && len(files) > 0 {
 		k.stdout, files = control.OpenOutput(files[0]), files[1:]
 	}

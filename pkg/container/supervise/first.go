@@ -42,6 +42,9 @@ func newEnding() *ending { return &ending{over: make(chan struct{})} }
 func (f *first) become(init *ns.Process, spec *specs.Spec, io *streams) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.io != nil {
+		io.inherit(f.io)
+	}
 	f.init, f.spec, f.io = init, spec, io
 }
 

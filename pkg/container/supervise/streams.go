@@ -32,6 +32,7 @@ type streams struct {
 type sink struct {
 	lost  func(error) // is told why no more output comes
 	files []*os.File  // both, or nil in their places
+	stays bool        // for the processes that follow, too
 
 	mu             sync.Mutex // held while a write to it goes on
 	stdout, stderr *os.File
@@ -164,6 +165,20 @@ func (io *streams) attach(s *sink, stdin bool) *os.File {
 		return nil
 	}
 	return io.stdin
+}
+
+// inherit takes over the sinks that stay, of the process before.
+func (io *streams) inherit(before *streams) {
+	before.mu.Lock()
+	defer before.mu.Unlock()
+	io.mu.Lock()
+	defer io.mu.Unlock()
+	for s := range before.sinks {
+		if s.stays {
+			io.sinks[s] = true
+			delete(before.sinks, s)
+		}
+	}
 }
 
 // stdinGiven forgets our end of stdin after the first client has it, so that

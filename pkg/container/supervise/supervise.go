@@ -52,7 +52,7 @@ func Main() int {
 		fmt.Fprintln(os.Stderr, "supervise:", err)
 		return 1
 	}
-	return 0
+	return s.down.code // for a service manager that has this process as its service
 }
 
 // lastWords tells who has spawned this process why it cannot be a supervisor.

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package systemd
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestBusAddress(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "")
+	if got := busAddress(); got != "" || HasBus() {
+		t.Errorf("no bus: %q", got)
+	}
+	if err := Reload(t.Context()); !errors.Is(err, ErrNoManager) {
+		t.Errorf("%v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "bus"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := busAddress(); got != "unix:path="+dir+"/bus" {
+		t.Errorf("%q", got)
+	}
+	if err := Reload(t.Context()); !errors.Is(err, ErrNoManager) {
+		t.Errorf("a dead bus: %v", err)
+	}
+	if got := ActiveState(t.Context(), "x.service"); got != "" {
+		t.Errorf("%q", got)
+	}
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/elsewhere")
+	if got := busAddress(); got != "unix:path=/elsewhere" {
+		t.Errorf("%q", got)
+	}
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	if got := runtimeDir(); !strings.HasPrefix(got, "/run/user/") {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestManagerIsTold(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "notify")
+	for _, name := range []string{socket, "@coracle-test-" + filepath.Base(filepath.Dir(socket))} {
+		l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("NOTIFY_SOCKET", name)
+		m := TakeManager()
+		if _, there := os.LookupEnv("NOTIFY_SOCKET"); there || m == nil {
+			t.Errorf("%s: still there: %t, %v", name, there, m)
+		}
+		m.Tell("READY=1", "STATUS=it runs")
+		buf := make([]byte, 100)
+		n, err := l.Read(buf)
+		if got := string(buf[:n]); err != nil || got != "READY=1\nSTATUS=it runs" {
+			t.Errorf("%q %v", got, err)
+		}
+		l.Close()
+		m.Tell("STOPPING=1") // to nobody
+	}
+	for _, none := range []string{"", "vsock:2:1234"} {
+		t.Setenv("NOTIFY_SOCKET", none)
+		m := TakeManager()
+		if m != nil {
+			t.Errorf("%q is a manager's", none)
+		}
+		m.Tell("READY=1")
+	}
+}
