@@ -78,7 +78,7 @@ func Open(d state.Dirs, o Options) (*Store, error) {
 	}
 	logrus.SetLevel(logrus.ErrorLevel) // what the library mends by itself is no news
 	lib, err := openLibrary(d, opts)
-	if errors.Is(err, graphdriver.ErrNotSupported) || errors.Is(err, graphdriver.ErrPrerequisites) || errors.Is(err, graphdriver.ErrIncompatibleFS) {
+	if err != nil && noOverlay(d, err) {
 		// With a program that mounts, the library leaves everything to it; here all
 		// mounts are MountRootfs's, and this program is never called.
 		opts.GraphDriverOptions = append(opts.GraphDriverOptions, "overlay.mount_program=/proc/self/exe")
@@ -124,12 +124,30 @@ func writeStorageConf(d state.Dirs) error {
 	return state.WriteFile(d.StorageConf(), conf, 0o600)
 }
 
+// overlayFalse is where the library's driver writes down that a mount did not work.
+func overlayFalse(d state.Dirs) string {
+	return filepath.Join(d.StorageRun(), "overlay", "overlay-false")
+}
+
+// noOverlay reports whether err, of openLibrary, says that there is no overlayfs
+// here. The driver tries twice, and its second answer is the text that it wrote down
+// with the first: no error that could be told from others.
+func noOverlay(d state.Dirs, err error) bool {
+	for _, e := range []error{graphdriver.ErrNotSupported, graphdriver.ErrPrerequisites, graphdriver.ErrIncompatibleFS} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	_, err = os.Lstat(overlayFalse(d))
+	return err == nil
+}
+
 // prepareDriver answers what the library's driver would try out by mounts whose
 // options it writes without any care for colons, commas and backslashes, and
 // would remember until the next boot should it fail once.
 func prepareDriver(d state.Dirs) error {
 	run := filepath.Join(d.StorageRun(), "overlay")
-	if err := os.Remove(filepath.Join(run, "overlay-false")); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(overlayFalse(d)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("open store: %w", err)
 	}
 	if !hasSeparator(d.Storage()) {

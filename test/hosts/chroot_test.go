@@ -57,6 +57,18 @@ RUN [ $(id -u):$(id -g) = 1000:1000 ] && touch /t/mine && ! touch /etc/theirs
 	}
 }
 
+// A store on a file system that could hold an overlay, as in a volume, is one without
+// overlayfs all the same, for nothing can be mounted.
+func TestVolumeForStoreInContainer(t *testing.T) {
+	h := newHost(t)
+	h.write("c/Dockerfile", "FROM bb\nRUN echo made >/made\n")
+	r := h.inContainer("-v store:/store", `C="$C --root /store/s"
+		$C import $TAR bb >/dev/null && $C build -q -t built /c >/dev/null && $C images --format '{{.Repository}}' && $C build -q -o /out /c && cat /out/made`)
+	if want := "built\nbb\nmade\n"; r.Out != want || r.Code != 0 {
+		t.Errorf("%d %s\n--- want\n%s", r.Code, r.All(), want)
+	}
+}
+
 // What cannot be done there is refused in words, and says what would help.
 func TestRefusedInContainer(t *testing.T) {
 	h := newHost(t)
