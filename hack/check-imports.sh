@@ -11,6 +11,7 @@ order='
 17 coracle/internal/testutil/commandline
 0 coracle/pkg/trace
 0 coracle/pkg/cancel
+0 coracle/pkg/cdi
 0 coracle/pkg/clouds
 0 coracle/pkg/descriptor
 0 coracle/pkg/inroot

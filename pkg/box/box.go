@@ -178,6 +178,10 @@ type Stdio struct {
 	// Trees are detached mounts, by the destination of the mount in the
 	// options that shows them. They stay the caller's.
 	Trees map[string]*os.File
+	// Mounted is called before the root becomes the root, where the options have
+	// hooks, with what runs and the process's number: it runs the hooks that belong
+	// outside, and returns the state that the others are told.
+	Mounted func(*specs.Spec, int) ([]byte, error)
 }
 
 // Start sets a process up and leaves it right before its execve. The options'
@@ -219,7 +223,11 @@ func (b *Box) Start(o spec.Options, adjust func(*specs.Process) error, io Stdio)
 	}
 	started := *s
 	started.Process = p
-	init, err := ns.StartInit(ns.InitOptions{Spec: &started, NetNS: b.netns, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD(), Reap: b.cfg.Reap, CloseAbstract: o.HostNet, Trees: io.Trees})
+	var mounted func(int) ([]byte, error)
+	if s.Hooks != nil && io.Mounted != nil {
+		mounted = func(pid int) ([]byte, error) { return io.Mounted(s, pid) }
+	}
+	init, err := ns.StartInit(ns.InitOptions{Spec: &started, NetNS: b.netns, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD(), Reap: b.cfg.Reap, CloseAbstract: o.HostNet, Trees: io.Trees, Mounted: mounted})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -87,6 +87,16 @@ func printInfo(e *command.Env, i *docker.Info) error {
 	line(" Volume: %s", strings.Join(i.Plugins.Volume, " "))
 	line(" Network: %s", strings.Join(i.Plugins.Network, " "))
 	line(" Log: %s", strings.Join(i.Plugins.Log, " "))
+	line("CDI spec directories:")
+	for _, d := range i.CDISpecDirs {
+		line(" %s", d)
+	}
+	if len(i.DiscoveredDevices) > 0 {
+		line("Discovered Devices:")
+		for _, d := range i.DiscoveredDevices {
+			line(" %s: %s", d.Source, d.ID)
+		}
+	}
 	line("Swarm: %s", i.Swarm.LocalNodeState)
 	line("Runtimes: %s", strings.Join(slices.Sorted(maps.Keys(i.Runtimes)), " "))
 	line("Default Runtime: %s", i.DefaultRuntime)

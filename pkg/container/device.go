@@ -21,11 +21,21 @@ type Device struct {
 	Permissions string `json:"permissions"` // of r, w and m
 }
 
+// DeviceRequest asks for devices by what they are for, or by names that
+// specification files describe (package cdi).
+type DeviceRequest struct {
+	Driver       string            `json:"driver,omitempty"`
+	Count        int               `json:"count,omitempty"` // -1: all
+	IDs          []string          `json:"ids,omitempty"`
+	Capabilities [][]string        `json:"capabilities,omitempty"`
+	Options      map[string]string `json:"options,omitempty"`
+	// Names are the qualified names that this came to. What is behind them is looked
+	// up at each start.
+	Names []string `json:"names"`
+}
+
 // ParseDevice reads the value of --device: SOURCE[:TARGET][:PERMISSIONS].
 func ParseDevice(spec string) (Device, error) {
-	if isCDI(spec) {
-		return Device{}, fmt.Errorf("CDI device injection failed: unresolvable CDI devices %s: CDI names are not supported, give the nodes by their paths", spec)
-	}
 	parts := strings.Split(spec, ":")
 	if len(parts) > 3 || parts[0] == "" {
 		return Device{}, fmt.Errorf("bad format for path: %s", spec)
@@ -57,12 +67,6 @@ func (d *Device) Check() error {
 	}
 	d.Source, d.Target = path.Clean(d.Source), path.Clean(d.Target)
 	return nil
-}
-
-// isCDI tells a qualified name, vendor.com/class=name, from a path.
-func isCDI(s string) bool {
-	vendor, name, ok := strings.Cut(s, "=")
-	return ok && name != "" && !strings.HasPrefix(s, "/") && strings.Count(vendor, "/") == 1 && !strings.HasSuffix(vendor, "/")
 }
 
 // isDeviceMode reports whether s is made of r, w and m, each at most once.

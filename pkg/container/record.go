@@ -128,6 +128,17 @@ type Safety struct {
 	HostCgroup     bool     `json:"hostCgroup,omitempty"`
 	NoShm          bool     `json:"noShm,omitempty"` // --ipc none: no /dev/shm
 	Devices        []Device `json:"devices,omitempty"`
+
+	DeviceRequests []DeviceRequest `json:"deviceRequests,omitempty"`
+}
+
+// Injected are the qualified names of the devices that specification files describe.
+func (s Safety) Injected() []string {
+	var names []string
+	for _, r := range s.DeviceRequests {
+		names = append(names, r.Names...)
+	}
+	return names
 }
 
 // Life is what happens around the process.

@@ -113,6 +113,9 @@ func hostConfig(c *container.Container, at Places) *HostConfig {
 	for _, d := range f.Devices {
 		conf.Devices = append(conf.Devices, moby.DeviceMapping{PathOnHost: d.Source, PathInContainer: d.Target, CgroupPermissions: d.Permissions})
 	}
+	for _, r := range f.DeviceRequests {
+		conf.DeviceRequests = append(conf.DeviceRequests, moby.DeviceRequest{Driver: r.Driver, Count: r.Count, DeviceIDs: r.IDs, Capabilities: r.Capabilities, Options: r.Options})
+	}
 	if l.OomScoreAdj != nil {
 		conf.OomScoreAdj = *l.OomScoreAdj
 	}

@@ -10,6 +10,7 @@ import (
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/moby/moby/api/types/network"
 
+	"coracle/pkg/cdi"
 	"coracle/pkg/container"
 	"coracle/pkg/overlay"
 )
@@ -47,6 +48,7 @@ type World struct {
 	CheckSource  func(container.Mount) error                          // of a bind
 	Devices      func(container.Device) ([]container.Device, error)   // nodes that the user may open, below a directory too
 	OutOfReach   func(container.Device) bool                          // the user may open it, the container's processes may not
+	CDI          func() *cdi.Registry                                 // what specification files describe
 	CheckDisk    func(path string) error                              // refuses what is no block device
 	CheckLog     func(driver string, options map[string]string) error // refuses a driver that is not there
 	KeepsSockets func() bool                                          // the host's abstract sockets can be kept from containers on its network
@@ -89,7 +91,7 @@ func (q *CreateRequest) Record(id string, img overlay.Details, w World) (*contai
 	}}
 	for _, step := range []func() error{
 		d.refuse, d.setProcess, d.setLabels, d.setNetworks, d.setPorts, d.setNames, d.setSharedNetwork, d.setMounts, d.setLimits, d.setHealth,
-		d.setNamespaces, d.setSafety, d.setLife,
+		d.setNamespaces, d.setSafety, d.setDeviceRequests, d.setLife,
 	} {
 		if err := step(); err != nil {
 			return nil, nil, err

@@ -4,7 +4,6 @@ package docker
 
 import (
 	"slices"
-	"strings"
 
 	moby "github.com/moby/moby/api/types/container"
 
@@ -67,14 +66,6 @@ func refuseResources(r moby.Resources) error {
 		return refuse(NotSupported, "CpuCount, CpuPercent, IOMaximumBandwidth and IOMaximumIOps are not supported: they are for Windows")
 	case r.MemorySwappiness != nil && (*r.MemorySwappiness < -1 || *r.MemorySwappiness > 100):
 		return invalid("invalid value: %d. Valid memory swappiness range is 0-100", *r.MemorySwappiness)
-	}
-	if len(r.DeviceRequests) > 0 {
-		req := r.DeviceRequests[0]
-		if req.Driver == "cdi" {
-			return refuse(NotSupported, "CDI device injection failed: unresolvable CDI devices %s: CDI names are not supported, give the nodes by their paths", strings.Join(req.DeviceIDs, ", "))
-		}
-		return &Refusal{Kind: NotSupported, Message: refuse(NotSupported, "could not select device driver %q with capabilities: %v", req.Driver, req.Capabilities).Message,
-			Remedy: "give the devices by name: --device /dev/dri, or --device /dev/nvidia0 and the driver's libraries with -v"}
 	}
 	return nil
 }

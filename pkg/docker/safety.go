@@ -9,6 +9,7 @@ import (
 
 	moby "github.com/moby/moby/api/types/container"
 
+	"coracle/pkg/cdi"
 	"coracle/pkg/container"
 	"coracle/pkg/oci/spec"
 )
@@ -63,6 +64,9 @@ func (d *draft) setSafety() error {
 	}
 	f.Privileged, f.ReadOnlyRootfs = h.Privileged, h.ReadonlyRootfs
 	for _, v := range h.Devices {
+		if cdi.IsName(v.PathOnHost) { // setDeviceRequests
+			continue
+		}
 		if err := d.addDevice(v); err != nil {
 			return err
 		}

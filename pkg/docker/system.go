@@ -103,6 +103,7 @@ type Host struct {
 	Controllers                                     map[string]bool // cgroup controllers that containers can have
 	HTTPProxy, HTTPSProxy, NoProxy                  string
 	LogDrivers                                      []string
+	CDIDirs, CDIDevices                             []string // of specification files, and the names in them
 	Warnings                                        []string
 }
 
@@ -137,8 +138,17 @@ func HostInfo(p Program, h Host) *Info {
 		IndexServerAddress: "https://index.docker.io/v1/", RegistryConfig: registries(), Swarm: swarm.Info{LocalNodeState: swarm.LocalNodeStateInactive},
 		MemoryLimit: has["memory"], SwapLimit: has["memory"], CPUCfsQuota: has["cpu"], CPUCfsPeriod: has["cpu"], CPUShares: has["cpu"],
 		CPUSet: has["cpuset"], PidsLimit: has["pids"], IPv4Forwarding: true, LiveRestoreEnabled: true,
-		HTTPProxy: h.HTTPProxy, HTTPSProxy: h.HTTPSProxy, NoProxy: h.NoProxy, Labels: []string{}, CDISpecDirs: []string{}, Warnings: h.Warnings,
+		HTTPProxy: h.HTTPProxy, HTTPSProxy: h.HTTPSProxy, NoProxy: h.NoProxy, Labels: []string{}, CDISpecDirs: list(h.CDIDirs), DiscoveredDevices: discovered(h.CDIDevices), Warnings: h.Warnings,
 	}}
+}
+
+// discovered are devices that specification files describe.
+func discovered(names []string) []system.DeviceInfo {
+	var all []system.DeviceInfo
+	for _, n := range names {
+		all = append(all, system.DeviceInfo{Source: DriverCDI, ID: n})
+	}
+	return all
 }
 
 // registries is what Docker says of them where nothing is configured.

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/cdi"
 	"coracle/pkg/cgroup"
 	"coracle/pkg/container"
 	"coracle/pkg/container/logfile"
@@ -36,8 +37,13 @@ func Describe(root string) (docker.Host, error) {
 	if h.Machine, _, err = Kernel(); err != nil {
 		return h, err
 	}
+	files := cdi.Load(cdi.Dirs())
+	h.CDIDirs, h.CDIDevices = cdi.Dirs(), files.Names()
 	groups := cgroups()
 	h.CgroupDriver, h.Warnings = groups.driver, warnings(groups)
+	for _, p := range files.Problems() {
+		h.Warnings = append(h.Warnings, "WARNING: CDI: "+strings.ReplaceAll(p.Error(), "\n", " "))
+	}
 	for _, name := range groups.controllers {
 		h.Controllers[name] = true
 	}

@@ -19,7 +19,6 @@ func refusedFlags() []cli.Flag {
 	return []cli.Flag{
 		flags.List("device-cgroup-rule", nil, "Not supported: device rules need root"),
 		flags.Bool("disable-content-trust", nil, "Accepted for scripts: there is no content trust to skip"),
-		flags.Text("gpus", nil, "Not supported: give devices by --device"),
 		flags.Text("isolation", nil, "Container isolation technology: default"),
 		flags.List("link", nil, "Not supported: use a network with a name"),
 		flags.Text("runtime", nil, "Accepted for scripts: coracle runs containers by itself"),
@@ -36,9 +35,6 @@ func askOthers(e *command.Env, c *cli.Context, h *docker.HostConfig) (err error)
 	}
 	if c.IsSet("disable-content-trust") {
 		e.Warn("--disable-content-trust has no effect: there is no content trust to skip")
-	}
-	if c.String("gpus") != "" {
-		h.DeviceRequests = []moby.DeviceRequest{{Capabilities: [][]string{{"gpu"}}}}
 	}
 	h.DeviceCgroupRules, h.Links, h.VolumeDriver, h.Runtime = c.StringSlice("device-cgroup-rule"), c.StringSlice("link"), c.String("volume-driver"), c.String("runtime")
 	h.Isolation = moby.Isolation(strings.ToLower(c.String("isolation")))

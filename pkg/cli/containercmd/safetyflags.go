@@ -10,6 +10,7 @@ import (
 	moby "github.com/moby/moby/api/types/container"
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cdi"
 	"coracle/pkg/cli/command"
 	"coracle/pkg/docker"
 )
@@ -20,12 +21,27 @@ func askSafety(c *cli.Context, h *docker.HostConfig) error {
 	h.Privileged, h.ReadonlyRootfs = c.Bool("privileged"), c.Bool("read-only")
 	h.PidMode, h.UTSMode, h.IpcMode = moby.PidMode(c.String("pid")), moby.UTSMode(c.String("uts")), moby.IpcMode(c.String("ipc"))
 	h.CgroupnsMode, h.UsernsMode = moby.CgroupnsMode(c.String("cgroupns")), moby.UsernsMode(c.String("userns"))
+	var names []string
 	for _, v := range c.StringSlice("device") {
+		if cdi.IsName(v) {
+			names = append(names, v)
+			continue
+		}
 		d, err := docker.ParseDevice(v)
 		if err != nil {
 			return command.Errorf("%v", err)
 		}
 		h.Devices = append(h.Devices, d)
+	}
+	if len(names) > 0 {
+		h.DeviceRequests = append(h.DeviceRequests, moby.DeviceRequest{Driver: docker.DriverCDI, DeviceIDs: names})
+	}
+	if v := c.String("gpus"); v != "" {
+		r, err := docker.ParseGPUs(v)
+		if err != nil {
+			return command.Errorf("%v", err)
+		}
+		h.DeviceRequests = append(h.DeviceRequests, r)
 	}
 	for _, o := range c.StringSlice("security-opt") {
 		if err := askSecurity(h, o); err != nil {

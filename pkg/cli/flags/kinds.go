@@ -77,7 +77,7 @@ func namedKind(name string) (kind, bool) {
 	case "filter":
 		return kind{"filter", checkFilter}, true
 	case "gpus":
-		return kind{"gpu-request", checkGPUs}, true
+		return kind{"gpu-request", func(v string) error { _, err := docker.ParseGPUs(v); return err }}, true
 	case "umask":
 		return kind{"umask", checkUmask}, true
 	case "ulimit":
@@ -210,30 +210,6 @@ func checkFilter(v string) error {
 func checkUmask(v string) error {
 	if n, err := strconv.ParseUint(v, 8, 32); v != "" && (err != nil || n > 0o777) {
 		return fmt.Errorf("invalid umask %q: must be an octal number between 0000 and 0777", v)
-	}
-	return nil
-}
-
-// checkGPUs takes all, a number, or fields.
-func checkGPUs(v string) error {
-	fields, err := csv.NewReader(strings.NewReader(v)).Read()
-	if err != nil {
-		return err
-	}
-	for _, f := range fields {
-		key, count, has := strings.Cut(f, "=")
-		switch {
-		case !has:
-			count = key
-		case key == "count":
-		case key == "driver", key == "device", key == "capabilities", key == "options":
-			continue
-		default:
-			return fmt.Errorf("unexpected key '%s' in '%s'", key, f)
-		}
-		if _, err := strconv.Atoi(count); err != nil && count != "all" {
-			return fmt.Errorf(`invalid count (%s): value must be either "all" or an integer: %w`, count, errors.Unwrap(err))
-		}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 
+	"coracle/pkg/cdi"
 	"coracle/pkg/cgroup"
 	"coracle/pkg/container"
 	"coracle/pkg/container/logfile"
@@ -40,6 +41,7 @@ func World(cs *container.Store, find func(ref string) (overlay.Details, error)) 
 			maps, err := ids.HostMaps()
 			return err == nil && !maps.Single() && d.ThroughGroup()
 		},
+		CDI:          func() *cdi.Registry { return cdi.Load(cdi.Dirs()) },
 		CheckDisk:    cgroup.CheckDevice,
 		CheckLog:     logfile.Check,
 		KeepsSockets: child.ClosesAbstract,

@@ -24,16 +24,21 @@ func (s *supervisor) start() error {
 		return err
 	}
 	defer mounts.close()
+	edits, err := injected(s.c.Safety.Injected(), mounts)
+	if err != nil {
+		return err
+	}
 	o, err := options(s.c, s.box.Rootfs(), s.maps, mounts.list)
 	if err != nil {
 		return err
 	}
+	edits.apply(&o)
 	trace.Mark("read users and mounts")
 	io, err := openStreams(s.c.Process, s.log)
 	if err != nil {
 		return err
 	}
-	init, sp, err := s.box.Start(o, s.bounds.otherwise, box.Stdio{In: io.childIn, Out: io.childOut, Err: io.childErr, Trees: mounts.trees})
+	init, sp, err := s.box.Start(o, s.bounds.otherwise, box.Stdio{In: io.childIn, Out: io.childOut, Err: io.childErr, Trees: mounts.trees, Mounted: s.hooks})
 	io.closeChildEnds()
 	if err != nil {
 		io.close()

@@ -37,6 +37,8 @@ type Options struct {
 	Sysctl      map[string]string
 	OomScoreAdj *int
 
+	Hooks *specs.Hooks // or nil
+
 	HostNet, HostPID, HostIPC, HostUTS bool
 	HostCgroup                         bool
 	NoShm                              bool // no /dev/shm
@@ -73,7 +75,7 @@ func New(o Options) (*specs.Spec, error) {
 		},
 		Linux: &specs.Linux{Namespaces: namespaces(o), Sysctl: o.Sysctl},
 	}
-	s.Process.User.Umask, s.Annotations = o.Umask, o.Annotations
+	s.Process.User.Umask, s.Annotations, s.Hooks = o.Umask, o.Annotations, o.Hooks
 	if s.Process.Cwd == "" {
 		s.Process.Cwd = "/"
 	}
