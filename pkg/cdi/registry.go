@@ -89,6 +89,9 @@ func (r *Registry) list(dir string) []string {
 	return paths
 }
 
+// Dirs are the directories that were read, the one that counts most last.
+func (r *Registry) Dirs() []string { return r.dirs }
+
 // Names are the qualified names of all devices, in order.
 func (r *Registry) Names() []string { return slices.Sorted(maps.Keys(r.devices)) }
 

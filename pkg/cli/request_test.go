@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"coracle/pkg/cdi"
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/containercmd"
 	"coracle/pkg/container"
@@ -29,6 +30,7 @@ func asked(t *testing.T, line string) (docker.CreateRequest, error) {
 		Network: func(ref string) (string, error) { return ref, nil }, CPUs: 8,
 		Hostname: func() (string, error) { return "host", nil }, KeepsSockets: func() bool { return true },
 		CheckSource: func(container.Mount) error { return nil }, CheckLog: func(string, map[string]string) error { return nil },
+		CDI:       func() *cdi.Registry { return &cdi.Registry{} },
 		CheckDisk: func(string) error { return nil }, Controllers: func() ([]string, bool) { return nil, true },
 		Devices: func(d container.Device) ([]container.Device, error) { return []container.Device{d}, nil }, OutOfReach: func(container.Device) bool { return false },
 	})

@@ -28,7 +28,7 @@ type DeviceRequest struct {
 	Count        int               `json:"count,omitempty"` // -1: all
 	IDs          []string          `json:"ids,omitempty"`
 	Capabilities [][]string        `json:"capabilities,omitempty"`
-	Options      map[string]string `json:"options,omitempty"`
+	Options      map[string]string `json:"options"`
 	// Names are the qualified names that this came to. What is behind them is looked
 	// up at each start.
 	Names []string `json:"names"`

@@ -42,7 +42,7 @@ func TestParseDevice(t *testing.T) {
 		"/a:/b:":             "bad mode specified: ",
 		"dev/null":           "dev/null is not an absolute path",
 		"/a:b":               "b is not an absolute path",
-		"vendor.com/gpu=0":   "CDI device injection failed: unresolvable CDI devices vendor.com/gpu=0",
+		"vendor.com/gpu=0":   "vendor.com/gpu=0 is not an absolute path",
 	} {
 		_, err := ParseDevice(spec)
 		wants(t, spec, err, want)

@@ -130,6 +130,9 @@ type Safety struct {
 	Devices        []Device `json:"devices,omitempty"`
 
 	DeviceRequests []DeviceRequest `json:"deviceRequests,omitempty"`
+	// SpecDirs are the directories of specification files that the requests were
+	// resolved with: whoever starts the container may have another environment.
+	SpecDirs []string `json:"specDirs,omitempty"`
 }
 
 // Injected are the qualified names of the devices that specification files describe.

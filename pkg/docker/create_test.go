@@ -17,6 +17,7 @@ import (
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/network"
 
+	"coracle/pkg/cdi"
 	"coracle/pkg/container"
 	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
@@ -49,6 +50,7 @@ func testWorld() World {
 		},
 		Devices:      func(d container.Device) ([]container.Device, error) { return []container.Device{d}, nil },
 		OutOfReach:   func(d container.Device) bool { return d.Source == "/dev/video0" },
+		CDI:          func() *cdi.Registry { return &cdi.Registry{} },
 		CheckDisk:    func(string) error { return nil },
 		CheckLog:     func(string, map[string]string) error { return nil },
 		KeepsSockets: func() bool { return true },
@@ -60,7 +62,12 @@ func testWorld() World {
 // make is what a request makes of an image without anything.
 func (q *CreateRequest) make(t *testing.T) (*container.Record, []Warning, error) {
 	t.Helper()
-	return q.Record(testID, overlay.Details{Image: overlay.Image{ID: imageID}, LayerDirs: []string{"/l"}, Config: json.RawMessage(`{"os":"linux"}`)}, testWorld())
+	return q.Record(testID, bare(), testWorld())
+}
+
+// bare is an image without anything.
+func bare() overlay.Details {
+	return overlay.Details{Image: overlay.Image{ID: imageID}, LayerDirs: []string{"/l"}, Config: json.RawMessage(`{"os":"linux"}`)}
 }
 
 // basic is the least that can be asked for.
@@ -278,10 +285,10 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{func(q *CreateRequest) { q.HostConfig.StorageOpt = map[string]string{"size": "1G"} }, NotSupported, "--storage-opt is supported only for overlay over xfs"},
 		{func(q *CreateRequest) {
 			q.HostConfig.DeviceRequests = []moby.DeviceRequest{{Count: -1, Capabilities: [][]string{{"gpu"}}}}
-		}, NotSupported, `could not select device driver "" with capabilities: [[gpu]]`},
+		}, Failure, `could not select device driver "" with capabilities: [[gpu]]`},
 		{func(q *CreateRequest) {
 			q.HostConfig.DeviceRequests = []moby.DeviceRequest{{Driver: "cdi", DeviceIDs: []string{"vendor.com/gpu=0"}}}
-		}, NotSupported, "CDI device injection failed: unresolvable CDI devices vendor.com/gpu=0"},
+		}, Failure, "CDI device injection failed: unresolvable CDI devices vendor.com/gpu=0"},
 		{func(q *CreateRequest) { q.HostConfig.MemorySwappiness = &yes }, Invalid, "invalid value: 101. Valid memory swappiness range is 0-100"},
 		{func(q *CreateRequest) { q.HostConfig.MaskedPaths = []string{"/proc/kcore"} }, NotSupported, "MaskedPaths is not supported"},
 		{func(q *CreateRequest) { q.HostConfig.MaskedPaths, _ = spec.Masked(false, nil) }, NotSupported, "MaskedPaths is not supported"},

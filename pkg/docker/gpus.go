@@ -107,6 +107,7 @@ func (d *draft) setDeviceRequests() error {
 	}
 	files := d.w.CDI()
 	f := &d.rec.Safety
+	f.SpecDirs = files.Dirs()
 	for _, r := range asked {
 		names, err := deviceNames(files, r)
 		if err != nil {

@@ -3,7 +3,6 @@
 package flags
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"net"

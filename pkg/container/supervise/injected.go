@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/cdi"
+	"coracle/pkg/container"
 	"coracle/pkg/mount"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci/spec"
@@ -25,12 +26,13 @@ import (
 type edits cdi.Edits
 
 // injected reads the specification files as they are now, and puts the nodes and
-// mounts of the named devices among those of the start.
-func injected(names []string, p *prepared) (*edits, error) {
+// mounts of the devices asked for among those of the start.
+func injected(f container.Safety, p *prepared) (*edits, error) {
+	names := f.Injected()
 	if len(names) == 0 {
 		return nil, nil
 	}
-	e, err := cdi.Load(cdi.Dirs()).Resolve(names)
+	e, err := cdi.Load(f.SpecDirs).Resolve(names)
 	if err == nil {
 		err = p.inject(e)
 	}
@@ -136,7 +138,11 @@ func cause(err error) error {
 // config.json of the bundle that the state names.
 func (s *supervisor) hooks(sp *specs.Spec, pid int) ([]byte, error) {
 	bundle := s.store.Dirs().ContainerRun(s.id)
-	if err := state.WriteJSON(filepath.Join(bundle, "config.json"), sp, 0o600); err != nil {
+	config, err := json.Marshal(sp)
+	if err != nil {
+		return nil, err
+	}
+	if err := state.WriteVolatile(filepath.Join(bundle, "config.json"), config, 0o600); err != nil {
 		return nil, err
 	}
 	told, err := json.Marshal(specs.State{

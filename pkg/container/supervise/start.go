@@ -24,7 +24,7 @@ func (s *supervisor) start() error {
 		return err
 	}
 	defer mounts.close()
-	edits, err := injected(s.c.Safety.Injected(), mounts)
+	edits, err := injected(s.c.Safety, mounts)
 	if err != nil {
 		return err
 	}
