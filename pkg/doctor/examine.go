@@ -69,27 +69,16 @@ func store(d state.Dirs, err error) Row {
 	if err := unix.Statfs(d.Root, &st); err != nil {
 		return r.absent(&os.PathError{Op: "statfs", Path: d.Root, Err: err})
 	}
+	if err := unix.Access(d.Root, unix.W_OK); err != nil {
+		return r.absent(state.Explain(&os.PathError{Op: "write", Path: d.Root, Err: err}))
+	}
 	free := st.Bavail * uint64(st.Bsize)
 	r.Needed = false
-	found := d.Root + " on " + fileSystem(int64(st.Type)) + ", " + units.BytesSize(float64(free)) + " free"
+	found := d.Root + " on " + state.FileSystem(int64(st.Type)) + ", " + units.BytesSize(float64(free)) + " free"
 	if free < 1<<30 {
 		return Row{Name: r.Name, State: Partly, Found: found, Lost: "images larger than that", Remedy: "coracle system prune, or --root on a larger file system"}
 	}
 	return r.present(found)
-}
-
-// fileSystem is the name of what statfs(2) has a number for.
-func fileSystem(magic int64) string {
-	for name, m := range map[string]int64{
-		"ext4": unix.EXT4_SUPER_MAGIC, "xfs": unix.XFS_SUPER_MAGIC, "btrfs": unix.BTRFS_SUPER_MAGIC, "tmpfs": unix.TMPFS_MAGIC, "overlayfs": unix.OVERLAYFS_SUPER_MAGIC,
-		"f2fs": unix.F2FS_SUPER_MAGIC, "nfs": unix.NFS_SUPER_MAGIC, "fuse": unix.FUSE_SUPER_MAGIC, "zfs": 0x2fc12fc1, "ecryptfs": unix.ECRYPTFS_SUPER_MAGIC, "cifs": unix.CIFS_SUPER_MAGIC, "smb2": unix.SMB2_SUPER_MAGIC,
-		"ceph": unix.CEPH_SUPER_MAGIC, "afs": unix.AFS_SUPER_MAGIC, "v9fs": unix.V9FS_MAGIC, "lustre": 0x0bd00bd0, "gpfs": 0x47504653, "bcachefs": 0xca451a4e,
-	} {
-		if m == magic {
-			return name
-		}
-	}
-	return fmt.Sprintf("file system %#x", magic)
 }
 
 func runDirectory(d state.Dirs, err error) Row {

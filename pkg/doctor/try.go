@@ -148,6 +148,11 @@ func (a ability) row(ctx context.Context, d state.Dirs, withStore bool) Row {
 		return a.present("")
 	}
 	r := a.absent(err)
+	var untried *noScratch
+	if errors.As(err, &untried) {
+		r.State, r.Remedy = Unknown, ""
+		return r
+	}
 	if a.less {
 		r.State = Partly
 	}
@@ -158,12 +163,12 @@ func (a ability) row(ctx context.Context, d state.Dirs, withStore bool) Row {
 func onScratch(ctx context.Context, d state.Dirs, f func(dir string) error) error {
 	lock, err := d.Tmp().Stage(ctx)
 	if err != nil {
-		return err
+		return &noScratch{err}
 	}
 	defer lock.Release()
 	dir, err := d.Tmp().NewVolume()
 	if err != nil {
-		return err
+		return &noScratch{err}
 	}
 	err = f(string(dir))
 	trash, gone := d.Tmp().Discard(string(dir))
@@ -172,6 +177,12 @@ func onScratch(ctx context.Context, d state.Dirs, f func(dir string) error) erro
 	}
 	return errors.Join(err, gone)
 }
+
+// noScratch is a store in which nothing can be tried.
+type noScratch struct{ err error }
+
+func (e *noScratch) Error() string { return "the store takes nothing: " + e.err.Error() }
+func (e *noScratch) Unwrap() error { return e.err }
 
 func unshare(flags int) error { return os.NewSyscallError("unshare", unix.Unshare(flags)) }
 

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -28,7 +30,9 @@ func mayChroot() bool {
 			return false
 		}
 	}
-	return true
+	// With a single id there is nobody to give a file to, nor to become.
+	around, err := ids.Current()
+	return err == nil && !around.Single()
 }
 
 // noNamespaces reports whether err, of making a user namespace, says that there are
@@ -50,6 +54,27 @@ var confined bool
 // Confined reports whether this process is a stage that has begun, but has no
 // namespaces of its own: it mounts nothing, and what it starts sees the host.
 func Confined() bool { return confined }
+
+// shedMounting gives up CAP_SYS_ADMIN, for this process and all that it starts: what
+// it would mount, it would mount for everybody around.
+func shedMounting() error {
+	// Without CAP_SETPCAP the bound stays, for programs that a command executes.
+	_, _, _ = syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, unix.CAP_SYS_ADMIN, 0)
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var now [2]unix.CapUserData
+	if err := unix.Capget(&hdr, &now[0]); err != nil {
+		return os.NewSyscallError("capget", err)
+	}
+	const bit = uint32(1) << (unix.CAP_SYS_ADMIN % 32)
+	now[0].Effective, now[0].Permitted, now[0].Inheritable = now[0].Effective&^bit, now[0].Permitted&^bit, now[0].Inheritable&^bit
+	_, _, e := syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&hdr)), uintptr(unsafe.Pointer(&now[0])), 0)
+	runtime.KeepAlive(&hdr)
+	runtime.KeepAlive(&now)
+	if e != 0 {
+		return os.NewSyscallError("capset", e)
+	}
+	return nil
+}
 
 // TryUserNamespace says why this process gets no user namespace; nil where it does.
 func TryUserNamespace() error {

@@ -40,17 +40,26 @@ func explainUserNS(err error) error {
 		return hint.With(err, "user namespaces are switched off; the administrator can allow them: sysctl user.max_user_namespaces=15000")
 	case sysctl("kernel/unprivileged_userns_clone") == "0":
 		return hint.With(err, "user namespaces are for root only; the administrator can allow them: sysctl kernel.unprivileged_userns_clone=1")
-	case os.Geteuid() == 0 && !ids.Capable(unix.CAP_SETFCAP):
-		return hint.With(err, "this is a root without CAP_SETFCAP, who cannot map its own id (user_namespaces(7), Linux 5.12); the container around it needs: --cap-add SETFCAP, or another user than root")
 	case inChroot():
 		return hint.With(err, "this is a chroot, where the kernel allows no user namespaces (user_namespaces(7)); systemd-nspawn or pivot_root(2) change the root without that")
 	case Filtered():
-		return hint.With(err, filterHint)
+		return hint.With(err, filterHint+lacking())
 	case sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1":
 		return hint.With(err, "AppArmor allows user namespaces only to programs with a profile; see docs/rootless.md for coracle's, or: sysctl kernel.apparmor_restrict_unprivileged_userns=0")
 	}
 	return err
 }
+
+// explainMaps looks for what keeps root from the map of ids that everybody else may
+// write.
+func explainMaps(err error) error {
+	if errors.Is(err, unix.EPERM) && lacksSetfcap() {
+		return hint.With(err, "this is a root without CAP_SETFCAP, who cannot map its own id (user_namespaces(7), Linux 5.12); the container around it needs: --cap-add SETFCAP, or another user than root")
+	}
+	return explainUserNS(err)
+}
+
+func lacksSetfcap() bool { return os.Geteuid() == 0 && !ids.Capable(unix.CAP_SETFCAP) }
 
 // explainFork looks for what keeps this user from another process, in namespaces
 // of its own.
@@ -182,6 +191,19 @@ func explainFilter(err error) error {
 
 const filterHint = "a seccomp filter around this process keeps it from that, such as the one of a container or of a unit with SystemCallFilter=; " +
 	"the container around it needs: --security-opt seccomp=unconfined --security-opt systempaths=unconfined"
+
+// lacking names the capabilities that are missing beside what a filter keeps away: the
+// one for a map of ids, and those with which images and builds need no namespaces.
+func lacking() string {
+	var text string
+	if lacksSetfcap() {
+		text = " --cap-add SETFCAP"
+	}
+	if os.Geteuid() == 0 && !mayChroot() {
+		text += "; or, for images and builds: --cap-add CHOWN,DAC_OVERRIDE,FOWNER,SETUID,SETGID,SYS_CHROOT"
+	}
+	return text
+}
 
 // Filtered reports whether a seccomp filter is on this process (proc_pid_status(5)).
 func Filtered() bool {

@@ -95,7 +95,7 @@ func (s Spawn) Start() (*os.Process, error) {
 	if err := s.Maps.Write(p.Pid); err != nil {
 		_ = p.Kill()
 		_, _ = p.Wait()
-		return nil, explainUserNS(fmt.Errorf("map ids: %w", err))
+		return nil, explainMaps(fmt.Errorf("map ids: %w", err))
 	}
 	return p, s.release(p, w)
 }
@@ -152,6 +152,9 @@ func Begin() ([]string, error) {
 	}
 	sync.Close()
 	if confined {
+		if err := shedMounting(); err != nil {
+			return nil, fmt.Errorf("begin stage: %w", err)
+		}
 		inside = true
 		return os.Args[2:], nil
 	}

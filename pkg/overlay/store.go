@@ -56,6 +56,9 @@ func Open(d state.Dirs, o Options) (*Store, error) {
 			return nil, err
 		}
 	}
+	if err := d.HoldsLayers(); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
 	if err := writeStorageConf(d); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}

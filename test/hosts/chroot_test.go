@@ -121,3 +121,72 @@ func TestHostNameInContainer(t *testing.T) {
 		t.Errorf("%d %s\n--- want\n%s", r.Code, r.All(), want)
 	}
 }
+
+// steps is a script that does what needs no namespaces, and prints one word for each.
+const steps = `mkdir -p /tmp/c && printf 'FROM bb\nRUN echo built >/x && cat /x >&2\nCOPY x /y\n' >/tmp/c/Dockerfile && echo x >/tmp/c/x
+	$C images -q && echo images; $C import $TAR bb >/dev/null && echo imported; $C build -q -t built /tmp/c >/dev/null && echo built
+	$C save -o /tmp/s built && $C rmi built >/dev/null && $C load -q -i /tmp/s; $C rmi built bb >/dev/null && echo gone`
+
+// TestLessInContainer takes from a container what clusters take from theirs: all goes
+// on, or ends with one line that is true.
+func TestLessInContainer(t *testing.T) {
+	const all = "images\nimported\nbuilt\nLoaded image: built:latest\ngone\n"
+	const outside = "--security-opt seccomp=unconfined --security-opt systempaths=unconfined "
+	for options, says := range map[string][]string{
+		"":                                 nil,
+		"--security-opt no-new-privileges": nil,
+		"--read-only --tmpfs /tmp --tmpfs /root:exec": nil, // of a file system that the library's trial does not take
+		"--cap-drop ALL":                                        {"create user namespace", " --cap-add SETFCAP; or, for images and builds: --cap-add CHOWN,DAC_OVERRIDE,"},
+		"--cap-drop SYS_CHROOT":                                 {"create user namespace", "SYS_CHROOT"},
+		"--read-only --tmpfs /tmp":                              {"create root: mkdir /root/.local: read-only file system", "--root, or CORACLE_ROOT"},
+		"-u 1000 --tmpfs /tmp:mode=1777":                        {"create root: mkdir /home/.local: permission denied", "--root, or CORACLE_ROOT"},
+		"-u 1000 --tmpfs /tmp:mode=1777 -e CORACLE_ROOT=/tmp/r": {"create user namespace", "--security-opt seccomp=unconfined"},
+		outside: nil,
+		outside + "--security-opt no-new-privileges":                                     nil,
+		outside + "--read-only --tmpfs /tmp --tmpfs /root:exec":                          nil,
+		outside + "-u 1000 --tmpfs /tmp:mode=1777 -e CORACLE_ROOT=/tmp/r":                nil,
+		outside + "-u 1000 --cap-drop ALL --tmpfs /tmp:mode=1777 -e CORACLE_ROOT=/tmp/r": nil,
+		outside + "--cap-drop ALL":                                                       {"map ids: ", "--cap-add SETFCAP, or another user than root"},
+		"--privileged":                                                                   nil,
+	} {
+		t.Run(options, func(t *testing.T) {
+			h := newHost(t)
+			if says == nil {
+				if r := h.inContainer(options, steps); r.Out != all || r.Code != 0 {
+					t.Errorf("%d %s", r.Code, r.All())
+				}
+				return
+			}
+			for _, command := range []string{"import $TAR bb", "load -i $TAR", "rmi bb"} {
+				h.refuses(h.inContainer(options, "$C "+command), 1, says[0], says[1])
+			}
+		})
+	}
+}
+
+// Root of a container that may mount, but has no user namespaces, mounts nothing where
+// others would see it.
+func TestNoMountsWithoutNamespaces(t *testing.T) {
+	h := newHost(t)
+	h.write("c/Dockerfile", "FROM bb\nRUN echo made >/made; ! mount -t tmpfs none /tmp\n")
+	for _, kind := range []string{"user", "mnt", "pid"} {
+		r := h.inContainer("--privileged", "echo 0 >/proc/sys/user/max_"+kind+`_namespaces; $C import $TAR bb >/dev/null
+			cat /proc/self/mountinfo >before; $C build -q /c >/dev/null && echo built; cat /proc/self/mountinfo | diff before -; ls -A /root/.local/share/coracle/tmp`)
+		if r.Out != "built\n" {
+			t.Errorf("%s: %s", kind, r.All())
+		}
+	}
+}
+
+// On a mount where nothing may be executed that is what a build says, not that a
+// program of the image is closed.
+func TestBuildWithoutExecution(t *testing.T) {
+	h := newHost(t)
+	h.write("c/Dockerfile", "FROM bb\nRUN true\n")
+	h.write("copy/Dockerfile", "FROM bb\nCOPY Dockerfile /\n")
+	r := h.inContainer("--tmpfs /root -v $PWD/copy:/copy", "$C import $TAR bb >/dev/null; $C build -q /copy >/dev/null && echo copied; $C build -q /c")
+	if r.Out != "copied\n" || r.Code != 1 {
+		t.Errorf("%d %s", r.Code, r.All())
+	}
+	testutil.Contains(t, r.Err, "the store is on a file system that is mounted noexec\nhint: mount it with exec")
+}

@@ -60,6 +60,9 @@ func (r *Runner) Run(ctx context.Context, s exec.Step) (err error) {
 		return fmt.Errorf("run command: %w", err)
 	}
 	defer os.RemoveAll(dir)
+	if err := mayExecute(dir); err != nil {
+		return err
+	}
 	target := filepath.Join(dir, "rootfs")
 	if err := os.Mkdir(target, 0o755); err != nil {
 		return fmt.Errorf("run command: %w", err)
@@ -80,6 +83,20 @@ func (r *Runner) Run(ctx context.Context, s exec.Step) (err error) {
 		return err
 	}
 	return r.execute(ctx, tree, s)
+}
+
+// mayExecute says of a mount on which no program may be executed that it is one: what
+// a chroot shows is that mount still.
+func mayExecute(dir string) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return &os.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	if st.Flags&unix.ST_NOEXEC == 0 {
+		return nil
+	}
+	return hint.With(errors.New("run command: the store is on a file system that is mounted noexec"),
+		"mount it with exec (for the container around: --tmpfs DIR:exec), or use another directory: --root, or CORACLE_ROOT")
 }
 
 // execute starts the command and waits for the end of it, and of all that it has
