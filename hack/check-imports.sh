@@ -82,6 +82,7 @@ order='
 13 coracle/pkg/cli/volumecmd
 15 coracle/pkg/cli/networkcmd
 13 coracle/pkg/cli/buildcmd
+13 coracle/pkg/cli/systemdcmd
 14 coracle/pkg/cli/containercmd
 16 coracle/pkg/cli
 17 coracle

@@ -4,7 +4,7 @@
 // (table.go), help, completion, how it begins and ends (app.go), and the commands
 // that concern several kinds of objects at once, such as inspect and events. Those
 // of one kind are in the rooms beside it: containercmd, imagecmd, networkcmd,
-// volumecmd, buildcmd and ocicmd.
+// volumecmd, buildcmd, systemdcmd and ocicmd.
 //
 // To add a command: write a function of the command's name that returns a
 // *cli.Command, in a file of its own in its kind's room; its flags are there, and

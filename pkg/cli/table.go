@@ -10,6 +10,7 @@ import (
 	"coracle/pkg/cli/containercmd"
 	"coracle/pkg/cli/imagecmd"
 	"coracle/pkg/cli/networkcmd"
+	"coracle/pkg/cli/systemdcmd"
 	"coracle/pkg/cli/volumecmd"
 )
 
@@ -42,6 +43,7 @@ func table() []verb {
 		{"buildx", buildcmd.Buildx},
 		{"context", contextCommand},
 		{"doctor", doctorCommand},
+		{"systemd", systemdcmd.Systemd},
 		{"manifest", imagecmd.Manifest},
 		{"help", helpCommand},
 		{"completion", completionCommand},

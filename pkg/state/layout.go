@@ -71,6 +71,10 @@ func (d Dirs) BuildCache() string { return filepath.Join(d.Root, "buildcache") }
 // CacheMounts holds the directories of RUN --mount=type=cache.
 func (d Dirs) CacheMounts() string { return filepath.Join(d.Root, "cachemounts") }
 
+// ToldOfBoot is there when the user was told that nothing starts containers after
+// the host was.
+func (d Dirs) ToldOfBoot() string { return filepath.Join(d.Root, "told-of-boot") }
+
 // Tmp holds what is not finished yet, and what is not quite gone.
 func (d Dirs) Tmp() TmpDir { return TmpDir(filepath.Join(d.Root, "tmp")) }
 

@@ -105,3 +105,9 @@ func Unknown(err error) bool {
 	var refused dbus.Error
 	return errors.As(err, &refused) && refused.Name == "org.freedesktop.DBus.Error.ServiceUnknown"
 }
+
+// RunsHost reports whether systemd is what runs this host (sd_booted(3)).
+func RunsHost() bool {
+	_, err := os.Lstat("/run/systemd/system")
+	return err == nil
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"coracle/internal/testutil"
+	"coracle/pkg/systemd"
 )
 
 // manager is what a service of Type=notify is started by.
@@ -156,4 +158,85 @@ func TestNotifyRestarting(t *testing.T) {
 	}
 	m.hears("READY=1")
 	m.hears("STOPPING=1")
+}
+
+// assigned is what a unit that was written says for a key, as words.
+func assigned(t *testing.T, unit, section, key string) []string {
+	t.Helper()
+	u, err := systemd.ParseUnit(unit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words, err := systemd.Split(u.Section(section).Last(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return words
+}
+
+// TestSystemdUnit does with a unit what systemd would.
+func TestSystemdUnit(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	u.env = append(u.env, "XDG_CONFIG_HOME="+filepath.Join(u.home, "conf"), "DBUS_SESSION_BUS_ADDRESS=unix:path=/nowhere")
+	u.ok("create", "--name", "svc", "--network", "none", "--restart", "always", "--stop-timeout", "1", "busybox", "sleep", "1000")
+	u.fails(1, []string{"has no unit"}, "systemd", "uninstall", "svc")
+	r := u.result("systemd", "install", "svc")
+	path := filepath.Join(u.home, "conf", "systemd", "user", "coracle-svc.service")
+	if strings.TrimSpace(r.Out) != path {
+		t.Fatalf("%d %s", r.Code, r.All())
+	}
+	testutil.Contains(t, r.Err, "systemctl --user daemon-reload", "systemctl --user start coracle-svc.service")
+	data, err := os.ReadFile(filepath.Join(filepath.Dir(path), "default.target.wants", "coracle-svc.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	testutil.Contains(t, u.ok("systemd", "status"), "coracle-svc.service   yes", "lingering: ")
+	printed := u.ok("systemd", "print", "svc")
+	if _, written, _ := strings.Cut(string(data), "\n"); strings.TrimSpace(strings.TrimPrefix(printed, "# coracle-svc.service\n")) != strings.TrimSpace(written) {
+		t.Errorf("printed\n%s\nwritten\n%s", printed, written)
+	}
+	run := func(key string) *exec.Cmd {
+		words := assigned(t, printed, "Service", key)
+		cmd := exec.Command(words[0], words[1:]...)
+		cmd.Env = u.env
+		return cmd
+	}
+	plain := u.env
+	m := managed(t, u)
+	main := run("ExecStart")
+	u.env = plain
+	if err := main.Start(); err != nil {
+		t.Fatal(err)
+	}
+	m.hears("READY=1")
+	if out, err := run("ExecStop").CombinedOutput(); err != nil {
+		t.Errorf("%v %s", err, out)
+	}
+	_ = main.Wait()
+	if code := strconv.Itoa(main.ProcessState.ExitCode()); !slices.Contains(assigned(t, printed, "Service", "SuccessExitStatus"), code) {
+		t.Errorf("a service that was stopped ends with %s", code)
+	}
+	u.ok("systemd", "uninstall", "svc")
+	if _, err := os.Lstat(path); err == nil {
+		t.Error("the unit is still there")
+	}
+	u.fails(1, []string{"publishes no port"}, "systemd", "print", "--socket", "svc")
+	u.ok("create", "--name", "web", "-p", "18080:80", "busybox", "true")
+	testutil.Contains(t, u.ok("systemd", "print", "--socket", "web"), "# coracle-web.socket", "ListenStream=18080")
+	testutil.Contains(t, u.ok("systemd", "print", "--system", "web"), "User=", "WantedBy=multi-user.target")
+}
+
+// A restart policy that nothing carries over a boot is spoken of once.
+func TestBootIsSpokenOf(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	u.env = append(u.env, "XDG_CONFIG_HOME="+filepath.Join(u.home, "conf"), "INVOCATION_ID=")
+	if r := u.result("create", "--restart", "on-failure", "busybox", "true"); r.Err != "" {
+		t.Errorf("%s", r.Err)
+	}
+	testutil.Contains(t, u.result("create", "--restart", "always", "--name", "svc", "busybox", "true").Err, "nothing starts svc again after a boot", "start --boot")
+	if r := u.result("create", "--restart", "unless-stopped", "busybox", "true"); r.Err != "" {
+		t.Errorf("%s", r.Err)
+	}
 }

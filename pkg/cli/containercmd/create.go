@@ -82,6 +82,7 @@ func createWithFile(e *command.Env, c *cli.Context, id string) (*container.Conta
 		}
 		return nil, err
 	}
+	tellOfBoot(e, ctr)
 	return ctr, nil
 }
 
