@@ -105,10 +105,8 @@ func (b *Box) writeFiles() error {
 	if b.cfg.ReadyFiles {
 		return nil
 	}
-	hostResolv, err := os.ReadFile("/etc/resolv.conf")
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("read the host's resolv.conf: %w", err)
-	}
+	// A host whose file cannot be read asks the resolver's default, as we do.
+	hostResolv, _ := os.ReadFile("/etc/resolv.conf")
 	n := b.cfg.Network
 	var at slirp.Config // with the host's network there is no plan, and so the host's servers count
 	if b.lead != nil {

@@ -51,8 +51,10 @@ func TestNameServers(t *testing.T) {
 			t.Errorf("%q: %+v", text, r)
 		}
 	}
-	if r := names(filepath.Join(dir, "none")); r.State != Partly {
-		t.Errorf("no file: %+v", r)
+	for _, path := range []string{filepath.Join(dir, "none"), dir} { // a directory
+		if r := names(path); r.State != Partly || r.Instead == "" {
+			t.Errorf("%s: %+v", path, r)
+		}
 	}
 }
 

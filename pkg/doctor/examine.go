@@ -193,6 +193,9 @@ func ipv6() Row {
 		return Row{Name: "IPv6", State: Partly, Found: err.Error(), Lost: "IPv6 in and out of containers", Instead: "IPv4"}
 	}
 	unix.Close(fd)
+	if sysctl("net/ipv6/conf/all/disable_ipv6") == "1" {
+		return Row{Name: "IPv6", State: Partly, Found: "net.ipv6.conf.all.disable_ipv6 is 1", Lost: "IPv6 in and out of containers", Instead: "IPv4", Remedy: "sysctl net.ipv6.conf.all.disable_ipv6=0"}
+	}
 	return Row{Name: "IPv6"}.present("sockets")
 }
 
@@ -200,9 +203,6 @@ func ipv6() Row {
 func names(resolvConf string) Row {
 	r := Row{Name: "name servers", Lost: "names, in containers that have no --dns", Remedy: "nameserver lines in " + resolvConf}
 	data, err := os.ReadFile(resolvConf)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return r.absent(err)
-	}
 	var servers []string
 	for line := range strings.Lines(string(data)) {
 		if f := strings.Fields(line); len(f) > 1 && f[0] == "nameserver" {
@@ -211,6 +211,9 @@ func names(resolvConf string) Row {
 	}
 	if len(servers) == 0 {
 		r.State, r.Found, r.Instead = Partly, "none in "+resolvConf, "127.0.0.1, as the resolver's default is"
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			r.Found = err.Error()
+		}
 		return r
 	}
 	return r.present(strings.Join(servers, " "))

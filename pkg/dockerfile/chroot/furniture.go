@@ -190,10 +190,8 @@ func (f *furniture) devices() error {
 
 // names are the files by which programs find hosts.
 func (f *furniture) names(add []string) error {
-	resolv, err := os.ReadFile("/etc/resolv.conf")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
+	// One that cannot be read asks the default of the resolver, as the container around does.
+	resolv, _ := os.ReadFile("/etc/resolv.conf")
 	hosts, err := os.ReadFile("/etc/hosts")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
