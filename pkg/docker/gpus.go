@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,7 +123,11 @@ func (d *draft) setDeviceRequests() error {
 		return refuse(Failure, "CDI device injection failed: %w", err)
 	}
 	for _, n := range edits.Nodes {
-		if d.w.OutOfReach(container.Device{Source: n.Source, Target: n.Target, Permissions: n.Permissions}) {
+		dev := container.Device{Source: n.Source, Target: n.Target, Permissions: n.Permissions}
+		if _, err := d.w.Devices(dev); errors.Is(err, fs.ErrPermission) {
+			d.warn("--device %s: you may not open it: permission denied", n.Source)
+		}
+		if d.w.OutOfReach(dev) {
 			d.warn("--device %s: you may open it as a member of its group, and a container's processes are not in that", n.Source)
 		}
 	}

@@ -3,6 +3,7 @@
 package docker
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,6 +14,7 @@ import (
 	moby "github.com/moby/moby/api/types/container"
 
 	"coracle/pkg/cdi"
+	"coracle/pkg/container"
 )
 
 // described are files that describe some devices of each kind.
@@ -124,6 +126,17 @@ func TestDeviceRequestsAreAnsweredAsAsked(t *testing.T) {
 	h := hostConfig(c, testPlaces())
 	if want := append(q.HostConfig.DeviceRequests, moby.DeviceRequest{Driver: "cdi", DeviceIDs: []string{"vendor.com/x=1"}}); !reflect.DeepEqual(h.DeviceRequests, want) {
 		t.Errorf("%+v", h.DeviceRequests)
+	}
+}
+
+func TestDevicesThatMayNotBeOpened(t *testing.T) {
+	q, w := basic(), testWorld()
+	q.HostConfig.DeviceRequests, w.CDI = []moby.DeviceRequest{{Driver: "cdi", DeviceIDs: []string{"v.com/d=7"}}}, described(t, "v.com/d=7")
+	w.Devices = func(d container.Device) ([]container.Device, error) {
+		return nil, &fs.PathError{Op: "access", Path: d.Source, Err: fs.ErrPermission}
+	}
+	if _, warnings, err := q.Record(testID, bare(), w); err != nil || len(warnings) != 1 || warnings[0].Text != "--device /dev/video7: you may not open it: permission denied" {
+		t.Errorf("%v %v", warnings, err)
 	}
 }
 

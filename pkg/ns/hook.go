@@ -5,9 +5,11 @@ package ns
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // RunHooks runs the hooks of one kind one after the other, with the state of
@@ -33,7 +35,9 @@ func runHook(h specs.Hook, state []byte) error {
 	if env == nil {
 		env = []string{}
 	}
-	p, err := os.StartProcess(h.Path, args, &os.ProcAttr{Env: env, Files: []*os.File{r, open(os.Stdout), open(os.Stderr)}})
+	said := memory("hook")
+	defer said.Close()
+	p, err := os.StartProcess(h.Path, args, &os.ProcAttr{Env: env, Files: []*os.File{r, said, said}})
 	r.Close()
 	if err != nil {
 		w.Close()
@@ -51,15 +55,33 @@ func runHook(h specs.Hook, state []byte) error {
 		return err
 	}
 	if !st.Success() {
-		return fmt.Errorf("%s: %s", h.Path, st)
+		return fmt.Errorf("%s: %s%s", h.Path, st, words(said))
 	}
 	return nil
 }
 
-// open is f unless that is closed, as it is before a terminal is there.
-func open(f *os.File) *os.File {
-	if _, err := f.Stat(); err != nil {
+// memory is a file that has no name. What hooks say goes there, and not into the
+// output of the container; and unlike a pipe it does not wait for what a hook has
+// left running. Where the container's filter forbids it, it is nil: nothing is kept.
+func memory(name string) *os.File {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
 		return nil
 	}
-	return f
+	return os.NewFile(uintptr(fd), name)
+}
+
+// words are the last lines of what a hook has said, in one.
+func words(said *os.File) string {
+	const most = 1 << 10
+	info, err := said.Stat()
+	if err != nil {
+		return ""
+	}
+	text := make([]byte, min(most, info.Size()))
+	n, _ := said.ReadAt(text, info.Size()-int64(len(text)))
+	if line := strings.Join(strings.Fields(string(text[:n])), " "); line != "" {
+		return ": " + line
+	}
+	return ""
 }

@@ -136,7 +136,7 @@ func TestSpecificationsThatCannotBe(t *testing.T) {
 		"a.json": `{"cdiVersion":"0.5.0","kind":"v.com/d","devices":[{"name":"nohost","containerEdits":{"deviceNodes":[{"path":"/dev/x","hostPath":"/dev/nosuch"}]}},
 			{"name":"file","containerEdits":{"deviceNodes":[{"path":"/dev/x","hostPath":"/etc/passwd"}]}},
 			{"name":"nomount","containerEdits":{"mounts":[{"hostPath":"/nosuch","containerPath":"/x"}]}},
-			{"name":"hook","containerEdits":{"hooks":[{"hookName":"createContainer","path":"/bin/false"}]}},
+			{"name":"hook","containerEdits":{"hooks":[{"hookName":"createContainer","path":"/bin/sh","args":["sh","-c","echo no card >&2; exit 1"]}]}},
 			{"name":"late","containerEdits":{"hooks":[{"hookName":"poststop","path":"/bin/true"}]}},
 			{"name":"twice","containerEdits":{"env":["A=b"]}},
 			{"name":"up","containerEdits":{"mounts":[{"hostPath":"/dev/null","containerPath":"/../../../` + target + `"}]}},
@@ -151,7 +151,7 @@ func TestSpecificationsThatCannotBe(t *testing.T) {
 		"nohost":  {`failed to stat CDI host device "/dev/nosuch": no such file or directory`},
 		"file":    {`CDI device "/etc/passwd": not a device node`},
 		"nomount": {"mount /x: ", "no such file or directory"},
-		"hook":    {"hooks.createContainer[0]: /bin/false: exit status 1"},
+		"hook":    {"hooks.createContainer[0]: /bin/sh: exit status 1: no card"},
 		"late":    {"hooks of the kind poststop are not supported"},
 		"twice":   {"unresolvable CDI devices v.com/d=twice", "described by both"},
 	} {
