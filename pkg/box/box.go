@@ -156,6 +156,9 @@ func writeFor(path string, content []byte) error {
 		return err
 	}
 	_, err = f.Write(content)
+	if os.Geteuid() != 0 {
+		_ = f.Chown(0, 0) // the caller is somebody else inside, and where there is no root it stays his
+	}
 	return errors.Join(err, f.Chmod(0o644), f.Close())
 }
 
@@ -254,20 +257,21 @@ func (b *Box) Exec(first *ns.Process, s *specs.Spec, p *specs.Process, io Stdio)
 	return i, err
 }
 
-// onPaper is p as it runs: as root where its user has no id because there is a
-// single one, with that user returned as who it is on paper. Where there are more
+// onPaper is p as it runs: as the one that there is where its user has no id because
+// there is a single one, with that user returned as who it is on paper. Where there are more
 // ids, a user outside of them is refused.
 func (b *Box) onPaper(p *specs.Process) (*specs.Process, *ids.User, error) {
 	u := ids.User{UID: p.User.UID, GID: p.User.GID, AdditionalGIDs: p.User.AdditionalGids}
 	if !b.maps.Single() {
 		return p, nil, b.maps.Check(u)
 	}
-	if u.UID == 0 && u.GID == 0 {
+	own := ids.User{UID: uint32(b.maps.UID[0].ContainerID), GID: uint32(b.maps.GID[0].ContainerID)}
+	if u.UID == 0 && u.GID == 0 && own.UID == 0 && own.GID == 0 {
 		return p, nil, nil
 	}
-	root := *p
-	root.User.UID, root.User.GID, root.User.AdditionalGids = 0, 0, nil
-	return &root, &u, nil
+	one := *p
+	one.User.UID, one.User.GID, one.User.AdditionalGids = own.UID, own.GID, nil
+	return &one, &u, nil
 }
 
 // serveIdentities answers the calls about identities of a process and its

@@ -25,7 +25,10 @@ func FillVolumes(ctx context.Context, d state.Dirs, c *Container) error {
 	if !c.needsFill(Volumes(d)) {
 		return nil
 	}
-	_, err := fillOp.Call(ctx, d, c.ID, worker.With{})
+	w, err := c.With(ctx, d, worker.With{})
+	if err == nil {
+		_, err = fillOp.Call(ctx, d, c.ID, w)
+	}
 	return err
 }
 
@@ -89,7 +92,7 @@ func (c *Container) fillVolumes(ctx context.Context, vs *volume.Store) error {
 	}
 	defer lock.Release()
 	target := c.dir.Rootfs()
-	if err := overlay.MountRootfs(overlay.Rootfs{Lowers: topmostFirst(c.LayerDirs), Target: target}); err != nil {
+	if err := overlay.MountRootfs(overlay.Rootfs{Lowers: c.lowers(c.LayerDirs), Target: target}); err != nil {
 		return err
 	}
 	defer func() { _ = unix.Unmount(target, unix.MNT_DETACH) }()

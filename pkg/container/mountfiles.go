@@ -31,7 +31,9 @@ func (s *Store) MountFiles(ctx context.Context, c *Container, bare bool) (root *
 		_ = unix.Unmount(target, unix.MNT_DETACH)
 		lock.Release()
 	}
-	err = overlay.MountRootfs(c.Rootfs())
+	if err = c.OwnRoot(); err == nil {
+		err = overlay.MountRootfs(c.Rootfs())
+	}
 	if err == nil {
 		root, err = os.Open(target)
 	}
@@ -48,7 +50,7 @@ func (s *Store) MountFiles(ctx context.Context, c *Container, bare bool) (root *
 // Rootfs is the container's root file system.
 func (c *Container) Rootfs() overlay.Rootfs {
 	return overlay.Rootfs{
-		Lowers: topmostFirst(c.LayerDirs), Upper: c.dir.Upper(), Work: c.dir.Work(), Target: c.dir.Rootfs(),
+		Lowers: c.lowers(c.LayerDirs), Upper: c.dir.Upper(), Work: c.dir.Work(), Target: c.dir.Rootfs(),
 		// Nothing of a container that is removed at its end needs to survive a
 		// power cut.
 		Volatile: c.Life.AutoRemove,

@@ -13,7 +13,7 @@ import (
 
 // Ops is what a worker does for this package: what files of subordinate ids, or
 // a mount, take.
-func Ops() []worker.Handler { return []worker.Handler{sizesOp, fillOp} }
+func Ops() []worker.Handler { return []worker.Handler{sizesOp, fillOp, keepOp} }
 
 // Sizes is [Container.Size] of each container, by ID. Where one has closed a
 // directory to its owner, a worker measures all of them.

@@ -128,6 +128,7 @@ type Safety struct {
 	HostCgroup     bool     `json:"hostCgroup,omitempty"`
 	NoShm          bool     `json:"noShm,omitempty"` // --ipc none: no /dev/shm
 	Devices        []Device `json:"devices,omitempty"`
+	Userns         Userns   `json:"userns,omitzero"`
 
 	DeviceRequests []DeviceRequest `json:"deviceRequests,omitempty"`
 	// SpecDirs are the directories of specification files that the requests were

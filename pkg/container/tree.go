@@ -95,7 +95,7 @@ func (c *Container) openImage(m Mount) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fail(err)
 	}
-	if err := overlay.MountRootfs(overlay.Rootfs{Lowers: topmostFirst(m.LayerDirs), Target: dir}); err != nil {
+	if err := overlay.MountRootfs(overlay.Rootfs{Lowers: c.lowers(m.LayerDirs), Target: dir}); err != nil {
 		return fail(err)
 	}
 	defer func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }()

@@ -91,6 +91,9 @@ func CommitConfig(c *container.Container) dockerspec.DockerOCIImageConfig {
 	conf.User, conf.Env, conf.Cmd, conf.Entrypoint = from.User, from.Env, from.Cmd, from.Entrypoint
 	conf.WorkingDir, conf.Labels, conf.StopSignal = from.WorkingDir, from.Labels, from.StopSignal
 	conf.ExposedPorts, conf.Volumes, conf.Healthcheck = from.ExposedPorts, from.Volumes, from.Healthcheck
+	if u := c.Safety.Userns.User; u != nil { // that of the process is this host's
+		conf.User = *u
+	}
 	return conf
 }
 
@@ -103,7 +106,7 @@ func hostConfig(c *container.Container, at Places) *HostConfig {
 		CapAdd: f.CapAdd, CapDrop: f.CapDrop,
 		DNS: addresses(n.DNS), DNSOptions: list(n.DNSOptions), DNSSearch: list(n.DNSSearch), ExtraHosts: n.AddHosts,
 		GroupAdd: c.Process.GroupAdd, Umask: c.Process.Umask,
-		CgroupnsMode: moby.CgroupnsMode(mode(f.HostCgroup, "private")), IpcMode: ipcMode(f),
+		CgroupnsMode: moby.CgroupnsMode(mode(f.HostCgroup, "private")), IpcMode: ipcMode(f), UsernsMode: moby.UsernsMode(f.Userns.Mode),
 		PidMode: moby.PidMode(mode(f.HostPID, "")), UTSMode: moby.UTSMode(mode(f.HostUTS, "")),
 		Privileged: f.Privileged, PublishAllPorts: n.PublishAll, ReadonlyRootfs: f.ReadOnlyRootfs, SecurityOpt: securityOpt(f),
 		ShmSize: l.ShmSize, Sysctls: l.Sysctls, Runtime: Runtime,

@@ -12,6 +12,7 @@ import (
 
 	"coracle/pkg/cdi"
 	"coracle/pkg/container"
+	"coracle/pkg/ids"
 	"coracle/pkg/overlay"
 )
 
@@ -54,6 +55,10 @@ type World struct {
 	KeepsSockets func() bool                                          // the host's abstract sockets can be kept from containers on its network
 	Controllers  func() (names []string, delegated bool)              // of cgroups that containers can have
 	Throttle     func() []string                                      // the machine's counters that are hidden
+
+	Userns string                                  // the mode where none is asked for
+	Caller func() (id ids.Keep, name string)       // who the user is on the host
+	Copies func(ids.Keep) (copied bool, err error) // layers have other owners for a container that keeps this id
 }
 
 // Warning is something that a request asks for and does not get as it may have
@@ -91,7 +96,7 @@ func (q *CreateRequest) Record(id string, img overlay.Details, w World) (*contai
 	}}
 	for _, step := range []func() error{
 		d.refuse, d.setProcess, d.setLabels, d.setNetworks, d.setPorts, d.setNames, d.setSharedNetwork, d.setMounts, d.setLimits, d.setHealth,
-		d.setNamespaces, d.setSafety, d.setDeviceRequests, d.setLife,
+		d.setNamespaces, d.setUserns, d.setSafety, d.setDeviceRequests, d.setLife,
 	} {
 		if err := step(); err != nil {
 			return nil, nil, err

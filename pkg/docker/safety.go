@@ -23,7 +23,7 @@ func (d *draft) setNamespaces() error {
 		host                   *bool
 	}{
 		{"pid", "PID", "", string(h.PidMode), &f.HostPID}, {"uts", "UTS", "", string(h.UTSMode), &f.HostUTS},
-		{"cgroupns", "CGROUP", "private", string(h.CgroupnsMode), &f.HostCgroup}, {"userns", "USER", "", string(h.UsernsMode), new(bool)},
+		{"cgroupns", "CGROUP", "private", string(h.CgroupnsMode), &f.HostCgroup},
 	} {
 		switch {
 		case o.value == "", o.value == o.own:

@@ -6,6 +6,7 @@
 //
 //	maps.go        the maps of user namespaces, as the kernel shows them
 //	hostmaps.go    those that the calling user may have; subid.go: how to get more
+//	keep.go        those in which the caller is somebody else than root
 //	writemaps.go   giving them to a process: newuidmap, newgidmap
 //	accounts.go    names of an image's users and groups
 //	capability.go  names and numbers

@@ -12,17 +12,22 @@ import (
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"coracle/pkg/ids"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 )
 
 // CommitRequest asks for an image of what was changed on top of another.
 type CommitRequest struct {
-	From  string   `json:"from"`            // the ID of the other
-	Upper string   `json:"upper"`           // the directory with the changes, an upper one of overlayfs
-	Work  string   `json:"work,omitempty"`  // the work directory beside it
-	Stubs []string `json:"stubs,omitempty"` // paths that are there only because something was mounted on them, if they are empty
-	Name  string   `json:"name,omitempty"`  // as a user types it; or none
+	From  string `json:"from"`           // the ID of the other
+	Upper string `json:"upper"`          // the directory with the changes, an upper one of overlayfs
+	Work  string `json:"work,omitempty"` // the work directory beside it
+	// Lowers are the layers below, the topmost first, where they are not the other
+	// image's but copies for Keep.
+	Lowers []string  `json:"lowers,omitempty"`
+	Keep   *ids.Keep `json:"keep,omitempty"`
+	Stubs  []string  `json:"stubs,omitempty"` // paths that are there only because something was mounted on them, if they are empty
+	Name   string    `json:"name,omitempty"`  // as a user types it; or none
 
 	Config    dockerspec.DockerOCIImageConfig `json:"config"`
 	CreatedBy string                          `json:"createdBy,omitempty"` // for the history, as is what follows
@@ -58,9 +63,12 @@ var commitVerb = verb[CommitRequest, Committed]{"image.commit", func(ctx context
 	if err != nil {
 		return Committed{}, err
 	}
-	lowers := slices.Clone(det.LayerDirs)
-	slices.Reverse(lowers)
-	staged, err := s.inner.StageUpper(ctx, overlay.Rootfs{Lowers: lowers, Upper: r.Upper, Work: r.Work}, r.Stubs)
+	lowers := r.Lowers
+	if r.Keep == nil {
+		lowers = slices.Clone(det.LayerDirs)
+		slices.Reverse(lowers)
+	}
+	staged, err := s.inner.StageUpper(ctx, overlay.Rootfs{Lowers: lowers, Upper: r.Upper, Work: r.Work}, r.Stubs, r.Keep)
 	if err != nil {
 		return Committed{}, err
 	}

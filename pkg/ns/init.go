@@ -76,13 +76,20 @@ func StartInit(o InitOptions) (*Process, error) {
 	st.flags &^= unix.CLONE_NEWCGROUP
 	cfg := Config{
 		Spec: specOf(o.Spec), Filter: i.filter, Notifies: i.notifies, NewNetNS: st.flags&unix.CLONE_NEWNET != 0, Single: i.single,
-		BindRoot: o.BindRoot, Pause: o.Mounted != nil, BecomeRoot: o.Maps != nil && o.Maps.Has(0, 0), Joined: st.joinsUser(), Reap: o.Reap,
+		BindRoot: o.BindRoot, Pause: o.Mounted != nil, BecomeRoot: o.Maps != nil && o.Maps.Has(0, 0) || o.Maps == nil && notRoot(), Joined: st.joinsUser(), Reap: o.Reap,
 		CloseAbstract: o.CloseAbstract, Trees: st.take(o.Trees),
 	}
 	if err := i.launch(st, cfg, o.Mounted); err != nil {
 		return nil, err
 	}
 	return i, nil
+}
+
+// notRoot reports whether this process is somebody else than root of its user
+// namespace, where there is a root: what it makes for a container is to be root's.
+func notRoot() bool {
+	maps, err := ids.Current()
+	return err == nil && os.Geteuid() != 0 && maps.Has(0, 0)
 }
 
 func (o *InitOptions) single() (bool, error) {

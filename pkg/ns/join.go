@@ -45,7 +45,7 @@ func Join(first *Process, o JoinOptions) (*Process, error) {
 	err = i.launch(stage{
 		name: StageExec, joins: []fork.Join{{FD: pidfd, Kinds: kinds}}, extra: target, cgroup: o.CgroupFD,
 		stdio: [3]*os.File{o.Stdin, o.Stdout, o.Stderr},
-	}, Config{Spec: spec, Filter: i.filter, Notifies: i.notifies, Single: i.single, CloseAbstract: first.closeAbstract}, nil)
+	}, Config{Spec: spec, Filter: i.filter, Notifies: i.notifies, Single: i.single, CloseAbstract: first.closeAbstract, BecomeRoot: !first.foreign && notRoot()}, nil)
 	if err != nil {
 		return nil, err
 	}

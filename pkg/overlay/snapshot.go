@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/ids"
 	"coracle/pkg/overlay/plain"
 	"coracle/pkg/xattr"
 )
@@ -35,8 +36,8 @@ const (
 //
 // Files whose names the format has another meaning for are left out, and
 // returned: each would remove another file wherever the layer is unpacked.
-func writeLayer(ctx context.Context, w io.Writer, upper string, lowers, skip []string) (reserved []string, err error) {
-	l := &layerWriter{tw: tar.NewWriter(w), upper: upper, lowers: lowers, links: map[inode]string{}, buf: make([]byte, 256<<10), skip: skip}
+func writeLayer(ctx context.Context, w io.Writer, upper string, lowers, skip []string, keep *ids.Keep) (reserved []string, err error) {
+	l := &layerWriter{tw: tar.NewWriter(w), upper: upper, lowers: lowers, links: map[inode]string{}, buf: make([]byte, 256<<10), skip: skip, keep: keep}
 	err = filepath.WalkDir(upper, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) && path != upper {
 			return nil // a container that runs has removed it
@@ -88,6 +89,8 @@ type layerWriter struct {
 	// skip names what is left out as long as it is empty and nothing below has
 	// it: places that only were mounted on.
 	skip []string
+	// keep is who the files' owners are numbered for, nil for everybody else.
+	keep *ids.Keep
 	// reserved names what was left out for its name.
 	reserved []string
 }
@@ -241,7 +244,7 @@ func (l *layerWriter) newHeader(path, name, link string, info fs.FileInfo, st *s
 		return nil, err
 	}
 	hdr.Name, hdr.Format = name, tar.FormatPAX
-	hdr.Uid, hdr.Gid = int(st.Uid), int(st.Gid)
+	hdr.Uid, hdr.Gid = l.owner(st)
 	hdr.Uname, hdr.Gname = "", ""
 	hdr.AccessTime, hdr.ChangeTime = time.Time{}, time.Time{}
 	if st.Mode&syscall.S_IFMT == syscall.S_IFCHR || st.Mode&syscall.S_IFMT == syscall.S_IFBLK {
@@ -252,9 +255,21 @@ func (l *layerWriter) newHeader(path, name, link string, info fs.FileInfo, st *s
 		if err != nil {
 			return nil, err
 		}
+		if v, ok := attrs[xattr.Capability]; ok && l.keep != nil {
+			root, _ := l.keep.OnDisk(0, 0)
+			attrs[xattr.Capability] = xattr.OfRoot(v, root)
+		}
 		xattr.ToHeader(hdr, attrs)
 	}
 	return hdr, nil
+}
+
+func (l *layerWriter) owner(st *syscall.Stat_t) (uid, gid int) {
+	u, g := st.Uid, st.Gid
+	if l.keep != nil {
+		u, g = l.keep.Inside(u, g)
+	}
+	return int(u), int(g)
 }
 
 // plainInfo hides the system's record from archive/tar, which would look up

@@ -163,7 +163,7 @@ func TestReservedNamesStayOut(t *testing.T) {
 		if name == "a build" { // takes the directory over
 			staged, err = st.StageDir(context.Background(), dir, lowers)
 		} else {
-			staged, err = st.StageUpper(context.Background(), Rootfs{Lowers: lowers, Upper: dir.Upper}, nil)
+			staged, err = st.StageUpper(context.Background(), Rootfs{Lowers: lowers, Upper: dir.Upper}, nil, nil)
 		}
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)

@@ -19,6 +19,8 @@ import (
 	graphdriver "go.podman.io/storage/drivers"
 	"go.podman.io/storage/pkg/archive"
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/ids"
 )
 
 // Staged is a layer that is complete but not in the store yet.
@@ -254,12 +256,13 @@ func (s *Store) StageDir(ctx context.Context, d *Dir, lowers []string) (*Staged,
 
 // StageUpper makes a layer of the upper directory of a container, which stays
 // as it is. skip names, relative to the root, what is left out while it is
-// empty and not in a layer below.
-func (s *Store) StageUpper(ctx context.Context, c Rootfs, skip []string) (*Staged, error) {
+// empty and not in a layer below. With keep the files have the owners that such a
+// container knows, and so the layers below are the copies for it.
+func (s *Store) StageUpper(ctx context.Context, c Rootfs, skip []string, keep *ids.Keep) (*Staged, error) {
 	if err := Settle(ctx, c); err != nil {
 		return nil, err
 	}
-	r := streamLayer(ctx, c.Upper, c.Lowers, skip)
+	r := streamLayer(ctx, c.Upper, c.Lowers, skip, keep)
 	st, err := s.StageTar(ctx, r)
 	reserved := r.close(err)
 	if err != nil {
@@ -275,11 +278,11 @@ type layerStream struct {
 	reserved chan []string
 }
 
-func streamLayer(ctx context.Context, upper string, lowers, skip []string) layerStream {
+func streamLayer(ctx context.Context, upper string, lowers, skip []string, keep *ids.Keep) layerStream {
 	pr, pw := io.Pipe()
 	l := layerStream{pr, make(chan []string, 1)}
 	go func() {
-		reserved, err := writeLayer(ctx, pw, upper, lowers, skip)
+		reserved, err := writeLayer(ctx, pw, upper, lowers, skip, keep)
 		l.reserved <- reserved
 		pw.CloseWithError(err)
 	}()
@@ -307,7 +310,7 @@ func (d *dirDiffer) Close() error { return nil }
 
 func (d *dirDiffer) ApplyDiff(dest string, _ *archive.TarOptions, _ *graphdriver.DifferOptions) (graphdriver.DriverWithDifferOutput, error) {
 	var out graphdriver.DriverWithDifferOutput
-	r := streamLayer(d.ctx, d.dir.Upper, d.lowers, nil)
+	r := streamLayer(d.ctx, d.dir.Upper, d.lowers, nil, nil)
 	rec, err := newRecorder(d.ctx, r, d.scratch)
 	if err != nil {
 		r.close(err)

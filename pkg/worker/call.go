@@ -53,7 +53,7 @@ func ask(ctx context.Context, r request, w With) (*answer, error) {
 	}
 	runtime.LockOSThread() // Pdeathsig watches this thread
 	defer runtime.UnlockOSThread()
-	p, conn, err := start()
+	p, conn, err := start(w.Maps)
 	if err != nil {
 		return nil, err
 	}
@@ -88,10 +88,13 @@ func ask(ctx context.Context, r request, w With) (*answer, error) {
 }
 
 // start is a worker that waits for its request.
-func start() (*os.Process, *socket.Conn, error) {
-	maps, err := ids.HostMaps()
-	if err != nil {
-		return nil, nil, err
+func start(maps *ids.Maps) (*os.Process, *socket.Conn, error) {
+	if maps == nil {
+		all, err := ids.HostMaps()
+		if err != nil {
+			return nil, nil, err
+		}
+		maps = &all
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
@@ -105,7 +108,7 @@ func start() (*os.Process, *socket.Conn, error) {
 	defer theirs.Close()
 	p, err := ns.Spawn{
 		Stage: ns.StageWorker, Files: []*os.File{theirs}, Stdin: null, Stdout: null, Stderr: os.Stderr, // for a crash
-		NewPID: true, Setsid: true, DieWithParent: true, Maps: &maps, OrConfined: true,
+		NewPID: true, Setsid: true, DieWithParent: true, Maps: maps, OrConfined: true,
 	}.Start()
 	if err != nil {
 		conn.Close()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 
+	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/state"
 )
@@ -30,6 +31,9 @@ type With struct {
 	// Event is called for one event after the other, in their order, before Call
 	// returns. Nil: they are dropped.
 	Event func(json.RawMessage)
+	// Maps are those of the worker's user namespace, nil for [ids.HostMaps]. A process
+	// that is inside of one does not ask who it is.
+	Maps *ids.Maps
 }
 
 // Job is what an operation has beside its request.

@@ -115,7 +115,7 @@ func runAttached(ctx context.Context, e *command.Env, cs *container.Store, ctr *
 	sockets := client.HandedOver()
 	manager, began := systemd.TakeManager(), time.Now()
 	a.Stay = manager != nil // the service is the container, not its first process
-	ses, err := client.Launch(ctx, cs, ctr, client.Start{Supervisor: supervisor, Attach: a, Out: outputs(e, a), Sockets: sockets})
+	ses, err := client.Launch(ctx, cs, ctr, client.Start{Supervisor: supervisor, Attach: a, Out: outputs(e, a), Sockets: sockets, Copies: copies(e)})
 	wire.CloseFiles(sockets)
 	if err != nil {
 		restore()

@@ -111,6 +111,13 @@ func createAsked(e *command.Env, c *cli.Context, id string) (*container.Containe
 	}, func(list []docker.Warning) { command.WarnAll(e, list) })
 }
 
+// copies says once that layers are copied, which is not seen otherwise.
+func copies(e *command.Env) func() {
+	return func() {
+		fmt.Fprintln(e.Stderr, "copying the image's layers with the owners for --userns keep-id, once for this image")
+	}
+}
+
 // fillVolumes gives the new volumes of a container that is not started yet
 // what the image has for them.
 func fillVolumes(ctx context.Context, cs *container.Store, ctr *container.Container) error {

@@ -3,6 +3,7 @@
 package containercmd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,6 +16,8 @@ import (
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/container/client"
 	"coracle/pkg/container/control"
+	"coracle/pkg/container/create"
+	"coracle/pkg/docker"
 	"coracle/pkg/state"
 	"coracle/pkg/systemd"
 	"coracle/pkg/trace"
@@ -48,8 +51,9 @@ func runRun(e *command.Env, c *cli.Context) error {
 	}
 	id := state.NewID()
 	var supervisor *client.Supervisor
-	if !slices.ContainsFunc(c.StringSlice("network"), func(v string) bool { return strings.Contains(v, "container:") }) {
-		supervisor = client.Spawn(cs, id) // while the image is found; else it is to be in another's user namespace
+	shared := func(v string) bool { return strings.Contains(v, "container:") }
+	if !slices.ContainsFunc(c.StringSlice("network"), shared) && !docker.KeepsID(cmp.Or(c.String("userns"), create.DefaultUserns())) {
+		supervisor = client.Spawn(cs, id) // while the image is found; else it is to be in another user namespace
 	}
 	ctr, err := createWithFile(e, c, id)
 	trace.Mark("created the container")
@@ -61,7 +65,7 @@ func runRun(e *command.Env, c *cli.Context) error {
 		sockets := client.HandedOver()
 		defer wire.CloseFiles(sockets)
 		manager, began := systemd.TakeManager(), time.Now()
-		ses, err := client.Launch(c.Context, cs, ctr, client.Start{Supervisor: supervisor, Sockets: sockets})
+		ses, err := client.Launch(c.Context, cs, ctr, client.Start{Supervisor: supervisor, Sockets: sockets, Copies: copies(e)})
 		if err != nil {
 			abandon(c.Context, e, cs, ctr)
 			return command.RunError(e, "run", err)

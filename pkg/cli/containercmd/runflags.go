@@ -70,7 +70,7 @@ func createFlags() []cli.Flag {
 		flags.Text("umask", nil, "Set the umask of the process"),
 		flags.List("unsetenv", nil, "Unset an environment variable of the image"),
 		flags.Text("user", flags.Short("u"), "Username or UID (format: <name|uid>[:<group|gid>])"),
-		flags.Text("userns", nil, "User namespace to use: host is accepted, for that is what a container has"),
+		flags.Text("userns", nil, "User namespace to use: host, which is what a container has, or keep-id[:uid=N,gid=M]"),
 		flags.Text("uts", nil, "UTS namespace to use: host"),
 		flags.List("volume", flags.Short("v"), "Bind mount a volume"),
 		flags.List("volumes-from", nil, "Mount volumes from the specified container(s)"),

@@ -52,6 +52,9 @@ func runCommit(ctx context.Context, e *command.Env, c *cli.Context, s *image.Sto
 		From: ctr.ImageID, Upper: ctr.Dir().Upper(), Work: ctr.Dir().Work(), Stubs: mountedOn(), Name: c.Args().Get(1), Config: docker.CommitConfig(ctr),
 		CreatedBy: strings.Join(ctr.Process.Args(), " "), Author: c.String("author"), Comment: c.String("message"),
 	}
+	if u := ctr.Safety.Userns; u.Copied {
+		r.Lowers, r.Keep = ctr.Rootfs().Lowers, u.Keep
+	}
 	if err := applyChanges(&r.Config, c.StringSlice("change")); err != nil {
 		return err
 	}

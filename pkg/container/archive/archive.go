@@ -43,7 +43,11 @@ func Stat(ctx context.Context, cs *container.Store, c *container.Container, path
 		info, err := client.StatPath(ctx, c, path, follow)
 		return moby.PathStat(info), err
 	}
-	i, err := statOp.Call(ctx, cs.Dirs(), outRequest{ID: c.ID, Path: []byte(path), Follow: follow}, worker.With{})
+	w, err := c.With(ctx, cs.Dirs(), worker.With{})
+	if err != nil {
+		return moby.PathStat{}, err
+	}
+	i, err := statOp.Call(ctx, cs.Dirs(), outRequest{ID: c.ID, Path: []byte(path), Follow: follow}, w)
 	return i.stat(path), err
 }
 
@@ -61,7 +65,7 @@ func Out(ctx context.Context, cs *container.Store, c *container.Container, w *os
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var refused error
-	left, err = outOp.Call(ctx, cs.Dirs(), r, worker.With{Files: []*os.File{w}, Event: func(data json.RawMessage) {
+	how, err := c.With(ctx, cs.Dirs(), worker.With{Files: []*os.File{w}, Event: func(data json.RawMessage) {
 		var i rawInfo
 		if refused = json.Unmarshal(data, &i); refused == nil {
 			refused = found(i.stat(o.Path))
@@ -70,6 +74,9 @@ func Out(ctx context.Context, cs *container.Store, c *container.Container, w *os
 			cancel()
 		}
 	}})
+	if err == nil {
+		left, err = outOp.Call(ctx, cs.Dirs(), r, how)
+	}
 	return left, cmp.Or(refused, asOutput(err))
 }
 
@@ -84,12 +91,15 @@ func In(ctx context.Context, cs *container.Store, c *container.Container, r *os.
 	if c.State.IsRunning() {
 		return in(ctx, running{cs, c}, r, q, placed)
 	}
-	left, err = inOp.Call(ctx, cs.Dirs(), q, worker.With{Files: []*os.File{r}, Event: func(data json.RawMessage) {
+	how, err := c.With(ctx, cs.Dirs(), worker.With{Files: []*os.File{r}, Event: func(data json.RawMessage) {
 		var as []byte
 		if json.Unmarshal(data, &as) == nil && placed != nil {
 			placed(string(as))
 		}
 	}})
+	if err == nil {
+		left, err = inOp.Call(ctx, cs.Dirs(), q, how)
+	}
 	return left, err
 }
 
@@ -98,7 +108,10 @@ func Export(ctx context.Context, cs *container.Store, c *container.Container, w 
 	if c.State.IsRunning() {
 		return export(ctx, running{cs, c}, w)
 	}
-	left, err = exportOp.Call(ctx, cs.Dirs(), c.ID, worker.With{Files: []*os.File{w}})
+	how, err := c.With(ctx, cs.Dirs(), worker.With{Files: []*os.File{w}})
+	if err == nil {
+		left, err = exportOp.Call(ctx, cs.Dirs(), c.ID, how)
+	}
 	return left, asOutput(err)
 }
 

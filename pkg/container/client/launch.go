@@ -28,6 +28,9 @@ type Start struct {
 	// Sockets serve published ports, in place of those that are made for them: of a
 	// service manager, see [HandedOver].
 	Sockets []*os.File
+	// Copies, if not nil, is called before layers are copied for --userns keep-id,
+	// which is once for an image.
+	Copies func()
 }
 
 // Launch asks the supervisor of a container to start the first process. It
@@ -35,6 +38,13 @@ type Start struct {
 // supervisor's words when it could say why it does not.
 func Launch(ctx context.Context, s *container.Store, c *container.Container, how Start) (*Session, error) {
 	state.MustHoldNone("ask a supervisor to start a container")
+	if how.Copies == nil {
+		how.Copies = func() {}
+	}
+	if err := c.KeepLayers(ctx, s.Dirs(), how.Copies); err != nil {
+		how.Supervisor.Close()
+		return nil, control.NewStartError(125, err)
+	}
 	v := how.Supervisor
 	var around *surroundings
 	if v == nil {

@@ -62,13 +62,13 @@ func surroundingsOf(ctx context.Context, s *container.Store, c *container.Contai
 // another's network is in the other's user namespace.
 func spawnFor(ctx context.Context, s *container.Store, c *container.Container) (*Supervisor, *surroundings, error) {
 	if c.Net.OnNetworkOf() == "" {
-		return Spawn(s, c.ID), nil, nil
+		return spawnAround(s, c.ID, c.Maps, nil), nil, nil
 	}
 	around, err := surroundingsOf(ctx, s, c)
 	if err != nil {
 		return nil, nil, err
 	}
-	return spawnAround(s, c.ID, around.user), around, nil
+	return spawnAround(s, c.ID, c.Maps, around.user), around, nil
 }
 
 // sameIDs refuses to share a user namespace that has other ids than the files
@@ -79,7 +79,7 @@ func sameIDs(pid int, want ids.Maps) error {
 		return err
 	}
 	if !slices.Equal(have.UID, want.UID) || !slices.Equal(have.GID, want.GID) {
-		return errors.New("share network: the other container was started with other subordinate ids; restart it")
+		return errors.New("share network: the other container was started with other subordinate ids or another --userns: give both the same, and restart it")
 	}
 	return nil
 }

@@ -29,14 +29,18 @@ type Supervisor struct {
 // Spawn begins to spawn the supervisor of a container, which need not exist
 // yet: it takes as long as finding the image and making the container.
 func Spawn(s *container.Store, id string) *Supervisor {
-	return spawnAround(s, id, nil)
+	return spawnAround(s, id, ids.HostMaps, nil)
 }
 
-// spawnAround is Spawn in a user namespace that exists, unless user is nil.
-func spawnAround(s *container.Store, id string, user *os.File) *Supervisor {
+// spawnAround is Spawn with other maps, and in a user namespace that exists unless
+// user is nil.
+func spawnAround(s *container.Store, id string, maps func() (ids.Maps, error), user *os.File) *Supervisor {
 	v := &Supervisor{ready: make(chan struct{})}
 	go func() {
 		defer close(v.ready)
+		if v.maps, v.err = maps(); v.err != nil {
+			return
+		}
 		if v.err = v.spawn(s.Dirs(), id, user); v.err != nil && v.conn != nil {
 			v.conn.Close()
 			v.conn = nil
@@ -57,9 +61,6 @@ func (v *Supervisor) Close() {
 }
 
 func (v *Supervisor) spawn(d state.Dirs, id string, around *os.File) (err error) {
-	if v.maps, err = ids.HostMaps(); err != nil {
-		return err
-	}
 	conn, theirs, err := socket.Pair()
 	if err != nil {
 		return err

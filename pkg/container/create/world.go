@@ -4,7 +4,9 @@ package create
 
 import (
 	"os"
+	"os/user"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"coracle/pkg/cdi"
@@ -47,7 +49,27 @@ func World(cs *container.Store, find func(ref string) (overlay.Details, error)) 
 		KeepsSockets: child.ClosesAbstract,
 		Controllers:  cgroup.Available,
 		Throttle:     spec.ThrottleCounters,
+		Userns:       DefaultUserns(),
+		Caller:       caller,
+		Copies: func(k ids.Keep) (bool, error) {
+			maps, err := ids.HostMaps()
+			return !maps.KeepsRoot(k), err
+		},
 	}
+}
+
+// DefaultUserns is the mode of the user namespace of containers that ask for none:
+// $CORACLE_USERNS, as PODMAN_USERNS is podman's.
+func DefaultUserns() string { return os.Getenv("CORACLE_USERNS") }
+
+// caller is who the user is on the host.
+func caller() (ids.Keep, string) {
+	uid := strconv.Itoa(os.Geteuid())
+	name := uid
+	if u, err := user.LookupId(uid); err == nil {
+		name = u.Username
+	}
+	return ids.Keep{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}, name
 }
 
 // online reads which CPUs ("cpu") or memory nodes ("node") the kernel uses; it is

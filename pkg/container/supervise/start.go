@@ -28,6 +28,11 @@ func (s *supervisor) start() error {
 	if err != nil {
 		return err
 	}
+	if u := s.c.Safety.Userns; u.Keep != nil {
+		if err := ids.AddAccount(s.box.Rootfs(), *u.Keep, u.Name, s.c.Process.Cwd); err != nil {
+			return err
+		}
+	}
 	o, err := options(s.c, s.box.Rootfs(), s.maps, mounts.list)
 	if err != nil {
 		return err

@@ -198,6 +198,9 @@ func (s *supervisor) open(o opening) error {
 
 // openBox mounts the root file system and connects the network.
 func (s *supervisor) openBox(o opening) (err error) {
+	if err := s.c.OwnRoot(); err != nil {
+		return err
+	}
 	s.nets = &networks{book: s.book, c: s.c, shared: o.shared}
 	s.box, err = box.Open(box.Config{
 		Rootfs:     s.c.Rootfs(),

@@ -130,6 +130,7 @@ type step struct {
 func (s *setup) execSteps() []step {
 	return []step{
 		{"join mount namespace", s.joinMounts},
+		{"become root", s.becomeRoot},
 		{"open terminal", s.openTerminal},
 	}
 }

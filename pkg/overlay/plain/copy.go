@@ -22,6 +22,8 @@ type copier struct {
 	ctx   context.Context
 	to    *dir             // the top of the other tree
 	links map[inode]string // where in it a file with several names is
+	// owner, if not nil, is who gets what belongs to somebody, and marks are copied.
+	owner Owner
 }
 
 func newCopier(ctx context.Context, to *dir) *copier {
@@ -35,7 +37,10 @@ func (c *copier) entry(from, to *dir, base string, st *unix.Stat_t, all bool) er
 		return err
 	}
 	if IsMark(in(from.fd, base), st.Mode, st.Rdev, st.Size) {
-		return nil // of nothing: there is no layer below
+		if c.owner == nil {
+			return nil // of nothing: there is no layer below
+		}
+		return Mark(to.fd, base)
 	}
 	name := path.Join(to.name, base)
 	switch st.Mode & unix.S_IFMT {
@@ -134,6 +139,11 @@ func (c *copier) like(from, to *dir, base string, st *unix.Stat_t) error {
 			return pathError("set "+name+" of", path.Join(to.name, base), err)
 		}
 	}
+	if c.owner != nil && IsOpaque(in(from.fd, base)) {
+		if err := unix.Lsetxattr(in(to.fd, base), Opaque, []byte{'y'}, 0); err != nil {
+			return pathError("set "+Opaque+" of", path.Join(to.name, base), err)
+		}
+	}
 	return c.about(to, base, st)
 }
 
@@ -167,6 +177,10 @@ func (c *copier) fileAs(from, to *dir, source, base string, st *unix.Stat_t) err
 		return err
 	}
 	for name, value := range attrs {
+		if c.owner != nil && name == xattr.Capability {
+			root, _ := c.owner(0, 0)
+			value = xattr.ForRoot(value, root)
+		}
 		if err := unix.Fsetxattr(int(dst.Fd()), name, []byte(value), 0); err != nil {
 			return pathError("set "+name+" of", path.Join(to.name, base), err)
 		}
@@ -215,7 +229,11 @@ func (c *copier) bytes(dst, src *os.File, st *unix.Stat_t) error {
 // about gives what is at base the owner, mode and times that st says.
 func (c *copier) about(to *dir, base string, st *unix.Stat_t) error {
 	name := path.Join(to.name, base)
-	err := unix.Fchownat(to.fd, base, int(st.Uid), int(st.Gid), unix.AT_SYMLINK_NOFOLLOW)
+	uid, gid := st.Uid, st.Gid
+	if c.owner != nil {
+		uid, gid = c.owner(uid, gid)
+	}
+	err := unix.Fchownat(to.fd, base, int(uid), int(gid), unix.AT_SYMLINK_NOFOLLOW)
 	if err != nil && !errors.Is(err, unix.EINVAL) { // of an owner that has no id here
 		return pathError("chown", name, err)
 	}
@@ -245,8 +263,19 @@ func readlink(at int, base string) (string, error) {
 	return string(buf[:max(n, 0)]), err
 }
 
+// Owner is who gets what belongs to somebody.
+type Owner func(uid, gid uint32) (uint32, uint32)
+
 // Copy makes a tree like another in the empty directory to.
-func Copy(ctx context.Context, from, to string) error {
+func Copy(ctx context.Context, from, to string) error { return copyAs(ctx, from, to, nil) }
+
+// CopyLayer makes a layer like another in the empty directory to, with its marks,
+// whose files belong to others.
+func CopyLayer(ctx context.Context, from, to string, owner Owner) error {
+	return copyAs(ctx, from, to, owner)
+}
+
+func copyAs(ctx context.Context, from, to string, owner Owner) error {
 	in, err := root(from)
 	if err != nil {
 		return err
@@ -258,6 +287,7 @@ func Copy(ctx context.Context, from, to string) error {
 	}
 	defer out.close()
 	c := newCopier(ctx, out)
+	c.owner = owner
 	if err := c.content(in, out); err != nil {
 		return err
 	}
