@@ -43,14 +43,14 @@ func (s *server) serve() {
 	}
 }
 
-// sameUser refuses everybody but the user the container belongs to: 0 in this
-// user namespace. The directory's mode says the same; this holds even if
+// sameUser refuses everybody but the user the container belongs to, who is
+// whose process this is. The directory's mode says the same; this holds even if
 // somebody changes it.
 func sameUser(c *net.UnixConn) bool {
 	ok := false
 	err := descriptor.Control(c, func(fd int) error {
 		cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
-		ok = err == nil && cred.Uid == 0
+		ok = err == nil && int(cred.Uid) == os.Geteuid()
 		return err
 	})
 	return err == nil && ok
