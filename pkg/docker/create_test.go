@@ -19,6 +19,7 @@ import (
 
 	"coracle/pkg/cdi"
 	"coracle/pkg/container"
+	"coracle/pkg/ids"
 	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
 )
@@ -56,6 +57,8 @@ func testWorld() World {
 		KeepsSockets: func() bool { return true },
 		Controllers:  func() ([]string, bool) { return []string{"cpu", "cpuset", "io", "memory", "pids"}, true },
 		Throttle:     func() []string { return testPlaces().Throttle },
+		Caller:       func() (ids.Keep, string) { return ids.Keep{UID: 1073, GID: 1074}, "me" },
+		Copies:       func(k ids.Keep) (bool, error) { return k != ids.Keep{}, nil },
 	}
 }
 
@@ -303,6 +306,10 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{func(q *CreateRequest) { q.HostConfig.PidMode = "container:a" }, NotSupported, "--pid container:a is not supported: containers share their network only"},
 		{func(q *CreateRequest) { q.HostConfig.UTSMode = "private" }, Invalid, "--uts: invalid UTS mode"},
 		{func(q *CreateRequest) { q.HostConfig.UsernsMode = "auto" }, Invalid, "--userns: invalid USER mode"},
+		{func(q *CreateRequest) { q.HostConfig.UsernsMode = "keep-id2" }, Invalid, "--userns: invalid USER mode"},
+		{func(q *CreateRequest) { q.HostConfig.UsernsMode = "keep-id:size=5" }, Invalid, `unknown option specified: "size"`},
+		{func(q *CreateRequest) { q.HostConfig.UsernsMode = "keep-id:uid=1,gid=-1" }, Invalid, `"-1" is no id: uids and gids must be in range 0-2147483647`},
+		{func(q *CreateRequest) { q.HostConfig.UsernsMode = "keep-id:uid" }, Invalid, `"" is no id`},
 		{func(q *CreateRequest) { q.HostConfig.CgroupnsMode = "x" }, Invalid, "--cgroupns: invalid CGROUP mode"},
 		{func(q *CreateRequest) { q.HostConfig.IpcMode = "x" }, Invalid, "invalid IPC mode: x"},
 		{func(q *CreateRequest) { q.HostConfig.IpcMode = "container:a" }, NotSupported, "--ipc container:a is not supported"},

@@ -20,7 +20,8 @@
 // (imagerecord.go), the index made from them (index.go), the scratch directory
 // (scratch.go), and functions that need no open store: streams to layers and back
 // (unpack.go, snapshot.go, tar.go), lists that a power cut has damaged (rescue.go),
-// and mounts (mount.go).
+// mounts (mount.go; fallback.go where there is no overlayfs), and copies of layers for
+// containers with other owners (kept.go).
 //
 // # Durability
 //
