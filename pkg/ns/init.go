@@ -88,8 +88,11 @@ func StartInit(o InitOptions) (*Process, error) {
 // notRoot reports whether this process is somebody else than root of its user
 // namespace, where there is a root: what it makes for a container is to be root's.
 func notRoot() bool {
+	if os.Geteuid() == 0 {
+		return false
+	}
 	maps, err := ids.Current()
-	return err == nil && os.Geteuid() != 0 && maps.Has(0, 0)
+	return err == nil && maps.Has(0, 0)
 }
 
 func (o *InitOptions) single() (bool, error) {
