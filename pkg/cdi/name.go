@@ -7,20 +7,10 @@ import (
 	"strings"
 )
 
-// SplitName takes a qualified name apart: vendor.com/class=device. It is not ok
-// when the text has not that form, as a path has not; which letters are allowed is
-// checked where names are made, in the files.
-func SplitName(s string) (kind, device string, ok bool) {
-	kind, device, ok = strings.Cut(s, "=")
-	vendor, class, slash := strings.Cut(kind, "/")
-	ok = ok && slash && vendor != "" && class != "" && device != "" && !strings.Contains(class, "/")
-	return kind, device, ok
-}
-
-// IsName tells a qualified name from the path of a node.
+// IsName tells a qualified name, vendor.com/class=device, from the path of a node.
 func IsName(s string) bool {
-	_, _, ok := SplitName(s)
-	return ok
+	kind, device, ok := strings.Cut(s, "=")
+	return ok && checkKind(kind) == nil && checkDevice(device) == nil
 }
 
 const (

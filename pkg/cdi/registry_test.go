@@ -218,6 +218,7 @@ func TestNames(t *testing.T) {
 	for s, want := range map[string]bool{
 		"vendor.com/gpu=0": true, "vendor.com/gpu=all": true, "a/b=c": true, "/dev/null": false, "/dev/a=b": false, "/dev/dri:/dev/x=y": false,
 		"vendor.com/gpu": false, "vendor.com=0": false, "vendor.com/gpu=": false, "=0": false, "vendor.com/=0": false, "a/b/c=d": false, "": false,
+		"./dev=x": false, "../a=b": false, "a/b=c/d": false, "1a/b=c": false, "a/b=c\x00": false, "v.com/gpu=mig1:0": true, strings.Repeat("a", 254) + "/b=c": false,
 	} {
 		if IsName(s) != want {
 			t.Errorf("%q: %v", s, !want)
