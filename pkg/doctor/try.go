@@ -16,6 +16,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/state"
 	"coracle/pkg/worker"
@@ -117,6 +118,7 @@ func abilities() []ability {
 		{Row: Row{Name: "user attributes", Needed: true, Lost: "deleted and replaced directories in layers", Remedy: "use a file system with user extended attributes: --root, or CORACLE_ROOT"}, onStore: func(dir string) error {
 			return os.NewSyscallError("setxattr", unix.Setxattr(dir, "user.coracle.doctor", []byte("y"), 0))
 		}},
+		{Row: Row{Name: "owners", Needed: true, Lost: "images with files of others than root", Remedy: "use a directory on a local disk: --root, or CORACLE_ROOT; or one id for everything: CORACLE_SINGLE_ID=1"}, onStore: tryOwner},
 		{Row: Row{Name: "reflinks", Lost: "copies that take no space", Instead: "copies", Remedy: "use xfs or btrfs"}, less: true, onStore: tryReflink},
 		{Row: Row{Name: "network namespace", Lost: "networks of containers", Instead: "--network host, where it is asked for"}, try: func() error { return unshare(unix.CLONE_NEWNET) }},
 		{Row: Row{Name: "veth", Lost: "networks of containers where there is no TAP either", Instead: "TAP devices, where /dev/net/tun is open", Remedy: "modprobe veth"}, less: true, try: tryVeth},
@@ -229,6 +231,17 @@ func tryOverlay(dir string) error {
 	err := mountNew("overlay", [2]string{"lowerdir", "l"}, [2]string{"upperdir", "u"}, [2]string{"workdir", "w"}, [2]string{"userxattr"})
 	_ = os.Chmod(filepath.Join(dir, "w", "work"), 0o700) // overlayfs leaves it without any permission
 	return err
+}
+
+// tryOwner gives a directory to somebody else, where there is anybody.
+func tryOwner(dir string) error {
+	if m, err := ids.Current(); err != nil || m.Single() {
+		return err
+	}
+	if err := os.Lchown(dir, 1, 1); err != nil {
+		return err
+	}
+	return os.Lchown(dir, 0, 0)
 }
 
 func tryReflink(dir string) error {

@@ -79,6 +79,24 @@ func TestFullStore(t *testing.T) {
 	h.refuses(r, 1, "no space left on device", "free some space, or move the store with --root")
 }
 
+// A server of files may refuse every owner but the caller, and attributes whatever the
+// client has of them.
+func TestRefusedByFileServer(t *testing.T) {
+	for _, c := range []struct{ calls, errno, why, remedy, row string }{
+		{`"chown", "fchown", "lchown", "fchownat"`, "1", "UID 0, GID 0: lchown: operation not permitted", "takes no owners but you, as NFS", "owners"},
+		{`"getxattr", "setxattr", "fsetxattr", "lsetxattr"`, "95", "is on overlayfs: extended attributes of users: operation not supported", "use a directory on a local disk of this machine: --root", "user attributes"},
+	} {
+		h := newHost(t)
+		h.write("calls.json", `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": [`+c.calls+`], "action": "SCMP_ACT_ERRNO", "errnoRet": `+c.errno+`}]}`)
+		const options = "--security-opt seccomp=calls.json --security-opt systempaths=unconfined"
+		h.refuses(h.inContainer(options, "$C import $TAR bb"), 1, c.why, c.remedy)
+		rows, code := doctorOf(t, h.inContainer(options, "$C doctor --format json"))
+		if row := rows[c.row]; code != 1 || row.State != doctor.No || !strings.Contains(row.Remedy, "--root") {
+			t.Errorf("%s: %d %+v", c.row, code, row)
+		}
+	}
+}
+
 // Locks are refused as by NFS without its service for them: by a filter, within a
 // container that has all else.
 func TestNoFileLocks(t *testing.T) {
