@@ -156,9 +156,7 @@ func (e *Edits) add(c *cdispec.ContainerEdits) error {
 		e.Mounts = append(e.Mounts, to)
 	}
 	for _, h := range c.Hooks {
-		if err := e.addHook(h); err != nil {
-			return err
-		}
+		e.addHook(h)
 	}
 	for _, g := range c.AdditionalGIDs {
 		if g != 0 && !slices.Contains(e.GIDs, g) {
@@ -185,7 +183,7 @@ func node(n *cdispec.DeviceNode) Node {
 	return to
 }
 
-func (e *Edits) addHook(h *cdispec.Hook) error {
+func (e *Edits) addHook(h *cdispec.Hook) {
 	if e.Hooks == nil {
 		e.Hooks = &specs.Hooks{}
 	}
@@ -199,8 +197,9 @@ func (e *Edits) addHook(h *cdispec.Hook) error {
 		e.Hooks.CreateContainer = append(e.Hooks.CreateContainer, hook)
 	case "startContainer":
 		e.Hooks.StartContainer = append(e.Hooks.StartContainer, hook)
-	default:
-		return fmt.Errorf("hooks of the kind %s are not supported: there are prestart, createRuntime, createContainer and startContainer", h.HookName)
+	case "poststart":
+		e.Hooks.Poststart = append(e.Hooks.Poststart, hook)
+	case "poststop":
+		e.Hooks.Poststop = append(e.Hooks.Poststop, hook)
 	}
-	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -201,8 +202,6 @@ func TestWhatOnlyRootCanGive(t *testing.T) {
 		`{"intelRdt":{"closID":"x"}}`:                                         "intelRdt is not supported",
 		`{"netDevices":[{"hostInterfaceName":"eth0","name":"eth0"}]}`:         "netDevices are not supported",
 		`{"mounts":[{"hostPath":"proc","containerPath":"/p","type":"proc"}]}`: `type "proc" is not supported`,
-		`{"hooks":[{"hookName":"poststart","path":"/a"}]}`:                    "kind poststart are not supported",
-		`{"hooks":[{"hookName":"poststop","path":"/a"}]}`:                     "kind poststop are not supported",
 	} {
 		r := Load([]string{files(t, map[string]string{"f.json": edits(text)})})
 		if len(r.Names()) != 1 { // it is listed all the same
@@ -210,6 +209,25 @@ func TestWhatOnlyRootCanGive(t *testing.T) {
 		}
 		if _, err := r.Resolve(r.Names()); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "f.json: vendor.com/gpu=0: ") {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestEveryKindOfHooks(t *testing.T) {
+	var list []string
+	kinds := []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}
+	for _, kind := range kinds {
+		list = append(list, `{"hookName":"`+kind+`","path":"/`+kind+`"}`)
+	}
+	r := Load([]string{files(t, map[string]string{"f.json": edits(`{"hooks":[` + strings.Join(list, ",") + `]}`)})})
+	e, err := r.Resolve(r.Names())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := e.Hooks
+	for i, got := range [][]specs.Hook{h.Prestart, h.CreateRuntime, h.CreateContainer, h.StartContainer, h.Poststart, h.Poststop} {
+		if len(got) != 1 || got[0].Path != "/"+kinds[i] {
+			t.Errorf("%s: %+v", kinds[i], got)
 		}
 	}
 }

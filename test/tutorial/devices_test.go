@@ -22,6 +22,8 @@ containerEdits:
   hooks:
     - {hookName: createRuntime, path: HOME/driver/hook, args: [hook, runtime], env: [OUT=HOME/driver/runtime, PATH=/usr/bin:/bin]}
     - {hookName: createContainer, path: HOME/driver/hook, args: [hook, container], env: [OUT=HOME/driver/container, PATH=/usr/bin:/bin], timeout: 60}
+    - {hookName: poststart, path: HOME/driver/hook, args: [hook, started], env: [OUT=HOME/driver/started, PATH=/usr/bin:/bin]}
+    - {hookName: poststop, path: HOME/driver/hook, args: [hook, over], env: [OUT=HOME/driver/over, PATH=/usr/bin:/bin]}
     - {hookName: startContainer, path: /bin/touch, args: [touch, /dev/shm/started]}
 devices:
   - name: "0"
@@ -73,9 +75,10 @@ func TestDevicesOfSpecifications(t *testing.T) {
 			if want := "made-up 0 edits\nlibrary\ncache of library\n1:3\n/dev/shm/started\n1"; out != want {
 				t.Errorf("got %q, want %q", out, want)
 			}
-			told, _ := os.ReadFile(filepath.Join(u.home, "driver/runtime"))
-			if !strings.Contains(string(told), `"status":"creating"`) {
-				t.Errorf("createRuntime was told %q", told)
+			for hook, status := range map[string]string{"runtime": "creating", "started": "running", "over": "stopped"} {
+				if told, _ := os.ReadFile(filepath.Join(u.home, "driver", hook)); !strings.Contains(string(told), `"status":"`+status+`"`) {
+					t.Errorf("%s was told %q", hook, told)
+				}
 			}
 			if groups := u.ok("run", "--rm", "-u", "1000:1000", "--device", "nvidia.com/gpu=0", "busybox", "id", "-G"); groups != "1000 44" {
 				t.Errorf("groups %q", groups)
@@ -133,11 +136,13 @@ func TestSpecificationsThatCannotBe(t *testing.T) {
 	u.driver()
 	target := filepath.Join(u.home, "target")
 	for file, text := range map[string]string{
-		"a.json": `{"cdiVersion":"0.5.0","kind":"v.com/d","devices":[{"name":"nohost","containerEdits":{"deviceNodes":[{"path":"/dev/x","hostPath":"/dev/nosuch"}]}},
+		"a.json": `{"cdiVersion":"1.1.0","kind":"v.com/d","devices":[{"name":"nohost","containerEdits":{"deviceNodes":[{"path":"/dev/x","hostPath":"/dev/nosuch"}]}},
 			{"name":"file","containerEdits":{"deviceNodes":[{"path":"/dev/x","hostPath":"/etc/passwd"}]}},
 			{"name":"nomount","containerEdits":{"mounts":[{"hostPath":"/nosuch","containerPath":"/x"}]}},
 			{"name":"hook","containerEdits":{"hooks":[{"hookName":"createContainer","path":"/bin/sh","args":["sh","-c","echo no card >&2; exit 1"]}]}},
-			{"name":"late","containerEdits":{"hooks":[{"hookName":"poststop","path":"/bin/true"}]}},
+			{"name":"late","containerEdits":{"hooks":[{"hookName":"poststart","path":"/bin/false"}]}},
+			{"name":"last","containerEdits":{"hooks":[{"hookName":"poststop","path":"/bin/false"}]}},
+			{"name":"net","containerEdits":{"netDevices":[{"hostInterfaceName":"eth0","name":"eth0"}]}},
 			{"name":"twice","containerEdits":{"env":["A=b"]}},
 			{"name":"up","containerEdits":{"mounts":[{"hostPath":"/dev/null","containerPath":"/../../../` + target + `"}]}},
 			{"name":"link","containerEdits":{"mounts":[{"hostPath":"/dev/null","containerPath":"/link/x"}]}}]}`,
@@ -152,11 +157,13 @@ func TestSpecificationsThatCannotBe(t *testing.T) {
 		"file":    {`CDI device "/etc/passwd": not a device node`},
 		"nomount": {"mount /x: ", "no such file or directory"},
 		"hook":    {"hooks.createContainer[0]: /bin/sh: exit status 1: no card"},
-		"late":    {"hooks of the kind poststop are not supported"},
+		"late":    {"hooks.poststart[0]: /bin/false: exit status 1"},
+		"net":     {"netDevices are not supported"},
 		"twice":   {"unresolvable CDI devices v.com/d=twice", "described by both"},
 	} {
-		u.fails(125, words, "run", "--rm", "--device", "v.com/d="+device, "busybox", "true")
+		u.fails(125, words, "run", "--rm", "--device", "v.com/d="+device, "busybox", "sleep", "60")
 	}
+	u.ok("run", "--rm", "--device", "v.com/d=last", "busybox", "true") // it is over
 	if got := u.ok("run", "--rm", "--device", "v.com/d=up", "busybox", "stat", "-c", "%F", target); got != "character special file" {
 		t.Errorf("what is above the root is %q", got)
 	}

@@ -137,22 +137,59 @@ func cause(err error) error {
 // container, and returns what hooks inside are told. They find their root in the
 // config.json of the bundle that the state names.
 func (s *supervisor) hooks(sp *specs.Spec, pid int) ([]byte, error) {
-	bundle := s.store.Dirs().ContainerRun(s.id)
 	config, err := json.Marshal(sp)
 	if err != nil {
 		return nil, err
 	}
-	if err := state.WriteVolatile(filepath.Join(bundle, "config.json"), config, 0o600); err != nil {
+	if err := state.WriteVolatile(filepath.Join(s.bundle(), "config.json"), config, 0o600); err != nil {
 		return nil, err
 	}
-	told, err := json.Marshal(specs.State{
-		Version: sp.Version, ID: s.id, Status: specs.StateCreating, Pid: pid, Bundle: bundle, Annotations: sp.Annotations,
-	})
-	if err != nil {
+	if err := s.runHooks("prestart", sp.Hooks.Prestart, specs.StateCreating, pid); err != nil {
 		return nil, err
 	}
-	if err := ns.RunHooks("prestart", sp.Hooks.Prestart, told); err != nil {
+	if err := s.runHooks("createRuntime", sp.Hooks.CreateRuntime, specs.StateCreating, pid); err != nil {
 		return nil, err
 	}
-	return told, ns.RunHooks("createRuntime", sp.Hooks.CreateRuntime, told)
+	return s.told(specs.StateCreating, pid)
 }
+
+// begun runs the hooks of a process that runs. One that fails ends it.
+func (s *supervisor) begun() error {
+	init, sp := s.first.process()
+	if sp == nil || sp.Hooks == nil {
+		return nil
+	}
+	return s.runHooks("poststart", sp.Hooks.Poststart, specs.StateRunning, init.Process.Pid)
+}
+
+// over runs the hooks of a process that has ended, each of them.
+func (s *supervisor) over() {
+	_, sp := s.first.process()
+	if sp == nil || sp.Hooks == nil {
+		return
+	}
+	for _, h := range sp.Hooks.Poststop {
+		if err := s.runHooks("poststop", []specs.Hook{h}, specs.StateStopped, 0); err != nil {
+			fmt.Fprintln(os.Stderr, "supervise:", err)
+		}
+	}
+}
+
+func (s *supervisor) runHooks(kind string, list []specs.Hook, status specs.ContainerState, pid int) error {
+	if len(list) == 0 {
+		return nil
+	}
+	told, err := s.told(status, pid)
+	if err != nil {
+		return err
+	}
+	return ns.RunHooks(kind, list, told)
+}
+
+// told is the state of the container for its hooks.
+func (s *supervisor) told(status specs.ContainerState, pid int) ([]byte, error) {
+	return json.Marshal(specs.State{Version: specs.Version, ID: s.id, Status: status, Pid: pid, Bundle: s.bundle(), Annotations: s.c.Annotations})
+}
+
+// bundle is the directory that hooks are told.
+func (s *supervisor) bundle() string { return s.store.Dirs().ContainerRun(s.id) }

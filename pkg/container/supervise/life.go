@@ -20,6 +20,7 @@ func (s *supervisor) outlive() int {
 		code := exitCode(init.Wait())
 		s.endChecks()
 		s.first.drain()
+		s.over()
 		ran := time.Since(began)
 		s.book.event("die", map[string]string{"exitCode": strconv.Itoa(code), "execDuration": strconv.Itoa(int(ran.Seconds()))})
 		if !s.restarts.wanted(code, s.book.now().Restarts) {

@@ -63,6 +63,9 @@ func (s *supervisor) release() error {
 	if err := init.Release(); err != nil {
 		return control.NewStartError(box.ExitCode(err), err)
 	}
+	if err := s.begun(); err != nil {
+		return control.NewStartError(box.NotStarted, err)
+	}
 	s.book.record(func(st *container.State) {
 		st.Status, st.Pid, st.StartedAt = container.Running, init.HostPid, time.Now().UTC()
 		st.Error, st.ExitCode, st.OOMKilled, st.Health = "", 0, false, nil
