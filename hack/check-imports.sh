@@ -43,6 +43,7 @@ order='
 5 coracle/pkg/trash
 6 coracle/pkg/volume
 2 coracle/pkg/systemd
+3 coracle/pkg/quadlet
 3 coracle/pkg/cgroup
 4 coracle/pkg/overlay/plain
 5 coracle/pkg/overlay

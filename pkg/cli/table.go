@@ -44,6 +44,7 @@ func table() []verb {
 		{"context", contextCommand},
 		{"doctor", doctorCommand},
 		{"systemd", systemdcmd.Systemd},
+		{"quadlet", systemdcmd.Quadlet},
 		{"manifest", imagecmd.Manifest},
 		{"help", helpCommand},
 		{"completion", completionCommand},

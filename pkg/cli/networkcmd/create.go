@@ -31,6 +31,7 @@ func Create(e *command.Env) *cli.Command {
 			flags.List("opt", flags.Short("o"), "Driver specific options: none have an effect"),
 			flags.Text("ipam-driver", nil, "IP Address Management Driver: default"),
 			&cli.BoolFlag{Name: "ipv4", Value: true, Usage: "Enable IPv4 address assignment: always"},
+			flags.Bool("ignore", nil, "Do not fail if the network is there already"),
 			flags.Bool("attachable", nil, "Accepted for scripts: every network is"),
 		),
 		Action: command.Takes(e, 1, 1, func(e *command.Env, c *cli.Context) error {
@@ -46,6 +47,10 @@ func Create(e *command.Env) *cli.Command {
 			nets, err := command.Networks(e)
 			if err != nil {
 				return err
+			}
+			if w, err := nets.Lookup(o.Name); c.Bool("ignore") && err == nil && w.Name == o.Name {
+				fmt.Fprintln(e.Stdout, w.ID)
+				return nil
 			}
 			w, err := nets.Create(c.Context, o)
 			if err != nil {

@@ -18,14 +18,19 @@ type program struct {
 	root string // --root, or ""
 }
 
-func (p program) line(args ...string) string {
-	words := []string{p.path}
+// words are it as a unit's.
+func (p program) words() []string {
+	words := []string{systemd.Literal(p.path)}
 	if p.root != "" {
-		words = append(words, "--root", p.root)
+		words = append(words, "--root", systemd.Literal(p.root))
 	}
-	words = append(words, args...)
-	for i, w := range words {
-		words[i] = systemd.Literal(w)
+	return words
+}
+
+func (p program) line(args ...string) string {
+	words := p.words()
+	for _, w := range args {
+		words = append(words, systemd.Literal(w))
 	}
 	return systemd.Quote(words...)
 }
