@@ -98,7 +98,12 @@ func (a *tarTree) add(name string, d fs.DirEntry) error {
 	if info.IsDir() {
 		h.Name += "/"
 	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && info.Mode().IsRegular() && st.Nlink > 1 {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if ok {
+		own := a.t.OwnerOf(name, st)
+		h.Uid, h.Gid = own.UID, own.GID
+	}
+	if ok && info.Mode().IsRegular() && st.Nlink > 1 {
 		if first, ok := a.links[st.Ino]; ok {
 			h.Typeflag, h.Linkname, h.Size = tar.TypeLink, first, 0
 			return a.w.WriteHeader(h)

@@ -20,6 +20,7 @@ type call struct {
 	pid    int
 	who    identity
 	valid  func() bool
+	proc   string // its directory in a procfs, once it is looked for
 }
 
 // do makes the call. changed says that the process is no longer who it was born.
@@ -27,6 +28,9 @@ func (c *call) do(nr int32, args [6]uint64, changed bool) (uint32, error) {
 	if set, ok := setters[nr]; ok {
 		val, err := set(&c.who, args)
 		return val, c.note(err)
+	}
+	if g, ok := giftOf(nr, args); ok {
+		return 0, c.chown(nr, g)
 	}
 	if nr == unix.SYS_SETGROUPS {
 		return 0, c.note(c.setGroups(uint32(args[0]), uintptr(args[1])))

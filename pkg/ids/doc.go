@@ -11,6 +11,7 @@
 //	accounts.go    names of an image's users and groups
 //	capability.go  names and numbers
 //	owner.go       giving files away, and what a single id means for that
+//	record.go      noting whose files are that belong to who has no id
 //
 // With a single id, a filter that answers "done" to setuid(2) and its kin is
 // enough for most programs, but not for those that look whether it was done: apt
@@ -29,5 +30,13 @@
 //
 //	identity.go    what set*id(2) does to an identity: no system calls
 //	keeper.go      identities of processes; call.go: answers to their calls
+//	chown.go       of those that give files away; proc.go: whose files are meant
 //	listener.go    the kernel's side: requests and responses
+//
+// Calls that give files away are handed over in the same way. Whom a file was given
+// to is noted in an extended attribute of its own, in the form of podman's tools and
+// fuse-overlayfs. The mode in it is what it was then: whoever reads the notes here
+// takes the mode from the file, which chmod(2) changes without being told of. What
+// writes archives of files reads the notes; stat(2) does not, for it would have to
+// be handed over each time.
 package ids

@@ -28,6 +28,8 @@ type Keeper struct {
 	mu     sync.Mutex
 	tokens map[identity]uint64
 	list   []identity // by token-firstToken
+
+	processes processes
 }
 
 // NewKeeper returns one that takes every process for root.

@@ -11,7 +11,7 @@ import (
 )
 
 // Single reports whether the user namespace of this process has a single id, so
-// that owners cannot be kept: everything belongs to root. It is read once, when
+// that owners can only be noted: to the kernel everything belongs to root. It is read once, when
 // it is first asked for: a process that still has to join its namespace must not
 // ask before.
 var Single = sync.OnceValue(func() bool {
@@ -38,16 +38,27 @@ func (e *ForeignError) Hint() string {
 
 // Chown is fchownat(2) of base in the directory dir, or of the file dir itself
 // without a base; of a link, and not of what it leads to. Where there is a single
-// id, there is nobody else to give a file to, and that is no error.
+// id, there is nobody else to give a file to: it is noted, see [Record].
 func Chown(dir int, base string, uid, gid int) error {
 	err := chownAt(dir, base, uid, gid)
 	switch {
-	case errors.Is(err, unix.EINVAL) && Single():
-		return nil
+	case (err == nil || errors.Is(err, unix.EINVAL)) && Single():
+		return recordAt(dir, base, uid, gid)
 	case errors.Is(err, unix.EINVAL):
 		return &ForeignError{uid, gid, err}
 	}
 	return err
+}
+
+func recordAt(dir int, base string, uid, gid int) error {
+	var st unix.Stat_t
+	if err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH); err != nil {
+		return err
+	}
+	if !isID(uid) || !isID(gid) {
+		return nil
+	}
+	return Record(dir, base, uid, gid, st.Mode)
 }
 
 // chownAt refuses what the kernel would see the lower 32 bits of, and -1, which

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/hint"
+	"coracle/pkg/ids"
 )
 
 func times(h *tar.Header) [2]unix.Timespec {
@@ -32,15 +33,31 @@ func setTimes(fd int, base string, t [2]unix.Timespec) error {
 
 func permissions(h *tar.Header) uint32 { return uint32(h.Mode) & 0o7777 }
 
-// chown gives base to its owner, where owners can be kept.
+// chown gives base to its owner. With a single id it notes who that is.
 func (u *unpacker) chown(h *tar.Header, fd int, base string) error {
-	if u.single {
+	valid := h.Uid >= 0 && h.Gid >= 0 && h.Uid <= maxID && h.Gid <= maxID
+	switch {
+	case u.single && valid:
+		return ids.Record(fd, base, h.Uid, h.Gid, kindOf(h)|permissions(h))
+	case u.single:
 		return nil
-	}
-	if h.Uid < 0 || h.Gid < 0 || h.Uid > maxID || h.Gid > maxID {
+	case !valid:
 		return owned(h, syscall.EINVAL) // the kernel would see the lower 32 bits alone
 	}
 	return owned(h, unix.Fchownat(fd, base, h.Uid, h.Gid, unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH))
+}
+
+// kindOf is what an entry that has an owner makes: the kind bits of its mode.
+func kindOf(h *tar.Header) uint32 {
+	switch h.Typeflag {
+	case tar.TypeDir:
+		return unix.S_IFDIR
+	case tar.TypeSymlink:
+		return unix.S_IFLNK
+	case tar.TypeFifo:
+		return unix.S_IFIFO
+	}
+	return unix.S_IFREG
 }
 
 // owned explains what is wrong with an owner, in Docker's words.
@@ -65,7 +82,11 @@ func (u *unpacker) attributes(h *tar.Header, fd int) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return &os.PathError{Op: "stat", Path: h.Name, Err: err}
 	}
-	if int(st.Uid) != h.Uid || int(st.Gid) != h.Gid {
+	uid, gid := int(st.Uid), int(st.Gid)
+	if u.single {
+		uid, gid = ids.RecordedFD(fd, st.Uid, st.Gid)
+	}
+	if uid != h.Uid || gid != h.Gid {
 		if err := u.chown(h, fd, ""); err != nil {
 			return err
 		}

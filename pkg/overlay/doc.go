@@ -19,7 +19,7 @@
 // Store is the door. Behind it are the library's records of images
 // (imagerecord.go), the index made from them (index.go), the scratch directory
 // (scratch.go), and functions that need no open store: streams to layers and back
-// (unpack.go, snapshot.go, tar.go), lists that a power cut has damaged (rescue.go),
+// (unpack.go, snapshot.go with noted.go, tar.go), lists that a power cut has damaged (rescue.go),
 // mounts (mount.go; fallback.go where there is no overlayfs), and copies of layers for
 // containers with other owners (kept.go).
 //

@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/ids"
 	"coracle/pkg/state"
 )
 
@@ -79,15 +80,13 @@ func mendNames(d state.Dirs, dir string, id, parent LayerID) error {
 func inherit(st *Staged, lowers []string) error {
 	l := &layerWriter{lowers: lowers}
 	for _, name := range st.made {
-		low, ok := l.lowerDir(name)
+		low, from, ok := l.lowerDir(name)
 		if !ok || l.hidden(st.Path(), name) {
 			continue
 		}
 		dir := filepath.Join(st.Path(), name)
-		if !st.s.single {
-			if err := os.Lchown(dir, int(low.Uid), int(low.Gid)); err != nil {
-				return err
-			}
+		if err := st.s.inheritOwner(dir, from, low); err != nil {
+			return err
 		}
 		if err := unix.Chmod(dir, low.Mode&0o7777); err != nil {
 			return &os.PathError{Op: "chmod", Path: dir, Err: err}
@@ -99,15 +98,28 @@ func inherit(st *Staged, lowers []string) error {
 	return nil
 }
 
+func (s *Store) inheritOwner(dir, from string, low *unix.Stat_t) error {
+	if !s.single {
+		return os.Lchown(dir, int(low.Uid), int(low.Gid))
+	}
+	uid, gid := ids.Recorded(from, low.Uid, low.Gid)
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: dir, Err: err}
+	}
+	defer unix.Close(fd)
+	return ids.Record(fd, "", uid, gid, low.Mode)
+}
+
 // lowerDir finds a directory below to which no link leads.
-func (l *layerWriter) lowerDir(name string) (st *unix.Stat_t, ok bool) {
+func (l *layerWriter) lowerDir(name string) (st *unix.Stat_t, at string, ok bool) {
 	for i := range len(name) + 1 {
 		if i < len(name) && name[i] != '/' {
 			continue
 		}
-		if st, ok = l.lower(name[:i]); !ok || st.Mode&unix.S_IFMT != unix.S_IFDIR {
-			return nil, false
+		if st, at, ok = l.lowerAt(name[:i]); !ok || st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			return nil, "", false
 		}
 	}
-	return st, ok
+	return st, at, ok
 }

@@ -18,7 +18,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/pkg/ids"
 	"coracle/pkg/overlay/plain"
 	"coracle/pkg/xattr"
 )
@@ -36,8 +35,10 @@ const (
 //
 // Files whose names the format has another meaning for are left out, and
 // returned: each would remove another file wherever the layer is unpacked.
-func writeLayer(ctx context.Context, w io.Writer, upper string, lowers, skip []string, keep *ids.Keep) (reserved []string, err error) {
-	l := &layerWriter{tw: tar.NewWriter(w), upper: upper, lowers: lowers, links: map[inode]string{}, buf: make([]byte, 256<<10), skip: skip, keep: keep}
+//
+// With a single id, files belong to those who are noted.
+func writeLayer(ctx context.Context, w io.Writer, upper string, lowers, skip []string, own owners) (reserved []string, err error) {
+	l := &layerWriter{tw: tar.NewWriter(w), upper: upper, lowers: lowers, links: map[inode]string{}, buf: make([]byte, 256<<10), skip: skip, owners: own}
 	err = filepath.WalkDir(upper, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) && path != upper {
 			return nil // a container that runs has removed it
@@ -89,8 +90,7 @@ type layerWriter struct {
 	// skip names what is left out as long as it is empty and nothing below has
 	// it: places that only were mounted on.
 	skip []string
-	// keep is who the files' owners are numbered for, nil for everybody else.
-	keep *ids.Keep
+	owners
 	// reserved names what was left out for its name.
 	reserved []string
 }
@@ -148,18 +148,24 @@ func (l *layerWriter) below(name string) bool {
 	return ok
 }
 
-func (l *layerWriter) lower(name string) (*unix.Stat_t, bool) {
+func (l *layerWriter) lower(name string) (st *unix.Stat_t, ok bool) {
+	st, _, ok = l.lowerAt(name)
+	return st, ok
+}
+
+// lowerAt is lower with the path of what was found.
+func (l *layerWriter) lowerAt(name string) (*unix.Stat_t, string, bool) {
 	for _, dir := range l.lowers {
 		var st unix.Stat_t
 		path := filepath.Join(dir, name)
 		if err := unix.Lstat(path, &st); err == nil {
-			return &st, !plain.IsMark(path, st.Mode, st.Rdev, st.Size)
+			return &st, path, !plain.IsMark(path, st.Mode, st.Rdev, st.Size)
 		}
 		if l.hidden(dir, name) {
 			break
 		}
 	}
-	return nil, false
+	return nil, "", false
 }
 
 // hidden reports whether a parent of name is removed or opaque in dir, so that
@@ -181,9 +187,9 @@ func (l *layerWriter) hidden(dir, name string) bool {
 // dir writes a directory, unless it is only there because something in it
 // changed.
 func (l *layerWriter) dir(path, name string, info fs.FileInfo, st *syscall.Stat_t) error {
-	low, have := l.lower(name)
+	low, below, have := l.lowerAt(name)
 	opaque := plain.IsOpaque(path)
-	if have && !opaque && low.Mode == st.Mode && low.Uid == st.Uid && low.Gid == st.Gid && low.Mtim == unix.Timespec(st.Mtim) {
+	if have && !opaque && low.Mode == st.Mode && low.Mtim == unix.Timespec(st.Mtim) && l.sameOwner(path, name, st, below, low) {
 		return nil
 	}
 	if err := l.header(path, name+"/", "", info, st); err != nil {
@@ -244,7 +250,7 @@ func (l *layerWriter) newHeader(path, name, link string, info fs.FileInfo, st *s
 		return nil, err
 	}
 	hdr.Name, hdr.Format = name, tar.FormatPAX
-	hdr.Uid, hdr.Gid = l.owner(st)
+	hdr.Uid, hdr.Gid = l.owner(path, name, st)
 	hdr.Uname, hdr.Gname = "", ""
 	hdr.AccessTime, hdr.ChangeTime = time.Time{}, time.Time{}
 	if st.Mode&syscall.S_IFMT == syscall.S_IFCHR || st.Mode&syscall.S_IFMT == syscall.S_IFBLK {
@@ -262,14 +268,6 @@ func (l *layerWriter) newHeader(path, name, link string, info fs.FileInfo, st *s
 		xattr.ToHeader(hdr, attrs)
 	}
 	return hdr, nil
-}
-
-func (l *layerWriter) owner(st *syscall.Stat_t) (uid, gid int) {
-	u, g := st.Uid, st.Gid
-	if l.keep != nil {
-		u, g = l.keep.Inside(u, g)
-	}
-	return int(u), int(g)
 }
 
 // plainInfo hides the system's record from archive/tar, which would look up

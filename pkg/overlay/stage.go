@@ -245,7 +245,7 @@ func (s *Store) StageDir(ctx context.Context, d *Dir, lowers []string) (*Staged,
 	if err != nil {
 		return nil, err
 	}
-	differ := &dirDiffer{ctx: ctx, dir: d, lowers: lowers, scratch: scratch}
+	differ := &dirDiffer{ctx: ctx, dir: d, lowers: lowers, scratch: scratch, single: s.single}
 	st, err := s.stage(differ)
 	if err != nil {
 		return nil, err
@@ -262,7 +262,7 @@ func (s *Store) StageUpper(ctx context.Context, c Rootfs, skip []string, keep *i
 	if err := Settle(ctx, c); err != nil {
 		return nil, err
 	}
-	r := streamLayer(ctx, c.Upper, c.Lowers, skip, keep)
+	r := streamLayer(ctx, c.Upper, c.Lowers, skip, owners{keep, s.single})
 	st, err := s.StageTar(ctx, r)
 	reserved := r.close(err)
 	if err != nil {
@@ -278,11 +278,11 @@ type layerStream struct {
 	reserved chan []string
 }
 
-func streamLayer(ctx context.Context, upper string, lowers, skip []string, keep *ids.Keep) layerStream {
+func streamLayer(ctx context.Context, upper string, lowers, skip []string, own owners) layerStream {
 	pr, pw := io.Pipe()
 	l := layerStream{pr, make(chan []string, 1)}
 	go func() {
-		reserved, err := writeLayer(ctx, pw, upper, lowers, skip, keep)
+		reserved, err := writeLayer(ctx, pw, upper, lowers, skip, own)
 		l.reserved <- reserved
 		pw.CloseWithError(err)
 	}()
@@ -301,6 +301,7 @@ type dirDiffer struct {
 	ctx     context.Context
 	dir     *Dir
 	lowers  []string
+	single  bool
 	scratch string
 
 	reserved []string
@@ -310,7 +311,7 @@ func (d *dirDiffer) Close() error { return nil }
 
 func (d *dirDiffer) ApplyDiff(dest string, _ *archive.TarOptions, _ *graphdriver.DifferOptions) (graphdriver.DriverWithDifferOutput, error) {
 	var out graphdriver.DriverWithDifferOutput
-	r := streamLayer(d.ctx, d.dir.Upper, d.lowers, nil, nil)
+	r := streamLayer(d.ctx, d.dir.Upper, d.lowers, nil, owners{single: d.single})
 	rec, err := newRecorder(d.ctx, r, d.scratch)
 	if err != nil {
 		r.close(err)

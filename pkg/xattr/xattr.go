@@ -24,6 +24,14 @@ func Kept(name string) bool {
 		!strings.HasPrefix(name, "user.overlay.") && !strings.HasPrefix(name, "user.containers.")
 }
 
+// Override and OverrideNames are where the owner of a file is noted that has no id
+// (package ids), the latter for the names in a directory that take no attributes.
+// The first is that of podman's tools.
+const (
+	Override      = "user.containers.override_stat"
+	OverrideNames = "user.containers.override_names"
+)
+
 // maxSize bounds names and values alike: XATTR_LIST_MAX and XATTR_SIZE_MAX.
 const maxSize = 64 << 10
 
@@ -46,22 +54,34 @@ func names(path string, list func(string, []byte) (int, error)) ([]string, error
 // Read returns the attributes of path that are kept; nil when there are none.
 // A link at the end of path is not followed.
 func Read(path string) (map[string]string, error) {
-	return read(path, unix.Llistxattr, unix.Lgetxattr)
+	return read(path, Kept, unix.Llistxattr, unix.Lgetxattr)
 }
 
 // ReadFile is Read of an open file, which may be one opened with O_PATH.
 func ReadFile(f *os.File) (map[string]string, error) {
-	return read(fdPath(f), unix.Listxattr, unix.Getxattr)
+	return read(fdPath(f), Kept, unix.Listxattr, unix.Getxattr)
 }
 
-func read(path string, list func(string, []byte) (int, error), get func(string, string, []byte) (int, error)) (map[string]string, error) {
+// Stored is Read with the notes about owners, for a copy inside of a store.
+func Stored(path string) (map[string]string, error) {
+	return read(path, stored, unix.Llistxattr, unix.Lgetxattr)
+}
+
+// StoredFile is Stored of an open file, which may be one opened with O_PATH.
+func StoredFile(f *os.File) (map[string]string, error) {
+	return read(fdPath(f), stored, unix.Listxattr, unix.Getxattr)
+}
+
+func stored(name string) bool { return Kept(name) || name == Override || name == OverrideNames }
+
+func read(path string, kept func(string) bool, list func(string, []byte) (int, error), get func(string, string, []byte) (int, error)) (map[string]string, error) {
 	all, err := names(path, list)
 	if err != nil {
 		return nil, err
 	}
-	var kept map[string]string
+	var found map[string]string
 	for _, name := range all {
-		if !Kept(name) {
+		if !kept(name) {
 			continue
 		}
 		value := make([]byte, maxSize)
@@ -69,12 +89,12 @@ func read(path string, list func(string, []byte) (int, error), get func(string, 
 		if err != nil {
 			continue // it was removed meanwhile, or may not be read
 		}
-		if kept == nil {
-			kept = map[string]string{}
+		if found == nil {
+			found = map[string]string{}
 		}
-		kept[name] = string(value[:n])
+		found[name] = string(value[:n])
 	}
-	return kept, nil
+	return found, nil
 }
 
 // WriteFile gives attributes to an open file, which may be one opened with

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/cancel"
+	"coracle/pkg/ids"
 	"coracle/pkg/inroot"
 	"coracle/pkg/xattr"
 )
@@ -140,7 +141,7 @@ func (p *packer) entry(root *os.Root, name, to string, info fs.FileInfo) error {
 		if err != nil {
 			return err
 		}
-		return p.header(to, link, info, nil)
+		return p.header(to, link, withOwnerAt(root, name, info), nil)
 	case mode.IsDir(), mode.IsRegular():
 		in, err := openAsIs(root, name)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -161,7 +162,7 @@ func (p *packer) entry(root *os.Root, name, to string, info fs.FileInfo) error {
 		}
 		return p.file(in, to, info)
 	}
-	return p.header(to, "", info, nil)
+	return p.header(to, "", withOwnerAt(root, name, info), nil)
 }
 
 // openAsIs opens what was a file or a directory a moment ago: neither a link
@@ -175,7 +176,7 @@ func (p *packer) dir(in *os.File, name, to string, info fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	if err := p.header(to, "", info, attrs); err != nil {
+	if err := p.header(to, "", withOwner(in, info), attrs); err != nil {
 		return err
 	}
 	if p.whole && slices.Contains(runtimeDirs, name) && isMounted(in) {
@@ -241,7 +242,7 @@ func (p *packer) file(in *os.File, as string, info fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	if err := p.header(as, "", info, attrs); err != nil {
+	if err := p.header(as, "", withOwner(in, info), attrs); err != nil {
 		return err
 	}
 	if _, err = io.CopyN(p.tw, in, info.Size()); err == io.EOF {
@@ -272,6 +273,9 @@ func (p *packer) link(root *os.Root, name, as, to string, info fs.FileInfo) erro
 			return err
 		}
 		xattr.ToHeader(h, attrs)
+		if n, ok := withOwner(in, info).(noted); ok {
+			h.Uid, h.Gid = n.uid, n.gid
+		}
 	}
 	return p.tw.WriteHeader(h)
 }
@@ -294,6 +298,37 @@ type plainInfo struct{ fs.FileInfo }
 
 func (plainInfo) Sys() any { return nil }
 
+// noted is a file that belongs to who is noted: there is a single id.
+type noted struct {
+	fs.FileInfo
+	uid, gid int
+}
+
+// withOwner is info of an open file, with the owner that is noted.
+func withOwner(f *os.File, info fs.FileInfo) fs.FileInfo {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || !ids.Single() {
+		return info
+	}
+	uid, gid := ids.RecordedFD(int(f.Fd()), st.Uid, st.Gid)
+	return noted{info, uid, gid}
+}
+
+// withOwnerAt is withOwner of what is not opened.
+func withOwnerAt(root *os.Root, name string, info fs.FileInfo) fs.FileInfo {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || !ids.Single() {
+		return info
+	}
+	dir, err := openAsIs(root, path.Dir(name))
+	if err != nil {
+		return info
+	}
+	defer dir.Close()
+	uid, gid := ids.RecordedName(inroot.Path(dir), path.Base(name), st.Mode, st.Uid, st.Gid)
+	return noted{info, uid, gid}
+}
+
 func (p *packer) newHeader(as, link string, info fs.FileInfo) (*tar.Header, error) {
 	h, err := tar.FileInfoHeader(plainInfo{info}, link)
 	if err != nil {
@@ -308,6 +343,9 @@ func (p *packer) newHeader(as, link string, info fs.FileInfo) (*tar.Header, erro
 		return h, nil
 	}
 	h.Uid, h.Gid = int(st.Uid), int(st.Gid)
+	if n, ok := info.(noted); ok {
+		h.Uid, h.Gid = n.uid, n.gid
+	}
 	if info.Mode()&fs.ModeDevice != 0 {
 		h.Devmajor, h.Devminor = int64(unix.Major(uint64(st.Rdev))), int64(unix.Minor(uint64(st.Rdev)))
 	}

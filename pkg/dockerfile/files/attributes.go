@@ -56,7 +56,7 @@ func (a about) set(dir int, base string) error {
 	if err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return &os.PathError{Op: "stat", Path: base, Err: err}
 	}
-	if int(st.Uid) != a.own.UID || int(st.Gid) != a.own.GID {
+	if int(st.Uid) != a.own.UID || int(st.Gid) != a.own.GID || ids.Single() { // where somebody else may be noted
 		if err := ids.Chown(dir, base, a.own.UID, a.own.GID); err != nil {
 			return err
 		}

@@ -3,9 +3,12 @@
 package files
 
 import (
+	"path"
 	"strings"
+	"syscall"
 
 	"coracle/pkg/ids"
+	"coracle/pkg/inroot"
 )
 
 // Owner is who a file belongs to; the zero value is root.
@@ -37,6 +40,21 @@ func ResolveOwner(root, text string) (Owner, error) {
 		own.GID = int(g.GID)
 	}
 	return own, nil
+}
+
+// OwnerOf is who a file of the tree belongs to.
+func (t *Tree) OwnerOf(name string, st *syscall.Stat_t) Owner {
+	own := Owner{int(st.Uid), int(st.Gid)}
+	if !ids.Single() {
+		return own
+	}
+	dir, err := t.root.Open(path.Dir(name))
+	if err != nil {
+		return own
+	}
+	defer dir.Close()
+	own.UID, own.GID = ids.RecordedName(inroot.Path(dir), path.Base(name), st.Mode, st.Uid, st.Gid)
+	return own
 }
 
 const rootName = "root"

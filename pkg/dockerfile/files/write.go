@@ -262,7 +262,7 @@ func (w *writer) about(s *source, it item) about {
 	}
 	a := about{mode: w.c.Mode.apply(rawMode(it.info)), own: w.parentOwner(), mtime: w.time(it.info.ModTime())}
 	if st, ok := it.info.Sys().(*syscall.Stat_t); ok && s.tree.Owners && w.own == nil {
-		a.own = Owner{int(st.Uid), int(st.Gid)}
+		a.own = s.tree.OwnerOf(it.name, st)
 	}
 	return a
 }

@@ -95,17 +95,17 @@ next:
 
 // fakeRoot lets programs that change owners and users work with a single id:
 // the calls do nothing and succeed, as charliecloud does it. What they would
-// have changed is not there to be changed. Where somebody listens, calls about
-// identities are handed over: a program may want to see that it has changed.
+// have changed is not there to be changed. Where somebody listens, these calls are
+// handed over: a program may want to see that its identity has changed, and who a
+// file was given to is noted.
 func fakeRoot(p *specs.LinuxSeccomp, listened bool) {
-	done := []string{"chown", "chown32", "fchown", "fchown32", "lchown", "lchown32", "fchownat"}
 	rules := devicesDone()
 	if listened {
-		rules = append(rules, identitiesHanded()...)
+		rules = append(rules, handed()...)
 	} else {
-		done = append(done, ids.SetCalls()...)
+		done := slices.Concat(ids.SetCalls(), ids.ChownCalls())
+		rules = append(rules, specs.LinuxSyscall{Names: done, Action: specs.ActErrno, ErrnoRet: new(uint)})
 	}
-	rules = append(rules, specs.LinuxSyscall{Names: done, Action: specs.ActErrno, ErrnoRet: new(uint)})
 	var mentioned, rest []string
 	for _, r := range rules {
 		mentioned = append(mentioned, r.Names...)
@@ -140,9 +140,9 @@ func devicesDone() []specs.LinuxSyscall {
 	return rules
 }
 
-// identitiesHanded hands the calls that package ids answers to its Keeper.
-func identitiesHanded() []specs.LinuxSyscall {
-	rules := []specs.LinuxSyscall{{Names: slices.Concat(ids.SetCalls(), ids.GetCalls()), Action: specs.ActNotify}}
+// handed hands the calls that package ids answers to its Keeper.
+func handed() []specs.LinuxSyscall {
+	rules := []specs.LinuxSyscall{{Names: slices.Concat(ids.SetCalls(), ids.GetCalls(), ids.ChownCalls()), Action: specs.ActNotify}}
 	for _, option := range ids.KeepOptions() {
 		rules = append(rules, specs.LinuxSyscall{
 			Names: []string{"prctl"}, Action: specs.ActNotify,

@@ -130,9 +130,14 @@ func (c *copier) content(from, to *dir) error {
 
 // like gives a directory the owner, mode, attributes and time of another.
 func (c *copier) like(from, to *dir, base string, st *unix.Stat_t) error {
-	attrs, err := xattr.Read(in(from.fd, base))
+	attrs, err := xattr.Stored(in(from.fd, base))
 	if err != nil {
 		return err
+	}
+	for _, name := range []string{xattr.Override, xattr.OverrideNames} { // of one that was there
+		if attrs[name] == "" {
+			_ = unix.Lremovexattr(in(to.fd, base), name)
+		}
 	}
 	for name, value := range attrs {
 		if err := unix.Lsetxattr(in(to.fd, base), name, []byte(value), 0); err != nil {
@@ -169,7 +174,7 @@ func (c *copier) fileAs(from, to *dir, source, base string, st *unix.Stat_t) err
 			return pathError("copy", name, err)
 		}
 	}
-	attrs, err := xattr.ReadFile(src)
+	attrs, err := xattr.StoredFile(src)
 	if err != nil {
 		return err
 	}

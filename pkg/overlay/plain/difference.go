@@ -135,11 +135,11 @@ func (d *difference) same(base, now *dir, n string, was, st *unix.Stat_t) (bool,
 	if time.Unix(st.Ctim.Unix()).Before(d.copied) {
 		return true, nil
 	}
-	before, err := xattr.Read(in(base.fd, n))
+	before, err := xattr.Stored(in(base.fd, n))
 	if err != nil {
 		return false, err
 	}
-	after, err := xattr.Read(in(now.fd, n))
+	after, err := xattr.Stored(in(now.fd, n))
 	if err != nil || !maps.Equal(before, after) {
 		return false, err
 	}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ids
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/xattr"
+)
+
+// Recorded is who a file belongs to that is uid's and gid's to the kernel: whoever
+// is recorded, where somebody is. path is not followed.
+func Recorded(path string, uid, gid uint32) (int, int) {
+	return orElse(uid, gid)(noted(path, unix.Lgetxattr))
+}
+
+// RecordedFD is Recorded of an open file, which may be one opened with O_PATH.
+func RecordedFD(fd int, uid, gid uint32) (int, int) {
+	return orElse(uid, gid)(noted(fdPath(fd), unix.Getxattr))
+}
+
+// RecordedName is Recorded of base in a directory, of whatever kind mode says
+// (stat(2)) it is.
+func RecordedName(dir, base string, mode, uid, gid uint32) (int, int) {
+	return orElse(uid, gid)(Noted(dir, base, mode))
+}
+
+func orElse(uid, gid uint32) func(int, int, bool) (int, int) {
+	return func(u, g int, ok bool) (int, int) {
+		if ok {
+			return u, g
+		}
+		return int(uid), int(gid)
+	}
+}
+
+// Noted is who is recorded as the owner of base in a directory. Of a regular file
+// it may be root itself: a program has asked for that.
+func Noted(dir, base string, mode uint32) (uid, gid int, ok bool) {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFREG, unix.S_IFDIR:
+		return noted(dir+"/"+base, unix.Lgetxattr)
+	}
+	for _, e := range names(dir) {
+		if owner, name, ok := strings.Cut(e, " "); ok && name == base+"\x00" {
+			return parseOverride(owner + ":")
+		}
+	}
+	return 0, 0, false
+}
+
+func noted(path string, get func(string, string, []byte) (int, error)) (uid, gid int, ok bool) {
+	var buf [64]byte
+	n, err := get(path, xattr.Override, buf[:])
+	if err != nil {
+		return 0, 0, false
+	}
+	return parseOverride(string(buf[:n]))
+}
+
+func fdPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
+
+// parseOverride reads "uid:gid:mode", after which more may follow: what podman's
+// tools write (containers/storage, pkg/idtools). A program inside can write what
+// it likes there.
+func parseOverride(s string) (uid, gid int, ok bool) {
+	part := strings.SplitN(s, ":", 3)
+	if len(part) < 3 {
+		return 0, 0, false
+	}
+	u, uerr := strconv.ParseUint(part[0], 10, 32)
+	g, gerr := strconv.ParseUint(part[1], 10, 32)
+	return int(u), int(g), uerr == nil && gerr == nil && isID(int(u)) && isID(int(g))
+}
+
+// Record notes that base in the directory dir, or the file dir itself without a
+// base, belongs to somebody who has no id here; dir may be AT_FDCWD, and base a
+// path then. Of a link it is noted at the link's directory, and so not without a
+// base. Where the file system takes no notes it is lost, and no error. mode is the
+// one that the note has for others to read; nobody here does, for it changes later.
+func Record(dir int, base string, uid, gid int, mode uint32) error {
+	if !isID(uid) || !isID(gid) {
+		return unix.EINVAL
+	}
+	if base == "" {
+		return lossy(note(fdPath(dir), unix.Setxattr, unix.Removexattr, uid, gid, mode))
+	}
+	at := fdPath(dir)
+	if dir == unix.AT_FDCWD {
+		at, base = path.Split(base)
+		at = path.Clean(at)
+	}
+	file := at + "/" + base
+	switch mode & unix.S_IFMT {
+	case unix.S_IFREG, unix.S_IFDIR:
+		return lossy(note(file, unix.Lsetxattr, unix.Lremovexattr, uid, gid, mode))
+	}
+	return lossy(noteName(at, base, uid, gid))
+}
+
+func note(path string, set func(string, string, []byte, int) error, remove func(string, string) error, uid, gid int, mode uint32) error {
+	if uid == 0 && gid == 0 {
+		return remove(path, xattr.Override)
+	}
+	return set(path, xattr.Override, override(uid, gid, mode), 0)
+}
+
+func override(uid, gid int, mode uint32) []byte {
+	return fmt.Appendf(nil, "%d:%d:0%o", uid, gid, mode&0o7777)
+}
+
+// recordRoot notes of a file without a note that a program has given it to root.
+// Who replaces a file by a new one, as useradd does with /etc/shadow and sed -i
+// with everything, gives it to whom it saw that the old one belonged to: root, for
+// that is what stat(2) says. Who reads the notes can tell it from a file that
+// nobody has given to anybody.
+func recordRoot(fd int, mode uint32) error {
+	return lossy(unix.Setxattr(fdPath(fd), xattr.Override, override(0, 0, mode), 0))
+}
+
+// lossy takes for done what a file system does not do.
+func lossy(err error) error {
+	switch err {
+	case unix.ENODATA, unix.ENOTSUP, unix.EPERM, unix.EACCES, unix.ENOSPC, unix.EDQUOT, unix.E2BIG, unix.EROFS:
+		return nil
+	}
+	return err
+}
+
+// Links, pipes and sockets have no attributes of users (xattr(7)). Who they belong
+// to stands in an attribute of their directory: for each "uid:gid name", ended by a
+// NUL. It goes along with the directory, and not with a file that is renamed: what
+// has an entry of another file's is wrong about an owner that means little for
+// such files.
+
+// names are the entries of a directory.
+func names(dir string) []string {
+	n, err := unix.Getxattr(dir, xattr.OverrideNames, nil)
+	if err != nil || n == 0 {
+		return nil
+	}
+	buf := make([]byte, n)
+	if n, err = unix.Getxattr(dir, xattr.OverrideNames, buf); err != nil {
+		return nil
+	}
+	return strings.SplitAfter(string(buf[:n]), "\x00")[:strings.Count(string(buf[:n]), "\x00")]
+}
+
+func noteName(dir, base string, uid, gid int) error {
+	was := names(dir)
+	list := slices.DeleteFunc(slices.Clone(was), func(e string) bool {
+		_, name, _ := strings.Cut(e, " ")
+		return name == base+"\x00"
+	})
+	if uid != 0 || gid != 0 {
+		list = append(list, fmt.Sprintf("%d:%d %s\x00", uid, gid, base))
+	}
+	switch {
+	case slices.Equal(list, was):
+		return nil
+	case len(list) == 0:
+		return unix.Removexattr(dir, xattr.OverrideNames)
+	}
+	return unix.Setxattr(dir, xattr.OverrideNames, []byte(strings.Join(list, "")), 0)
+}
