@@ -28,7 +28,7 @@ func (c *conversion) container() error {
 		return err
 	}
 	c.args = append(c.args, "run", "--rm", "--name", name)
-	steps := []func() error{c.flags, c.logging, c.safety, c.user, c.devices, c.files, c.mounts, c.networks, c.health, c.reloads, c.zone, c.podmanArgs}
+	steps := []func() error{c.flags, c.logging, c.safety, c.user, c.devices, c.files, c.proxies, c.mounts, c.networks, c.health, c.reloads, c.zone, c.podmanArgs}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
@@ -211,6 +211,17 @@ func (c *conversion) files() error {
 	list, err := c.split("EnvironmentFile")
 	for _, f := range list {
 		c.args = append(c.args, "--env-file", c.absolute(f))
+	}
+	return err
+}
+
+// proxies are those of the service, where they are asked for.
+func (c *conversion) proxies() error {
+	yes, err := c.yes("HttpProxy", false)
+	if yes {
+		for _, name := range []string{"http_proxy", "https_proxy", "ftp_proxy", "no_proxy"} {
+			c.args = append(c.args, "--env", name, "--env", strings.ToUpper(name))
+		}
 	}
 	return err
 }

@@ -33,7 +33,7 @@ type Result struct {
 type kind struct {
 	section string // with the keys
 	suffix  string // of its service's name
-	rules   map[string]rule
+	rules   func() map[string]rule
 	build   func(*conversion) error // makes the service; nil refuses the kind
 	why     string                  // then
 }
@@ -60,7 +60,8 @@ type conversion struct {
 	kind
 	o       Options
 	all     map[string]Source // by name: what others refer to
-	from    *systemd.Section  // the kind's own
+	keys    map[string]rule
+	from    *systemd.Section // the kind's own
 	unit    *systemd.Unit
 	service *systemd.Section
 	args    []string
@@ -87,7 +88,7 @@ func convert(f Source, all map[string]Source, o Options) Result {
 		r.Err = errors.New(k.why)
 		return r
 	}
-	c := &conversion{Source: f, kind: k, o: o, all: all, unit: &systemd.Unit{}}
+	c := &conversion{Source: f, kind: k, keys: k.rules(), o: o, all: all, unit: &systemd.Unit{}}
 	if r.Err = c.begin(); r.Err == nil {
 		r.Err = k.build(c)
 	}
@@ -143,7 +144,7 @@ func kindOf(section string) bool {
 // check refuses keys that cannot be done, and notes those without effect.
 func (c *conversion) check() error {
 	for _, e := range c.from.Entries {
-		r, known := c.rules[e.Key]
+		r, known := c.keys[e.Key]
 		switch {
 		case !known:
 			return fmt.Errorf("unsupported key '%s' in group '%s'", e.Key, c.section)

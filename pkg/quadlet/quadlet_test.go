@@ -38,6 +38,7 @@ func TestContainerKeys(t *testing.T) {
 		{"Environment=A=1 'B=2 3'\nEnvironment=\nEnvironment=C=%h", "--env C=%h"},
 		{"EnvironmentFile=/tmp/env\nEnvironmentFile=rel", "--env-file /tmp/env --env-file /q/rel"},
 		{"EnvironmentHost=yes\nRunInit=true", "--env-host --init"},
+		{"HttpProxy=yes", "--env http_proxy --env HTTP_PROXY --env https_proxy --env HTTPS_PROXY --env ftp_proxy --env FTP_PROXY --env no_proxy --env NO_PROXY"},
 		{"EnvironmentHost=no\nRunInit=0", ""},
 		{"HealthCmd=/usr/bin/curl -f \"x\"\nHealthInterval=2m\nHealthRetries=5\nHealthStartPeriod=1m\nHealthTimeout=20s", `--health-retries 5 --health-start-period 1m --health-timeout 20s --health-cmd "/usr/bin/curl -f \"x\"" --health-interval 2m`},
 		{"HealthCmd=none", "--no-healthcheck"},
@@ -194,7 +195,10 @@ func TestRules(t *testing.T) {
 		if (k.build == nil) != (k.why != "") || k.section == "" {
 			t.Errorf("%s: %q", name, k.why)
 		}
-		for key, r := range k.rules {
+		if k.rules == nil {
+			continue
+		}
+		for key, r := range k.rules() {
 			if (r.how == noted || r.how == refused) != (r.say != "") || (r.how != special && r.say == "") != (r.flag != "") {
 				t.Errorf("%s %s: %+v", name, key, r)
 			}

@@ -61,8 +61,21 @@ func TestManagerIsTold(t *testing.T) {
 		if got := string(buf[:n]); err != nil || got != "READY=1\nSTATUS=it runs" {
 			t.Errorf("%q %v", got, err)
 		}
+		m.Stopping()
+		if n, err := l.Read(buf); err != nil || string(buf[:n]) != "STOPPING=1" {
+			t.Errorf("%q %v", buf[:n], err)
+		}
+		t.Setenv("NOTIFY_SOCKET", name)
+		t.Setenv("SYSTEMD_EXEC_PID", "1")
+		other := TakeManager()
+		other.Stopping()
+		other.Tell("READY=1")
+		if n, err := l.Read(buf); err != nil || string(buf[:n]) != "READY=1" {
+			t.Errorf("not the main process: %q %v", buf[:n], err)
+		}
+		t.Setenv("SYSTEMD_EXEC_PID", "")
 		l.Close()
-		m.Tell("STOPPING=1") // to nobody
+		m.Stopping() // to nobody
 	}
 	for _, none := range []string{"", "vsock:2:1234"} {
 		t.Setenv("NOTIFY_SOCKET", none)
@@ -71,5 +84,6 @@ func TestManagerIsTold(t *testing.T) {
 			t.Errorf("%q is a manager's", none)
 		}
 		m.Tell("READY=1")
+		m.Stopping()
 	}
 }

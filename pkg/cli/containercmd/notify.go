@@ -81,8 +81,8 @@ func handOver(ctx context.Context, cs *container.Store, ctr *container.Container
 	}
 }
 
-// announced is a session whose service manager is told of its container's start
-// and end. The function that is returned belongs at the end.
+// announce tells a service manager of the start of a container that this command
+// stays with; what it returns tells of the end.
 func announce(ctx context.Context, e *command.Env, ctr *container.Container, m *systemd.Manager, began time.Time) (end func()) {
 	if m == nil {
 		return func() {}
@@ -98,6 +98,6 @@ func announce(ctx context.Context, e *command.Env, ctr *container.Container, m *
 	return func() {
 		cancel()
 		<-done
-		m.Tell("STOPPING=1")
+		m.Stopping()
 	}
 }
