@@ -92,6 +92,7 @@ func makePrivate(base, name string) (string, error) {
 		if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
 			return "", hint.With(fmt.Errorf("create run directory: %w", err), runHint)
 		}
+		openToOwner(dir)
 		if err := private(dir); err != nil {
 			return "", err
 		}

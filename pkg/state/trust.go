@@ -50,6 +50,15 @@ func private(dir string) error {
 	return bad
 }
 
+// openToOwner gives the caller what a umask has taken, or a chmod, from a directory of
+// theirs that is closed to everybody else.
+func openToOwner(dir string) {
+	var st syscall.Stat_t
+	if syscall.Lstat(dir, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFDIR && int(st.Uid) == os.Geteuid() && st.Mode&0o077 == 0 && st.Mode&0o700 != 0o700 {
+		_ = os.Chmod(dir, 0o700) // private has the last word
+	}
+}
+
 // notOurs names both users by the numbers that the host has for them: inside a
 // user namespace the caller is 0, and strangers are nobody.
 func notOurs(st *syscall.Stat_t) string {
