@@ -35,7 +35,7 @@ func (s *server) serve() {
 		if err != nil {
 			return
 		}
-		if !sameUser(c) {
+		if !isFrom(c, os.Geteuid()) {
 			c.Close()
 			continue
 		}
@@ -43,14 +43,14 @@ func (s *server) serve() {
 	}
 }
 
-// sameUser refuses everybody but the user the container belongs to, who is
-// whose process this is. The directory's mode says the same; this holds even if
-// somebody changes it.
-func sameUser(c *net.UnixConn) bool {
+// isFrom reports whether a user connected. Everybody is refused but the user the
+// container belongs to, whose process this is: the directory's mode says the same;
+// this holds even if somebody changes it.
+func isFrom(c *net.UnixConn, user int) bool {
 	ok := false
 	err := descriptor.Control(c, func(fd int) error {
 		cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
-		ok = err == nil && int(cred.Uid) == os.Geteuid()
+		ok = err == nil && int(cred.Uid) == user
 		return err
 	})
 	return err == nil && ok

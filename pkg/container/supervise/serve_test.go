@@ -10,12 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"coracle/internal/testutil/userns"
+	"golang.org/x/sys/unix"
+
 	"coracle/pkg/container/control"
 	"coracle/pkg/wire"
 	"coracle/pkg/wire/socket"
@@ -130,17 +130,16 @@ func TestReplies(t *testing.T) {
 	}
 }
 
-// TestOnlyTheUserIsServed connects as somebody else than root of the user namespace,
-// and as root.
+// TestOnlyTheUserIsServed connects as the user whose process this is, who is told
+// from others.
 func TestOnlyTheUserIsServed(t *testing.T) {
-	inside, dir := os.Getuid() == 0, filepath.Join(t.TempDir(), "run")
+	dir := filepath.Join(t.TempDir(), "run")
 	l, err := control.Listen(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	var served atomic.Int32
-	s := &server{ctl: l, ops: map[string]operation{"go": answers(func(control.Request) error { served.Add(1); return nil })}}
+	s := &server{ctl: l, ops: map[string]operation{"go": answers(func(control.Request) error { return nil })}}
 	over := make(chan struct{})
 	go func() { s.serve(); close(over) }()
 	c, err := control.Dial(dir)
@@ -148,17 +147,37 @@ func TestOnlyTheUserIsServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.Send(control.Request{Op: "go"})
+	if err := c.Send(control.Request{Op: "go"}); err != nil {
+		t.Fatal(err)
+	}
 	var r control.Reply
-	_, err = c.ReceiveWithin(time.Minute, &r)
-	if answered := err == nil && r.Event == control.EventDone; answered != inside || (served.Load() > 0) != inside {
-		t.Errorf("as user %d: %+v, %v", os.Getuid(), r, err)
+	if _, err := c.ReceiveWithin(time.Minute, &r); err != nil || r.Event != control.EventDone {
+		t.Errorf("as the user: %+v, %v", r, err)
 	}
 	l.Close()
 	within(t, "the server ends with its socket", over)
 	s.talks.Wait()
-	if !inside {
-		userns.Again(t, 0)
+
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fds[1])
+	f := os.NewFile(uintptr(fds[0]), "socket")
+	defer f.Close()
+	sock, err := net.FileConn(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sock.Close()
+	u, ok := sock.(*net.UnixConn)
+	if !ok {
+		t.Fatalf("%T", sock)
+	}
+	for user, want := range map[int]bool{os.Geteuid(): true, os.Geteuid() + 1: false, 65534: false, 0: os.Geteuid() == 0} {
+		if got := isFrom(u, user); got != want {
+			t.Errorf("user %d is taken for who connected: %t", user, got)
+		}
 	}
 }
 
