@@ -27,7 +27,7 @@ func Examine(ctx context.Context, root string) Report {
 	report := append(Report{kernel(sysctl("kernel/osrelease"))}, try(ctx, dirs, storeErr == nil)...)
 	report = append(report, store(dirs, storeErr), runDirectory(dirs, storeErr), subordinateIDs())
 	report = append(report, cgroups()...)
-	return append(report, filter(), limits(), ports(), ping(), ipv6(), names("/etc/resolv.conf"), Lingering())
+	return append(report, filter(), limits(), ports(), ping(), ipv6(), names("/etc/resolv.conf"), Lingering(), manager(ctx))
 }
 
 // leastKernel is the first that has all of what cannot be done without: overlayfs

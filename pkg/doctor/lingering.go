@@ -2,6 +2,12 @@
 
 package doctor
 
+import (
+	"context"
+
+	"coracle/pkg/systemd"
+)
+
 // Where systemd says that it runs the host, and which users' managers it keeps
 // without a session (sd_booted(3), loginctl(1)).
 const (
@@ -11,3 +17,18 @@ const (
 
 // Lingering is the row about what runs for the user without a session of theirs.
 func Lingering() Row { return lingering(systemdRuns, lingerers) }
+
+// manager is the user's systemd, asked over the user's bus.
+func manager(ctx context.Context) Row {
+	r := Row{Name: "user's systemd", Lost: "limits outside of delegated cgroups; `coracle systemd` and `quadlet` write units that systemd is not told of"}
+	if !systemd.RunsHost() {
+		return r.present("not needed: no systemd")
+	}
+	conn, err := systemd.UserBus(ctx)
+	if err != nil {
+		r.State, r.Found, r.Remedy = Partly, err.Error(), "log in by a session of your own (not su or sudo), or set XDG_RUNTIME_DIR=/run/user/$(id -u)"
+		return r
+	}
+	conn.Close()
+	return r.present("answers")
+}

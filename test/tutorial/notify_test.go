@@ -240,3 +240,34 @@ func TestBootIsSpokenOf(t *testing.T) {
 		t.Errorf("%s", r.Err)
 	}
 }
+
+// TestSocketOfTheManager hands a container the socket of its published port, as the
+// socket unit that is printed for it would.
+func TestSocketOfTheManager(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	at := l.Addr().String()
+	socket, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.ok("create", "--name", "web", "-p", at+":80", "busybox", "sh", "-c", "echo found >/index.html; exec httpd -f -p 80 -h /")
+	testutil.Contains(t, u.ok("systemd", "print", "--socket", "web"), "ListenStream="+at)
+	plain := *u
+	m := managed(t, u)
+	main := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" start -a web`, u.command("version").Path)
+	main.Env, main.ExtraFiles = u.env, []*os.File{socket}
+	if err := main.Start(); err != nil {
+		t.Fatal(err)
+	}
+	socket.Close()
+	m.hears("READY=1")
+	testutil.Contains(t, get(t, "http://"+at+"/"), "found")
+	plain.ok("stop", "-t", "0", "web")
+	_ = main.Wait()
+}
