@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"coracle/pkg/ids"
 	"coracle/pkg/overlay/plain"
 )
@@ -82,7 +84,11 @@ func keepLayer(ctx context.Context, layer string, k ids.Keep) error {
 	if err := errors.Join(os.RemoveAll(part), os.Mkdir(part, 0o700), os.Mkdir(to, 0o755)); err != nil {
 		return err
 	}
-	if err := plain.CopyLayer(ctx, layer, to, k.OnDisk); err != nil {
+	err = plain.CopyLayer(ctx, layer, to, k.OnDisk)
+	if err == nil { // a power cut is not to leave a copy that has its name and not its content
+		err = os.NewSyscallError("syncfs", unix.Syncfs(int(lock.Fd())))
+	}
+	if err != nil {
 		return errors.Join(err, os.RemoveAll(part))
 	}
 	return os.Rename(part, done)
