@@ -111,6 +111,11 @@ func (b *bench) run(only []string) error {
 			return err
 		}
 	}
+	if len(only) == 0 || slices.Contains(only, "keep-id") {
+		if err := b.keepID(); err != nil {
+			return err
+		}
+	}
 	if len(only) == 0 || slices.Contains(only, "memory") {
 		if err := b.memory(); err != nil {
 			return err
