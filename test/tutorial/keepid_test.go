@@ -136,6 +136,10 @@ func TestKeepIDGoesOn(t *testing.T) {
 		u.ok("cp", u.home+"/work/", "box:/in-"+state)
 		u.ok("stop", "-t", "0", "box")
 	}
+	u.ok("create", "--name", "late", "--userns=keep-id:uid=1001", "busybox", "id", "-u")
+	if r := u.result("start", "-a", "late"); r.Text() != "1001" || !strings.Contains(r.Err, "copying the image's layers") {
+		t.Errorf("created, and started later: %s", r.All())
+	}
 	u.ok("start", "box")
 	if out := u.ok("exec", "box", "stat", "-c", "%u:%g", "/in-running", "/in-stopped", "/"); out != "1000:1000\n1000:1000\n0:0" {
 		t.Errorf("copied in: %s", out)

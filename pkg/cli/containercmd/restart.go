@@ -29,7 +29,7 @@ func Restart(e *command.Env) *cli.Command {
 				if err != nil {
 					return err
 				}
-				if err := startDetached(c.Context, cs, again); err != nil {
+				if err := startDetached(c.Context, e, cs, again); err != nil {
 					return err
 				}
 				cs.Event(&again.Record, "restart", nil)

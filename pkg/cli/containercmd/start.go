@@ -18,13 +18,13 @@ import (
 	"coracle/pkg/wire"
 )
 
-func startDetached(ctx context.Context, cs *container.Store, ctr *container.Container) error {
+func startDetached(ctx context.Context, e *command.Env, cs *container.Store, ctr *container.Container) error {
 	if ctr.State.IsRunning() {
 		return nil
 	}
 	sockets := client.HandedOver()
 	defer wire.CloseFiles(sockets)
-	ses, err := client.Launch(ctx, cs, ctr, client.Start{Sockets: sockets})
+	ses, err := client.Launch(ctx, cs, ctr, client.Start{Sockets: sockets, Copies: copies(e)})
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func Start(e *command.Env) *cli.Command {
 			}
 			began := time.Now()
 			return inOrder(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
-				if err := startDetached(c.Context, cs, ctr); err != nil {
+				if err := startDetached(c.Context, e, cs, ctr); err != nil {
 					return err
 				}
 				return handOver(c.Context, cs, ctr, manager, began)
@@ -85,7 +85,7 @@ func startAfterBoot(e *command.Env, c *cli.Context) error {
 			names = append(names, ctr.Name)
 		}
 	}
-	return inOrder(e, names, func(cs *container.Store, ctr *container.Container) error { return startDetached(c.Context, cs, ctr) })
+	return inOrder(e, names, func(cs *container.Store, ctr *container.Container) error { return startDetached(c.Context, e, cs, ctr) })
 }
 
 func startAttached(e *command.Env, c *cli.Context) error {
