@@ -21,18 +21,22 @@ import (
 // build's commands run in a chroot (package dockerfile/chroot).
 
 // mayChroot reports whether this process can do so.
-func mayChroot() bool {
-	if os.Geteuid() != 0 {
-		return false
-	}
+func mayChroot() bool { return os.Geteuid() == 0 && chrootCapable() && maySetGroups() }
+
+// maySetGroups reports whether this process may become somebody else. In a user
+// namespace of a single id nobody may, unless somebody answers for it.
+func maySetGroups() bool {
+	_, _, e := unix.RawSyscall(unix.SYS_SETGROUPS, 1, 0, 0) // of a list that is nowhere: EFAULT comes after EPERM
+	return e != unix.EPERM
+}
+
+func chrootCapable() bool {
 	for _, c := range []int{unix.CAP_CHOWN, unix.CAP_DAC_OVERRIDE, unix.CAP_FOWNER, unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_SYS_CHROOT} {
 		if !ids.Capable(c) {
 			return false
 		}
 	}
-	// With a single id there is nobody to give a file to, nor to become.
-	around, err := ids.Current()
-	return err == nil && !around.Single()
+	return true
 }
 
 // noNamespaces reports whether err, of making a user namespace, says that there are

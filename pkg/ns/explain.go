@@ -199,7 +199,7 @@ func lacking() string {
 	if lacksSetfcap() {
 		text = " --cap-add SETFCAP"
 	}
-	if os.Geteuid() == 0 && !mayChroot() {
+	if os.Geteuid() == 0 && !chrootCapable() {
 		text += "; or, for images and builds: --cap-add CHOWN,DAC_OVERRIDE,FOWNER,SETUID,SETGID,SYS_CHROOT"
 	}
 	return text

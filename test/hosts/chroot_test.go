@@ -164,6 +164,20 @@ func TestLessInContainer(t *testing.T) {
 	}
 }
 
+// Within a container of one id, whose engine answers for owners and users, builds go on
+// by chroot as elsewhere; without an engine that does they are refused.
+func TestBuildInContainerOfOneID(t *testing.T) {
+	h := newHost(t)
+	h.write("c/Dockerfile", "FROM bb\nRUN echo built >/x\n")
+	r := h.run(`$C import $TAR outer >/dev/null && $C run --rm --network none -v $C:/coracle -v $TAR:/busybox.tar -v $PWD/c:/c outer sh -c '
+		/coracle import /busybox.tar bb >/dev/null; /coracle build -q /c >/dev/null && echo built'`)
+	if r.Out != "built\n" || r.Code != 0 {
+		t.Errorf("%d %s", r.Code, r.All())
+	}
+	r = h.spoilt(strings.Replace(noNamespaces, "%", "user", 1), "$C import $TAR other")
+	h.refuses(r, 1, "create user namespace", "sysctl user.max_user_namespaces=")
+}
+
 // Root of a container that may mount, but has no user namespaces, mounts nothing where
 // others would see it.
 func TestNoMountsWithoutNamespaces(t *testing.T) {
