@@ -116,6 +116,8 @@ func runInstall(e *command.Env, c *cli.Context) error {
 func reload(ctx context.Context, e *command.Env) {
 	err := systemd.Reload(ctx)
 	switch {
+	case err != nil && !systemd.RunsHost():
+		fmt.Fprintln(e.Stderr, "systemd does not run this host: the units are for one where it does, or for systemctl --user daemon-reload in a session that has it")
 	case errors.Is(err, systemd.ErrNoManager):
 		fmt.Fprintln(e.Stderr, "your systemd does not answer here: in a session of yours, systemctl --user daemon-reload")
 	case err != nil:
