@@ -17,6 +17,7 @@ import (
 
 	"coracle/pkg/ids"
 	"coracle/pkg/overlay/plain"
+	"coracle/pkg/state"
 	"coracle/pkg/xattr"
 )
 
@@ -124,7 +125,17 @@ func TestKeepLayersIsGivenUp(t *testing.T) {
 // what the container says.
 func TestOwnersOfKeep(t *testing.T) {
 	needIDs(t)
-	st := openTestStore(t)
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	t.Setenv("TMPDIR", t.TempDir())
+	d, err := state.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := Open(d, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
 	dir, err := st.NewDir()
 	if err != nil {
 		t.Fatal(err)
