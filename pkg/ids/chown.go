@@ -219,9 +219,14 @@ func (c *call) record(g gift, name string, f *os.File) {
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG, unix.S_IFDIR:
-		was, wasGroup := RecordedFD(int(f.Fd()), st.Uid, st.Gid)
+		was, wasGroup, known := noted(fdPath(int(f.Fd())), unix.Getxattr)
+		if !known { // mayGive took it for the process's own
+			was, wasGroup = int(c.who.uid.fs), int(c.who.gid.fs)
+		}
 		uid, gid := g.owner(was, wasGroup)
-		if g.uid == 0 && g.gid == 0 && was == 0 && wasGroup == 0 && st.Mode&unix.S_IFMT == unix.S_IFREG {
+		// By a descriptor it is given to whom a program saw, by name to whom it wants.
+		seen := g.path == 0 || was == 0 && wasGroup == 0
+		if g.uid == 0 && g.gid == 0 && seen && st.Mode&unix.S_IFMT == unix.S_IFREG {
 			_ = recordRoot(int(f.Fd()), st.Mode)
 			return
 		}

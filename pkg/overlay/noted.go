@@ -16,50 +16,91 @@ import (
 type owners struct {
 	keep   *ids.Keep // who they are numbered for, nil for everybody else
 	single bool      // owners are noted
+	maker  *Maker    // who has made what nobody is noted for; nil: root, as it stands
+	settle bool      // what is found out is noted, for the directory becomes the layer
 }
 
-// owner is who a file of the upper directory belongs to. With a single id it is
-// whoever is noted; that the rest is root's is the kernel's word, and not always
-// what would have become of it with more ids:
+// Maker is who the processes were that have written to an upper directory: the user
+// that the first of them began as. It matters with a single id alone, where to the
+// kernel all of them are root.
+type Maker struct{ UID, GID int }
+
+// owner is who a file of the upper directory belongs to.
+func (l *layerWriter) owner(path, name string, st *syscall.Stat_t) (int, int) {
+	switch {
+	case l.keep != nil:
+		uid, gid := l.keep.Inside(st.Uid, st.Gid)
+		return int(uid), int(gid)
+	case !l.single:
+		return int(st.Uid), int(st.Gid)
+	}
+	dir, base := filepath.Split(path)
+	is, noted := notedAt(dir, base, st.Mode)
+	if l.maker == nil {
+		return is.UID, is.GID
+	}
+	found := l.maker.find(is, noted, l.noteBelow(strings.TrimSuffix(name, "/"), noted), func() int { return l.group(filepath.Clean(dir)) })
+	if l.settle && found != is {
+		// Where it cannot be noted, the stream alone has it.
+		_ = ids.Record(unix.AT_FDCWD, path, found.UID, found.GID, st.Mode)
+	}
+	return found.UID, found.GID
+}
+
+func notedAt(dir, base string, mode uint32) (Maker, bool) {
+	uid, gid, ok := ids.Noted(dir, base, mode)
+	return Maker{uid, gid}, ok
+}
+
+// lowerNote is what is known of the file of that name below.
+type lowerNote struct {
+	there, noted bool
+	owner        Maker
+}
+
+// noteBelow looks up the file that one has taken the place of, or is a copy of that
+// programs keep, as /etc/shadow-.
+func (l *layerWriter) noteBelow(name string, noted bool) (n lowerNote) {
+	low, path, ok := l.lowerAt(name)
+	if !ok && noted {
+		low, path, ok = l.lowerAt(strings.TrimSuffix(name, "-"))
+	}
+	if n.there = ok; ok {
+		dir, base := filepath.Split(path)
+		n.owner, n.noted = notedAt(dir, base, low.Mode)
+	}
+	return n
+}
+
+// find is who a file would belong to if there were more ids: is, who is noted, if
+// that says all, else what the kernel would have done.
 //
 //   - A new file in the place of one below was given to root by a program that
-//     looked whose the old one was. It belongs to who is noted there.
-//   - What is new in a directory with the set-group-ID bit has the directory's
-//     group (mkdir(2)).
-func (l *layerWriter) owner(path, name string, st *syscall.Stat_t) (int, int) {
-	if !l.single {
-		uid, gid := st.Uid, st.Gid
-		if l.keep != nil {
-			uid, gid = l.keep.Inside(uid, gid)
-		}
-		return int(uid), int(gid)
-	}
-	name = strings.TrimSuffix(name, "/")
-	dir, base := filepath.Split(path)
-	uid, gid, noted := ids.Noted(dir, base, st.Mode)
-	low, below, have := l.lowerAt(name)
-	if !have && noted { // a copy that is kept of the old one, as /etc/shadow-
-		low, below, have = l.lowerAt(strings.TrimSuffix(name, "-"))
-	}
+//     looked whose the old one was: root's, as it seemed.
+//   - What is new, or stands in the place of what somebody is noted for, was made
+//     by the maker, in a directory with the set-group-ID bit with the directory's
+//     group (mkdir(2)). What was only changed has its note from below.
+func (m Maker) find(is Maker, noted bool, low lowerNote, group func() int) Maker {
 	switch {
-	case noted && uid == 0 && gid == 0 && have && low.Mode&unix.S_IFMT == unix.S_IFREG:
-		return ids.Recorded(below, low.Uid, low.Gid)
-	case noted:
-		return uid, gid
-	case !have:
-		return int(st.Uid), l.group(filepath.Clean(dir), st)
+	case noted && is == Maker{} && low.noted:
+		return low.owner
+	case noted, low.there && !low.noted:
+		return is
 	}
-	return int(st.Uid), int(st.Gid)
+	if gid := group(); gid >= 0 {
+		m.GID = gid
+	}
+	return m
 }
 
-// group is the group of what is made in a directory.
-func (l *layerWriter) group(dir string, st *syscall.Stat_t) int {
+// group is the group of what is made in a directory that says so, else -1.
+func (l *layerWriter) group(dir string) int {
 	var up unix.Stat_t
-	if len(dir) > len(l.upper) && unix.Lstat(dir, &up) == nil && up.Mode&unix.S_ISGID != 0 {
-		_, gid := ids.Recorded(dir, up.Uid, up.Gid)
-		return gid
+	if len(dir) <= len(l.upper) || unix.Lstat(dir, &up) != nil || up.Mode&unix.S_ISGID == 0 {
+		return -1
 	}
-	return int(st.Gid)
+	_, gid := ids.Recorded(dir, up.Uid, up.Gid)
+	return gid
 }
 
 // sameOwner reports whether a directory belongs to whom it belongs to below.

@@ -208,6 +208,7 @@ func (s *Store) add(st *Staged, id, parent LayerID) error {
 // Dir is an empty directory pair that becomes a layer.
 type Dir struct {
 	Upper, Work string
+	Maker       *Maker // of who has written there with a single id; nil: owners are as they stand
 	root        string
 }
 
@@ -262,7 +263,7 @@ func (s *Store) StageUpper(ctx context.Context, c Rootfs, skip []string, keep *i
 	if err := Settle(ctx, c); err != nil {
 		return nil, err
 	}
-	r := streamLayer(ctx, c.Upper, c.Lowers, skip, owners{keep, s.single})
+	r := streamLayer(ctx, c.Upper, c.Lowers, skip, owners{keep: keep, single: s.single, maker: &Maker{}})
 	st, err := s.StageTar(ctx, r)
 	reserved := r.close(err)
 	if err != nil {
@@ -311,7 +312,7 @@ func (d *dirDiffer) Close() error { return nil }
 
 func (d *dirDiffer) ApplyDiff(dest string, _ *archive.TarOptions, _ *graphdriver.DifferOptions) (graphdriver.DriverWithDifferOutput, error) {
 	var out graphdriver.DriverWithDifferOutput
-	r := streamLayer(d.ctx, d.dir.Upper, d.lowers, nil, owners{single: d.single})
+	r := streamLayer(d.ctx, d.dir.Upper, d.lowers, nil, owners{single: d.single, maker: d.dir.Maker, settle: true})
 	rec, err := newRecorder(d.ctx, r, d.scratch)
 	if err != nil {
 		r.close(err)

@@ -25,10 +25,11 @@ func (s *Solver) run(op plan.Run, told *Report) (step, error) {
 		if err != nil {
 			return err
 		}
+		d.Maker = &overlay.Maker{}
 		err = s.Runner.Run(s.Ctx, Step{
 			Lowers: lowers, Upper: d.Upper, Work: d.Work, Args: op.Args, Env: append(op.Env[:len(op.Env):len(op.Env)], secrets...),
 			Dir: op.Dir, User: op.User, Network: op.Network, AddHosts: s.AddHosts, ShmSize: s.ShmSize,
-			Mounts: list, Stdout: told, Stderr: told,
+			Mounts: list, Stdout: told, Stderr: told, Maker: d.Maker,
 		})
 		var exit *ExitError
 		if errors.As(err, &exit) {

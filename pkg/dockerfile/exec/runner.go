@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+
+	"coracle/pkg/overlay"
 )
 
 // Secret reads a secret, when it is asked for.
@@ -28,6 +30,7 @@ type Step struct {
 	ShmSize        int64
 	Mounts         []StepMount
 	Stdout, Stderr io.Writer
+	Maker          *overlay.Maker // is set to the user that the command begins as
 }
 
 // StepMount is a mount for one command.

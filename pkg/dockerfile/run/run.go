@@ -85,6 +85,9 @@ func stepOptions(rootfs string, s exec.Step) (spec.Options, error) {
 	if err != nil {
 		return spec.Options{}, err
 	}
+	if s.Maker != nil {
+		*s.Maker = overlay.Maker{UID: int(user.UID), GID: int(user.GID)}
+	}
 	maps, err := ids.Current()
 	if err != nil {
 		return spec.Options{}, err
