@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -266,7 +267,8 @@ func (b *Box) onPaper(p *specs.Process) (*specs.Process, *ids.User, error) {
 		return p, nil, b.maps.Check(u)
 	}
 	own := ids.User{UID: uint32(b.maps.UID[0].ContainerID), GID: uint32(b.maps.GID[0].ContainerID)}
-	if u.UID == 0 && u.GID == 0 && own.UID == 0 && own.GID == 0 {
+	others := slices.ContainsFunc(u.AdditionalGIDs, func(g uint32) bool { return g != u.GID })
+	if u.UID == 0 && u.GID == 0 && own.UID == 0 && own.GID == 0 && !others {
 		return p, nil, nil
 	}
 	one := *p
