@@ -31,11 +31,17 @@ func Ended(ctx context.Context, err error) error {
 	return &ExitError{128 + int(ended.Signal), err}
 }
 
-// UntilSignal is ctx until this process is told to end; its cause says by what.
+// UntilSignal is ctx until this process is told to end; its cause says by what. A
+// signal that the caller has this process ignore stays ignored: nohup(1) does that,
+// and a shell with what a script has in its background.
 func UntilSignal(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
+	}
 	go func() {
 		select {
 		case s := <-signals:

@@ -5,6 +5,7 @@ package command
 import (
 	"context"
 	"errors"
+	"os/signal"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -28,5 +29,22 @@ func TestEndBySignalKnowsWhich(t *testing.T) {
 	var ended *SignalError
 	if errors.As(context.Cause(ctx), &ended) {
 		t.Error("no signal came")
+	}
+}
+
+func TestIgnoredSignalEndsNothing(t *testing.T) {
+	signal.Ignore(unix.SIGHUP)
+	defer signal.Reset(unix.SIGHUP)
+	ctx, stop := UntilSignal(t.Context())
+	defer stop()
+	for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGTERM} { // the second is heard after the first
+		if err := unix.Kill(unix.Getpid(), sig); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-ctx.Done()
+	var ended *SignalError
+	if cause := context.Cause(ctx); !errors.As(cause, &ended) || ended.Signal != unix.SIGTERM {
+		t.Errorf("ended by %v", cause)
 	}
 }
