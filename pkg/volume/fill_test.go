@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -162,8 +163,11 @@ func TestNeedsFill(t *testing.T) {
 func TestFillWaits(t *testing.T) {
 	s, _ := newStore(t)
 	create(t, s, "vol", nil)
-	lock, err := state.TryAcquire(s.dirs.Volume("vol").FillLock(), state.Exclusive)
-	if err != nil {
+	var lock *state.Lock
+	var err error
+	var other sync.WaitGroup // as another process has it: not a lock of this goroutine
+	other.Go(func() { lock, err = state.TryAcquire(s.dirs.Volume("vol").FillLock(), state.Exclusive) })
+	if other.Wait(); err != nil {
 		t.Fatal(err)
 	}
 	defer lock.Release()

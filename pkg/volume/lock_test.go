@@ -49,8 +49,11 @@ func TestStaysWhileItIsHeld(t *testing.T) {
 			return errors.Join(append(p.Failed, err)...)
 		},
 	}
-	lock, err := s.Hold(t.Context())
-	if err != nil {
+	var lock *state.Lock
+	var err error
+	var other sync.WaitGroup // as another process has it: not a lock of this goroutine
+	other.Go(func() { lock, err = s.Hold(t.Context()) })
+	if other.Wait(); err != nil {
 		t.Fatal(err)
 	}
 	now, cancel := context.WithCancel(t.Context())

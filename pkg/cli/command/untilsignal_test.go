@@ -5,6 +5,7 @@ package command
 import (
 	"context"
 	"errors"
+	"os"
 	"os/signal"
 	"testing"
 
@@ -34,7 +35,11 @@ func TestEndBySignalKnowsWhich(t *testing.T) {
 
 func TestIgnoredSignalEndsNothing(t *testing.T) {
 	signal.Ignore(unix.SIGHUP)
-	defer signal.Reset(unix.SIGHUP)
+	defer func() { // it is ignored until somebody asks for it
+		heard := make(chan os.Signal, 1)
+		signal.Notify(heard, unix.SIGHUP)
+		signal.Stop(heard)
+	}()
 	ctx, stop := UntilSignal(t.Context())
 	defer stop()
 	for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGTERM} { // the second is heard after the first

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"coracle/internal/testutil"
@@ -55,15 +56,26 @@ func volumes(t *testing.T, vs *volume.Store) (names []string) {
 	return names
 }
 
+// lockElsewhere takes a lock as another process does: it is none that this
+// goroutine holds while it waits for others.
+func lockElsewhere(t *testing.T, file state.LockFile) *state.Lock {
+	t.Helper()
+	var lock *state.Lock
+	var err error
+	var other sync.WaitGroup
+	other.Go(func() { lock, err = state.TryAcquire(file, state.Exclusive) })
+	if other.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return lock
+}
+
 // TestVolumesAreHeld: from before a volume is found until the record names it,
 // nobody may remove one.
 func TestVolumesAreHeld(t *testing.T) {
 	cs, vs := newStore(t)
 	d := cs.Dirs()
-	names, err := state.TryAcquire(d.NamesLock(), state.Exclusive) // creation stops here
-	if err != nil {
-		t.Fatal(err)
-	}
+	names := lockElsewhere(t, d.NamesLock()) // creation stops here
 	defer names.Release()
 	type result struct {
 		c   *container.Container
