@@ -12,7 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// heed has a signal ignored no more, whether a test or nohup(1) had it so.
+func heed(sig ...os.Signal) {
+	heard := make(chan os.Signal, len(sig))
+	signal.Notify(heard, sig...)
+	signal.Stop(heard)
+}
+
 func TestEndBySignalKnowsWhich(t *testing.T) {
+	heed(unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
 		ctx, stop := UntilSignal(t.Context())
 		if err := unix.Kill(unix.Getpid(), sig); err != nil {
@@ -34,12 +42,9 @@ func TestEndBySignalKnowsWhich(t *testing.T) {
 }
 
 func TestIgnoredSignalEndsNothing(t *testing.T) {
+	heed(unix.SIGTERM)
 	signal.Ignore(unix.SIGHUP)
-	defer func() { // it is ignored until somebody asks for it
-		heard := make(chan os.Signal, 1)
-		signal.Notify(heard, unix.SIGHUP)
-		signal.Stop(heard)
-	}()
+	defer heed(unix.SIGHUP)
 	ctx, stop := UntilSignal(t.Context())
 	defer stop()
 	for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGTERM} { // the second is heard after the first
