@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -100,24 +101,25 @@ func within(limit, every time.Duration, f func() bool) bool {
 type Rounds struct {
 	t    testing.TB
 	what string
-	n    int
+	n    atomic.Int64
 }
 
 // NewRounds begins to count; when the test ends with none it fails.
 func NewRounds(t testing.TB, what string) *Rounds {
 	r := &Rounds{t: t, what: what}
 	t.Cleanup(func() {
-		if r.n == 0 && !t.Failed() && !t.Skipped() {
+		if r.n.Load() == 0 && !t.Failed() && !t.Skipped() {
 			t.Errorf("not once %s: nothing was tested", what)
 		}
 	})
 	return r
 }
 
-// Ran counts a round in which yes holds, and returns it.
+// Ran counts a round in which yes holds, and returns it. It is safe for concurrent
+// use.
 func (r *Rounds) Ran(yes bool) bool {
 	if yes {
-		r.n++
+		r.n.Add(1)
 	}
 	return yes
 }
