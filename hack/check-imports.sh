@@ -14,6 +14,7 @@ order='
 0 coracle/pkg/cdi
 0 coracle/pkg/clouds
 0 coracle/pkg/descriptor
+0 coracle/pkg/filedata
 0 coracle/pkg/inroot
 0 coracle/pkg/mount
 0 coracle/pkg/wire

@@ -17,6 +17,7 @@ import (
 
 	"coracle/pkg/cgroup"
 	"coracle/pkg/ids"
+	"coracle/pkg/ns"
 	"coracle/pkg/state"
 )
 
@@ -24,7 +25,7 @@ import (
 // needs it is unknown.
 func Examine(ctx context.Context, root string) Report {
 	dirs, storeErr := state.Open(root)
-	report := append(Report{kernel(sysctl("kernel/osrelease"))}, try(ctx, dirs, storeErr == nil)...)
+	report := append(Report{kernel(ns.Sysctl("kernel/osrelease"))}, try(ctx, dirs, storeErr == nil)...)
 	report = append(report, store(dirs, storeErr), runDirectory(dirs, storeErr), subordinateIDs())
 	report = append(report, cgroups()...)
 	return append(report, filter(), limits(), ports(), ping(), ipv6(), names("/etc/resolv.conf"), Lingering(), manager(ctx))
@@ -162,7 +163,7 @@ func limits() Row {
 }
 
 func ports() Row {
-	start := sysctl("net/ipv4/ip_unprivileged_port_start")
+	start := ns.Sysctl("net/ipv4/ip_unprivileged_port_start")
 	n, err := strconv.Atoi(start)
 	r := Row{Name: "low ports", Lost: "publishing ports below " + start, Remedy: "sysctl net.ipv4.ip_unprivileged_port_start=0"}
 	switch {
@@ -193,7 +194,7 @@ func ipv6() Row {
 		return Row{Name: "IPv6", State: Partly, Found: err.Error(), Lost: "IPv6 in and out of containers", Instead: "IPv4"}
 	}
 	unix.Close(fd)
-	if sysctl("net/ipv6/conf/all/disable_ipv6") == "1" {
+	if ns.Sysctl("net/ipv6/conf/all/disable_ipv6") == "1" {
 		return Row{Name: "IPv6", State: Partly, Found: "net.ipv6.conf.all.disable_ipv6 is 1", Lost: "IPv6 in and out of containers", Instead: "IPv4", Remedy: "sysctl net.ipv6.conf.all.disable_ipv6=0"}
 	}
 	return Row{Name: "IPv6"}.present("sockets")
@@ -230,9 +231,4 @@ func lingering(systemd, users string) Row {
 		return r
 	}
 	return r.present("on")
-}
-
-func sysctl(name string) string {
-	data, _ := os.ReadFile("/proc/sys/" + name)
-	return strings.TrimSpace(string(data))
 }

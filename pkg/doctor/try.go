@@ -18,6 +18,7 @@ import (
 
 	"coracle/pkg/ids"
 	"coracle/pkg/ns"
+	"coracle/pkg/ns/child"
 	"coracle/pkg/state"
 	"coracle/pkg/worker"
 )
@@ -64,7 +65,7 @@ func try(ctx context.Context, d state.Dirs, withStore bool) []Row {
 	if err == nil { // a moment later
 		err = errors.New("now there is one, now there is none")
 	}
-	if first = first.absent(err); sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1" {
+	if first = first.absent(err); ns.Sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1" {
 		first.Remedy = "coracle doctor --apparmor-profile | sudo tee /etc/apparmor.d/coracle >/dev/null && sudo apparmor_parser -r /etc/apparmor.d/coracle"
 	}
 	rows := []Row{first}
@@ -125,7 +126,7 @@ func abilities() []ability {
 		{Row: Row{Name: "TCP repair", Lost: "TCP to the world at the kernel's speed", Instead: "TCP carried by the stack"}, less: true, try: tryRepair},
 		{Row: Row{Name: "seccomp", Needed: true, Lost: "the filter of system calls", Remedy: "a kernel with CONFIG_SECCOMP_FILTER"}, try: func() error { return seccompAction(unix.SECCOMP_RET_ERRNO) }},
 		{Row: Row{Name: "seccomp notification", Lost: "programs with one id that look whether their user has changed: apt, su", Remedy: "a kernel with CONFIG_SECCOMP_FILTER, 5.0 or later"}, less: true, try: func() error { return seccompAction(unix.SECCOMP_RET_USER_NOTIF) }},
-		{Row: Row{Name: "abstract sockets", Lost: "with --network host: the host's abstract unix sockets closed", Remedy: "Linux 6.12 or later with Landlock"}, less: true, try: tryLandlock},
+		{Row: Row{Name: "abstract sockets", Lost: "with --network host: the host's abstract unix sockets closed", Remedy: "Linux 6.12 or later with Landlock"}, less: true, try: child.CheckScopes},
 	}
 }
 
@@ -290,18 +291,6 @@ func seccompAction(action uint32) error {
 	_, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&action)))
 	if e != 0 {
 		return os.NewSyscallError("seccomp", e)
-	}
-	return nil
-}
-
-func tryLandlock() error {
-	const scopes = 6 // the version that has them
-	version, _, e := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	switch {
-	case e != 0:
-		return os.NewSyscallError("landlock_create_ruleset", e)
-	case version < scopes:
-		return fmt.Errorf("Landlock has version %d, not %d", version, scopes)
 	}
 	return nil
 }

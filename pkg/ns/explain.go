@@ -36,15 +36,15 @@ func explainUserNS(err error) error {
 		return explainFork(err)
 	}
 	switch {
-	case sysctl("user/max_user_namespaces") == "0":
+	case Sysctl("user/max_user_namespaces") == "0":
 		return hint.With(err, "user namespaces are switched off; the administrator can allow them: sysctl user.max_user_namespaces=15000")
-	case sysctl("kernel/unprivileged_userns_clone") == "0":
+	case Sysctl("kernel/unprivileged_userns_clone") == "0":
 		return hint.With(err, "user namespaces are for root only; the administrator can allow them: sysctl kernel.unprivileged_userns_clone=1")
 	case inChroot():
 		return hint.With(err, "this is a chroot, where the kernel allows no user namespaces (user_namespaces(7)); systemd-nspawn or pivot_root(2) change the root without that")
 	case Filtered():
 		return hint.With(err, filterHint+lacking())
-	case sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1":
+	case Sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1":
 		return hint.With(err, "AppArmor allows user namespaces only to programs with a profile; see docs/rootless.md for coracle's, or: sysctl kernel.apparmor_restrict_unprivileged_userns=0")
 	}
 	return err
@@ -82,7 +82,9 @@ func ExplainNamespace(err error) error {
 	return hint.With(err, namespaceLimits())
 }
 
-func sysctl(name string) string {
+// Sysctl is the value of a setting below /proc/sys, as user/max_user_namespaces; empty
+// where there is none.
+func Sysctl(name string) string {
 	data, _ := os.ReadFile("/proc/sys/" + name)
 	return strings.TrimSpace(string(data))
 }
@@ -91,7 +93,7 @@ func sysctl(name string) string {
 // no more than that there is one.
 func namespaceLimits() string {
 	for _, k := range namespaceKinds {
-		if sysctl("user/max_"+k.name+"_namespaces") == "0" {
+		if Sysctl("user/max_"+k.name+"_namespaces") == "0" {
 			return noMore("no", k.name)
 		}
 	}
@@ -99,7 +101,7 @@ func namespaceLimits() string {
 		return noMore("no more", kind)
 	}
 	return "a limit of namespaces is reached, of their number for you or of their depth; the administrator can raise the first: sysctl user.max_user_namespaces (now " +
-		sysctl("user/max_user_namespaces") + "), and so for mnt, pid, net, ipc, uts and cgroup"
+		Sysctl("user/max_user_namespaces") + "), and so for mnt, pid, net, ipc, uts and cgroup"
 }
 
 func noMore(amount, kind string) string {

@@ -47,11 +47,7 @@ func mountTree(ctx context.Context, r Rootfs) error {
 		return err
 	}
 	if r.Upper == "" {
-		err := bindReadOnly(base, r.Target)
-		if errors.Is(err, unix.EPERM) {
-			err = linkTree(base, r.Target)
-		}
-		return err
+		return showTree(base, r.Target, true)
 	}
 	tree := filepath.Join(r.Work, treeName)
 	if _, err := os.Lstat(filepath.Join(r.Work, copiedName)); errors.Is(err, fs.ErrNotExist) {
@@ -61,7 +57,7 @@ func mountTree(ctx context.Context, r Rootfs) error {
 	} else if err != nil {
 		return err
 	}
-	return bindTree(tree, r.Target)
+	return showTree(tree, r.Target, false)
 }
 
 // copyTree makes the tree that is written to.
@@ -128,24 +124,14 @@ func lockPlace(dir string) (*os.File, error) {
 	return f, nil
 }
 
-func bindTree(source, target string) error {
-	fd, err := unix.OpenTree(unix.AT_FDCWD, source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
-	if errors.Is(err, unix.EPERM) {
-		return linkTree(source, target)
+// showTree binds a tree, or, for a process that may not mount, puts a link to it in
+// the place of the empty directory target. os.Remove takes that away, as it does the
+// directory.
+func showTree(source, target string, readOnly bool) error {
+	err := bind(source, target, readOnly)
+	if !errors.Is(err, unix.EPERM) {
+		return err
 	}
-	if err != nil {
-		return &os.PathError{Op: "open_tree", Path: source, Err: err}
-	}
-	defer unix.Close(fd)
-	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return &os.PathError{Op: "move_mount", Path: target, Err: err}
-	}
-	return nil
-}
-
-// linkTree puts a link to a tree in the place of the empty directory target, for a
-// process that may not mount. os.Remove takes it away, as it does the directory.
-func linkTree(source, target string) error {
 	if err := os.Remove(target); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

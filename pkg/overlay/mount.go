@@ -70,7 +70,7 @@ func mountOverlay(r Rootfs) error {
 	lowers := r.Lowers
 	if r.Upper == "" && len(lowers) == 1 {
 		// Without an upper directory overlayfs wants two lower ones.
-		return bindReadOnly(lowers[0], r.Target)
+		return bind(lowers[0], r.Target, true)
 	}
 	if err := unix.FsconfigSetString(fs, "source", "overlay"); err != nil {
 		return os.NewSyscallError("fsconfig source", err)
@@ -123,15 +123,18 @@ func mountOverlay(r Rootfs) error {
 	return nil
 }
 
-func bindReadOnly(source, target string) error {
+// bind shows source at target, with nothing of what is mounted below.
+func bind(source, target string, readOnly bool) error {
 	tree, err := unix.OpenTree(unix.AT_FDCWD, source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err != nil {
 		return &os.PathError{Op: "open_tree", Path: source, Err: err}
 	}
 	defer unix.Close(tree)
-	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
-	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &attr); err != nil {
-		return &os.PathError{Op: "mount_setattr", Path: source, Err: err}
+	if readOnly {
+		attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+		if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &attr); err != nil {
+			return &os.PathError{Op: "mount_setattr", Path: source, Err: err}
+		}
 	}
 	if err := unix.MoveMount(tree, "", unix.AT_FDCWD, target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		return &os.PathError{Op: "move_mount", Path: target, Err: err}

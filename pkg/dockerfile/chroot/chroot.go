@@ -144,12 +144,8 @@ func (r *Runner) execute(ctx context.Context, tree string, s exec.Step) error {
 		return err
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case st.Signaled():
-		return &exec.ExitError{Code: 128 + int(st.Signal())}
-	case st.ExitStatus() != 0:
-		return &exec.ExitError{Code: st.ExitStatus()}
 	}
-	return nil
+	return exec.Ended(st)
 }
 
 // failure is a command that could not be executed, with the code that a shell

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 
+	"coracle/pkg/ns"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -69,17 +71,8 @@ func children() ([]int, error) {
 	return list, nil
 }
 
-// limits are the resources by their names in a container's specification.
-var limits = map[string]int{
-	"RLIMIT_AS": unix.RLIMIT_AS, "RLIMIT_CORE": unix.RLIMIT_CORE, "RLIMIT_CPU": unix.RLIMIT_CPU, "RLIMIT_DATA": unix.RLIMIT_DATA,
-	"RLIMIT_FSIZE": unix.RLIMIT_FSIZE, "RLIMIT_LOCKS": unix.RLIMIT_LOCKS, "RLIMIT_MEMLOCK": unix.RLIMIT_MEMLOCK,
-	"RLIMIT_MSGQUEUE": unix.RLIMIT_MSGQUEUE, "RLIMIT_NICE": unix.RLIMIT_NICE, "RLIMIT_NOFILE": unix.RLIMIT_NOFILE,
-	"RLIMIT_NPROC": unix.RLIMIT_NPROC, "RLIMIT_RSS": unix.RLIMIT_RSS, "RLIMIT_RTPRIO": unix.RLIMIT_RTPRIO,
-	"RLIMIT_RTTIME": unix.RLIMIT_RTTIME, "RLIMIT_SIGPENDING": unix.RLIMIT_SIGPENDING, "RLIMIT_STACK": unix.RLIMIT_STACK,
-}
-
 func limit(pid int, name string, soft, hard uint64) error {
-	n, ok := limits[name]
+	n, ok := ns.Rlimit(name)
 	if !ok {
 		return fmt.Errorf("set limit %s: unknown", name)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"syscall"
 
 	"coracle/pkg/overlay"
 )
@@ -46,3 +47,14 @@ type StepMount struct {
 type ExitError struct{ Code int }
 
 func (e *ExitError) Error() string { return fmt.Sprintf("exit code: %d", e.Code) }
+
+// Ended is the error of a command that ended: none when it did so with 0.
+func Ended(st syscall.WaitStatus) error {
+	switch {
+	case st.Signaled():
+		return &ExitError{Code: 128 + int(st.Signal())}
+	case st.ExitStatus() != 0:
+		return &ExitError{Code: st.ExitStatus()}
+	}
+	return nil
+}

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/filedata"
 	"coracle/pkg/xattr"
 )
 
@@ -214,7 +215,7 @@ func (w *writer) file(ctx context.Context, s *source, it item, name string) erro
 			return err
 		}
 		n.fill = func(f *os.File) error {
-			if err := copyContent(ctx, f, in); err != nil || s.tree.Owners {
+			if err := filedata.Copy(ctx, f, in); err != nil || s.tree.Owners {
 				return err
 			}
 			return unchanged(it.info, in)

@@ -53,13 +53,7 @@ func execute(ctx context.Context, b *box.Box, o spec.Options, s exec.Step) error
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	switch {
-	case status.Signaled():
-		return &exec.ExitError{Code: 128 + int(status.Signal())}
-	case status.ExitStatus() != 0:
-		return &exec.ExitError{Code: status.ExitStatus()}
-	}
-	return nil
+	return exec.Ended(status)
 }
 
 // startFailure is a command that could not be run: the code a shell would give.

@@ -3,6 +3,7 @@
 package child
 
 import (
+	"fmt"
 	"os"
 	"unsafe"
 
@@ -14,9 +15,18 @@ const scopeABI = 6
 
 // ClosesAbstract reports whether this kernel can keep processes from the
 // abstract unix sockets (unix(7)) of others.
-func ClosesAbstract() bool {
+func ClosesAbstract() bool { return CheckScopes() == nil }
+
+// CheckScopes says why this kernel cannot.
+func CheckScopes() error {
 	version, _, e := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	return e == 0 && version >= scopeABI
+	switch {
+	case e != 0:
+		return os.NewSyscallError("landlock_create_ruleset", e)
+	case version < scopeABI:
+		return fmt.Errorf("Landlock has version %d, not %d", version, scopeABI)
+	}
+	return nil
 }
 
 // closeAbstract enters a Landlock domain whose processes connect to abstract

@@ -49,16 +49,9 @@ func (s *setup) setOOMScore() error {
 	return err
 }
 
-// rlimits are the numbers of the limits, see getrlimit(2).
-var rlimits = map[string]int{
-	"RLIMIT_CPU": 0, "RLIMIT_FSIZE": 1, "RLIMIT_DATA": 2, "RLIMIT_STACK": 3, "RLIMIT_CORE": 4, "RLIMIT_RSS": 5,
-	"RLIMIT_NPROC": 6, "RLIMIT_NOFILE": 7, "RLIMIT_MEMLOCK": 8, "RLIMIT_AS": 9, "RLIMIT_LOCKS": 10,
-	"RLIMIT_SIGPENDING": 11, "RLIMIT_MSGQUEUE": 12, "RLIMIT_NICE": 13, "RLIMIT_RTPRIO": 14, "RLIMIT_RTTIME": 15,
-}
-
 func (s *setup) setLimits() error {
 	for _, l := range s.Spec.Process.Rlimits {
-		n, ok := rlimits[l.Type]
+		n, ok := ns.Rlimit(l.Type)
 		if !ok {
 			return fmt.Errorf("%s is not known", l.Type)
 		}

@@ -74,8 +74,8 @@ func TestLimits(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	for name, n := range map[string]int{"RLIMIT_NPROC": unix.RLIMIT_NPROC, "RLIMIT_AS": unix.RLIMIT_AS, "RLIMIT_RTPRIO": unix.RLIMIT_RTPRIO, "RLIMIT_STACK": unix.RLIMIT_STACK} {
-		if rlimits[name] != n {
-			t.Errorf("%s is %d", name, rlimits[name])
+		if got, ok := ns.Rlimit(name); !ok || got != n {
+			t.Errorf("%s is %d", name, got)
 		}
 	}
 }

@@ -5,12 +5,12 @@ package plain
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"path"
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/filedata"
 	"coracle/pkg/xattr"
 )
 
@@ -85,15 +85,15 @@ func (c *copier) dir(from, to *dir, base string, st *unix.Stat_t, all bool) erro
 		return pathError("mkdir", name, err)
 	}
 	if all {
-		if err := c.below(from, to, base); err != nil {
+		if err := c.below(from, to, base, c.content); err != nil {
 			return err
 		}
 	}
 	return c.like(from, to, base, st)
 }
 
-// below copies what is in a directory into the one of that name.
-func (c *copier) below(from, to *dir, base string) error {
+// below does work in a directory and in the one of that name in the other tree.
+func (c *copier) below(from, to *dir, base string, work func(from, to *dir) error) error {
 	in, err := from.child(base)
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func (c *copier) below(from, to *dir, base string) error {
 		return err
 	}
 	defer out.close()
-	return c.content(in, out)
+	return work(in, out)
 }
 
 // content copies all that is in a directory.
@@ -170,7 +170,7 @@ func (c *copier) fileAs(from, to *dir, source, base string, st *unix.Stat_t) err
 	}
 	defer dst.Close()
 	if err := unix.IoctlFileClone(int(dst.Fd()), int(src.Fd())); err != nil {
-		if err := c.bytes(dst, src, st); err != nil {
+		if err := filedata.Copy(c.ctx, dst, src); err != nil {
 			return pathError("copy", name, err)
 		}
 	}
@@ -191,44 +191,6 @@ func (c *copier) fileAs(from, to *dir, source, base string, st *unix.Stat_t) err
 		}
 	}
 	return setTimes(to.fd, base, name, st)
-}
-
-// bytes copies what is in a file, and its holes as holes.
-func (c *copier) bytes(dst, src *os.File, st *unix.Stat_t) error {
-	for at := int64(0); at < st.Size; {
-		data, hole := at, st.Size
-		if st.Blocks*512 < st.Size {
-			var err error
-			if data, err = unix.Seek(int(src.Fd()), at, unix.SEEK_DATA); errors.Is(err, unix.ENXIO) {
-				break
-			} else if err != nil {
-				data = at
-			} else if hole, err = unix.Seek(int(src.Fd()), data, unix.SEEK_HOLE); err != nil {
-				hole = st.Size
-			}
-		}
-		if _, err := src.Seek(data, io.SeekStart); err != nil {
-			return err
-		}
-		if _, err := dst.Seek(data, io.SeekStart); err != nil {
-			return err
-		}
-		for left := hole - data; left > 0; {
-			if err := c.ctx.Err(); err != nil {
-				return err
-			}
-			n, err := io.CopyN(dst, src, min(left, 64<<20))
-			if errors.Is(err, io.EOF) {
-				break // it is shorter now
-			}
-			if err != nil {
-				return err
-			}
-			left -= n
-		}
-		at = hole
-	}
-	return dst.Truncate(st.Size)
 }
 
 // about gives what is at base the owner, mode and times that st says.
@@ -281,6 +243,12 @@ func CopyLayer(ctx context.Context, from, to string, owner Owner) error {
 }
 
 func copyAs(ctx context.Context, from, to string, owner Owner) error {
+	return onTrees(ctx, from, to, owner, (*copier).content)
+}
+
+// onTrees does work from the top of a tree to that of another one, which is like the
+// first then.
+func onTrees(ctx context.Context, from, to string, owner Owner, work func(c *copier, from, to *dir) error) error {
 	in, err := root(from)
 	if err != nil {
 		return err
@@ -293,7 +261,7 @@ func copyAs(ctx context.Context, from, to string, owner Owner) error {
 	defer out.close()
 	c := newCopier(ctx, out)
 	c.owner = owner
-	if err := c.content(in, out); err != nil {
+	if err := work(c, in, out); err != nil {
 		return err
 	}
 	st, err := in.at(".")

@@ -5,6 +5,7 @@ package plain
 import (
 	"context"
 	"path"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,13 +13,8 @@ import (
 // Flatten puts layers, the topmost first, one over the other into the empty
 // directory to.
 func Flatten(ctx context.Context, layers []string, to string) error {
-	out, err := root(to)
-	if err != nil {
-		return err
-	}
-	defer out.close()
-	for i := len(layers) - 1; i >= 0; i-- {
-		if err := Apply(ctx, layers[i], to); err != nil {
+	for _, l := range slices.Backward(layers) {
+		if err := Apply(ctx, l, to); err != nil {
 			return err
 		}
 	}
@@ -27,25 +23,7 @@ func Flatten(ctx context.Context, layers []string, to string) error {
 
 // Apply puts one layer over a tree.
 func Apply(ctx context.Context, layer, to string) error {
-	in, err := root(layer)
-	if err != nil {
-		return err
-	}
-	defer in.close()
-	out, err := root(to)
-	if err != nil {
-		return err
-	}
-	defer out.close()
-	c := newCopier(ctx, out)
-	if err := c.merge(in, out); err != nil {
-		return err
-	}
-	st, err := in.at(".")
-	if err != nil {
-		return err
-	}
-	return c.like(in, out, ".", st)
+	return onTrees(ctx, layer, to, nil, (*copier).merge)
 }
 
 // merge puts what is in a directory of a layer over one of a tree.
@@ -94,17 +72,7 @@ func (c *copier) over(from, to *dir, base string, st *unix.Stat_t) error {
 			return pathError("mkdir", path.Join(to.name, base), err)
 		}
 	}
-	sub, err := from.child(base)
-	if err != nil {
-		return err
-	}
-	defer sub.close()
-	out, err := to.child(base)
-	if err != nil {
-		return err
-	}
-	defer out.close()
-	if err := c.merge(sub, out); err != nil {
+	if err := c.below(from, to, base, c.merge); err != nil {
 		return err
 	}
 	return c.like(from, to, base, st)

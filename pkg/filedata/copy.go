@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package files
+package filedata
 
 import (
 	"context"
@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// copyContent copies the bytes of a file, and its holes as holes.
-func copyContent(ctx context.Context, to, from *os.File) error {
+// Copy copies the bytes of a file to an empty one, and its holes as holes. A file that
+// becomes shorter meanwhile is copied as far as it is there.
+func Copy(ctx context.Context, to, from *os.File) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(from.Fd()), &st); err != nil {
 		return &os.PathError{Op: "stat", Path: from.Name(), Err: err}
