@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 order='
 0 coracle/internal/testutil
 7 coracle/internal/testutil/userns
+7 coracle/internal/testutil/store
 17 coracle/internal/testutil/commandline
 0 coracle/pkg/trace
 0 coracle/pkg/cancel

@@ -6,22 +6,17 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"coracle/internal/testutil/store"
 	"coracle/pkg/state"
 )
 
 func newStore(t *testing.T) *Store {
 	t.Helper()
-	t.Setenv("XDG_RUNTIME_DIR", "")
-	t.Setenv("TMPDIR", t.TempDir())
-	d, err := state.Open(filepath.Join(t.TempDir(), "root"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := store.Dirs(t)
 	return NewStore(d)
 }
 

@@ -17,10 +17,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"coracle/internal/testutil/store"
 	"coracle/pkg/dockerfile/exec"
 	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
-	"coracle/pkg/state"
 )
 
 // world is what a build needs from elsewhere.
@@ -38,17 +38,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	t.Setenv("XDG_RUNTIME_DIR", "")
-	t.Setenv("TMPDIR", t.TempDir())
-	d, err := state.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	st, err := overlay.Open(d, overlay.Options{SingleID: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
+	st := store.Open(t, store.Dirs(t), overlay.Options{SingleID: true})
 	return &world{t: t, st: st, context: t.TempDir()}
 }
 

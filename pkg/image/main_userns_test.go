@@ -19,6 +19,7 @@ import (
 	ggcr "github.com/google/go-containerregistry/pkg/registry"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 
+	"coracle/internal/testutil/store"
 	"coracle/internal/testutil/userns"
 	"coracle/pkg/events"
 	"coracle/pkg/ids"
@@ -42,23 +43,12 @@ type host struct {
 
 func newHost(t *testing.T) *host {
 	t.Helper()
-	d, err := state.Open(filepath.Join(t.TempDir(), "root"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := store.Dirs(t)
 	maps, err := ids.Current()
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := overlay.Open(d, overlay.Options{SingleID: maps.Single()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	st := store.Open(t, d, overlay.Options{SingleID: maps.Single()})
 	h := &host{dirs: d, inner: st}
 	h.Store = image.Within(st, func(got state.Dirs, id string) ([]image.User, error) {
 		if got != d || len(id) != 64 {

@@ -23,10 +23,10 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"coracle/internal/testutil"
+	"coracle/internal/testutil/store"
 	"coracle/pkg/ids"
 	"coracle/pkg/oci/registry"
 	"coracle/pkg/overlay"
-	"coracle/pkg/state"
 )
 
 // world is a store, and a registry that may lie.
@@ -72,24 +72,11 @@ func newWorld(t *testing.T) *world {
 
 func openStore(t *testing.T) *overlay.Store {
 	t.Helper()
-	d, err := state.Open(filepath.Join(t.TempDir(), "root"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	maps, err := ids.Current()
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := overlay.Open(d, overlay.Options{SingleID: maps.Single()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return st
+	return store.Open(t, store.Dirs(t), overlay.Options{SingleID: maps.Single()})
 }
 
 // put sends to the registry what no client of ours would.

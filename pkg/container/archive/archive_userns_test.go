@@ -19,11 +19,11 @@ import (
 	moby "github.com/moby/moby/api/types/container"
 
 	"coracle/internal/testutil"
+	"coracle/internal/testutil/store"
 	"coracle/pkg/container"
 	"coracle/pkg/container/control"
 	"coracle/pkg/container/transfer"
 	"coracle/pkg/ns"
-	"coracle/pkg/state"
 	"coracle/pkg/worker"
 )
 
@@ -40,12 +40,7 @@ const odd = "odd\xff\xfe"
 
 func newStore(t *testing.T) *container.Store {
 	t.Helper()
-	t.Setenv("XDG_RUNTIME_DIR", "")
-	t.Setenv("TMPDIR", t.TempDir())
-	d, err := state.Open(filepath.Join(t.TempDir(), "root"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := store.Dirs(t)
 	return container.NewStore(d)
 }
 

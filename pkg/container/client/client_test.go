@@ -6,11 +6,11 @@ import (
 	"errors"
 	"net"
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
+	"coracle/internal/testutil/store"
 	"coracle/pkg/container"
 	"coracle/pkg/container/control"
 	"coracle/pkg/state"
@@ -24,12 +24,7 @@ const limit = answerTime * 2 / 3
 
 func newStore(t *testing.T) *container.Store {
 	t.Helper()
-	t.Setenv("XDG_RUNTIME_DIR", "")
-	t.Setenv("TMPDIR", t.TempDir())
-	d, err := state.Open(filepath.Join(t.TempDir(), "root"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := store.Dirs(t)
 	return container.NewStore(d)
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"coracle/internal/testutil"
+	"coracle/internal/testutil/store"
 	"coracle/pkg/box"
 	"coracle/pkg/container"
 	"coracle/pkg/container/control"
@@ -28,12 +28,7 @@ import (
 // newContainer makes a container in a store of its own.
 func newContainer(t *testing.T, r container.Record) (*container.Store, *container.Container) {
 	t.Helper()
-	t.Setenv("XDG_RUNTIME_DIR", "")
-	t.Setenv("TMPDIR", t.TempDir())
-	d, err := state.Open(filepath.Join(t.TempDir(), "root"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := store.Dirs(t)
 	store := container.NewStore(d)
 	if err := store.Create(context.Background(), &r); err != nil {
 		t.Fatal(err)

@@ -11,12 +11,12 @@ import (
 	"sync"
 	"testing"
 
+	"coracle/internal/testutil/store"
 	"coracle/pkg/dockerfile/cache"
 	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/dockerfile/parse"
 	"coracle/pkg/dockerfile/plan"
 	"coracle/pkg/overlay"
-	"coracle/pkg/state"
 )
 
 // world is a store, a context, and a runner that writes down what it is asked to
@@ -35,17 +35,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	t.Setenv("XDG_RUNTIME_DIR", "")
-	t.Setenv("TMPDIR", t.TempDir())
-	d, err := state.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	st, err := overlay.Open(d, overlay.Options{SingleID: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
+	st := store.Open(t, store.Dirs(t), overlay.Options{SingleID: true})
 	return &world{t: t, st: st, context: t.TempDir()}
 }
 
