@@ -102,13 +102,22 @@ func TestNetwork(t *testing.T) {
 	addr, prefix := netip.MustParseAddr, netip.MustParsePrefix
 	w := network.Network{
 		ID: "7d86d31b1478e7cca9ebed7e73aa0fdeec46c5ca29497431d3007d2d9e15ed99", Name: "my_network", Created: time.Date(2016, 10, 19, 4, 33, 30, 360899459, time.UTC),
-		Subnet: prefix("172.20.0.0/16"), Range: prefix("172.20.10.0/24"), Gateway: addr("172.20.10.11"), Reserved: []netip.Addr{addr("172.20.10.12")},
+		Subnet: prefix("172.20.0.0/16"), Range: prefix("172.20.10.0/24"), Gateway: addr("172.20.10.11"), Aux: map[string]netip.Addr{"router": addr("172.20.10.12")},
 		Subnet6: prefix("2001:db8:1234::/64"), Gateway6: addr("2001:db8:1234::1"), Internal: true, Labels: map[string]string{"com.example": "v"},
 	}
 	sameShape(t, "network.json", InspectNetwork(w, []network.Member{
 		{Container: testID, Name: "test", Addr: addr("172.20.10.2"), Addr6: addr("2001:db8:1234::2"), MAC: testMAC},
 		{Container: "other", Name: "v4", Addr: addr("172.20.10.3"), MAC: testMAC},
 	}))
+	w.Aux["six"] = addr("2001:db8:1234::9")
+	pools := InspectNetwork(w, nil).IPAM.Config
+	if pools[0].AuxAddress["router"] != "172.20.10.12" || pools[1].AuxAddress["six"] != "2001:db8:1234::9" {
+		t.Errorf("%+v", pools)
+	}
+	w.Aux, w.Reserved = nil, []netip.Addr{addr("172.20.10.12")}
+	if got := InspectNetwork(w, nil).IPAM.Config[0].AuxAddress["reserved0"]; got != "172.20.10.12" {
+		t.Errorf("an address without a name: %q", got)
+	}
 }
 
 func TestPredefinedNetworks(t *testing.T) {

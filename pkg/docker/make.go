@@ -33,7 +33,9 @@ type NetworkRequest = network.CreateRequest
 
 // NewNetwork is the network that is asked for.
 func NewNetwork(q NetworkRequest) (nets.CreateOptions, []Warning, error) {
-	n := nets.CreateOptions{Name: q.Name, Internal: q.Internal, Labels: q.Labels, IPv6: q.EnableIPv6 != nil && *q.EnableIPv6}
+	n := nets.CreateOptions{
+		Name: q.Name, Internal: q.Internal, Labels: q.Labels, IPv6: q.EnableIPv6 != nil && *q.EnableIPv6, Attachable: q.Attachable, Options: q.Options,
+	}
 	if err := refuseNetwork(q); err != nil {
 		return n, nil, err
 	}
@@ -114,7 +116,7 @@ func addPool(n *nets.CreateOptions, p network.IPAMConfig) error {
 		if !p.Subnet.Contains(a) {
 			return invalid("no matching subnet for aux-address %s=%s", name, a)
 		}
-		n.Reserved = append(n.Reserved, a)
+		put(&n.Aux, name, a)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ func TestNetworkRequests(t *testing.T) {
 	for request, want := range map[string]string{
 		`{"Name":"my_network","Driver":"bridge","Scope":"local","EnableIPv6":true,"Internal":true,"Attachable":true,"Labels":{"a":"b"},"IPAM":{"Driver":"default","Config":[
 			{"Subnet":"172.20.0.0/16","IPRange":"172.20.10.0/24","Gateway":"172.20.10.11","AuxiliaryAddresses":{"router":"172.20.10.12","b":"172.20.10.13"}},
-			{"Subnet":"2001:db8::/64","Gateway":"2001:db8::11"}]}}`: "my_network 172.20.0.0/16 172.20.10.0/24 172.20.10.11 [172.20.10.13 172.20.10.12] 2001:db8::/64 2001:db8::11 true true map[a:b]",
+			{"Subnet":"2001:db8::/64","Gateway":"2001:db8::11"}]}}`: "my_network 172.20.0.0/16 172.20.10.0/24 172.20.10.11 map[b:172.20.10.13 router:172.20.10.12] 2001:db8::/64 2001:db8::11 true true map[a:b]",
 		`{"Name":"n"}`:                                   "n",
 		`{"Driver":"host"}`:                              `only one instance of "host" network is allowed`,
 		`{"Driver":"overlay"}`:                           `could not find plugin overlay in v1 plugin registry: plugin "overlay" not found`,
@@ -42,7 +42,7 @@ func TestNetworkRequests(t *testing.T) {
 			wants(t, request, err, want)
 			continue
 		}
-		got := fmt.Sprint(n.Name, " ", n.Subnet, " ", n.Range, " ", n.Gateway, " ", n.Reserved, " ", n.Subnet6, " ", n.Gateway6, " ", n.IPv6, " ", n.Internal, " ", n.Labels)
+		got := fmt.Sprint(n.Name, " ", n.Subnet, " ", n.Range, " ", n.Gateway, " ", n.Aux, " ", n.Subnet6, " ", n.Gateway6, " ", n.IPv6, " ", n.Internal, " ", n.Labels)
 		if !strings.HasPrefix(got, want) || len(warnings) > 0 {
 			t.Errorf("%s: %s, %q; want %s", request, got, warnings, want)
 		}

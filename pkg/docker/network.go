@@ -216,13 +216,20 @@ func InspectNetwork(w nets.Network, members []nets.Member) *Network {
 	n := &Network{
 		Name: w.Name, ID: w.ID, Created: w.Created, Scope: localScope, Driver: nets.Bridge, EnableIPv4: true, EnableIPv6: w.Subnet6.IsValid(),
 		IPAM:     IPAM{Driver: "default", Options: map[string]string{}, Config: []Pool{{Subnet: w.Subnet.String(), IPRange: prefixText(w.Range), Gateway: w.Gateway.String()}}},
-		Internal: w.Internal, Containers: map[string]Member{}, Options: map[string]string{}, Labels: table(w.Labels),
+		Internal: w.Internal, Attachable: w.Attachable, Containers: map[string]Member{}, Options: table(w.Options), Labels: table(w.Labels),
 	}
 	if w.Subnet6.IsValid() {
 		n.IPAM.Config = append(n.IPAM.Config, Pool{Subnet: w.Subnet6.String(), Gateway: w.Gateway6.String()})
 	}
 	for i, a := range w.Reserved {
 		put(&n.IPAM.Config[0].AuxAddress, fmt.Sprintf("reserved%d", i), a.String())
+	}
+	for name, a := range w.Aux {
+		pool := &n.IPAM.Config[0]
+		if a.Is6() {
+			pool = &n.IPAM.Config[len(n.IPAM.Config)-1]
+		}
+		put(&pool.AuxAddress, name, a.String())
 	}
 	for _, m := range members {
 		end := Member{Name: m.Name, EndpointID: EndpointID(m.Container, w.Name), MacAddress: m.MAC.String(), IPv4Address: netip.PrefixFrom(m.Addr, w.Subnet.Bits()).String()}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"coracle/pkg/container"
+	"coracle/pkg/image"
 	"coracle/pkg/network"
 	"coracle/pkg/oci"
 	"coracle/pkg/volume"
@@ -100,6 +101,22 @@ func KindOf(err error) Kind {
 		return Conflict
 	case is[*network.InUseError](err):
 		return Forbidden // Docker says so, where a conflict would be expected
+	}
+	return nounKind(err)
+}
+
+// nounKind finds out what a noun's own refusal is.
+func nounKind(err error) Kind {
+	var net *network.Refusal
+	switch {
+	case errors.As(err, &net):
+		return map[network.Reason]Kind{network.Malformed: Invalid, network.Taken: Conflict, network.Forbidden: Forbidden}[net.Reason]
+	case is[*volume.NameError](err), is[*volume.OptionError](err):
+		return Invalid
+	case is[*image.ConflictError](err):
+		return Conflict
+	case is[*image.PlatformError](err):
+		return NotFound
 	}
 	return Failure
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"coracle/pkg/container"
+	"coracle/pkg/image"
 	"coracle/pkg/network"
 	"coracle/pkg/oci"
 	"coracle/pkg/volume"
@@ -25,6 +26,8 @@ func TestStatusOfRefusals(t *testing.T) {
 		{refuse(Forbidden, "no"), 403}, {&network.InUseError{}, 403},
 		{&container.NotFoundError{Arg: "x"}, 404}, {&oci.NotFoundError{Arg: "x"}, 404}, {&network.NotFoundError{Name: "x"}, 404}, {&volume.NotFoundError{Name: "x"}, 404}, {noPlugin("x"), 404},
 		{&container.NameTakenError{}, 409}, {container.ErrNotRunning, 409},
+		{&network.Refusal{Reason: network.Malformed}, 400}, {&network.Refusal{Reason: network.Taken}, 409}, {&network.Refusal{Reason: network.Forbidden}, 403},
+		{&volume.NameError{}, 400}, {&volume.OptionError{}, 400}, {&image.ConflictError{}, 409}, {&image.PlatformError{}, 404},
 		{refuse(NotModified, "it is so"), 304}, {Unsupported("link", "no", "yes"), 501},
 	} {
 		err := c.err

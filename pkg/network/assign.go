@@ -17,7 +17,7 @@ func (w Network) assign(members []Member, self Member) (Member, error) {
 	for _, m := range members {
 		taken[m.Addr], taken[m.Addr6], stations[m.MAC] = true, true, true
 	}
-	for _, a := range w.Reserved {
+	for _, a := range w.reserved() {
 		taken[a] = true
 	}
 	if stations[self.MAC] {

@@ -28,23 +28,26 @@ type CreateOptions struct {
 	Subnet6  netip.Prefix // invalid: a random one, with IPv6
 	Gateway6 netip.Addr   // invalid: the one with the number of Gateway
 	Range    netip.Prefix // invalid: the whole subnet
-	Reserved []netip.Addr
 	Internal bool
 	Labels   map[string]string
+	Aux      map[string]netip.Addr // addresses for nobody, by names
+
+	Attachable bool
+	Options    map[string]string
 }
 
 // Create makes a network.
 func (n Store) Create(ctx context.Context, o CreateOptions) (Network, error) {
 	w := Network{
 		Name: o.Name, Created: time.Now().UTC(), Internal: o.Internal, Labels: o.Labels,
-		Subnet: o.Subnet.Masked(), Gateway: o.Gateway, Range: o.Range.Masked(), Reserved: o.Reserved,
-		Subnet6: o.Subnet6.Masked(), Gateway6: o.Gateway6,
+		Subnet: o.Subnet.Masked(), Gateway: o.Gateway, Range: o.Range.Masked(), Aux: o.Aux,
+		Subnet6: o.Subnet6.Masked(), Gateway6: o.Gateway6, Attachable: o.Attachable, Options: o.Options,
 	}
 	switch {
 	case !networkName().MatchString(o.Name) || len(o.Name) > 128:
-		return w, fmt.Errorf("invalid network name %q: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", o.Name)
+		return w, refuse(Malformed, "invalid network name %q: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", o.Name)
 	case slices.Contains(Predefined(), o.Name) || o.Name == "default" || o.Name == "container":
-		return w, fmt.Errorf("operation is not permitted on predefined %s network", o.Name)
+		return w, refuse(Forbidden, "operation is not permitted on predefined %s network", o.Name)
 	}
 	if err := os.MkdirAll(n.dirs.Networks(), 0o700); err != nil {
 		return w, fmt.Errorf("create network: %w", err)
@@ -60,7 +63,7 @@ func (n Store) Create(ctx context.Context, o CreateOptions) (Network, error) {
 	}
 	if slices.ContainsFunc(list, func(x Network) bool { return x.Name == o.Name }) ||
 		slices.ContainsFunc(damaged, func(d *DamagedError) bool { return d.Name == o.Name }) {
-		return w, fmt.Errorf("network with name %s already exists", o.Name)
+		return w, refuse(Taken, "network with name %s already exists", o.Name)
 	}
 	if err := w.choose(list); err != nil {
 		return w, err

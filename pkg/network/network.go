@@ -5,7 +5,9 @@ package network
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,10 +24,22 @@ type Network struct {
 	Gateway  netip.Addr        `json:"gateway"`
 	Subnet6  netip.Prefix      `json:"subnet6,omitzero"` // invalid without IPv6
 	Gateway6 netip.Addr        `json:"gateway6,omitzero"`
-	Range    netip.Prefix      `json:"range,omitzero"`     // members that ask for no address get theirs from here
-	Reserved []netip.Addr      `json:"reserved,omitempty"` // for nobody
+	Range    netip.Prefix      `json:"range,omitzero"` // members that ask for no address get theirs from here
 	Internal bool              `json:"internal,omitempty"`
 	Labels   map[string]string `json:"labels,omitempty"`
+
+	Aux      map[string]netip.Addr `json:"aux,omitempty"`      // addresses for nobody, by the names that they were given
+	Reserved []netip.Addr          `json:"reserved,omitempty"` // likewise, in records from before they had names
+
+	// What only who asked for it reads: every network can be attached to, and the
+	// one driver has no options.
+	Attachable bool              `json:"attachable,omitempty"`
+	Options    map[string]string `json:"options,omitempty"`
+}
+
+// reserved are the addresses that no member gets.
+func (w *Network) reserved() []netip.Addr {
+	return slices.AppendSeq(slices.Clone(w.Reserved), maps.Values(w.Aux))
 }
 
 // Store is the set of networks with names. Each is a directory: network.json,
@@ -91,7 +105,7 @@ func (n Store) Lookup(arg string) (Network, error) {
 	case 1:
 		return found[0], nil
 	}
-	return Network{}, fmt.Errorf("network %s is ambiguous (%d matches found on ID prefix)", arg, len(found))
+	return Network{}, refuse(Malformed, "network %s is ambiguous (%d matches found on ID prefix)", arg, len(found))
 }
 
 // event writes down what happened to a network. A journal that cannot be written,

@@ -265,7 +265,7 @@ func TestCreateRefuses(t *testing.T) {
 			o.Gateway = netip.MustParseAddr(tt.gateway)
 		}
 		if tt.reserved != "" {
-			o.Reserved = []netip.Addr{netip.MustParseAddr(tt.reserved)}
+			o.Aux = map[string]netip.Addr{"router": netip.MustParseAddr(tt.reserved)}
 		}
 		if _, err := n.Create(ctx, o); err == nil || !strings.Contains(err.Error(), tt.words) {
 			t.Errorf("%v: %v", tt, err)
@@ -280,10 +280,15 @@ func TestCreateRefuses(t *testing.T) {
 func TestReservedIsForNobody(t *testing.T) {
 	n, ctx := testNetworks(t), context.Background()
 	reserved := []netip.Addr{netip.MustParseAddr("10.9.0.1"), netip.MustParseAddr("10.9.0.3")}
-	w, err := n.Create(ctx, CreateOptions{Name: "net", Subnet: netip.MustParsePrefix("10.9.0.0/24"), Reserved: reserved})
+	o := CreateOptions{Name: "net", Subnet: netip.MustParsePrefix("10.9.0.0/24"), Aux: map[string]netip.Addr{"a": reserved[0], "b": reserved[1]}}
+	w, err := n.Create(ctx, o)
 	if err != nil || w.Gateway.String() != "10.9.0.2" {
 		t.Fatalf("the gateway is %s: %v", w.Gateway, err)
 	}
+	if w, err = n.Lookup("net"); err != nil || w.Aux["b"] != reserved[1] {
+		t.Fatalf("names are lost: %v, %v", w.Aux, err)
+	}
+	w.Aux, w.Reserved = nil, reserved // a record of before they had names
 	for _, a := range reserved {
 		if _, err := w.assign(nil, Member{Addr: a}); err == nil || err.Error() != "Address already in use" {
 			t.Errorf("%s: %v", a, err)

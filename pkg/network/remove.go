@@ -60,7 +60,7 @@ func (n Store) Remove(ctx context.Context, w Network) error {
 // that is damaged. Those that are always there stay.
 func (n Store) Delete(ctx context.Context, arg string) error {
 	if slices.Contains(Predefined(), arg) {
-		return fmt.Errorf("%s is a pre-defined network and cannot be removed", arg)
+		return refuse(Forbidden, "%s is a pre-defined network and cannot be removed", arg)
 	}
 	w, err := n.Lookup(arg)
 	if damaged := (*DamagedError)(nil); errors.As(err, &damaged) {

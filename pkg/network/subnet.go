@@ -4,8 +4,6 @@ package network
 
 import (
 	"crypto/rand"
-	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -21,11 +19,11 @@ func (w *Network) choose(list []Network) error {
 	if w.Subnet.IsValid() {
 		switch {
 		case !w.Subnet.Addr().Is4() || w.Subnet.Bits() > 29:
-			return fmt.Errorf("invalid subnet %s: want an IPv4 network with room for members", w.Subnet)
+			return refuse(Malformed, "invalid subnet %s: want an IPv4 network with room for members", w.Subnet)
 		case !ofMachines(w.Subnet):
-			return fmt.Errorf("invalid subnet %s: not addresses of machines", w.Subnet)
+			return refuse(Malformed, "invalid subnet %s: not addresses of machines", w.Subnet)
 		case overlaps(w.Subnet):
-			return errors.New("invalid pool request: Pool overlaps with other one on this address space")
+			return refuse(Forbidden, "invalid pool request: Pool overlaps with other one on this address space")
 		}
 	} else {
 		taken = append(taken, hostNetworks()...)
@@ -36,22 +34,22 @@ func (w *Network) choose(list []Network) error {
 			}
 		}
 		if !w.Subnet.IsValid() {
-			return errors.New("could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network")
+			return refuse(Malformed, "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network")
 		}
 	}
 	if !w.Gateway.IsValid() {
-		for w.Gateway = w.Subnet.Addr().Next(); slices.Contains(w.Reserved, w.Gateway); {
+		for w.Gateway = w.Subnet.Addr().Next(); slices.Contains(w.reserved(), w.Gateway); {
 			w.Gateway = w.Gateway.Next()
 		}
 	}
 	switch {
 	case !w.Subnet.Contains(w.Gateway):
-		return fmt.Errorf("invalid gateway %s: not in subnet %s", w.Gateway, w.Subnet)
-	case w.Gateway == w.Subnet.Addr(), w.Gateway == lastOf(w.Subnet), slices.Contains(w.Reserved, w.Gateway):
-		return fmt.Errorf("failed to allocate gateway (%s): Address already in use", w.Gateway)
+		return refuse(Malformed, "invalid gateway %s: not in subnet %s", w.Gateway, w.Subnet)
+	case w.Gateway == w.Subnet.Addr(), w.Gateway == lastOf(w.Subnet), slices.Contains(w.reserved(), w.Gateway):
+		return refuse(Forbidden, "failed to allocate gateway (%s): Address already in use", w.Gateway)
 	}
 	if w.Range.IsValid() && (w.Range.Bits() < w.Subnet.Bits() || !w.Subnet.Contains(w.Range.Addr())) {
-		return fmt.Errorf("invalid ip-range %s: not in subnet %s", w.Range, w.Subnet)
+		return refuse(Malformed, "invalid ip-range %s: not in subnet %s", w.Range, w.Subnet)
 	}
 	return nil
 }
@@ -76,21 +74,21 @@ func (w *Network) choose6(list []Network) error {
 		w.Subnet6 = netip.PrefixFrom(netip.AddrFrom16(b), 64)
 	}
 	if !w.Subnet6.Addr().Is6() || w.Subnet6.Addr().Is4In6() || 128-w.Subnet6.Bits() < 32-w.Subnet.Bits() {
-		return fmt.Errorf("invalid subnet %s: want an IPv6 network with room for the members of %s", w.Subnet6, w.Subnet)
+		return refuse(Malformed, "invalid subnet %s: want an IPv6 network with room for the members of %s", w.Subnet6, w.Subnet)
 	}
 	if a := w.Subnet6.Addr(); a.IsMulticast() || a.IsLinkLocalUnicast() || a.IsLoopback() {
-		return fmt.Errorf("invalid subnet %s: not an address of one machine", w.Subnet6)
+		return refuse(Malformed, "invalid subnet %s: not an address of one machine", w.Subnet6)
 	}
 	for _, x := range list {
 		if x.Subnet6.IsValid() && x.Subnet6.Overlaps(w.Subnet6) {
-			return errors.New("invalid pool request: Pool overlaps with other one on this address space")
+			return refuse(Forbidden, "invalid pool request: Pool overlaps with other one on this address space")
 		}
 	}
 	if !w.Gateway6.IsValid() {
 		w.Gateway6 = w.numbered6(w.Gateway)
 	}
 	if !w.Subnet6.Contains(w.Gateway6) {
-		return fmt.Errorf("invalid gateway %s: not in subnet %s", w.Gateway6, w.Subnet6)
+		return refuse(Malformed, "invalid gateway %s: not in subnet %s", w.Gateway6, w.Subnet6)
 	}
 	return nil
 }

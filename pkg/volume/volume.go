@@ -44,6 +44,11 @@ func (e *InUseError) Error() string {
 	return fmt.Sprintf("remove %s: volume is in use - %v", e.Name, e.Users)
 }
 
+// NameError says, in Docker's words, that no volume can have the name.
+type NameError struct{ message string }
+
+func (e *NameError) Error() string { return e.message }
+
 // DamagedError says that what is on the disk of a volume cannot be read.
 type DamagedError struct {
 	Name string
@@ -141,10 +146,10 @@ var namePattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompi
 func checkName(name string) error {
 	switch {
 	case len(name) < 2:
-		return errors.New("volume name is too short, names should be at least two alphanumeric characters")
+		return &NameError{"volume name is too short, names should be at least two alphanumeric characters"}
 	case !namePattern().MatchString(name), len(name) > 255:
-		return fmt.Errorf("%q includes invalid characters for a local volume name, only %q are allowed. "+
-			"If you intended to pass a host directory, use absolute path", name, "[a-zA-Z0-9][a-zA-Z0-9_.-]")
+		return &NameError{fmt.Sprintf("%q includes invalid characters for a local volume name, only %q are allowed. "+
+			"If you intended to pass a host directory, use absolute path", name, "[a-zA-Z0-9][a-zA-Z0-9_.-]")}
 	}
 	return nil
 }
