@@ -94,15 +94,30 @@ func (q *CreateRequest) Record(id string, img overlay.Details, w World) (*contai
 		ID: id, Name: strings.TrimPrefix(q.Name, "/"), Image: q.Image, ImageID: img.ID, LayerDirs: img.LayerDirs, Platform: image.OS,
 		VolumesFrom: q.HostConfig.VolumesFrom, IDFile: q.HostConfig.ContainerIDFile, Annotations: q.HostConfig.Annotations,
 	}}
+	if err := d.make(); err != nil {
+		return nil, nil, err
+	}
+	return d.rec, d.warnings, nil
+}
+
+// Check refuses what no image could make right, before one is pulled.
+func (q *CreateRequest) Check(id string, w World) error {
+	any := dockerspec.DockerOCIImageConfig{}
+	any.Cmd = []string{"sh"}
+	return (&draft{req: q, w: w, image: any, rec: &container.Record{ID: id}}).make()
+}
+
+// make fills the record in, a group of fields after the other.
+func (d *draft) make() error {
 	for _, step := range []func() error{
 		d.refuse, d.setProcess, d.setLabels, d.setNetworks, d.setPorts, d.setNames, d.setSharedNetwork, d.setMounts, d.setLimits, d.setHealth,
 		d.setNamespaces, d.setUserns, d.setSafety, d.setDeviceRequests, d.setLife,
 	} {
 		if err := step(); err != nil {
-			return nil, nil, err
+			return err
 		}
 	}
-	return d.rec, d.warnings, nil
+	return nil
 }
 
 func (d *draft) setLabels() error {

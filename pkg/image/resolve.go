@@ -29,6 +29,10 @@ type HoldRequest struct {
 	Pull     Policy
 	Access   registry.Access
 	Quiet    bool // without the progress of a pull
+
+	// BeforePull may refuse what the image is for, before anything is fetched for
+	// it: its error is Hold's. It may be nil.
+	BeforePull func() error
 }
 
 // Hold finds an image, pulling it as the policy says, and returns with the image
@@ -43,6 +47,11 @@ func (s *Store) Hold(ctx context.Context, r HoldRequest, events func(oci.Event))
 		events = nil
 	}
 	pull := func() error {
+		if r.BeforePull != nil {
+			if err := r.BeforePull(); err != nil {
+				return err
+			}
+		}
 		_, err := s.Pull(ctx, PullRequest{Name: r.Name, Platform: r.Platform, Access: r.Access}, events)
 		return err
 	}

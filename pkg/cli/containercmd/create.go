@@ -14,6 +14,7 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/container/create"
 	"coracle/pkg/docker"
+	"coracle/pkg/image"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
 	"coracle/pkg/trash"
@@ -98,8 +99,10 @@ func createAsked(e *command.Env, c *cli.Context, id string) (*container.Containe
 		return nil, err
 	}
 	return create.Create(c.Context, container.NewStore(d), id, q, create.Images{
-		Resolve: func(ctx context.Context) (*state.Lock, overlay.Details, error) {
-			return resolveForRun(ctx, e, d, q.Image, q.Platform, c.String("pull"), c.Bool("quiet"))
+		Resolve: func(ctx context.Context, check func() error) (*state.Lock, overlay.Details, error) {
+			return resolveForRun(ctx, e, d, image.HoldRequest{
+				Name: q.Image, Platform: q.Platform, Pull: image.Policy(c.String("pull")), Quiet: c.Bool("quiet"), BeforePull: check,
+			})
 		},
 		Find: func(ref string) (overlay.Details, error) {
 			img, _, err := e.Image(ref)

@@ -14,14 +14,14 @@ import (
 )
 
 // resolveForRun finds the image and returns with the image lock held.
-func resolveForRun(ctx context.Context, e *command.Env, d state.Dirs, arg, platform, pull string, quiet bool) (*state.Lock, overlay.Details, error) {
-	switch image.Policy(pull) {
+func resolveForRun(ctx context.Context, e *command.Env, d state.Dirs, r image.HoldRequest) (*state.Lock, overlay.Details, error) {
+	switch r.Pull {
 	case image.PullAlways, image.PullMissing, image.PullNever, "":
 	default:
-		return nil, overlay.Details{}, command.Errorf("invalid pull option: '%s': must be one of \"always\", \"missing\" or \"never\"", pull)
+		return nil, overlay.Details{}, command.Errorf("invalid pull option: '%s': must be one of \"always\", \"missing\" or \"never\"", r.Pull)
 	}
 	s := image.NewStore(d, container.ImageUsers)
-	r := image.HoldRequest{Name: arg, Platform: platform, Pull: image.Policy(pull), Access: command.Access(e), Quiet: quiet}
+	r.Access = command.Access(e)
 	ctx, stop := command.UntilSignal(ctx) // a pull tidies up
 	defer stop()
 	return s.Hold(ctx, r, progress.NewTransfer(e.Stderr).Event)

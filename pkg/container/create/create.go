@@ -18,8 +18,9 @@ import (
 // Images are where the images of a container come from.
 type Images struct {
 	// Resolve finds the image that the container is made of, pulled where that was
-	// asked for, and returns with the image lock held, shared.
-	Resolve func(context.Context) (*state.Lock, overlay.Details, error)
+	// asked for, and returns with the image lock held, shared. Before it pulls it
+	// asks check, whose error is its own.
+	Resolve func(ctx context.Context, check func() error) (*state.Lock, overlay.Details, error)
 	// Find finds an image that is mounted.
 	Find func(ref string) (overlay.Details, error)
 }
@@ -29,13 +30,14 @@ type Images struct {
 // image in between. Warnings are said once there is nothing to refuse.
 func Create(ctx context.Context, cs *container.Store, id string, q docker.CreateRequest, images Images, warn func([]docker.Warning)) (*container.Container, error) {
 	cs.ReclaimName(strings.TrimPrefix(q.Name, "/"))
-	lock, img, err := images.Resolve(ctx)
+	world := World(cs, images.Find)
+	lock, img, err := images.Resolve(ctx, func() error { return q.Check(id, world) })
 	if err != nil {
 		return nil, err
 	}
 	defer lock.Release()
 	trace.Mark("found the image")
-	r, warnings, err := q.Record(id, img, World(cs, images.Find))
+	r, warnings, err := q.Record(id, img, world)
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func asked(name string, binds ...string) docker.CreateRequest {
 
 func create(ctx context.Context, cs *container.Store, q docker.CreateRequest) (*container.Container, error) {
 	return Create(ctx, cs, state.NewID(), q, Images{
-		Resolve: func(context.Context) (*state.Lock, overlay.Details, error) {
+		Resolve: func(context.Context, func() error) (*state.Lock, overlay.Details, error) {
 			return nil, overlay.Details{Config: json.RawMessage("{}")}, nil
 		},
 	}, func([]docker.Warning) {})
@@ -159,5 +159,34 @@ func TestVolumesFrom(t *testing.T) {
 	}
 	if got := volumes(t, vs); len(got) != 0 {
 		t.Errorf("left behind: %v", got)
+	}
+}
+
+func TestRefusesBeforeItPulls(t *testing.T) {
+	cs, _ := newStore(t)
+	pulled := false
+	pulling := Images{Resolve: func(_ context.Context, check func() error) (*state.Lock, overlay.Details, error) {
+		if err := check(); err != nil {
+			return nil, overlay.Details{}, err
+		}
+		pulled = true
+		return nil, overlay.Details{Config: json.RawMessage("{}")}, nil
+	}}
+	made := func(change func(*docker.CreateRequest)) error {
+		q := asked("one")
+		change(&q)
+		_, err := Create(t.Context(), cs, state.NewID(), q, pulling, func([]docker.Warning) {})
+		return err
+	}
+	for what, change := range map[string]func(*docker.CreateRequest){
+		"a bind":       func(q *docker.CreateRequest) { q.HostConfig.Binds = []string{"a:b:c:d"} },
+		"a capability": func(q *docker.CreateRequest) { q.HostConfig.CapAdd = []string{"NET_EVERYTHING"} },
+	} {
+		if err := made(change); err == nil || pulled {
+			t.Errorf("with %s that cannot be: %v; pulled: %v", what, err, pulled)
+		}
+	}
+	if err := made(func(q *docker.CreateRequest) { q.Cmd = nil }); err == nil || !pulled {
+		t.Errorf("without a command, which an image may have: %v; pulled: %v", err, pulled)
 	}
 }
