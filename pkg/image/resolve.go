@@ -35,6 +35,13 @@ type HoldRequest struct {
 	BeforePull func() error
 }
 
+func (r *HoldRequest) refused() error {
+	if r.BeforePull == nil {
+		return nil
+	}
+	return r.BeforePull()
+}
+
 // Hold finds an image, pulling it as the policy says, and returns with the image
 // lock held shared: nobody removes the image until the caller releases that.
 // That an image is missing, and the pull, are told as events.
@@ -47,16 +54,14 @@ func (s *Store) Hold(ctx context.Context, r HoldRequest, events func(oci.Event))
 		events = nil
 	}
 	pull := func() error {
-		if r.BeforePull != nil {
-			if err := r.BeforePull(); err != nil {
-				return err
-			}
-		}
 		_, err := s.Pull(ctx, PullRequest{Name: r.Name, Platform: r.Platform, Access: r.Access}, events)
 		return err
 	}
 	pulled, mended := false, false
 	if r.Pull == PullAlways {
+		if err := r.refused(); err != nil {
+			return nil, none, err
+		}
 		if err := pull(); err != nil {
 			return nil, none, err
 		}
@@ -81,6 +86,9 @@ func (s *Store) Hold(ctx context.Context, r HoldRequest, events func(oci.Event))
 		case errors.As(err, &missing) && (pulled || r.Pull == PullNever):
 			return nil, none, err
 		case errors.As(err, &missing):
+			if err := r.refused(); err != nil {
+				return nil, none, err
+			}
 			if events != nil {
 				events(oci.Event{Status: "Unable to find image '" + missing.Arg + "' locally"})
 			}
