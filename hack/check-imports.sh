@@ -75,11 +75,13 @@ order='
 10 coracle/pkg/docker
 11 coracle/pkg/container/create
 11 coracle/pkg/host
+12 coracle/pkg/api
 11 coracle/pkg/cli/progress
 11 coracle/pkg/cli/formatter
 11 coracle/pkg/cli/flags
 12 coracle/pkg/cli/command
 12.5 coracle/pkg/cli/streams
+13 coracle/pkg/cli/apicmd
 13 coracle/pkg/cli/imagecmd
 13 coracle/pkg/cli/ocicmd
 13 coracle/pkg/cli/volumecmd

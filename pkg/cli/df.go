@@ -16,7 +16,6 @@ import (
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/cli/formatter"
-	"coracle/pkg/container"
 	"coracle/pkg/docker"
 	"coracle/pkg/host"
 )
@@ -44,31 +43,15 @@ func dfCommand(e *command.Env) *cli.Command {
 
 // diskUsage looks at everything. A damaged container is told of and left out.
 func diskUsage(ctx context.Context, e *command.Env) (docker.DiskUsage, error) {
-	var none docker.DiskUsage
-	cs, err := e.Containers()
+	d, err := e.Open()
 	if err != nil {
-		return none, err
+		return docker.DiskUsage{}, err
 	}
-	list, bad := cs.List()
+	used, bad, err := host.Used(ctx, d)
 	if bad != nil {
 		command.Tell(e, bad)
 	}
-	vs := container.Volumes(cs.Dirs())
-	volumes, err := vs.List()
-	if err != nil {
-		return none, err
-	}
-	users, err := vs.Users()
-	if err != nil {
-		return none, err
-	}
-	n, err := host.DiskUsage(ctx, cs.Dirs())
-	if err != nil {
-		return none, err
-	}
-	return docker.Usage(docker.Used{
-		Images: n.Images, Containers: list, ContainerSizes: n.Containers, Volumes: volumes, VolumeSizes: n.Volumes, VolumeUsers: users, Cache: n.Cache,
-	}, docker.Places{Volume: vs.DataDir}, time.Now()), nil
+	return used, err
 }
 
 // usageRows are the lines of df.

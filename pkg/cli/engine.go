@@ -81,7 +81,7 @@ func checkContext(name, remedy string) error {
 func checkHost(host, remedy string) error {
 	host = strings.TrimSpace(host)
 	socket, ok := strings.CutPrefix(host, "unix://")
-	ours := []string{"", "/var/run/docker.sock", "/run/docker.sock"}
+	ours := []string{"", "/var/run/docker.sock", "/run/docker.sock", strings.TrimPrefix(os.Getenv(command.OwnSocket), "unix://")}
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
 		ours = append(ours, path.Join(dir, "docker.sock"))
 	}

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -22,7 +23,7 @@ func infoCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "info", Usage: "Display system-wide information", Flags: []cli.Flag{flags.Text("format", flags.Short("f"), "Format output using a custom template")},
 		Action: command.Takes(e, 0, 0, func(e *command.Env, c *cli.Context) error {
-			info, err := info(e)
+			info, err := info(c.Context, e)
 			if err != nil {
 				return err
 			}
@@ -35,30 +36,16 @@ func infoCommand(e *command.Env) *cli.Command {
 }
 
 // info is what there is to know of this host and of what is on it.
-func info(e *command.Env) (*docker.Info, error) {
-	cs, err := e.Containers()
+func info(ctx context.Context, e *command.Env) (*docker.Info, error) {
+	d, err := e.Open()
 	if err != nil {
 		return nil, err
 	}
-	list, err := cs.Readable()
+	p, err := host.Program(Version)
 	if err != nil {
 		return nil, err
 	}
-	ix, err := e.Index()
-	if err != nil {
-		return nil, err
-	}
-	p, err := thisProgram()
-	if err != nil {
-		return nil, err
-	}
-	h, err := host.Describe(e.Dirs.Root)
-	if err != nil {
-		return nil, err
-	}
-	h.Images = len(ix.Images)
-	h.Count(list)
-	return docker.HostInfo(p, h), nil
+	return host.Info(ctx, d, p)
 }
 
 // printInfo prints what Docker prints; warnings are for people.

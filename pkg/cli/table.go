@@ -5,6 +5,7 @@ package cli
 import (
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/cli/apicmd"
 	"coracle/pkg/cli/buildcmd"
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/containercmd"
@@ -42,6 +43,7 @@ func table() []verb {
 		{"builder", builderGroup},
 		{"buildx", buildcmd.Buildx},
 		{"context", contextCommand},
+		{"api", apicmd.API},
 		{"doctor", doctorCommand},
 		{"systemd", systemdcmd.Systemd},
 		{"quadlet", systemdcmd.Quadlet},

@@ -4,7 +4,6 @@ package cli
 
 import (
 	"fmt"
-	"runtime"
 
 	"github.com/urfave/cli/v2"
 
@@ -32,16 +31,11 @@ Server: coracle
   Experimental:     false
 `
 
-func thisProgram() (docker.Program, error) {
-	_, release, err := host.Kernel()
-	return docker.Program{Version: Version, GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Kernel: release}, err
-}
-
 func versionCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "version", Usage: "Show the version information", Flags: []cli.Flag{flags.Text("format", flags.Short("f"), "Format output using a custom template")},
 		Action: command.Takes(e, 0, 0, func(e *command.Env, c *cli.Context) error {
-			p, err := thisProgram()
+			p, err := host.Program(Version)
 			if err != nil {
 				return err
 			}

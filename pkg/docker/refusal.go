@@ -71,6 +71,9 @@ func (r *Refusal) Hint() string {
 // invalid makes a refusal of what cannot be meant; the cause is what %w names.
 func invalid(format string, args ...any) error { return refuse(Invalid, format, args...) }
 
+// Refuse makes a refusal; its cause is what %w names.
+func Refuse(kind Kind, format string, args ...any) error { return refuse(kind, format, args...) }
+
 func refuse(kind Kind, format string, args ...any) *Refusal {
 	err := fmt.Errorf(format, args...)
 	return &Refusal{Kind: kind, Message: err.Error(), Cause: errors.Unwrap(err)}

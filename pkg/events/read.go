@@ -24,6 +24,9 @@ type Options struct {
 	Past bool
 	// Follow waits for events until Until, or until the context ends.
 	Follow bool
+	// Ready, if not nil, is called once no event is missed that is written from then
+	// on, before any is given.
+	Ready func()
 }
 
 // maxLine bounds an event: a command line and the labels of a container.
@@ -47,8 +50,15 @@ func Read(ctx context.Context, dir string, o Options, each func(Event) error) er
 			defer cancel()
 		}
 	}
-	if !o.Past && o.Since.IsZero() {
+	only := !o.Past && o.Since.IsZero()
+	if only {
 		r.o.Since = time.Now()
+	}
+	if o.Ready != nil {
+		o.Ready()
+	}
+	if only {
+		// Nothing of the older file counts.
 	} else if err := r.file(oldName); err != nil {
 		return err
 	}

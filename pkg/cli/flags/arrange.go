@@ -15,7 +15,7 @@ import (
 // what follows belongs to that argument. Everywhere else flags may stand
 // anywhere.
 var stopsAtArgument = map[string]bool{
-	"run": true, "create": true, "exec": true, "top": true, "commit": true, "tag": true,
+	"run": true, "create": true, "exec": true, "top": true, "commit": true, "tag": true, "api": true,
 	"network create": false, "volume create": false, // share the name, not the rule
 }
 

@@ -28,7 +28,7 @@ func Login(e *command.Env) *cli.Command {
 }
 
 func runLogin(e *command.Env, c *cli.Context) error {
-	server := trimServer(c.Args().First())
+	server := registry.TrimServer(c.Args().First())
 	user, password, err := credentials(e, c, server)
 	if err != nil {
 		return err
@@ -43,18 +43,6 @@ func runLogin(e *command.Env, c *cli.Context) error {
 	}
 	fmt.Fprintln(e.Stdout, "Login Succeeded")
 	return nil
-}
-
-// trimServer takes what a user may put around a registry's name.
-func trimServer(s string) string {
-	if strings.Contains(s, "index.docker.io/v1") {
-		return ""
-	}
-	for _, p := range []string{"https://", "http://"} {
-		s = strings.TrimPrefix(s, p)
-	}
-	s, _, _ = strings.Cut(s, "/")
-	return s
 }
 
 // credentials come from the flags, from standard input, or from whoever sits

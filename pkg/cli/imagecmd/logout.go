@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/command"
+	"coracle/pkg/oci/registry"
 )
 
 // Logout is the command logout: log out from a registry.
@@ -15,7 +16,7 @@ func Logout(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "logout", Usage: "Log out from a registry", ArgsUsage: "[SERVER]",
 		Action: command.Takes(e, 0, 1, func(e *command.Env, c *cli.Context) error {
-			server := trimServer(c.Args().First())
+			server := registry.TrimServer(c.Args().First())
 			shown := server
 			if shown == "" {
 				shown = "https://index.docker.io/v1/"

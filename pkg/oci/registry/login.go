@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/docker/cli/cli/config"
 	"github.com/docker/cli/cli/config/types"
@@ -31,6 +32,26 @@ func credentialKey(server string) string {
 // podman look for them: in the credential helper that config.json names, else
 // in that file, readable by the user alone.
 func (c *Client) Login(ctx context.Context, server, user, password string) error {
+	if err := c.Check(ctx, server, user, password); err != nil {
+		return err
+	}
+	return c.access.store(server, user, password)
+}
+
+// TrimServer takes what users and clients put around a registry's name.
+func TrimServer(s string) string {
+	if strings.Contains(s, "index.docker.io/v1") {
+		return ""
+	}
+	for _, p := range []string{"https://", "http://"} {
+		s = strings.TrimPrefix(s, p)
+	}
+	s, _, _ = strings.Cut(s, "/")
+	return s
+}
+
+// Check is Login that keeps nothing.
+func (c *Client) Check(ctx context.Context, server, user, password string) error {
 	list, err := c.config.endpoints(domainOf(server), "x", false)
 	if err != nil {
 		return err
@@ -54,7 +75,7 @@ func (c *Client) Login(ctx context.Context, server, user, password string) error
 	if resp.StatusCode != http.StatusOK {
 		return loginError(e.host, explain(e.host, checkStatus(resp)))
 	}
-	return c.access.store(server, user, password)
+	return nil
 }
 
 func domainOf(server string) string {

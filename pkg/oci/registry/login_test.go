@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package imagecmd
+package registry
 
 import "testing"
 
@@ -8,7 +8,7 @@ func TestTrimServer(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "", "https://index.docker.io/v1/": "", "https://reg.example/v2/": "reg.example", "http://reg.example:5000": "reg.example:5000", "reg.example": "reg.example",
 	} {
-		if got := trimServer(in); got != want {
+		if got := TrimServer(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}

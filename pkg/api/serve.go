@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/descriptor"
+)
+
+// How long a client may take to say what it wants, and how long a process that is
+// told to end lets answers go on.
+const (
+	headerTime = time.Minute
+	leaveTime  = 2 * time.Second
+)
+
+// Serve answers those who connect to l, which it closes, until the context ends or,
+// where idle is not 0, nobody has asked for anything for so long.
+func (e *Engine) Serve(ctx context.Context, l net.Listener, idle time.Duration) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	quiet := &activity{idle: idle, over: cancel}
+	quiet.begin()
+	quiet.end()
+	srv := &http.Server{
+		Handler: quiet.counted(e), ReadHeaderTimeout: headerTime,
+		// A request ends with this process: who waits for it is told by the end of the
+		// connection.
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		ErrorLog:    log.New(writerOf(e.Log), "api: ", 0),
+	}
+	defer context.AfterFunc(ctx, func() {
+		leaving, done := context.WithTimeout(context.Background(), leaveTime)
+		defer done()
+		_ = srv.Shutdown(leaving)
+		srv.Close()
+	})()
+	err := srv.Serve(&ownersOnly{l})
+	if ctx.Err() != nil || errors.Is(err, io.EOF) || errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+func writerOf(w io.Writer) io.Writer {
+	if w == nil {
+		return io.Discard
+	}
+	return w
+}
+
+// activity ends a server that nobody uses.
+type activity struct {
+	idle  time.Duration // 0: never
+	over  func()
+	mu    sync.Mutex
+	busy  int
+	timer *time.Timer
+}
+
+func (a *activity) begin() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.busy++; a.timer != nil {
+		a.timer.Stop()
+	}
+}
+
+func (a *activity) end() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.busy--; a.busy == 0 && a.idle > 0 {
+		a.timer = time.AfterFunc(a.idle, a.expire)
+	}
+}
+
+// expire ends the server, unless a request has come meanwhile.
+func (a *activity) expire() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.busy == 0 {
+		a.over()
+	}
+}
+
+// counted is a handler whose requests keep the server from ending. Connections that
+// wait for the next one do not.
+func (a *activity) counted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.begin()
+		defer a.end()
+		h.ServeHTTP(w, r)
+	})
+}
+
+// ownersOnly refuses whoever is not the user that this process belongs to, where the
+// kernel can say (unix(7), SO_PEERCRED): the mode of a socket says the same; this
+// holds even if somebody changes it.
+type ownersOnly struct{ net.Listener }
+
+func (l *ownersOnly) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if u, ok := conn.(*net.UnixConn); !ok || isFrom(u, os.Geteuid()) {
+			return conn, nil
+		}
+		conn.Close()
+	}
+}
+
+func isFrom(c *net.UnixConn, user int) bool {
+	ok := false
+	err := descriptor.Control(c, func(fd int) error {
+		cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+		ok = err == nil && int(cred.Uid) == user
+		return err
+	})
+	return err == nil && ok
+}
+
+// ServeConn answers the one client at the other end of a connection, and returns
+// when it has left.
+func (e *Engine) ServeConn(ctx context.Context, conn net.Conn) error {
+	return e.Serve(ctx, newSingle(conn), 0)
+}
+
+// single is a listener to which one client connects. It ends with the connection.
+type single struct {
+	conn   net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+func newSingle(conn net.Conn) *single { return &single{conn: conn, closed: make(chan struct{})} }
+
+func (s *single) Accept() (conn net.Conn, err error) {
+	if s.conn != nil {
+		conn, s.conn = &told{Conn: s.conn, closed: s.end}, nil
+		return conn, nil
+	}
+	<-s.closed
+	return nil, io.EOF
+}
+
+func (s *single) end()           { s.once.Do(func() { close(s.closed) }) }
+func (s *single) Close() error   { s.end(); return nil }
+func (s *single) Addr() net.Addr { return &net.UnixAddr{Net: "unix"} }
+
+// told is a connection whose end is told of.
+type told struct {
+	net.Conn
+	closed func()
+}
+
+func (t *told) Close() error {
+	defer t.closed()
+	return t.Conn.Close()
+}

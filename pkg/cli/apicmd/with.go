@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package apicmd
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/pkg/api"
+	"coracle/pkg/cli/command"
+)
+
+// maxSocketPath is what fits into the address of a socket, unix(7), and is found by
+// programs that know nothing else.
+const maxSocketPath = 107
+
+// runWith runs a command beside which a socket is served. It ends with the command,
+// and with its code.
+func runWith(ctx context.Context, e *command.Env, args []string) error {
+	engine, err := newEngine(e)
+	if err != nil {
+		return err
+	}
+	dir, err := privateDir(engine.Dirs.Run)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	socket := "unix://" + filepath.Join(dir, "docker.sock")
+	l, err := api.Listen(socket)
+	if err != nil {
+		return err
+	}
+	sigs := make(chan os.Signal, 64)
+	signal.Notify(sigs, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2)
+	defer signal.Stop(sigs)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.Stdin, e.Stdout.File, e.Stderr
+	cmd.Env = environment(os.Environ(), socket)
+	own := unix.Umask(e.Umask) // nobody is served yet
+	err = cmd.Start()
+	unix.Umask(own)
+	if err != nil {
+		l.Close()
+		return notStarted(args[0], err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- engine.Serve(ctx, l, 0) }()
+	ended := make(chan struct{})
+	go forward(cmd.Process, e.Stdin, sigs, ended)
+	_ = cmd.Wait() // the state says all
+	close(ended)
+	cancel()
+	<-served
+	ws, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if ws.Signaled() {
+		return command.Exit(128 + int(ws.Signal()))
+	}
+	return command.Exit(ws.ExitStatus())
+}
+
+// privateDir makes a directory for a socket, as near to the other ones as its path
+// may be long.
+func privateDir(run string) (string, error) {
+	var all error
+	for _, parent := range []string{run, os.TempDir(), "/tmp"} {
+		if len(filepath.Join(parent, "api-0123456789", "docker.sock")) > maxSocketPath {
+			continue
+		}
+		dir, err := os.MkdirTemp(parent, "api-")
+		if err == nil {
+			return dir, nil
+		}
+		all = errors.Join(all, err)
+	}
+	return "", all
+}
+
+// environment is how a command finds the socket. What would lead it elsewhere is left
+// out.
+func environment(env []string, socket string) []string {
+	env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return slices.Contains([]string{"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", command.OwnSocket}, name)
+	})
+	return append(env, "DOCKER_HOST="+socket, command.OwnSocket+"="+socket)
+}
+
+// notStarted has the code that shells give.
+func notStarted(name string, err error) error {
+	code := 126
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		code = 127
+	}
+	return command.ExitWith(code, command.Errorf("run %s: %v", name, err))
+}
+
+// forward passes signals on. Those of the keyboard reach a command by themselves that
+// is in the foreground of the same terminal.
+func forward(p *os.Process, stdin *os.File, sigs chan os.Signal, ended chan struct{}) {
+	for {
+		select {
+		case <-ended:
+			return
+		case s := <-sigs:
+			if (s == unix.SIGINT || s == unix.SIGQUIT) && inForeground(stdin) {
+				continue
+			}
+			_ = p.Signal(s)
+		}
+	}
+}
+
+func inForeground(stdin *os.File) bool {
+	group, err := unix.IoctlGetInt(int(stdin.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}
