@@ -82,6 +82,7 @@ var changesOp = worker.Op[string, struct{}]{Name: "container.changes", Do: func(
 func changes(ctx context.Context, c *container.Container) ([]moby.FilesystemChange, error) {
 	upper := c.Dir().Upper()
 	var list []moby.FilesystemChange
+	held := map[string]bool{} // directories in which something was only made to mount on
 	err := filepath.WalkDir(upper, func(path string, d fs.DirEntry, err error) error {
 		if err == nil {
 			err = ctx.Err()
@@ -95,19 +96,42 @@ func changes(ctx context.Context, c *container.Container) ([]moby.FilesystemChan
 		}
 		rel := strings.TrimPrefix(path, upper)
 		kind, err := kindOf(c.LayerDirs, path, rel, d)
-		if errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			return nil
-		}
-		if err == nil && !(kind == moby.ChangeAdd && isMountStub(rel, d)) {
+		case err != nil:
+			return err
+		case kind == moby.ChangeAdd && isMountStub(rel, d):
+			held[filepath.Dir(rel)] = true
+		default:
 			list = append(list, moby.FilesystemChange{Kind: kind, Path: rel})
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("compare container %.12s with its image: %w", c.ID, err)
 	}
+	for _, ch := range list {
+		delete(held, filepath.Dir(ch.Path))
+	}
+	list = slices.DeleteFunc(list, func(ch moby.FilesystemChange) bool {
+		return held[ch.Path] && ch.Kind == moby.ChangeModify && sameDirectory(c.LayerDirs, upper, ch.Path)
+	})
 	slices.SortFunc(list, func(a, b moby.FilesystemChange) int { return strings.Compare(a.Path, b.Path) })
 	return list, nil
+}
+
+// sameDirectory reports whether the read-write layer's directory has the image's
+// mode and owner: what came into it is then all that happened to it.
+func sameDirectory(layers []string, upper, rel string) bool {
+	now, err := os.Lstat(upper + rel)
+	was, werr := inImage(layers, rel)
+	if err != nil || werr != nil || was == nil {
+		return false
+	}
+	a, aok := now.Sys().(*syscall.Stat_t)
+	b, bok := was.Sys().(*syscall.Stat_t)
+	return aok && bok && a.Mode == b.Mode && a.Uid == b.Uid && a.Gid == b.Gid
 }
 
 // kindOf is what happened to rel, which the read-write layer has at path.
@@ -115,7 +139,7 @@ func kindOf(layers []string, path, rel string, d fs.DirEntry) (moby.ChangeType, 
 	if gone, err := isWhiteout(path, d); err != nil || gone {
 		return moby.ChangeDelete, err
 	}
-	if was, err := inImage(layers, rel); err != nil || was {
+	if was, err := inImage(layers, rel); err != nil || was != nil {
 		return moby.ChangeModify, err
 	}
 	return moby.ChangeAdd, nil
@@ -149,45 +173,45 @@ func isMark(path string, info fs.FileInfo) bool {
 	return ok && plain.IsMark(path, st.Mode, st.Rdev, st.Size)
 }
 
-// inImage reports whether the image shows something at rel: its topmost layer
-// that says anything about rel, or about a directory above it, decides.
-func inImage(layers []string, rel string) (bool, error) {
+// inImage is what the image shows at rel, or nil: its topmost layer that says
+// anything about rel, or about a directory above it, decides.
+func inImage(layers []string, rel string) (fs.FileInfo, error) {
 	for _, layer := range slices.Backward(layers) {
 		if found, decided, err := lookInLayer(layer, rel); decided || err != nil {
 			return found, err
 		}
 	}
-	return false, nil
+	return nil, nil
 }
 
 // lookInLayer walks rel in one layer, element by element, without following
 // links. decided is false when layers below may still have it.
-func lookInLayer(layer, rel string) (found, decided bool, err error) {
+func lookInLayer(layer, rel string) (found fs.FileInfo, decided bool, err error) {
 	path, opaque := layer, false
 	elems := strings.Split(strings.Trim(rel, "/"), "/")
 	for i, elem := range elems {
 		path = filepath.Join(path, elem)
-		info, err := os.Lstat(path)
+		found, err = os.Lstat(path)
 		if errors.Is(err, fs.ErrPermission) {
-			return false, false, err
+			return nil, false, err
 		}
 		if err != nil {
-			return false, opaque, nil
+			return nil, opaque, nil
 		}
-		if isMark(path, info) {
-			return false, true, nil
+		if isMark(path, found) {
+			return nil, true, nil
 		}
 		last := i == len(elems)-1
-		if !info.IsDir() && !last {
-			return false, true, nil // a file hides the directories below it
+		if !found.IsDir() && !last {
+			return nil, true, nil // a file hides the directories below it
 		}
-		if info.IsDir() && !last && !opaque {
+		if found.IsDir() && !last && !opaque {
 			if opaque, err = isOpaque(path); err != nil {
-				return false, false, err
+				return nil, false, err
 			}
 		}
 	}
-	return true, true, nil
+	return found, true, nil
 }
 
 // isOpaque reports whether a directory hides those of the layers below. Its

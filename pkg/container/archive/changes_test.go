@@ -74,3 +74,48 @@ func TestDiff(t *testing.T) {
 		t.Errorf("changes %q, want %q", got, want)
 	}
 }
+
+// A place that was made to mount a file of ours on changes nothing that the
+// container would know of; what else happened to its directory is told.
+func TestDiffPassesOverMountPoints(t *testing.T) {
+	for what, want := range map[string][]string{"nothing": nil, "mode": {"C /etc"}, "file": {"C /etc", "A /etc/own"}} {
+		s, base := newStore(t), t.TempDir()
+		r := &container.Record{Name: "web", LayerDirs: []string{base}}
+		if err := s.Create(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		c, err := s.Load(r.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		etc := filepath.Join(c.Dir().Upper(), "etc")
+		for _, dir := range []string{filepath.Join(base, "etc"), etc} {
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(filepath.Join(etc, "hosts"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		switch what {
+		case "mode":
+			err = os.Chmod(etc, 0o700)
+		case "file":
+			err = os.WriteFile(filepath.Join(etc, "own"), []byte("x"), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := Changes(t.Context(), s, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, ch := range list {
+			got = append(got, ch.Kind.String()+" "+ch.Path)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("with %s of its own: changes %q, want %q", what, got, want)
+		}
+	}
+}
