@@ -9,7 +9,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"coracle/pkg/cli/buildcmd"
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/containercmd"
 	"coracle/pkg/cli/flags"
@@ -118,11 +117,11 @@ func pruneBuildCache(e *command.Env, c *cli.Context, f docker.Filters) (int64, e
 	var choose func(dockerfile.CacheRecord) bool
 	if len(f["until"]) > 0 {
 		var err error
-		if choose, err = buildcmd.ChooseCache([]string{"until=" + f["until"][0]}); err != nil {
+		if choose, err = docker.ChooseCache([]string{"until=" + f["until"][0]}); err != nil {
 			return 0, err
 		}
 	}
-	n, err := buildcmd.PruneCache(c.Context, e, choose, 0)
+	n, err := dockerfile.PruneChosen(c.Context, e.Dirs, choose, 0)
 	if err == nil && n > 0 {
 		fmt.Fprintf(e.Stdout, "Deleted build cache: %s\n\n", command.Size(n))
 	}

@@ -3,6 +3,8 @@
 package container
 
 import (
+	"context"
+
 	"coracle/pkg/network"
 )
 
@@ -36,4 +38,14 @@ func (s *Store) UsedNetworks() (map[string]bool, error) {
 		}
 	}
 	return used, nil
+}
+
+// PruneNetworks removes the networks that want says yes to and that nobody is on,
+// or is to be on, and returns their names: with an error, of those before it.
+func (s *Store) PruneNetworks(ctx context.Context, want func(network.Network) bool) (names []string, err error) {
+	used, err := s.UsedNetworks()
+	if err != nil {
+		return nil, err
+	}
+	return network.NewStore(s.Dirs()).Prune(ctx, func(w network.Network) bool { return !used[w.Name] && want(w) })
 }

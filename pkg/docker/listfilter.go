@@ -16,9 +16,11 @@ import (
 
 	"coracle/pkg/container"
 	"coracle/pkg/events"
+	store "coracle/pkg/image"
 	nets "coracle/pkg/network"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
+	vols "coracle/pkg/volume"
 )
 
 var (
@@ -212,6 +214,19 @@ func (f Filters) MatchVolume(v *volume.Volume, used bool) bool {
 	return f.Labels(v.Labels) && f.Like("name", v.Name) && f.Is("driver", VolumeDriver) && (dangling == nil || *dangling == !used)
 }
 
+// ChooseVolumes are those of a list that the filters let through; users are the
+// containers that have one.
+func (f Filters) ChooseVolumes(list []vols.Volume, users func(name string) []string) []vols.Volume {
+	return slices.DeleteFunc(list, func(v vols.Volume) bool { return !f.MatchVolume(Volume(v, ""), len(users(v.Name)) > 0) })
+}
+
+// ChooseVolume reports whether a prune takes a volume that nobody uses: with the
+// filter all every one, else those without a name.
+func (f Filters) ChooseVolume(v vols.Volume) bool {
+	all, err := f.Bool("all")
+	return err == nil && (v.Anonymous || all != nil && *all) && f.MatchPrune(v.Labels, v.Created)
+}
+
 // ImageFilters are those of a list of images; pattern, unless it is empty, is the
 // name that may stand behind it.
 func ImageFilters(list []string, pattern string) (Filters, error) {
@@ -226,6 +241,40 @@ func ImageFilters(list []string, pattern string) (Filters, error) {
 		return nil, err
 	}
 	return f, f.checkPrune()
+}
+
+// ImageList are the images of a list that the filters let through, with the names
+// that they leave; those without any name only if dangling says so, or a filter.
+func (f Filters) ImageList(ix *overlay.Index, dangling bool) (list []image.Summary, err error) {
+	images, err := f.Images(ix)
+	for _, img := range images {
+		if s := ImageSummary(img); f.KeepNames(&s) || Dangling(img) && (dangling || len(f["dangling"]) > 0) && len(f["reference"]) == 0 {
+			list = append(list, s)
+		}
+	}
+	return list, err
+}
+
+// Images are those that the filters let through, names apart.
+func (f Filters) Images(ix *overlay.Index) ([]overlay.Image, error) {
+	made, err := f.Span(func(arg string) (time.Time, error) {
+		img, _, err := oci.Lookup(ix, arg)
+		return img.Created, err
+	})
+	return slices.DeleteFunc(slices.Clone(ix.Images), func(img overlay.Image) bool { return !f.MatchImage(img, made) }), err
+}
+
+// ImagePrune is the prune of images that the filters ask for: of those without a
+// name, or with the filter dangling=false of all.
+func (f Filters) ImagePrune(ix *overlay.Index) (r store.PruneRequest, err error) {
+	dangling, err := f.Bool("dangling")
+	r.All = dangling != nil && !*dangling
+	for _, img := range ix.Images {
+		if f.MatchPrune(img.Labels, img.Created) {
+			r.IDs = append(r.IDs, img.ID)
+		}
+	}
+	return r, err
 }
 
 // Dangling reports whether an image has no name at all.

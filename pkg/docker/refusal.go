@@ -111,9 +111,12 @@ func KindOf(err error) Kind {
 // nounKind finds out what a noun's own refusal is.
 func nounKind(err error) Kind {
 	var net *network.Refusal
+	var remote *oci.RemoteError
 	switch {
 	case errors.As(err, &net):
 		return map[network.Reason]Kind{network.Malformed: Invalid, network.Taken: Conflict, network.Forbidden: Forbidden}[net.Reason]
+	case errors.As(err, &remote) && remote.Missing(), is[*oci.NoMatchError](err):
+		return NotFound
 	case is[*volume.NameError](err), is[*volume.OptionError](err):
 		return Invalid
 	case is[*image.ConflictError](err):

@@ -3,6 +3,8 @@
 package docker
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/build"
@@ -108,4 +110,30 @@ func CacheRecords(list []cache.Record) []build.CacheRecord {
 		all = append(all, build.CacheRecord{ID: r.ID, Type: r.Type, Shared: r.Shared, Size: r.Size, CreatedAt: r.Created, LastUsedAt: &r.Used, UsageCount: 1})
 	}
 	return all
+}
+
+// ChooseCache reads the filters of BuildKit's cache into what chooses its
+// records; nil chooses all.
+func ChooseCache(list []string) (func(cache.Record) bool, error) {
+	f, err := CacheFilters(list)
+	if err != nil || len(f) == 0 {
+		return nil, err
+	}
+	f["until"] = append(f["until"], f["unused-for"]...)
+	before := time.Time{}
+	for _, v := range f["until"] {
+		if before, err = ParseMoment(v); err != nil {
+			return nil, err
+		}
+	}
+	truth := func(key string, is bool) bool {
+		return f.Any(key, func(v string) bool {
+			return v == "" && is || v == strconv.FormatBool(is) || v == "1" && is || v == "0" && !is
+		})
+	}
+	return func(r cache.Record) bool {
+		return (before.IsZero() || r.Used.Before(before)) && truth("shared", r.Shared) && truth("private", !r.Shared) && truth("inuse", false) &&
+			f.Any("id", func(v string) bool { return strings.HasPrefix(r.ID, v) }) &&
+			f.Any("type", func(v string) bool { return v == r.Type })
+	}, nil
 }

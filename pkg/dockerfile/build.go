@@ -5,6 +5,8 @@ package dockerfile
 import (
 	"context"
 
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+
 	"coracle/pkg/dockerfile/cache"
 	"coracle/pkg/dockerfile/exec"
 	"coracle/pkg/dockerfile/plan"
@@ -18,6 +20,17 @@ type Image = plan.Image
 // Configure applies instructions that only change the configuration, those of
 // commit and import --change. Its texts are Docker's.
 func Configure(image *Image, changes []string) error { return plan.Configure(image, changes) }
+
+// Change applies instructions to the configuration of an image alone.
+func Change(conf *dockerspec.DockerOCIImageConfig, changes []string) error {
+	var img Image
+	img.Config = *conf
+	if err := Configure(&img, changes); err != nil {
+		return err
+	}
+	*conf = img.Config
+	return nil
+}
 
 // images finds base images.
 type images interface {

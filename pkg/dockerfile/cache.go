@@ -38,6 +38,25 @@ var cacheUseOp = worker.Op[struct{}, []CacheRecord]{
 	},
 }
 
+// PruneChosen forgets the records that choose chooses, or with nil all that there
+// are, but what was used last as far as it fits into keep bytes. It returns how many
+// bytes that freed.
+func PruneChosen(ctx context.Context, d state.Dirs, choose func(CacheRecord) bool, keep int64) (int64, error) {
+	r := PruneCacheRequest{All: choose == nil, Keep: keep}
+	if choose != nil {
+		list, err := CacheUse(ctx, d)
+		if err != nil {
+			return 0, err
+		}
+		for _, c := range list {
+			if choose(c) {
+				r.IDs = append(r.IDs, c.ID)
+			}
+		}
+	}
+	return PruneCache(ctx, d, r)
+}
+
 // PruneCache forgets records, and the layers that only those held. It returns
 // how many bytes that freed.
 func PruneCache(ctx context.Context, d state.Dirs, r PruneCacheRequest) (int64, error) {

@@ -43,9 +43,9 @@ func (n Store) Connectable(arg string) (name string, err error) {
 	case Bridge:
 		return Bridge, nil
 	case Host:
-		return "", refuse(Forbidden, "container cannot be disconnected from host network or connected to host network")
+		return "", refuse(Malformed, "container cannot be disconnected from host network or connected to host network")
 	case None:
-		return "", refuse(Forbidden, "container cannot be connected to multiple networks with one of the networks in private (none) mode")
+		return "", refuse(Malformed, "container cannot be connected to multiple networks with one of the networks in private (none) mode")
 	}
 	w, err := n.Lookup(arg)
 	return w.Name, err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -272,6 +273,32 @@ func (p *puller) commit(s *overlay.Staged, parent overlay.LayerID, desc ocispec.
 	return err
 }
 
+// RemoteError says, in Docker's words, that a registry has not what was asked for,
+// or gives it to others only. It is plain data.
+type RemoteError struct {
+	Message string
+	Advice  string // what the user can do, or empty
+	Status  int    // that the registry answered with
+	err     error  // known only to the process that asked
+}
+
+func (e *RemoteError) Error() string { return e.Message }
+func (e *RemoteError) Unwrap() error { return e.err }
+
+// Hint is what the user can do, or empty.
+func (e *RemoteError) Hint() string { return e.Advice }
+
+// Missing reports whether a registry has answered that it has no such thing, or
+// none for this user: Docker's engine tells the two not apart.
+func (e *RemoteError) Missing() bool {
+	return e.Status == http.StatusNotFound || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
+}
+
+func remoteError(re *registry.Error, format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	return &RemoteError{Message: err.Error(), Advice: re.Hint(), Status: re.Status, err: errors.Unwrap(err)}
+}
+
 // pullError says in Docker's words why a pull failed.
 func pullError(ref Ref, err error) error {
 	var re *registry.Error
@@ -280,9 +307,9 @@ func pullError(ref Ref, err error) error {
 	}
 	switch {
 	case re.Denied(), re.Code == "NAME_UNKNOWN" && ref.Domain() == "docker.io":
-		return fmt.Errorf("pull access denied for %s, repository does not exist or may require 'docker login': %w", ref.FamiliarRepository(), err)
-	case re.Status == 404:
-		return fmt.Errorf("manifest for %s not found: %w", ref.Familiar(), err)
+		return remoteError(re, "pull access denied for %s, repository does not exist or may require 'docker login': %w", ref.FamiliarRepository(), err)
+	case re.Status == http.StatusNotFound:
+		return remoteError(re, "manifest for %s not found: %w", ref.Familiar(), err)
 	}
 	return err
 }

@@ -276,5 +276,5 @@ func pushError(ref Ref, err error) error {
 	if !errors.As(err, &re) || !re.Denied() {
 		return err
 	}
-	return fmt.Errorf("push access denied for %s, repository does not exist or may require 'docker login': %w", ref.FamiliarRepository(), err)
+	return remoteError(re, "push access denied for %s, repository does not exist or may require 'docker login': %w", ref.FamiliarRepository(), err)
 }

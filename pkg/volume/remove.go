@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
+	"coracle/pkg/events"
 	"coracle/pkg/state"
+	"coracle/pkg/trash"
 )
 
 // Remove deletes a volume that no container uses; one whose record is damaged,
@@ -19,6 +22,15 @@ func (s *Store) Remove(ctx context.Context, name string) error {
 		return err
 	}
 	return state.RemoveTree(dir)
+}
+
+// Delete is Remove to the end: a worker takes what is left.
+func (s *Store) Delete(ctx context.Context, name string) error {
+	err := s.Remove(ctx, name)
+	if errors.Is(err, state.ErrNeedsUserNS) {
+		return trash.Empty(ctx, s.dirs)
+	}
+	return err
 }
 
 func (s *Store) discard(ctx context.Context, name string) (trash string, err error) {
@@ -48,9 +60,9 @@ func (s *Store) RemoveAnonymous(ctx context.Context, names []string) error {
 	if l, _ := list(); len(l) == 0 {
 		return nil
 	}
-	p, trash, err := s.discardUnused(ctx, list)
+	p, discarded, err := s.discardUnused(ctx, list)
 	errs := append(p.Failed, err)
-	for _, dir := range trash {
+	for _, dir := range discarded {
 		errs = append(errs, state.RemoveTree(dir))
 	}
 	return errors.Join(errs...)
@@ -66,7 +78,7 @@ type Pruned struct {
 // Prune deletes the volumes that are chosen and that no container uses. One with
 // a damaged record stays.
 func (s *Store) Prune(ctx context.Context, choose func(Volume) bool) (Pruned, error) {
-	p, trash, err := s.discardUnused(ctx, func() (l []Volume, _ error) {
+	p, discarded, err := s.discardUnused(ctx, func() (l []Volume, _ error) {
 		all, err := s.List()
 		for _, v := range all {
 			if v.Damaged == nil && choose(v) {
@@ -78,7 +90,8 @@ func (s *Store) Prune(ctx context.Context, choose func(Volume) bool) (Pruned, er
 	if err != nil {
 		return p, fmt.Errorf("prune volumes: %w", err)
 	}
-	p.Freed, err = s.clear(ctx, trash)
+	p.Freed, err = s.clear(ctx, discarded)
+	_ = events.Append(s.dirs.Root, events.New(events.Volume, "prune", "", map[string]string{"reclaimed": strconv.FormatInt(p.Freed, 10)}))
 	return p, err
 }
 

@@ -3,10 +3,8 @@
 package buildcmd
 
 import (
-	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -36,7 +34,7 @@ func Prune(e *command.Env) *cli.Command {
 			if err := checkBuilder(e, c.String("builder")); err != nil {
 				return err
 			}
-			choose, err := ChooseCache(c.StringSlice("filter"))
+			choose, err := docker.ChooseCache(c.StringSlice("filter"))
 			if err != nil {
 				return err
 			}
@@ -53,7 +51,11 @@ func Prune(e *command.Env) *cli.Command {
 			}
 			ctx, stop := command.UntilSignal(c.Context)
 			defer stop()
-			freed, err := PruneCache(ctx, e, choose, keep)
+			d, err := e.Open()
+			if err != nil {
+				return err
+			}
+			freed, err := dockerfile.PruneChosen(ctx, d, choose, keep)
 			if err != nil {
 				return command.Ended(ctx, err)
 			}
@@ -61,54 +63,6 @@ func Prune(e *command.Env) *cli.Command {
 			return err
 		}),
 	}
-}
-
-// PruneCache forgets what choose chooses, nil for all, but what was used last as
-// far as it fits into keep bytes. It returns how many bytes that freed.
-func PruneCache(ctx context.Context, e *command.Env, choose func(dockerfile.CacheRecord) bool, keep int64) (int64, error) {
-	d, err := e.Open()
-	if err != nil {
-		return 0, err
-	}
-	r := dockerfile.PruneCacheRequest{All: choose == nil, Keep: keep}
-	if choose != nil {
-		list, err := dockerfile.CacheUse(ctx, d)
-		if err != nil {
-			return 0, err
-		}
-		for _, c := range list {
-			if choose(c) {
-				r.IDs = append(r.IDs, c.ID)
-			}
-		}
-	}
-	return dockerfile.PruneCache(ctx, d, r)
-}
-
-// ChooseCache reads the filters of BuildKit's cache into what chooses its
-// records; nil chooses all.
-func ChooseCache(list []string) (func(dockerfile.CacheRecord) bool, error) {
-	f, err := docker.CacheFilters(list)
-	if err != nil || len(f) == 0 {
-		return nil, err
-	}
-	f["until"] = append(f["until"], f["unused-for"]...)
-	before := time.Time{}
-	for _, v := range f["until"] {
-		if before, err = docker.ParseMoment(v); err != nil {
-			return nil, err
-		}
-	}
-	truth := func(key string, is bool) bool {
-		return f.Any(key, func(v string) bool {
-			return v == "" && is || v == strconv.FormatBool(is) || v == "1" && is || v == "0" && !is
-		})
-	}
-	return func(r dockerfile.CacheRecord) bool {
-		return (before.IsZero() || r.Used.Before(before)) && truth("shared", r.Shared) && truth("private", !r.Shared) && truth("inuse", false) &&
-			f.Any("id", func(v string) bool { return strings.HasPrefix(r.ID, v) }) &&
-			f.Any("type", func(v string) bool { return v == r.Type })
-	}, nil
 }
 
 // Cache is `builder du`, which is buildx's.

@@ -4,18 +4,15 @@ package imagecmd
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/moby/moby/api/types/image"
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/cli/formatter"
 	"coracle/pkg/docker"
-	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 )
 
@@ -46,21 +43,21 @@ func runImages(e *command.Env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	images, err := filterImages(ix, f)
+	images, err := f.Images(ix)
 	if err != nil {
 		return err
 	}
 	if c.Bool("tree") {
 		return imageTree(e, c, images, f)
 	}
-	var shown []image.Summary
 	for _, img := range images {
 		if img.Damaged != "" {
 			fmt.Fprintln(e.Stderr, "WARNING: "+(&overlay.DamagedError{ID: img.ID, Reason: img.Damaged}).Error())
 		}
-		if s := docker.ImageSummary(img); f.KeepNames(&s) || docker.Dangling(img) && (c.Bool("all") || len(f["dangling"]) > 0) && len(f["reference"]) == 0 {
-			shown = append(shown, s)
-		}
+	}
+	shown, err := f.ImageList(ix, c.Bool("all"))
+	if err != nil {
+		return err
 	}
 	if len(shown) == 0 && c.Args().First() == "ls" {
 		fmt.Fprintf(e.Stderr, "No images found matching \"ls\": did you mean \"%s image ls\"?\n", e.Program)
@@ -77,12 +74,4 @@ func runImages(e *command.Env, c *cli.Context) error {
 		rows = append(rows, all...)
 	}
 	return command.PrintList(e, list, format, rows)
-}
-
-func filterImages(ix *overlay.Index, f docker.Filters) ([]overlay.Image, error) {
-	made, err := f.Span(func(arg string) (time.Time, error) {
-		img, _, err := oci.Lookup(ix, arg)
-		return img.Created, err
-	})
-	return slices.DeleteFunc(slices.Clone(ix.Images), func(img overlay.Image) bool { return !f.MatchImage(img, made) }), err
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 
-	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/command"
@@ -41,7 +40,7 @@ func runImport(ctx context.Context, e *command.Env, c *cli.Context, s *image.Sto
 		in = f
 	}
 	r := image.ImportRequest{Name: c.Args().Get(1), Message: c.String("message")}
-	if err := applyChanges(&r.Config, c.StringSlice("change")); err != nil {
+	if err := dockerfile.Change(&r.Config, c.StringSlice("change")); err != nil {
 		return err
 	}
 	id, err := s.Import(ctx, r, in)
@@ -49,16 +48,5 @@ func runImport(ctx context.Context, e *command.Env, c *cli.Context, s *image.Sto
 		return err
 	}
 	fmt.Fprintln(e.Stdout, "sha256:"+id)
-	return nil
-}
-
-// applyChanges carries out Dockerfile instructions on a configuration.
-func applyChanges(conf *dockerspec.DockerOCIImageConfig, changes []string) error {
-	var img dockerfile.Image
-	img.Config = *conf
-	if err := dockerfile.Configure(&img, changes); err != nil {
-		return err
-	}
-	*conf = img.Config
 	return nil
 }

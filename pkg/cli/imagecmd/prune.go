@@ -59,15 +59,11 @@ func PruneImages(ctx context.Context, e *command.Env, c *cli.Context, s *image.S
 	if err != nil {
 		return p, err
 	}
-	r := image.PruneRequest{}
-	if r.All, err = everyImage(c, f); err != nil {
+	r, err := f.ImagePrune(ix)
+	if err != nil {
 		return p, err
 	}
-	for _, img := range ix.Images {
-		if f.MatchPrune(img.Labels, img.Created) {
-			r.IDs = append(r.IDs, img.ID)
-		}
-	}
+	r.All = r.All || c.Bool("all")
 	got, err := s.Prune(ctx, r)
 	for _, i := range got.Items {
 		p.Lines = append(p.Lines, deletedLine(i, "untagged: ", "deleted: "))

@@ -34,18 +34,10 @@ func Prune(e *command.Env) *cli.Command {
 // PruneNetworks removes the networks that nobody is on.
 func PruneNetworks(e *command.Env, c *cli.Context, f docker.Filters) (command.Pruned, error) {
 	p := command.Pruned{Heading: "Deleted Networks:"}
-	nets, err := command.Networks(e)
-	if err != nil {
-		return p, err
-	}
 	cs, err := e.Containers()
 	if err != nil {
 		return p, err
 	}
-	used, err := cs.UsedNetworks()
-	if err != nil {
-		return p, err
-	}
-	p.Lines, err = nets.Prune(c.Context, func(w network.Network) bool { return !used[w.Name] && f.MatchPrune(w.Labels, w.Created) })
+	p.Lines, err = cs.PruneNetworks(c.Context, func(w network.Network) bool { return f.MatchPrune(w.Labels, w.Created) })
 	return p, err
 }

@@ -3,8 +3,6 @@
 package volumecmd
 
 import (
-	"slices"
-
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/command"
@@ -64,7 +62,5 @@ func filteredVolumes(vs *volume.Store, f docker.Filters) ([]volume.Volume, error
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(list, func(v volume.Volume) bool {
-		return !f.MatchVolume(docker.Volume(v, ""), len(users(v.Name)) > 0)
-	}), nil
+	return f.ChooseVolumes(list, users), nil
 }

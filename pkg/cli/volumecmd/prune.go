@@ -10,9 +10,7 @@ import (
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/docker"
-	"coracle/pkg/events"
 	"coracle/pkg/trash"
-	"coracle/pkg/volume"
 )
 
 // Prune is the command prune: remove unused local volumes.
@@ -51,18 +49,10 @@ func PruneVolumes(e *command.Env, c *cli.Context, f docker.Filters) (command.Pru
 	if err != nil {
 		return p, err
 	}
-	all, err := f.Bool("all")
-	if err != nil {
-		return p, err
-	}
-	every := all != nil && *all
-	done, err := vs.Prune(c.Context, func(v volume.Volume) bool {
-		return (v.Anonymous || every) && f.MatchPrune(v.Labels, v.Created)
-	})
+	done, err := vs.Prune(c.Context, f.ChooseVolume)
 	for _, err := range done.Failed {
 		command.Tell(e, err)
 	}
 	p.Lines, p.Freed = done.Names, done.Freed
-	command.PruneEvent(e, events.Volume, p.Freed)
 	return p, errors.Join(err, trash.Empty(c.Context, e.Dirs))
 }

@@ -3,15 +3,11 @@
 package volumecmd
 
 import (
-	"errors"
-
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/flags"
-	"coracle/pkg/state"
-	"coracle/pkg/trash"
-	"coracle/pkg/volume"
+	"coracle/pkg/docker"
 )
 
 // Remove is the command rm: remove one or more volumes.
@@ -24,15 +20,13 @@ func Remove(e *command.Env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			err = command.Each(e, c.Args().Slice(), func(name string) error {
-				err := vs.Remove(c.Context, name)
-				var missing *volume.NotFoundError
-				if errors.Is(err, state.ErrNeedsUserNS) || errors.As(err, &missing) && c.Bool("force") {
+			return command.Each(e, c.Args().Slice(), func(name string) error {
+				err := vs.Delete(c.Context, name)
+				if docker.Missing(err) && c.Bool("force") {
 					return nil
 				}
 				return err
 			})
-			return errors.Join(err, trash.Empty(c.Context, e.Dirs))
 		}),
 	}
 }

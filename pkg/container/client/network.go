@@ -4,7 +4,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -19,11 +18,11 @@ func Connect(ctx context.Context, s *container.Store, c *container.Container, e 
 	_, err := s.Edit(ctx, c.ID, func(r *container.Record) error {
 		switch {
 		case r.Net.On(e.Network) >= 0:
-			return fmt.Errorf("endpoint with name %s already exists in network %s", r.Name, e.Network)
+			return refuse(network.Forbidden, "endpoint with name %s already exists in network %s", r.Name, e.Network)
 		case r.Net.OnNetworkOf() != "":
-			return errors.New("container sharing network namespace with another container or host cannot be connected to any other network")
+			return refuse(network.Malformed, "container sharing network namespace with another container or host cannot be connected to any other network")
 		case !r.Net.Own():
-			return fmt.Errorf("container cannot be connected to multiple networks with one of the networks in %s mode", r.Net.Mode)
+			return refuse(network.Malformed, "container cannot be connected to multiple networks with one of the networks in %s mode", r.Net.Mode)
 		}
 		r.Net.Networks = append(r.Net.Networks, e)
 		return nil
@@ -64,6 +63,10 @@ func Disconnect(ctx context.Context, s *container.Store, c *container.Container,
 		container.NetworkEvent(s.Dirs(), c.ID, "disconnect", name)
 	}
 	return err
+}
+
+func refuse(why network.Reason, format string, args ...any) error {
+	return &network.Refusal{Reason: why, Message: fmt.Sprintf(format, args...)}
 }
 
 // on reports whether a running container is on a network.
