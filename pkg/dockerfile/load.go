@@ -37,6 +37,9 @@ func (b *sources) load() error {
 		return v.Fail(err)
 	}
 	v.Status(fmt.Sprintf("transferring dockerfile: %dB done", len(source)))
+	if text := ways(b.Store); text != "" {
+		v.Status(text)
+	}
 	v.Finish()
 	if b.file, err = parse.Parse(shownFile(b.req.Dockerfile), source); err != nil {
 		return err

@@ -7,11 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 
-	"coracle/pkg/dockerfile/chroot"
 	"coracle/pkg/dockerfile/exec"
-	"coracle/pkg/dockerfile/run"
 	"coracle/pkg/image"
-	"coracle/pkg/ns"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
@@ -57,11 +54,7 @@ var buildOp = worker.Op[parcel, Result]{
 		}
 		err = opened(j, func(st *overlay.Store) (err error) {
 			images := image.Within(st, nil) // a build removes none, so it asks for no users
-			var commands exec.Runner = &run.Runner{Store: st, Ulimits: r.Ulimits}
-			if ns.Confined() {
-				commands = &chroot.Runner{Store: st, Ulimits: r.Ulimits}
-			}
-			if res, err = build(ctx, st, &registryImages{images, r}, commands, r, func(e Event) { j.Event(e) }); err != nil || !r.KeepsImage() {
+			if res, err = build(ctx, st, &registryImages{images, r}, runner(st, r), r, func(e Event) { j.Event(e) }); err != nil || !r.KeepsImage() {
 				return err
 			}
 			images.Built(res.Image.ID, r.Tags)

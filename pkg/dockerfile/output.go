@@ -102,6 +102,7 @@ func (a *tarTree) add(name string, d fs.DirEntry) error {
 	if ok {
 		own := a.t.OwnerOf(name, st)
 		h.Uid, h.Gid = own.UID, own.GID
+		h.Mode = h.Mode&^0o7777 | int64(a.t.ModeOf(name, st.Mode)&0o7777)
 	}
 	if ok && info.Mode().IsRegular() && st.Nlink > 1 {
 		if first, ok := a.links[st.Ino]; ok {

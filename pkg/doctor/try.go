@@ -31,7 +31,7 @@ func trial() worker.Op[trialRequest, trialAnswer] {
 	return worker.Op[trialRequest, trialAnswer]{
 		Name: "doctor.try",
 		Do: func(ctx context.Context, j *worker.Job, r trialRequest) (a trialAnswer, err error) {
-			if a.Confined = ns.Confined(); a.Confined {
+			if a.Confined, a.Alone = ns.Confined(), ids.Alone(); a.Confined {
 				return a, nil
 			}
 			for _, b := range abilities() {
@@ -49,6 +49,7 @@ type trialRequest struct {
 type trialAnswer struct {
 	Rows     []Row `json:"rows"`
 	Confined bool  `json:"confined,omitempty"` // there is no user namespace, but a worker without
+	Alone    bool  `json:"alone,omitempty"`    // as ids.Alone
 }
 
 // try returns the row of user namespaces, and those of what was tried in one.
@@ -59,11 +60,11 @@ func try(ctx context.Context, d state.Dirs, withStore bool) []Row {
 		return append([]Row{first.present("made one")}, a.Rows...)
 	}
 	if a.Confined {
-		err = ns.TryUserNamespace()
+		err = ns.WhyConfined()
 		first.Lost, first.Instead = "containers, and all isolation of builds", "builds whose commands run by chroot in the container around, without /proc"
-	}
-	if err == nil { // a moment later
-		err = errors.New("now there is one, now there is none")
+		if a.Alone {
+			first.Lost, first.Instead = "containers, and RUN in builds", "images, and builds of COPY, ADD and metadata, with owners and modes noted"
+		}
 	}
 	if first = first.absent(err); ns.Sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1" {
 		first.Remedy = "coracle doctor --apparmor-profile | sudo tee /etc/apparmor.d/coracle >/dev/null && sudo apparmor_parser -r /etc/apparmor.d/coracle"

@@ -81,3 +81,16 @@ func TestOfLimits(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestAbout(t *testing.T) {
+	err := hint.About(hint.UserNamespaces, errors.New("plain"), "do this")
+	if got := hint.Of(err); got != "do this (see: coracle doctor user namespaces)" {
+		t.Errorf("%q", got)
+	}
+	if got := hint.Of(hint.About("", errors.New("plain"), "do this")); got != "do this" {
+		t.Errorf("without a row: %q", got)
+	}
+	if err := hint.About(hint.UserNamespaces, nil, "do this"); err != nil {
+		t.Errorf("an error out of nothing: %v", err)
+	}
+}

@@ -16,7 +16,7 @@ import (
 // ask before.
 var Single = sync.OnceValue(func() bool {
 	m, err := Current()
-	return err == nil && m.Single()
+	return Alone() || err == nil && m.Single()
 })
 
 // ForeignError is an owner whom the user namespace does not have.
@@ -40,6 +40,9 @@ func (e *ForeignError) Hint() string {
 // without a base; of a link, and not of what it leads to. Where there is a single
 // id, there is nobody else to give a file to: it is noted, see [Record].
 func Chown(dir int, base string, uid, gid int) error {
+	if Alone() {
+		return recordAt(dir, base, uid, gid)
+	}
 	err := chownAt(dir, base, uid, gid)
 	switch {
 	case (err == nil || errors.Is(err, unix.EINVAL)) && Single():

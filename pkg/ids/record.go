@@ -33,8 +33,11 @@ func RecordedName(dir, base string, mode, uid, gid uint32) (int, int) {
 
 func orElse(uid, gid uint32) func(int, int, bool) (int, int) {
 	return func(u, g int, ok bool) (int, int) {
-		if ok {
+		switch {
+		case ok:
 			return u, g
+		case Alone(): // to the kernel it is the caller's
+			return 0, 0
 		}
 		return int(uid), int(gid)
 	}

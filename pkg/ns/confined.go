@@ -10,15 +10,19 @@ import (
 	"syscall"
 	"unsafe"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/ids"
+	"coracle/pkg/ns/seccomp"
 )
 
 // Inside a container of somebody else there may be no namespaces to be had, but a
 // root who may change owners and the root directory (Docker's and Kubernetes's
 // defaults). A worker runs there as it is: it unpacks images as they are, and a
-// build's commands run in a chroot (package dockerfile/chroot).
+// build's commands run in a chroot (package dockerfile/chroot). Where there is no such
+// root either (OpenShift's and Kubernetes's restricted policies), a worker has its
+// caller's rights alone: owners are noted (ids.Alone), and nothing of an image can run.
 
 // mayChroot reports whether this process can do so.
 func mayChroot() bool { return os.Geteuid() == 0 && chrootCapable() && maySetGroups() }
@@ -50,8 +54,12 @@ func noNamespaces(err error) bool {
 	return false
 }
 
-// confinedMark is an argument of a stage that has no namespaces of its own.
-const confinedMark = "confined"
+// Marks of a stage that has no namespaces of its own: one that may chroot, and one that
+// has no rights but its caller's.
+const (
+	confinedMark = "confined"
+	aloneMark    = "alone"
+)
 
 var confined bool
 
@@ -78,6 +86,40 @@ func shedMounting() error {
 		return os.NewSyscallError("capset", e)
 	}
 	return nil
+}
+
+// giveNothingAway has all calls of chown(2) and its kin succeed in this process without
+// doing anything: the storage library gives what it makes to root by them, and who is
+// alone is root to it. Whose a file is stands in its note. No program that this process
+// executes has more privileges than it.
+func giveNothingAway() error {
+	done := uint(0)
+	prog, err := seccomp.Compile(&specs.LinuxSeccomp{
+		DefaultAction: specs.ActAllow,
+		Syscalls:      []specs.LinuxSyscall{{Names: ids.ChownCalls(), Action: specs.ActErrno, ErrnoRet: &done}},
+	})
+	if err != nil {
+		return err
+	}
+	if _, _, e := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0); e != 0 {
+		return os.NewSyscallError("prctl", e)
+	}
+	f := unix.SockFprog{Len: uint16(len(prog)), Filter: &prog[0]}
+	if _, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&f))); e != 0 {
+		return os.NewSyscallError("seccomp", e)
+	}
+	return nil
+}
+
+// WhyConfined says why a process that is Confined got no user namespace.
+func WhyConfined() error {
+	switch err := TryUserNamespace(); {
+	case err != nil:
+		return err
+	case lacksSetfcap():
+		return explainMaps(fmt.Errorf("map ids: %w", unix.EPERM))
+	}
+	return errors.New("there was none, a moment later there is one")
 }
 
 // TryUserNamespace says why this process gets no user namespace; nil where it does.

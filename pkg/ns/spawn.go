@@ -34,7 +34,7 @@ type Spawn struct {
 	// one, Setsid is implied and DieWithParent is not possible.
 	Around *os.File
 	// OrConfined starts the stage without namespaces of its own where there are none
-	// to be had and this process is root enough to do without, see Confined.
+	// to be had, see Confined.
 	OrConfined bool
 }
 
@@ -81,13 +81,8 @@ func (s Spawn) Start() (*os.Process, error) {
 		attr.Sys.Pdeathsig = unix.SIGKILL
 	}
 	p, err := os.StartProcess("/proc/self/exe", args, attr)
-	if s.OrConfined && noNamespaces(err) && mayChroot() {
-		args[1] += " " + confinedMark
-		attr.Sys.Cloneflags, attr.Sys.AmbientCaps = 0, nil
-		if p, err = os.StartProcess("/proc/self/exe", args, attr); err != nil {
-			return nil, fmt.Errorf("start %s: %w", s.Stage, err)
-		}
-		return p, s.release(p, w)
+	if s.OrConfined && noNamespaces(err) {
+		return s.startConfined(args, attr, w)
 	}
 	if err != nil {
 		return nil, explainUserNS(fmt.Errorf("create user namespace: %w", err))
@@ -95,7 +90,25 @@ func (s Spawn) Start() (*os.Process, error) {
 	if err := s.Maps.Write(p.Pid); err != nil {
 		_ = p.Kill()
 		_, _ = p.Wait()
+		if s.OrConfined && errors.Is(err, unix.EPERM) && lacksSetfcap() {
+			return s.startConfined(args, attr, w)
+		}
 		return nil, explainMaps(fmt.Errorf("map ids: %w", err))
+	}
+	return p, s.release(p, w)
+}
+
+// startConfined starts the stage as it is, without namespaces.
+func (s Spawn) startConfined(args []string, attr *os.ProcAttr, w *os.File) (*os.Process, error) {
+	mark := aloneMark
+	if mayChroot() {
+		mark = confinedMark
+	}
+	args[1] += " " + mark
+	attr.Sys.Cloneflags, attr.Sys.AmbientCaps = 0, nil
+	p, err := os.StartProcess("/proc/self/exe", args, attr)
+	if err != nil {
+		return nil, explainFork(fmt.Errorf("start %s: %w", s.Stage, err))
 	}
 	return p, s.release(p, w)
 }
@@ -140,7 +153,7 @@ func Begin() ([]string, error) {
 		return nil, errors.New("begin stage: not spawned by coracle")
 	}
 	number, mark, _ := strings.Cut(os.Args[1], " ")
-	confined = mark == confinedMark
+	confined = mark != ""
 	fd, err := strconv.Atoi(number)
 	if err != nil || fd < 3 {
 		return nil, errors.New("begin stage: not spawned by coracle")
@@ -152,7 +165,12 @@ func Begin() ([]string, error) {
 	}
 	sync.Close()
 	if confined {
-		if err := shedMounting(); err != nil {
+		err := shedMounting()
+		if err == nil && mark == aloneMark {
+			ids.BeAlone()
+			err = giveNothingAway()
+		}
+		if err != nil {
 			return nil, fmt.Errorf("begin stage: %w", err)
 		}
 		inside = true

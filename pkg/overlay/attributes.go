@@ -91,7 +91,7 @@ func (u *unpacker) attributes(h *tar.Header, fd int) error {
 			return err
 		}
 	}
-	if err := unix.Fchmod(fd, permissions(h)); err != nil {
+	if err := ids.Chmod(fd, "", st.Mode&unix.S_IFMT|permissions(h)); err != nil {
 		return &os.PathError{Op: "chmod", Path: h.Name, Err: err}
 	}
 	for key, value := range h.PAXRecords {

@@ -12,6 +12,9 @@ import (
 //
 // Preconditions: as for [Open].
 func OpenInside(d state.Dirs) (*Store, error) {
+	if ids.Alone() {
+		return Open(d, Options{SingleID: true})
+	}
 	maps, err := ids.Current()
 	if err != nil {
 		return nil, err

@@ -85,10 +85,13 @@ func inherit(st *Staged, lowers []string) error {
 			continue
 		}
 		dir := filepath.Join(st.Path(), name)
+		if info, err := os.Lstat(dir); err != nil || !info.IsDir() { // removed again, by the archive itself
+			continue
+		}
 		if err := st.s.inheritOwner(dir, from, low); err != nil {
 			return err
 		}
-		if err := unix.Chmod(dir, low.Mode&0o7777); err != nil {
+		if err := chmod(dir, from, low.Mode); err != nil {
 			return &os.PathError{Op: "chmod", Path: dir, Err: err}
 		}
 		if err := unix.UtimesNanoAt(unix.AT_FDCWD, dir, []unix.Timespec{low.Atim, low.Mtim}, unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -98,12 +101,26 @@ func inherit(st *Staged, lowers []string) error {
 	return nil
 }
 
+// chmod gives a directory the mode of another one.
+func chmod(dir, from string, mode uint32) error {
+	fd, err := openDir(dir)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return ids.Chmod(fd, "", ids.Mode(from, mode))
+}
+
+func openDir(dir string) (int, error) {
+	return unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+}
+
 func (s *Store) inheritOwner(dir, from string, low *unix.Stat_t) error {
 	if !s.single {
 		return os.Lchown(dir, int(low.Uid), int(low.Gid))
 	}
 	uid, gid := ids.Recorded(from, low.Uid, low.Gid)
-	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	fd, err := openDir(dir)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: dir, Err: err}
 	}

@@ -47,6 +47,14 @@ func (l *layerWriter) owner(path, name string, st *syscall.Stat_t) (int, int) {
 	return found.UID, found.GID
 }
 
+// mode is the one that a file should have.
+func (o owners) mode(path string, mode uint32) uint32 {
+	if kind := mode & unix.S_IFMT; !o.single || kind != unix.S_IFREG && kind != unix.S_IFDIR {
+		return mode
+	}
+	return ids.Mode(path, mode)
+}
+
 func notedAt(dir, base string, mode uint32) (Maker, bool) {
 	uid, gid, ok := ids.Noted(dir, base, mode)
 	return Maker{uid, gid}, ok

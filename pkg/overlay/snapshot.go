@@ -189,7 +189,7 @@ func (l *layerWriter) hidden(dir, name string) bool {
 func (l *layerWriter) dir(path, name string, info fs.FileInfo, st *syscall.Stat_t) error {
 	low, below, have := l.lowerAt(name)
 	opaque := plain.IsOpaque(path)
-	if have && !opaque && low.Mode == st.Mode && low.Mtim == unix.Timespec(st.Mtim) && l.sameOwner(path, name, st, below, low) {
+	if have && !opaque && l.mode(below, low.Mode) == l.mode(path, st.Mode) && low.Mtim == unix.Timespec(st.Mtim) && l.sameOwner(path, name, st, below, low) {
 		return nil
 	}
 	if err := l.header(path, name+"/", "", info, st); err != nil {
@@ -251,6 +251,7 @@ func (l *layerWriter) newHeader(path, name, link string, info fs.FileInfo, st *s
 	}
 	hdr.Name, hdr.Format = name, tar.FormatPAX
 	hdr.Uid, hdr.Gid = l.owner(path, name, st)
+	hdr.Mode = hdr.Mode&^0o7777 | int64(l.mode(path, st.Mode)&0o7777)
 	hdr.Uname, hdr.Gname = "", ""
 	hdr.AccessTime, hdr.ChangeTime = time.Time{}, time.Time{}
 	if st.Mode&syscall.S_IFMT == syscall.S_IFCHR || st.Mode&syscall.S_IFMT == syscall.S_IFBLK {

@@ -19,6 +19,7 @@ import (
 	"go.podman.io/storage/types"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/ids"
 	"coracle/pkg/state"
 )
 
@@ -34,6 +35,7 @@ type Store struct {
 	dirs     state.Dirs
 	lib      storage.Store
 	single   bool
+	copies   bool        // there is no overlayfs
 	unsynced atomic.Bool // something was staged since the last syncfs
 	scratch  scratch
 	records  imageRecords
@@ -80,13 +82,7 @@ func Open(d state.Dirs, o Options) (*Store, error) {
 		opts.GraphDriverOptions = append(opts.GraphDriverOptions, "overlay.ignore_chown_errors=true")
 	}
 	logrus.SetLevel(logrus.ErrorLevel) // what the library mends by itself is no news
-	lib, err := openLibrary(d, opts)
-	if err != nil && noOverlay(d, err) {
-		// With a program that mounts, the library leaves everything to it; here all
-		// mounts are MountRootfs's, and this program is never called.
-		opts.GraphDriverOptions = append(opts.GraphDriverOptions, "overlay.mount_program=/proc/self/exe")
-		lib, err = openLibrary(d, opts)
-	}
+	lib, copies, err := openAnyhow(d, opts)
 	if errors.Is(err, unix.EROFS) { // the library says the name twice
 		err = &os.PathError{Op: "write", Path: d.Root, Err: unix.EROFS}
 	}
@@ -95,7 +91,7 @@ func Open(d state.Dirs, o Options) (*Store, error) {
 	}
 	records := imageRecords{lib}
 	s := &Store{
-		dirs: d, lib: lib, single: o.SingleID,
+		dirs: d, lib: lib, single: o.SingleID, copies: copies,
 		scratch: scratch{tmp: d.Tmp()}, records: records, index: indexer{dirs: d, records: records},
 	}
 	// What a command that was killed has left is of no use to anybody.
@@ -185,11 +181,29 @@ func openLibrary(d state.Dirs, opts types.StoreOptions) (storage.Store, error) {
 	return storage.GetStore(opts)
 }
 
+// openAnyhow opens the library with or without overlayfs. copies is without.
+func openAnyhow(d state.Dirs, opts types.StoreOptions) (lib storage.Store, copies bool, err error) {
+	if !ids.Alone() { // who may mount nothing need not try
+		if lib, err = openLibrary(d, opts); err == nil || !noOverlay(d, err) {
+			return lib, false, err
+		}
+	}
+	// With a program that mounts, the library leaves everything to it; here all
+	// mounts are MountRootfs's, and this program is never called.
+	opts.GraphDriverOptions = append(opts.GraphDriverOptions, "overlay.mount_program=/proc/self/exe")
+	lib, err = openLibrary(d, opts)
+	return lib, true, err
+}
+
 // Close lets the store go.
 func (s *Store) Close() error {
 	s.lib.Free()
 	return s.scratch.close()
 }
+
+// Copies reports whether the store's file system, or this process, has no overlayfs, so
+// that root file systems are copies of their layers.
+func (s *Store) Copies() bool { return s.copies }
 
 // Scratch is a private directory for what must not outlive this process. It goes
 // with the store, or is swept by the next command.

@@ -16,6 +16,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/ids"
 )
 
 // unpacker makes the files of a layer. The archive is hostile, and its entries
@@ -53,6 +55,9 @@ func unpack(ctx context.Context, rec *recorder, dest string, single bool) (made 
 		return nil, err
 	}
 	defer root.Close()
+	if err := openToOwner(root); err != nil {
+		return nil, err
+	}
 	u := &unpacker{
 		rec: rec, tr: tar.NewReader(rec), fill: NewFiller(ctx), root: root, single: single, parent: -1,
 		made: map[string]bool{}, skipped: map[string]bool{}, content: map[uint64]int{},
@@ -73,6 +78,19 @@ func unpack(ctx context.Context, rec *recorder, dest string, single bool) (made 
 			return nil, err
 		}
 	}
+}
+
+// openToOwner keeps the way into a directory open to who owns it and is no root: the
+// library makes it with the mode of a root directory.
+func openToOwner(dir *os.File) error {
+	if !ids.Alone() {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(dir.Fd()), &st); err != nil {
+		return &os.PathError{Op: "stat", Path: dir.Name(), Err: err}
+	}
+	return ids.Chmod(int(dir.Fd()), "", st.Mode)
 }
 
 func (u *unpacker) entry(h *tar.Header) error {

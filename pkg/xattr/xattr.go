@@ -26,10 +26,12 @@ func Kept(name string) bool {
 
 // Override and OverrideNames are where the owner of a file is noted that has no id
 // (package ids), the latter for the names in a directory that take no attributes.
-// The first is that of podman's tools.
+// The first is that of podman's tools. OverrideMode is where the mode is noted that a
+// file cannot have on the disk.
 const (
 	Override      = "user.containers.override_stat"
 	OverrideNames = "user.containers.override_names"
+	OverrideMode  = "user.containers.override_mode"
 )
 
 // maxSize bounds names and values alike: XATTR_LIST_MAX and XATTR_SIZE_MAX.
@@ -72,7 +74,9 @@ func StoredFile(f *os.File) (map[string]string, error) {
 	return read(fdPath(f), stored, unix.Listxattr, unix.Getxattr)
 }
 
-func stored(name string) bool { return Kept(name) || name == Override || name == OverrideNames }
+func stored(name string) bool {
+	return Kept(name) || name == Override || name == OverrideNames || name == OverrideMode
+}
 
 func read(path string, kept func(string) bool, list func(string, []byte) (int, error), get func(string, string, []byte) (int, error)) (map[string]string, error) {
 	all, err := names(path, list)

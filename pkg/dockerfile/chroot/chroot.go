@@ -33,8 +33,7 @@ type Runner struct {
 	Store   *overlay.Store // where the scratch space is
 	Ulimits []units.Ulimit // of every command
 
-	mu   sync.Mutex
-	told bool
+	mu sync.Mutex
 }
 
 // Run satisfies exec.Runner.
@@ -47,10 +46,6 @@ func (r *Runner) Run(ctx context.Context, s exec.Step) (err error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.told {
-		r.told = true
-		fmt.Fprintln(s.Stderr, "coracle: no namespaces here: commands run by chroot in the container around, without /proc")
-	}
 	scratch, err := r.Store.Scratch()
 	if err != nil {
 		return err

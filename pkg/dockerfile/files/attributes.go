@@ -68,7 +68,7 @@ func (a about) set(dir int, base string) error {
 		}
 	}
 	if kind != unix.S_IFLNK {
-		if err := unix.Fchmodat(dir, base, a.mode&0o7777, 0); err != nil {
+		if err := ids.Chmod(dir, base, kind|a.mode&0o7777); err != nil {
 			return &os.PathError{Op: "chmod", Path: base, Err: err}
 		}
 	}

@@ -17,6 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/filedata"
+	"coracle/pkg/ids"
+	"coracle/pkg/inroot"
 	"coracle/pkg/xattr"
 )
 
@@ -183,7 +185,7 @@ func (w *writer) subdir(s *source, it item, name string) error {
 		return w.t.in(name, a.set)
 	case kind == unix.S_IFDIR:
 		return w.t.in(name, func(fd int, base string) error {
-			return unix.Fchmodat(fd, base, rawMode(it.info)&0o7777, 0)
+			return ids.Chmod(fd, base, s.tree.ModeOf(it.name, rawMode(it.info)))
 		})
 	}
 	return fmt.Errorf("cannot copy to non-directory: %s", name)
@@ -261,7 +263,7 @@ func (w *writer) about(s *source, it item) about {
 	if s.info == nil {
 		return about{mode: w.c.Mode.apply(unix.S_IFREG | 0o644), own: w.parentOwner(), mtime: w.time(time.Time{})}
 	}
-	a := about{mode: w.c.Mode.apply(rawMode(it.info)), own: w.parentOwner(), mtime: w.time(it.info.ModTime())}
+	a := about{mode: w.c.Mode.apply(s.tree.ModeOf(it.name, rawMode(it.info))), own: w.parentOwner(), mtime: w.time(it.info.ModTime())}
 	if st, ok := it.info.Sys().(*syscall.Stat_t); ok && s.tree.Owners && w.own == nil {
 		a.own = s.tree.OwnerOf(it.name, st)
 	}
@@ -282,6 +284,19 @@ func (w *writer) time(own time.Time) time.Time {
 		return *w.c.Time
 	}
 	return own
+}
+
+// ModeOf is the mode of a file of the tree that has mode on the disk (stat(2)).
+func (t *Tree) ModeOf(name string, mode uint32) uint32 {
+	if !t.Owners || !ids.Alone() || mode&unix.S_IFMT != unix.S_IFREG && mode&unix.S_IFMT != unix.S_IFDIR {
+		return mode
+	}
+	dir, err := t.root.Open(path.Dir(name))
+	if err != nil {
+		return mode
+	}
+	defer dir.Close()
+	return ids.Mode(inroot.Path(dir)+"/"+path.Base(name), mode)
 }
 
 // rawMode is a file's mode as the kernel has it.

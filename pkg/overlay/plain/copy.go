@@ -134,7 +134,7 @@ func (c *copier) like(from, to *dir, base string, st *unix.Stat_t) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{xattr.Override, xattr.OverrideNames} { // of one that was there
+	for _, name := range []string{xattr.Override, xattr.OverrideNames, xattr.OverrideMode} { // of one that was there
 		if attrs[name] == "" {
 			_ = unix.Lremovexattr(in(to.fd, base), name)
 		}

@@ -49,7 +49,7 @@ func Mark(dir int, name string) error {
 	if !errors.Is(err, unix.EPERM) {
 		return pathError("make whiteout", name, err)
 	}
-	fd, err := unix.Openat(dir, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Openat(dir, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return pathError("make whiteout", name, err)
 	}
