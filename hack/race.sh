@@ -43,7 +43,7 @@ for p in $list; do
 	chmod -R a+rwX "$work"
 	# The detector would wait for a second at the end of every process for what has not
 	# reported yet, and some tests run themselves again.
-	run="cd '$work/$p' && GORACE=atexit_sleep_ms=0 '$work/$name.test' -test.short -test.timeout 4m"
+	run="cd '$work/$p' && GORACE=atexit_sleep_ms=0 '$work/$name.test' -test.short -test.timeout 8m"
 	if [ -n "$user" ]; then
 		su $user -c "unset XDG_RUNTIME_DIR; $run" >"$work/out" 2>&1 || failed="$failed $p"
 	else

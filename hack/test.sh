@@ -114,7 +114,7 @@ report() {
 for test in $(find "$work/tests" -name run.test | sort); do
 	dir=$(dirname "$test")
 	say "testing ${dir#"$work/tests/"}"
-	as_user "cd '$dir' && ./run.test -test.v -test.timeout 8m" >"$work/out" 2>&1 || failed="$failed ${dir#"$work/tests/"}"
+	as_user "cd '$dir' && ./run.test -test.v -test.timeout 15m" >"$work/out" 2>&1 || failed="$failed ${dir#"$work/tests/"}"
 	report
 done
 
@@ -122,7 +122,7 @@ done
 # their users: here is one, for these tests alone.
 if [ $root = 1 ] && [ -f "$work/tests/pkg/slirp/run.test" ] && mknod -m 666 "$work/tun" c 10 200 2>/dev/null && [ -e /dev/net/tun ]; then
 	say "testing pkg/slirp with TAP devices"
-	COMMAND="cd '$work/tests/pkg/slirp' && ./run.test -test.v -test.run Tap -test.timeout 1m" TUN=$work/tun unshare -m \
+	COMMAND="cd '$work/tests/pkg/slirp' && ./run.test -test.v -test.run Tap -test.timeout 5m" TUN=$work/tun unshare -m \
 		sh -c 'mount --bind "$TUN" /dev/net/tun && exec su coracle-test -c "$COMMAND"' >"$work/out" 2>&1 || failed="$failed pkg/slirp(TAP)"
 	report
 fi
@@ -131,7 +131,7 @@ fi
 if [ $root = 1 ] && [ -f "$work/tests/test/tutorial/run.test" ]; then
 	say "testing test/tutorial with a single id"
 	chmod -R a+rX "$work/tests"
-	su coracle-single -c "cd / && PATH='$PATH' CORACLE_BIN='$CORACLE_BIN' CORACLE_FIXTURES='$CORACLE_FIXTURES' '$work/tests/test/tutorial/run.test' -test.v -test.timeout 5m" >"$work/out" 2>&1 ||
+	su coracle-single -c "cd / && PATH='$PATH' CORACLE_BIN='$CORACLE_BIN' CORACLE_FIXTURES='$CORACLE_FIXTURES' '$work/tests/test/tutorial/run.test' -test.v -test.timeout 15m" >"$work/out" 2>&1 ||
 		failed="$failed test/tutorial(single)"
 	report
 fi

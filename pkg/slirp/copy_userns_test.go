@@ -49,7 +49,7 @@ func bothWaysAtOnce(t *testing.T, b *box) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(time.Now().Add(160 * time.Second))
 	data := make([]byte, 16<<20)
 	rand.Read(data)
 	go func() {
@@ -112,7 +112,7 @@ func resetAmidData(t *testing.T, b *box) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.SetDeadline(time.Now().Add(20 * time.Second))
+	c.SetDeadline(time.Now().Add(60 * time.Second))
 	if err := endless(c); !broken(err) {
 		t.Errorf("writing to a host that cuts: %v", err)
 	}
@@ -121,7 +121,7 @@ func resetAmidData(t *testing.T, b *box) {
 	heard := make(chan error, 1)
 	addr := listenHost(t, func(c net.Conn) {
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(20 * time.Second))
+		c.SetDeadline(time.Now().Add(60 * time.Second))
 		heard <- endless(c)
 	})
 	if c, err = b.dial("tcp", addr, 5*time.Second); err != nil {

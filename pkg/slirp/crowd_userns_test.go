@@ -133,12 +133,12 @@ var slots = make(chan struct{}, 250)
 func visit(addr string) net.Conn {
 	slots <- struct{}{}
 	defer func() { <-slots }()
-	c, err := net.DialTimeout("tcp", addr, 5*time.Second)
+	c, err := net.DialTimeout("tcp", addr, 30*time.Second)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return nil
 	}
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 	if _, err = c.Write([]byte("hello")); err == nil {
 		_, err = io.ReadFull(c, make([]byte, 5))
 	}

@@ -40,7 +40,7 @@ func onHost(t testing.TB) bool {
 		hostInterfaces(t)
 		return true
 	}
-	cmd := asHost("-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=60s")
+	cmd := asHost("-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=240s")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
@@ -169,7 +169,7 @@ func digest(c net.Conn) {
 // exchange sends data to a digest.
 func exchange(c net.Conn, data []byte) error {
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(20 * time.Second))
+	c.SetDeadline(time.Now().Add(60 * time.Second))
 	if _, err := c.Write(data); err != nil {
 		return err
 	}
@@ -212,7 +212,7 @@ func tcpOut(t *testing.T, b *box) {
 	if c, err = b.dial("tcp", addr, 5*time.Second); err != nil {
 		t.Fatal(err)
 	}
-	c.SetDeadline(time.Now().Add(20 * time.Second))
+	c.SetDeadline(time.Now().Add(60 * time.Second))
 	got, err := io.ReadAll(c)
 	if err != nil || !bytes.Equal(got, data) {
 		t.Errorf("in: %d bytes of %d, %v", len(got), len(data), err)

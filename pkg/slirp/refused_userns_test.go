@@ -24,7 +24,7 @@ func TestVisitorsAreTurnedAway(t *testing.T) {
 	if !onHost(t) {
 		return
 	}
-	const atOnce = 5 * time.Second // a request that nothing answers is given up after 130
+	const atOnce = 20 * time.Second // a request that nothing answers is given up after 130
 	for what, change := range map[string]func(*Config){"IPv4": func(c *Config) { c.Address6, c.Gateway6 = netip.Prefix{}, netip.Addr{} }, "IPv6": withIPv6} {
 		b := newBox(t, change)
 		if _, err := b.ports.Publish(publish.Spec{HostPort: 8081, ContainerPort: 8001, Proto: "tcp"}); err != nil {
