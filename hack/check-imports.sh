@@ -74,6 +74,7 @@ order='
 10 coracle/pkg/container/supervise
 10 coracle/pkg/docker
 11 coracle/pkg/container/create
+11 coracle/pkg/container/look
 11 coracle/pkg/host
 12 coracle/pkg/api
 11 coracle/pkg/cli/progress

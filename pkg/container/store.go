@@ -55,6 +55,12 @@ type NotRunningError struct{ ID string }
 func (e *NotRunningError) Error() string        { return "container " + e.ID + " is not running" }
 func (e *NotRunningError) Is(target error) bool { return target == ErrNotRunning }
 
+// StateError says, in Docker's words, that a container is not in the state for what
+// is asked of it.
+type StateError struct{ Message string }
+
+func (e *StateError) Error() string { return e.Message }
+
 // Load reads one container by its full ID.
 func (s *Store) Load(id string) (*Container, error) {
 	c := &Container{dir: s.dirs.Container(id)}

@@ -8,6 +8,8 @@ import (
 	"net/http"
 
 	"coracle/pkg/container"
+	"coracle/pkg/container/control"
+	"coracle/pkg/container/transfer"
 	"coracle/pkg/image"
 	"coracle/pkg/network"
 	"coracle/pkg/oci"
@@ -93,14 +95,17 @@ func noPlugin(name string) error {
 // [Failure].
 func KindOf(err error) Kind {
 	var refusal *Refusal
+	var start *control.StartError
 	switch {
 	case errors.As(err, &refusal):
 		return refusal.Kind
+	case errors.As(err, &start) && start.Code > 125: // the program is not there, or is none
+		return Invalid
 	case Missing(err):
 		return NotFound
 	case errors.Is(err, oci.ErrInvalidReference), is[*container.AmbiguousError](err):
 		return Invalid
-	case errors.Is(err, container.ErrNotRunning), is[*container.NameTakenError](err), is[*volume.InUseError](err):
+	case errors.Is(err, container.ErrNotRunning), is[*container.StateError](err), is[*container.NameTakenError](err), is[*volume.InUseError](err):
 		return Conflict
 	case is[*network.InUseError](err):
 		return Forbidden // Docker says so, where a conflict would be expected
@@ -130,7 +135,7 @@ func nounKind(err error) Kind {
 // Missing reports whether what was asked for is not there, of whatever kind it
 // is.
 func Missing(err error) bool {
-	return is[*container.NotFoundError](err) || is[*oci.NotFoundError](err) ||
+	return is[*container.NotFoundError](err) || is[*container.NoSuchExecError](err) || is[*transfer.NotFoundError](err) || is[*oci.NotFoundError](err) ||
 		is[*network.NotFoundError](err) || is[*volume.NotFoundError](err)
 }
 

@@ -47,6 +47,13 @@ func (d Dirs) ContainerRun(id string) string { return filepath.Join(d.Run, "cont
 // run-time directory.
 const ControlSocket = "ctl.sock"
 
+// ExecRecords is the directory, in a container's run-time directory, of further
+// processes that have been asked for.
+const ExecRecords = "exec"
+
+// Meetings holds the sockets of those who wait for containers to start.
+func (d Dirs) Meetings() string { return filepath.Join(d.Run, "waiting") }
+
 // Names holds one link per container name, and a lock: no name begins with a dot.
 func (d Dirs) Names() string { return filepath.Join(d.Root, "names") }
 
@@ -116,6 +123,11 @@ func (d ContainerDir) Log() string { return d.at("container.log") }
 
 // SupervisorLog is what the supervisor itself had to say.
 func (d ContainerDir) SupervisorLog() string { return d.at("supervise.log") }
+
+// Waiting holds one file for each process that waits for the container's next start:
+// the path of the socket where it is met, which may be in another session's run
+// directory.
+func (d ContainerDir) Waiting() string { return d.at("waiting") }
 
 // ImageMount is where the image that is mounted at target is looked at.
 func (d ContainerDir) ImageMount(target string) string {

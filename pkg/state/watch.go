@@ -18,7 +18,7 @@ func Watch(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, explainWatch(os.NewSyscallError("inotify_init1", err))
 	}
-	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO); err != nil {
+	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO|unix.IN_MOVE_SELF|unix.IN_DELETE_SELF); err != nil {
 		unix.Close(fd)
 		return nil, explainWatch(os.NewSyscallError("inotify_add_watch", err))
 	}

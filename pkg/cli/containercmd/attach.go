@@ -188,7 +188,7 @@ func talk(e *command.Env, ses *client.Session, a *control.Attach, keys []byte, s
 // which with a terminal is a key.
 func carryInput(to, from *os.File, tty bool, keys []byte, detached chan<- struct{}) {
 	switch {
-	case streams.CopyInput(to, from, tty, keys):
+	case control.CopyInput(to, from, tty, keys):
 		close(detached)
 	case !tty:
 		to.Close()

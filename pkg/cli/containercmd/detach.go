@@ -3,19 +3,23 @@
 package containercmd
 
 import (
+	"cmp"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/command"
-	"coracle/pkg/cli/streams"
+	"coracle/pkg/container/control"
 )
 
 // detachKeys are those of the flag, or of the user's configuration.
 func detachKeys(e *command.Env, c *cli.Context) ([]byte, error) {
-	if s := c.String("detach-keys"); s != "" {
-		return streams.ParseDetachKeys(s)
+	asked := c.String("detach-keys")
+	if asked == "" {
+		asked = command.Config(e, "detachKeys")
 	}
-	if s := command.Config(e, "detachKeys"); s != "" {
-		return streams.ParseDetachKeys(s)
+	keys, err := control.ParseDetachKeys(cmp.Or(asked, control.DetachKeys))
+	if err != nil {
+		return nil, command.Errorf("%v", err)
 	}
-	return streams.ParseDetachKeys("ctrl-p,ctrl-q")
+	return keys, nil
 }

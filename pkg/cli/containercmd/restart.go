@@ -22,18 +22,7 @@ func Restart(e *command.Env) *cli.Command {
 				return err
 			}
 			return inOrder(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
-				if err := client.Stop(c.Context, ctr, sig, q.Timeout); err != nil {
-					return err
-				}
-				again, err := cs.Load(ctr.ID)
-				if err != nil {
-					return err
-				}
-				if err := startDetached(c.Context, e, cs, again); err != nil {
-					return err
-				}
-				cs.Event(&again.Record, "restart", nil)
-				return nil
+				return client.Restart(c.Context, cs, ctr, sig, q.Timeout, func(again *container.Container) error { return startDetached(c.Context, e, cs, again) })
 			})
 		}),
 	}

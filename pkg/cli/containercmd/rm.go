@@ -4,7 +4,6 @@ package containercmd
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -36,7 +35,7 @@ func Rm(e *command.Env, aliases ...string) *cli.Command {
 				args = slices.DeleteFunc(args, func(a string) bool { return sayMissing(e, cs, a) })
 			}
 			err = command.OnReadable(e, args, func(cs *container.Store, ctr *container.Container) error {
-				return removeContainer(c, cs, ctr, force, c.Bool("volumes"))
+				return client.Remove(c.Context, cs, ctr, force, c.Bool("volumes"))
 			}, func(cs *container.Store, d *container.DamagedError) error {
 				if !force {
 					return d
@@ -60,29 +59,4 @@ func sayMissing(e *command.Env, cs *container.Store, arg string) bool {
 	}
 	command.Tell(e, err)
 	return true
-}
-
-func removeContainer(c *cli.Context, cs *container.Store, ctr *container.Container, force, volumes bool) error {
-	if ctr.State.IsRunning() {
-		if !force {
-			if ctr.State.Status == container.Paused {
-				return fmt.Errorf("cannot remove container %q: container is paused and must be unpaused first", ctr.Name)
-			}
-			return fmt.Errorf("cannot remove container %q: container is %s: stop the container before removing or force remove", ctr.Name, ctr.State.Status)
-		}
-		if err := client.Kill(c.Context, ctr); err != nil {
-			return err
-		}
-	}
-	err := cs.Remove(c.Context, ctr)
-	var gone *container.NotFoundError
-	if errors.As(err, &gone) && (force || ctr.Life.AutoRemove) || errors.Is(err, state.ErrNeedsUserNS) {
-		err = nil
-	}
-	if err == nil && volumes {
-		if err = container.Volumes(cs.Dirs()).RemoveAnonymous(c.Context, ctr.VolumeNames()); errors.Is(err, state.ErrNeedsUserNS) {
-			err = nil
-		}
-	}
-	return err
 }

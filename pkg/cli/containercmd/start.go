@@ -24,11 +24,7 @@ func startDetached(ctx context.Context, e *command.Env, cs *container.Store, ctr
 	}
 	sockets := client.HandedOver()
 	defer wire.CloseFiles(sockets)
-	ses, err := client.Launch(ctx, cs, ctr, client.Start{Sockets: sockets, Copies: copies(e)})
-	if err != nil {
-		return err
-	}
-	return ses.Close()
+	return client.StartAlone(ctx, cs, ctr, sockets, copies(e))
 }
 
 // Start is the command start: start one or more stopped containers.

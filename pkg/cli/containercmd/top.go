@@ -4,14 +4,16 @@ package containercmd
 
 import (
 	"fmt"
-	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/formatter"
 	"coracle/pkg/container"
+	"coracle/pkg/docker"
 )
 
 // Top is the command top: display the running processes of a container.
@@ -19,7 +21,7 @@ func Top(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "top", Usage: "Display the running processes of a container", ArgsUsage: "CONTAINER [ps OPTIONS]",
 		Action: command.Takes(e, 1, -1, func(e *command.Env, c *cli.Context) error {
-			cols, err := psOptions(c.Args().Tail())
+			cols, err := docker.ParseColumns(c.Args().Tail())
 			if err != nil {
 				return err
 			}
@@ -37,31 +39,13 @@ func Top(e *command.Env) *cli.Command {
 	}
 }
 
-func printTop(e *command.Env, list []container.ProcessInfo, cols []psColumn) error {
+func printTop(e *command.Env, list []container.ProcessInfo, cols docker.Columns) error {
 	w := tabwriter.NewWriter(e.Stdout, 20, 1, 3, ' ', 0)
-	now := time.Now()
-	line := func(text func(psColumn) string) {
-		for i, c := range cols {
-			if i > 0 {
-				fmt.Fprint(w, "\t")
-			}
-			fmt.Fprint(w, text(c))
+	for _, row := range append([][]string{cols.Titles()}, cols.Rows(list, time.Now())...) {
+		for i, text := range row {
+			row[i] = formatter.Clean(text)
 		}
-		fmt.Fprintln(w)
-	}
-	line(func(c psColumn) string { return c.head })
-	for _, p := range list {
-		line(func(c psColumn) string { return c.value(p, now) })
+		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
 	return w.Flush()
-}
-
-// terminalName is ps's name for a terminal's device number: pseudo terminals
-// have the majors 136 to 143.
-func terminalName(dev int) string {
-	major, minor := dev>>8&0xfff, dev&0xff|dev>>12&0xfff00
-	if major < 136 || major > 143 {
-		return "?"
-	}
-	return "pts/" + strconv.Itoa((major-136)<<8+minor)
 }

@@ -4,6 +4,7 @@ package ocicmd
 
 import (
 	"errors"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -90,7 +91,7 @@ func (o *runtime) carry(console *os.File) func() error {
 	signal.Notify(pipe, unix.SIGPIPE) // of which this program is not to die before the container is gone
 	out := streams.Copies{Lost: make(chan error, 1)}
 	out.Copy(o.Stdout.File, "/dev/stdout", pty)
-	go streams.CopyInput(pty, o.Stdin, false, nil)
+	go io.Copy(pty, o.Stdin)
 	lost := make(chan error, 1)
 	go func() {
 		err := <-out.Lost

@@ -31,6 +31,7 @@ const (
 	OpUnpause    = "unpause"
 	OpShare      = "share"  // hands the user namespace and the network namespace over, for a container on the same network
 	OpUpdate     = "update" // limits and the restart policy, which the record has already
+	OpResize     = "resize" // a terminal
 	OpRename     = "rename" // its networks are to know the record's name
 	OpDetach     = "detach" // leave the session this connection attached to
 )
@@ -52,6 +53,7 @@ type Request struct {
 	Attach  *Attach           `json:"attach,omitempty"`
 	Exec    *ExecOptions      `json:"exec,omitempty"`
 	Signal  int               `json:"signal,omitempty"`
+	Resize  *Resize           `json:"resize,omitempty"`
 	Network *network.Endpoint `json:"network,omitempty"`
 	Copy    *CopyOptions      `json:"copy,omitempty"`
 	Timeout *int              `json:"timeout,omitempty"` // stop: seconds before SIGKILL, -1 never
@@ -59,6 +61,13 @@ type Request struct {
 	Maps    *ids.Maps         `json:"maps,omitempty"`    // start: the id maps of the supervisor's user namespace
 	Cgroup  string            `json:"cgroup,omitempty"`  // start: the delegated cgroup to make the container's in
 	Shared  *SharedNet        `json:"shared,omitempty"`  // start: the network is another container's; its namespace is the last file
+}
+
+// Resize gives a terminal a size: that of the first process, or of another one.
+type Resize struct {
+	Exec string `json:"exec,omitempty"` // its ID
+	Rows uint16 `json:"rows"`
+	Cols uint16 `json:"cols"`
 }
 
 // SharedNet is a network that belongs to another container.
@@ -82,6 +91,9 @@ type Attach struct {
 
 // ExecOptions describe another process in a running container.
 type ExecOptions struct {
+	// ID is that of a record, in which the supervisor keeps what happens (package
+	// container). Without one the process is the client's alone.
+	ID         string   `json:"id,omitempty"`
 	Args       []string `json:"args"`
 	Env        []string `json:"env,omitempty"`
 	Cwd        string   `json:"cwd,omitempty"`

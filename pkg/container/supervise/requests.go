@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -40,17 +41,25 @@ func (s *supervisor) operations() map[string]operation {
 			}
 			return s.bounds.pause()
 		}),
-		control.OpUnpause:    answers(func(control.Request) error { return s.bounds.unpause() }),
-		control.OpUpdate:     answers(func(control.Request) error { return s.update() }),
+		control.OpUnpause: answers(func(control.Request) error { return s.bounds.unpause() }),
+		control.OpUpdate:  answers(func(control.Request) error { return s.update() }),
+		control.OpResize: answers(func(req control.Request) error {
+			switch {
+			case req.Resize == nil:
+				return errors.New("resize: no size")
+			case req.Resize.Exec != "":
+				return s.sessions.resize(req.Resize)
+			}
+			s.first.resize(req.Resize.Rows, req.Resize.Cols)
+			s.book.event("resize", map[string]string{"height": strconv.Itoa(int(req.Resize.Rows)), "width": strconv.Itoa(int(req.Resize.Cols))})
+			return nil
+		}),
 		control.OpRename:     answers(func(control.Request) error { return s.nets.rename() }),
 		control.OpShare:      bare(func(conn *socket.Conn, _ control.Request) error { return s.nets.share(conn) }),
 		control.OpConnect:    answers(func(req control.Request) error { return s.nets.connect(req.Network) }),
 		control.OpDisconnect: answers(func(req control.Request) error { return s.nets.disconnect(req.Network) }),
 		control.OpWait:       bare(s.wait),
-		control.OpWaitDown: bare(func(conn *socket.Conn, _ control.Request) error {
-			<-s.down.over
-			return conn.Send(control.Reply{Event: control.EventExit, Code: s.down.code})
-		}),
+		control.OpWaitDown:   bare(func(conn *socket.Conn, _ control.Request) error { return s.waitFor(conn, nil) }),
 	}
 }
 
@@ -65,11 +74,27 @@ func (s *supervisor) exec(conn *socket.Conn, req control.Request) error {
 // wait answers at the end of the process that runs, or of the next one while none
 // does.
 func (s *supervisor) wait(conn *socket.Conn, _ control.Request) error {
-	next := s.first.end()
+	return s.waitFor(conn, s.first.end())
+}
+
+// waitFor answers at the end of a process, or with nil of the container, unless the
+// client leaves before.
+func (s *supervisor) waitFor(conn *socket.Conn, next *ending) error {
+	if next == nil {
+		next = s.down
+	}
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		files, _ := conn.Receive(&control.Request{}) // there is none: this is the end
+		wire.CloseFiles(files)
+	}()
 	select {
 	case <-next.over:
 	case <-s.down.over:
 		next = s.down
+	case <-left:
+		return nil
 	}
 	return conn.Send(control.Reply{Event: control.EventExit, Code: next.code})
 }
@@ -134,12 +159,14 @@ func (s *supervisor) update() error {
 // It reports on born whether that runs, and returns when the client has left.
 func (s *supervisor) birth(conn *socket.Conn, req control.Request, files []*os.File, born chan<- error) {
 	defer conn.Close()
-	release := func() error {
+	release := func() (err error) {
+		guests := s.welcome()
+		defer func() { guests.start(err) }()
 		if a := req.Attach; a != nil {
 			s.first.resize(a.Rows, a.Cols)
 		}
 		s.book.arrived()
-		err := s.release()
+		err = s.release()
 		if err != nil {
 			s.book.left()
 			var se *control.StartError

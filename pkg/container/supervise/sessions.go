@@ -33,6 +33,7 @@ type sessions struct {
 	with  container.Process // as the first was asked for
 	maps  ids.Maps
 	box   surroundings
+	notes notes
 }
 
 // surroundings is what of a box more processes are started in: see [box.Box].
@@ -44,8 +45,12 @@ type surroundings interface {
 // exec runs another process in the container and tells the client how it
 // ends. Its streams go to the client directly: nothing of them passes here.
 func (s *sessions) exec(conn *socket.Conn, o *control.ExecOptions) {
+	noted, err := s.note(o)
 	var p *ns.Process
-	init, err := s.first.running()
+	var init *ns.Process
+	if err == nil {
+		init, err = s.first.running()
+	}
 	if err != nil {
 		err = control.NewStartError(1, err)
 	} else {
@@ -56,15 +61,21 @@ func (s *sessions) exec(conn *socket.Conn, o *control.ExecOptions) {
 		if !errors.As(err, &se) {
 			se = control.NewStartError(box.NotExecutable, err)
 		}
+		noted.ended(se.Code)
 		_ = conn.Send(control.Reply{Event: control.EventError, Code: se.Code, Error: se.Message, Hint: se.Hint()})
 		return
 	}
-	id := map[string]string{"execID": state.NewID()}
-	s.book.event("exec_create: "+strings.Join(o.Args, " "), id)
+	id := map[string]string{"execID": noted.id}
+	if noted.id == "" { // who asks others to start it has said so before
+		id["execID"] = state.NewID()
+		s.book.event("exec_create: "+strings.Join(o.Args, " "), id)
+	}
 	s.book.event("exec_start: "+strings.Join(o.Args, " "), id)
+	noted.runs(p)
 	_ = conn.Send(control.Reply{Event: control.EventStarted, Pid: p.HostPid})
 	go s.listen(conn, p, maps.Clone(id))
 	status, err := p.Wait()
+	noted.ended(exitCode(status, err))
 	if p.Console != nil {
 		p.Console.Close()
 	}

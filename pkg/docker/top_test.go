@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package containercmd
+package docker
 
 import (
 	"strings"
@@ -24,16 +24,12 @@ func TestPsOptions(t *testing.T) {
 		{"-o", "", "Error running ps: format specification must follow -o"},
 		{"--sort pid", "", `ps options "--sort" are not supported: -ef, aux, and -o with a list of columns are`},
 	} {
-		cols, err := psOptions(strings.Fields(tt.args))
+		cols, err := ParseColumns(strings.Fields(tt.args))
 		if (err == nil) != (tt.bad == "") || err != nil && err.Error() != tt.bad {
 			t.Errorf("top %s: %v, want %q", tt.args, err, tt.bad)
 			continue
 		}
-		var heads []string
-		for _, c := range cols {
-			heads = append(heads, c.head)
-		}
-		if got := strings.Join(heads, " "); err == nil && got != tt.heads {
+		if got := strings.Join(cols.Titles(), " "); err == nil && got != tt.heads {
 			t.Errorf("top %s: %s, want %s", tt.args, got, tt.heads)
 		}
 	}
@@ -47,7 +43,7 @@ func TestPsValues(t *testing.T) {
 	}
 	for column, want := range map[string]string{
 		"pid": "7", "ppid": "1", "uid": "33", "c": "50", "%cpu": "50.0", "time": "00:00:50", "etime": "00:01:40", "etimes": "100", "rss": "2048", "vsz": "4096",
-		"stat": "S", "comm": "sh", "nlwp": "3", "tty": "?", "cmd": "sh -c [31m",
+		"stat": "S", "comm": "sh", "nlwp": "3", "tty": "?", "cmd": "sh -c \x1b[31m",
 	} {
 		c, ok := findColumn(column)
 		if !ok {

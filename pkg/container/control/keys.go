@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package streams
+package control
 
 import (
+	"fmt"
 	"io"
 	"strings"
-
-	"coracle/pkg/cli/command"
 )
+
+// DetachKeys are those that leave a process, unless others are asked for.
+const DetachKeys = "ctrl-p,ctrl-q"
 
 // CopyInput copies from to to until either ends, and reports whether the
 // detach keys were typed. With a terminal a prefix of them is held back until
@@ -66,7 +68,7 @@ func ParseDetachKeys(s string) ([]byte, error) {
 		case isCtrl && len(name) == 1 && strings.Contains(`@[\]^_`, name):
 			keys = append(keys, name[0]-'@')
 		default:
-			return nil, command.Errorf("invalid detach keys (%s): Unknown character: '%s'", s, k)
+			return nil, fmt.Errorf("invalid detach keys (%s): Unknown character: '%s'", s, k)
 		}
 	}
 	return keys, nil

@@ -1,18 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package containercmd
+package docker
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"coracle/pkg/cli/formatter"
 	"coracle/pkg/container"
 )
+
+// Columns are what a list of a container's processes shows of each.
+type Columns []psColumn
+
+// Titles are the heads of the columns.
+func (cols Columns) Titles() []string {
+	titles := []string{}
+	for _, c := range cols {
+		titles = append(titles, c.head)
+	}
+	return titles
+}
+
+// Rows are the processes of a list at the time now. What programs call themselves is
+// as they say it.
+func (cols Columns) Rows(list []container.ProcessInfo, now time.Time) [][]string {
+	rows := [][]string{}
+	for _, p := range list {
+		row := make([]string, len(cols))
+		for i, c := range cols {
+			row[i] = c.value(p, now)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
 
 // psColumn is a column of ps(1).
 type psColumn struct {
@@ -31,7 +55,7 @@ func findColumn(name string) (psColumn, bool) {
 	number := func(f func(container.ProcessInfo) int) func(container.ProcessInfo, time.Time) string {
 		return func(p container.ProcessInfo, _ time.Time) string { return strconv.Itoa(f(p)) }
 	}
-	command := func(p container.ProcessInfo, _ time.Time) string { return formatter.Clean(p.Command) }
+	command := func(p container.ProcessInfo, _ time.Time) string { return p.Command }
 	uid := number(func(p container.ProcessInfo) int { return p.UID })
 	switch name {
 	case "pid":
@@ -72,14 +96,14 @@ func findColumn(name string) (psColumn, bool) {
 	case "cmd", "args", "command":
 		return psColumn{strings.ToUpper(name), command}, true
 	case "comm", "ucmd", "ucomm":
-		return psColumn{"COMMAND", func(p container.ProcessInfo, _ time.Time) string { return formatter.Clean(p.Name) }}, true
+		return psColumn{"COMMAND", func(p container.ProcessInfo, _ time.Time) string { return p.Name }}, true
 	}
 	return psColumn{}, false
 }
 
-// psOptions reads ps's options: those that choose columns. Which processes to
-// show is settled.
-func psOptions(args []string) ([]psColumn, error) {
+// ParseColumns reads the options of ps(1): those that choose columns. Which processes
+// to show is settled.
+func ParseColumns(args []string) (Columns, error) {
 	names := psFull
 	asked := []string{}
 	for i := 0; i < len(args); i++ {
@@ -87,7 +111,7 @@ func psOptions(args []string) ([]psColumn, error) {
 		switch list, glued := strings.CutPrefix(arg, "-o"); {
 		case arg == "-o" || arg == "o" || arg == "-eo" || arg == "--format":
 			if i++; i == len(args) {
-				return nil, errors.New("Error running ps: format specification must follow -o")
+				return nil, invalid("Error running ps: format specification must follow -o")
 			}
 			asked = append(asked, strings.FieldsFunc(args[i], func(r rune) bool { return r == ',' || r == ' ' })...)
 		case glued:
@@ -96,18 +120,18 @@ func psOptions(args []string) ([]psColumn, error) {
 			names = psUser
 		case slices.Contains([]string{"-ef", "-e", "-f", "-A", "ax", "axf", "-eaf"}, arg):
 		default:
-			return nil, fmt.Errorf("ps options %q are not supported: -ef, aux, and -o with a list of columns are", arg)
+			return nil, invalid("ps options %q are not supported: -ef, aux, and -o with a list of columns are", arg)
 		}
 	}
 	if len(asked) > 0 {
 		names = asked
 	}
-	var cols []psColumn
+	var cols Columns
 	for _, n := range names {
 		n, head, renamed := strings.Cut(strings.ToLower(n), "=")
 		c, ok := findColumn(n)
 		if !ok {
-			return nil, fmt.Errorf("Error running ps: unknown user-defined format specifier %q", n)
+			return nil, invalid("Error running ps: unknown user-defined format specifier %q", n)
 		}
 		if renamed {
 			c.head = head
@@ -115,7 +139,7 @@ func psOptions(args []string) ([]psColumn, error) {
 		cols = append(cols, c)
 	}
 	if !slices.ContainsFunc(cols, func(c psColumn) bool { return c.head == "PID" }) {
-		return nil, errors.New("Couldn't find PID field in ps output")
+		return nil, invalid("Couldn't find PID field in ps output")
 	}
 	return cols, nil
 }
@@ -151,4 +175,14 @@ func clock(d time.Duration) string {
 		text = strconv.Itoa(days) + "-" + text
 	}
 	return text
+}
+
+// terminalName is ps's name for a terminal's device number: pseudo terminals
+// have the majors 136 to 143.
+func terminalName(dev int) string {
+	major, minor := dev>>8&0xfff, dev&0xff|dev>>12&0xfff00
+	if major < 136 || major > 143 {
+		return "?"
+	}
+	return "pts/" + strconv.Itoa((major-136)<<8+minor)
 }

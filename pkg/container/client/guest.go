@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"coracle/pkg/container"
+	"coracle/pkg/container/control"
+	"coracle/pkg/state"
+	"coracle/pkg/wire"
+	"coracle/pkg/wire/socket"
+)
+
+// Guest waits for the next start of a container that does not run. Whoever starts it,
+// the supervisor comes to the guest before the first process does anything: who is
+// attached misses nothing, and who waits hears of the end however soon that is.
+//
+//	guest                                   supervisor of the next start
+//	  │ containers/ID/waiting/X: a path          │
+//	  │ listens there                            │  reads the directory
+//	  │ ◄──────────────────────────── connects ──│
+//	  │ attach, wait, wait-down ────────────────►│  as any client's
+//	  │ ◄──────────────────────────── attached ──│
+//	  │                                          │  lets the process run
+type Guest struct {
+	s      *container.Store
+	id     string
+	l      *net.UnixListener
+	socket string
+	note   string   // the file that tells of the socket
+	watch  *os.File // of the container's directory
+}
+
+// Await makes a guest of a container that does not run. From then on no start is
+// missed.
+func Await(s *container.Store, c *container.Container) (g *Guest, err error) {
+	g = &Guest{s: s, id: c.ID}
+	defer func() {
+		if err != nil {
+			g.Close()
+			err = fmt.Errorf("wait for container %.12s: %w", c.ID, err)
+		}
+	}()
+	if g.watch, err = state.Watch(string(c.Dir())); errors.Is(err, fs.ErrNotExist) {
+		return nil, &container.NotFoundError{Arg: c.ID}
+	}
+	if err != nil {
+		return nil, err
+	}
+	name := state.NewID()[:16]
+	if err := os.MkdirAll(s.Dirs().Meetings(), 0o700); err != nil {
+		return nil, err
+	}
+	dir, err := socket.OpenDir(s.Dirs().Meetings())
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	if g.l, err = socket.Listen(dir, name); err != nil {
+		return nil, err
+	}
+	g.socket, g.note = filepath.Join(s.Dirs().Meetings(), name), filepath.Join(c.Dir().Waiting(), name)
+	if err := os.Mkdir(c.Dir().Waiting(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	if err := state.WriteVolatile(g.note, []byte(g.socket), 0o600); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// Close ends the waiting.
+func (g *Guest) Close() {
+	if g.l != nil {
+		_ = os.Remove(g.socket)
+		g.l.Close()
+	}
+	if g.note != "" {
+		_ = os.Remove(g.note)
+	}
+	if g.watch != nil {
+		g.watch.Close()
+	}
+}
+
+// meet is the conversation with the supervisor of the next start. The error is a
+// *container.NotFoundError when the container is removed before.
+func (g *Guest) meet(ctx context.Context) (*conn, error) {
+	came := make(chan *net.UnixConn, 1)
+	go func() {
+		defer close(came)
+		if c, err := g.l.AcceptUnix(); err == nil {
+			came <- c
+		}
+	}()
+	moved := make(chan struct{}, 1)
+	moved <- struct{}{} // what happened before there was a watch
+	go func() {
+		defer close(moved)
+		for buf := make([]byte, 4096); ; {
+			if _, err := g.watch.Read(buf); err != nil {
+				return
+			}
+			select {
+			case moved <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	defer func() { // both goroutines end, and what has come too late is let go
+		_ = g.l.SetDeadline(time.Unix(1, 0))
+		_ = g.watch.SetReadDeadline(time.Unix(1, 0))
+		for c := range came {
+			c.Close()
+		}
+		for range moved {
+		}
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case c, ok := <-came:
+			if !ok {
+				return nil, errors.New("wait for container: the socket was closed")
+			}
+			return newConn(ctx, socket.New(c), peer{container: g.id}), nil
+		case <-moved:
+			now, err := g.s.Load(g.id)
+			if err != nil {
+				return nil, err
+			}
+			if now.State.IsRunning() && !g.expected() {
+				return dial(ctx, now) // it was started just before there was a guest
+			}
+		}
+	}
+}
+
+// expected reports whether the supervisor of a container that runs comes, or has
+// come: it takes the note away when it does, and says later that the container runs.
+func (g *Guest) expected() bool {
+	_, err := os.Lstat(g.note)
+	return err != nil
+}
+
+// Attach waits for the next start and connects to the first process. out holds the
+// descriptors that a names. The error is a *control.StartError when that did not
+// start.
+func (g *Guest) Attach(ctx context.Context, c *container.Container, a *control.Attach, out []*os.File) (*Session, error) {
+	conn, err := g.meet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ses := &Session{conn: conn, Tty: c.Process.Tty}
+	if err := ses.begin(control.Request{Op: control.OpAttach, Attach: a}, out); err != nil {
+		ses.Close()
+		return nil, err
+	}
+	return ses, nil
+}
+
+// wait waits for the next start, and for what op says of its end.
+func (g *Guest) wait(ctx context.Context, op string) (code int, err error) {
+	conn, err := g.meet(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	if err := conn.request(control.Request{Op: op}); err != nil {
+		return 0, err
+	}
+	return conn.ending()
+}
+
+// ending is the exit code that a conversation about an end comes to.
+func (c *conn) ending() (int, error) {
+	var r control.Reply
+	files, err := c.end(&r)
+	wire.CloseFiles(files)
+	switch {
+	case err != nil:
+		return 0, err
+	case r.Event == control.EventError:
+		return r.Code, r.Err()
+	}
+	return r.Code, nil
+}
