@@ -73,6 +73,10 @@ func store(d state.Dirs, err error) Row {
 	if err := unix.Access(d.Root, unix.W_OK); err != nil {
 		return r.absent(state.Explain(&os.PathError{Op: "write", Path: d.Root, Err: err}))
 	}
+	if d.Homeless != nil {
+		return Row{Name: r.Name, State: Partly, Found: d.Homeless.Error(), Lost: "images and containers, when the temporary space is cleaned", Instead: d.Root + " on " + state.FileSystem(int64(st.Type)),
+			Remedy: "a HOME that you can write to, or a directory of yours: --root, or CORACLE_ROOT"}
+	}
 	free := st.Bavail * uint64(st.Bsize)
 	r.Needed = false
 	found := d.Root + " on " + state.FileSystem(int64(st.Type)) + ", " + units.BytesSize(float64(free)) + " free"

@@ -4,6 +4,7 @@ package state
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -22,10 +23,12 @@ func Home() (string, error) {
 	}
 	u, err := user.LookupId(strconv.Itoa(ids.HostUID()))
 	if err != nil || !filepath.IsAbs(u.HomeDir) || u.HomeDir == "/" {
-		return "", errors.New("HOME is no directory of yours, and uid " + strconv.Itoa(ids.HostUID()) + " has no home in /etc/passwd")
+		return "", fmt.Errorf("%w, and uid %d has no home in /etc/passwd", errNoHome, ids.HostUID())
 	}
 	return u.HomeDir, nil
 }
+
+var errNoHome = errors.New("HOME is no directory of yours")
 
 // SettleHome makes $HOME say what Home does, for libraries that read it.
 func SettleHome() {

@@ -3,11 +3,14 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"coracle/pkg/hint"
 	"coracle/pkg/ids"
@@ -18,23 +21,24 @@ import (
 type Dirs struct {
 	Root string `json:"root"`
 	Run  string `json:"run"`
+	// Homeless is why Root is not where it belongs but in the system's temporary
+	// space; nil where it is.
+	Homeless error `json:"-"`
 }
 
 // Open finds and creates the directories. root overrides $CORACLE_ROOT, which
-// overrides $XDG_DATA_HOME/coracle, which overrides ~/.local/share/coracle.
+// overrides $XDG_DATA_HOME/coracle, which overrides ~/.local/share/coracle; where
+// none of the first two is there, and the others cannot be had, it is below the run
+// directory's place in the system's temporary space.
 // Run-time files go below $XDG_RUNTIME_DIR when that is ours and 0700, else
 // below a directory in the system's temporary space which is created 0700 and
 // refused when it belongs to someone else.
 func Open(root string) (Dirs, error) {
-	root, err := rootDir(root)
+	d, err := openRoot(root)
 	if err != nil {
 		return Dirs{}, err
 	}
-	d := Dirs{Root: root}
-	if err := makeRoot(root); err != nil {
-		return Dirs{}, err
-	}
-	if d.Run, err = runDir(root); err != nil {
+	if d.Run, err = runDir(d.Root); err != nil {
 		return Dirs{}, err
 	}
 	for _, dir := range []string{
@@ -48,12 +52,45 @@ func Open(root string) (Dirs, error) {
 	return d, nil
 }
 
-func rootDir(flag string) (string, error) {
+func openRoot(flag string) (d Dirs, err error) {
 	for _, c := range []string{flag, os.Getenv("CORACLE_ROOT")} {
 		if c != "" {
-			return filepath.Abs(c)
+			if d.Root, err = filepath.Abs(c); err == nil {
+				err = makeRoot(d.Root)
+			}
+			return d, err
 		}
 	}
+	if d.Root, err = rootAtHome(); err == nil {
+		err = makeRoot(d.Root)
+	}
+	if err == nil || !homeless(err) {
+		return d, err
+	}
+	for _, dir := range []string{tempBase(os.TempDir()), filepath.Join(tempBase(os.TempDir()), "store")} {
+		if makeOnePrivate(dir) != nil {
+			return d, err
+		}
+		d.Root = dir
+	}
+	d.Homeless = err
+	return d, nil
+}
+
+// homeless reports whether err, of making the root at home, says that there is no home, or
+// that it is closed, read-only or no directory, as jobs of a CI have it.
+func homeless(err error) bool {
+	for _, e := range []error{errNoHome, unix.EACCES, unix.EPERM, unix.EROFS, unix.ENOTDIR} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+func tempBase(tmp string) string { return filepath.Join(tmp, "coracle-"+strconv.Itoa(ids.HostUID())) }
+
+func rootAtHome() (string, error) {
 	if x := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(x) && !foreign(x) {
 		return filepath.Join(x, "coracle"), nil
 	}
@@ -79,7 +116,7 @@ func runBelow(tmp, name string) (string, error) {
 	if x := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(x) && private(x) == nil {
 		return makePrivate(filepath.Join(x, "coracle"), name)
 	}
-	return makePrivate(filepath.Join(tmp, "coracle-"+strconv.Itoa(ids.HostUID())), name)
+	return makePrivate(tempBase(tmp), name)
 }
 
 // OCI is the state directory of coracle oci. It depends on nothing but
@@ -89,13 +126,17 @@ func OCI() (string, error) { return runBelow("/tmp", "oci") }
 
 func makePrivate(base, name string) (string, error) {
 	for _, dir := range []string{base, filepath.Join(base, name)} {
-		if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
-			return "", hint.With(fmt.Errorf("create run directory: %w", err), runHint)
-		}
-		openToOwner(dir)
-		if err := private(dir); err != nil {
+		if err := makeOnePrivate(dir); err != nil {
 			return "", err
 		}
 	}
 	return filepath.Join(base, name), nil
+}
+
+func makeOnePrivate(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
+		return hint.With(fmt.Errorf("create run directory: %w", err), runHint)
+	}
+	openToOwner(dir)
+	return private(dir)
 }

@@ -60,7 +60,20 @@ func TestNoHome(t *testing.T) {
 	h.works("export CORACLE_ROOT=$PWD/store HOME=/nowhere")
 	h.write("closed/f", "")
 	h.works("chmod 500 closed; export HOME=$PWD/closed CORACLE_ROOT=$PWD/store")
-	h.refuses(h.run("HOME=$PWD/closed $C images"), 1, "closed/.local: permission denied", "--root, or CORACLE_ROOT")
+	// Nor need one be named instead: the temporary space is taken, and said to be.
+	for _, home := range []string{"export HOME=$PWD/closed", "export HOME=/dev/null", "export HOME=$PWD/closed/x/y"} {
+		h.write("tmp/f", "")
+		r := h.run("D=$PWD; " + home + "; export TMPDIR=$D/tmp; cd tmp\n" + works + "; ls -A coracle-$(id -u); rm -rf coracle-*")
+		if !strings.HasPrefix(r.Out, worked) || !strings.HasSuffix(r.Out, "\nstore\n") || r.Code != 0 {
+			t.Errorf("%s: %d %s", home, r.Code, r.All())
+		}
+		for line := range strings.Lines(r.Err) {
+			if !strings.HasPrefix(line, "WARNING: the store is in the temporary space, at "+h.home+"/tmp/coracle-") || !strings.HasSuffix(line, " (see: coracle doctor store)\n") {
+				t.Errorf("%s: %s", home, line)
+			}
+		}
+	}
+	h.refuses(h.run("mkdir -m 500 none; HOME=$PWD/closed TMPDIR=$PWD/none $C images"), 1, "closed/.local: permission denied", "--root, or CORACLE_ROOT")
 	if _, err := os.Stat(filepath.Join(h.home, "closed", ".local")); err == nil {
 		t.Error("something was made in a home that is not used")
 	}

@@ -128,33 +128,28 @@ const steps = `mkdir -p /tmp/c && printf 'FROM bb\nRUN echo built >/x && cat /x 
 	$C save -o /tmp/s built && $C rmi built >/dev/null && $C load -q -i /tmp/s; $C rmi built bb >/dev/null && echo gone`
 
 // TestLessInContainer takes from a container what clusters take from theirs: all goes
-// on, or ends with one line that is true.
+// on.
 func TestLessInContainer(t *testing.T) {
 	const all = "images\nimported\nbuilt\nLoaded image: built:latest\ngone\n"
 	const outside = "--security-opt seccomp=unconfined --security-opt systempaths=unconfined "
-	for options, says := range map[string][]string{
-		"":                                 nil,
-		"--security-opt no-new-privileges": nil,
-		"--read-only --tmpfs /tmp --tmpfs /root:exec":                                    nil, // of a file system that the library's trial does not take
-		"--read-only --tmpfs /tmp":                                                       {"create root: mkdir /root/.local: read-only file system", "--root, or CORACLE_ROOT"},
-		"-u 1000 --tmpfs /tmp:mode=1777":                                                 {"create root: mkdir /home/.local: permission denied", "--root, or CORACLE_ROOT"},
-		outside:                                                                          nil,
-		outside + "--security-opt no-new-privileges":                                     nil,
-		outside + "--read-only --tmpfs /tmp --tmpfs /root:exec":                          nil,
-		outside + "-u 1000 --tmpfs /tmp:mode=1777 -e CORACLE_ROOT=/tmp/r":                nil,
-		outside + "-u 1000 --cap-drop ALL --tmpfs /tmp:mode=1777 -e CORACLE_ROOT=/tmp/r": nil,
-		"--privileged": nil,
+	for _, options := range []string{
+		"",
+		"--security-opt no-new-privileges",
+		"--read-only --tmpfs /tmp --tmpfs /root:exec", // of a file system that the library's trial does not take
+		"--read-only --tmpfs /tmp:exec",
+		outside,
+		outside + "--security-opt no-new-privileges",
+		outside + "--read-only --tmpfs /tmp --tmpfs /root:exec",
+		outside + "--read-only --tmpfs /tmp",
+		outside + "-u 1000 --tmpfs /tmp:mode=1777 -e CORACLE_ROOT=/tmp/r",
+		outside + "-u 1000 --cap-drop ALL --tmpfs /tmp:mode=1777 -e CORACLE_ROOT=/tmp/r",
+		outside + "-u 1000 --tmpfs /tmp:mode=1777",
+		"--privileged",
 	} {
 		t.Run(options, func(t *testing.T) {
 			h := newHost(t)
-			if says == nil {
-				if r := h.inContainer(options, steps); r.Out != all || r.Code != 0 {
-					t.Errorf("%d %s", r.Code, r.All())
-				}
-				return
-			}
-			for _, command := range []string{"import $TAR bb", "load -i $TAR", "rmi bb"} {
-				h.refuses(h.inContainer(options, "$C "+command), 1, says[0], says[1])
+			if r := h.inContainer(options, steps); r.Out != all || r.Code != 0 {
+				t.Errorf("%d %s", r.Code, r.All())
 			}
 		})
 	}

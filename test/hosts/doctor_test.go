@@ -78,12 +78,16 @@ func TestDoctorWithCoveredProc(t *testing.T) {
 // A store where no directory can be made is named.
 func TestDoctorWithoutStore(t *testing.T) {
 	h := newHost(t)
-	rows, code := doctorOf(t, h.run("chmod 500 .; $C doctor --format json; r=$?; chmod 700 .; exit $r"))
+	rows, code := doctorOf(t, h.run("chmod 500 .; TMPDIR=$PWD $C doctor --format json; r=$?; chmod 700 .; exit $r"))
 	if r := rows["store"]; r.State != doctor.No || !strings.Contains(r.Remedy, "--root") || code != 1 {
 		t.Errorf("code %d, %+v", code, r)
 	}
 	if r := rows["user namespaces"]; r.State != doctor.Yes {
 		t.Errorf("%+v", r)
+	}
+	rows, code = doctorOf(t, h.run("chmod 500 .; $C doctor --format json; r=$?; chmod 700 .; exit $r"))
+	if r := rows["store"]; r.State != doctor.Partly || !strings.Contains(r.Instead, "/store on ") || code != 0 {
+		t.Errorf("in the temporary space: code %d, %+v", code, r)
 	}
 	rows, code = doctorOf(t, h.run("mkdir x && chmod 500 . && $C --root $PWD/x doctor --format json; r=$?; chmod 700 .; exit $r"))
 	if r := rows["overlay"]; r.State != doctor.Yes || code != 0 {

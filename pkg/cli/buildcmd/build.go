@@ -3,11 +3,13 @@
 package buildcmd
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -50,6 +52,9 @@ func runBuild(ctx context.Context, e *command.Env, c *cli.Context, o dockerfile.
 	if err != nil {
 		return err
 	}
+	if pushes(out) && len(o.Tags) == 0 && !slices.ContainsFunc(out, func(o buildOutput) bool { return len(o.names) > 0 }) {
+		return command.Errorf("tag is needed when pushing to registry") // before all the work
+	}
 	show, err := progress.NewBuild(e.Stderr, progressMode(c))
 	if err != nil {
 		return command.Errorf("%v", err)
@@ -78,10 +83,11 @@ func runBuild(ctx context.Context, e *command.Env, c *cli.Context, o dockerfile.
 	if err != nil {
 		return lostArchive(e, err, out)
 	}
-	if err := pushOutputs(ctx, e, o.Tags, out); err != nil {
+	digest, err := pushOutputs(ctx, e, o.Tags, out)
+	if err != nil {
 		return err
 	}
-	if err := writeBuildFiles(e, c, o, res); err != nil {
+	if err := writeBuildFiles(e, c, o, res, digest); err != nil {
 		return err
 	}
 	if c.Bool("quiet") && !toStdout(out) && o.KeepsImage() {
@@ -108,8 +114,9 @@ func progressMode(c *cli.Context) string {
 	return c.String("progress")
 }
 
-// writeBuildFiles writes what scripts read of a build that succeeded.
-func writeBuildFiles(e *command.Env, c *cli.Context, o dockerfile.Request, res dockerfile.Result) error {
+// writeBuildFiles writes what scripts read of a build that succeeded. digest is that of
+// the image in a registry, empty if it was not pushed.
+func writeBuildFiles(e *command.Env, c *cli.Context, o dockerfile.Request, res dockerfile.Result, digest string) error {
 	if !o.KeepsImage() {
 		return nil
 	}
@@ -123,7 +130,7 @@ func writeBuildFiles(e *command.Env, c *cli.Context, o dockerfile.Request, res d
 	if file == "" {
 		return nil
 	}
-	about := map[string]string{"containerimage.config.digest": id, "containerimage.digest": id}
+	about := map[string]string{"containerimage.config.digest": id, "containerimage.digest": cmp.Or(digest, id)}
 	if len(o.Tags) > 0 {
 		about["image.name"] = strings.Join(o.Tags, ",")
 	}

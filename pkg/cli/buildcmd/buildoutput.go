@@ -200,28 +200,31 @@ func lostArchive(e *command.Env, err error, list []buildOutput) error {
 	return err
 }
 
-// pushOutputs sends the image to registries, where an output says so.
-func pushOutputs(ctx context.Context, e *command.Env, names []string, list []buildOutput) error {
-	if !slices.ContainsFunc(list, func(o buildOutput) bool { return o.push }) {
-		return nil
-	}
-	if len(names) == 0 {
-		return command.Errorf("tag is needed when pushing to registry")
+// pushOutputs sends the image to registries, where an output says so, and returns the
+// digest that it has there.
+func pushOutputs(ctx context.Context, e *command.Env, names []string, list []buildOutput) (digest string, err error) {
+	if !pushes(list) {
+		return "", nil
 	}
 	images, err := command.Images(e)
 	if err != nil {
-		return err
+		return "", err
 	}
 	for _, n := range names {
 		pushed, err := images.Push(ctx, image.PushRequest{Name: n, Access: command.Access(e)}, nil)
 		if err != nil {
-			return fmt.Errorf("failed to push %s: %w", oci.Familiar(n), err)
+			return "", fmt.Errorf("failed to push %s: %w", oci.Familiar(n), err)
 		}
 		for _, p := range pushed {
+			digest = string(p.Digest)
 			fmt.Fprintf(e.Stderr, "pushed %s@%s\n", oci.Familiar(n), p.Digest)
 		}
 	}
-	return nil
+	return digest, nil
+}
+
+func pushes(list []buildOutput) bool {
+	return slices.ContainsFunc(list, func(o buildOutput) bool { return o.push })
 }
 
 // toStdout reports whether standard output is a result's.

@@ -46,6 +46,9 @@ func (e *Env) Open() (state.Dirs, error) {
 			return d, err
 		}
 		e.Dirs = d
+		if d.Homeless != nil {
+			e.Warn("the store is in the temporary space, at %s: %v (see: coracle doctor store)", d.Root, d.Homeless)
+		}
 	}
 	return e.Dirs, nil
 }

@@ -48,8 +48,44 @@ func (a Access) authenticator(e endpoint, domain string) (authn.Authenticator, e
 }
 
 // stored is what the first of the user's files that knows the registry has:
-// Docker's, and then those of podman.
+// Docker's, and then those of podman. What a job of a CI has in its environment
+// is looked at before them and after them.
 func (a Access) stored(e endpoint) (c types.AuthConfig, err error) {
+	if text := os.Getenv(authConfig); text != "" {
+		f, err := config.LoadFromReader(strings.NewReader(text))
+		if err != nil {
+			return c, fmt.Errorf("%s: %w", authConfig, err)
+		}
+		if c, known, err := podmans(f, e); known || err != nil {
+			return c, err
+		}
+	}
+	if c, err = a.inFiles(e); err != nil || c != (types.AuthConfig{}) {
+		return c, err
+	}
+	return ofJob(e), nil
+}
+
+// authConfig holds what is in a config.json, as for docker login of Docker 28 and
+// runners of GitLab.
+const authConfig = "DOCKER_AUTH_CONFIG"
+
+// ofJob is what GitLab gives each job for its own registry and its proxy of Docker
+// Hub (docs.gitlab.com/ci/variables/predefined_variables).
+func ofJob(e endpoint) types.AuthConfig {
+	for _, v := range [][3]string{
+		{"CI_REGISTRY", "CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD"},
+		{"CI_DEPENDENCY_PROXY_SERVER", "CI_DEPENDENCY_PROXY_USER", "CI_DEPENDENCY_PROXY_PASSWORD"},
+	} {
+		host, user, password := os.Getenv(v[0]), os.Getenv(v[1]), os.Getenv(v[2])
+		if host != "" && user != "" && strings.TrimSuffix(host, ":443") == strings.TrimSuffix(e.host, ":443") {
+			return types.AuthConfig{Username: user, Password: password}
+		}
+	}
+	return types.AuthConfig{}
+}
+
+func (a Access) inFiles(e endpoint) (c types.AuthConfig, err error) {
 	if isFile(filepath.Join(a.dir(), config.ConfigFileName)) {
 		f, err := config.Load(a.dir())
 		if err != nil {

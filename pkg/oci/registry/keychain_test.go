@@ -28,6 +28,37 @@ func auths(t *testing.T, file string, of map[string]string) {
 	}
 }
 
+// Jobs of a CI have no files: what is in their environment counts, as a whole file before
+// all others, and the job's own account for its own registry after them.
+func TestCredentialsOfAJob(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("HOME", dir)
+	t.Setenv("DOCKER_CONFIG", filepath.Join(dir, ".docker"))
+	for _, name := range []string{"REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"} {
+		t.Setenv(name, "")
+	}
+	auths(t, filepath.Join(dir, ".docker/config.json"), map[string]string{"a.example": "file", "b.example": "file"})
+	t.Setenv("CI_REGISTRY", "gitlab.example:5050")
+	t.Setenv("CI_REGISTRY_USER", "job")
+	t.Setenv("CI_REGISTRY_PASSWORD", "token")
+	t.Setenv("CI_DEPENDENCY_PROXY_SERVER", "gitlab.example:443")
+	t.Setenv("CI_DEPENDENCY_PROXY_USER", "proxy")
+	t.Setenv("DOCKER_AUTH_CONFIG", `{"auths":{"a.example":{"auth":"ZW52OnB3"},"c.example/team":{"auth":"ZW52OnB3"}}}`)
+	for host, want := range map[string]string{
+		"a.example/x": "env", "b.example/x": "file", "c.example/team/x": "env", "c.example/x": "", "gitlab.example:5050/g/x": "job",
+		"gitlab.example/g/x": "proxy", "gitlab.example:5051/g/x": "", "evil-gitlab.example:5050/x": "", "d.example/x": "",
+	} {
+		c, err := Access{}.stored(newEndpoint(host, false))
+		if err != nil || c.Username != want {
+			t.Errorf("%s: %q, %v; want %q", host, c.Username, err, want)
+		}
+	}
+	t.Setenv("DOCKER_AUTH_CONFIG", "{")
+	if _, err := (Access{}).stored(newEndpoint("a.example/x", false)); err == nil || !strings.Contains(err.Error(), "DOCKER_AUTH_CONFIG: ") {
+		t.Errorf("what is no JSON: %v", err)
+	}
+}
+
 func TestWhoIsShownToARegistry(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("HOME", dir)
