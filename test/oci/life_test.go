@@ -146,6 +146,36 @@ func TestRunWithATerminalThatIsLost(t *testing.T) {
 	}
 }
 
+// TestRunWithATerminalAndNoMoreInput has shells and others whose input is no terminal
+// and comes to its end.
+func TestRunWithATerminalAndNoMoreInput(t *testing.T) {
+	for _, c := range []struct{ name, program, in, want string }{
+		{"a shell, nothing", "sh", "", "#"},
+		{"a shell, lines", "sh", "sleep 0.3\necho $((6*7))\n", "\r\n42\r\n"},
+		{"cat, half a line", "cat", "half", "half"},
+		{"one that begins late", "sleep 0.3; cat", "later\n", "later\r\nlater"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBundle(t, c.program)
+			if b.spec.Process.Terminal = true; c.program == "sh" {
+				b.spec.Process.Args = []string{"sh"} // reads lines as from a person
+			}
+			b.write()
+			cmd := b.command("run", "c")
+			cmd.Stdin = strings.NewReader(c.in)
+			timer := time.AfterFunc(testutil.Longest, func() { _ = cmd.Process.Kill() })
+			out, err := cmd.CombinedOutput()
+			if !timer.Stop() {
+				t.Fatalf("it hangs after %q", out)
+			}
+			if err != nil || !strings.Contains(string(out), c.want) {
+				t.Errorf("%q, %v", out, err)
+			}
+			b.nothingLeft()
+		})
+	}
+}
+
 func TestStartOfWhatIsMissing(t *testing.T) {
 	b := newBundle(t, "")
 	b.spec.Process.Args = []string{"nothing"}

@@ -91,7 +91,11 @@ func (o *runtime) carry(console *os.File) func() error {
 	signal.Notify(pipe, unix.SIGPIPE) // of which this program is not to die before the container is gone
 	out := streams.Copies{Lost: make(chan error, 1)}
 	out.Copy(o.Stdout.File, "/dev/stdout", pty)
-	go io.Copy(pty, o.Stdin)
+	over := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(pty, o.Stdin)
+		endInput(pty, over)
+	}()
 	lost := make(chan error, 1)
 	go func() {
 		err := <-out.Lost
@@ -100,6 +104,7 @@ func (o *runtime) carry(console *os.File) func() error {
 		lost <- err
 	}()
 	return func() error {
+		close(over)
 		// What was left behind may hold the terminal open for ever.
 		left := time.AfterFunc(time.Second, func() { _ = pty.SetReadDeadline(time.Unix(1, 0)) })
 		out.Wait.Wait()
@@ -111,5 +116,30 @@ func (o *runtime) carry(console *os.File) func() error {
 		default:
 		}
 		return <-lost
+	}
+}
+
+// endInput types the character that ends the input of a terminal (VEOF of termios(3)),
+// which has no other end than that a program can see: a shell whose input is /dev/null
+// would wait for ever. A program that changes the terminal's mode, as shells do for
+// each line, loses what was typed before; so it is typed again, ten times within 20 s.
+func endInput(pty *os.File, over <-chan struct{}) {
+	for wait, n := 20*time.Millisecond, 0; n < 10; wait, n = 2*wait, n+1 {
+		end := byte('D' - '@')
+		_ = descriptor.Control(pty, func(fd int) error {
+			t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+			if err == nil && t.Cc[unix.VEOF] != 0 {
+				end = t.Cc[unix.VEOF]
+			}
+			return err
+		})
+		if _, err := pty.Write([]byte{end}); err != nil {
+			return
+		}
+		select {
+		case <-over:
+			return
+		case <-time.After(wait):
+		}
 	}
 }
