@@ -48,6 +48,7 @@ order='
 3 coracle/pkg/quadlet
 3 coracle/pkg/cgroup
 4 coracle/pkg/overlay/plain
+4 coracle/pkg/overlay/shared
 5 coracle/pkg/overlay
 10 coracle/pkg/doctor
 5 coracle/pkg/oci/platform

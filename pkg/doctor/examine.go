@@ -16,8 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/cgroup"
+	"coracle/pkg/hint"
 	"coracle/pkg/ids"
 	"coracle/pkg/ns"
+	"coracle/pkg/overlay"
 	"coracle/pkg/state"
 )
 
@@ -26,7 +28,11 @@ import (
 func Examine(ctx context.Context, root string) Report {
 	dirs, storeErr := state.Open(root)
 	report := append(Report{kernel(ns.Sysctl("kernel/osrelease"))}, try(ctx, dirs, storeErr == nil)...)
-	report = append(report, store(dirs, storeErr), runDirectory(dirs, storeErr), subordinateIDs())
+	report = append(report, store(dirs, storeErr))
+	if row, named := sharedStores(); named {
+		report = append(report, row)
+	}
+	report = append(report, runDirectory(dirs, storeErr), subordinateIDs())
 	report = append(report, cgroups()...)
 	return append(report, filter(), limits(), ports(), ping(), ipv6(), names("/etc/resolv.conf"), Lingering(), manager(ctx))
 }
@@ -84,6 +90,21 @@ func store(d state.Dirs, err error) Row {
 		return Row{Name: r.Name, State: Partly, Found: found, Lost: "images larger than that", Remedy: "coracle system prune, or --root on a larger file system"}
 	}
 	return r.present(found)
+}
+
+// sharedStores are those that are named, if any is.
+func sharedStores() (r Row, named bool) {
+	stores, errs := overlay.SharedStores()
+	var found []string
+	for _, s := range stores {
+		found = append(found, fmt.Sprintf("%s (images: %d)", s.Dir, len(s.Images)))
+	}
+	r = Row{Name: "shared stores"}.present(strings.Join(found, ", "))
+	if len(errs) > 0 {
+		r.State, r.Lost, r.Instead, r.Remedy = Partly, "the images of a store that cannot be read", "images are pulled", hint.Of(errs[0])
+		r.Found = errors.Join(errs...).Error()
+	}
+	return r, len(stores)+len(errs) > 0
 }
 
 func runDirectory(d state.Dirs, err error) Row {

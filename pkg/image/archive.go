@@ -47,6 +47,9 @@ var saveVerb = verb[SaveRequest, nothing]{"image.save", func(ctx context.Context
 		return nothing{}, err
 	}
 	for _, img := range images {
+		if _, err := s.adopt(ctx, img.ID, nil); err != nil {
+			return nothing{}, err
+		}
 		s.happened("save", "sha256:"+img.ID, "sha256:"+img.ID)
 	}
 	return nothing{}, s.Archive(ctx, images, j.files[0])

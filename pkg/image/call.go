@@ -37,7 +37,7 @@ func (j job) event(e oci.Event) { j.tell(e) }
 func Ops(users Users) []worker.Handler {
 	return []worker.Handler{
 		saveVerb.op(users), loadVerb.op(users), importVerb.op(users), commitVerb.op(users), pruneVerb.op(users),
-		pullVerb.op(users), pushVerb.op(users), removeVerb.op(users), tagVerb.op(users), reindexVerb.op(users),
+		pullVerb.op(users), pushVerb.op(users), removeVerb.op(users), tagVerb.op(users), reindexVerb.op(users), adoptVerb.op(users),
 	}
 }
 

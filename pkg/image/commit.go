@@ -55,7 +55,7 @@ var commitVerb = verb[CommitRequest, Committed]{"image.commit", func(ctx context
 		}
 		names = []string{ref.Name()}
 	}
-	det, err := s.Details(ctx, r.From)
+	det, err := s.adopt(ctx, r.From, nil)
 	if err != nil {
 		return Committed{}, err
 	}

@@ -34,7 +34,7 @@ func (s *Store) Prune(ctx context.Context, r PruneRequest) (Pruned, error) {
 
 var pruneVerb = verb[PruneRequest, Pruned]{"image.prune", func(ctx context.Context, s *Store, _ job, r PruneRequest) (Pruned, error) {
 	var p Pruned
-	ix, err := s.Index(ctx)
+	ix, err := s.own(ctx)
 	if err != nil {
 		return p, err
 	}

@@ -47,6 +47,9 @@ var pushVerb = verb[PushRequest, []oci.Pushed]{"image.push", func(ctx context.Co
 		if err != nil {
 			return all, err
 		}
+		if _, err := s.adopt(ctx, img.ID, j.event); err != nil {
+			return all, err
+		}
 		got, err := oci.Push(ctx, s.inner, reg, ref, img, j.event)
 		if err != nil {
 			return all, err

@@ -91,6 +91,9 @@ func (s *Store) remove(ctx context.Context, r RemoveRequest, arg string, out *Re
 	if err != nil {
 		return err
 	}
+	if img.Shared != "" {
+		return sharedError(img)
+	}
 	lost, last := references(img, name)
 	if name != "" && !last {
 		return s.untag(ctx, img.ID, lost, out)

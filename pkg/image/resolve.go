@@ -29,7 +29,9 @@ type HoldRequest struct {
 	Pull     Policy
 	Access   registry.Access
 	Quiet    bool // without the progress of a pull
-
+	// Own says that an image of a shared store has to be taken over: its layers
+	// cannot be used where they are.
+	Own bool
 	// BeforePull may refuse what the image is for, before anything is fetched for
 	// it: its error is Hold's. It may be nil.
 	BeforePull func() error
@@ -76,11 +78,17 @@ func (s *Store) Hold(ctx context.Context, r HoldRequest, events func(oci.Event))
 		if err != nil {
 			return nil, none, err
 		}
-		det, err := lookup(s.dirs, r.Name, r.Platform)
-		if err == nil {
+		det, err := s.lookup(r.Name, r.Platform)
+		if err == nil && (det.Shared == "" || !r.Own && overlay.LoadShared(det.ID).UsedInPlace()) {
 			return lock, det, nil
 		}
 		lock.Release()
+		if err == nil {
+			if _, err := call(ctx, s, adoptVerb, adoptRequest{det.ID}, nil, events); err != nil {
+				return nil, none, err
+			}
+			continue
+		}
 		var missing *oci.NotFoundError
 		switch {
 		case errors.As(err, &missing) && (pulled || r.Pull == PullNever):
@@ -123,12 +131,12 @@ func (e *otherPlatformError) Unwrap() []error {
 
 // lookup finds the image that arg means, of the given platform where that is
 // not empty.
-func lookup(d state.Dirs, arg, platform string) (overlay.Details, error) {
-	ix, err := overlay.ReadIndex(d)
+func (s *Store) lookup(arg, platform string) (overlay.Details, error) {
+	ix, err := overlay.ReadIndex(s.dirs)
 	if err != nil {
 		return overlay.Details{}, err
 	}
-	img, name, err := oci.Lookup(ix, arg)
+	img, name, err := oci.Lookup(withShared(ix), arg)
 	if err == nil && platform != "" {
 		if err = checkPlatforms(arg, []string{platform}, img); err != nil && name != "" {
 			err = &otherPlatformError{err, name}
@@ -137,7 +145,13 @@ func lookup(d state.Dirs, arg, platform string) (overlay.Details, error) {
 	if err != nil {
 		return overlay.Details{}, err
 	}
-	return overlay.LoadImage(d, img.ID)
+	if img.Shared != "" {
+		if found := overlay.LoadShared(img.ID); found != nil {
+			return found.Details, nil
+		}
+		return overlay.Details{}, &oci.NotFoundError{Arg: arg} // it is gone by now
+	}
+	return overlay.LoadImage(s.dirs, img.ID)
 }
 
 // BaseRequest asks for the image that a build begins with, or copies from.
@@ -162,7 +176,7 @@ func (s *Store) Base(ctx context.Context, r BaseRequest, suits func(overlay.Deta
 		case err != nil && !errors.As(err, &missing):
 			return det, err
 		case err == nil && (r.Platform == "" || suits(det)):
-			return det, nil
+			return s.adopt(ctx, det.ID, nil)
 		}
 	}
 	reg, err := registry.New(r.Access)

@@ -39,9 +39,18 @@ func Within(st *overlay.Store, users Users) *Store {
 	return &Store{dirs: st.Dirs(), users: users, inner: st}
 }
 
-// Index is the list of images, newest first. One that looks out of date may be
-// about to be written; one that still is when nobody writes is made again.
+// Index is the list of images, newest first, with those of shared stores.
 func (s *Store) Index(ctx context.Context) (*overlay.Index, error) {
+	ix, err := s.own(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return withShared(ix), nil
+}
+
+// own is the list of our images, newest first. One that looks out of date may be
+// about to be written; one that still is when nobody writes is made again.
+func (s *Store) own(ctx context.Context) (*overlay.Index, error) {
 	ix, err := overlay.ReadIndex(s.dirs)
 	for try := 0; errors.Is(err, overlay.ErrStaleIndex) && try < 3; try++ {
 		if ix, err = s.settled(ctx); errors.Is(err, overlay.ErrStaleIndex) {
@@ -98,6 +107,9 @@ func (s *Store) Details(ctx context.Context, id string) (overlay.Details, error)
 	var damaged *overlay.DamagedError
 	if err == nil || errors.As(err, &damaged) {
 		return det, err
+	}
+	if img := overlay.LoadShared(id); img != nil {
+		return img.Details, nil
 	}
 	if err := s.reindex(ctx); err != nil {
 		return det, err

@@ -41,6 +41,9 @@ var tagVerb = verb[TagRequest, nothing]{"image.tag", func(ctx context.Context, s
 	if err != nil {
 		return nothing{}, err
 	}
+	if _, err := s.adopt(ctx, img.ID, nil); err != nil {
+		return nothing{}, err
+	}
 	if err := s.inner.Tag(ctx, img.ID, ref.Name()); err != nil {
 		return nothing{}, err
 	}

@@ -23,7 +23,7 @@ type ImageUse struct {
 // Usage adds up the layers of all images. One that is damaged takes no part in
 // any sum.
 func (s *Store) Usage(ctx context.Context) (Usage, error) {
-	ix, err := s.Index(ctx)
+	ix, err := s.own(ctx)
 	if err != nil {
 		return Usage{}, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/hint"
 	"coracle/pkg/overlay/plain"
 )
 
@@ -110,6 +111,9 @@ func flat(ctx context.Context, layers []string) (string, error) {
 
 // lockPlace keeps others from what is done in a directory, until the file is closed.
 func lockPlace(dir string) (*os.File, error) {
+	if err := foreignPlace(dir); err != nil {
+		return nil, err
+	}
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, err
@@ -122,6 +126,17 @@ func lockPlace(dir string) (*os.File, error) {
 		return nil, &os.PathError{Op: "lock", Path: dir, Err: err}
 	}
 	return f, nil
+}
+
+// foreignPlace keeps us from leaving anything beside a layer in a store of podman's.
+func foreignPlace(dir string) error {
+	graph := filepath.Dir(filepath.Dir(dir))
+	_, theirs := os.Lstat(filepath.Join(graph, "overlay-images"))
+	_, ours := os.Lstat(filepath.Join(filepath.Dir(graph), "images.json"))
+	if theirs != nil || ours == nil {
+		return nil
+	}
+	return hint.With(fmt.Errorf("the shared store %s is read-only", graph), "coracle tag IMAGE NAME takes the image over")
 }
 
 // showTree binds a tree, or, for a process that may not mount, puts a link to it in

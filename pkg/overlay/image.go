@@ -33,6 +33,9 @@ type Image struct {
 	// Damaged says what is wrong with an image that cannot be used any more,
 	// only listed and removed; pulling or loading it again mends it.
 	Damaged string `json:"damaged,omitempty"`
+	// Shared is the directory of the store that it is in, where that is not ours: it
+	// can be used, but not be changed.
+	Shared string `json:"shared,omitempty"`
 }
 
 // DamagedError is an image whose files are not what they were.

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/ids"
+	"coracle/pkg/overlay/shared"
 	"coracle/pkg/state"
 )
 
@@ -46,6 +47,9 @@ type Store struct {
 //
 // Preconditions: the process is uid 0 inside the user namespace.
 func Open(d state.Dirs, o Options) (*Store, error) {
+	if err := shared.Settle(home()); err != nil {
+		return nil, err
+	}
 	// The library reads its settings from the environment and from files of
 	// the host; these say that the namespace is made already, and that there
 	// is no file but ours.

@@ -22,7 +22,12 @@ import (
 // OpenTar returns the layer's tar stream, byte for byte the one it was made
 // from. No lock is held while it is read.
 func (s *Store) OpenTar(id LayerID) (io.ReadCloser, error) {
-	split, err := os.Open(splitPath(s.dirs, id))
+	return openTar(id, splitPath(s.dirs, id), diffDir(s.dirs, id))
+}
+
+// openTar puts the stream of a layer together from the record of it and the files.
+func openTar(id LayerID, record, files string) (io.ReadCloser, error) {
+	split, err := os.OpenFile(record, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open layer %.12s: %w", id, err)
 	}
@@ -31,12 +36,12 @@ func (s *Store) OpenTar(id LayerID) (io.ReadCloser, error) {
 		split.Close()
 		return nil, fmt.Errorf("open layer %.12s: %w", id, err)
 	}
-	dir, err := unix.Open(diffDir(s.dirs, id), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	dir, err := unix.Open(files, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		split.Close()
 		return nil, fmt.Errorf("open layer %.12s: %w", id, err)
 	}
-	get := &fileGetter{dir: os.NewFile(uintptr(dir), diffDir(s.dirs, id))}
+	get := &fileGetter{dir: os.NewFile(uintptr(dir), files)}
 	pr, pw := io.Pipe()
 	go func() {
 		err := asm.WriteOutputTarStream(get, &recordReader{json.NewDecoder(unzip)}, pw)

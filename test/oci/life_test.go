@@ -293,3 +293,35 @@ func TestLog(t *testing.T) {
 		t.Errorf("%s, %v", data, err)
 	}
 }
+
+// TestSlurm does what slurmstepd does for `srun --container` with the oci.conf of
+// docs/shared-hosts.md (Slurm's src/slurmd/slurmstepd/container.c): it rewrites the
+// configuration, replaces itself by a shell with RunTimeRun, and asks and clears up
+// afterwards.
+func TestSlurm(t *testing.T) {
+	b := newBundle(t, "")
+	spool := t.TempDir()
+	step := filepath.Join(spool, "oci-job7-0")
+	if err := os.Mkdir(step, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b.spec.Root.Path = filepath.Join(b.dir, "rootfs")
+	b.spec.Process.Args = []string{"sh", "-c", "cat; echo $SLURM_JOB_ID; [ -d " + step + " ] && exit 5"}
+	b.spec.Process.Env = append(b.spec.Process.Env, "SLURM_JOB_ID=7")
+	b.spec.Mounts = append(b.spec.Mounts, specs.Mount{Destination: step, Type: "none", Source: step, Options: []string{"bind"}})
+	data, err := json.Marshal(b.spec)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(step, "config.json"), data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := b.command("run", "-b", step, "vm.user.7.0.0")
+	cmd.Stdin = strings.NewReader("input\n")
+	if out, err := cmd.Output(); string(out) != "input\n7\n" || cmd.ProcessState.ExitCode() != 5 {
+		t.Errorf("%q, %v", out, err)
+	}
+	b.refused(`container "vm.user.7.0.0" does not exist`, "state", "vm.user.7.0.0")
+	b.must("delete", "--force", "vm.user.7.0.0")
+	b.nothingLeft()
+}

@@ -101,7 +101,7 @@ func createAsked(e *command.Env, c *cli.Context, id string) (*container.Containe
 	return create.Create(c.Context, container.NewStore(d), id, q, create.Images{
 		Resolve: func(ctx context.Context, check func() error) (*state.Lock, overlay.Details, error) {
 			return resolveForRun(ctx, e, d, image.HoldRequest{
-				Name: q.Image, Platform: q.Platform, Pull: image.Policy(c.String("pull")), Quiet: c.Bool("quiet"), BeforePull: check,
+				Name: q.Image, Platform: q.Platform, Pull: image.Policy(c.String("pull")), Quiet: c.Bool("quiet"), BeforePull: check, Own: create.NeedsOwnLayers(q),
 			})
 		},
 		Find: func(ref string) (overlay.Details, error) {

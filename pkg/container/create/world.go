@@ -62,6 +62,12 @@ func World(cs *container.Store, find func(ref string) (overlay.Details, error)) 
 // $CORACLE_USERNS, as PODMAN_USERNS is podman's.
 func DefaultUserns() string { return os.Getenv("CORACLE_USERNS") }
 
+// NeedsOwnLayers reports whether a container cannot have the layers of a shared store
+// where they are: it may have copies beside them.
+func NeedsOwnLayers(q docker.CreateRequest) bool {
+	return q.HostConfig.UsernsMode != "" || DefaultUserns() != ""
+}
+
 // caller is who the user is on the host.
 func caller() (ids.Keep, string) {
 	uid := strconv.Itoa(os.Geteuid())
