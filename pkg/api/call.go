@@ -134,20 +134,28 @@ func (c *call) access() (registries.Access, error) {
 	if header == "" {
 		return a, nil
 	}
-	// Clients pad it or not, and old ones use the other alphabet.
-	text := strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(header, "="))
-	data, err := base64.RawURLEncoding.DecodeString(text)
-	if err == nil {
-		a.Auth = &registry.AuthConfig{}
-		err = json.Unmarshal(data, a.Auth)
-	}
-	if err != nil {
-		return a, invalid("invalid X-Registry-Auth header: %w", err)
+	a.Auth = &registry.AuthConfig{}
+	if err := decodeHeader(registry.AuthHeader, header, a.Auth); err != nil {
+		return a, err
 	}
 	if *a.Auth == (registry.AuthConfig{}) { // of a client that has none
 		a.Auth = nil
 	}
 	return a, nil
+}
+
+// decodeHeader reads JSON in base64: clients pad it or not, and old ones use the
+// other alphabet.
+func decodeHeader(name, header string, into any) error {
+	text := strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(header, "="))
+	data, err := base64.RawURLEncoding.DecodeString(text)
+	if err == nil {
+		err = json.Unmarshal(data, into)
+	}
+	if err != nil {
+		return invalid("invalid %s header: %w", name, err)
+	}
+	return nil
 }
 
 // begin writes the headers. What follows is the body.

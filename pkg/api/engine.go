@@ -39,7 +39,11 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // answer runs a handler, and says what went wrong.
 func (e *Engine) answer(c *call, do handler) {
 	defer func() {
-		if p := recover(); p != nil {
+		p := recover()
+		if p == http.ErrAbortHandler { // the connection ends, and nothing is to be said
+			panic(p)
+		}
+		if p != nil {
 			e.logf("%s %s: panic: %v\n%s", c.r.Method, c.r.URL.Path, p, debug.Stack())
 			c.fail(fmt.Errorf("internal error: %v", p))
 		}

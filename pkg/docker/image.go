@@ -3,8 +3,10 @@
 package docker
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	moby "github.com/moby/moby/api/types/container"
@@ -12,6 +14,7 @@ import (
 	"github.com/moby/moby/api/types/storage"
 
 	"coracle/pkg/oci"
+	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
 )
 
@@ -132,4 +135,37 @@ func History(d overlay.Details) ([]image.HistoryResponseItem, error) {
 		items[0].ID, items[0].Tags = "sha256:"+d.ID, familiar(d.Names)
 	}
 	return items, nil
+}
+
+// MergeConfig is a configuration with what another has where the first says
+// nothing, as commit has it.
+func MergeConfig(first, other dockerspec.DockerOCIImageConfig) dockerspec.DockerOCIImageConfig {
+	c := first
+	c.User, c.WorkingDir, c.StopSignal = cmp.Or(first.User, other.User), cmp.Or(first.WorkingDir, other.WorkingDir), cmp.Or(first.StopSignal, other.StopSignal)
+	if len(first.Entrypoint) == 0 {
+		c.Entrypoint = other.Entrypoint
+		if len(first.Cmd) == 0 {
+			c.Cmd, c.ArgsEscaped = other.Cmd, other.ArgsEscaped
+		}
+	}
+	if first.Healthcheck == nil {
+		c.Healthcheck = other.Healthcheck
+	}
+	c.Env = spec.MergeEnv(other.Env, first.Env...)
+	c.Labels, c.ExposedPorts, c.Volumes = both(first.Labels, other.Labels), both(first.ExposedPorts, other.ExposedPorts), both(first.Volumes, other.Volumes)
+	return c
+}
+
+// both is a table with the entries of two, of which the first counts.
+func both[V any](first, other map[string]V) map[string]V {
+	if len(first) == 0 {
+		return other
+	}
+	all := maps.Clone(first)
+	for k, v := range other {
+		if _, ok := all[k]; !ok {
+			all[k] = v
+		}
+	}
+	return all
 }

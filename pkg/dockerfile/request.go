@@ -23,7 +23,9 @@ type Request struct {
 	// Source is the Dockerfile; without ContextDir it may be an archive, which is
 	// the context. Nil: the Dockerfile is a file on the host.
 	Source *os.File `json:"-"`
-	Tags   []string // canonical names for the result
+	// Archive says that Source is one, whatever it begins with.
+	Archive bool
+	Tags    []string // canonical names for the result
 
 	BuildArgs   map[string]string
 	Labels      map[string]string

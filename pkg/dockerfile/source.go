@@ -22,6 +22,9 @@ import (
 // context, or from where the user says.
 func (b *sources) readDockerfile() ([]byte, error) {
 	data, err := b.readSource()
+	if err != nil && b.req.Archive { // as the builder says it that took archives alone
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("failed to read dockerfile: %w", err)
 	}
@@ -41,7 +44,7 @@ func (b *sources) readSource() ([]byte, error) {
 		return files.ReadLimited(cancel.WaitingReader(b.Ctx, b.req.Source))
 	default:
 		in := bufio.NewReader(cancel.WaitingReader(b.Ctx, b.req.Source))
-		if !startsArchive(in) {
+		if !b.req.Archive && !startsArchive(in) {
 			return files.ReadLimited(in)
 		}
 		if err := b.unpackContext(in); err != nil {
@@ -74,6 +77,9 @@ func (b *sources) openInContext() (*os.File, error) {
 		if lower, lerr := b.context.Root().OpenFile("dockerfile", files.OpenFlags, 0); lerr == nil {
 			return lower, nil
 		}
+	}
+	if errors.Is(err, fs.ErrNotExist) && b.req.Archive {
+		return nil, fmt.Errorf("Cannot locate specified Dockerfile: %s", b.req.Dockerfile) //nolint:staticcheck // Docker's words
 	}
 	return f, err
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
 	"coracle/pkg/dockerfile"
@@ -21,6 +23,9 @@ type CommitRequest struct {
 	Author  string
 	Comment string
 	Changes []string // instructions that change the configuration
+	// Config, if it is there, counts before the container's: what is in it, and of
+	// tables each entry.
+	Config *dockerspec.DockerOCIImageConfig
 }
 
 // Commit makes an image of what a container has changed.
@@ -40,6 +45,9 @@ func Commit(ctx context.Context, cs *container.Store, images *image.Store, ctr *
 	}
 	if u := ctr.Safety.Userns; u.Copied {
 		r.Lowers, r.Keep = ctr.Rootfs().Lowers, u.Keep
+	}
+	if q.Config != nil {
+		r.Config = docker.MergeConfig(*q.Config, r.Config)
 	}
 	if err := dockerfile.Change(&r.Config, q.Changes); err != nil {
 		return none, err

@@ -25,14 +25,30 @@ type Access struct {
 	// Auth counts instead of what the files have, for the registry that a name
 	// says, and for no mirror of it. Docker's clients send it with a request.
 	Auth *api.AuthConfig `json:"auth,omitempty"`
+	// Auths likewise, for each registry by its name: what a build asks may be of
+	// several.
+	Auths map[string]api.AuthConfig `json:"auths,omitempty"`
+}
+
+// sent are the credentials that came along for a registry, or nil.
+func (a Access) sent(domain string) *api.AuthConfig {
+	if a.Auth != nil {
+		return a.Auth
+	}
+	for server, auth := range a.Auths {
+		if credentialKey(TrimServer(server)) == credentialKey(domain) {
+			return &auth
+		}
+	}
+	return nil
 }
 
 // authenticator finds the credentials for the repository at an endpoint. domain
 // is the registry that the name of the image says.
 func (a Access) authenticator(e endpoint, domain string) (authn.Authenticator, error) {
-	if a.Auth != nil && credentialKey(e.host) == credentialKey(domain) {
+	if sent := a.sent(domain); sent != nil && credentialKey(e.host) == credentialKey(domain) {
 		return authn.FromConfig(authn.AuthConfig{
-			Username: a.Auth.Username, Password: a.Auth.Password, Auth: a.Auth.Auth, IdentityToken: a.Auth.IdentityToken, RegistryToken: a.Auth.RegistryToken,
+			Username: sent.Username, Password: sent.Password, Auth: sent.Auth, IdentityToken: sent.IdentityToken, RegistryToken: sent.RegistryToken,
 		}), nil
 	}
 	c, err := a.stored(e)

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/moby/moby/api/types/build"
+	"github.com/ulikunitz/xz"
+)
+
+const fromScratch = "FROM scratch\nARG WORD=no\nCOPY a /a\nLABEL word=$WORD\n"
+
+// streamOf is what a build has printed, and its error.
+func streamOf(t *testing.T, text string) (printed string, end message) {
+	t.Helper()
+	for _, m := range lines(t, text) {
+		if m.ErrorDetail != nil {
+			end = m
+		}
+		printed += m.Stream
+	}
+	return printed, end
+}
+
+// packed are the forms that a context may have.
+func packed(t *testing.T, data []byte) map[string][]byte {
+	t.Helper()
+	var gz, zst, x bytes.Buffer
+	zip := gzip.NewWriter(&gz)
+	_, _ = zip.Write(data)
+	zip.Close()
+	z, err := zstd.NewWriter(&zst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = z.Write(data)
+	z.Close()
+	w, err := xz.NewWriter(&x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = w.Write(data)
+	w.Close()
+	return map[string][]byte{"plain": data, "gzip": gz.Bytes(), "zstd": zst.Bytes(), "xz": x.Bytes()}
+}
+
+func TestBuild(t *testing.T) {
+	s := serve(t)
+	t.Cleanup(func() { s.noImages(t) })
+	ids := map[string]string{}
+	for form, data := range packed(t, archive(t, "sub/File", fromScratch, "a", "text")) {
+		code, text := s.send(t, "/v1.44/build?dockerfile=sub/File&t=one&t=two:2&rm=1&version=1&memory=0&cachefrom=[]&buildargs="+url.QueryEscape(`{"WORD":"yes","NONE":null}`)+"&labels="+url.QueryEscape(`{"l":"m"}`), bytes.NewReader(data))
+		printed, end := streamOf(t, text)
+		if code != 200 || end.Error != "" || !strings.Contains(printed, "Step 1/1 : COPY a /a\n") || !strings.HasSuffix(printed, "Successfully tagged one:latest\nSuccessfully tagged two:2\n") {
+			t.Errorf("%s: %d %s", form, code, text)
+		}
+		_, id, _ := strings.Cut(text, `{"aux":{"ID":"`)
+		ids[id[:71]] = form
+		if !strings.Contains(printed, "Successfully built "+id[7:19]+"\n") {
+			t.Errorf("%s: %s", id, printed)
+		}
+	}
+	if len(ids) != 1 {
+		t.Errorf("one context, several images: %v", ids)
+	}
+	img := get[struct {
+		ID     string `json:"Id"`
+		Config struct{ Labels map[string]string }
+	}](t, s, "GET", "/images/two:2/json", "", 200)
+	if img.Config.Labels["word"] != "yes" || img.Config.Labels["l"] != "m" || ids[img.ID] == "" {
+		t.Errorf("%+v", img)
+	}
+	code, text := s.send(t, "/build?q=1&nocache=1&remote=&session=&ulimits="+url.QueryEscape(`[{"Name":"nofile","Soft":10,"Hard":20}]`), bytes.NewReader(archive(t, "Dockerfile", fromScratch, "a", "text")))
+	if printed, _ := streamOf(t, text); code != 200 || len(printed) != len("sha256:\n")+64 {
+		t.Errorf("quiet: %d %s", code, text)
+	}
+	_, text = s.send(t, "/build?version=2&memory=1000", bytes.NewReader(archive(t, "dockerfile", fromScratch, "a", "text")))
+	if !strings.Contains(text, `"id":"moby.image.id"`) || !strings.Contains(text, "[Warning] memory has no effect: commands of a build have no limits") {
+		t.Errorf("version 2: %s", text)
+	}
+	p := get[build.CachePruneReport](t, s, "POST", "/build/prune?all=1", "", 200)
+	if len(p.CachesDeleted) == 0 {
+		t.Errorf("%+v", p)
+	}
+}
+
+// TestFailingBuilds: what is wrong before anything is built has a status; what goes
+// wrong later is in the stream.
+func TestFailingBuilds(t *testing.T) {
+	s := serve(t)
+	t.Cleanup(func() { s.noImages(t) })
+	file := func(text string) []byte { return archive(t, "Dockerfile", text) }
+	for query, want := range map[string]string{
+		"": "Cannot locate specified Dockerfile: Dockerfile", "dockerfile=x": "Cannot locate specified Dockerfile: x",
+		"dockerfile=../../etc/passwd": "", "squash=1": "squash is only supported with experimental mode", "isolation=hyperv": "invalid isolation 'hyperv' on linux",
+		"t=A": "", "t=a@sha256:" + strings.Repeat("a", 64): "build tag cannot contain a digest", "buildargs=x": "", "labels=1": "", "ulimits=[null]": "", "ulimits=x": "", "shmsize=-1": "", "shmsize=x": "",
+		"networkmode=nosuch": "", "extrahosts=x": "", "platform=windows": "", "remote=client-session": "", "session=x": "",
+	} {
+		code, text := s.send(t, "/build?"+query, bytes.NewReader(archive(t, "f", "x")))
+		if code != 400 || want != "" && sentence(text) != want {
+			t.Errorf("%s: %d %s, want %q", query, code, text, want)
+		}
+	}
+	for query, want := range map[string]int{"remote=https://x/y.git": 501, "platform=linux/amd64,linux/arm64": 501, "outputs=x": 501} {
+		if code, text := s.send(t, "/build?"+query, bytes.NewReader(file(fromScratch))); code != want {
+			t.Errorf("%s: %d %s", query, code, text)
+		}
+	}
+	for name, tt := range map[string]struct {
+		body []byte
+		want string
+	}{
+		"no body": {nil, "Cannot locate specified Dockerfile: Dockerfile"}, "no archive": {[]byte("FROM scratch\n"), ""}, "half": {file(fromScratch)[:540], ""},
+		"no instruction": {file("FRO scratch\n"), "dockerfile parse error on line 1: unknown instruction: FRO (did you mean FROM?)"}, "empty": {file(""), "the Dockerfile (Dockerfile) cannot be empty"},
+	} {
+		if code, text := s.send(t, "/build", bytes.NewReader(tt.body)); code != 400 || tt.want != "" && sentence(text) != tt.want {
+			t.Errorf("%s: %d %s", name, code, text)
+		}
+	}
+	code, text := s.send(t, "/build", bytes.NewReader(file("FROM scratch\nCOPY nosuch /\n")))
+	if _, end := streamOf(t, text); code != 200 || !strings.Contains(end.Error, `"/nosuch": not found`) || end.ErrorDetail.Message != end.Error {
+		t.Errorf("%d %s", code, text)
+	}
+	if code, text := s.send(t, "/build", bytes.NewReader(file(fromScratch)), "X-Registry-Config", "%"); code != 400 {
+		t.Errorf("%d %s", code, text)
+	}
+	checkRefusals(t, s, []refusal{
+		{"POST", "/build/cancel?id=x", "", 501, ""}, {"POST", "/session", "", 404, "page not found"}, {"POST", "/grpc", "", 404, "page not found"},
+		{"POST", "/build/prune?keep-storage=x", "", 400, ""}, {"POST", "/build/prune?min-free-space=5", "", 501, ""}, {"POST", "/build/prune" + filters(`{"x":["y"]}`), "", 400, "invalid filter 'x'"},
+	})
+}
+
+// TestHostileContext: names and links of an archive lead nowhere but into the context.
+func TestHostileContext(t *testing.T) {
+	s := serve(t)
+	t.Cleanup(func() { s.noImages(t) })
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, h := range []*tar.Header{
+		{Name: "../../../escaped", Typeflag: tar.TypeReg, Mode: 0o644}, {Name: "up", Typeflag: tar.TypeSymlink, Linkname: "../../../../.."},
+		{Name: "up/etc/escaped", Typeflag: tar.TypeReg, Mode: 0o644}, {Name: "Dockerfile", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"},
+	} {
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Close()
+	if code, text := s.send(t, "/build", &b); code != 400 || strings.Contains(text, "root:") {
+		t.Errorf("%d %s", code, text)
+	}
+	for i := range 3 {
+		name := "etc/passwd"
+		data := archive(t, "Dockerfile", "FROM scratch\nCOPY "+strings.Repeat("../", i+1)+name+" /p\n")
+		if _, text := s.send(t, "/build", bytes.NewReader(data)); !strings.Contains(text, "not found") {
+			t.Errorf("%s", text)
+		}
+	}
+}
+
+// TestLeaveBuild: a build ends with its client.
+func TestLeaveBuild(t *testing.T) {
+	s := serve(t)
+	conn, err := net.Dial("unix", s.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := archive(t, "Dockerfile", fromScratch, "a", strings.Repeat("x", 100000))
+	fmt.Fprintf(conn, "POST /build?t=half HTTP/1.1\r\nHost: d\r\nContent-Length: %d\r\n\r\n", len(data))
+	if _, err := conn.Write(data[:50000]); err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	begun := time.Now()
+	s.end()
+	if took := time.Since(begun); took > time.Minute {
+		t.Errorf("the server ended after %v", took)
+	}
+	if ix, err := s.e.images().Index(t.Context()); err != nil || len(ix.Images) > 0 {
+		t.Errorf("%+v, %v", ix, err)
+	}
+}
+
+func TestBuildAuths(t *testing.T) {
+	s := serve(t)
+	t.Cleanup(func() { s.noImages(t) })
+	host := private(t)
+	s.e.Access.ConfigDir = t.TempDir()
+	s.imported(t, "&repo="+host+"/base")
+	auth := func(v string) string { return base64.URLEncoding.EncodeToString([]byte(v)) }
+	if _, text := s.send(t, "/images/"+host+"/base/push?tag=latest", nil, "X-Registry-Auth", auth(`{"username":"me","password":"secret"}`)); strings.Contains(text, "errorDetail") {
+		t.Fatal(text)
+	}
+	body := archive(t, "Dockerfile", "FROM "+host+"/base\nLABEL a=b\n")
+	for header, want := range map[string]bool{
+		`{}`: false, `{"other":{"username":"me","password":"secret"}}`: false,
+		`{"` + host + `":{"username":"me","password":"secret"}}`: true, `{"http://` + host + `":{"username":"me","password":"secret"}}`: true,
+	} {
+		_, text := s.send(t, "/build?pull=1", bytes.NewReader(body), "X-Registry-Config", auth(header))
+		if got := strings.Contains(text, "Successfully built"); got != want {
+			t.Errorf("%s: %s", header, text)
+		}
+	}
+}
+
+func TestStepOf(t *testing.T) {
+	for name, want := range map[string]string{
+		"[2/3] RUN x": "2/3|RUN x", "[build 1/4] FROM a": "1/4|FROM a", "[stage-1 2/2] COPY [a] b": "2/2|COPY [a] b", "[internal] load x": "", "exporting to image": "", "": "",
+	} {
+		number, text, ok := stepOf(name)
+		if got := number + "|" + text; ok && got != want || !ok && want != "" {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+	if m := failedCommand().FindStringSubmatch(`process "/bin/sh -c exit 3" did not complete successfully: exit code: 3`); m == nil || m[2] != "3" {
+		t.Error(m)
+	}
+}
