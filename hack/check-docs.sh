@@ -1,23 +1,25 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Checks that the README's table of commands and docs/commands.md are what the
-# command line is; with --write it makes them so. The order of locks in
+# Checks that the README's tables of commands and abilities and docs/commands.md are
+# what the command line is; with --write it makes them so. The order of locks in
 # ARCHITECTURE.md is pkg/state's. Argument: the program.
 set -eu
 cd "$(dirname "$0")/.."
 program=$1
 begin='<!-- made by `coracle __commands`; hack/check-docs.sh compares -->'
+able='<!-- made by `coracle __commands --abilities`; hack/check-docs.sh compares -->'
 new=$(mktemp)
 trap 'rm -f "$new"' EXIT
-awk -v begin="$begin" -v table="$("$program" __commands)" '
-$0 == begin { print; print table; skip = 1; next }
-$0 == "<!-- end -->" { skip = 0 }
+TABLE=$("$program" __commands) ABILITIES=$("$program" __commands --abilities) awk -v begin="$begin" -v able="$able" '
+$0 == begin { print; print ENVIRON["TABLE"]; skip = 1; next }
+$0 == able { print; print ENVIRON["ABILITIES"]; skip = 1; next }
+$0 == "<!-- end -->" || $0 == "<!-- end of abilities -->" { skip = 0 }
 !skip { print }' README.md >"$new"
 if [ "${2:-}" = --write ]; then
 	cat "$new" >README.md
 	"$program" __commands --options >docs/commands.md
 	exit
 fi
-cmp -s "$new" README.md || { echo "README.md: the table of commands is out of date: hack/check-docs.sh PROGRAM --write" >&2; exit 1; }
+cmp -s "$new" README.md || { echo "README.md: the table of commands or of abilities is out of date: hack/check-docs.sh PROGRAM --write" >&2; exit 1; }
 "$program" __commands --options | cmp -s - docs/commands.md || { echo "docs/commands.md is out of date: hack/check-docs.sh PROGRAM --write" >&2; exit 1; }
 go test ./pkg/state -count=1 -run TestLockOrderIsDocumented >/dev/null || { echo "ARCHITECTURE.md: the order of locks is out of date: go test ./pkg/state" >&2; exit 1; }

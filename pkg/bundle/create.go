@@ -14,6 +14,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/hint"
 	"coracle/pkg/ns"
 	"coracle/pkg/state"
 )
@@ -161,5 +162,5 @@ type rootlessError struct{ err error }
 func (e *rootlessError) Error() string { return e.err.Error() }
 func (e *rootlessError) Unwrap() error { return e.err }
 func (e *rootlessError) Hint() string {
-	return "this user may make no namespaces without a user namespace: config.json needs one in linux.namespaces, with linux.uidMappings and linux.gidMappings (coracle oci spec writes such a file)"
+	return hint.UserNamespaces.After("this user may make no namespaces without a user namespace: config.json needs one in linux.namespaces, with linux.uidMappings and linux.gidMappings (coracle oci spec writes such a file)")
 }

@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -12,6 +13,7 @@ import (
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/cli/ocicmd"
+	"coracle/pkg/doctor"
 	"coracle/pkg/ns"
 	"coracle/pkg/state"
 	"coracle/pkg/trace"
@@ -106,7 +108,11 @@ func hideHelp(cmds []*cli.Command) {
 func hiddenCommands(e *command.Env) []*cli.Command {
 	return []*cli.Command{
 		ocicmd.Command(e), completeCommand(e),
-		{Name: "__commands", Hidden: true, Flags: []cli.Flag{flags.Bool("options", nil, "")}, Action: func(c *cli.Context) error {
+		{Name: "__commands", Hidden: true, Flags: []cli.Flag{flags.Bool("options", nil, ""), flags.Bool("abilities", nil, "")}, Action: func(c *cli.Context) error {
+			if c.Bool("abilities") {
+				_, err := io.WriteString(e.Stdout, doctor.Markdown())
+				return err
+			}
 			commandTable(e, c.Bool("options"))
 			return nil
 		}},

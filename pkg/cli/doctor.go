@@ -20,17 +20,17 @@ import (
 
 func doctorCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
-		Name: "doctor", Usage: "Examine what this host gives, and say how it could give more",
+		Name: "doctor", Usage: "Examine what this host gives, and say how it could give more", ArgsUsage: "[ABILITY]",
 		Flags: []cli.Flag{
 			flags.Text("format", flags.Short("f"), "Format output: 'table' (default), 'json', or a Go template"),
 			flags.Bool("quiet", flags.Short("q"), "Only say what is missing"),
 			flags.Bool("apparmor-profile", nil, "Print an AppArmor profile for this program, and quit"),
 		},
-		Action: command.Takes(e, 0, 0, func(e *command.Env, c *cli.Context) error {
+		Action: command.Takes(e, 0, -1, func(e *command.Env, c *cli.Context) error {
 			if c.Bool("apparmor-profile") {
 				return printProfile(e.Stdout)
 			}
-			return runDoctor(c.Context, e, c.String("format"), c.Bool("quiet"))
+			return runDoctor(c.Context, e, c.Args().Slice(), c.String("format"), c.Bool("quiet"))
 		}),
 	}
 }
@@ -44,9 +44,13 @@ func printProfile(w io.Writer) error {
 	return err
 }
 
-// runDoctor ends with 1 where no container can run.
-func runDoctor(ctx context.Context, e *command.Env, format string, quiet bool) error {
-	report := doctor.Examine(ctx, e.Root)
+// runDoctor ends with 1 where no container can run, as far as the abilities that are
+// asked for decide that.
+func runDoctor(ctx context.Context, e *command.Env, names []string, format string, quiet bool) error {
+	report, err := doctor.Examine(ctx, e.Root).Named(names)
+	if err != nil {
+		return command.Errorf("%v", err)
+	}
 	shown := report
 	if quiet {
 		shown = nil
@@ -56,7 +60,6 @@ func runDoctor(ctx context.Context, e *command.Env, format string, quiet bool) e
 			}
 		}
 	}
-	var err error
 	switch format {
 	case "", "table":
 		_, err = io.WriteString(e.Stdout, reportText(shown))

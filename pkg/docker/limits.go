@@ -12,6 +12,7 @@ import (
 
 	"coracle/pkg/cgroup"
 	"coracle/pkg/container"
+	"coracle/pkg/hint"
 )
 
 // setLimits takes what bounds the container.
@@ -180,7 +181,7 @@ func LimitWarnings(l cgroup.Limits, w World) (list []Warning) {
 		list = append(list, Warning{Text: fmt.Sprintf("the cgroup controller %q is not delegated to you. %s", name, instead(name))})
 	}
 	if len(list) > 0 && !delegated {
-		list[len(list)-1].Hint = delegationHint
+		list[len(list)-1].Hint = hint.Cgroup.After(delegationHint)
 	}
 	return list
 }

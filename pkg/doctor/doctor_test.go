@@ -123,7 +123,7 @@ func TestScratchIsGone(t *testing.T) {
 
 // Every row says what it is about, and one that may be missing what is lost by it.
 func TestRows(t *testing.T) {
-	seen := map[string]bool{}
+	seen := map[hint.Row]bool{}
 	for _, a := range abilities() {
 		if a.Name == "" || seen[a.Name] || (a.try == nil) == (a.onStore == nil) || a.less && a.Needed {
 			t.Errorf("%+v", a.Row)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/docker/go-units"
 	"golang.org/x/sys/unix"
@@ -28,13 +29,9 @@ import (
 func Examine(ctx context.Context, root string) Report {
 	dirs, storeErr := state.Open(root)
 	report := append(Report{kernel(ns.Sysctl("kernel/osrelease"))}, try(ctx, dirs, storeErr == nil)...)
-	report = append(report, store(dirs, storeErr))
-	if row, named := sharedStores(); named {
-		report = append(report, row)
-	}
-	report = append(report, runDirectory(dirs, storeErr), subordinateIDs())
+	report = append(report, store(dirs, storeErr), sharedStores(), locks(dirs, storeErr), execution(dirs, storeErr), runDirectory(dirs, storeErr), subordinateIDs())
 	report = append(report, cgroups()...)
-	return append(report, filter(), limits(), ports(), ping(), ipv6(), names("/etc/resolv.conf"), Lingering(), manager(ctx))
+	return append(report, filter(), limits(), inotify(), ports(), ping(), ipv6(), names("/etc/resolv.conf"), clock(time.Now()), Lingering(), manager(ctx))
 }
 
 // leastKernel is the first that has all of what cannot be done without: overlayfs
@@ -42,7 +39,7 @@ func Examine(ctx context.Context, root string) Report {
 const leastKernel = "5.13"
 
 func kernel(release string) Row {
-	r := Row{Name: "kernel", Needed: true, Remedy: "a newer kernel"}
+	r := row(hint.Kernel)
 	if !atLeast(release, leastKernel) {
 		return r.absent(fmt.Errorf("%s is older than %s", release, leastKernel))
 	}
@@ -68,7 +65,8 @@ func Profile(path string) string {
 }
 
 func store(d state.Dirs, err error) Row {
-	r := Row{Name: "store", Needed: true, Remedy: "use a directory of yours on a local file system: --root, or CORACLE_ROOT"}
+	r := row(hint.Store)
+	r.Lost, r.Instead = "", ""
 	if err != nil {
 		return r.absent(err)
 	}
@@ -92,35 +90,89 @@ func store(d state.Dirs, err error) Row {
 	return r.present(found)
 }
 
-// sharedStores are those that are named, if any is.
-func sharedStores() (r Row, named bool) {
+// sharedStores are those that are named.
+func sharedStores() Row {
+	r := row(hint.SharedStores)
 	stores, errs := overlay.SharedStores()
+	if len(errs) > 0 {
+		r = r.partly(errors.Join(errs...).Error())
+		r.Remedy = hint.Text(hint.Of(errs[0]))
+		return r
+	}
 	var found []string
 	for _, s := range stores {
 		found = append(found, fmt.Sprintf("%s (images: %d)", s.Dir, len(s.Images)))
 	}
-	r = Row{Name: "shared stores"}.present(strings.Join(found, ", "))
-	if len(errs) > 0 {
-		r.State, r.Lost, r.Instead, r.Remedy = Partly, "the images of a store that cannot be read", "images are pulled", hint.Of(errs[0])
-		r.Found = errors.Join(errs...).Error()
+	if len(found) == 0 {
+		return r.present("none is named")
 	}
-	return r, len(stores)+len(errs) > 0
+	return r.present(strings.Join(found, ", "))
+}
+
+// locks tries flock(2) in the store.
+func locks(d state.Dirs, err error) Row {
+	r := row(hint.Locks)
+	if err != nil {
+		return r.unknown("there is no store")
+	}
+	lock, err := state.TryAcquire(d.Tmp().StagingLock(), state.Shared)
+	switch {
+	case err == nil:
+		lock.Release()
+	case errors.Is(err, state.ErrLocked):
+	case errors.Is(err, unix.ENOLCK):
+		return r.absent(err)
+	default:
+		return r.unknown(err.Error())
+	}
+	return r.present("in the store")
+}
+
+// execution is whether programs in the store can be executed as they are.
+func execution(d state.Dirs, err error) Row {
+	r := row(hint.Execution)
+	var st unix.Statfs_t
+	if err != nil || unix.Statfs(d.Root, &st) != nil {
+		return r.unknown("there is no store")
+	}
+	if st.Flags&unix.ST_NOEXEC != 0 {
+		return r.partly("the store's file system is mounted noexec")
+	}
+	return r.present("from the store")
+}
+
+func inotify() Row {
+	r := row(hint.Inotify)
+	f, err := state.Watch("/")
+	if err != nil {
+		return r.absent(err)
+	}
+	f.Close()
+	return r.present("max_user_instances " + ns.Sysctl("fs/inotify/max_user_instances"))
+}
+
+// clock doubts times from before this program was thought of.
+func clock(now time.Time) Row {
+	r := row(hint.Clock)
+	if now.Year() < 2025 {
+		return r.partly(now.UTC().Format(time.RFC3339))
+	}
+	return r.present(now.UTC().Format(time.RFC3339))
 }
 
 func runDirectory(d state.Dirs, err error) Row {
-	r := Row{Name: "run directory"}
+	r := row(hint.RunDirectory)
 	if err != nil {
-		r.State, r.Found = Unknown, "there is no store"
-		return r
+		return r.unknown("there is no store")
 	}
 	if x := os.Getenv("XDG_RUNTIME_DIR"); x == "" || !strings.HasPrefix(d.Run, x+"/") {
-		return Row{Name: r.Name, State: Partly, Found: d.Run, Instead: "a directory of yours in the temporary space", Remedy: "log in through pam_systemd, or set XDG_RUNTIME_DIR to a directory of yours with mode 0700"}
+		return r.partly(d.Run)
 	}
 	return r.present(d.Run)
 }
 
 func subordinateIDs() Row {
-	r := Row{Name: "subordinate ids", Lost: "owners other than root in containers, to the kernel", Instead: "one id: owners that a program sets are accepted and not kept"}
+	r := row(hint.SubordinateIDs)
 	m, err := ids.HostMaps()
 	if err != nil {
 		return r.absent(err)
@@ -138,12 +190,10 @@ func subordinateIDs() Row {
 
 // cgroups are the rows of what limits need.
 func cgroups() []Row {
-	const remedy = "a login with systemd 244 or later on cgroup v2; for all controllers: Delegate=cpu cpuset io memory pids in a drop-in of user@.service"
 	names, delegated := cgroup.Available()
-	group := Row{Name: "cgroup", Lost: "pause, and limits that are the cgroup's alone", Instead: "limits by rlimits and watching, where there are any", Remedy: remedy}
+	group := row(hint.Cgroup)
 	if !delegated {
-		group.State, group.Found = Partly, "no cgroup v2 is delegated to you"
-		return []Row{group}
+		return []Row{group.partly("no cgroup v2 is delegated to you"), row(hint.CgroupControllers).unknown("no cgroup v2 is delegated to you")}
 	}
 	var missing []string
 	for _, c := range []string{"cpu", "cpuset", "io", "memory", "pids"} {
@@ -152,7 +202,7 @@ func cgroups() []Row {
 		}
 	}
 	list := []Row{group.present("delegated")}
-	controllers := Row{Name: "cgroup controllers", Found: "without " + strings.Join(missing, ", "), State: Partly, Lost: "the limits of these", Remedy: remedy}
+	controllers := row(hint.CgroupControllers).partly("without " + strings.Join(missing, ", "))
 	if len(missing) == 0 {
 		controllers = controllers.present(strings.Join(names, " "))
 	}
@@ -162,10 +212,9 @@ func cgroups() []Row {
 func filter() Row {
 	mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0)
 	if err == nil && mode == unix.SECCOMP_MODE_FILTER {
-		return Row{Name: "seccomp around", State: Partly, Found: "a filter of a container or a unit is on this process", Lost: "whatever it refuses: see the rows that are not there",
-			Remedy: "for the container around: --security-opt seccomp=unconfined --security-opt systempaths=unconfined"}
+		return row(hint.SeccompAround).partly("a filter of a container or a unit is on this process")
 	}
-	return Row{Name: "seccomp around"}.present("no filter")
+	return row(hint.SeccompAround).present("no filter")
 }
 
 // limits are of the caller, and low only where somebody has set them so.
@@ -182,15 +231,16 @@ func limits() Row {
 		}
 	}
 	if len(low) == 0 {
-		return Row{Name: "limits"}.present("not low")
+		return row(hint.Limits).present("not low")
 	}
-	return Row{Name: "limits", State: Partly, Found: strings.Join(low, ", "), Lost: "containers with more than that", Remedy: "limits.conf(5), or Limit…= of the unit"}
+	return row(hint.Limits).partly(strings.Join(low, ", "))
 }
 
 func ports() Row {
 	start := ns.Sysctl("net/ipv4/ip_unprivileged_port_start")
 	n, err := strconv.Atoi(start)
-	r := Row{Name: "low ports", Lost: "publishing ports below " + start, Remedy: "sysctl net.ipv4.ip_unprivileged_port_start=0"}
+	r := row(hint.LowPorts)
+	r.Lost = "publishing ports below " + start
 	switch {
 	case err != nil:
 		r.State, r.Found, r.Lost = Unknown, "no net.ipv4.ip_unprivileged_port_start", ""
@@ -203,7 +253,7 @@ func ports() Row {
 }
 
 func ping() Row {
-	r := Row{Name: "ping", Lost: "ping of the world from a container", Remedy: `sysctl net.ipv4.ping_group_range="0 2147483647"`}
+	r := row(hint.Ping)
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_ICMP)
 	if err != nil {
 		r.State, r.Found = Partly, fmt.Sprintf("ICMP socket: %v", err)
@@ -216,18 +266,21 @@ func ping() Row {
 func ipv6() Row {
 	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return Row{Name: "IPv6", State: Partly, Found: err.Error(), Lost: "IPv6 in and out of containers", Instead: "IPv4"}
+		r := row(hint.IPv6).partly(err.Error())
+		r.Remedy = "" // the kernel has none
+		return r
 	}
 	unix.Close(fd)
 	if ns.Sysctl("net/ipv6/conf/all/disable_ipv6") == "1" {
-		return Row{Name: "IPv6", State: Partly, Found: "net.ipv6.conf.all.disable_ipv6 is 1", Lost: "IPv6 in and out of containers", Instead: "IPv4", Remedy: "sysctl net.ipv6.conf.all.disable_ipv6=0"}
+		return row(hint.IPv6).partly("net.ipv6.conf.all.disable_ipv6 is 1")
 	}
-	return Row{Name: "IPv6"}.present("sockets")
+	return row(hint.IPv6).present("sockets")
 }
 
 // names looks for a name server as containers are given one.
 func names(resolvConf string) Row {
-	r := Row{Name: "name servers", Lost: "names, in containers that have no --dns", Remedy: "nameserver lines in " + resolvConf}
+	r := row(hint.NameServers)
+	r.Instead, r.Remedy = "", "nameserver lines in "+resolvConf
 	data, err := os.ReadFile(resolvConf)
 	var servers []string
 	for line := range strings.Lines(string(data)) {
@@ -247,9 +300,10 @@ func names(resolvConf string) Row {
 
 // lingering is whether what runs for the user goes on when they log out.
 func lingering(systemd, users string) Row {
-	r := Row{Name: "lingering", Lost: "containers when you log out for the last time, and units of yours at boot", Remedy: "loginctl enable-linger " + account()}
+	r := row(hint.Lingering)
+	r.Remedy = "loginctl enable-linger " + account()
 	if _, err := os.Stat(systemd); err != nil {
-		return Row{Name: r.Name}.present("not needed: no systemd")
+		return r.present("not needed: no systemd")
 	}
 	if _, err := os.Stat(filepath.Join(users, account())); err != nil && os.Geteuid() != 0 {
 		r.State, r.Found = Partly, "off"

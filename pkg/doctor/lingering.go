@@ -5,6 +5,7 @@ package doctor
 import (
 	"context"
 
+	"coracle/pkg/hint"
 	"coracle/pkg/systemd"
 )
 
@@ -20,14 +21,13 @@ func Lingering() Row { return lingering(systemdRuns, lingerers) }
 
 // manager is the user's systemd, asked over the user's bus.
 func manager(ctx context.Context) Row {
-	r := Row{Name: "user's systemd", Lost: "limits outside of delegated cgroups; `coracle systemd` and `quadlet` write units that systemd is not told of"}
+	r := row(hint.Manager)
 	if !systemd.RunsHost() {
 		return r.present("not needed: no systemd")
 	}
 	conn, err := systemd.UserBus(ctx)
 	if err != nil {
-		r.State, r.Found, r.Remedy = Partly, err.Error(), "log in by a session of your own (not su or sudo), or set XDG_RUNTIME_DIR=/run/user/$(id -u)"
-		return r
+		return r.partly(err.Error())
 	}
 	conn.Close()
 	return r.present("answers")

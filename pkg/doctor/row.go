@@ -22,13 +22,13 @@ const (
 
 // Row is one ability of the host.
 type Row struct {
-	Name    string `json:"Name"` // one or two words, by which errors and docs name it
-	State   State  `json:"State"`
-	Found   string `json:"Found,omitempty"`   // what was seen
-	Lost    string `json:"Lost,omitempty"`    // what does not work therefore
-	Instead string `json:"Instead,omitempty"` // what coracle does in its place
-	Remedy  string `json:"Remedy,omitempty"`  // for the administrator, or the user
-	Needed  bool   `json:"Needed,omitempty"`  // without it no container runs
+	Name    hint.Row `json:"Name"` // one or two words, by which errors and docs name it
+	State   State    `json:"State"`
+	Found   string   `json:"Found,omitempty"`   // what was seen
+	Lost    string   `json:"Lost,omitempty"`    // what does not work therefore
+	Instead string   `json:"Instead,omitempty"` // what coracle does in its place
+	Remedy  string   `json:"Remedy,omitempty"`  // for the administrator, or the user
+	Needed  bool     `json:"Needed,omitempty"`  // without it no container runs
 }
 
 // Report is what was found, the abilities that containers need first.
@@ -43,7 +43,7 @@ func (r Report) Sound() bool {
 // remedy as a hint.
 func (r Row) absent(err error) Row {
 	r.State, r.Found = No, err.Error()
-	r.Remedy = cmp.Or(hint.Of(err), r.Remedy)
+	r.Remedy = cmp.Or(hint.Text(hint.Of(err)), r.Remedy)
 	return r
 }
 
@@ -51,4 +51,15 @@ func (r Row) absent(err error) Row {
 // no news.
 func (r Row) present(found string) Row {
 	return Row{Name: r.Name, State: Yes, Found: found, Needed: r.Needed}
+}
+
+// partly is a row of something that is there in part, or in another way.
+func (r Row) partly(found string) Row {
+	r.State, r.Found, r.Needed = Partly, found, false
+	return r
+}
+
+// unknown is a row of something that could not be tried.
+func (r Row) unknown(why string) Row {
+	return Row{Name: r.Name, State: Unknown, Found: why, Needed: r.Needed}
 }

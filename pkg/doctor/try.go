@@ -16,6 +16,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/hint"
 	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/ns/child"
@@ -54,7 +55,8 @@ type trialAnswer struct {
 
 // try returns the row of user namespaces, and those of what was tried in one.
 func try(ctx context.Context, d state.Dirs, withStore bool) []Row {
-	first := Row{Name: "user namespaces", Needed: true, Lost: "containers, builds, and whatever writes the store"}
+	first := row(hint.UserNamespaces)
+	first.Lost, first.Instead = "containers, builds, and whatever writes the store", ""
 	a, err := trial().Call(ctx, d, trialRequest{withStore}, worker.With{})
 	if err == nil && !a.Confined {
 		return append([]Row{first.present("made one")}, a.Rows...)
@@ -88,46 +90,44 @@ type ability struct {
 	less bool
 }
 
-const uncovered = "for the container around: --security-opt systempaths=unconfined"
-
 func abilities() []ability {
 	return []ability{
-		{Row: Row{Name: "process namespaces", Needed: true}, try: func() error {
+		{Row: row(hint.ProcessNamespaces), try: func() error {
 			return unshare(unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWPID | unix.CLONE_NEWNS)
 		}},
-		{Row: Row{Name: "proc", Lost: "a container's own /proc", Instead: "the one around, with what covers it: containers see the processes around them", Remedy: uncovered}, less: true, try: func() error { return mountNew("proc") }},
-		{Row: Row{Name: "sys", Lost: "a container's own /sys", Instead: "the host's, read-only", Remedy: uncovered}, less: true, try: func() error {
+		{Row: row(hint.Proc), less: true, try: func() error { return mountNew("proc") }},
+		{Row: row(hint.Sys), less: true, try: func() error {
 			if err := unshare(unix.CLONE_NEWNET); err != nil {
 				return err
 			}
 			return mountNew("sysfs")
 		}},
-		{Row: Row{Name: "terminals", Needed: true, Lost: "/dev/pts"}, try: func() error { return mountNew("devpts") }},
-		{Row: Row{Name: "message queues", Needed: true, Lost: "/dev/mqueue"}, try: func() error {
+		{Row: row(hint.Terminals), try: func() error { return mountNew("devpts") }},
+		{Row: row(hint.MessageQueues), try: func() error {
 			if err := unshare(unix.CLONE_NEWIPC); err != nil {
 				return err
 			}
 			return mountNew("mqueue")
 		}},
-		{Row: Row{Name: "host name", Lost: "a container's own host name", Instead: "the name of the container around; /etc/hostname and HOSTNAME are the container's own", Remedy: "for the container around: --security-opt seccomp=unconfined"}, less: true, try: func() error {
+		{Row: row(hint.HostName), less: true, try: func() error {
 			if err := unshare(unix.CLONE_NEWUTS); err != nil {
 				return err
 			}
 			return os.NewSyscallError("sethostname", unix.Sethostname([]byte("doctor")))
 		}},
-		{Row: Row{Name: "cgroup namespace", Lost: "a container's own view of its cgroup", Needed: true}, try: func() error { return unshare(unix.CLONE_NEWCGROUP) }},
-		{Row: Row{Name: "overlay", Lost: "starts that take no time and no space, whatever the image's size", Instead: "copies of the layers, by reflinks where the file system has them", Remedy: "use a directory on ext4, xfs, btrfs or tmpfs: --root, or CORACLE_ROOT"}, less: true, onStore: tryOverlay},
-		{Row: Row{Name: "user attributes", Needed: true, Lost: "deleted and replaced directories in layers", Remedy: "use a file system with user extended attributes: --root, or CORACLE_ROOT"}, onStore: func(dir string) error {
+		{Row: row(hint.CgroupNamespace), try: func() error { return unshare(unix.CLONE_NEWCGROUP) }},
+		{Row: row(hint.Overlay), less: true, onStore: tryOverlay},
+		{Row: row(hint.UserAttributes), onStore: func(dir string) error {
 			return os.NewSyscallError("setxattr", unix.Setxattr(dir, "user.coracle.doctor", []byte("y"), 0))
 		}},
-		{Row: Row{Name: "owners", Needed: true, Lost: "images with files of others than root", Remedy: "use a directory on a local disk: --root, or CORACLE_ROOT; or one id for everything: CORACLE_SINGLE_ID=1"}, onStore: tryOwner},
-		{Row: Row{Name: "reflinks", Lost: "copies that take no space", Instead: "copies", Remedy: "use xfs or btrfs"}, less: true, onStore: tryReflink},
-		{Row: Row{Name: "network namespace", Lost: "networks of containers", Instead: "--network host, where it is asked for"}, try: func() error { return unshare(unix.CLONE_NEWNET) }},
-		{Row: Row{Name: "veth", Lost: "networks of containers where there is no TAP either", Instead: "TAP devices, where /dev/net/tun is open", Remedy: "modprobe veth"}, less: true, try: tryVeth},
-		{Row: Row{Name: "TCP repair", Lost: "TCP to the world at the kernel's speed", Instead: "TCP carried by the stack"}, less: true, try: tryRepair},
-		{Row: Row{Name: "seccomp", Needed: true, Lost: "the filter of system calls", Remedy: "a kernel with CONFIG_SECCOMP_FILTER"}, try: func() error { return seccompAction(unix.SECCOMP_RET_ERRNO) }},
-		{Row: Row{Name: "seccomp notification", Lost: "programs with one id that look whether their user has changed: apt, su", Remedy: "a kernel with CONFIG_SECCOMP_FILTER, 5.0 or later"}, less: true, try: func() error { return seccompAction(unix.SECCOMP_RET_USER_NOTIF) }},
-		{Row: Row{Name: "abstract sockets", Lost: "with --network host: the host's abstract unix sockets closed", Remedy: "Linux 6.12 or later with Landlock"}, less: true, try: child.CheckScopes},
+		{Row: row(hint.Owners), onStore: tryOwner},
+		{Row: row(hint.Reflinks), less: true, onStore: tryReflink},
+		{Row: row(hint.NetworkNamespace), try: func() error { return unshare(unix.CLONE_NEWNET) }},
+		{Row: row(hint.Veth), less: true, try: tryVeth},
+		{Row: row(hint.TCPRepair), less: true, try: tryRepair},
+		{Row: row(hint.Seccomp), try: func() error { return seccompAction(unix.SECCOMP_RET_ERRNO) }},
+		{Row: row(hint.SeccompNotification), less: true, try: func() error { return seccompAction(unix.SECCOMP_RET_USER_NOTIF) }},
+		{Row: row(hint.AbstractSockets), less: true, try: child.CheckScopes},
 	}
 }
 

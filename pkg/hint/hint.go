@@ -42,7 +42,7 @@ func limit(err error) string {
 	}{{unix.EMFILE, unix.RLIMIT_NOFILE, "too few open files: raise ulimit -n", 1}, {unix.EFBIG, unix.RLIMIT_FSIZE, "too small files: raise ulimit -f", 1 << 10}} {
 		var r unix.Rlimit
 		if errors.Is(err, l.errno) && unix.Getrlimit(l.resource, &r) == nil && r.Cur != unix.RLIM_INFINITY {
-			return l.what + " (now " + strconv.FormatUint(r.Cur/l.unit, 10) + ")"
+			return Limits.After(l.what + " (now " + strconv.FormatUint(r.Cur/l.unit, 10) + ")")
 		}
 	}
 	return ""

@@ -70,7 +70,7 @@ func TestOfLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := fmt.Errorf("open x: %w", unix.EMFILE)
-	want := fmt.Sprintf("too few open files: raise ulimit -n (now %d)", r.Cur)
+	want := fmt.Sprintf("too few open files: raise ulimit -n (now %d) (see: coracle doctor limits)", r.Cur)
 	if r.Cur == unix.RLIM_INFINITY {
 		want = ""
 	}

@@ -20,6 +20,7 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/container/logfile"
 	"coracle/pkg/docker"
+	"coracle/pkg/hint"
 	"coracle/pkg/ids"
 )
 
@@ -129,10 +130,10 @@ func backingFileSystem(root string) string {
 func warnings(groups cgroupSupport) []string {
 	var list []string
 	if maps, err := ids.HostMaps(); err == nil && maps.Single() {
-		list = append(list, "WARNING: containers have a single user id: "+maps.Reason)
+		list = append(list, "WARNING: containers have a single user id: "+maps.Reason+hint.SubordinateIDs.See())
 	}
 	if groups.driver == "none" {
-		list = append(list, "WARNING: no cgroup is delegated to you: pause does not work, and limits are kept by other means, where there are any")
+		list = append(list, "WARNING: no cgroup is delegated to you: pause does not work, and limits are kept by other means, where there are any"+hint.Cgroup.See())
 	}
 	for _, w := range []struct{ controller, text string }{
 		{"memory", "No memory limit support"}, {"cpu", "No cpu cfs quota support"}, {"cpuset", "No cpuset support"},

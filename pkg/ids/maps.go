@@ -7,6 +7,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"coracle/pkg/hint"
 )
 
 // Map is one line of user_namespaces(7)' uid_map.
@@ -48,7 +50,7 @@ func (e *unmappedError) Error() string {
 }
 
 func (e *unmappedError) Hint() string {
-	return e.maps.Remedy() + "; or run as root of the container: --user 0"
+	return hint.SubordinateIDs.After(e.maps.Remedy() + "; or run as root of the container: --user 0")
 }
 
 // Check reports a user or group that has no id in the user namespace. Maps that

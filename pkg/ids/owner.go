@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/hint"
 )
 
 // Single reports whether the user namespace of this process has a single id, so
@@ -33,7 +35,7 @@ func (e *ForeignError) Unwrap() error { return e.Err }
 
 // Hint says where ids come from.
 func (e *ForeignError) Hint() string {
-	return "the user namespace has no such id; more of them come from /etc/subuid and /etc/subgid"
+	return hint.SubordinateIDs.After("the user namespace has no such id; more of them come from /etc/subuid and /etc/subgid")
 }
 
 // Chown is fchownat(2) of base in the directory dir, or of the file dir itself

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"coracle/pkg/hint"
 )
 
 // The set-user-ID programs of shadow-utils that write maps of several ids. By
@@ -124,5 +126,5 @@ type mapError struct{ program, said string }
 
 func (e *mapError) Error() string { return "run " + e.program + ": " + e.said }
 func (e *mapError) Hint() string {
-	return "check that " + e.program + " is set-user-ID root and that your line in /etc/subuid and /etc/subgid is right; CORACLE_SINGLE_ID=1 does without"
+	return hint.SubordinateIDs.After("check that " + e.program + " is set-user-ID root and that your line in /etc/subuid and /etc/subgid is right; CORACLE_SINGLE_ID=1 does without")
 }

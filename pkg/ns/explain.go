@@ -37,24 +37,24 @@ func explainUserNS(err error) error {
 	}
 	switch {
 	case Sysctl("user/max_user_namespaces") == "0":
-		return hint.With(err, "user namespaces are switched off; the administrator can allow them: sysctl user.max_user_namespaces=15000")
+		return hint.About(hint.UserNamespaces, err, "user namespaces are switched off; the administrator can allow them: sysctl user.max_user_namespaces=15000")
 	case Sysctl("kernel/unprivileged_userns_clone") == "0":
-		return hint.With(err, "user namespaces are for root only; the administrator can allow them: sysctl kernel.unprivileged_userns_clone=1")
+		return hint.About(hint.UserNamespaces, err, "user namespaces are for root only; the administrator can allow them: sysctl kernel.unprivileged_userns_clone=1")
 	case inChroot():
-		return hint.With(err, "this is a chroot, where the kernel allows no user namespaces (user_namespaces(7)); systemd-nspawn or pivot_root(2) change the root without that")
+		return hint.About(hint.UserNamespaces, err, "this is a chroot, where the kernel allows no user namespaces (user_namespaces(7)); systemd-nspawn or pivot_root(2) change the root without that")
 	case Filtered():
-		return hint.With(err, filterHint+lacking())
+		return hint.About(hint.UserNamespaces, err, filterHint+lacking())
 	case Sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1":
-		return hint.With(err, "AppArmor allows user namespaces only to programs with a profile; see docs/rootless.md for coracle's, or: sysctl kernel.apparmor_restrict_unprivileged_userns=0")
+		return hint.About(hint.UserNamespaces, err, "AppArmor allows user namespaces only to programs with a profile, which coracle doctor --apparmor-profile prints; or: sysctl kernel.apparmor_restrict_unprivileged_userns=0")
 	}
-	return err
+	return hint.About(hint.UserNamespaces, err, "something around this process keeps it from user namespaces: a security module, or a filter")
 }
 
 // explainMaps looks for what keeps root from the map of ids that everybody else may
 // write.
 func explainMaps(err error) error {
 	if errors.Is(err, unix.EPERM) && lacksSetfcap() {
-		return hint.With(err, "this is a root without CAP_SETFCAP, who cannot map its own id (user_namespaces(7), Linux 5.12); the container around it needs: --cap-add SETFCAP, or another user than root")
+		return hint.About(hint.UserNamespaces, err, "this is a root without CAP_SETFCAP, who cannot map its own id (user_namespaces(7), Linux 5.12); the container around it needs: --cap-add SETFCAP, or another user than root")
 	}
 	return explainUserNS(err)
 }
@@ -68,7 +68,7 @@ func explainFork(err error) error {
 	case errors.Is(err, unix.ENOSPC):
 		return hint.With(err, namespaceLimits())
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOMEM):
-		return hint.With(err, processLimits())
+		return hint.About(hint.Limits, err, processLimits())
 	}
 	return explainFilter(err)
 }
@@ -94,44 +94,47 @@ func Sysctl(name string) string {
 func namespaceLimits() string {
 	for _, k := range namespaceKinds {
 		if Sysctl("user/max_"+k.name+"_namespaces") == "0" {
-			return noMore("no", k.name)
+			return noMore("no", k)
 		}
 	}
-	if kind := reached(); kind != "" {
+	if kind := reached(); kind.name != "" {
 		return noMore("no more", kind)
 	}
-	return "a limit of namespaces is reached, of their number for you or of their depth; the administrator can raise the first: sysctl user.max_user_namespaces (now " +
-		Sysctl("user/max_user_namespaces") + "), and so for mnt, pid, net, ipc, uts and cgroup"
+	return hint.UserNamespaces.After("a limit of namespaces is reached, of their number for you or of their depth; the administrator can raise the first: sysctl user.max_user_namespaces (now " +
+		Sysctl("user/max_user_namespaces") + "), and so for mnt, pid, net, ipc, uts and cgroup")
 }
 
-func noMore(amount, kind string) string {
-	return "the host allows " + amount + " " + kind + " namespaces; the administrator can: sysctl user.max_" + kind + "_namespaces=15000"
+func noMore(amount string, kind namespaceKind) string {
+	return kind.row.After("the host allows " + amount + " " + kind.name + " namespaces; the administrator can: sysctl user.max_" + kind.name + "_namespaces=15000")
 }
 
 // namespaceKinds are the kinds with a limit that a thread can make one of (unshare(2)),
 // and that of users.
-var namespaceKinds = []struct {
+var namespaceKinds = []namespaceKind{
+	{"user", 0, hint.UserNamespaces}, {"mnt", unix.CLONE_NEWNS, hint.ProcessNamespaces}, {"pid", unix.CLONE_NEWPID, hint.ProcessNamespaces}, {"net", unix.CLONE_NEWNET, hint.NetworkNamespace},
+	{"ipc", unix.CLONE_NEWIPC, hint.ProcessNamespaces}, {"uts", unix.CLONE_NEWUTS, hint.ProcessNamespaces}, {"cgroup", unix.CLONE_NEWCGROUP, hint.CgroupNamespace},
+}
+
+type namespaceKind struct {
 	name string
 	flag int
-}{
-	{"user", 0}, {"mnt", unix.CLONE_NEWNS}, {"pid", unix.CLONE_NEWPID}, {"net", unix.CLONE_NEWNET}, {"ipc", unix.CLONE_NEWIPC}, {"uts", unix.CLONE_NEWUTS},
-	{"cgroup", unix.CLONE_NEWCGROUP},
+	row  hint.Row
 }
 
 // reached tries of which kind there are no more namespaces: inside a user namespace
 // its own limits are to be read, and those of the host count too. What is made ends
 // with the thread.
-func reached() string {
-	kind := make(chan string, 1)
+func reached() namespaceKind {
+	kind := make(chan namespaceKind, 1)
 	go func() {
 		runtime.LockOSThread()
 		for _, k := range namespaceKinds {
 			if errors.Is(unix.Unshare(k.flag), unix.ENOSPC) {
-				kind <- k.name
+				kind <- k
 				return
 			}
 		}
-		kind <- ""
+		kind <- namespaceKind{}
 	}()
 	return <-kind
 }
@@ -170,7 +173,7 @@ func SmallLimits() string {
 	for _, l := range ownLimits {
 		var r unix.Rlimit
 		if unix.Getrlimit(l.resource, &r) == nil && r.Cur < l.least {
-			return processLimits()
+			return hint.Limits.After(processLimits())
 		}
 	}
 	return ""
@@ -186,7 +189,7 @@ func (e *diedError) Hint() string  { return SmallLimits() }
 // somebody else may have done it.
 func explainFilter(err error) error {
 	if (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOSYS)) && Filtered() {
-		return hint.With(err, filterHint)
+		return hint.About(hint.SeccompAround, err, filterHint)
 	}
 	return err
 }

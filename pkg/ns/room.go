@@ -27,7 +27,7 @@ func CheckRoom() error {
 		return nil
 	}
 	if have := ownTasks(os.Geteuid()); have > 0 && uint64(have)+tasksNeeded > r.Cur {
-		return hint.With(
+		return hint.About(hint.Limits,
 			fmt.Errorf("no room for the threads of this command: %d of %d processes and threads are in use", have, r.Cur),
 			"raise the limit: ulimit -u "+strconv.Itoa(max(1024, 2*have))+", LimitNPROC= of a unit, or nproc in limits.conf(5)",
 		)

@@ -66,7 +66,7 @@ func owned(h *tar.Header, err error) error {
 		return nil
 	}
 	if errors.Is(err, syscall.EPERM) { // of an id that there is: the file system, or its server, does not want it
-		return hint.With(fmt.Errorf("failed to Lchown %q for UID %d, GID %d: lchown: %w", h.Name, h.Uid, h.Gid, err),
+		return hint.About(hint.Owners, fmt.Errorf("failed to Lchown %q for UID %d, GID %d: lchown: %w", h.Name, h.Uid, h.Gid, err),
 			"the store's file system takes no owners but you, as NFS; use a directory on a local disk of this machine: --root, or CORACLE_ROOT; or one id for everything: CORACLE_SINGLE_ID=1")
 	}
 	return fmt.Errorf("failed to Lchown %q for UID %d, GID %d (try increasing the number of subordinate IDs in /etc/subuid and /etc/subgid): lchown: %w", h.Name, h.Uid, h.Gid, err)

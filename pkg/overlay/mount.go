@@ -235,9 +235,9 @@ func explainMount(r Rootfs, err error) error {
 	const move = "; move the store to another file system with --root or CORACLE_ROOT"
 	switch st.Type {
 	case unix.OVERLAYFS_SUPER_MAGIC:
-		return hint.With(err, "the store is on overlayfs, as inside another container"+move)
+		return hint.About(hint.Overlay, err, "the store is on overlayfs, as inside another container"+move)
 	case unix.NFS_SUPER_MAGIC:
-		return hint.With(err, "the store is on NFS, which has no extended attributes of users"+move)
+		return hint.About(hint.UserAttributes, err, "the store is on NFS, which has no extended attributes of users"+move)
 	}
-	return hint.With(err, "the store's file system may lack extended attributes of users"+move)
+	return hint.About(hint.UserAttributes, err, "the store's file system may lack extended attributes of users"+move)
 }

@@ -19,13 +19,13 @@ func Explain(err error) error {
 	case err == nil || hint.Of(err) != "":
 		return err
 	case errors.Is(err, unix.EROFS):
-		return hint.With(err, "the store is on a file system that is read-only; use "+elsewhere)
+		return hint.About(hint.Store, err, "the store is on a file system that is read-only; use "+elsewhere)
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		return hint.With(err, "free some space, or move the store with --root or CORACLE_ROOT")
+		return hint.About(hint.Store, err, "free some space, or move the store with --root or CORACLE_ROOT")
 	case errors.Is(err, unix.ENOLCK), errors.Is(err, unix.ESTALE):
-		return hint.With(err, "the store's file system has no locks, as NFS without its lock service; use "+elsewhere)
+		return hint.About(hint.Locks, err, "the store's file system has no locks, as NFS without its lock service; use "+elsewhere)
 	case errors.Is(err, unix.EOPNOTSUPP):
-		return hint.With(err, "the store's file system has no extended attributes of users, as NFS; use "+elsewhere)
+		return hint.About(hint.UserAttributes, err, "the store's file system has no extended attributes of users, as NFS; use "+elsewhere)
 	}
 	return err
 }

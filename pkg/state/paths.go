@@ -96,7 +96,7 @@ func rootAtHome() (string, error) {
 	}
 	home, err := Home()
 	if err != nil {
-		return "", hint.With(fmt.Errorf("find root: %w", err), rootHint)
+		return "", hint.About(hint.Store, fmt.Errorf("find root: %w", err), rootHint)
 	}
 	return filepath.Join(home, ".local", "share", "coracle"), nil
 }
@@ -135,7 +135,7 @@ func makePrivate(base, name string) (string, error) {
 
 func makeOnePrivate(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
-		return hint.With(fmt.Errorf("create run directory: %w", err), runHint)
+		return hint.About(hint.RunDirectory, fmt.Errorf("create run directory: %w", err), runHint)
 	}
 	openToOwner(dir)
 	return private(dir)

@@ -12,12 +12,15 @@ import (
 )
 
 // untrustedError is a directory that is not the caller's alone.
-type untrustedError struct{ what, dir, why, hint string }
+type untrustedError struct {
+	what, dir, why, hint string
+	row                  hint.Row
+}
 
 func (e *untrustedError) Error() string { return "use " + e.what + ": " + e.dir + " " + e.why }
 
 // Hint is the remedy.
-func (e *untrustedError) Hint() string { return e.hint }
+func (e *untrustedError) Hint() string { return e.row.After(e.hint) }
 
 const (
 	rootHint = "use a directory of yours: --root, or CORACLE_ROOT"
@@ -28,7 +31,7 @@ const (
 // caller can enter. Another user may have made it first: the temporary space
 // is shared.
 func private(dir string) error {
-	bad := &untrustedError{what: "run directory", dir: dir, hint: runHint}
+	bad := &untrustedError{what: "run directory", dir: dir, row: hint.RunDirectory, hint: runHint}
 	var st syscall.Stat_t
 	if err := syscall.Lstat(dir, &st); err != nil {
 		return &os.PathError{Op: "lstat", Path: dir, Err: err}
@@ -72,9 +75,9 @@ func notOurs(st *syscall.Stat_t) string {
 // nobody else may write there: who may can have any program run as the caller.
 func makeRoot(root string) error {
 	if err := os.MkdirAll(root, 0o700); err != nil {
-		return hint.With(fmt.Errorf("create root: %w", err), rootHint)
+		return hint.About(hint.Store, fmt.Errorf("create root: %w", err), rootHint)
 	}
-	bad := &untrustedError{what: "root", dir: root, hint: rootHint}
+	bad := &untrustedError{what: "root", dir: root, row: hint.Store, hint: rootHint}
 	var st syscall.Stat_t
 	if err := syscall.Stat(root, &st); err != nil {
 		return &os.PathError{Op: "stat", Path: root, Err: err}

@@ -30,9 +30,9 @@ func explainWatch(err error) error {
 	const admin = "your other programs watch as many files as the host allows; the administrator can allow more: sysctl "
 	switch {
 	case errors.Is(err, unix.EMFILE):
-		return hint.With(err, admin+"fs.inotify.max_user_instances=1024 (or it is ulimit -n that is reached)")
+		return hint.About(hint.Inotify, err, admin+"fs.inotify.max_user_instances=1024 (or it is ulimit -n that is reached)")
 	case errors.Is(err, unix.ENOSPC):
-		return hint.With(err, admin+"fs.inotify.max_user_watches=524288")
+		return hint.About(hint.Inotify, err, admin+"fs.inotify.max_user_watches=524288")
 	}
 	return err
 }

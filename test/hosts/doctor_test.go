@@ -20,10 +20,10 @@ func doctorOf(t *testing.T, r testutil.Result) (map[string]doctor.Row, int) {
 	}
 	rows := map[string]doctor.Row{}
 	for _, row := range report {
-		if _, twice := rows[row.Name]; twice || row.Name == "" {
+		if _, twice := rows[string(row.Name)]; twice || row.Name == "" {
 			t.Errorf("%q stands twice", row.Name)
 		}
-		rows[row.Name] = row
+		rows[string(row.Name)] = row
 	}
 	return rows, r.Code
 }
@@ -48,6 +48,19 @@ func TestDoctorOnThisHost(t *testing.T) {
 	testutil.Contains(t, r.Out, "ABILITY", "user namespaces", "overlay")
 	if strings.HasPrefix(r.Out, "volume-") || strings.HasPrefix(r.Out, "trash-") || r.Code != 0 {
 		t.Error(r.All())
+	}
+}
+
+// Who asks for rows gets those, and the code is about them.
+func TestDoctorNamed(t *testing.T) {
+	h := newHost(t)
+	r := h.run("$C doctor --format '{{.Name}}' user namespaces; $C doctor --format '{{.Name}}' overlay 'low ports'; $C doctor nothing; echo $?")
+	if want := "user namespaces\noverlay\nlow ports\n1\n"; r.Out != want || !strings.Contains(r.Err, "no such ability: nothing") {
+		t.Errorf("%s", r.All())
+	}
+	r = h.spoilt("echo 0 >/proc/sys/user/max_user_namespaces", "$C doctor -q ping >/dev/null; echo $?; $C doctor -q user namespaces >/dev/null; echo $?")
+	if r.Out != "0\n1\n" {
+		t.Errorf("%s", r.All())
 	}
 }
 

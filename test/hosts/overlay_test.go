@@ -77,7 +77,6 @@ copy
 A /etc/z
 etc/z
 live
-C /etc
 A /live
 1
 m/store/containers:

@@ -15,6 +15,7 @@ import (
 
 	"coracle/pkg/cgroup"
 	"coracle/pkg/container"
+	"coracle/pkg/hint"
 )
 
 // bounds keep the container within its limits, stop it where it stands, and end
@@ -143,7 +144,7 @@ func (e *freezerError) Error() string {
 }
 
 func (e *freezerError) Hint() string {
-	return "delegate a cgroup to your session (systemd-run --user --scope -p Delegate=yes), or start the container with a limit such as --pids-limit where a systemd user session is"
+	return hint.Cgroup.After("delegate a cgroup to your session (systemd-run --user --scope -p Delegate=yes), or start the container with a limit such as --pids-limit where a systemd user session is")
 }
 
 // pause freezes the container, which runs.

@@ -42,7 +42,7 @@ func (r *Runner) Run(ctx context.Context, s exec.Step) (err error) {
 		return errors.New("there is nothing to run in an image from scratch: copy a program into it first")
 	}
 	if s.Network != "" && s.Network != "default" && s.Network != "host" {
-		return hint.With(fmt.Errorf("network %q: there are no network namespaces here", s.Network), "commands have the network of the container around: --network host")
+		return hint.About(hint.UserNamespaces, fmt.Errorf("network %q: there are no network namespaces here", s.Network), "commands have the network of the container around: --network host")
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -90,7 +90,7 @@ func mayExecute(dir string) error {
 	if st.Flags&unix.ST_NOEXEC == 0 {
 		return nil
 	}
-	return hint.With(errors.New("run command: the store is on a file system that is mounted noexec"),
+	return hint.About(hint.Execution, errors.New("run command: the store is on a file system that is mounted noexec"),
 		"mount it with exec (for the container around: --tmpfs DIR:exec), or use another directory: --root, or CORACLE_ROOT")
 }
 

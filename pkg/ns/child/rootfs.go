@@ -62,7 +62,7 @@ func (s *setup) newCgroupNS() error {
 		if n.Type == specs.CgroupNamespace && n.Path == "" {
 			err := os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_NEWCGROUP))
 			if errors.Is(err, unix.ENOSPC) {
-				err = hint.With(err, "the host allows no more cgroup namespaces; the administrator can: sysctl user.max_cgroup_namespaces=15000; until then: --cgroupns host")
+				err = hint.About(hint.CgroupNamespace, err, "the host allows no more cgroup namespaces; the administrator can: sysctl user.max_cgroup_namespaces=15000; until then: --cgroupns host")
 			}
 			return err
 		}
@@ -336,5 +336,5 @@ func (e *coveredError) Unwrap() error { return e.err }
 
 // Hint is what uncovers it.
 func (e *coveredError) Hint() string {
-	return "the container around it needs: --security-opt systempaths=unconfined"
+	return hint.Proc.After("the container around it needs: --security-opt systempaths=unconfined")
 }

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"coracle/pkg/hint"
 )
 
 // newHTTP is the transport to one registry host, with the certificates that
@@ -103,10 +105,13 @@ func tlsConfig(host string, unchecked bool) (*tls.Config, error) {
 // tlsHint says what to do about a certificate that nobody vouches for.
 func tlsHint(host string, err error) string {
 	var unknown x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
 	var record tls.RecordHeaderError
 	switch {
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return hint.Clock.After("the certificate does not count yet, or not any more, at the time that this machine has: " + time.Now().UTC().Format(time.RFC3339) + "; set its clock, if that is wrong")
 	case errors.As(err, &unknown):
-		return fmt.Sprintf("put the certificate of the registry's authority into %s", filepath.Join(certDirs()[0], host, "ca.crt"))
+		return fmt.Sprintf("put the certificate of the registry's authority into %s", filepath.Join(certDirs()[0], host, "ca.crt")) + ", or name it in SSL_CERT_FILE"
 	case errors.As(err, &record):
 		return (&plainError{host}).Hint()
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/hint"
 	"coracle/pkg/slirp/netns"
 )
 
@@ -181,5 +182,5 @@ type noVethError struct{ veth, tap error }
 
 func (e *noVethError) Error() string { return fmt.Sprintf("create veth pair: %v; %v", e.veth, e.tap) }
 func (e *noVethError) Hint() string {
-	return "a network needs the kernel module veth, or a /dev/net/tun that you may open: ask for `modprobe veth`, or use --network host or --network none"
+	return hint.Veth.After("a network needs the kernel module veth, or a /dev/net/tun that you may open: ask for `modprobe veth`, or use --network host or --network none")
 }

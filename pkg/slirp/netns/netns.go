@@ -36,7 +36,7 @@ func New() (*os.File, error) {
 	if err != nil {
 		err = fmt.Errorf("create network namespace: %w", err)
 		if errors.Is(err, unix.ENOSPC) {
-			err = hint.With(err, "the host allows no more net namespaces; the administrator can: sysctl user.max_net_namespaces=15000; until then: --network host")
+			err = hint.About(hint.NetworkNamespace, err, "the host allows no more net namespaces; the administrator can: sysctl user.max_net_namespaces=15000; until then: --network host")
 		}
 		return nil, err
 	}

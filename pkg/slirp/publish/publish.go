@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/hint"
 	"coracle/pkg/slirp/l2"
 	"coracle/pkg/slirp/relay"
 )
@@ -317,7 +318,7 @@ type hintError struct {
 
 func (e *hintError) Error() string { return e.err.Error() }
 func (e *hintError) Unwrap() error { return e.err }
-func (e *hintError) Hint() string  { return e.hint }
+func (e *hintError) Hint() string  { return hint.LowPorts.After(e.hint) }
 
 func privilegedHint(proto string, ip netip.Addr, p uint16) string {
 	const sysctl = "net.ipv4.ip_unprivileged_port_start"
@@ -325,11 +326,11 @@ func privilegedHint(proto string, ip netip.Addr, p uint16) string {
 	if b, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(sysctl, ".", "/")); err == nil {
 		limit = strings.TrimSpace(string(b))
 	}
-	hint := fmt.Sprintf("the host's administrator may allow it with `sysctl %s=%d` (now %s)", sysctl, p, limit)
+	text := fmt.Sprintf("the host's administrator may allow it with `sysctl %s=%d` (now %s)", sysctl, p, limit)
 	if free := freeFrom(proto, ip, 8000+p); free != 0 {
-		hint += ", or publish on a free port: -p " + strconv.Itoa(int(free)) + ":…"
+		text += ", or publish on a free port: -p " + strconv.Itoa(int(free)) + ":…"
 	}
-	return hint
+	return text
 }
 
 // freeFrom finds a port that can be listened on: the one asked for, or any.
