@@ -41,7 +41,7 @@ func Table() Report {
 		{Name: hint.SeccompNotification, Lost: "programs with one id that look whether their user has changed: apt, su", Remedy: "a kernel with CONFIG_SECCOMP_FILTER, 5.0 or later"},
 		{Name: hint.AbstractSockets, Lost: "with --network host: the host's abstract unix sockets closed", Remedy: "Linux 6.12 or later with Landlock"},
 		{Name: hint.Store, Needed: true, Lost: "everything that is kept", Instead: "the temporary space, where only the home directory is missing", Remedy: "use a directory of yours on a local file system: --root, or CORACLE_ROOT"},
-		{Name: hint.SharedStores, Lost: "the images of a store that cannot be read", Instead: "images are pulled", Remedy: "its keeper can: chmod -R go+rX DIR"},
+		{Name: hint.SharedStores, Lost: "the images of a store that cannot be read", Instead: "images are pulled", Remedy: "who keeps it: chmod -R a+rX DIR"},
 		{Name: hint.Locks, Needed: true, Lost: "commands at the same time", Remedy: otherPlace},
 		{Name: hint.Execution, Lost: "where there are no namespaces or no overlayfs: programs in the store", Remedy: "mount it with exec, or use another directory: --root, or CORACLE_ROOT"},
 		{Name: hint.RunDirectory, Lost: "sockets and process ids in a place that goes with your session", Instead: "a directory of yours in the temporary space", Remedy: "log in through pam_systemd, or set XDG_RUNTIME_DIR to a directory of yours with mode 0700"},

@@ -52,7 +52,7 @@ func (l *loader) adopt(ctx context.Context, img *overlay.SharedImage, i int, bel
 	}
 	err = fmt.Errorf("copy from the shared store %s: %w", img.Shared, err)
 	if errors.Is(err, fs.ErrPermission) {
-		return hint.With(err, "who keeps it opens it to others by: chmod -R a+rX "+img.Shared+" (images have their own owners and modes nevertheless)")
+		return hint.About(hint.SharedStores, err, "who keeps it opens it to others by: chmod -R a+rX "+img.Shared+" (images have their own owners and modes nevertheless)")
 	}
 	return err
 }
