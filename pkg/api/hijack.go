@@ -3,10 +3,11 @@
 package api
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -25,7 +26,7 @@ const (
 // each way ends by itself.
 type conn struct {
 	net.Conn
-	in    *bufio.Reader // with what came along with the request
+	in    io.Reader // with what came along with the request
 	close sync.Once
 }
 
@@ -52,7 +53,10 @@ func (c *call) hijack(multiplexed bool) (*conn, error) {
 		raw.Close()
 		return nil, err
 	}
-	return &conn{Conn: raw, in: buffered.Reader}, nil
+	// Not through the server's reader: to it the end of what the client sends is the
+	// end of the request, whose context it cancels.
+	early, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
+	return &conn{Conn: raw, in: io.MultiReader(bytes.NewReader(early), raw)}, nil
 }
 
 // Read takes what the client sends.

@@ -27,7 +27,8 @@ type handler func(*call) error
 // table is all there is. Within a method the first pattern that fits counts: those
 // without a part in braces come first.
 func table() []endpoint {
-	all := slices.Concat(systemEndpoints(), imageEndpoints(), buildEndpoints(), networkEndpoints(), volumeEndpoints())
+	all := slices.Concat(systemEndpoints(), containerEndpoints(), attachEndpoints(), execEndpoints(), logEndpoints(), archiveEndpoints(),
+		imageEndpoints(), buildEndpoints(), networkEndpoints(), volumeEndpoints())
 	slices.SortStableFunc(all, func(a, b endpoint) int { return strings.Count(a.pattern, "{") - strings.Count(b.pattern, "{") })
 	return all
 }

@@ -21,6 +21,13 @@ func (e *NameTakenError) Error() string {
 		"You have to remove (or rename) that container to be able to reuse that name.", "/"+e.Name, e.ID)
 }
 
+// InvalidNameError says that nothing can be called so.
+type InvalidNameError struct{ Name string }
+
+func (e *InvalidNameError) Error() string {
+	return fmt.Sprintf("Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", e.Name)
+}
+
 var namePattern = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
 })
@@ -28,7 +35,7 @@ var namePattern = sync.OnceValue(func() *regexp.Regexp {
 // CheckName reports whether a container or volume may be called name.
 func CheckName(name string) error {
 	if !namePattern().MatchString(name) || len(name) > 255 {
-		return fmt.Errorf("Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", name)
+		return &InvalidNameError{Name: name}
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func (c *Container) Processes() ([]ProcessInfo, error) {
 	case !c.State.IsRunning():
 		return nil, &NotRunningError{c.ID}
 	case c.State.Status == Restarting:
-		return nil, fmt.Errorf("Container %s is restarting, wait until the container is running", c.ID)
+		return nil, &StateError{fmt.Sprintf("Container %s is restarting, wait until the container is running", c.ID)}
 	}
 	all, err := allProcesses()
 	if err != nil {

@@ -64,3 +64,18 @@ func signalNumber(s string) (syscall.Signal, error) {
 	}
 	return sig, nil
 }
+
+// InspectExec is the answer about a process beside the first one of a container
+// (GET /exec/{id}/json).
+func InspectExec(x *container.Exec) moby.ExecInspectResponse {
+	o := x.Options
+	answer := moby.ExecInspectResponse{
+		ID: x.ID, Running: x.State.Running, ExitCode: x.State.Code, Pid: x.State.Pid, ContainerID: x.Container,
+		OpenStdin: o.Stdin, OpenStdout: x.Stdout, OpenStderr: x.Stderr, DetachKeys: []byte(x.DetachKeys),
+		ProcessConfig: &moby.ExecProcessConfig{Tty: o.Tty, User: o.User, Privileged: &o.Privileged, Arguments: []string{}},
+	}
+	if len(o.Args) > 0 {
+		answer.ProcessConfig.Entrypoint, answer.ProcessConfig.Arguments = o.Args[0], list(o.Args[1:])
+	}
+	return answer
+}

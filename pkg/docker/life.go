@@ -131,3 +131,11 @@ func fill[T comparable](to *T, value T) {
 		*to = value
 	}
 }
+
+// ReadableLog refuses to read what is not kept in files.
+func ReadableLog(c *container.Container) error {
+	if d := c.Life.LogDriver; d == logfile.None || d == logfile.Journald {
+		return refuse(NotSupported, "configured logging driver does not support reading")
+	}
+	return nil
+}

@@ -103,7 +103,7 @@ func KindOf(err error) Kind {
 		return Invalid
 	case Missing(err):
 		return NotFound
-	case errors.Is(err, oci.ErrInvalidReference), is[*container.AmbiguousError](err):
+	case errors.Is(err, oci.ErrInvalidReference), is[*container.AmbiguousError](err), is[*container.InvalidNameError](err):
 		return Invalid
 	case errors.Is(err, container.ErrNotRunning), is[*container.StateError](err), is[*container.NameTakenError](err), is[*volume.InUseError](err):
 		return Conflict

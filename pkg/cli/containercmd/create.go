@@ -17,7 +17,6 @@ import (
 	"coracle/pkg/image"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
-	"coracle/pkg/trash"
 )
 
 // Create is the command create: create a new container.
@@ -32,7 +31,9 @@ func Create(e *command.Env) *cli.Command {
 			}
 			cs, err := e.Containers()
 			if err == nil {
-				err = fillVolumes(c.Context, cs, ctr)
+				filling, stop := command.UntilSignal(c.Context)
+				err = create.Fill(filling, cs, ctr)
+				stop()
 			}
 			if err != nil {
 				return createError(e, "create", err)
@@ -119,18 +120,4 @@ func copies(e *command.Env) func() {
 	return func() {
 		fmt.Fprintln(e.Stderr, "copying the image's layers with the owners for --userns keep-id, once for this image")
 	}
-}
-
-// fillVolumes gives the new volumes of a container that is not started yet
-// what the image has for them.
-func fillVolumes(ctx context.Context, cs *container.Store, ctr *container.Container) error {
-	filling, stop := command.UntilSignal(ctx)
-	defer stop()
-	err := container.FillVolumes(filling, cs.Dirs(), ctr)
-	if err != nil {
-		_ = cs.Remove(ctx, ctr)
-		_ = container.Volumes(cs.Dirs()).RemoveAnonymous(ctx, ctr.VolumeNames())
-		_ = trash.Empty(ctx, cs.Dirs())
-	}
-	return err
 }

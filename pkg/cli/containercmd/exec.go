@@ -141,23 +141,7 @@ func drainNow(tty bool, es *client.ExecSession, out *streams.Copies) {
 		files = []*os.File{es.Stdin}
 	}
 	for _, f := range files {
-		for {
-			// A terminal's bytes may still be on their way through the kernel's
-			// work queue, where TIOCINQ does not count them: poll waits for that
-			// (n_tty_poll, tty_buffer_flush_work).
-			left := false
-			_ = descriptor.Control(f, func(fd int) error {
-				ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-				n, err := unix.Poll(ready, 0)
-				left = err == nil && n > 0 && ready[0].Revents&unix.POLLIN != 0
-				return err
-			})
-			if !left || len(out.Lost) > 0 {
-				break
-			}
-			// Its reader is at work; this only waits without spinning.
-			_, _ = unix.Poll(nil, 1)
-		}
+		descriptor.Drain(f, func() bool { return len(out.Lost) > 0 })
 		_ = f.SetReadDeadline(time.Unix(1, 0))
 	}
 }

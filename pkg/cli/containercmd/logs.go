@@ -4,11 +4,6 @@ package containercmd
 
 import (
 	"bufio"
-	"fmt"
-	"net/url"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -40,15 +35,10 @@ func runLogs(e *command.Env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if d := ctr.Life.LogDriver; d == logfile.None || d == logfile.Journald {
-		return fmt.Errorf("configured logging driver does not support reading")
+	if err := docker.ReadableLog(ctr); err != nil {
+		return err
 	}
-	o := logfile.Options{Tail: -1}
-	if t := c.String("tail"); t != "all" {
-		if n, err := strconv.Atoi(t); err == nil && n >= 0 {
-			o.Tail = n
-		}
-	}
+	o := logfile.Options{Tail: logfile.ParseTail(c.String("tail"))}
 	if o.Since, err = docker.ParseMoment(c.String("since")); err != nil {
 		return command.Errorf("invalid value for \"since\": %v", err)
 	}
@@ -74,15 +64,8 @@ func printLog(e *command.Env, read func(func(logfile.Entry) error) error, follow
 			}
 			last = w
 		}
-		if stamps {
-			if _, err := w.WriteString(entry.Time + " "); err != nil {
-				return err
-			}
-		}
-		if details {
-			if _, err := w.WriteString(attrText(entry.Attrs) + " "); err != nil {
-				return err
-			}
+		if _, err := w.WriteString(entry.Prefix(stamps, details)); err != nil {
+			return err
 		}
 		if _, err := w.Write(entry.Text); err != nil {
 			return err
@@ -99,15 +82,4 @@ func printLog(e *command.Env, read func(func(logfile.Entry) error) error, follow
 		err = ferr
 	}
 	return err
-}
-
-// attrText is how Docker shows the attributes of a line: k=v,k2=v2, escaped as
-// in an address.
-func attrText(attrs map[string]string) string {
-	var list []string
-	for k, v := range attrs {
-		list = append(list, url.QueryEscape(k)+"="+url.QueryEscape(v))
-	}
-	slices.Sort(list)
-	return strings.Join(list, ",")
 }

@@ -5,6 +5,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"coracle/pkg/cgroup"
 	"coracle/pkg/container"
@@ -13,6 +14,9 @@ import (
 
 // Pause freezes a running container.
 func Pause(ctx context.Context, c *container.Container) error {
+	if c.State.Status == container.Paused {
+		return &container.StateError{Message: fmt.Sprintf("Container %s is already paused", c.ID)}
+	}
 	_, err := call(ctx, c, control.Request{Op: control.OpPause})
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
 	"coracle/pkg/trace"
+	"coracle/pkg/trash"
 	"coracle/pkg/volume"
 )
 
@@ -102,4 +103,17 @@ func makeVolumes(ctx context.Context, vs *volume.Store, r *container.Record) (un
 		m.Name = v.Name
 	}
 	return undo, nil
+}
+
+// Fill gives the new volumes of a container that is not started yet what the image
+// has for them. Without that there is no container.
+func Fill(ctx context.Context, cs *container.Store, c *container.Container) error {
+	err := container.FillVolumes(ctx, cs.Dirs(), c)
+	if err != nil {
+		tidy := context.WithoutCancel(ctx)
+		_ = cs.Remove(tidy, c)
+		_ = container.Volumes(cs.Dirs()).RemoveAnonymous(tidy, c.VolumeNames())
+		_ = trash.Empty(tidy, cs.Dirs())
+	}
+	return err
 }

@@ -137,3 +137,12 @@ func Attributes(opts, labels map[string]string, env []string) map[string]string 
 func split(list string) []string {
 	return slices.DeleteFunc(strings.Split(list, ","), func(s string) bool { return s == "" })
 }
+
+// ParseTail reads how many lines are wanted; what is no number means all, as in
+// Docker.
+func ParseTail(s string) int {
+	if n, err := strconv.Atoi(s); err == nil && n >= 0 {
+		return n
+	}
+	return -1
+}

@@ -9,7 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -19,6 +22,34 @@ type Entry struct {
 	Stream string
 	Time   string // RFC 3339 with nanoseconds
 	Attrs  map[string]string
+}
+
+// Prefix is what stands before an entry where that is asked for: the time, and the
+// attributes as Docker shows them: k=v,k2=v2, escaped as in an address.
+func (e Entry) Prefix(stamps, details bool) string {
+	text := ""
+	if stamps {
+		text = padded(e.Time) + " "
+	}
+	if !details {
+		return text
+	}
+	var list []string
+	for k, v := range e.Attrs {
+		list = append(list, url.QueryEscape(k)+"="+url.QueryEscape(v))
+	}
+	slices.Sort(list)
+	return text + strings.Join(list, ",") + " "
+}
+
+// padded is a time with all nine digits of its fraction, as Docker shows it.
+func padded(stamp string) string {
+	clock, ok := strings.CutSuffix(stamp, "Z")
+	seconds, fraction, _ := strings.Cut(clock, ".")
+	if !ok || len(fraction) > 9 {
+		return stamp
+	}
+	return seconds + "." + fraction + "000000000"[len(fraction):] + "Z"
 }
 
 // Options choose entries.
