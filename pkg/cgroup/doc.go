@@ -9,6 +9,8 @@
 //	by hand, a container   the caller's own cgroup and perhaps some       below the highest of them
 //	manager, a system      ancestors of it belong to the caller
 //	unit's Delegate=yes
+//	a user unit's          its manager's mark, or what it answers when    that unit's
+//	Delegate=yes           it is asked for a service
 //	by the user's systemd  a bus of the user answers                      in a scope that it is asked for,
 //	                                                                      only when there is a limit to set
 //	not at all                                                            nowhere: the caller says so

@@ -272,8 +272,17 @@ func TestSystemd(t *testing.T) {
 		}
 	}
 	own := filepath.Join(manager, dirs[2])
-	if got := topDelegated(manager, own); got != "" {
+	no := func(string) bool { return false }
+	if got := topDelegated(manager, own, func(s string) bool { t.Errorf("asked for %s", s); return true }); got != "" {
 		t.Errorf("nothing is delegated, found %s", got)
+	}
+	// A service is marked by nothing: its manager knows.
+	for _, yes := range []bool{true, false} {
+		want := map[bool]string{true: filepath.Join(manager, "app.slice/x.service")}[yes]
+		got := topDelegated(manager, filepath.Join(manager, "app.slice/x.service/coracle-host"), func(s string) bool { return yes && s == "x.service" })
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 	mark := func(d, value string) {
 		if err := unix.Setxattr(filepath.Join(manager, d), "user.delegate", []byte(value), 0); err != nil {
@@ -283,7 +292,7 @@ func TestSystemd(t *testing.T) {
 	mark(dirs[0], "0")
 	mark(dirs[1], "1")
 	mark(dirs[2], "1")
-	if got := topDelegated(manager, own); got != filepath.Join(manager, dirs[1]) {
+	if got := topDelegated(manager, own, no); got != filepath.Join(manager, dirs[1]) {
 		t.Errorf("found %s", got)
 	}
 }

@@ -4,6 +4,7 @@ package cgroup
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/systemd"
 )
 
 // Tree is a part of the cgroup2 tree that belongs to the caller.
@@ -44,7 +47,7 @@ func Find() (*Tree, error) {
 		if isUserManager(d) {
 			// What is between here and the caller is systemd's, but for units
 			// that it has delegated.
-			dir = topDelegated(d, own)
+			dir = topDelegated(d, own, askManager)
 			break
 		}
 		dir = d
@@ -73,18 +76,27 @@ func isUserManager(dir string) bool {
 	return ok
 }
 
-// topDelegated returns the highest cgroup between manager and own that systemd
-// has marked as delegated (systemd 251), or "".
-func topDelegated(manager, own string) string {
-	found := ""
+// topDelegated returns the highest cgroup between manager and own that the user's
+// systemd has delegated, or "". It marks some (user.delegate), but not those of
+// services (as of 252 and 257): for one of these asks is to know.
+func topDelegated(manager, own string, asks func(service string) bool) string {
+	found, service := "", ""
 	for d := own; d != manager; d = filepath.Dir(d) {
 		var mark [1]byte
 		if n, err := unix.Getxattr(d, "user.delegate", mark[:]); err == nil && n == 1 && mark[0] == '1' {
 			found = d
 		}
+		if strings.HasSuffix(d, ".service") {
+			service = d
+		}
+	}
+	if found == "" && service != "" && asks(filepath.Base(service)) {
+		found = service
 	}
 	return found
 }
+
+func askManager(service string) bool { return systemd.Delegates(context.Background(), service) }
 
 // writable reports whether the caller may make groups in dir and move
 // processes there. The owner counts, as for who has only a group's or

@@ -83,21 +83,32 @@ func Reload(ctx context.Context) error {
 
 // ActiveState is a unit's: active, activating, inactive, failed; "" when nobody
 // can be asked or the unit is not known.
-func ActiveState(ctx context.Context, unit string) string {
+func ActiveState(ctx context.Context, unit string) (state string) {
+	property(ctx, unit, "Unit", "ActiveState", &state)
+	return state
+}
+
+// Delegates reports whether a service of the user's may make cgroups below its own
+// (Delegate=).
+func Delegates(ctx context.Context, service string) (yes bool) {
+	property(ctx, service, "Service", "Delegate", &yes)
+	return yes
+}
+
+// property asks the user's manager for a property of a unit that is loaded. Where
+// there is no answer, value stays as it is.
+func property(ctx context.Context, unit, kind, name string, value any) {
 	ctx, cancel := context.WithTimeout(ctx, reloadTime)
 	defer cancel()
 	conn, err := UserBus(ctx)
 	if err != nil {
-		return ""
+		return
 	}
 	defer conn.Close()
 	var path dbus.ObjectPath
-	if conn.Object(BusName, ObjectPath).CallWithContext(ctx, Interface+".GetUnit", 0, unit).Store(&path) != nil {
-		return ""
+	if conn.Object(BusName, ObjectPath).CallWithContext(ctx, Interface+".GetUnit", 0, unit).Store(&path) == nil {
+		_ = conn.Object(BusName, path).CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, BusName+"."+kind, name).Store(value)
 	}
-	var state string
-	_ = conn.Object(BusName, path).CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, BusName+".Unit", "ActiveState").Store(&state)
-	return state
 }
 
 // Unknown reports whether an answer says that the bus has no systemd.
