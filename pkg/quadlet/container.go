@@ -111,20 +111,6 @@ func (c *conversion) supervised(name string) error {
 	// One that a power cut left, or that was killed together with its command.
 	s.Add("ExecStartPre", "-"+call("rm", "--force", "--volumes", name))
 	s.Add("ExecStop", "-"+call("stop", name))
-	switch notify := c.from.Last("Notify"); strings.ToLower(notify) {
-	case "", "healthy":
-	default:
-		yes, err := systemd.Boolean(notify)
-		if err != nil {
-			return fmt.Errorf("Notify: %w", err)
-		}
-		if yes {
-			return errors.New("Notify=true: the container cannot say by itself that it is ready; a health check can (HealthCmd=)")
-		}
-		if c.from.Last("HealthCmd") != "" {
-			c.note("Notify=%s has no effect: with a health check the service is ready when the container is healthy", notify)
-		}
-	}
 	return nil
 }
 
@@ -319,6 +305,7 @@ func (c *conversion) networks() error {
 	return nil
 }
 
+// health is how the container is checked, and who says that the service is ready.
 func (c *conversion) health() error {
 	switch cmd := c.from.Last("HealthCmd"); cmd {
 	case "":
@@ -338,6 +325,19 @@ func (c *conversion) health() error {
 	case "", "none":
 	default:
 		return fmt.Errorf("HealthOnFailure=%s: an unhealthy container goes on", f)
+	}
+	notify := c.from.Last("Notify")
+	if notify == "" || strings.EqualFold(notify, "healthy") {
+		return nil
+	}
+	yes, err := systemd.Boolean(notify)
+	switch {
+	case err != nil:
+		return fmt.Errorf("Notify: %w", err)
+	case yes: // the program itself
+		c.args = append(c.args, "--sdnotify", "container")
+	case c.from.Last("HealthCmd") != "":
+		c.note("Notify=%s has no effect: with a health check the service is ready when the container is healthy", notify)
 	}
 	return nil
 }

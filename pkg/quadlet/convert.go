@@ -38,7 +38,7 @@ type kind struct {
 	why     string                  // then
 }
 
-const whyPods = "there are no pods: let its containers share a network (Network=x.network), or one's (Network=x.container)"
+const whyPods = "there are no pods: in place of Pod=, containers that find each other by name have Network=x.network in their .container files, and those that share an address Network=first.container, where the first publishes the ports"
 
 // kinds are the kinds of files, by their ending.
 func kinds() map[string]kind {
@@ -49,8 +49,8 @@ func kinds() map[string]kind {
 		"image":     {section: "Image", suffix: "-image", rules: imageRules, build: (*conversion).image},
 		"build":     {section: "Build", suffix: "-build", rules: buildRules, build: (*conversion).build},
 		"pod":       {section: "Pod", suffix: "-pod", why: whyPods},
-		"kube":      {section: "Kube", why: "Kubernetes' files are not read"},
-		"artifact":  {section: "Artifact", suffix: "-artifact", why: "there are no artifacts"},
+		"kube":      {section: "Kube", why: "Kubernetes' files are not read: write a .container file for each of its containers, with Network= of one .network file"},
+		"artifact":  {section: "Artifact", suffix: "-artifact", why: "there are no artifacts: an image mounts as files, too (Mount=type=image)"},
 	}
 }
 

@@ -43,6 +43,9 @@ func (d Dirs) Container(id string) ContainerDir {
 // ContainerRun is the run-time directory of one container.
 func (d Dirs) ContainerRun(id string) string { return filepath.Join(d.Run, "containers", id) }
 
+// Notify is the directory that a container is shown to speak to the service manager in.
+func (d Dirs) Notify(id string) string { return filepath.Join(d.Run, "notify", id) }
+
 // ControlSocket is the name of a supervisor's socket in its container's
 // run-time directory.
 const ControlSocket = "ctl.sock"

@@ -3,8 +3,11 @@
 package systemd
 
 import (
+	"fmt"
 	"net"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -48,4 +51,81 @@ func (m *Manager) Tell(assignments ...string) {
 	}
 	defer conn.Close()
 	_, _ = conn.Write([]byte(strings.Join(assignments, "\n")))
+}
+
+// Inside is a socket for programs that are no processes of the service's own, such
+// as those of a container, to speak to the manager by.
+type Inside struct {
+	conn *net.UnixConn
+	name string
+}
+
+// InsideSocket is the socket's name in its directory.
+const InsideSocket = "notify.sock"
+
+// Listen makes the socket in a directory that is made for it; everybody who is
+// shown that may write. Close removes both.
+func Listen(dir string) (*Inside, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("listen for the container's word: %w", err)
+	}
+	at, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("listen for the container's word: %w", err)
+	}
+	defer at.Close()
+	i := &Inside{name: filepath.Join(dir, InsideSocket)}
+	short := fmt.Sprintf("/proc/self/fd/%d/%s", at.Fd(), InsideSocket) // a path may have 107 bytes, unix(7)
+	i.conn, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: short, Net: "unixgram"})
+	if err == nil {
+		err = os.Chmod(i.name, 0o666)
+	}
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		i.Close()
+		return nil, fmt.Errorf("listen for the container's word: %w", err)
+	}
+	return i, nil
+}
+
+// Dir is the socket's directory.
+func (i *Inside) Dir() string { return filepath.Dir(i.name) }
+
+// Close ends Forward.
+func (i *Inside) Close() {
+	if i == nil {
+		return
+	}
+	if i.conn != nil {
+		i.conn.Close()
+	}
+	_ = os.Remove(i.name)
+	_ = os.Remove(filepath.Dir(i.name))
+}
+
+// told are the assignments that a container may make (sd_notify(3)). Others are about
+// processes and descriptors of the service, which are not the container's to name.
+func told() []string {
+	return []string{"READY", "STATUS", "RELOADING", "MONOTONIC_USEC", "STOPPING", "ERRNO", "BUSERROR", "WATCHDOG", "EXTEND_TIMEOUT_USEC"}
+}
+
+// Forward tells the manager what is said inside, until Close. Descriptors that come
+// along are closed, which is all that a barrier waits for.
+func (i *Inside) Forward(m *Manager) {
+	buf := make([]byte, 1<<12)
+	for {
+		n, err := i.conn.Read(buf)
+		if err != nil {
+			return
+		}
+		lines := slices.DeleteFunc(strings.Split(string(buf[:n]), "\n"), func(line string) bool {
+			key, _, ok := strings.Cut(line, "=")
+			return !ok || !slices.Contains(told(), key)
+		})
+		if len(lines) > 0 {
+			m.Tell(lines...)
+		}
+	}
 }

@@ -87,3 +87,45 @@ func TestManagerIsTold(t *testing.T) {
 		m.Stopping()
 	}
 }
+
+// What a container says about itself reaches the manager, and nothing else.
+func TestInside(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 25), "notify")
+	inside, err := Listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := os.Stat(filepath.Join(inside.Dir(), InsideSocket))
+	if err != nil || st.Mode().Perm() != 0o666 {
+		t.Errorf("%v %v", st, err)
+	}
+	done := make(chan struct{})
+	go func() { inside.Forward(&Manager{socket: socket}); close(done) }()
+	t.Chdir(dir) // the path is too long for an address
+	c, err := net.Dial("unixgram", InsideSocket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, said := range []string{"MAINPID=1", "FDSTORE=1\nFDNAME=x", "nonsense", "READY=1\nMAINPID=1\nSTATUS=well\nBARRIER=1"} {
+		if _, err := c.Write([]byte(said)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	buf := make([]byte, 100)
+	n, err := l.Read(buf)
+	if got := string(buf[:n]); err != nil || got != "READY=1\nSTATUS=well" {
+		t.Errorf("%q %v", got, err)
+	}
+	inside.Close()
+	<-done
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("the directory is left")
+	}
+}

@@ -132,8 +132,8 @@ func TestNotifyHealthy(t *testing.T) {
 		plain.ok("exec", "svc", "rm", "/well")
 		plain.ok("stop", "-t", "0", "svc")
 		if len(how) == 3 {
-			if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 137 {
-				t.Errorf("%s: code %d", how, cmd.ProcessState.ExitCode())
+			if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 143 {
+				t.Errorf("%s: stopped, code %d", how, cmd.ProcessState.ExitCode())
 			}
 			m.hears("STOPPING=1")
 		}
@@ -143,6 +143,45 @@ func TestNotifyHealthy(t *testing.T) {
 	if r.Code != 125 || !strings.Contains(r.Err, "ended before it was healthy") {
 		t.Errorf("%d %s", r.Code, r.All())
 	}
+}
+
+// A program that speaks to systemd itself says when it is ready, and nothing about
+// other processes.
+func TestNotifyInside(t *testing.T) {
+	u := newUser(t)
+	u.image("python.tar", "python")
+	u.fails(125, []string{"--rm"}, "run", "-d", "--sdnotify", "container", "python", "true")
+	u.fails(125, []string{"container, healthy, ignore"}, "run", "--sdnotify", "conmon", "python", "true")
+	if got := u.ok("run", "--rm", "--sdnotify", "container", "--network", "none", "python", "sh", "-c", "echo $NOTIFY_SOCKET."); got != "." {
+		t.Errorf("without a manager: %q", got)
+	}
+	m := managed(t, u)
+	fg := u.command("run", "--rm", "--name", "svc", "--user", "1000", "--sdnotify", "container", "--network", "none", "python", "python3", "-c",
+		"import os, socket, sys\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\ns.connect(os.environ['NOTIFY_SOCKET'])\ns.send(b'STATUS=begins')\nsys.stdin.readline()\ns.send(b'READY=1\\nMAINPID=1')\nsys.stdin.readline()\n")
+	fg.Args = slices.Insert(fg.Args, 2, "-i")
+	stdin, err := fg.StdinPipe()
+	if err == nil {
+		err = fg.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.hears("STATUS=begins")
+	if m.heard("READY=1") {
+		t.Error("ready before it says so")
+	}
+	if _, err := stdin.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+	m.hears("READY=1")
+	if m.heard("MAINPID=1") {
+		t.Error("the container has named a process")
+	}
+	stdin.Close()
+	if err := fg.Wait(); err != nil {
+		t.Error(err)
+	}
+	m.hears("STOPPING=1")
 }
 
 // A service goes on while its restart policy starts the container again, with all

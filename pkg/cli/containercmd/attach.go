@@ -19,7 +19,6 @@ import (
 	"coracle/pkg/container"
 	"coracle/pkg/container/client"
 	"coracle/pkg/container/control"
-	"coracle/pkg/systemd"
 	"coracle/pkg/wire"
 )
 
@@ -99,7 +98,7 @@ func outputs(e *command.Env, a *control.Attach) []*os.File {
 }
 
 // runAttached starts a container in the foreground and stays with it.
-func runAttached(ctx context.Context, e *command.Env, cs *container.Store, ctr *container.Container, supervisor *client.Supervisor, keys []byte, proxy bool, a *control.Attach) (int, error) {
+func runAttached(ctx context.Context, e *command.Env, cs *container.Store, ctr *container.Container, supervisor *client.Supervisor, keys []byte, proxy bool, a *control.Attach, m service) (int, error) {
 	if a == nil {
 		p := ctr.Process
 		a = &control.Attach{Stdin: p.AttachStdin, Stdout: p.AttachStdout, Stderr: p.AttachStderr}
@@ -113,15 +112,15 @@ func runAttached(ctx context.Context, e *command.Env, cs *container.Store, ctr *
 	// Before the program says anything: who answers it must not be too early.
 	restore := rawTerminal(e, ctr.Process.Tty, a)
 	sockets := client.HandedOver()
-	manager, began := systemd.TakeManager(), time.Now()
-	a.Stay = manager != nil // the service is the container, not its first process
+	began := time.Now()
+	a.Stay = m.Manager != nil // the service is the container, not its first process
 	ses, err := client.Launch(ctx, cs, ctr, client.Start{Supervisor: supervisor, Attach: a, Out: outputs(e, a), Sockets: sockets, Copies: copies(e)})
 	wire.CloseFiles(sockets)
 	if err != nil {
 		restore()
 		return 0, err
 	}
-	defer announce(ctx, e, ctr, manager, began)()
+	defer announce(ctx, e, ctr, m, began)()
 	return talk(e, ses, a, keys, sigs, proxy, restore)
 }
 

@@ -25,7 +25,7 @@ func Create(e *command.Env) *cli.Command {
 		Name: "create", Usage: "Create a new container", ArgsUsage: "IMAGE [COMMAND] [ARG...]",
 		Flags: slices.Concat(createFlags(), createLimitFlags(), healthFlags()),
 		Action: command.Takes(e, 1, -1, func(e *command.Env, c *cli.Context) error {
-			ctr, err := createWithFile(e, c, state.NewID())
+			ctr, err := createWithFile(e, c, state.NewID(), service{})
 			if err != nil {
 				return createError(e, "create", err)
 			}
@@ -68,13 +68,13 @@ func abandon(ctx context.Context, e *command.Env, cs *container.Store, ctr *cont
 }
 
 // createWithFile makes a container, and the file that was asked for with its ID.
-func createWithFile(e *command.Env, c *cli.Context, id string) (*container.Container, error) {
+func createWithFile(e *command.Env, c *cli.Context, id string, m service) (*container.Container, error) {
 	cid, err := openIDFile(c.String("cidfile"))
 	if err != nil {
 		return nil, err
 	}
 	defer cid.close()
-	ctr, err := createAsked(e, c, id)
+	ctr, err := createAsked(e, c, id, m)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func createWithFile(e *command.Env, c *cli.Context, id string) (*container.Conta
 
 // createAsked makes the container that the flags ask for, of an image that is
 // pulled when it is missing.
-func createAsked(e *command.Env, c *cli.Context, id string) (*container.Container, error) {
+func createAsked(e *command.Env, c *cli.Context, id string, m service) (*container.Container, error) {
 	d, err := e.Open()
 	if err != nil {
 		return nil, err
@@ -99,6 +99,7 @@ func createAsked(e *command.Env, c *cli.Context, id string) (*container.Containe
 	if err != nil {
 		return nil, err
 	}
+	m.show(&q)
 	return create.Create(c.Context, container.NewStore(d), id, q, create.Images{
 		Resolve: func(ctx context.Context, check func() error) (*state.Lock, overlay.Details, error) {
 			return resolveForRun(ctx, e, d, image.HoldRequest{

@@ -10,12 +10,71 @@ import (
 	"strings"
 	"time"
 
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
 	"coracle/pkg/cli/command"
 	"coracle/pkg/container"
 	"coracle/pkg/container/client"
+	"coracle/pkg/docker"
 	"coracle/pkg/events"
 	"coracle/pkg/systemd"
 )
+
+// service is what this process knows of being one: its manager, or nil, and the
+// socket by which the container's programs tell that they are ready, or nil.
+type service struct {
+	*systemd.Manager
+	inside *systemd.Inside
+}
+
+// insideDir is where the container's programs find that socket, as with podman.
+const insideDir = "/run/notify"
+
+// takeService looks for the manager of a container that is about to be run, and
+// makes the socket when the flags ask for it (--sdnotify).
+func takeService(e *command.Env, c *cli.Context, id string) (s service, err error) {
+	switch how := c.String("sdnotify"); {
+	case how == "ignore":
+		_ = systemd.TakeManager()
+		return s, nil
+	case how == "container" && (c.Bool("detach") || !c.Bool("rm")):
+		return s, errors.New("--sdnotify=container is for services in the foreground that make their container anew: with --rm, and without -d")
+	case how == "container":
+		if s.Manager = systemd.TakeManager(); s.Manager == nil {
+			return s, nil
+		}
+		d, err := e.Open()
+		if err == nil {
+			s.inside, err = systemd.Listen(d.Notify(id))
+		}
+		return s, err
+	case how != "" && how != "healthy":
+		return s, fmt.Errorf("--sdnotify=%s: it is one of container, healthy, ignore", how)
+	}
+	s.Manager = systemd.TakeManager()
+	return s, nil
+}
+
+// show lets the container's programs find the socket.
+func (s service) show(q *docker.CreateRequest) {
+	if s.inside != nil {
+		q.HostConfig.Binds = append(q.HostConfig.Binds, s.inside.Dir()+":"+insideDir)
+		q.Env = append(q.Env, "NOTIFY_SOCKET="+insideDir+"/"+systemd.InsideSocket)
+	}
+}
+
+// exitCode is the service's when its container ended with code: one that was
+// stopped and had to be killed for it has not failed, and is not to be started again.
+func (s service) exitCode(cs *container.Store, ctr *container.Container, code int) int {
+	if s.Manager == nil || code != 128+int(unix.SIGKILL) {
+		return code
+	}
+	if now, err := cs.Load(ctr.ID); err == nil && now.State.Stopped {
+		return 128 + int(unix.SIGTERM)
+	}
+	return code
+}
 
 // errEnough ends the reading of events.
 var errEnough = errors.New("enough")
@@ -83,20 +142,25 @@ func handOver(ctx context.Context, cs *container.Store, ctr *container.Container
 
 // announce tells a service manager of the start of a container that this command
 // stays with; what it returns tells of the end.
-func announce(ctx context.Context, e *command.Env, ctr *container.Container, m *systemd.Manager, began time.Time) (end func()) {
-	if m == nil {
+func announce(ctx context.Context, e *command.Env, ctr *container.Container, m service, began time.Time) (end func()) {
+	if m.Manager == nil {
 		return func() {}
 	}
 	telling, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		if m.inside != nil {
+			m.inside.Forward(m.Manager)
+			return
+		}
 		if cs, err := e.Containers(); err == nil {
-			tellReady(telling, cs, ctr, m, began, false)
+			tellReady(telling, cs, ctr, m.Manager, began, false)
 		}
 	}()
 	return func() {
 		cancel()
+		m.inside.Close()
 		<-done
 		m.Stopping()
 	}

@@ -19,7 +19,6 @@ import (
 	"coracle/pkg/container/create"
 	"coracle/pkg/docker"
 	"coracle/pkg/state"
-	"coracle/pkg/systemd"
 	"coracle/pkg/trace"
 	"coracle/pkg/wire"
 )
@@ -31,6 +30,7 @@ func Run(e *command.Env) *cli.Command {
 		Flags: append(slices.Concat(createFlags(), createLimitFlags(), healthFlags()),
 			flags.Bool("detach", flags.Short("d"), "Run container in background and print container ID"),
 			flags.Text("detach-keys", nil, "Override the key sequence for detaching a container"),
+			flags.Text("sdnotify", nil, "Who tells systemd that a service is ready (container, healthy, ignore)"),
 			&cli.BoolFlag{Name: "sig-proxy", Usage: "Proxy received signals to the process", Value: true}),
 		Action: command.Takes(e, 1, -1, runRun),
 	}
@@ -50,12 +50,17 @@ func runRun(e *command.Env, c *cli.Context) error {
 		return createError(e, "run", err)
 	}
 	id := state.NewID()
+	manager, err := takeService(e, c, id)
+	if err != nil {
+		return createError(e, "run", err)
+	}
+	defer manager.inside.Close()
 	var supervisor *client.Supervisor
 	shared := func(v string) bool { return strings.Contains(v, "container:") }
 	if !slices.ContainsFunc(c.StringSlice("network"), shared) && !docker.KeepsID(cmp.Or(c.String("userns"), create.DefaultUserns())) {
 		supervisor = client.Spawn(cs, id) // while the image is found; else it is to be in another user namespace
 	}
-	ctr, err := createWithFile(e, c, id)
+	ctr, err := createWithFile(e, c, id, manager)
 	trace.Mark("created the container")
 	if err != nil {
 		supervisor.Close()
@@ -64,7 +69,7 @@ func runRun(e *command.Env, c *cli.Context) error {
 	if c.Bool("detach") {
 		sockets := client.HandedOver()
 		defer wire.CloseFiles(sockets)
-		manager, began := systemd.TakeManager(), time.Now()
+		began := time.Now()
 		ses, err := client.Launch(c.Context, cs, ctr, client.Start{Supervisor: supervisor, Sockets: sockets, Copies: copies(e)})
 		if err != nil {
 			abandon(c.Context, e, cs, ctr)
@@ -72,12 +77,12 @@ func runRun(e *command.Env, c *cli.Context) error {
 		}
 		ses.Close()
 		fmt.Fprintln(e.Stdout, ctr.ID)
-		if err := handOver(c.Context, cs, ctr, manager, began); err != nil {
+		if err := handOver(c.Context, cs, ctr, manager.Manager, began); err != nil {
 			return command.RunError(e, "run", err)
 		}
 		return nil
 	}
-	code, err := runAttached(c.Context, e, cs, ctr, supervisor, keys, c.Bool("sig-proxy"), nil)
+	code, err := runAttached(c.Context, e, cs, ctr, supervisor, keys, c.Bool("sig-proxy"), nil, manager)
 	var lost *control.OutputError
 	switch {
 	case errors.As(err, &lost):

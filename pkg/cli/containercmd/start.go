@@ -109,7 +109,8 @@ func startAttached(e *command.Env, c *cli.Context) error {
 		}
 		return command.Exit(code)
 	}
-	code, err := runAttached(c.Context, e, cs, ctr, nil, keys, true, a)
+	m := service{Manager: systemd.TakeManager()}
+	code, err := runAttached(c.Context, e, cs, ctr, nil, keys, true, a, m)
 	if err != nil {
 		var se *control.StartError
 		if errors.As(err, &se) {
@@ -117,5 +118,5 @@ func startAttached(e *command.Env, c *cli.Context) error {
 		}
 		return command.LostOutput(1, err)
 	}
-	return command.Exit(code)
+	return command.Exit(m.exitCode(cs, ctr, code))
 }
