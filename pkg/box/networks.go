@@ -27,13 +27,14 @@ type Network struct {
 	Container  string // who the box is for others there: the ID
 	Name       string // and the name
 	Ports      []network.PortSpec
+	Private    bool       // on the default network nobody else is met
 	Listening  []*os.File // sockets handed over to publish ports with; the caller's to close
 	NetNS      *os.File   // of NetShared; the box's to close
 	AddHosts   []string   // name:address or name:host-gateway
 	DNS        []string   // servers in place of ours
 	DNSSearch  []string
 	DNSOptions []string
-	Named      network.Store // where networks with a name are
+	Store      network.Store // where the networks are
 }
 
 // link is an interface of the box on a network.
@@ -41,7 +42,7 @@ type link struct {
 	name     string
 	priority int
 	cfg      slirp.Config
-	member   *network.Membership // nil on the bridge
+	member   *network.Membership // nil where nobody else is met
 	net      *slirp.Link         // nil until it is started
 }
 
@@ -55,24 +56,8 @@ func isolated(mode string) bool {
 // Preconditions: b.mu is held, or nobody else knows b.
 func (b *Box) place(e network.Endpoint) (*link, error) {
 	l := &link{name: e.Network, priority: e.Priority}
-	if e.Network == network.Bridge {
-		l.cfg = e.BridgeLink()
-	} else {
-		w, err := b.cfg.Network.Named.Lookup(e.Network)
-		if err != nil {
-			return nil, err
-		}
-		l.name = w.Name
-		if b.on(w.Name) < 0 {
-			member := e.Member(b.cfg.Network.Container, b.cfg.Network.Name, b.cfg.Hostname)
-			if l.member, err = b.cfg.Network.Named.Admit(context.Background(), w, member); err != nil {
-				return nil, err
-			}
-			l.cfg = l.member.Link()
-		}
-	}
-	if b.on(l.name) >= 0 {
-		return nil, fmt.Errorf("endpoint with name %s already exists in network %s", b.cfg.Network.Name, l.name)
+	if err := b.admit(l, e); err != nil {
+		return nil, err
 	}
 	l.cfg.Interface, l.cfg.Names, l.cfg.NoDefaultRoute = fmt.Sprintf("eth%d", b.interfaces), &b.names, true
 	b.interfaces++
@@ -83,9 +68,37 @@ func (b *Box) place(e network.Endpoint) (*link, error) {
 	return l, nil
 }
 
+// admit makes the box a member of the network that it is to be on, and plans the link.
+func (b *Box) admit(l *link, e network.Endpoint) (err error) {
+	n := b.cfg.Network
+	var w network.Network
+	if e.Network != network.Bridge {
+		if w, err = n.Store.Lookup(e.Network); err != nil {
+			return err
+		}
+		l.name = w.Name
+	}
+	if b.on(l.name) >= 0 {
+		return fmt.Errorf("endpoint with name %s already exists in network %s", n.Name, l.name)
+	}
+	self := e.Member(n.Container, n.Name, b.cfg.Hostname)
+	switch {
+	case e.Network != network.Bridge:
+		l.member, err = n.Store.Admit(context.Background(), w, self)
+	case n.Private:
+		l.cfg = e.PrivateLink()
+	default:
+		l.member, err = n.Store.AdmitToBridge(self)
+	}
+	if err == nil && l.member != nil {
+		l.cfg = l.member.Link()
+	}
+	return err
+}
+
 // start connects the box to the network of a link, whose names are known then.
 func (b *Box) start(l *link) (err error) {
-	if l.member != nil {
+	if l.member != nil && l.member.HasNames() {
 		b.names.Add(l.member)
 	}
 	l.net, err = slirp.Start(b.netns, l.cfg)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/volume"
@@ -40,8 +41,12 @@ func NewNetwork(q NetworkRequest) (nets.CreateOptions, []Warning, error) {
 		return n, nil, err
 	}
 	var warnings []Warning
-	if len(q.Options) > 0 {
-		warnings = append(warnings, Warning{Text: "--opt has no effect: there is one network driver, and it has no options"})
+	for _, name := range slices.Sorted(maps.Keys(q.Options)) {
+		if name != nets.InterContainer {
+			warnings = append(warnings, Warning{Text: "--opt has no effect: the one network driver has no " + name})
+		} else if _, err := strconv.ParseBool(q.Options[name]); err != nil {
+			return n, nil, invalid("invalid value for option %s: %q", name, q.Options[name])
+		}
 	}
 	if q.IPAM == nil {
 		return n, warnings, nil

@@ -16,11 +16,12 @@ func TestNetworkRequests(t *testing.T) {
 		`{"Name":"my_network","Driver":"bridge","Scope":"local","EnableIPv6":true,"Internal":true,"Attachable":true,"Labels":{"a":"b"},"IPAM":{"Driver":"default","Config":[
 			{"Subnet":"172.20.0.0/16","IPRange":"172.20.10.0/24","Gateway":"172.20.10.11","AuxiliaryAddresses":{"router":"172.20.10.12","b":"172.20.10.13"}},
 			{"Subnet":"2001:db8::/64","Gateway":"2001:db8::11"}]}}`: "my_network 172.20.0.0/16 172.20.10.0/24 172.20.10.11 map[b:172.20.10.13 router:172.20.10.12] 2001:db8::/64 2001:db8::11 true true map[a:b]",
-		`{"Name":"n"}`:                                   "n",
-		`{"Driver":"host"}`:                              `only one instance of "host" network is allowed`,
-		`{"Driver":"overlay"}`:                           `could not find plugin overlay in v1 plugin registry: plugin "overlay" not found`,
-		`{"IPAM":{"Driver":"x"}}`:                        `could not find plugin x in v1 plugin registry`,
-		`{"IPAM":{"Options":{"a":"b"}}}`:                 "--ipam-opt is not supported",
+		`{"Name":"n"}`:                   "n",
+		`{"Driver":"host"}`:              `only one instance of "host" network is allowed`,
+		`{"Driver":"overlay"}`:           `could not find plugin overlay in v1 plugin registry: plugin "overlay" not found`,
+		`{"IPAM":{"Driver":"x"}}`:        `could not find plugin x in v1 plugin registry`,
+		`{"IPAM":{"Options":{"a":"b"}}}`: "--ipam-opt is not supported",
+		`{"Options":{"com.docker.network.bridge.enable_icc":"maybe"}}`: `invalid value for option com.docker.network.bridge.enable_icc: "maybe"`,
 		`{"Scope":"swarm"}`:                              "--scope swarm is not supported",
 		`{"EnableIPv4":false}`:                           "--ipv4=false is not supported",
 		`{"Ingress":true}`:                               "they are a cluster's",
@@ -47,7 +48,7 @@ func TestNetworkRequests(t *testing.T) {
 			t.Errorf("%s: %s, %q; want %s", request, got, warnings, want)
 		}
 	}
-	if _, warnings, err := NewNetwork(NetworkRequest{Options: map[string]string{"a": "b"}}); err != nil || len(warnings) != 1 {
+	if _, warnings, err := NewNetwork(NetworkRequest{Options: map[string]string{"a": "b", "com.docker.network.bridge.enable_icc": "0"}}); err != nil || len(warnings) != 1 {
 		t.Error(warnings, err)
 	}
 }

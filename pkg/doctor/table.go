@@ -36,6 +36,7 @@ func Table() Report {
 		{Name: hint.Reflinks, Lost: "copies that take no space", Instead: "copies", Remedy: "use xfs or btrfs"},
 		{Name: hint.NetworkNamespace, Lost: "networks of containers", Instead: "--network host, where it is asked for", Remedy: "sysctl user.max_net_namespaces=15000"},
 		{Name: hint.Veth, Lost: "networks of containers where there is no TAP either", Instead: "TAP devices, where /dev/net/tun is open", Remedy: "modprobe veth"},
+		{Name: hint.StoreSockets, Lost: "networks with names; containers that reach each other", Instead: "on the default network, each container for itself", Remedy: otherPlace},
 		{Name: hint.TCPRepair, Lost: "TCP to the world at the kernel's speed", Instead: "TCP carried by the stack"},
 		{Name: hint.Seccomp, Needed: true, Lost: "the filter of system calls", Remedy: "a kernel with CONFIG_SECCOMP_FILTER"},
 		{Name: hint.SeccompNotification, Lost: "programs with one id that look whether their user has changed: apt, su", Remedy: "a kernel with CONFIG_SECCOMP_FILTER, 5.0 or later"},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"coracle/pkg/ns"
 	"coracle/pkg/ns/child"
 	"coracle/pkg/state"
+	"coracle/pkg/wire/socket"
 	"coracle/pkg/worker"
 )
 
@@ -124,6 +126,7 @@ func abilities() []ability {
 		{Row: row(hint.Reflinks), less: true, onStore: tryReflink},
 		{Row: row(hint.NetworkNamespace), try: func() error { return unshare(unix.CLONE_NEWNET) }},
 		{Row: row(hint.Veth), less: true, try: tryVeth},
+		{Row: row(hint.StoreSockets), less: true, onStore: trySocket},
 		{Row: row(hint.TCPRepair), less: true, try: tryRepair},
 		{Row: row(hint.Seccomp), try: func() error { return seccompAction(unix.SECCOMP_RET_ERRNO) }},
 		{Row: row(hint.SeccompNotification), less: true, try: func() error { return seccompAction(unix.SECCOMP_RET_USER_NOTIF) }},
@@ -303,4 +306,18 @@ func account() string {
 		return u.Username
 	}
 	return uid
+}
+
+// trySocket makes a socket as the members of a network do.
+func trySocket(dir string) error {
+	d, err := socket.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket.At(d, "socket"), Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	return c.Close()
 }

@@ -26,6 +26,7 @@ const (
 	Reflinks            Row = "reflinks"
 	NetworkNamespace    Row = "network namespace"
 	Veth                Row = "veth"
+	StoreSockets        Row = "sockets in the store"
 	TCPRepair           Row = "TCP repair"
 	Seccomp             Row = "seccomp"
 	SeccompNotification Row = "seccomp notification"

@@ -39,7 +39,7 @@ func Networks(d state.Dirs, f docker.Filters) (list []*docker.Network, bad []*ne
 			list = append(list, n)
 		}
 	}
-	created, bridge := began(d), network.BridgePlace()
+	created, bridge := began(d), nets.BridgePlace()
 	for _, name := range network.Predefined() {
 		add(docker.PredefinedNetwork(name, bridge, created, nil))
 	}
@@ -58,7 +58,7 @@ func Network(ctx context.Context, d state.Dirs, arg string) (*docker.Network, er
 	for _, name := range network.Predefined() {
 		if arg == name || errors.As(err, &missing) && arg != "" && strings.HasPrefix(docker.PredefinedID(name), arg) {
 			list, _ := container.NewStore(d).List() // a damaged one does not run
-			return docker.PredefinedNetwork(name, network.BridgePlace(), began(d), list), nil
+			return docker.PredefinedNetwork(name, nets.BridgePlace(), began(d), list), nil
 		}
 	}
 	if err != nil {

@@ -65,7 +65,7 @@ func (n Store) Create(ctx context.Context, o CreateOptions) (Network, error) {
 		slices.ContainsFunc(damaged, func(d *DamagedError) bool { return d.Name == o.Name }) {
 		return w, refuse(Taken, "network with name %s already exists", o.Name)
 	}
-	if err := w.choose(list); err != nil {
+	if err := w.choose(list, n.bridgeSubnets()); err != nil {
 		return w, err
 	}
 	if o.IPv6 || o.Subnet6.IsValid() {

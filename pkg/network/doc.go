@@ -13,5 +13,6 @@
 //
 // A network has no process. Each running container's supervisor becomes a member: a record,
 // a socket and a lock in the network's directory, and a link of package slirp, to
-// which the network says who else is there (l2.Peers) and by what names (Names).
+// which the network says who else is there (l2.Peers) and by what names (Names). The
+// default network is one as well, but that nobody makes it, or waits for a lock (bridge.go).
 package network

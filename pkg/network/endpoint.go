@@ -29,8 +29,8 @@ func (e Endpoint) Member(id, name, hostname string) Member {
 	return Member{Container: id, Name: name, Hostname: hostname, Aliases: e.Aliases, Addr: e.IP, Addr6: e.IP6, MAC: e.MAC}
 }
 
-// BridgeLink is the plan of a link on the bridge.
-func (e Endpoint) BridgeLink() slirp.Config {
+// PrivateLink is the plan of a link with nobody else on it.
+func (e Endpoint) PrivateLink() slirp.Config {
 	c := slirp.DefaultConfig()
 	if !e.MAC.IsZero() {
 		c.MAC = e.MAC
@@ -52,6 +52,3 @@ type (
 
 // ParseMAC reads a hardware address that an interface can have.
 func ParseMAC(s string) (MAC, error) { return l2.ParseMAC(s) }
-
-// BridgePlace is where every container is on the bridge: alone.
-func BridgePlace() Place { return slirp.DefaultConfig().Place }

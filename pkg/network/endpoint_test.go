@@ -6,9 +6,11 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+
+	"coracle/pkg/slirp"
 )
 
-// TestEndpoint: what was asked for is what a member, and a link on the bridge, asks for.
+// TestEndpoint: what was asked for is what a member, and a link of its own, asks for.
 func TestEndpoint(t *testing.T) {
 	e := Endpoint{
 		Network: "front", Aliases: []string{"web"}, MAC: MAC{2, 0, 0, 0, 0, 7},
@@ -21,10 +23,11 @@ func TestEndpoint(t *testing.T) {
 	if got, want := m.Names(), []string{"one", "web", "0123456789ab", "host"}; !slices.Equal(got, want) {
 		t.Errorf("names %q, want %q", got, want)
 	}
-	if got := e.BridgeLink(); got.MAC != e.MAC || got.Place.Address != BridgePlace().Address {
-		t.Errorf("on the bridge: %+v", got)
+	usual := slirp.DefaultConfig().Place
+	if got := e.PrivateLink(); got.MAC != e.MAC || got.Place.Address != usual.Address {
+		t.Errorf("alone: %+v", got)
 	}
-	if got := (Endpoint{}).BridgeLink(); got.MAC != BridgePlace().MAC {
-		t.Errorf("without a hardware address: %s, want the bridge's %s", got.MAC, BridgePlace().MAC)
+	if got := (Endpoint{}).PrivateLink(); got.MAC != usual.MAC {
+		t.Errorf("without a hardware address: %s, want %s", got.MAC, usual.MAC)
 	}
 }

@@ -6,10 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -49,16 +49,16 @@ func (m Member) Names() []string {
 	return names
 }
 
-// Membership is a running container's place on a network with a name: its record,
-// its socket and its lock. It tells the switch of the container's link who else is
-// there.
+// Membership is a running container's place on a network: its record, its socket
+// and its lock. It tells the switch of the container's link who else is there.
 type Membership struct {
 	Network Network
 	Self    Member
 
-	dir  *os.File // of the members' records and sockets
+	dns  netip.Addr // where the container asks for names
+	dir  *os.File   // of the members' records and sockets
 	lock *state.Lock
-	conn *net.UnixConn // where other members' frames arrive
+	conn *net.UnixConn // where other members' frames arrive; nil: nowhere
 
 	mu    sync.Mutex
 	read  time.Time // when the records were read: the directory's time then
@@ -81,62 +81,109 @@ func (n Store) Admit(ctx context.Context, w Network, self Member) (*Membership, 
 		return nil, err
 	}
 	self.Since = time.Now().UTC()
-	m := &Membership{Network: w, Self: self}
-	if m.dir, err = os.OpenFile(n.members(w.Name), unix.O_PATH|unix.O_DIRECTORY, 0); err != nil {
-		return nil, fmt.Errorf("become a member of network %s: %w", w.Name, err)
+	m := &Membership{Network: w, Self: self, dns: w.Gateway}
+	if m.dir, err = n.openMembers(w.Name); err == nil {
+		if m.lock, err = state.TryAcquire(n.dirs.Network(w.Name).MemberLock(self.Container), state.Exclusive); err == nil {
+			err = m.register()
+		}
+		if err != nil {
+			m.lock.Release()
+			m.dir.Close()
+		}
 	}
-	if err := m.register(n.dirs.Network(w.Name)); err != nil {
-		m.dir.Close()
+	if err != nil {
 		return nil, fmt.Errorf("become a member of network %s: %w", w.Name, err)
 	}
 	return m, nil
 }
 
-// register takes the lock, binds the socket and then writes the record: who
-// finds that finds somebody listening.
-func (m *Membership) register(dir state.NetworkDir) error {
-	// A supervisor of this container that was killed has left its socket.
-	if err := ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), state.MemberFiles(m.Self.Container).Socket(), 0)); err != nil {
-		return os.NewSyscallError("unlink", err)
+// openMembers opens the directory of a network's members.
+func (n Store) openMembers(name string) (*os.File, error) {
+	dir, err := os.OpenFile(n.members(name), unix.O_PATH|unix.O_DIRECTORY, 0)
+	if name == Bridge && errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(n.members(name), 0o700); err == nil {
+			return n.openMembers(name)
+		}
 	}
-	var err error
-	if m.lock, err = state.TryAcquire(dir.MemberLock(m.Self.Container), state.Exclusive); err != nil {
-		return err
-	}
-	if m.conn, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: m.socket(m.Self), Net: "unixgram"}); err == nil {
-		_ = m.conn.SetReadBuffer(4 << 20)
-		err = state.WriteJSON(filepath.Join(dir.Members(), state.MemberFiles(m.Self.Container).Record()), m.Self, 0o600)
-	}
-	if err != nil {
-		if m.conn != nil {
+	return dir, err
+}
+
+// register binds the socket and then writes the record: who finds that finds
+// somebody listening. Neither is of use after a power cut.
+//
+// Preconditions: the lock is held.
+func (m *Membership) register() error {
+	err := m.listen()
+	if err == nil {
+		if err = m.record(m.Self); err != nil {
 			m.conn.Close()
 		}
-		m.lock.Release()
 	}
 	return err
 }
 
+// listen binds the socket.
+func (m *Membership) listen() error {
+	// A supervisor that was killed has left its own.
+	if err := ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), m.files(m.Self).Socket(), 0)); err != nil {
+		return os.NewSyscallError("unlink", err)
+	}
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: m.socket(m.Self), Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	_ = conn.SetReadBuffer(4 << 20)
+	m.conn = conn
+	return nil
+}
+
+// record writes who the member is.
+func (m *Membership) record(self Member) error {
+	return state.WriteVolatileJSON(socket.At(m.dir, m.files(self).Record()), self, 0o600)
+}
+
+// files are the names of a member's files: on the default network those of its
+// address.
+func (m *Membership) files(o Member) state.MemberFiles {
+	if m.HasNames() {
+		return state.MemberFiles(o.Container)
+	}
+	return state.MemberFiles(o.Addr.String())
+}
+
+// HasNames reports whether the members of the network are found by their names.
+func (m *Membership) HasNames() bool { return m.Network.Name != Bridge }
+
 // Rename has the others find the container by another name.
 func (m *Membership) Rename(name string) error {
+	if !m.HasNames() {
+		return nil
+	}
 	self := m.Self
 	self.Name = name
-	return state.WriteJSON(socket.At(m.dir, state.MemberFiles(self.Container).Record()), self, 0o600)
+	return m.record(self)
 }
 
 // socket is the path of a member's socket, short whatever the root is: sun_path
 // has 108 bytes.
 func (m *Membership) socket(o Member) string {
-	return socket.At(m.dir, state.MemberFiles(o.Container).Socket())
+	return socket.At(m.dir, m.files(o).Socket())
 }
 
 // Leave takes the container off the network.
 func (m *Membership) Leave() error {
-	err := errors.Join(
-		ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), state.MemberFiles(m.Self.Container).Record(), 0)),
-		ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), state.MemberFiles(m.Self.Container).Socket(), 0)),
-		ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), state.MemberFiles(m.Self.Container).Lock(), 0)),
-	)
-	m.conn.Close()
+	own := m.files(m.Self)
+	names := []string{own.Record(), own.Socket()}
+	if m.HasNames() { // where there is another lock for the address
+		names = append(names, own.Lock())
+	}
+	var err error
+	for _, name := range names {
+		err = errors.Join(err, ignoreMissing(unix.Unlinkat(int(m.dir.Fd()), name, 0)))
+	}
+	if m.conn != nil {
+		m.conn.Close()
+	}
 	m.lock.Release()
 	return errors.Join(err, m.dir.Close())
 }
@@ -151,7 +198,14 @@ func (m *Membership) members() []Member {
 	if err != nil || info.ModTime().Equal(m.read) {
 		return m.known
 	}
-	if list, _, err := readMembers(path); err == nil {
+	look := m.present
+	if m.HasNames() {
+		look = func(path string) ([]Member, error) {
+			list, _, err := readMembers(path)
+			return list, err
+		}
+	}
+	if list, err := look(path); err == nil {
 		m.known = list
 		// Changes within the clock's step would go unseen.
 		if m.read = info.ModTime(); time.Since(m.read) < 20*time.Millisecond {
@@ -180,18 +234,23 @@ func (m *Membership) Conn() *net.UnixConn { return m.conn }
 
 func (m *Membership) find(is func(Member) bool) (Member, bool) {
 	for _, o := range m.members() {
-		if o.Addr != m.Self.Addr && is(o) {
+		if m.other(o) && is(o) {
 			return o, true
 		}
 	}
 	return Member{}, false
 }
 
+// other reports whether a member is another on the same segment.
+func (m *Membership) other(o Member) bool {
+	return o.Addr != m.Self.Addr && m.Network.Subnet.Contains(o.Addr)
+}
+
 // Others are the hardware addresses of the other members.
 func (m *Membership) Others() []MAC {
 	var list []MAC
 	for _, o := range m.members() {
-		if o.Addr != m.Self.Addr {
+		if m.other(o) {
 			list = append(list, o.MAC)
 		}
 	}
@@ -241,11 +300,14 @@ func (m *Membership) lookup(name string) (found []Member) {
 func (m *Membership) Link() slirp.Config {
 	c := slirp.DefaultConfig()
 	c.Address = netip.PrefixFrom(m.Self.Addr, m.Network.Subnet.Bits())
-	c.Gateway, c.DNS, c.MAC = m.Network.Gateway, m.Network.Gateway, m.Self.MAC
+	c.Gateway, c.DNS, c.MAC = m.Network.Gateway, m.dns, m.Self.MAC
 	c.Address6, c.Gateway6 = netip.Prefix{}, m.Network.Gateway6
 	if m.Self.Addr6.IsValid() {
 		c.Address6 = netip.PrefixFrom(m.Self.Addr6, m.Network.Subnet6.Bits())
 	}
-	c.Internal, c.NoDefaultRoute, c.Peers = m.Network.Internal, m.Network.Internal, m
+	c.Internal, c.NoDefaultRoute = m.Network.Internal, m.Network.Internal
+	if m.conn != nil && !m.Network.apart() {
+		c.Peers = m
+	}
 	return c
 }

@@ -6,7 +6,7 @@ import "strings"
 
 // The networks that are always there.
 const (
-	Bridge = "bridge" // a container is alone on it, and connected through the host's sockets
+	Bridge = "bridge" // the default one: its members reach each other, and have no names there
 	Host   = "host"   // the host's own
 	None   = "none"   // loopback only
 )

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,6 +41,16 @@ type Network struct {
 // reserved are the addresses that no member gets.
 func (w *Network) reserved() []netip.Addr {
 	return slices.AppendSeq(slices.Clone(w.Reserved), maps.Values(w.Aux))
+}
+
+// InterContainer is the option, Docker's, that is false for a network whose members
+// do not reach each other.
+const InterContainer = "com.docker.network.bridge.enable_icc"
+
+// apart reports whether members do not reach each other.
+func (w Network) apart() bool {
+	on, err := strconv.ParseBool(w.Options[InterContainer])
+	return err == nil && !on
 }
 
 // Store is the set of networks with names. Each is a directory: network.json,

@@ -3,32 +3,38 @@
 package network
 
 import (
+	"bufio"
 	"crypto/rand"
+	"encoding/binary"
+	"io"
+	"math/bits"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
+	"strconv"
+	"strings"
 )
 
-// choose decides on the subnet and the gateway.
-func (w *Network) choose(list []Network) error {
-	taken := []netip.Prefix{BridgePlace().Address.Masked()}
+// choose decides on the subnet and the gateway, beside other networks and what else
+// is taken.
+func (w *Network) choose(list []Network, taken []netip.Prefix) error {
 	for _, x := range list {
 		taken = append(taken, x.Subnet)
 	}
-	overlaps := func(p netip.Prefix) bool { return slices.ContainsFunc(taken, p.Overlaps) }
 	if w.Subnet.IsValid() {
 		switch {
 		case !w.Subnet.Addr().Is4() || w.Subnet.Bits() > 29:
 			return refuse(Malformed, "invalid subnet %s: want an IPv4 network with room for members", w.Subnet)
 		case !ofMachines(w.Subnet):
 			return refuse(Malformed, "invalid subnet %s: not addresses of machines", w.Subnet)
-		case overlaps(w.Subnet):
+		case overlaps(w.Subnet, taken):
 			return refuse(Forbidden, "invalid pool request: Pool overlaps with other one on this address space")
 		}
 	} else {
 		taken = append(taken, hostNetworks()...)
 		for _, p := range pools() {
-			if !overlaps(p) {
+			if !overlaps(p, taken) {
 				w.Subnet = p
 				break
 			}
@@ -116,17 +122,57 @@ func pools() []netip.Prefix {
 	return list
 }
 
-// hostNetworks are those that the host itself is on: a container could not
-// reach them any more.
+func overlaps(p netip.Prefix, taken []netip.Prefix) bool {
+	return slices.ContainsFunc(taken, p.Overlaps)
+}
+
+// hostNetworks are those that the host itself is on, or has a way to: a container
+// could not reach them any more.
 func hostNetworks() []netip.Prefix {
+	list := hostRoutes()
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
-		return nil
+		return list
 	}
-	var list []netip.Prefix
 	for _, a := range addrs {
 		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is4() {
 			list = append(list, p.Masked())
+		}
+	}
+	return list
+}
+
+// hostRoutes are the IPv4 networks that the host has routes to, but the ways to
+// everywhere. Of a very long table the beginning counts.
+func hostRoutes() []netip.Prefix {
+	const longest = 64 << 10
+	f, err := os.Open("/proc/net/route")
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	return readRoutes(io.LimitReader(f, longest))
+}
+
+// readRoutes reads lines of /proc/net/route: interface, destination, gateway, flags,
+// …, and as the eighth the mask, addresses in hexadecimal as the machine has them in
+// memory.
+func readRoutes(r io.Reader) (list []netip.Prefix) {
+	const everywhere = 8 // some write a default route as two halves
+	for sc := bufio.NewScanner(r); sc.Scan(); {
+		col := strings.Fields(sc.Text())
+		if len(col) < 8 {
+			continue
+		}
+		to, err := strconv.ParseUint(col[1], 16, 32)
+		mask, merr := strconv.ParseUint(col[7], 16, 32)
+		if err != nil || merr != nil {
+			continue // the heading
+		}
+		if size := bits.OnesCount32(uint32(mask)); size >= everywhere {
+			var b [4]byte
+			binary.NativeEndian.PutUint32(b[:], uint32(to))
+			list = append(list, netip.PrefixFrom(netip.AddrFrom4(b), size))
 		}
 	}
 	return list

@@ -59,19 +59,26 @@ func (n Store) sweep(name string) (living []Member, damaged []string, err error)
 // sweepMember removes the record of a container unless its supervisor lives.
 func (n Store) sweepMember(network, container string) (alive bool, err error) {
 	lock := n.dirs.Network(network).MemberLock(container)
-	files := state.MemberFiles(filepath.Join(n.members(network), container))
 	l, err := state.TryAcquire(lock, state.Exclusive)
 	if errors.Is(err, state.ErrLocked) {
 		return true, nil
 	}
 	if err == nil {
-		err = errors.Join(os.RemoveAll(files.Record()), ignoreMissing(os.Remove(files.Socket())), os.Remove(lock.Path))
+		err = errors.Join(n.removeMember(network, container), os.Remove(lock.Path))
 		l.Release()
 	}
 	if err != nil {
 		return false, fmt.Errorf("sweep network %s: %w", network, err)
 	}
 	return false, nil
+}
+
+// removeMember removes what somebody has left who is dead.
+//
+// Preconditions: the member's lock is held.
+func (n Store) removeMember(network, key string) error {
+	files := state.MemberFiles(filepath.Join(n.members(network), key))
+	return errors.Join(os.RemoveAll(files.Record()), ignoreMissing(os.Remove(files.Socket())))
 }
 
 func ignoreMissing(err error) error {

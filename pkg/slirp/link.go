@@ -70,7 +70,7 @@ func Start(netns *os.File, cfg Config) (*Link, error) {
 		return nil, fmt.Errorf("connect network: %w", err)
 	}
 	if cfg.Peers != nil {
-		n.peers = l2.NewSwitch(n.wire, cfg.Place, cfg.Peers)
+		n.peers = l2.NewSwitch(n.wire, cfg.Config, cfg.Peers)
 	}
 	if err := n.startStack(); err != nil {
 		n.Close()
@@ -124,6 +124,9 @@ func (n *Link) startStack() error {
 	})
 	if err != nil {
 		return err
+	}
+	if n.peers != nil {
+		link = newSorted(link, n.peers, gateway)
 	}
 	// From CreateNIC on frames are read.
 	s.SetTransportProtocolHandler(tcp.ProtocolNumber, n.pending.forward(tcp.NewForwarder(s, 1<<20, 2*maxPending, n.acceptTCP)))

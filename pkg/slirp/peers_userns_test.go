@@ -303,3 +303,29 @@ func packetSocket(index int) (int, error) {
 }
 
 func tcpipAddr(a netip.Addr) tcpip.Address { return tcpip.AddrFromSlice(a.AsSlice()) }
+
+// TestFirstWordIsToAll has a member that has met nobody speak to all of them: the
+// others hear it.
+func TestFirstWordIsToAll(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	one, two := members(t, nil)
+	socket := func(b *box, at string) net.PacketConn {
+		c, err := netns.In(b.ns, func() (net.PacketConn, error) { return net.ListenPacket("udp4", at) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	hear, say := socket(two, ":99"), socket(one, ":0")
+	if _, err := say.WriteTo([]byte("to all"), &net.UDPAddr{IP: net.IPv4bcast, Port: 99}); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 64)
+	_ = hear.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if n, from, err := hear.ReadFrom(buf); err != nil || string(buf[:n]) != "to all" {
+		t.Errorf("heard %q of %v, %v", buf[:n], from, err)
+	}
+}

@@ -120,6 +120,15 @@ func WriteJSON(path string, v any, perm fs.FileMode) error {
 	return WriteFile(path, append(data, '\n'), perm)
 }
 
+// WriteVolatileJSON is WriteVolatile of v as JSON.
+func WriteVolatileJSON(path string, v any, perm fs.FileMode) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", filepath.Base(path), err)
+	}
+	return WriteVolatile(path, append(data, '\n'), perm)
+}
+
 // ReadJSON decodes path into v.
 func ReadJSON(path string, v any) error {
 	data, err := os.ReadFile(path)

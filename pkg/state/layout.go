@@ -164,7 +164,7 @@ func (d NetworkDir) Record() string { return filepath.Join(string(d), "network.j
 func (d NetworkDir) Members() string { return filepath.Join(string(d), "members") }
 
 // MemberFiles are the names, in a network's Members, of what belongs to one
-// container.
+// container; on the default network, to one address.
 type MemberFiles string
 
 // Record is what the member is, in JSON.
@@ -175,6 +175,9 @@ func (m MemberFiles) Socket() string { return string(m) + ".sock" }
 
 // Lock is held by the member's supervisor for life.
 func (m MemberFiles) Lock() string { return string(m) + ".lock" }
+
+// ListenerOf is whose socket has a name in Members.
+func ListenerOf(socket string) (key string, ok bool) { return strings.CutSuffix(socket, ".sock") }
 
 // MemberOf is the container whose record has a name in Members.
 func MemberOf(record string) (container string, ok bool) { return strings.CutSuffix(record, ".json") }

@@ -67,9 +67,8 @@ func TryAcquire(file LockFile, mode Mode) (*Lock, error) {
 	}
 	err = unix.Flock(int(f.Fd()), int(mode)|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		who := holder(f)
-		f.Close()
-		return nil, fmt.Errorf("lock %v (%s): %w%s", file.Rank, filepath.Base(file.Path), ErrLocked, who)
+		defer f.Close()
+		return nil, newLockedError(f, file)
 	}
 	if err != nil {
 		f.Close()
@@ -89,22 +88,36 @@ func (l *Lock) Release() {
 	}
 }
 
+// lockedError names who holds a lock at the time that it is read: most who try one
+// never ask, and the kernel's list may be long.
+type lockedError struct {
+	file  LockFile
+	inode uint64
+}
+
+func newLockedError(f *os.File, file LockFile) error {
+	var st unix.Stat_t
+	_ = unix.Fstat(int(f.Fd()), &st) // without an inode nobody is named
+	return &lockedError{file, st.Ino}
+}
+
+func (e *lockedError) Error() string {
+	return fmt.Sprintf("lock %v (%s): %v%s", e.file.Rank, filepath.Base(e.file.Path), ErrLocked, holder(e.inode))
+}
+func (e *lockedError) Unwrap() error { return ErrLocked }
+
 // holder names who has the lock, as the kernel lists it in proc_locks(5):
 //
 //	1: FLOCK  ADVISORY  WRITE 3568 fd:00:2531452 0 EOF
 //
 // The numbers of the device are not compared: those of btrfs differ from what
 // stat(2) says.
-func holder(f *os.File) string {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return ""
-	}
+func holder(number uint64) string {
 	data, err := os.ReadFile("/proc/locks")
 	if err != nil {
 		return ""
 	}
-	inode := ":" + strconv.FormatUint(st.Ino, 10)
+	inode := ":" + strconv.FormatUint(number, 10)
 	for line := range strings.Lines(string(data)) {
 		w := strings.Fields(line)
 		if len(w) < 6 || w[1] != "FLOCK" || !strings.HasSuffix(w[5], inode) {

@@ -59,7 +59,11 @@ func runStats(e *command.Env, c *cli.Context) error {
 	period := statsOnce
 	live := !c.Bool("no-stream") && command.IsTerminal(e.Stdout) && strings.HasPrefix(format, formatter.TableKey)
 	for {
-		time.Sleep(period)
+		select {
+		case <-c.Context.Done():
+			return c.Context.Err()
+		case <-time.After(period):
+		}
 		now, err := sample(cs, c.Args().Slice(), c.Bool("all"))
 		if err != nil {
 			return err

@@ -28,7 +28,7 @@ func Create(e *command.Env) *cli.Command {
 			flags.Text("ip-range", nil, "Allocate container ip from a sub-range"),
 			flags.Bool("ipv6", nil, "Enable IPv6 networking"),
 			flags.List("aux-address", nil, "Auxiliary IPv4 or IPv6 addresses that no container gets: NAME=IP"),
-			flags.List("opt", flags.Short("o"), "Driver specific options: none have an effect"),
+			flags.List("opt", flags.Short("o"), "Driver specific options: com.docker.network.bridge.enable_icc=false keeps members apart"),
 			flags.Text("ipam-driver", nil, "IP Address Management Driver: default"),
 			&cli.BoolFlag{Name: "ipv4", Value: true, Usage: "Enable IPv4 address assignment: always"},
 			flags.Bool("ignore", nil, "Do not fail if the network is there already"),

@@ -45,7 +45,7 @@ func (n *networks) config(o opening) box.Network {
 	return box.Network{
 		Mode: asked.Mode, Endpoints: asked.Networks, Container: n.c.ID, Name: n.c.Name, Ports: asked.Publish, Listening: o.listening, AddHosts: asked.AddHosts,
 		DNS: asked.DNS, DNSSearch: asked.DNSSearch, DNSOptions: asked.DNSOptions,
-		Named: network.NewStore(n.book.store.Dirs()),
+		Store: network.NewStore(n.book.store.Dirs()),
 	}
 }
 

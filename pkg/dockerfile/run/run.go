@@ -46,7 +46,7 @@ func (r *Runner) Run(ctx context.Context, s exec.Step) error {
 	if err := os.Mkdir(rootfs, 0o755); err != nil {
 		return fmt.Errorf("run command: %w", err)
 	}
-	net := box.Network{Mode: s.Network, AddHosts: s.AddHosts}
+	net := box.Network{Mode: s.Network, Private: true, AddHosts: s.AddHosts}
 	if s.Network == "" || s.Network == "default" {
 		net.Endpoints = []network.Endpoint{{Network: network.Bridge}}
 	}

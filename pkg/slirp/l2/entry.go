@@ -86,16 +86,16 @@ func ask(conn *net.UnixConn, answer int) error {
 	return cmp.Or(err, serr)
 }
 
-// giveWire answers a request.
-func (s *Switch) giveWire(oob []byte) {
+// giveWire answers a request, with entry unless that is -1.
+func giveWire(oob []byte, entry int) {
 	to := rightIn(oob)
 	if to < 0 {
 		return
 	}
 	defer unix.Close(to)
 	var rights []byte
-	if s.entry >= 0 {
-		rights = unix.UnixRights(s.entry)
+	if entry >= 0 {
+		rights = unix.UnixRights(entry)
 	}
 	_ = unix.Sendmsg(to, wireRequest, rights, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 }

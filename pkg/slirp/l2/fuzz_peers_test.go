@@ -75,7 +75,7 @@ func newWiring(t testing.TB) *wiring {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newSwitch(fds[0], -1, one.Place, one)
+	s := NewSwitch(Wire{Stack: fds[0], tap: &tapWire{others: fds[0]}}, Config{Place: one.Place}, one)
 	v := &wiring{one: one, two: two, wire: os.NewFile(uintptr(fds[1]), "wire")}
 	if v.toOne, err = v.two.Dial(v.one.MAC); err != nil {
 		t.Fatal(err)
@@ -120,7 +120,7 @@ func (v *wiring) out(t *testing.T, frame []byte) {
 			t.Fatalf("the other member hears nothing: %v", err)
 		}
 		if oobn > 0 {
-			(&Switch{entry: -1}).giveWire(oob[:oobn])
+			giveWire(oob[:oobn], -1)
 			continue
 		}
 		if bytes.Equal(buf[:n], good) {

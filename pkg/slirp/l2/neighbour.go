@@ -31,10 +31,11 @@ func (s *Switch) answerARP(ether []byte) {
 	}
 	asked := netip.AddrFrom4([4]byte(arp[24:28]))
 	var mac MAC
-	if asked == s.own.Gateway {
-		mac = MACOf(asked)
+	if asked == s.own.Gateway || asked == s.own.DNS {
+		mac = MACOf(s.own.Gateway)
 	} else if o, ok := s.peers.ByAddr(asked); ok {
 		mac = o.MAC
+		s.open()
 	} else {
 		return
 	}
@@ -53,7 +54,7 @@ func (s *Switch) reply(to, from MAC, kind uint16, body []byte) {
 	frame := make([]byte, VnetHeader, VnetHeader+EtherHeader+len(body))
 	frame = append(append(frame, to[:]...), from[:]...)
 	frame = append(frame, byte(kind>>8), byte(kind))
-	_, _ = s.wire.Write(append(frame, body...))
+	s.toContainer(append(frame, body...))
 }
 
 // Neighbour discovery (RFC 4861) is sent with this hop limit, and taken with no
@@ -86,6 +87,7 @@ func (s *Switch) answerSolicitation(ether []byte) {
 		mac = MACOf(s.own.Gateway)
 	} else if o, ok := s.peers.ByAddr(asked); ok {
 		mac = o.MAC
+		s.open()
 	} else {
 		return
 	}

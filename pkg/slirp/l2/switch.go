@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -50,13 +51,17 @@ type Peer struct {
 
 // Switch carries frames between a wire and the other members of its segment.
 type Switch struct {
-	wire  *os.File // the packet socket for other members' frames
-	entry int      // what others are given; -1: nothing
-	own   Place
+	wire  Wire
+	own   Config
 	peers Peers
 	conn  *net.UnixConn
 	done  chan struct{}
 	loops sync.WaitGroup
+
+	opening sync.Mutex  // of the two that follow, until opened
+	opened  atomic.Bool // somebody else has been met
+	sent    *os.File    // what the container sends to others
+	entry   int         // by which they send; -1: there is none
 
 	mu    sync.Mutex
 	ports map[MAC]*port
@@ -89,36 +94,39 @@ var frames = sync.Pool{New: func() any { b := make([]byte, MaxFrame); return &b 
 
 // NewSwitch starts to carry frames between a wire and peers, in the name of whom
 // own is. The wire stays the caller's to close, after the switch.
-func NewSwitch(w Wire, own Place, peers Peers) *Switch {
-	return newSwitch(w.peers, w.entry, own, peers)
-}
-
-func newSwitch(fd, entry int, own Place, peers Peers) *Switch {
-	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		dup = -1 // reading fails, and with it the loop
+func NewSwitch(w Wire, own Config, peers Peers) *Switch {
+	s := &Switch{wire: w, own: own, peers: peers, conn: peers.Conn(), done: make(chan struct{}), entry: -1, ports: map[MAC]*port{}}
+	if w.tap != nil { // which sorts frames from the beginning
+		s.open()
 	}
-	s := &Switch{
-		wire: os.NewFile(uintptr(dup), "wire"), entry: entry, own: own, peers: peers, conn: peers.Conn(), done: make(chan struct{}), ports: map[MAC]*port{},
-	}
-	s.loops.Go(s.outbound)
 	s.loops.Go(s.inbound)
 	return s
 }
 
 // Close ends the switch, and closes the peers' Conn.
 func (s *Switch) Close() {
+	s.opening.Lock()
 	close(s.done)
-	s.wire.Close()
+	if s.opened.Load() {
+		s.sent.Close()
+	}
+	s.opening.Unlock()
 	s.conn.Close()
 	s.loops.Wait()
+	if s.entry >= 0 {
+		unix.Close(s.entry)
+	}
 }
+
+// toContainer puts a frame on the container's end of the wire. What it does not take
+// is lost.
+func (s *Switch) toContainer(frame []byte) { _, _ = unix.Write(s.wire.Stack, frame) }
 
 // outbound reads what the container sends.
 func (s *Switch) outbound() {
 	buf := make([]byte, MaxFrame)
 	for {
-		n, err := s.wire.Read(buf)
+		n, err := s.sent.Read(buf)
 		if errors.Is(err, os.ErrClosed) || errors.Is(err, os.ErrInvalid) {
 			return
 		}
@@ -136,10 +144,14 @@ func (s *Switch) outbound() {
 		case ether[0]&1 == 0: // unicast
 			s.send(MAC(ether[:6]), frame)
 		default: // broadcast and multicast are for all
-			for _, dst := range s.peers.Others() {
-				s.send(dst, frame)
-			}
+			s.sendAll(s.peers.Others(), frame)
 		}
+	}
+}
+
+func (s *Switch) sendAll(others []MAC, frame []byte) {
+	for _, dst := range others {
+		s.send(dst, frame)
 	}
 }
 
@@ -333,9 +345,10 @@ func (s *Switch) inbound() {
 			return
 		case err != nil:
 		case oobn > 0:
-			s.giveWire(oob[:oobn])
+			s.open()
+			giveWire(oob[:oobn], s.entry)
 		case n >= VnetHeader+EtherHeader:
-			_, _ = s.wire.Write(buf[:n]) // a frame that the container does not take is lost
+			s.toContainer(buf[:n])
 		}
 	}
 }

@@ -12,7 +12,7 @@ func TestGenuine(t *testing.T) {
 	var one, two Place
 	one.Address, two.Address = netip.MustParsePrefix("10.9.0.2/24"), netip.MustParsePrefix("10.9.0.3/24")
 	one.MAC = MACOf(one.Address.Addr())
-	sw := &Switch{own: one}
+	sw := &Switch{own: Config{Place: one}}
 	frame := func(mac, ip netip.Addr, kind byte) []byte {
 		f := make([]byte, EtherHeader+20)
 		from := MACOf(mac)

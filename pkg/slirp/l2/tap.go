@@ -22,6 +22,7 @@ type tapWire struct {
 	device *os.File
 	stack  *os.File // our ends
 	peers  *os.File // or nil
+	others int      // the other end of peers, or -1
 	loops  sync.WaitGroup
 }
 
@@ -49,9 +50,9 @@ func newTapWire(ns *os.File, c Config) (w Wire, err error) {
 	if err != nil {
 		return w, err
 	}
-	w.tap = &tapWire{device: device}
+	w.tap = &tapWire{device: device, others: -1}
 	if w.Stack, w.tap.stack, err = framePair(); err == nil && c.Shared {
-		w.peers, w.tap.peers, err = framePair()
+		w.tap.others, w.tap.peers, err = framePair()
 	}
 	if err != nil {
 		w.Close()
@@ -140,6 +141,9 @@ func (t *tapWire) close() {
 		if f != nil {
 			f.Close()
 		}
+	}
+	if t.others >= 0 {
+		unix.Close(t.others)
 	}
 	t.loops.Wait()
 }

@@ -16,25 +16,58 @@ import (
 
 // Wire is the end of the pair that is not the container's.
 type Wire struct {
-	Stack int      // packet socket: frames for the gateway, or all of them
-	peers int      // packet socket: frames for other members of the network, or -1
-	entry int      // packet socket by which other members send; -1: there is none
-	tap   *tapWire // what is behind the first two without veth, or nil
+	// Stack is a packet socket. It hears what the container sends to anybody, and
+	// what it sends to the gateway alone once the wire is shared.
+	Stack  int
+	index  int          // of the interface
+	ns     *os.File     // where the wire is, if it can be shared; else nil
+	filter []filterStep // of Stack, behind what is heard
+	tap    *tapWire     // what is behind the sockets without veth, or nil
 }
 
 // NoWire is none: closing it does nothing.
-var NoWire = Wire{Stack: -1, peers: -1, entry: -1}
+var NoWire = Wire{Stack: -1}
 
 // Close closes the sockets.
 func (w Wire) Close() {
-	for _, fd := range []int{w.Stack, w.peers, w.entry} {
-		if fd >= 0 {
-			unix.Close(fd)
-		}
+	if w.Stack >= 0 {
+		unix.Close(w.Stack)
+	}
+	if w.ns != nil {
+		w.ns.Close()
 	}
 	if w.tap != nil {
 		w.tap.close()
 	}
+}
+
+// share opens what it takes to meet other members, both the caller's to close: a
+// packet socket that hears what the container sends to them, and one by which they
+// send, or -1 where there is none. Each costs time when it is opened, and more when it
+// is closed: who is alone has neither.
+func (w Wire) share(gateway MAC) (peers, entry int, err error) {
+	if w.tap != nil {
+		peers, err = unix.FcntlInt(uintptr(w.tap.others), unix.F_DUPFD_CLOEXEC, 0)
+		return peers, -1, os.NewSyscallError("fcntl", err)
+	}
+	pair, err := netns.In(w.ns, func() (pair [2]int, err error) {
+		if pair[0], err = packetSocket(w.index, all, compile(addressed(gateway, false))); err != nil {
+			return pair, err
+		}
+		pair[1], err = packetSocket(w.index, nothing, []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 0}})
+		if err == nil { // whoever holds it hears nothing, whatever is done to it
+			err = os.NewSyscallError("SO_LOCK_FILTER", unix.SetsockoptInt(pair[1], unix.SOL_SOCKET, unix.SO_LOCK_FILTER, 1))
+		}
+		if err != nil {
+			unix.Close(pair[0])
+		}
+		return pair, err
+	})
+	if err != nil {
+		return -1, -1, fmt.Errorf("share wire: %w", err)
+	}
+	_ = attachFilter(w.Stack, compile(append(addressed(gateway, true), w.filter...))) // what is heard twice is dropped once
+	return pair[0], pair[1], nil
 }
 
 // Open makes the interface in the namespace ns and returns sockets for the frames
@@ -100,27 +133,15 @@ func newVethWire(ns *os.File, c Config) (w Wire, err error) {
 	return w, err
 }
 
-// openWire opens one socket for everything, or with other members on the
-// network one for the gateway's frames and one for the rest, which the kernel
-// sorts, and one for the others to send by.
+// openWire opens the socket of the stack in the current thread's namespace.
 func openWire(index int, c Config, carried bool) (w Wire, err error) {
-	w = NoWire
-	var toStack []filterStep
-	if c.Shared {
-		toStack = addressed(MACOf(c.Gateway), true)
-	}
+	w = Wire{Stack: -1, index: index}
 	if carried {
-		toStack = append(toStack, requestsAlone(c)...)
+		w.filter = requestsAlone(c)
 	}
-	w.Stack, err = packetSocket(index, all, compile(toStack))
+	w.Stack, err = packetSocket(index, all, compile(w.filter))
 	if err == nil && c.Shared {
-		w.peers, err = packetSocket(index, all, compile(addressed(MACOf(c.Gateway), false)))
-		if err == nil {
-			w.entry, err = packetSocket(index, nothing, []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 0}})
-		}
-		if err == nil { // whoever holds it hears nothing, whatever is done to it
-			err = os.NewSyscallError("SO_LOCK_FILTER", unix.SetsockoptInt(w.entry, unix.SOL_SOCKET, unix.SO_LOCK_FILTER, 1))
-		}
+		w.ns, err = os.Open("/proc/thread-self/ns/net")
 	}
 	if err != nil {
 		w.Close()
@@ -143,12 +164,9 @@ func packetSocket(index int, protocol uint16, filter []unix.SockFilter) (int, er
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
-	if len(filter) > 0 { // before the first frame can come
-		prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-		if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog); err != nil {
-			unix.Close(fd)
-			return -1, os.NewSyscallError("SO_ATTACH_FILTER", err)
-		}
+	if err := attachFilter(fd, filter); err != nil { // before the first frame can come
+		unix.Close(fd)
+		return -1, err
 	}
 	err = errors.Join(
 		os.NewSyscallError("PACKET_VNET_HDR", unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1)),
@@ -167,6 +185,11 @@ func packetSocket(index int, protocol uint16, filter []unix.SockFilter) (int, er
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 8<<20)
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 8<<20)
 	return fd, nil
+}
+
+func attachFilter(fd int, filter []unix.SockFilter) error {
+	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	return os.NewSyscallError("SO_ATTACH_FILTER", unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog))
 }
 
 // noVeth tells a kernel without virtual Ethernet pairs from other failures.
