@@ -11,6 +11,7 @@ import (
 
 	"go.podman.io/storage/pkg/reexec"
 
+	"coracle/pkg/api"
 	"coracle/pkg/cli"
 	"coracle/pkg/cli/command"
 	"coracle/pkg/container"
@@ -42,6 +43,7 @@ func main() {
 // become a container's program begin in package first.
 var stages = map[string]func() int{
 	ns.StageSupervise: supervise.Main,
+	ns.StageAPI:       func() int { return api.Beside(cli.Version) },
 	ns.StageWorker: func() int {
 		return worker.Main(slices.Concat(image.Ops(container.ImageUsers), dockerfile.Ops(), container.Ops(), archive.Ops(), volume.Ops(), trash.Ops(),
 			doctor.Ops(), host.Ops())...)

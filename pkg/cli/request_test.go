@@ -75,7 +75,6 @@ func TestCommandLinesThatAreRefused(t *testing.T) {
 		"--health-cmd=x --no-healthcheck":     "--no-healthcheck conflicts with --health-* options",
 		"-a stdin -d":                         "conflicting options: cannot specify both --attach and --detach",
 		"--gpus=all":                          `could not select device driver "" with capabilities: [[gpu]]`,
-		"--use-api-socket":                    "--use-api-socket is not supported",
 		"--use-api-socket=false":              "",
 		"--security-opt=seccomp=/nosuch.json": "opening seccomp profile (/nosuch.json) failed",
 		"--device=x:y:z":                      "bad mode specified: z",

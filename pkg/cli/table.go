@@ -131,7 +131,7 @@ func volumeGroup(e *command.Env) *cli.Command {
 
 func systemGroup(e *command.Env) *cli.Command {
 	return &cli.Command{Name: "system", Usage: "Manage coracle", Subcommands: []*cli.Command{
-		dfCommand(e), eventsCommand(e), infoCommand(e), pruneSystemCommand(e), dialStdioCommand(e),
+		dfCommand(e), eventsCommand(e), infoCommand(e), pruneSystemCommand(e), apicmd.DialStdio(e),
 	}}
 }
 

@@ -145,7 +145,6 @@ func TestWords(t *testing.T) {
 		{"swarm init", 125, "'coracle swarm' is not supported"},
 		{"search x", 125, "'coracle search' is not supported"},
 		{"manifest create a b", 125, "'coracle manifest create' is not supported"},
-		{"system dial-stdio", 125, "is not supported: there is no daemon"},
 
 		// Help.
 		{"help", 0, "out:Management Commands:"},

@@ -41,6 +41,9 @@ type Mount struct {
 	LayerDirs []string `json:"layerDirs,omitempty"`
 	// Given is the third field of -v, or the second of --tmpfs, as it was typed.
 	Given string `json:"given,omitempty"`
+	// API is a bind of the socket where Docker's clients look for an engine, on a host
+	// where nobody listens there: one is served for this container.
+	API bool `json:"api,omitempty"`
 	// Inherited is a mount that another container has, by --volumes-from.
 	Inherited bool `json:"inherited,omitempty"`
 	// Long is a mount that was asked for with its type and options apart (--mount,

@@ -142,6 +142,9 @@ func (m Mount) BindOptions() []string {
 // the container would never see.
 func (c *Container) attachAll(vs *volume.Store, root *os.File) error {
 	for _, asked := range slices.Concat(c.Mounts, c.netFiles()) {
+		if asked.API {
+			continue // served while the container runs
+		}
 		m, err := asked.Resolve(vs)
 		if err == nil {
 			err = c.attach(m, root)

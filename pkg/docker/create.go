@@ -47,6 +47,7 @@ type World struct {
 	CPUs         int                                                  // that there are
 	Online       func(set string) string                              // "cpu" or "node": what there is, as 0-3,5
 	CheckSource  func(container.Mount) error                          // of a bind
+	NoEngine     func(path string) bool                               // Docker's clients look for the engine there, and nobody listens
 	Devices      func(container.Device) ([]container.Device, error)   // nodes that the user may open, below a directory too
 	OutOfReach   func(container.Device) bool                          // the user may open it, the container's processes may not
 	CDI          func() *cdi.Registry                                 // what specification files describe

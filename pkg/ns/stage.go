@@ -6,6 +6,7 @@ package ns
 const (
 	StageWorker    = "coracle-worker"
 	StageSupervise = "coracle-supervise"
+	StageAPI       = "coracle-api"
 	StageInit      = "coracle-init"
 	StageExec      = "coracle-exec"
 	StageReap      = "coracle-reap" // pid 1 with --init

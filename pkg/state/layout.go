@@ -50,6 +50,10 @@ func (d Dirs) Notify(id string) string { return filepath.Join(d.Run, "notify", i
 // run-time directory.
 const ControlSocket = "ctl.sock"
 
+// APISocket is the name of the socket, in a container's run-time directory, at which
+// Docker's API is served for it.
+const APISocket = "api.sock"
+
 // ExecRecords is the directory, in a container's run-time directory, of further
 // processes that have been asked for.
 const ExecRecords = "exec"

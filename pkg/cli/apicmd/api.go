@@ -14,13 +14,15 @@ import (
 	"coracle/pkg/api"
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/flags"
+	"coracle/pkg/container/client"
 	"coracle/pkg/hint"
+	"coracle/pkg/wire"
 )
 
 // API is the command api: answer clients of Docker's HTTP interface.
 func API(e *command.Env) *cli.Command {
 	return &cli.Command{
-		Name: "api", Usage: "Answer clients that speak to Docker's socket", ArgsUsage: "[COMMAND] [ARG...]",
+		Name: "api", Usage: "Answer clients that speak to Docker's socket", ArgsUsage: "[COMMAND [ARG...]|install|uninstall]",
 		Flags: []cli.Flag{
 			flags.Text("listen", nil, "Listen on unix://PATH, or on tcp://127.0.0.1:PORT, until told to end"),
 			&cli.DurationFlag{Name: "time", Usage: "End when nobody has asked for anything for so long (0: never)"},
@@ -34,20 +36,44 @@ func run(e *command.Env, c *cli.Context) error {
 	switch {
 	case listen != "" && len(args) > 0:
 		return command.Errorf("conflicting options: --listen and a command: a command has a socket of its own")
+	case len(args) == 1 && args[0] == "install":
+		return install(c.Context, e)
+	case len(args) == 1 && args[0] == "uninstall":
+		return uninstall(c.Context, e)
 	case len(args) > 0:
 		return runWith(c.Context, e, args)
-	case listen == "":
-		return hint.With(command.Errorf("nothing to do: nobody knows where to listen"),
-			fmt.Sprintf("%[1]s api COMMAND runs a command that finds the socket by DOCKER_HOST; %[1]s api --listen unix://PATH listens until it is told to end", e.Program))
 	}
-	l, err := api.Listen(listen)
+	l, err := listener(e, listen)
 	if err != nil {
-		return command.Errorf("%v", err)
+		return err
 	}
 	if l.Addr().Network() == "tcp" {
 		fmt.Fprintf(e.Stderr, "WARNING: every user and program of this host can use %s, and with it all that you can\n", l.Addr())
 	}
 	return serve(c.Context, e, l, c.Duration("time"))
+}
+
+// listener is the socket that was asked for, or the one that a service manager has
+// handed over.
+func listener(e *command.Env, address string) (net.Listener, error) {
+	if address != "" {
+		l, err := api.Listen(address)
+		if err != nil {
+			return nil, command.Errorf("%v", err)
+		}
+		return l, nil
+	}
+	handed := client.HandedOver()
+	defer wire.CloseFiles(handed)
+	if len(handed) == 0 {
+		return nil, hint.With(command.Errorf("nothing to do: nobody knows where to listen"),
+			fmt.Sprintf("%[1]s api COMMAND runs a command that finds the socket by DOCKER_HOST; %[1]s api --listen unix://PATH listens until it is told to end", e.Program))
+	}
+	l, err := net.FileListener(handed[0])
+	if err != nil {
+		return nil, command.Errorf("use the socket of the service manager: %v", err)
+	}
+	return l, nil
 }
 
 // serve answers until a signal comes, or nobody has asked for so long.

@@ -12,11 +12,17 @@ import (
 	"coracle/pkg/docker"
 )
 
+// engineSocket is where Docker's clients look for the engine.
+const engineSocket = "/var/run/docker.sock"
+
 // askMounts takes what is to be mounted. A path that begins with a dot begins
 // where the command was typed.
 func askMounts(c *cli.Context, q *docker.CreateRequest) error {
 	h := &q.HostConfig
 	h.VolumesFrom, h.ContainerIDFile = c.StringSlice("volumes-from"), c.String("cidfile")
+	if c.Bool("use-api-socket") {
+		h.Binds = append(h.Binds, engineSocket+":"+engineSocket)
+	}
 	for _, v := range c.StringSlice("volume") {
 		source, rest, has := strings.Cut(v, ":")
 		if !has && v != "" { // it counts like a VOLUME of the image

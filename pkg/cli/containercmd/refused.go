@@ -23,16 +23,12 @@ func refusedFlags() []cli.Flag {
 		flags.List("link", nil, "Not supported: use a network with a name"),
 		flags.Text("runtime", nil, "Accepted for scripts: coracle runs containers by itself"),
 		flags.List("storage-opt", nil, "Not supported: quotas need root"),
-		flags.Bool("use-api-socket", nil, "Not supported: there is no API socket"),
 		flags.Text("volume-driver", nil, "Volume driver for the container: local"),
 	}
 }
 
 // askOthers takes what coracle mostly refuses.
 func askOthers(e *command.Env, c *cli.Context, h *docker.HostConfig) (err error) {
-	if c.Bool("use-api-socket") {
-		return docker.Unsupported("use-api-socket", "there is no daemon and no socket", "")
-	}
 	if c.IsSet("disable-content-trust") {
 		e.Warn("--disable-content-trust has no effect: there is no content trust to skip")
 	}

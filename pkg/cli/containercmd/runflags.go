@@ -72,6 +72,7 @@ func createFlags() []cli.Flag {
 		flags.Text("user", flags.Short("u"), "Username or UID (format: <name|uid>[:<group|gid>])"),
 		flags.Text("userns", nil, "User namespace to use: host, which is what a container has, or keep-id[:uid=N,gid=M]"),
 		flags.Text("uts", nil, "UTS namespace to use: host"),
+		flags.Bool("use-api-socket", nil, "Bind mount Docker's API socket, served for this container"),
 		flags.List("volume", flags.Short("v"), "Bind mount a volume"),
 		flags.List("volumes-from", nil, "Mount volumes from the specified container(s)"),
 		flags.Text("workdir", flags.Short("w"), "Working directory inside the container"),

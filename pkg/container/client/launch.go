@@ -58,6 +58,10 @@ func Launch(ctx context.Context, s *container.Store, c *container.Container, how
 	if err != nil {
 		return nil, control.NewStartError(125, err)
 	}
+	if err := serveBeside(s, c, v.pid); err != nil {
+		conn.Close()
+		return nil, control.NewStartError(125, err)
+	}
 	reserved, err := reservedPorts(c, how.Sockets)
 	if err != nil {
 		conn.Close()

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"coracle/pkg/container"
 	"coracle/pkg/ids"
 	"coracle/pkg/ns"
@@ -94,7 +96,32 @@ func (v *Supervisor) spawn(d state.Dirs, id string, around *os.File) (err error)
 	}
 	trace.Mark("spawned supervisor and mapped its ids")
 	v.pid = p.Pid
-	return p.Release()
+	reap(p)
+	return nil
+}
+
+// reap takes note of a child's end, so that nothing is left of it in a process that
+// lives on: without a thread that waits, for there may be many.
+func reap(p *os.Process) {
+	fd, err := unix.PidfdOpen(p.Pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		_ = p.Release()
+		return
+	}
+	alive := os.NewFile(uintptr(fd), "pidfd")
+	go func() {
+		defer alive.Close()
+		raw, err := alive.SyscallConn()
+		if err != nil {
+			return
+		}
+		_ = raw.Read(func(fd uintptr) bool {
+			ended := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+			n, err := unix.Poll(ended, 0)
+			return err != nil && err != unix.EINTR || n > 0
+		})
+		_, _ = p.Wait()
+	}()
 }
 
 // supervisorEnv is what a supervisor may know of the caller's environment: it

@@ -5,7 +5,9 @@ package create
 import (
 	"os"
 	"os/user"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,6 +21,7 @@ import (
 	"coracle/pkg/ns/child"
 	"coracle/pkg/oci/spec"
 	"coracle/pkg/overlay"
+	"coracle/pkg/wire/socket"
 )
 
 // World is this host, and what coracle has on it. Without find no request may be
@@ -38,6 +41,7 @@ func World(cs *container.Store, find func(ref string) (overlay.Details, error)) 
 		CPUs:        runtime.NumCPU(),
 		Online:      online,
 		CheckSource: container.Mount.CheckSource,
+		NoEngine:    noEngine,
 		Devices:     container.Device.Nodes,
 		OutOfReach: func(d container.Device) bool {
 			maps, err := ids.HostMaps()
@@ -56,6 +60,24 @@ func World(cs *container.Store, find func(ref string) (overlay.Details, error)) 
 			return !maps.KeepsRoot(k), err
 		},
 	}
+}
+
+// noEngine reports whether a path is one where Docker's clients look for the engine,
+// and this user finds none there.
+func noEngine(path string) bool {
+	places := []string{"/var/run/docker.sock", "/run/docker.sock"}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		places = append(places, filepath.Join(dir, "docker.sock"))
+	}
+	if !slices.Contains(places, path) {
+		return false
+	}
+	c, err := socket.Dial(path)
+	if err != nil {
+		return true
+	}
+	c.Close()
+	return false
 }
 
 // DefaultUserns is the mode of the user namespace of containers that ask for none:

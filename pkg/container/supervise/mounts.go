@@ -5,11 +5,13 @@ package supervise
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"coracle/pkg/container"
+	"coracle/pkg/state"
 	"coracle/pkg/volume"
 )
 
@@ -17,7 +19,8 @@ import (
 type mounts struct {
 	volumes *volume.Store
 	c       *container.Container
-	filled  bool // new volumes have their content
+	run     string // the run-time directory
+	filled  bool   // new volumes have their content
 }
 
 // prepared are the mounts of a start: those of the spec, and what they show.
@@ -65,6 +68,9 @@ func (s *mounts) add(p *prepared, m container.Mount) error {
 		}
 		p.list = append(p.list, sm)
 		return nil
+	}
+	if m.API {
+		m.Source, m.CreateSource = filepath.Join(s.run, state.APISocket), false
 	}
 	tree, err := s.c.OpenTree(m)
 	if err != nil {

@@ -188,7 +188,7 @@ func (s *supervisor) open(o opening) error {
 	}
 	trace.Mark("opened the box")
 	s.book.prepare(func(st *container.State) { st.Networks, st.Ports = s.box.Places(), s.box.Published() })
-	s.mounts = &mounts{volumes: container.Volumes(s.store.Dirs()), c: s.c}
+	s.mounts = &mounts{volumes: container.Volumes(s.store.Dirs()), c: s.c, run: s.store.Dirs().ContainerRun(s.id)}
 	s.sessions = &sessions{book: s.book, first: s.first, with: s.c.Process, maps: s.maps, box: s.box}
 	s.audience = &audience{book: s.book, first: s.first, down: s.down, kill: s.kill}
 	s.server.ops = s.operations()
