@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Checks that the README's tables of commands and abilities and docs/commands.md are
 # what the command line is; with --write it makes them so. The order of locks in
-# ARCHITECTURE.md is pkg/state's. Argument: the program.
+# ARCHITECTURE.md is pkg/state's, the keys in docs/compose.md are pkg/compose/convert's. Argument: the program.
 set -eu
 cd "$(dirname "$0")/.."
 program=$1
@@ -23,3 +23,4 @@ fi
 cmp -s "$new" README.md || { echo "README.md: the table of commands or of abilities is out of date: hack/check-docs.sh PROGRAM --write" >&2; exit 1; }
 "$program" __commands --options | cmp -s - docs/commands.md || { echo "docs/commands.md is out of date: hack/check-docs.sh PROGRAM --write" >&2; exit 1; }
 go test ./pkg/state -count=1 -run TestLockOrderIsDocumented >/dev/null || { echo "ARCHITECTURE.md: the order of locks is out of date: go test ./pkg/state" >&2; exit 1; }
+go test ./pkg/compose/convert -count=1 -run TestKeysAreDocumented >/dev/null || { echo "docs/compose.md: the table of keys is out of date: go test ./pkg/compose/convert -run TestKeysAreDocumented -write" >&2; exit 1; }

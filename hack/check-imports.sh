@@ -76,6 +76,9 @@ order='
 10 coracle/pkg/docker
 11 coracle/pkg/container/create
 11 coracle/pkg/container/look
+11 coracle/pkg/compose/convert
+12 coracle/pkg/compose/load
+13 coracle/pkg/compose
 11 coracle/pkg/host
 12 coracle/pkg/api
 11 coracle/pkg/cli/progress
@@ -91,6 +94,7 @@ order='
 13 coracle/pkg/cli/buildcmd
 13 coracle/pkg/cli/systemdcmd
 14 coracle/pkg/cli/containercmd
+15 coracle/pkg/cli/composecmd
 16 coracle/pkg/cli
 17 coracle
 '

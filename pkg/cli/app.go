@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -27,6 +28,9 @@ func Main(ctx context.Context, call command.Call) int {
 	e := &command.Env{
 		Program: command.ProgramName(call.Argv0), Args: call.Args, Umask: call.Umask, Version: Version,
 		Stdin: os.Stdin, Stdout: &command.Output{File: os.Stdout}, Stderr: os.Stderr,
+	}
+	if filepath.Base(call.Argv0) == "docker-compose" { // by a link of that name
+		e.Program, e.Args = "docker", append([]string{"compose"}, call.Args...)
 	}
 	state.SettleHome()
 	trace.Mark("program started")

@@ -8,6 +8,7 @@ import (
 	"coracle/pkg/cli/apicmd"
 	"coracle/pkg/cli/buildcmd"
 	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/composecmd"
 	"coracle/pkg/cli/containercmd"
 	"coracle/pkg/cli/imagecmd"
 	"coracle/pkg/cli/networkcmd"
@@ -40,6 +41,7 @@ func table() []verb {
 		{"network", networkGroup},
 		{"volume", volumeGroup},
 		{"system", systemGroup},
+		{"compose", composecmd.Compose},
 		{"builder", builderGroup},
 		{"buildx", buildcmd.Buildx},
 		{"context", contextCommand},

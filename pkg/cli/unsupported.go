@@ -15,7 +15,6 @@ import (
 // unsupported are Docker's commands that coracle does not have, and why.
 var unsupported = []struct{ group, name, why string }{
 	{"", "checkpoint", "restoring a process needs root"},
-	{"", "compose", "not there yet"},
 	{"", "config", "it is a cluster's"},
 	{"", "node", "it is a cluster's"},
 	{"", "plugin", "there is no daemon to extend"},

@@ -4,6 +4,7 @@ package containercmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -95,6 +96,25 @@ func outputs(e *command.Env, a *control.Attach) []*os.File {
 		out = append(out, e.Stderr)
 	}
 	return out
+}
+
+// RunAttached starts a container that was made, as run does, and ends this command
+// with its code. One that does not start is removed.
+func RunAttached(ctx context.Context, e *command.Env, cs *container.Store, ctr *container.Container) error {
+	keys, err := configuredKeys(e)
+	if err != nil {
+		return err
+	}
+	code, err := runAttached(ctx, e, cs, ctr, nil, keys, true, nil, service{})
+	var lost *control.OutputError
+	switch {
+	case errors.As(err, &lost):
+		return command.LostOutput(125, err)
+	case err != nil:
+		abandon(ctx, e, cs, ctr)
+		return err
+	}
+	return command.Exit(code)
 }
 
 // runAttached starts a container in the foreground and stays with it.

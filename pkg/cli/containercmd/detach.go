@@ -13,11 +13,16 @@ import (
 
 // detachKeys are those of the flag, or of the user's configuration.
 func detachKeys(e *command.Env, c *cli.Context) ([]byte, error) {
-	asked := c.String("detach-keys")
-	if asked == "" {
-		asked = command.Config(e, "detachKeys")
-	}
-	keys, err := control.ParseDetachKeys(cmp.Or(asked, control.DetachKeys))
+	return parseKeys(cmp.Or(c.String("detach-keys"), command.Config(e, "detachKeys"), control.DetachKeys))
+}
+
+// configuredKeys are those of the user's configuration, or Docker's.
+func configuredKeys(e *command.Env) ([]byte, error) {
+	return parseKeys(cmp.Or(command.Config(e, "detachKeys"), control.DetachKeys))
+}
+
+func parseKeys(text string) ([]byte, error) {
+	keys, err := control.ParseDetachKeys(text)
 	if err != nil {
 		return nil, command.Errorf("%v", err)
 	}

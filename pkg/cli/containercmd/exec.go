@@ -3,6 +3,7 @@
 package containercmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/cli/streams"
+	"coracle/pkg/container"
 	"coracle/pkg/container/client"
 	"coracle/pkg/container/control"
 	"coracle/pkg/descriptor"
@@ -61,11 +63,24 @@ func runExec(e *command.Env, c *cli.Context) error {
 		Cmd: c.Args().Tail(), Env: vars, WorkingDir: c.String("workdir"), User: c.String("user"), Tty: c.Bool("tty"), Privileged: c.Bool("privileged"),
 		AttachStdin: attach && c.Bool("interactive"), AttachStdout: attach, AttachStderr: attach,
 	}
+	return execIn(c.Context, e, ctr, q, keys)
+}
+
+// ExecIn runs a command in a container, with the streams of this one.
+func ExecIn(ctx context.Context, e *command.Env, ctr *container.Container, q docker.ExecRequest) error {
+	keys, err := configuredKeys(e)
+	if err != nil {
+		return err
+	}
+	return execIn(ctx, e, ctr, q, keys)
+}
+
+func execIn(ctx context.Context, e *command.Env, ctr *container.Container, q docker.ExecRequest, keys []byte) error {
 	if ws, err := unix.IoctlGetWinsize(int(e.Stdout.Fd()), unix.TIOCGWINSZ); err == nil && q.Tty {
 		q.ConsoleSize = &[2]uint{uint(ws.Row), uint(ws.Col)}
 	}
 	o := docker.ExecOptions(q)
-	es, err := client.Exec(c.Context, ctr, o)
+	es, err := client.Exec(ctx, ctr, o)
 	if err != nil {
 		var se *control.StartError
 		if errors.As(err, &se) {

@@ -22,7 +22,7 @@ func Restart(e *command.Env) *cli.Command {
 				return err
 			}
 			return inOrder(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
-				return client.Restart(c.Context, cs, ctr, sig, q.Timeout, func(again *container.Container) error { return startDetached(c.Context, e, cs, again) })
+				return client.Restart(c.Context, cs, ctr, sig, q.Timeout, func(again *container.Container) error { return StartDetached(c.Context, e, cs, again) })
 			})
 		}),
 	}

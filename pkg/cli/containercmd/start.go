@@ -18,7 +18,8 @@ import (
 	"coracle/pkg/wire"
 )
 
-func startDetached(ctx context.Context, e *command.Env, cs *container.Store, ctr *container.Container) error {
+// StartDetached starts a container that does not run, and leaves it.
+func StartDetached(ctx context.Context, e *command.Env, cs *container.Store, ctr *container.Container) error {
 	if ctr.State.IsRunning() {
 		return nil
 	}
@@ -53,7 +54,7 @@ func Start(e *command.Env) *cli.Command {
 			}
 			began := time.Now()
 			return inOrder(e, c.Args().Slice(), func(cs *container.Store, ctr *container.Container) error {
-				if err := startDetached(c.Context, e, cs, ctr); err != nil {
+				if err := StartDetached(c.Context, e, cs, ctr); err != nil {
 					return err
 				}
 				return handOver(c.Context, cs, ctr, manager, began)
@@ -81,7 +82,7 @@ func startAfterBoot(e *command.Env, c *cli.Context) error {
 			names = append(names, ctr.Name)
 		}
 	}
-	return inOrder(e, names, func(cs *container.Store, ctr *container.Container) error { return startDetached(c.Context, e, cs, ctr) })
+	return inOrder(e, names, func(cs *container.Store, ctr *container.Container) error { return StartDetached(c.Context, e, cs, ctr) })
 }
 
 func startAttached(e *command.Env, c *cli.Context) error {

@@ -16,7 +16,7 @@ import (
 // anywhere.
 var stopsAtArgument = map[string]bool{
 	"run": true, "create": true, "exec": true, "top": true, "commit": true, "tag": true, "api": true,
-	"network create": false, "volume create": false, // share the name, not the rule
+	"network create": false, "volume create": false, "compose create": false, "compose top": false, // share the name, not the rule
 }
 
 // UsageError is a mistake in the command line, with the command it was made

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package convert
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// keysOf are the keys of a type, those of what it embeds among them.
+func keysOf(t reflect.Type) (names []string) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		switch name, inline := tagOf(f); {
+		case inline:
+			names = append(names, keysOf(f.Type)...)
+		case name != "":
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// TestKeys: there is no key of a service about which the table says nothing, and none
+// in the table that does not exist.
+func TestKeys(t *testing.T) {
+	service := keysOf(reflect.TypeFor[types.ServiceConfig]())
+	if len(service) < 90 {
+		t.Fatalf("only %d keys", len(service))
+	}
+	var told []string
+	for _, k := range Keys() {
+		if slices.Contains(told, k.Name) {
+			t.Errorf("%s is in the table twice", k.Name)
+		}
+		told = append(told, k.Name)
+		if k.Fate != Done && k.Note == "" {
+			t.Errorf("%s is %s: why?", k.Name, k.Fate)
+		}
+		top, _, _ := strings.Cut(k.Name, ".")
+		if !slices.Contains(service, top) {
+			t.Errorf("%s is no key of a service", k.Name)
+		}
+	}
+	for _, name := range service {
+		if !slices.Contains(told, name) {
+			t.Errorf("%s is not in the table", name)
+		}
+	}
+}
+
+// TestFates: what is refused is refused, what has no effect is named, and of the rest
+// nothing is said.
+func TestFates(t *testing.T) {
+	yes := true
+	for name, s := range map[string]types.ServiceConfig{
+		"device_cgroup_rules": {ContainerSpec: types.ContainerSpec{DeviceCgroupRules: []string{"c 1:3 mr"}}},
+		"use_api_socket":      {ContainerSpec: types.ContainerSpec{UseAPISocket: true}},
+		"external_links":      {ExternalLinks: []string{"x"}},
+		"provider":            {Provider: &types.ServiceProviderConfig{Type: "x"}},
+		"pre_start":           {PreStart: []types.PreStartHook{{}}},
+	} {
+		if err := Check(s); err == nil || !strings.Contains(err.Error(), name+" is not supported: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	s := types.ServiceConfig{Name: "a", Deploy: &types.DeployConfig{
+		Mode: "replicated", EndpointMode: "vip", Placement: types.Placement{Constraints: []string{"x"}},
+		Resources: types.Resources{Reservations: &types.Resource{NanoCPUs: 1, MemoryBytes: 1}},
+	}}
+	s.Init, s.Networks = &yes, map[string]*types.ServiceNetworkConfig{"n": {InterfaceName: "x", Aliases: []string{"y"}}, "m": nil}
+	var named []string
+	for _, text := range Unheard(s) {
+		key, _, _ := strings.Cut(strings.TrimPrefix(text, `service "a": `), " ")
+		named = append(named, key)
+	}
+	if want := []string{"deploy.endpoint_mode", "deploy.placement", "deploy.resources.reservations.cpus", "networks.interface_name"}; !slices.Equal(named, want) || Check(s) != nil {
+		t.Errorf("named: %v; refused: %v", named, Check(s))
+	}
+}
+
+var writeDocs = flag.Bool("write", false, "write the table of docs/compose.md anew")
+
+// TestKeysAreDocumented compares docs/compose.md with the table.
+func TestKeysAreDocumented(t *testing.T) {
+	const file, begin, end = "../../../docs/compose.md", "-write -->\n", "<!-- end -->"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Skip("the documents are not there:", err)
+	}
+	var table strings.Builder
+	table.WriteString("| key | | |\n|---|---|---|\n")
+	for _, k := range Keys() {
+		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", k.Name, k.Fate, k.Note)
+	}
+	before, rest, _ := strings.Cut(string(text), begin)
+	_, after, ok := strings.Cut(rest, end)
+	if !ok {
+		t.Fatalf("%s has no place for the table", file)
+	}
+	want := before + begin + table.String() + end + after
+	if want == string(text) {
+		return
+	}
+	if !*writeDocs {
+		t.Fatalf("%s is out of date: go test ./pkg/compose/convert -run TestKeysAreDocumented -write", file)
+	}
+	if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

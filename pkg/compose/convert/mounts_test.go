@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package convert
+
+import (
+	"io/fs"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/moby/moby/api/types/mount"
+)
+
+// TestMounts: each type of a volume with its options.
+func TestMounts(t *testing.T) {
+	p := &types.Project{Volumes: types.Volumes{"data": {Name: "p_data"}}}
+	for _, c := range []struct {
+		asked types.ServiceVolumeConfig
+		want  mount.Mount
+	}{
+		{types.ServiceVolumeConfig{Type: "volume", Source: "data", Target: "/d"}, mount.Mount{Type: "volume", Source: "p_data", Target: "/d"}},
+		{types.ServiceVolumeConfig{Type: "volume", Target: "/d", Volume: &types.ServiceVolumeVolume{}}, mount.Mount{Type: "volume", Target: "/d"}},
+		{
+			types.ServiceVolumeConfig{Type: "volume", Source: "data", Target: "/d", ReadOnly: true, Volume: &types.ServiceVolumeVolume{NoCopy: true, Subpath: "s", Labels: types.Mapping{"a": "b"}}},
+			mount.Mount{Type: "volume", Source: "p_data", Target: "/d", ReadOnly: true, VolumeOptions: &mount.VolumeOptions{NoCopy: true, Subpath: "s", Labels: map[string]string{"a": "b"}}},
+		},
+		{types.ServiceVolumeConfig{Type: "bind", Source: "/s", Target: "/d"}, mount.Mount{Type: "bind", Source: "/s", Target: "/d"}},
+		{
+			types.ServiceVolumeConfig{Type: "bind", Source: "/s", Target: "/d", Bind: &types.ServiceVolumeBind{CreateHostPath: true, Propagation: "rslave"}},
+			mount.Mount{Type: "bind", Source: "/s", Target: "/d", BindOptions: &mount.BindOptions{CreateMountpoint: true, Propagation: "rslave"}},
+		},
+		{
+			types.ServiceVolumeConfig{Type: "bind", Source: "/s", Target: "/d", Bind: &types.ServiceVolumeBind{Recursive: "readonly"}},
+			mount.Mount{Type: "bind", Source: "/s", Target: "/d", BindOptions: &mount.BindOptions{ReadOnlyForceRecursive: true}},
+		},
+		{
+			types.ServiceVolumeConfig{Type: "tmpfs", Target: "/d", Tmpfs: &types.ServiceVolumeTmpfs{Size: 5, Mode: 0o1770}},
+			mount.Mount{Type: "tmpfs", Target: "/d", TmpfsOptions: &mount.TmpfsOptions{SizeBytes: 5, Mode: fs.ModeSticky | 0o770}},
+		},
+		{types.ServiceVolumeConfig{Type: "image", Source: "i", Target: "/d"}, mount.Mount{Type: "image", Source: "i", Target: "/d"}},
+		{
+			types.ServiceVolumeConfig{Type: "image", Source: "i", Target: "/d", Image: &types.ServiceVolumeImage{SubPath: "s"}},
+			mount.Mount{Type: "image", Source: "i", Target: "/d", ImageOptions: &mount.ImageOptions{Subpath: "s"}},
+		},
+	} {
+		if got := volumeMount(p, c.asked); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%+v:\n%+v, want\n%+v", c.asked, got, c.want)
+		}
+	}
+}
+
+// TestMountedOnce: what a service mounts itself is stronger than a secret at the same
+// place, and of two secrets the first is.
+func TestMountedOnce(t *testing.T) {
+	p, s := service(types.ServiceConfig{})
+	p.Secrets = types.Secrets{"s": {File: "/f"}, "t": {File: "/g"}}
+	s.Secrets = []types.ServiceSecretConfig{{Source: "s", Target: "/x"}, {Source: "t", Target: "/x"}, {Source: "t", Target: "/y"}}
+	s.Volumes = []types.ServiceVolumeConfig{{Type: "bind", Source: "/own", Target: "/y/"}}
+	s.Tmpfs = types.StringList{"/run", "/tmp:size=1m,mode=1777"}
+	q, files, err := Container(p, s, Options{Number: 1})
+	if err != nil || len(files) > 0 {
+		t.Fatal(files, err)
+	}
+	var got []string
+	for _, m := range q.HostConfig.Mounts {
+		got = append(got, m.Source+":"+m.Target)
+	}
+	if !slices.Equal(got, []string{"/own:/y/", "/f:/x"}) || q.HostConfig.Tmpfs["/tmp"] != "size=1m,mode=1777" || q.HostConfig.Tmpfs["/run"] != "" {
+		t.Errorf("%v %v", got, q.HostConfig.Tmpfs)
+	}
+}
+
+// TestAliases: the container's name, the service's, its own, and those that others link
+// it by.
+func TestAliases(t *testing.T) {
+	p, s := service(types.ServiceConfig{})
+	no := false
+	p.Services["b"] = types.ServiceConfig{Name: "b", Links: []string{"a:linked", "a", "a:linked", "c:other"}}
+	other := p.Services["b"]
+	other.Networks = map[string]*types.ServiceNetworkConfig{"default": nil}
+	p.Services["b"] = other
+	for _, c := range []struct {
+		asked *types.ServiceNetworkConfig
+		o     Options
+		want  []string
+	}{
+		{nil, Options{}, []string{"p-a-2", "a", "linked"}},
+		{&types.ServiceNetworkConfig{Aliases: []string{"own"}}, Options{}, []string{"p-a-2", "a", "linked", "own"}},
+		{&types.ServiceNetworkConfig{UseServiceNameAlias: &no}, Options{}, []string{"p-a-2", "linked"}},
+		{&types.ServiceNetworkConfig{Aliases: []string{"own"}}, Options{NoAliases: true, Name: "p-a-run-1"}, []string{"p-a-run-1"}},
+	} {
+		s.Networks = map[string]*types.ServiceNetworkConfig{"default": c.asked}
+		c.o.Number = 2
+		q, _, err := Container(p, s, c.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := q.NetworkingConfig.EndpointsConfig["p_default"].Aliases; !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %v", c.asked, got)
+		}
+	}
+}
+
+// TestNames: of containers and images that a service does not name itself.
+func TestNames(t *testing.T) {
+	p, s := service(types.ServiceConfig{})
+	if got := ContainerName(p, s, 7); got != "p-a-7" || ImageName(p, s) != "x" {
+		t.Error(got, ImageName(p, s))
+	}
+	s.ContainerName, s.Image = "own", ""
+	if got := ContainerName(p, s, 7); got != "own" || ImageName(p, s) != "p-a" {
+		t.Error(got, ImageName(p, s))
+	}
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package compose
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"coracle/pkg/compose/convert"
+	"coracle/pkg/compose/load"
+	"coracle/pkg/network"
+	"coracle/pkg/volume"
+)
+
+var write = flag.Bool("write", false, "record the plans of testdata/projects anew")
+
+// nothing is what there is before the first up, with what is external.
+func nothing() Observed {
+	return Observed{
+		Networks: map[string]network.Network{"there": {Name: "there"}}, Volumes: map[string]volume.Volume{"kept": {Name: "kept"}},
+	}
+}
+
+// facts are images of all services.
+func facts(p *types.Project) map[string]ImageFacts {
+	all := map[string]ImageFacts{}
+	for name, s := range p.Services {
+		all[name] = ImageFacts{ID: "sha256:" + convert.ImageName(p, s)}
+	}
+	return all
+}
+
+// TestProjects reads projects as people have them, and compares what would be made of
+// them, in which order and out of what, with what was recorded.
+func TestProjects(t *testing.T) {
+	t.Setenv("HOME", "/home/user")
+	files, err := filepath.Glob("testdata/projects/*.yaml")
+	if err != nil || len(files) < 80 {
+		t.Fatalf("%d projects: %v", len(files), err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		t.Run(name, func(t *testing.T) {
+			got := describe(t, file)
+			golden := strings.TrimSuffix(file, ".yaml") + ".plan"
+			if *write {
+				if err := os.WriteFile(golden, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+// describe is the plan of a project, and below it every request.
+func describe(t *testing.T, file string) []byte {
+	t.Helper()
+	dir, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	p, err := load.Project(t.Context(), load.Options{Files: []string{file}, Warn: func(text string) { fmt.Fprintln(&b, "warning:", text) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err = load.Select(p, nil, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range p.ServiceNames() {
+		for _, text := range slices.Concat(convert.Unheard(p.Services[name]), convert.UnheardBuild(p.Services[name])) {
+			fmt.Fprintln(&b, "named:", text)
+		}
+	}
+	plan, err := Decide(p, nothing(), Choices{Images: facts(p)})
+	if err != nil {
+		fmt.Fprintln(&b, "refused:", err)
+		return bytes.ReplaceAll(b.Bytes(), []byte(dir), []byte("$DIR"))
+	}
+	b.WriteString(plan.String())
+	for _, s := range plan.Steps {
+		fmt.Fprintf(&b, "%s: %s\n", s.Name, request(t, p, s))
+	}
+	for _, name := range p.ServiceNames() {
+		if s := p.Services[name]; s.Build != nil {
+			r, err := convert.Build(p, s, convert.BuildOptions{Image: func(service string) string { return p.Name + "-" + service }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&b, "build %s: %s\n", name, short(t, r))
+		}
+	}
+	return bytes.ReplaceAll(b.Bytes(), []byte(dir), []byte("$DIR"))
+}
+
+// request is what a step asks for.
+func request(t *testing.T, p *types.Project, s Step) string {
+	t.Helper()
+	var asked any
+	var files []convert.File
+	var err error
+	switch s.Do {
+	case MakeNetwork:
+		asked, err = convert.Network(p, s.Key)
+	case MakeVolume:
+		asked, err = convert.Volume(p, s.Key)
+	default:
+		var service types.ServiceConfig
+		service, err = convert.Resolve(p.Services[s.Service], func(name string) (string, bool) { return "the-first-of-" + name, true })
+		if err == nil {
+			q, f, cerr := convert.Container(p, service, convert.Options{Number: s.Number, ImageID: "sha256:x"})
+			for _, label := range []string{convert.LabelProject, convert.LabelVersion, convert.LabelHash, convert.LabelConfigFiles, convert.LabelWorkingDir, convert.LabelOneoff, convert.LabelImage, convert.LabelFiles} {
+				delete(q.Labels, label)
+			}
+			asked, files, err = q, f, cerr
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := short(t, asked)
+	if len(files) > 0 {
+		text += " + " + short(t, files)
+	}
+	return text
+}
+
+// short is a value as JSON without what it does not say.
+func short(t *testing.T, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var any any
+	if err := json.Unmarshal(data, &any); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(said(any)); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// said leaves out what is empty.
+func said(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, e := range v {
+			e = said(e)
+			if e == nil || reflect.ValueOf(e).IsZero() || k == "com.docker.compose.config-hash" || k == "com.docker.compose.version" {
+				delete(v, k)
+				continue
+			}
+			v[k] = e
+		}
+		if len(v) == 0 {
+			return nil
+		}
+	case []any:
+		for i, e := range v {
+			v[i] = said(e)
+		}
+		if len(v) == 0 {
+			return nil
+		}
+	}
+	return v
+}

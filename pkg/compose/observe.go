@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package compose
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+
+	"coracle/pkg/compose/convert"
+	"coracle/pkg/container"
+	"coracle/pkg/network"
+	"coracle/pkg/volume"
+)
+
+// Observed is what there is of a project.
+type Observed struct {
+	Services map[string][]*container.Container // by their numbers
+	Oneoff   []*container.Container            // of run
+	Networks map[string]network.Network        // all there are, by name
+	Volumes  map[string]volume.Volume          // all there are, by name
+}
+
+// Observe finds what there is of a project, by the labels that it was made with.
+func (e *Engine) Observe(project string) (Observed, error) {
+	o := Observed{Services: map[string][]*container.Container{}, Networks: map[string]network.Network{}, Volumes: map[string]volume.Volume{}}
+	list, err := e.containers().Readable()
+	if err != nil {
+		return o, err
+	}
+	for _, c := range list {
+		switch {
+		case c.Labels[convert.LabelProject] != project:
+		case c.Labels[convert.LabelOneoff] == "True":
+			o.Oneoff = append(o.Oneoff, c)
+		case c.Labels[convert.LabelService] != "":
+			name := c.Labels[convert.LabelService]
+			o.Services[name] = append(o.Services[name], c)
+		}
+	}
+	for _, l := range o.Services {
+		slices.SortStableFunc(l, func(a, b *container.Container) int { return cmp.Compare(Number(a), Number(b)) })
+	}
+	nets, err := e.networks().List()
+	if err != nil {
+		return o, err
+	}
+	for _, n := range nets {
+		o.Networks[n.Name] = n
+	}
+	vols, err := e.volumes().List()
+	if err != nil {
+		return o, err
+	}
+	for _, v := range vols {
+		o.Volumes[v.Name] = v
+	}
+	return o, nil
+}
+
+// Number is which one of its service a container is.
+func Number(c *container.Container) int {
+	n, _ := strconv.Atoi(c.Labels[convert.LabelNumber])
+	return n
+}
+
+// ServiceOf is the service that a container is of.
+func ServiceOf(c *container.Container) string { return c.Labels[convert.LabelService] }
+
+// Containers are those of some services, all of them when none is named, in the
+// order of services' names and containers' numbers.
+func (o Observed) Containers(services ...string) (list []*container.Container) {
+	names := slices.Sorted(keys(o.Services))
+	for _, name := range names {
+		if len(services) == 0 || slices.Contains(services, name) {
+			list = append(list, o.Services[name]...)
+		}
+	}
+	return list
+}
+
+func keys[V any](m map[string]V) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package compose
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"coracle/pkg/container"
+	"coracle/pkg/container/client"
+)
+
+// starter starts services in the order of depends_on.
+type starter struct {
+	*Engine
+	p     *types.Project
+	has   Observed
+	watch *Watch
+	on    func(*container.Container) // hears of each container that was started
+
+	done map[string]chan struct{} // closed when the containers of a service are started
+}
+
+// Start starts the containers of all services of a project, each service when what
+// it depends on is as it says. Those that run already count as started. On, unless
+// nil, hears of each container that was started.
+func (e *Engine) Start(ctx context.Context, p *types.Project, has Observed, w *Watch, on func(*container.Container)) error {
+	st := &starter{Engine: e, p: p, has: has, watch: w, on: on, done: map[string]chan struct{}{}}
+	for name := range p.Services {
+		st.done[name] = make(chan struct{})
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var all sync.WaitGroup
+	for name, s := range p.Services {
+		all.Go(func() {
+			if err := st.service(ctx, s); err != nil {
+				cancel(err)
+				return
+			}
+			close(st.done[name])
+		})
+	}
+	all.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+func (st *starter) service(ctx context.Context, s types.ServiceConfig) error {
+	for _, dep := range slices.Sorted(keys(s.DependsOn)) {
+		done, ok := st.done[dep]
+		if !ok {
+			continue // not enabled, or not selected
+		}
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	if err := st.await(ctx, s); err != nil {
+		return err
+	}
+	list := st.has.Services[s.Name]
+	if len(list) == 0 && s.GetScale() > 0 {
+		return fmt.Errorf("service %q has no container to start", s.Name)
+	}
+	return each(ctx, list, func(ctx context.Context, c *container.Container) error {
+		if c.State.IsRunning() {
+			return nil
+		}
+		return st.start(ctx, c, s)
+	})
+}
+
+func (st *starter) start(ctx context.Context, c *container.Container, s types.ServiceConfig) error {
+	st.ofContainer(c.Name, "Starting")
+	if err := client.StartAlone(ctx, st.containers(), c, nil, nil); err != nil {
+		return err
+	}
+	if st.on != nil {
+		st.on(c)
+	}
+	for _, h := range s.PostStart {
+		if err := st.hook(ctx, c, h); err != nil {
+			return err
+		}
+	}
+	st.ofContainer(c.Name, "Started")
+	return nil
+}
+
+// await waits until what a service depends on is as it says.
+func (st *starter) await(ctx context.Context, s types.ServiceConfig) error {
+	return each(ctx, slices.Sorted(keys(s.DependsOn)), func(ctx context.Context, dep string) error {
+		d := s.DependsOn[dep]
+		if _, ok := st.p.Services[dep]; !ok {
+			return nil
+		}
+		list, needed := st.has.Services[dep], st.p.Services[dep]
+		if len(list) == 0 && needed.GetScale() > 0 {
+			if d.Required {
+				return fmt.Errorf("%s is missing dependency %s", s.Name, dep)
+			}
+			st.warn(fmt.Sprintf("%s is missing dependency %s", s.Name, dep))
+			return nil
+		}
+		return st.condition(ctx, dep, d, list)
+	})
+}
+
+func (st *starter) condition(ctx context.Context, dep string, d types.ServiceDependency, list []*container.Container) error {
+	var is func(*container.Container) (bool, error)
+	reached := "Healthy"
+	switch d.Condition {
+	case types.ServiceConditionHealthy:
+		is = Healthy(false)
+	case types.ServiceConditionCompletedSuccessfully:
+		is, reached = completed, "Exited"
+	default:
+		return nil
+	}
+	return each(ctx, list, func(ctx context.Context, c *container.Container) error {
+		st.ofContainer(c.Name, "Waiting")
+		err := st.watch.Await(ctx, c.ID, is)
+		switch code := codeOf(err); {
+		case err == nil:
+			st.ofContainer(c.Name, reached)
+			return nil
+		case ctx.Err() != nil:
+			return err
+		case !d.Required:
+			st.ofContainer(c.Name, "Skipped")
+			st.warn(fmt.Sprintf("optional dependency %q failed to start: %v", dep, err))
+			return nil
+		case d.Condition == types.ServiceConditionCompletedSuccessfully && code >= 0:
+			st.ofContainer(c.Name, "Error")
+			return fmt.Errorf("service %q didn't complete successfully: exit %d", dep, code)
+		}
+		st.ofContainer(c.Name, "Error")
+		return fmt.Errorf("dependency failed to start: %w", err)
+	})
+}
+
+// RestartedWith are some services, all of them when none is named, and those that
+// depend on them and are to be restarted with them.
+func RestartedWith(p *types.Project, names []string) []string {
+	if len(names) == 0 {
+		return p.ServiceNames()
+	}
+	list := slices.Clone(names)
+	for i := 0; i < len(list); i++ {
+		for _, name := range p.ServiceNames() {
+			if d, ok := p.Services[name].DependsOn[list[i]]; ok && d.Restart && !slices.Contains(list, name) {
+				list = append(list, name)
+			}
+		}
+	}
+	return list
+}
