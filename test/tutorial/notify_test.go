@@ -5,6 +5,7 @@ package tutorial
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -295,17 +296,29 @@ func TestSocketOfTheManager(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.ok("create", "--name", "web", "-p", at+":80", "busybox", "sh", "-c", "echo found >/index.html; exec httpd -f -p 80 -h /")
+	u.ok("create", "--name", "web", "-p", at+":80", "busybox", "sh", "-c", "sleep 1; echo found >/index.html; exec httpd -f -p 80 -h /")
 	testutil.Contains(t, u.ok("systemd", "print", "--socket", "web"), "ListenStream="+at)
 	plain := *u
 	m := managed(t, u)
 	main := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" start -a web`, u.command("version").Path)
 	main.Env, main.ExtraFiles = u.env, []*os.File{socket}
-	if err := main.Start(); err != nil {
+	early, err := net.Dial("tcp", at) // for whose sake the service is started
+	if err == nil {
+		_, err = io.WriteString(early, "GET / HTTP/1.0\r\n\r\n")
+	}
+	if err == nil {
+		err = main.Start()
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
+	defer early.Close()
 	socket.Close()
 	m.hears("READY=1")
+	_ = early.SetDeadline(time.Now().Add(time.Minute))
+	if answer, err := io.ReadAll(early); err != nil || !strings.Contains(string(answer), "found") {
+		t.Errorf("who came before the program listened hears %q, %v", answer, err)
+	}
 	testutil.Contains(t, get(t, "http://"+at+"/"), "found")
 	plain.ok("stop", "-t", "0", "web")
 	_ = main.Wait()

@@ -9,10 +9,12 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/descriptor"
+	"coracle/pkg/slirp/relay"
 )
 
 // inherited is a socket that somebody else has bound, a service manager for
@@ -81,12 +83,19 @@ func listens(f *os.File) bool {
 	return yes != 0
 }
 
+// awaitProgram is how long who visits an inherited socket waits for the program to
+// listen: for its sake the container may have been started (systemd.socket(5)), and who
+// bound the socket has taken its visitors' connections already.
+const awaitProgram = time.Minute
+
 // serve takes an inherited socket over.
 //
 // Preconditions: d.mu is held.
 func (d *Ports) serve(socket io.Closer, containerPort uint16) (io.Closer, error) {
 	if l, ok := socket.(*net.TCPListener); ok {
-		return d.serveTCP(l, containerPort)
+		s := relay.NewServer(containerPort, d.target())
+		s.Await(awaitProgram)
+		return d.serveTCP(l, s)
 	}
 	return d.serveUDP(socket.(*net.UDPConn), containerPort), nil
 }

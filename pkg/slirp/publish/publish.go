@@ -240,14 +240,13 @@ func (d *Ports) listenTCP(at netip.AddrPort, containerPort uint16) (io.Closer, e
 	if err != nil {
 		return nil, err
 	}
-	return d.serveTCP(l, containerPort)
+	return d.serveTCP(l, relay.NewServer(containerPort, d.target()))
 }
 
 // serveTCP takes a listener over.
 //
 // Preconditions: d.mu is held.
-func (d *Ports) serveTCP(l *net.TCPListener, containerPort uint16) (io.Closer, error) {
-	s := relay.NewServer(containerPort, d.target())
+func (d *Ports) serveTCP(l *net.TCPListener, s *relay.Server) (io.Closer, error) {
 	p, err := relay.Listen(l, d.loops, s)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ package relay
 import (
 	"net/netip"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,7 +27,8 @@ type end struct {
 
 	connecting bool // the server's end, until connect(2) is done
 	tried      attempt
-	attempts   []attempt // and what is to be tried if that fails
+	attempts   []attempt      // and what is to be tried if that fails
+	from       netip.AddrPort // the visitor
 
 	rest  *[]byte // a buffer of which left was not written
 	left  []byte
@@ -43,16 +45,16 @@ func (e *end) waits() bool { return len(e.left) > 0 || e.piped > 0 }
 // reset, as the server would have done.
 func (r *Loop) join(p *Port, fd int, from netip.AddrPort) {
 	visitor := &end{fd: fd, port: p}
-	server := &end{fd: -1, port: p, other: visitor, attempts: p.attempts(from, r.transparent)}
+	server := &end{fd: -1, port: p, other: visitor, from: from, attempts: p.attempts(from, r.transparent)}
 	visitor.other = server
-	if !r.connect(server) {
+	if !r.connect(server) && !r.postpone(server) {
 		reset(fd)
 		return
 	}
 	r.keep(visitor)
 	r.watch(visitor)
 	if !server.connecting {
-		r.watch(server)
+		r.met(server)
 	}
 }
 
@@ -118,18 +120,24 @@ func (r *Loop) connected(e *end) {
 	n, err := unix.GetsockoptInt(e.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	e.connecting = false
 	if err == nil && n != 0 {
-		if e.tried.last(unix.Errno(n)) {
-			r.drop(e, true)
-			return
-		}
+		last := e.tried.last(unix.Errno(n))
 		r.release(e)
-		if !r.connect(e) {
+		if (last || !r.connect(e)) && !r.postpone(e) {
 			r.drop(e, true)
 			return
 		}
 		if e.connecting {
 			return
 		}
+	}
+	r.met(e)
+}
+
+// met is for a server's end that is connected.
+func (r *Loop) met(e *end) {
+	if s := e.port.server; s.until.Load() != nil { // it listens: from now on who is refused is refused
+		s.until.Store(nil)
+		r.again = time.Now()
 	}
 	r.watch(e)
 	r.watch(e.other)

@@ -28,6 +28,8 @@ type Loop struct {
 	carried     int           // connections that were handed over
 	wait        time.Duration // until accepting goes on, after a failure
 	resume      time.Time
+	early       []*end    // servers' ends whose visitors wait until somebody listens
+	again       time.Time // when that is tried; zero: nobody waits
 	stopped     bool
 	done        chan struct{} // closed when the thread has ended
 
@@ -157,6 +159,7 @@ func (r *Loop) run() {
 			}
 		}
 		r.acceptAgain()
+		r.connectEarly()
 	}
 }
 
@@ -238,10 +241,14 @@ func (r *Loop) acceptAgain() {
 
 // timeout is epoll_wait(2)'s, in milliseconds.
 func (r *Loop) timeout() int {
-	if r.resume.IsZero() {
+	next := r.resume
+	if next.IsZero() || !r.again.IsZero() && r.again.Before(next) {
+		next = r.again
+	}
+	if next.IsZero() {
 		return -1
 	}
-	return int(max(0, time.Until(r.resume).Milliseconds()) + 1)
+	return int(max(0, time.Until(next).Milliseconds()) + 1)
 }
 
 // LimitPipes bounds the pipes of bulk transfers that go through the kernel; the

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,8 +26,9 @@ type Target struct {
 
 // Server is where the visitors of a port are led to. That may change.
 type Server struct {
-	port uint16
-	at   atomic.Pointer[Target]
+	port  uint16
+	at    atomic.Pointer[Target]
+	until atomic.Pointer[time.Time] // who comes before the server listens waits until then; nil: for nothing
 }
 
 // NewServer is a server at a port of the container.
@@ -38,6 +40,19 @@ func NewServer(port uint16, t Target) *Server {
 
 // Forward has visitors who come from now on led to t.
 func (s *Server) Forward(t Target) { s.at.Store(&t) }
+
+// Await has visitors wait for so long at most, from now on, until the server listens:
+// the first may be why it is started.
+func (s *Server) Await(d time.Duration) {
+	until := time.Now().Add(d)
+	s.until.Store(&until)
+}
+
+// awaited reports whether visitors who are refused are to wait.
+func (s *Server) awaited(now time.Time) bool {
+	until := s.until.Load()
+	return until != nil && now.Before(*until)
+}
 
 // Port is a socket that listens on the host, and whose connections the loops join
 // to a server in the container.
