@@ -66,6 +66,10 @@ say "making root file systems"
 if ! busybox_rootfs "$work/fixtures/busybox.tar"; then say "no busybox: tests that need it are skipped"; fi
 if ! python_rootfs "$work/fixtures/python.tar"; then say "no Python packages: tests that need them are skipped"; fi
 cp -r examples "$work/fixtures/"
+if [ -f "$work/tests/test/api/run.test" ]; then
+	say "making clients of the API"
+	hack/clients.sh "$work/fixtures/clients" || say "some tests of the API are skipped"
+fi
 chmod -R a+rX "$work"
 
 CORACLE_BIN=$work/coracle

@@ -33,6 +33,12 @@ type conn struct {
 // hijack takes the connection over. Those who ask for an upgrade are answered 101,
 // others 200, both with the type of the stream.
 func (c *call) hijack(multiplexed bool) (*conn, error) {
+	// Some clients send their options a second time, as a body, which is no input.
+	if c.r.ContentLength > 0 {
+		if _, err := io.Copy(io.Discard, http.MaxBytesReader(c.w, c.r.Body, maxBody)); err != nil {
+			return nil, invalid("%w", err)
+		}
+	}
 	raw, buffered, err := http.NewResponseController(c.w).Hijack()
 	if err != nil {
 		return nil, invalid("hijack connection missing")

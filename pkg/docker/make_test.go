@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/moby/moby/api/types/network"
 )
 
 // The documentation's request for a network, and what is refused.
@@ -88,7 +90,7 @@ func TestConnectRequests(t *testing.T) {
 	for request, want := range map[string]string{
 		`{"Container":"c","EndpointConfig":{"IPAMConfig":{"IPv4Address":"172.24.56.89","IPv6Address":"2001:db8::5689"},"MacAddress":"02:42:ac:12:05:02","GwPriority":100,"Aliases":["a"]}}`: "front 172.24.56.89 2001:db8::5689 02:42:ac:12:05:02 100 [a]",
 		`{"Container":"c"}`:                                           "front",
-		`{"EndpointConfig":{"Links":["a"]}}`:                          "--link is not supported",
+		`{"EndpointConfig":{"Links":["a:b"]}}`:                        "front invalid IP invalid IP 00:00:00:00:00:00 0 [] [a:b]",
 		`{"EndpointConfig":{"IPAMConfig":{"IPv4Address":"fd00::1"}}}`: "invalid IPv4 address",
 		`{"EndpointConfig":{"MacAddress":"01:00:5e:00:00:01"}}`:       "is not a valid mac address",
 	} {
@@ -101,7 +103,7 @@ func TestConnectRequests(t *testing.T) {
 			wants(t, request, err, want)
 			continue
 		}
-		if got := fmt.Sprint(e.Network, " ", e.IP, " ", e.IP6, " ", e.MAC, " ", e.Priority, " ", e.Aliases); !strings.HasPrefix(got, want) {
+		if got := fmt.Sprint(e.Network, " ", e.IP, " ", e.IP6, " ", e.MAC, " ", e.Priority, " ", e.Aliases, " ", e.Links); !strings.HasPrefix(got, want) {
 			t.Errorf("%s: %s", request, got)
 		}
 	}
@@ -110,6 +112,8 @@ func TestConnectRequests(t *testing.T) {
 	_, _, err := ConnectedEndpoint("bridge", q)
 	wants(t, "bridge", err, "network-scoped aliases are only supported for user-defined networks")
 	_ = json.Unmarshal([]byte(`{"EndpointConfig":{"DriverOpts":{"a":"b"},"IPAMConfig":{"LinkLocalIPs":["169.254.1.1"]}}}`), &q)
+	_, _, err = ConnectedEndpoint("bridge", ConnectRequest{EndpointConfig: &network.EndpointSettings{Links: []string{"a"}}})
+	wants(t, "links on bridge", err, "--link is not supported")
 	if _, warnings, err := ConnectedEndpoint("front", q); err != nil || len(warnings) != 2 {
 		t.Error(warnings, err)
 	}

@@ -91,7 +91,7 @@ func networkSettings(c *container.Container, at Places) *NetworkSettings {
 			s.Address = a
 		}
 		end := &Endpoint{
-			IPAMConfig: endpointIPAM(e), Aliases: e.Aliases, MacAddress: a.MacAddress, GwPriority: e.Priority,
+			IPAMConfig: endpointIPAM(e), Links: e.Links, Aliases: e.Aliases, MacAddress: a.MacAddress, GwPriority: e.Priority,
 			NetworkID: at.network(e.Network), EndpointID: a.EndpointID, Gateway: a.Gateway, IPAddress: a.IPAddress, IPPrefixLen: a.IPPrefixLen,
 			IPv6Gateway: a.IPv6Gateway, GlobalIPv6Address: a.GlobalIPv6Address, GlobalIPv6PrefixLen: a.GlobalIPv6PrefixLen,
 		}

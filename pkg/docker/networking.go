@@ -42,6 +42,10 @@ func (q *CreateRequest) places() []place {
 		}
 		rest = append(rest, place{networkMode(moby.NetworkMode(name)), end})
 	}
+	if links := q.HostConfig.Links; len(links) > 0 && len(first.end.Links) == 0 { // they are of the network that it has first
+		end := *first.end
+		end.Links, first.end = links, &end
+	}
 	return append([]place{first}, rest...)
 }
 
@@ -129,9 +133,9 @@ func (d *draft) checkPlace(p place) error {
 func checkEndpoint(mode moby.NetworkMode, e *network.EndpointSettings) error {
 	ip := e.IPAMConfig
 	switch {
+	case mode.IsUserDefined():
 	case len(e.Links) > 0:
 		return errLinks()
-	case mode.IsUserDefined():
 	case len(e.Aliases) > 0:
 		return invalid("network-scoped aliases are only supported for user-defined networks")
 	case ip != nil && (ip.IPv4Address.IsValid() || ip.IPv6Address.IsValid()):
@@ -153,7 +157,7 @@ func endpointWarnings(e *network.EndpointSettings) (list []string) {
 
 // endpointOf is the place on a network that is asked for.
 func endpointOf(network string, e *network.EndpointSettings) (end container.Endpoint, err error) {
-	end = container.Endpoint{Network: network, Aliases: e.Aliases, Priority: e.GwPriority}
+	end = container.Endpoint{Network: network, Aliases: e.Aliases, Links: e.Links, Priority: e.GwPriority}
 	if ip := e.IPAMConfig; ip != nil {
 		if end.IP = ip.IPv4Address; end.IP.IsValid() && !end.IP.Is4() {
 			return end, invalid("invalid IPv4 address: %s", end.IP)

@@ -18,8 +18,6 @@ func (d *draft) refuse() error {
 		return err
 	}
 	switch {
-	case len(h.Links) > 0:
-		return errLinks()
 	case h.Cgroup != "":
 		return refuse(NotSupported, "invalid cgroup mode: %s: containers share their network only", h.Cgroup)
 	case len(h.StorageOpt) > 0:
@@ -51,7 +49,7 @@ func (d *draft) refuse() error {
 }
 
 func errLinks() error {
-	return Unsupported("link", "links were replaced by names on networks", "coracle network create NET, then --network NET for both containers")
+	return Unsupported("link", "on the default network nobody has a name", "coracle network create NET, then --network NET for both containers")
 }
 
 // refuseResources refuses what no user without root can be given, and what is of

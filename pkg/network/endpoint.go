@@ -14,6 +14,7 @@ import (
 type Endpoint struct {
 	Network string     `json:"network"`
 	Aliases []string   `json:"aliases,omitempty"`
+	Links   []string   `json:"links,omitempty"` // CONTAINER:NAME: by what further names others are found from here
 	IP      netip.Addr `json:"ip,omitzero"`
 	IP6     netip.Addr `json:"ip6,omitzero"`
 	MAC     MAC        `json:"mac,omitzero"`
@@ -26,7 +27,7 @@ type Endpoint struct {
 // Member is who the container with this ID, name and hostname is on the network,
 // as far as the endpoint asks for it.
 func (e Endpoint) Member(id, name, hostname string) Member {
-	return Member{Container: id, Name: name, Hostname: hostname, Aliases: e.Aliases, Addr: e.IP, Addr6: e.IP6, MAC: e.MAC}
+	return Member{Container: id, Name: name, Hostname: hostname, Aliases: e.Aliases, Links: e.Links, Addr: e.IP, Addr6: e.IP6, MAC: e.MAC}
 }
 
 // PrivateLink is the plan of a link with nobody else on it.

@@ -30,6 +30,7 @@ type Member struct {
 	Name      string     `json:"name"`
 	Hostname  string     `json:"hostname,omitempty"`
 	Aliases   []string   `json:"aliases,omitempty"`
+	Links     []string   `json:"links,omitempty"` // as of an [Endpoint]
 	Addr      netip.Addr `json:"addr"`
 	Addr6     netip.Addr `json:"addr6,omitzero"`
 	MAC       MAC        `json:"mac,omitzero"` // zero, before it is one: any
@@ -288,12 +289,22 @@ func (m *Membership) listens(o Member) bool {
 // may share an alias or a host name.
 func (m *Membership) lookup(name string) (found []Member) {
 	short := strings.TrimSuffix(name, "."+strings.ToLower(m.Network.Name))
+	is := func(n string) bool { return strings.EqualFold(n, name) || strings.EqualFold(n, short) }
 	for _, o := range m.members() {
-		if slices.ContainsFunc(o.Names(), func(n string) bool { return strings.EqualFold(n, name) || strings.EqualFold(n, short) }) && m.listens(o) {
+		if (slices.ContainsFunc(o.Names(), is) || slices.ContainsFunc(m.Self.Links, func(l string) bool { return o.linked(l, is) })) && m.listens(o) {
 			found = append(found, o)
 		}
 	}
 	return found
+}
+
+// linked reports whether a link is about this member and has a name that is asked for.
+func (m Member) linked(link string, is func(name string) bool) bool {
+	target, name, ok := strings.Cut(link, ":")
+	if !ok {
+		name = target
+	}
+	return is(name) && (slices.Contains(m.Names(), target) || m.Container == target)
 }
 
 // Link is the plan of the container's link.

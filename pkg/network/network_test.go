@@ -306,11 +306,25 @@ func TestNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := n.Admit(ctx, w, Member{Container: strings.Repeat("a", 64), Name: "web", Hostname: "Host.app", Aliases: []string{"www", "web"}})
+	m, err := n.Admit(ctx, w, Member{Container: strings.Repeat("a", 64), Name: "web", Hostname: "Host.app", Aliases: []string{"www", "web"},
+		Links: []string{"web:linked", "aaaaaaaaaaaa:short", strings.Repeat("a", 64) + ":long", "gone:gone", "www"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Leave()
+	other, err := n.Admit(ctx, w, Member{Container: strings.Repeat("b", 64), Name: "other"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Leave()
+	for name, want := range map[string]int{"linked": 1, "LINKED.app": 1, "short": 1, "long": 1, "gone": 0} {
+		if got := len(m.lookup(name)); got != want {
+			t.Errorf("link %q: found %d, want %d", name, got, want)
+		}
+		if got := len(other.lookup(name)); got != 0 {
+			t.Errorf("link %q is for others, too", name)
+		}
+	}
 	if got, want := strings.Join(m.Self.Names(), " "), "web www aaaaaaaaaaaa Host.app"; got != want {
 		t.Errorf("names: %s, want %s", got, want)
 	}

@@ -20,7 +20,7 @@ func refusedFlags() []cli.Flag {
 		flags.List("device-cgroup-rule", nil, "Not supported: device rules need root"),
 		flags.Bool("disable-content-trust", nil, "Accepted for scripts: there is no content trust to skip"),
 		flags.Text("isolation", nil, "Container isolation technology: default"),
-		flags.List("link", nil, "Not supported: use a network with a name"),
+		flags.List("link", nil, "Add link to another container, on a network with a name"),
 		flags.Text("runtime", nil, "Accepted for scripts: coracle runs containers by itself"),
 		flags.List("storage-opt", nil, "Not supported: quotas need root"),
 		flags.Text("volume-driver", nil, "Volume driver for the container: local"),

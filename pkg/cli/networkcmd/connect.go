@@ -18,19 +18,19 @@ import (
 func Connect(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "connect", Usage: "Connect a container to a network", ArgsUsage: "NETWORK CONTAINER",
-		Flags: append(flags.Absent("links were replaced by names on networks", flags.List("link", nil, "")),
-			flags.List("alias", nil, "Add network-scoped alias for the container"),
+		Flags: []cli.Flag{
+			flags.List("link", nil, "Add link to another container"), flags.List("alias", nil, "Add network-scoped alias for the container"),
 			flags.List("driver-opt", nil, "driver options for the network"),
 			&cli.IntFlag{Name: "gw-priority", Usage: "Highest gw-priority provides the default gateway. Accepts positive and negative values"},
 			flags.Text("ip", nil, "IPv4 address (e.g., \"172.30.100.104\")"), flags.Text("ip6", nil, "IPv6 address (e.g., \"2001:db8::33\")"),
 			flags.List("link-local-ip", nil, "Add a link-local address for the container"),
-		),
+		},
 		Action: command.Takes(e, 2, 2, func(e *command.Env, c *cli.Context) error {
 			options, err := command.Pairs(c.StringSlice("driver-opt"), func(string) error { return command.Errorf("invalid key value pair format in driver options") })
 			if err != nil {
 				return err
 			}
-			q := docker.ConnectRequest{EndpointConfig: &network.EndpointSettings{Aliases: c.StringSlice("alias"), DriverOpts: options, GwPriority: c.Int("gw-priority")}}
+			q := docker.ConnectRequest{EndpointConfig: &network.EndpointSettings{Aliases: c.StringSlice("alias"), Links: c.StringSlice("link"), DriverOpts: options, GwPriority: c.Int("gw-priority")}}
 			if err := containercmd.EndpointFlags(c, q.EndpointConfig); err != nil {
 				return err
 			}

@@ -210,7 +210,6 @@ func TestConnectIsRefused(t *testing.T) {
 	}
 	h.Fails(1, "invalid key value pair format in driver options", "network", "connect", "--driver-opt", "x", "web", "box")
 	h.Fails(125, `failed to parse IP: "x"`, "network", "connect", "--ip", "x", "web", "box")
-	h.Fails(125, "--link is not supported", "network", "connect", "--link", "a:b", "web", "box")
 	h.Program = "docker"
 	h.Fails(1, "Error response from daemon: No such container: box", "network", "connect", "web", "box")
 }

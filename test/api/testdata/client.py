@@ -90,4 +90,4 @@ volume.remove()
 assert set(c.df()) >= {'Images', 'Containers', 'Volumes', 'BuildCache'}
 assert c.images.prune(filters={'dangling': False})['ImagesDeleted']
 assert c.networks.prune()['NetworksDeleted'] is None and c.volumes.prune()['SpaceReclaimed'] == 0
-assert c.api.prune_builds()['CachesDeleted']
+assert 'SpaceReclaimed' in c.api.prune_builds()

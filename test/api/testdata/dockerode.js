@@ -39,11 +39,13 @@ const context = (...files) => {
   const sink = new (require('stream').Writable)({ write(chunk, _, next) { text += chunk; next(); } });
   docker.modem.demuxStream(stream, sink, sink);
   const ended = c.wait();
+  const all = new Promise(done => stream.on('end', done));
   await c.start();
   assert.deepEqual(Object.keys((await network.inspect()).Containers), [c.id]);
   stream.write('through the stream\n');
   stream.end();
   assert.equal((await ended).StatusCode, 0);
+  await all;
   assert.equal(text, 'through the stream\n');
   assert.equal((await c.inspect()).State.ExitCode, 0);
   await c.remove();
