@@ -26,11 +26,12 @@ const (
 )
 
 // Serve answers those who connect to l, which it closes, until the context ends or,
-// where idle is not 0, nobody has asked for anything for so long.
+// where idle is not 0, nobody has asked for anything for so long. It returns when
+// what it was asked for has ended.
 func (e *Engine) Serve(ctx context.Context, l net.Listener, idle time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	quiet := &activity{idle: idle, over: cancel}
+	quiet := newActivity(idle, cancel)
 	quiet.begin()
 	quiet.end()
 	srv := &http.Server{
@@ -40,14 +41,20 @@ func (e *Engine) Serve(ctx context.Context, l net.Listener, idle time.Duration) 
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog:    log.New(writerOf(e.Log), "api: ", 0),
 	}
-	defer context.AfterFunc(ctx, func() {
+	left := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		defer close(left)
 		leaving, done := context.WithTimeout(context.Background(), leaveTime)
 		defer done()
 		_ = srv.Shutdown(leaving)
 		srv.Close()
-	})()
+	})
 	err := srv.Serve(&ownersOnly{l})
-	if ctx.Err() != nil || errors.Is(err, io.EOF) || errors.Is(err, http.ErrServerClosed) {
+	told := ctx.Err() != nil
+	cancel() // of a listener that has ended by itself
+	<-left
+	quiet.wait()
+	if told || errors.Is(err, io.EOF) || errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
@@ -66,7 +73,23 @@ type activity struct {
 	over  func()
 	mu    sync.Mutex
 	busy  int
+	none  *sync.Cond // busy is 0
 	timer *time.Timer
+}
+
+func newActivity(idle time.Duration, over func()) *activity {
+	a := &activity{idle: idle, over: over}
+	a.none = sync.NewCond(&a.mu)
+	return a
+}
+
+// wait returns when nobody is served any more.
+func (a *activity) wait() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for a.busy > 0 {
+		a.none.Wait()
+	}
 }
 
 func (a *activity) begin() {
@@ -80,7 +103,11 @@ func (a *activity) begin() {
 func (a *activity) end() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.busy--; a.busy == 0 && a.idle > 0 {
+	if a.busy--; a.busy > 0 {
+		return
+	}
+	a.none.Broadcast()
+	if a.idle > 0 {
 		a.timer = time.AfterFunc(a.idle, a.expire)
 	}
 }
