@@ -4,6 +4,7 @@ package ids
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"strconv"
@@ -31,10 +32,16 @@ func HostMaps() (Maps, error) {
 		return m, nil
 	}
 	for _, p := range mapPrograms {
-		if _, err := os.Stat(p); err != nil {
+		info, err := os.Stat(p)
+		if err != nil {
 			m.Reason = p + notInstalled
 			return m, nil
 		}
+		if mayWriteMaps(info.Mode(), bounded) {
+			continue
+		}
+		m.Reason = p + powerless
+		return m, nil
 	}
 	name := ""
 	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
@@ -60,6 +67,22 @@ func HostMaps() (Maps, error) {
 		return m, nil
 	}
 	return whole, nil
+}
+
+// mayWriteMaps reports whether one of mapPrograms has what it needs, when its file has
+// mode. A program gets no capability that the bounding set of its caller lacks, as that
+// of a container. With file capabilities it is said to need no more than CAP_SETUID;
+// set-user-ID root it is somebody else than the caller, whose namespace it is, and needs
+// CAP_SYS_ADMIN (map_write in the kernel's user_namespace.c; shadow-utils built with
+// libcap would do without).
+func mayWriteMaps(mode fs.FileMode, bounded func(capability int) bool) bool {
+	return bounded(unix.CAP_SYS_ADMIN) || mode&fs.ModeSetuid == 0 && bounded(unix.CAP_SETUID) && bounded(unix.CAP_SETGID)
+}
+
+// bounded reports whether a capability is in this process's bounding set.
+func bounded(capability int) bool {
+	in, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(capability), 0, 0, 0)
+	return err != nil || in == 1
 }
 
 // contain reports whether the ids that maps lead to exist in this namespace, and

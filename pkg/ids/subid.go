@@ -15,6 +15,7 @@ const (
 	reasonAsked     = "CORACLE_SINGLE_ID is set"
 	reasonNoNewPriv = "no_new_privs is set, with which newuidmap and newgidmap have no privilege"
 	notInstalled    = " is not installed"
+	powerless       = " has no privilege here: the container around lacks CAP_SYS_ADMIN"
 )
 
 // Remedy says how to get more ids than these.
@@ -24,6 +25,8 @@ func (m Maps) Remedy() string {
 		return "unset CORACLE_SINGLE_ID"
 	case m.Reason == reasonNoNewPriv:
 		return "start coracle without no_new_privs (in a unit: NoNewPrivileges=no)"
+	case strings.HasSuffix(m.Reason, powerless):
+		return "in the image of the container around: chmod u-s /usr/bin/newuidmap /usr/bin/newgidmap; setcap cap_setuid=ep /usr/bin/newuidmap; setcap cap_setgid=ep /usr/bin/newgidmap"
 	case strings.HasSuffix(m.Reason, notInstalled):
 		return "the host's administrator can install " + strings.TrimSuffix(m.Reason, notInstalled) + " (package uidmap, or shadow-utils)"
 	}

@@ -3,9 +3,13 @@
 package ids
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestFreeSubIDs(t *testing.T) {
@@ -55,5 +59,28 @@ func TestRemedy(t *testing.T) {
 		if got := (Maps{UID: single, Reason: reason}).Remedy(); got != want {
 			t.Errorf("%s: %s", reason, got)
 		}
+	}
+}
+
+// Inside a container the programs that write maps may be there and have no privilege.
+func TestMayWriteMaps(t *testing.T) {
+	host := func(int) bool { return true }
+	container := func(c int) bool { return c == unix.CAP_SETUID || c == unix.CAP_SETGID }
+	restricted := func(int) bool { return false }
+	for _, c := range []struct {
+		mode    fs.FileMode
+		bounded func(int) bool
+		want    bool
+	}{
+		{0o755 | fs.ModeSetuid, host, true}, {0o755, host, true}, {0o755 | fs.ModeSetuid, container, false}, {0o755, container, true},
+		{0o755, restricted, false}, {0o755 | fs.ModeSetuid, restricted, false},
+	} {
+		if got := mayWriteMaps(c.mode, c.bounded); got != c.want {
+			t.Errorf("%v: %t", c.mode, got)
+		}
+	}
+	m := Maps{UID: []Map{{0, 1000, 1}}, Reason: mapPrograms[0] + powerless}
+	if got := m.Remedy(); !strings.Contains(got, "setcap cap_setuid=ep /usr/bin/newuidmap") {
+		t.Errorf("%q", got)
 	}
 }
