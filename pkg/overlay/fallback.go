@@ -15,6 +15,7 @@ import (
 
 	"coracle/pkg/hint"
 	"coracle/pkg/overlay/plain"
+	"coracle/pkg/state"
 )
 
 // Where the kernel gives no overlayfs on the store's file system, a root file
@@ -132,7 +133,7 @@ func lockPlace(dir string) (*os.File, error) {
 func foreignPlace(dir string) error {
 	graph := filepath.Dir(filepath.Dir(dir))
 	_, theirs := os.Lstat(filepath.Join(graph, "overlay-images"))
-	_, ours := os.Lstat(filepath.Join(filepath.Dir(graph), "images.json"))
+	_, ours := os.Lstat(state.Dirs{Root: filepath.Dir(graph)}.BuildCache()) // there before the first image
 	if theirs != nil || ours == nil {
 		return nil
 	}

@@ -69,6 +69,16 @@ func TestVolumeForStoreInContainer(t *testing.T) {
 	}
 }
 
+// The first thing that is ever done in a store may be a build, as in a job of a CI.
+func TestFirstBuildInContainer(t *testing.T) {
+	h := newHost(t)
+	h.write("c/Dockerfile", "FROM scratch AS base\nADD bb.tar /\nFROM base\nRUN echo built >/built\nCOPY Dockerfile /x\nCOPY --from=base /bin /bin2\n")
+	r := h.inContainer("", "mkdir /d; cp /c/Dockerfile /d; cp $TAR /d/bb.tar; $C build -q -o /out /d >/dev/null && cat /out/built")
+	if r.Out != "built\n" || r.Code != 0 {
+		t.Errorf("%d %s", r.Code, r.All())
+	}
+}
+
 // What cannot be done there is refused in words, and says what would help.
 func TestRefusedInContainer(t *testing.T) {
 	h := newHost(t)
