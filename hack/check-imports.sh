@@ -7,6 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 order='
 0 coracle/internal/testutil
+0 coracle/internal/testutil/projects
 7 coracle/internal/testutil/userns
 7 coracle/internal/testutil/store
 17 coracle/internal/testutil/commandline

@@ -16,6 +16,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"coracle/internal/testutil/projects"
 	"coracle/pkg/compose/convert"
 	"coracle/pkg/compose/load"
 	"coracle/pkg/network"
@@ -44,15 +45,15 @@ func facts(p *types.Project) map[string]ImageFacts {
 // them, in which order and out of what, with what was recorded.
 func TestProjects(t *testing.T) {
 	t.Setenv("HOME", "/home/user")
-	files, err := filepath.Glob("testdata/projects/*.yaml")
-	if err != nil || len(files) < 80 {
-		t.Fatalf("%d projects: %v", len(files), err)
+	dir := filepath.Join(t.TempDir(), "projects")
+	projects.Unpack(t, dir)
+	if n := len(projects.Names()); n < 80 {
+		t.Fatalf("%d projects", n)
 	}
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+	for _, name := range projects.Names() {
+		file, golden := filepath.Join(dir, name+".yaml"), filepath.Join("testdata", "projects", name+".plan")
 		t.Run(name, func(t *testing.T) {
 			got := describe(t, file)
-			golden := strings.TrimSuffix(file, ".yaml") + ".plan"
 			if *write {
 				if err := os.WriteFile(golden, got, 0o644); err != nil {
 					t.Fatal(err)
