@@ -18,6 +18,7 @@ order='
 0 coracle/pkg/descriptor
 0 coracle/pkg/filedata
 0 coracle/pkg/inroot
+0 coracle/pkg/squashfs
 0 coracle/pkg/mount
 0 coracle/pkg/wire
 0.5 coracle/pkg/wire/socket

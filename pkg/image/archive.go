@@ -19,6 +19,9 @@ import (
 type SaveRequest struct {
 	Images    []string `json:"images"`              // names or IDs, as a user types them; a repository is all its tags
 	Platforms []string `json:"platforms,omitempty"` // that the images must be for
+
+	// Format is that of an image that is written as one file system, to a file.
+	Format oci.Format `json:"format,omitempty"`
 }
 
 // WriteError is an archive that could not be written to where it should go.
@@ -32,12 +35,23 @@ func (e *WriteError) Error() string { return e.Message }
 // Unwrap is the error number: EPIPE, ENOSPC, …
 func (e *WriteError) Unwrap() error { return e.Errno }
 
-// Save writes images to a file or pipe, as one tar archive.
+// Save writes images to a file or pipe, as one tar archive, or one image to a file in
+// another format.
 func (s *Store) Save(ctx context.Context, r SaveRequest, out *os.File) error {
-	if _, err := s.toSave(ctx, r); err != nil {
+	list, err := s.toSave(ctx, r)
+	if err != nil {
 		return err // before anything is written that somebody waits for
 	}
-	_, err := call(ctx, s, saveVerb, r, []*os.File{out}, nil)
+	switch r.Format {
+	case oci.Archive:
+	case oci.Squashfs, oci.SIF:
+		if len(list) != 1 {
+			return fmt.Errorf("--format %s: one image is needed, not %d", r.Format, len(list))
+		}
+	default:
+		return fmt.Errorf("--format %q: must be squashfs or sif", r.Format)
+	}
+	_, err = call(ctx, s, saveVerb, r, []*os.File{out}, nil)
 	return err
 }
 
@@ -51,6 +65,9 @@ var saveVerb = verb[SaveRequest, nothing]{"image.save", func(ctx context.Context
 			return nothing{}, err
 		}
 		s.happened("save", "sha256:"+img.ID, "sha256:"+img.ID)
+	}
+	if r.Format != oci.Archive {
+		return nothing{}, oci.SaveFilesystem(ctx, s.inner, j.files[0], r.Format, images[0])
 	}
 	return nothing{}, s.Archive(ctx, images, j.files[0])
 }}
@@ -134,7 +151,7 @@ type LoadRequest struct {
 }
 
 // Load brings the images of an archive here: a docker-archive or an OCI layout,
-// in a file or pipe, in any compression. It returns those it has brought, with
+// in a file or pipe, in any compression, or a file with a squashfs or SIF. It returns those it has brought, with
 // an error about the next one. They are told as events, too, as they come.
 func (s *Store) Load(ctx context.Context, r LoadRequest, in *os.File, progress func(oci.Event)) ([]oci.Loaded, error) {
 	return call(ctx, s, loadVerb, r, []*os.File{in}, progress)

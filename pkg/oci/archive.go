@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"time"
 
@@ -78,8 +79,15 @@ type ImportOptions struct {
 }
 
 // Import makes an image of one layer from a tar stream of a root file system,
-// in any compression.
+// in any compression, or a file with a squashfs or SIF.
 func Import(ctx context.Context, st *overlay.Store, r io.Reader, o ImportOptions) (overlay.Image, error) {
+	if in, ok := r.(*os.File); ok && formatOf(in) != Archive {
+		img, err := importFilesystem(ctx, st, in, o)
+		if err != nil {
+			return img, fmt.Errorf("import: %w", err)
+		}
+		return img, nil
+	}
 	plain, err := Decompress(r)
 	if err != nil {
 		return overlay.Image{}, fmt.Errorf("import: %w", err)

@@ -32,9 +32,16 @@ type Loaded struct {
 }
 
 // Load makes images of a docker-archive or an OCI layout in a tar stream, in
-// any compression. The archive is hostile: every layer is checked against the
+// any compression, or one image of a squashfs or SIF. The archive is hostile: every layer is checked against the
 // configuration, and the configuration is what the ID is made of.
 func Load(ctx context.Context, st *overlay.Store, in *os.File, o LoadOptions) ([]Loaded, error) {
+	if format := formatOf(in); format != Archive {
+		one, err := loadFilesystem(ctx, st, in, format)
+		if err != nil {
+			return nil, fmt.Errorf("load: %w", err)
+		}
+		return []Loaded{one}, nil
+	}
 	a, err := openArchive(ctx, st, in)
 	if err != nil {
 		return nil, fmt.Errorf("load: %w", err)
