@@ -21,6 +21,7 @@ if [ $root = 1 ]; then
 	need newuidmap uidmap || true
 	need docker-registry docker-registry || true
 	need redis-server redis-server || true
+	need /usr/bin/docker docker.io || true # the command line alone: nothing is started
 	make_user coracle-test
 	make_single coracle-single
 fi
