@@ -22,5 +22,8 @@ if [ "${2:-}" = --write ]; then
 fi
 cmp -s "$new" README.md || { echo "README.md: the table of commands or of abilities is out of date: hack/check-docs.sh PROGRAM --write" >&2; exit 1; }
 "$program" __commands --options | cmp -s - docs/commands.md || { echo "docs/commands.md is out of date: hack/check-docs.sh PROGRAM --write" >&2; exit 1; }
+for name in $(grep -o 'Test[A-Z][A-Za-z0-9]*' docs/hosts.md | sort -u); do
+	grep -rqs "^func $name(" test pkg --include='*_test.go' || { echo "docs/hosts.md: there is no test $name" >&2; exit 1; }
+done
 go test ./pkg/state -count=1 -run TestLockOrderIsDocumented >/dev/null || { echo "ARCHITECTURE.md: the order of locks is out of date: go test ./pkg/state" >&2; exit 1; }
 go test ./pkg/compose/convert -count=1 -run TestKeysAreDocumented >/dev/null || { echo "docs/compose.md: the table of keys is out of date: go test ./pkg/compose/convert -run TestKeysAreDocumented -write" >&2; exit 1; }
