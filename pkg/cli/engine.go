@@ -14,12 +14,14 @@ import (
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/hint"
+	"coracle/pkg/state"
 )
 
 // programFlags are the program's own, which stand before the command.
 func programFlags() []cli.Flag {
 	return []cli.Flag{
 		flags.Text("root", nil, "Where images, containers and volumes are kept"),
+		flags.Bool("root-local", nil, "Keep them on a disk of this machine where the usual place is on a network's"),
 		flags.Text("config", nil, "Location of the client's config files"),
 		flags.Text("context", flags.Short("c"), "Name of the context: default"),
 		flags.Bool("debug", flags.Short("D"), "Enable debug mode"),
@@ -37,6 +39,11 @@ func programFlags() []cli.Flag {
 // before takes the program's own flags.
 func before(e *command.Env, c *cli.Context) error {
 	e.Root = c.String("root")
+	if c.Bool("root-local") {
+		if err := os.Setenv(state.LocalVariable, "1"); err != nil {
+			return err
+		}
+	}
 	switch l := c.String("log-level"); l {
 	case "", "trace", "debug", "info", "warn", "warning", "error", "fatal", "panic":
 	default:

@@ -30,6 +30,7 @@ type Dirs struct {
 // overrides $XDG_DATA_HOME/coracle, which overrides ~/.local/share/coracle; where
 // none of the first two is there, and the others cannot be had, it is below the run
 // directory's place in the system's temporary space.
+// With $CORACLE_ROOT_LOCAL it is on a disk of this machine where any of them is not.
 // Run-time files go below $XDG_RUNTIME_DIR when that is ours and 0700, else
 // below a directory in the system's temporary space which is created 0700 and
 // refused when it belongs to someone else.
@@ -53,6 +54,20 @@ func Open(root string) (Dirs, error) {
 }
 
 func openRoot(flag string) (d Dirs, err error) {
+	d, err = usualRoot(flag)
+	if !localWanted() || err != nil && !homeless(err) {
+		return d, err
+	}
+	if err == nil {
+		err = notLocal(d.Root, unix.Statfs, unix.Getxattr)
+	}
+	if err == nil {
+		return d, nil
+	}
+	return localRoot(err)
+}
+
+func usualRoot(flag string) (d Dirs, err error) {
 	for _, c := range []string{flag, os.Getenv("CORACLE_ROOT")} {
 		if c != "" {
 			if d.Root, err = filepath.Abs(c); err == nil {

@@ -68,6 +68,20 @@ func TestStoreWithoutAttributes(t *testing.T) {
 	}
 }
 
+// With --root-local the store is on another disk then, which is said once.
+func TestRootLocal(t *testing.T) {
+	h := newHost(t)
+	const spoil = "mkdir -p m t && mount -t ramfs none m && chmod 700 m"
+	for _, how := range []string{"CORACLE_ROOT_LOCAL=1 $C", "$C --root-local"} {
+		r := h.spoilt(spoil, "export CORACLE_ROOT=$PWD/m TMPDIR=$PWD/t; "+how+" import $TAR bb >/dev/null; "+how+" run --rm --network none bb echo ran; ls t/coracle-*/store/storage; ls m")
+		if r.Code != 0 || !strings.HasPrefix(r.Out, "ran\n") || !strings.Contains(r.Out, "overlay-images") || strings.Contains(r.Out, "images.json") {
+			t.Errorf("%d %s", r.Code, r.All())
+		}
+		testutil.Contains(t, r.Err, "the store is in the temporary space, at ", "is on ramfs: extended attributes of users")
+		h = newHost(t)
+	}
+}
+
 // A full store says so, and takes what it can again once there is room.
 func TestFullStore(t *testing.T) {
 	h := newHost(t)
