@@ -188,3 +188,37 @@ func said(v any) any {
 	}
 	return v
 }
+
+// TestHashes: a service's hash is the one that docker compose 5.6.0 has for it, which
+// testdata/hashes.txt was recorded from; those that depend on the directory are not in
+// it.
+func TestHashes(t *testing.T) {
+	t.Setenv("HOME", "/home/user")
+	dir := filepath.Join(t.TempDir(), "projects")
+	projects.Unpack(t, dir)
+	text, err := os.ReadFile("testdata/hashes.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if len(lines) < 80 {
+		t.Fatalf("only %d hashes", len(lines))
+	}
+	read := map[string]*types.Project{}
+	for _, line := range lines {
+		f := strings.Fields(line)
+		p := read[f[0]]
+		if p == nil {
+			if p, err = load.Project(t.Context(), load.Options{Files: []string{filepath.Join(dir, f[0]+".yaml")}, Name: "p"}); err == nil {
+				p, err = load.Select(p, nil, false)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			read[f[0]] = p
+		}
+		if got, err := convert.Hash(p.Services[f[1]]); err != nil || got != f[2] {
+			t.Errorf("%s, service %s: %s, want %s (%v)", f[0], f[1], got, f[2], err)
+		}
+	}
+}

@@ -31,9 +31,9 @@ configs: {text: {content: "greeting = ${GREETING:-hello}\n"}}
 	got := p.compose("exec", "-T", "a", "sh", "-c",
 		`cat /run/secrets/file /run/secrets/renamed; echo; cat /etc/copy /text /etc/deep/er/app.ini; stat -c '%u %g %a %n' /run/secrets/renamed /etc/copy /text /etc/deep/er/app.ini /etc /run`).Out
 	testutil.Contains(t, got, "of a file\nof a variable\nof a file\ngreeting = hello\ngreeting = hello\n", "12 34 440 /run/secrets/renamed", "0 0 400 /etc/copy", "0 0 444 /text", "0 0 640 /etc/deep/er/app.ini")
-	p.compose("up", "-d").says("Container shop-a-1  Running")
+	p.compose("up", "-d").says("Container shop-a-1 Running")
 	p.env = append(p.env, "GREETING=bye")
-	p.compose("up", "-d").says("Container shop-a-1  Recreated")
+	p.compose("up", "-d").says("Container shop-a-1 Recreated")
 	p.compose("exec", "-T", "a", "cat", "/text").says("greeting = bye")
 	p.compose("exec", "-T", "a", "sh", "-c", "! echo x > /run/secrets/file")
 }
@@ -59,7 +59,7 @@ networks:
 	}
 	p.compose("up", "-d").silent("Recreate")
 	p.change("internal: true, ", "")
-	p.compose("up", "-d").says("Network shop_inner  Removed", "Network shop_inner  Created", "Container shop-beside-1  Recreated")
+	p.compose("up", "-d").says("Network shop_inner Removed", "Network shop_inner Created", "Container shop-beside-1 Recreated")
 	p.compose("exec", "-T", "front", "wget", "-qO", "/dev/null", "http://other/passwd")
 }
 
@@ -106,7 +106,7 @@ services:
 	}
 	p.file("base/Dockerfile", "FROM busybox\nRUN echo the base > /base\n")
 	p.env = append(p.env, "COMPOSE_PROFILES=build")
-	p.compose("build").says("Image shop/base  Built", "Image shop-app  Built")
+	p.compose("build").says("Image shop/base Built", "Image shop-app Built")
 	p.env = append(p.env, "COMPOSE_PROFILES=")
 	if got := p.compose("run", "--rm", "-T", "app").Out; got != "built for you\nthe base\n" {
 		t.Errorf("run: %q", got)
@@ -115,7 +115,7 @@ services:
 	id := p.ps()["shop-app-1"].ID
 	p.change("WHO: you", "WHO: me")
 	p.compose("up", "-d").silent("Recreate")
-	p.compose("up", "-d", "--build").says("Image shop-app  Built", "Container shop-app-1  Recreated")
+	p.compose("up", "-d", "--build").says("Image shop-app Built", "Container shop-app-1 Recreated")
 	if p.ps()["shop-app-1"].ID == id {
 		t.Error("a newer image made no new container")
 	}
@@ -124,5 +124,5 @@ services:
 	if strings.Contains(r.Err, "panic") {
 		t.Error(r.Err)
 	}
-	p.compose("down", "--rmi", "local").says("Image shop-app  Removed")
+	p.compose("down", "--rmi", "local").says("Image shop-app Removed")
 }

@@ -105,7 +105,7 @@ services:
 	u.hears("polite-1  | ready")
 	u.signal(syscall.SIGINT)
 	u.ends(130)
-	testutil.Contains(t, u.said.String(), "Gracefully Stopping... press Ctrl+C again to force", "polite-1  | bye", "Container shop-polite-1  Stopped")
+	testutil.Contains(t, u.said.String(), "Gracefully Stopping... press Ctrl+C again to force", "polite-1  | bye", "Container shop-polite-1 Stopped")
 	if r := p.ps()["shop-polite-1"]; r.State != "exited" || r.ExitCode != 0 {
 		t.Errorf("it has not ended by itself: %+v", r)
 	}

@@ -30,7 +30,7 @@ volumes: {data: {}}
 // TestLife goes through what people do with a project, from up to down.
 func TestLife(t *testing.T) {
 	p := newProject(t, shop)
-	p.compose("up", "-d").says("Network shop_default  Created", "Volume shop_data  Created", "Container shop-db-1  Started", "Container shop-web-1  Started")
+	p.compose("up", "-d").says("Network shop_default Created", "Volume shop_data Created", "Container shop-db-1 Started", "Container shop-web-1 Started")
 	first := p.ps()
 	web := first["shop-web-1"]
 	if len(first) != 2 || web.State != "running" || web.Service != "web" || web.Project != "shop" || web.Image != "busybox" {
@@ -57,7 +57,7 @@ func TestLife(t *testing.T) {
 		}
 	})
 	t.Run("second", func(t *testing.T) {
-		p.compose("up", "-d").says("Container shop-db-1  Running", "Container shop-web-1  Running").silent("Creat", "Start", "Recreate")
+		p.compose("up", "-d").says("Container shop-db-1 Running", "Container shop-web-1 Running").silent("Creat", "Start", "Recreate")
 	})
 	t.Run("names", func(t *testing.T) {
 		p.compose("exec", "-T", "web", "sh", "-c", "nslookup db && nslookup shop-db-1 && echo on $(hostname)").says("on ")
@@ -71,7 +71,7 @@ func TestLife(t *testing.T) {
 	})
 	t.Run("change", func(t *testing.T) {
 		p.change("GREETING: hello", "GREETING: bye")
-		p.compose("up", "-d").says("Container shop-web-1  Recreate", "Container shop-db-1  Running").silent("shop-db-1  Recreate")
+		p.compose("up", "-d").says("Container shop-web-1 Recreate", "Container shop-db-1 Running").silent("shop-db-1 Recreate")
 		now := p.ps()
 		if now["shop-db-1"].ID != first["shop-db-1"].ID || now["shop-web-1"].ID == web.ID || len(now) != 2 {
 			t.Errorf("after a change of web: %+v", now)
@@ -85,8 +85,8 @@ func TestLife(t *testing.T) {
 		p.compose("exec", "-T", "db", "sh", "-c", "cat /data/file; ls /scratch").says("kept").silent("file")
 	})
 	t.Run("scale", func(t *testing.T) {
-		p.compose("up", "-d", "--scale", "web=3").says("Container shop-web-3  Started")
-		p.compose("up", "-d", "--scale", "web=2").says("Container shop-web-3  Removed").silent("shop-web-2  Remov")
+		p.compose("up", "-d", "--scale", "web=3").says("Container shop-web-3 Started")
+		p.compose("up", "-d", "--scale", "web=2").says("Container shop-web-3 Removed").silent("shop-web-2 Remov")
 		p.compose("exec", "-T", "--index", "2", "web", "true")
 		p.fails(1, `service "web" is not running container #3`, "exec", "-T", "--index", "3", "web", "true")
 		p.compose("up", "-d")
@@ -106,9 +106,9 @@ func TestLife(t *testing.T) {
 		p.compose("ps").says("NAME", "IMAGE", "COMMAND", "SERVICE", "CREATED", "STATUS", "PORTS", "shop-web-1")
 	})
 	t.Run("down", func(t *testing.T) {
-		p.compose("down").says("Container shop-web-1  Removed", "Network shop_default  Removed").silent("Volume")
+		p.compose("down").says("Container shop-web-1 Removed", "Network shop_default Removed").silent("Volume")
 		p.do("volume", "inspect", "shop_data").ok()
-		p.compose("down", "-v").says("Volume shop_data  Removed")
+		p.compose("down", "-v").says("Volume shop_data Removed")
 		p.compose("down").says("No resource found to remove for project")
 		if left := p.do("ps", "-aq").ok().Text() + p.do("network", "ls", "-q", "-f", "label=com.docker.compose.project").ok().Text(); left != "" {
 			t.Errorf("left behind: %s", left)
@@ -118,20 +118,20 @@ func TestLife(t *testing.T) {
 
 func (p *project) stopAndStart() {
 	t := p.t
-	p.compose("stop", "web").says("Container shop-web-1  Stopped").silent("db")
+	p.compose("stop", "web").says("Container shop-web-1 Stopped").silent("db")
 	if now := p.ps(); now["shop-web-1"].State != "exited" || now["shop-db-1"].State != "running" {
 		t.Errorf("after stop web: %+v", now)
 	}
-	p.compose("start", "web").says("Container shop-web-1  Started")
+	p.compose("start", "web").says("Container shop-web-1 Started")
 	before := p.do("inspect", "-f", "{{.State.StartedAt}}", "shop-web-1").ok().Text()
 	p.compose("restart", "web")
 	if after := p.do("inspect", "-f", "{{.State.StartedAt}}", "shop-web-1").ok().Text(); after == before {
 		t.Error("restart has not started it again")
 	}
-	p.compose("kill", "web").says("Container shop-web-1  Killed")
-	p.compose("rm", "-f").says("Container shop-web-1  Removed")
+	p.compose("kill", "web").says("Container shop-web-1 Killed")
+	p.compose("rm", "-f").says("Container shop-web-1 Removed")
 	p.compose("rm", "-f").says("No stopped containers")
-	p.compose("create").says("Container shop-web-1  Created").silent("Started")
+	p.compose("create").says("Container shop-web-1 Created").silent("Started")
 	if now := p.ps()["shop-web-1"]; now.State != "created" {
 		t.Errorf("after create: %+v", now)
 	}
@@ -169,7 +169,7 @@ func TestOrphans(t *testing.T) {
 	p.compose("up", "-d").says("Found orphan containers ([shop-b-1]) for this project")
 	p.env = append(p.env, "COMPOSE_IGNORE_ORPHANS=1")
 	p.compose("up", "-d").silent("orphan")
-	p.compose("up", "-d", "--remove-orphans").says("Container shop-b-1  Removed")
+	p.compose("up", "-d", "--remove-orphans").says("Container shop-b-1 Removed")
 	if now := p.ps(); len(now) != 1 {
 		t.Errorf("left: %+v", now)
 	}
@@ -185,9 +185,9 @@ func TestOtherDirectory(t *testing.T) {
 	p.fails(1, "no configuration file provided: not found", "ps")
 	p.compose("-p", "shop", "ps").says("shop-a-1")
 	p.compose("-f", "other.yaml", "ps").says("shop-a-1")
-	p.compose("-p", "shop", "stop").says("Container shop-a-1  Stopped")
-	p.compose("-p", "shop", "down").says("Container shop-a-1  Removed", "Network shop_default  Removed")
-	p.compose("-p", "other", "-f", "other.yaml", "up", "-d").says("Container other-a-1  Started")
+	p.compose("-p", "shop", "stop").says("Container shop-a-1 Stopped")
+	p.compose("-p", "shop", "down").says("Container shop-a-1 Removed", "Network shop_default Removed")
+	p.compose("-p", "other", "-f", "other.yaml", "up", "-d").says("Container other-a-1 Started")
 	p.compose("-p", "other", "down", "-t", "0")
 	if err := os.Rename(p.dir+"/other.yaml", p.dir+"/compose.yaml"); err != nil {
 		t.Fatal(err)

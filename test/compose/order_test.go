@@ -37,16 +37,16 @@ services:
   gone: {image: busybox, profiles: [never]}
 volumes: {state: {}}
 `)
-	p.compose("up", "-d", "-t", "0").says("Container shop-db-1  Waiting", "Container shop-db-1  Healthy", "Container shop-migrate-1  Exited", "Container shop-last-1  Started")
+	p.compose("up", "-d", "-t", "0").says("Container shop-db-1 Waiting", "Container shop-db-1 Healthy", "Container shop-migrate-1 Exited", "Container shop-last-1 Started")
 	if db, migrate, last := p.started("shop-db-1"), p.started("shop-migrate-1"), p.started("shop-last-1"); !db.Before(migrate) || !migrate.Before(last) {
 		t.Errorf("started: db %v, migrate %v, last %v", db, migrate, last)
 	}
 	if r := p.ps()["shop-db-1"]; r.Health != "healthy" || !strings.Contains(r.Status, "(healthy)") {
 		t.Errorf("ps: %+v", r)
 	}
-	p.compose("up", "-d", "--wait", "db", "last").says("Container shop-last-1  Healthy")
+	p.compose("up", "-d", "--wait", "db", "last").says("Container shop-last-1 Healthy")
 	order := p.compose("down", "-t", "0").Err
-	if last, db := strings.Index(order, "shop-last-1  Removed"), strings.Index(order, "shop-db-1  Stopping"); last < 0 || db < last {
+	if last, db := strings.Index(order, "shop-last-1 Removed"), strings.Index(order, "shop-db-1 Stopping"); last < 0 || db < last {
 		t.Errorf("db stops before what depends on it:\n%s", order)
 	}
 }
@@ -72,7 +72,7 @@ services:
 `)
 	p.fails(1, `service "once" didn't complete successfully: exit 3`, "up", "-d", "--remove-orphans")
 	p.change("service_completed_successfully", "service_completed_successfully, required: false")
-	p.compose("up", "-d").says("failed to start: container shop-once-1 exited (3)", "Container shop-a-1  Started")
+	p.compose("up", "-d").says("failed to start: container shop-once-1 exited (3)", "Container shop-a-1 Started")
 }
 
 // TestWaitTimeout: who waits for what never comes waits as long as was said.
@@ -102,7 +102,7 @@ services:
 	a = p.started("shop-a-1")
 	id := p.ps()["shop-a-1"].ID
 	p.change(`V: "1"`, `V: "2"`)
-	p.compose("up", "-d").says("Container shop-b-1  Recreated", "Container shop-a-1  Stopped")
+	p.compose("up", "-d").says("Container shop-b-1 Recreated", "Container shop-a-1 Stopped")
 	if now := p.ps()["shop-a-1"]; !p.started("shop-a-1").After(a) || now.ID != id {
 		t.Errorf("b was recreated: a was not started again, or made anew: %+v", now)
 	}

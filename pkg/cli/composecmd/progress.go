@@ -52,7 +52,7 @@ func (p *progress) event(ev compose.Event) {
 	defer p.mu.Unlock()
 	switch p.mode {
 	case "plain":
-		fmt.Fprintf(p.w, " %s %s  %s\n", ev.Kind, ev.Name, ev.Status)
+		fmt.Fprintf(p.w, " %s %s %s\n", ev.Kind, ev.Name, ev.Status)
 	case "json":
 		line, _ := json.Marshal(map[string]string{"id": ev.Kind + " " + ev.Name, "status": ev.Status})
 		fmt.Fprintf(p.w, "%s\n", line)

@@ -18,7 +18,7 @@ import (
 // TestProgress: a line for each step, in the form that was asked for.
 func TestProgress(t *testing.T) {
 	for mode, want := range map[string]string{
-		"plain": " Container p-a-1  Started\nonce\n", "quiet": "once\n",
+		"plain": " Container p-a-1 Started\nonce\n", "quiet": "once\n",
 		"json": `{"id":"Container p-a-1","status":"Started"}` + "\nonce\n",
 	} {
 		var b bytes.Buffer

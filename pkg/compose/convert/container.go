@@ -253,12 +253,11 @@ func setNetworks(q *docker.CreateRequest, p *types.Project, s types.ServiceConfi
 // endpoint is the place of a container on one of the project's networks.
 func endpoint(p *types.Project, s types.ServiceConfig, key string, o Options) (*network.EndpointSettings, error) {
 	asked := s.Networks[key]
-	end := &network.EndpointSettings{Aliases: []string{o.Name}}
+	end := &network.EndpointSettings{Aliases: []string{o.Name}, Links: links(p, s)}
 	if !o.NoAliases {
 		if asked.ServiceNameAliasEnabled() {
 			end.Aliases = append(end.Aliases, s.Name)
 		}
-		end.Aliases = append(end.Aliases, linkedAs(p, s.Name, key)...)
 	}
 	if asked == nil {
 		return end, nil
@@ -294,22 +293,29 @@ func endpoint(p *types.Project, s types.ServiceConfig, key string, o Options) (*
 	return end, nil
 }
 
-// linkedAs are the names that other services have for this one on a network:
-// Docker gives a name to the one who links, a network of coracle to all on it.
-func linkedAs(p *types.Project, service, key string) (aliases []string) {
-	for _, name := range slices.Sorted(maps.Keys(p.Services)) {
-		other := p.Services[name]
-		if _, on := other.Networks[key]; !on {
-			continue
+// links are the further names by which a container finds others, CONTAINER:NAME, as
+// docker compose has them: the link's own, and those of each container.
+func links(p *types.Project, s types.ServiceConfig) (list []string) {
+	for _, link := range s.Links {
+		name, alias, ok := strings.Cut(link, ":")
+		if !ok {
+			alias = name
 		}
-		for _, link := range other.Links {
-			to, alias, ok := strings.Cut(link, ":")
-			if to == service && ok && alias != service && !slices.Contains(aliases, alias) {
-				aliases = append(aliases, alias)
-			}
+		other := p.Services[name]
+		for n := range other.GetScale() {
+			number := strconv.Itoa(n + 1)
+			ctr := ContainerName(p, other, n+1)
+			list = append(list, ctr+":"+alias, ctr+":"+name+"-"+number, ctr+":"+p.Name+"-"+name+"-"+number)
 		}
 	}
-	return aliases
+	for _, link := range s.ExternalLinks {
+		ctr, alias, ok := strings.Cut(link, ":")
+		if !ok {
+			alias = ctr
+		}
+		list = append(list, ctr+":"+alias)
+	}
+	return list
 }
 
 func setNames(q *docker.CreateRequest, s types.ServiceConfig) (err error) {

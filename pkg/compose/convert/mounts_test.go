@@ -71,23 +71,18 @@ func TestMountedOnce(t *testing.T) {
 	}
 }
 
-// TestAliases: the container's name, the service's, its own, and those that others link
-// it by.
+// TestAliases: the container's name, the service's, and its own.
 func TestAliases(t *testing.T) {
 	p, s := service(types.ServiceConfig{})
 	no := false
-	p.Services["b"] = types.ServiceConfig{Name: "b", Links: []string{"a:linked", "a", "a:linked", "c:other"}}
-	other := p.Services["b"]
-	other.Networks = map[string]*types.ServiceNetworkConfig{"default": nil}
-	p.Services["b"] = other
 	for _, c := range []struct {
 		asked *types.ServiceNetworkConfig
 		o     Options
 		want  []string
 	}{
-		{nil, Options{}, []string{"p-a-2", "a", "linked"}},
-		{&types.ServiceNetworkConfig{Aliases: []string{"own"}}, Options{}, []string{"p-a-2", "a", "linked", "own"}},
-		{&types.ServiceNetworkConfig{UseServiceNameAlias: &no}, Options{}, []string{"p-a-2", "linked"}},
+		{nil, Options{}, []string{"p-a-2", "a"}},
+		{&types.ServiceNetworkConfig{Aliases: []string{"own"}}, Options{}, []string{"p-a-2", "a", "own"}},
+		{&types.ServiceNetworkConfig{UseServiceNameAlias: &no}, Options{}, []string{"p-a-2"}},
 		{&types.ServiceNetworkConfig{Aliases: []string{"own"}}, Options{NoAliases: true, Name: "p-a-run-1"}, []string{"p-a-run-1"}},
 	} {
 		s.Networks = map[string]*types.ServiceNetworkConfig{"default": c.asked}
@@ -99,6 +94,25 @@ func TestAliases(t *testing.T) {
 		if got := q.NetworkingConfig.EndpointsConfig["p_default"].Aliases; !slices.Equal(got, c.want) {
 			t.Errorf("%+v: %v", c.asked, got)
 		}
+	}
+}
+
+// TestLinks: the names by which a container finds those that it links, each of them.
+func TestLinks(t *testing.T) {
+	p, s := service(types.ServiceConfig{Links: []string{"b:linked", "c"}, ExternalLinks: []string{"there", "far:near"}})
+	two := 2
+	p.Services["b"] = types.ServiceConfig{Name: "b", Scale: &two}
+	p.Services["c"] = types.ServiceConfig{Name: "c", ContainerName: "own"}
+	want := []string{
+		"p-b-1:linked", "p-b-1:b-1", "p-b-1:p-b-1", "p-b-2:linked", "p-b-2:b-2", "p-b-2:p-b-2",
+		"own:c", "own:c-1", "own:p-c-1", "there:there", "far:near",
+	}
+	q, _, err := Container(p, s, Options{Number: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := q.NetworkingConfig.EndpointsConfig["p_default"].Links; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -205,7 +205,7 @@ func Resolve(p *types.Project) (*types.Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.WithServicesLabelsResolved(true)
+	return p.WithServicesLabelsResolved(false) // as docker compose: the hash has their names
 }
 
 // rawVariables reads a file of variables as docker run --env-file does.
