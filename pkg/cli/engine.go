@@ -13,6 +13,7 @@ import (
 
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/flags"
+	"coracle/pkg/container/create"
 	"coracle/pkg/hint"
 	"coracle/pkg/state"
 )
@@ -88,7 +89,7 @@ func checkContext(name, remedy string) error {
 func checkHost(host, remedy string) error {
 	host = strings.TrimSpace(host)
 	socket, ok := strings.CutPrefix(host, "unix://")
-	ours := []string{"", "/var/run/docker.sock", "/run/docker.sock", strings.TrimPrefix(os.Getenv(command.OwnSocket), "unix://")}
+	ours := []string{"", "/var/run/docker.sock", "/run/docker.sock", strings.TrimPrefix(os.Getenv(create.OwnSocket), "unix://")}
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
 		ours = append(ours, path.Join(dir, "docker.sock"))
 	}

@@ -47,11 +47,37 @@ func TestNode(t *testing.T) {
 			}
 			u := newUser(t)
 			u.busybox()
-			// A host that is a container itself is no reason to look for the engine elsewhere; and
-			// the reaper is an image of a registry that tests do not reach.
-			u.env = append(u.env, "NODE_PATH="+modules, "TESTCONTAINERS_HOST_OVERRIDE=localhost", "TESTCONTAINERS_RYUK_DISABLED=true")
+			u.env = append(u.env, "NODE_PATH="+modules, "TESTCONTAINERS_RYUK_DISABLED=true")
 			u.works(node, u.script(name))
 		})
+	}
+}
+
+// TestReaper: what a test leaves behind is removed by testcontainers' reaper, a
+// container that mounts the socket, when the test and the socket have gone. Its image
+// is of a registry that tests do not reach; here is one that does the same.
+func TestReaper(t *testing.T) {
+	modules, moby := client(t, "node/node_modules/testcontainers"), client(t, "moby")
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("node is not installed")
+	}
+	u := newUser(t)
+	u.busybox()
+	program, err := os.ReadFile(moby)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.write(testutil.File{Name: "reaper/moby", Text: string(program), Mode: 0o755},
+		testutil.File{Name: "reaper/Dockerfile", Text: "FROM busybox\nCOPY moby /moby\nCMD [\"/moby\", \"reap\"]\n"})
+	u.ok("build", "-q", "-t", "reaper:1", filepath.Join(u.home, "reaper"))
+	u.env = append(u.env, "NODE_PATH="+filepath.Dir(modules), "RYUK_CONTAINER_IMAGE=reaper:1")
+	u.works(node, u.script("testcontainers.js"))
+	testutil.Eventually(t, "nothing is left but the reaper", func() bool {
+		return u.ok("ps", "-q") == "" && u.ok("network", "ls", "-q", "--filter", "type=custom") == "" && u.ok("ps", "-aq", "--filter", "ancestor=busybox") == ""
+	})
+	if left := u.ok("images", "-q", "tc:1"); left != "" {
+		t.Errorf("the image is left: %s", left)
 	}
 }
 

@@ -2,7 +2,8 @@
 
 // Moby makes the calls that Docker's library for Go has, one after the other, at
 // the engine that DOCKER_HOST names, and checks the answers. There is the image
-// busybox, and nothing else. It ends with 1 after a wrong answer.
+// busybox, and nothing else. It ends with 1 after a wrong answer. `moby reap` is the
+// reaper of testcontainers instead.
 package main
 
 import (
@@ -37,6 +38,13 @@ func main() {
 		os.Exit(1)
 	}
 	defer c.Close()
+	if len(os.Args) > 1 && os.Args[1] == "reap" {
+		if err := reap(ctx, c); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	r := &run{Context: ctx, c: c}
 	for _, part := range []struct {
 		name string

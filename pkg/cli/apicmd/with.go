@@ -18,6 +18,7 @@ import (
 
 	"coracle/pkg/api"
 	"coracle/pkg/cli/command"
+	"coracle/pkg/container/create"
 )
 
 // maxSocketPath is what fits into the address of a socket, unix(7), and is found by
@@ -39,6 +40,9 @@ func runWith(ctx context.Context, e *command.Env, args []string) error {
 	socket := "unix://" + filepath.Join(dir, "docker.sock")
 	l, err := api.Listen(socket)
 	if err != nil {
+		return err
+	}
+	if err := os.Setenv(create.OwnSocket, socket); err != nil { // for containers that are made here, too
 		return err
 	}
 	sigs := make(chan os.Signal, 64)
@@ -92,9 +96,25 @@ func privateDir(run string) (string, error) {
 func environment(env []string, socket string) []string {
 	env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
-		return slices.Contains([]string{"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", command.OwnSocket}, name)
+		return slices.Contains([]string{"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", create.OwnSocket}, name)
 	})
-	return append(env, "DOCKER_HOST="+socket, command.OwnSocket+"="+socket)
+	env = append(env, "DOCKER_HOST="+socket, create.OwnSocket+"="+socket)
+	if os.Getenv(hostOverride) == "" && isContainer() {
+		env = append(env, hostOverride+"=localhost")
+	}
+	return env
+}
+
+// hostOverride tells testcontainers where ports are published. In a container it
+// would take the network's gateway for that, as if the engine were outside.
+const hostOverride = "TESTCONTAINERS_HOST_OVERRIDE"
+
+// isContainer reports whether this host is one, by the files that engines leave there.
+func isContainer() bool {
+	return slices.ContainsFunc([]string{"/.dockerenv", "/run/.containerenv"}, func(file string) bool {
+		_, err := os.Stat(file)
+		return err == nil
+	})
 }
 
 // notStarted has the code that shells give.

@@ -18,10 +18,6 @@ import (
 	"coracle/pkg/state"
 )
 
-// OwnSocket is the variable that names a socket which is served by this program: a
-// command beside which it is finds itself there, and needs no connection.
-const OwnSocket = "CORACLE_API"
-
 // Env is what every command works with. It is the only wiring: directories are
 // found, and the nouns' stores made, when a command first asks for them.
 type Env struct {

@@ -62,9 +62,17 @@ func World(cs *container.Store, find func(ref string) (overlay.Details, error)) 
 	}
 }
 
+// OwnSocket is the variable that names a socket which is served by this program for as
+// long as a command runs: what is beside the command finds itself there, and needs no
+// connection, and a container that mounts it is served by itself.
+const OwnSocket = "CORACLE_API"
+
 // noEngine reports whether a path is one where Docker's clients look for the engine,
-// and this user finds none there.
+// and this user finds none there, or one that is gone before the container is.
 func noEngine(path string) bool {
+	if own, ok := strings.CutPrefix(os.Getenv(OwnSocket), "unix://"); ok && path == own {
+		return true
+	}
 	places := []string{"/var/run/docker.sock", "/run/docker.sock"}
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
 		places = append(places, filepath.Join(dir, "docker.sock"))
