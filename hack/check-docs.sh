@@ -15,12 +15,20 @@ $0 == begin { print; print ENVIRON["TABLE"]; skip = 1; next }
 $0 == able { print; print ENVIRON["ABILITIES"]; skip = 1; next }
 $0 == "<!-- end -->" || $0 == "<!-- end of abilities -->" { skip = 0 }
 !skip { print }' README.md >"$new"
+api=$(mktemp)
+trap 'rm -f "$new" "$api"' EXIT
+TABLE=$("$program" __commands --endpoints) awk '
+/^<!-- made by / { print; print ENVIRON["TABLE"]; skip = 1; next }
+$0 == "<!-- end -->" { skip = 0 }
+!skip { print }' docs/api.md >"$api"
 if [ "${2:-}" = --write ]; then
 	cat "$new" >README.md
+	cat "$api" >docs/api.md
 	"$program" __commands --options >docs/commands.md
 	exit
 fi
 cmp -s "$new" README.md || { echo "README.md: the table of commands or of abilities is out of date: hack/check-docs.sh PROGRAM --write" >&2; exit 1; }
+cmp -s "$api" docs/api.md || { echo "docs/api.md: the table of endpoints is out of date: hack/check-docs.sh PROGRAM --write" >&2; exit 1; }
 "$program" __commands --options | cmp -s - docs/commands.md || { echo "docs/commands.md is out of date: hack/check-docs.sh PROGRAM --write" >&2; exit 1; }
 for name in $(grep -o 'Test[A-Z][A-Za-z0-9]*' docs/hosts.md | sort -u); do
 	grep -rqs "^func $name(" test pkg --include='*_test.go' || { echo "docs/hosts.md: there is no test $name" >&2; exit 1; }

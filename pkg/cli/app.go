@@ -112,12 +112,12 @@ func hideHelp(cmds []*cli.Command) {
 func hiddenCommands(e *command.Env) []*cli.Command {
 	return []*cli.Command{
 		ocicmd.Command(e), completeCommand(e),
-		{Name: "__commands", Hidden: true, Flags: []cli.Flag{flags.Bool("options", nil, ""), flags.Bool("abilities", nil, "")}, Action: func(c *cli.Context) error {
+		{Name: "__commands", Hidden: true, Flags: []cli.Flag{flags.Bool("options", nil, ""), flags.Bool("abilities", nil, ""), flags.Bool("endpoints", nil, "")}, Action: func(c *cli.Context) error {
 			if c.Bool("abilities") {
 				_, err := io.WriteString(e.Stdout, doctor.Markdown())
 				return err
 			}
-			commandTable(e, c.Bool("options"))
+			commandTable(e, c.Bool("options"), c.Bool("endpoints"))
 			return nil
 		}},
 	}

@@ -9,7 +9,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"coracle/pkg/api"
 	"coracle/pkg/cli/command"
+	"coracle/pkg/docker"
 )
 
 // unsupported are Docker's commands that coracle does not have, and why.
@@ -40,9 +42,13 @@ func unsupportedCommands(e *command.Env) []*cli.Command {
 	return cmds
 }
 
-// commandTable writes what there is as Markdown: the README's table, and
-// docs/commands.md, come from the command line itself.
-func commandTable(e *command.Env, options bool) {
+// commandTable writes what there is as Markdown: the README's table, docs/commands.md
+// and the table in docs/api.md come from the program itself.
+func commandTable(e *command.Env, options, endpoints bool) {
+	if endpoints {
+		endpointTable(e)
+		return
+	}
 	app := app(e)
 	if options {
 		fmt.Fprintln(e.Stdout, "# Commands and their options\n\nMade by `coracle __commands --options`; `coracle COMMAND --help` says what each is for.")
@@ -55,6 +61,25 @@ func commandTable(e *command.Env, options bool) {
 		if len(c.Subcommands) > 0 && !c.Hidden {
 			line := fmt.Sprintf("| `%s …` | %s | %s", c.Name, names(c.Subcommands), refusedNames(c.Subcommands))
 			fmt.Fprintln(e.Stdout, strings.TrimRight(line, " ")+" |")
+		}
+	}
+}
+
+// endpointTable has a line for each path: its methods, with the version of Docker's
+// API that has one first, where older ones are spoken, too.
+func endpointTable(e *command.Env) {
+	fmt.Fprintln(e.Stdout, "| path | methods |\n|---|---|")
+	list := api.Endpoints()
+	for i, p := range list {
+		if i == 0 || list[i-1].Pattern != p.Pattern {
+			fmt.Fprintf(e.Stdout, "| `%s` |", p.Pattern)
+		}
+		fmt.Fprint(e.Stdout, " "+p.Method)
+		if p.Since > docker.MinAPIVersion {
+			fmt.Fprintf(e.Stdout, " (%s)", p.Since)
+		}
+		if i+1 == len(list) || list[i+1].Pattern != p.Pattern {
+			fmt.Fprintln(e.Stdout, " |")
 		}
 	}
 }
