@@ -104,7 +104,7 @@ func (t *walk) data(n *inode) error {
 			return err
 		}
 		want := int(min(left, size))
-		data := zeros[:0]
+		var data []byte
 		if b == 0 {
 			data = make([]byte, want)
 		} else {
