@@ -20,10 +20,10 @@ need busybox busybox-static || exit 1
 for release in ${*:-bookworm trixie}; do
 	dir=$CACHE/$release
 	# Made anew when what makes it has changed.
-	if [ ! -e "$dir/disk" ] || ! cmp -s hack/vm/image.sh "$dir/made-by"; then
+	if [ ! -e "$dir/disk" ] || ! cat hack/vm/image.sh hack/vm/customize.sh | cmp -s - "$dir/made-by"; then
 		say "making $release"
 		hack/vm/image.sh "$release" "$dir"
-		cp hack/vm/image.sh "$dir/made-by"
+		cat hack/vm/image.sh hack/vm/customize.sh >"$dir/made-by"
 	fi
 done
 

@@ -163,9 +163,7 @@ func follow(out io.Reader, mayBeCut bool, cut func()) (ended string, wasCut bool
 			ended = code
 			continue
 		}
-		if !strings.HasPrefix(line, "=== RUN") {
-			fmt.Println(line)
-		}
+		fmt.Println(line)
 	}
 	return ended, false
 }

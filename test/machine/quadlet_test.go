@@ -96,7 +96,7 @@ func testQuadletKinds(t *testing.T) {
 	if got := p.ok("coracle exec systemd-app sh -c 'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max'"); got != "50331648\n30" {
 		t.Errorf("%s", got)
 	}
-	for unit, want := range map[string]string{"things-network": "active", "things-volume": "active", "base-image": "inactive", "app-build": "inactive"} {
+	for unit, want := range map[string]string{"things-network": "active", "things-volume": "active", "base-image": "active", "app-build": "inactive"} {
 		if got := p.unit(unit, "ActiveState") + " " + p.unit(unit, "Result"); got != want+" success" {
 			t.Errorf("%s: %s", unit, got)
 		}

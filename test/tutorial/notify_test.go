@@ -139,6 +139,17 @@ func TestNotifyHealthy(t *testing.T) {
 			m.hears("STOPPING=1")
 		}
 	}
+	// One that is gone with its end.
+	m.said = nil
+	cmd := u.command("run", "--rm", "--name", "rm", "--network", "none", "busybox", "sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	m.hears("READY=1")
+	plain.ok("stop", "-t", "0", "rm")
+	if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 143 {
+		t.Errorf("stopped with --rm: code %d", cmd.ProcessState.ExitCode())
+	}
 	// One that never gets well.
 	r := u.result("run", "-d", "--network", "none", "--health-cmd", "false", "--health-interval", "50ms", "busybox", "sleep", "0.5")
 	if r.Code != 125 || !strings.Contains(r.Err, "ended before it was healthy") {

@@ -66,11 +66,20 @@ func (s service) show(q *docker.CreateRequest) {
 
 // exitCode is the service's when its container ended with code: one that was
 // stopped and had to be killed for it has not failed, and is not to be started again.
-func (s service) exitCode(cs *container.Store, ctr *container.Container, code int) int {
+func (s service) exitCode(ctx context.Context, cs *container.Store, ctr *container.Container, code int) int {
 	if s.Manager == nil || code != 128+int(unix.SIGKILL) {
 		return code
 	}
-	if now, err := cs.Load(ctr.ID); err == nil && now.State.Stopped {
+	stopped := false
+	if now, err := cs.Load(ctr.ID); err == nil {
+		stopped = now.State.Stopped
+	} else { // --rm
+		_ = events.Read(ctx, cs.Dirs().Root, events.Options{Since: ctr.Created}, func(ev events.Event) error {
+			stopped = stopped || ev.Type == events.Container && ev.Action == "stop" && ev.Actor.ID == ctr.ID
+			return nil
+		})
+	}
+	if stopped {
 		return 128 + int(unix.SIGTERM)
 	}
 	return code

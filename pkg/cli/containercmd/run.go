@@ -91,5 +91,5 @@ func runRun(e *command.Env, c *cli.Context) error {
 		abandon(c.Context, e, cs, ctr)
 		return command.RunError(e, "run", err)
 	}
-	return command.Exit(code)
+	return command.Exit(manager.exitCode(c.Context, cs, ctr, code))
 }

@@ -119,5 +119,5 @@ func startAttached(e *command.Env, c *cli.Context) error {
 		}
 		return command.LostOutput(1, err)
 	}
-	return command.Exit(m.exitCode(cs, ctr, code))
+	return command.Exit(m.exitCode(c.Context, cs, ctr, code))
 }
