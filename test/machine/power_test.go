@@ -4,6 +4,7 @@ package machine
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -19,7 +20,7 @@ func halting(from string, half chan<- string) http.Handler {
 	there := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: from})
 	there.ModifyResponse = func(r *http.Response) error {
 		if strings.Contains(r.Request.URL.Path, "/blobs/") && r.ContentLength > 1<<16 {
-			r.Body = &halfBody{r, r.ContentLength / 2, half}
+			r.Body = &halfBody{r.Body, r.ContentLength / 2, half}
 		}
 		return nil
 	}
@@ -27,7 +28,7 @@ func halting(from string, half chan<- string) http.Handler {
 }
 
 type halfBody struct {
-	of   *http.Response
+	io.ReadCloser
 	left int64
 	half chan<- string
 }
@@ -37,12 +38,10 @@ func (h *halfBody) Read(p []byte) (int, error) {
 		h.half <- "a pull"
 		select {}
 	}
-	n, err := h.of.Body.Read(p[:min(int64(len(p)), h.left)])
+	n, err := h.ReadCloser.Read(p[:min(int64(len(p)), h.left)])
 	h.left -= int64(n)
 	return n, err
 }
-
-func (*halfBody) Close() error { return nil }
 
 // The machine loses its power while images are pulled and built, and containers
 // run. It is hack/vm that takes it, when it reads that it may.
