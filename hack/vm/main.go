@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -54,7 +55,7 @@ func main() {
 	tests := flag.String("tests", "", "expression of the tests' names")
 	shell := flag.Bool("shell", false, "end in a shell of the machine")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	m := &machine{image: *image, kit: *kit, disk: filepath.Join(*work, "disk"), console: filepath.Join(*work, "console"), tests: *tests}
 	began := time.Now()
