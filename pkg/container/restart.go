@@ -17,3 +17,12 @@ func (c *Container) WantedAfterBoot() bool {
 	}
 	return false
 }
+
+// StopSeconds is how long the container may take to end when it is asked to: what it
+// was made with, or Docker's 10. -1 is for ever.
+func (l Life) StopSeconds() int {
+	if l.StopTimeout != nil {
+		return *l.StopTimeout
+	}
+	return 10
+}

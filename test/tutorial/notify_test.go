@@ -196,6 +196,34 @@ func TestNotifyInside(t *testing.T) {
 	m.hears("STOPPING=1")
 }
 
+// A supervisor that is told to end, as by systemd when the host goes down, stops its
+// container, which is wanted again after the boot.
+func TestHostGoesDown(t *testing.T) {
+	u := newUser(t)
+	u.image("busybox.tar", "busybox")
+	m := managed(t, u)
+	plain := *u
+	plain.env = slices.DeleteFunc(slices.Clone(u.env), func(s string) bool { return strings.HasPrefix(s, "NOTIFY_SOCKET=") })
+	u.ok("run", "-d", "--name", "svc", "--network", "none", "--restart", "unless-stopped", "--stop-signal", "USR1", "busybox", "sh", "-c", `trap "exit 9" USR1; while :; do sleep 0.1; done`)
+	pid, err := strconv.Atoi(strings.TrimPrefix(m.hears("MAINPID="), "MAINPID="))
+	if err == nil {
+		err = syscall.Kill(pid, syscall.SIGTERM)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	testutil.Eventually(t, "the container has ended", func() bool { return plain.ok("inspect", "-f", "{{.State.Status}}", "svc") == "exited" })
+	// The shell may not have had its trap yet.
+	if got := plain.ok("inspect", "-f", "{{.State.ExitCode}} {{.RestartCount}}", "svc"); got != "9 0" && got != "138 0" && got != "137 0" {
+		t.Errorf("%s", got)
+	}
+	plain.ok("start", "--boot")
+	if got := plain.ok("inspect", "-f", "{{.State.Running}}", "svc"); got != "true" {
+		t.Error("it was not started after the boot")
+	}
+	plain.ok("rm", "-f", "svc")
+}
+
 // A service goes on while its restart policy starts the container again, with all
 // its output.
 func TestNotifyRestarting(t *testing.T) {

@@ -42,7 +42,6 @@ func unitName(ctr *container.Container) string { return "coracle-" + ctr.Name + 
 const (
 	startMargin = 90 * time.Second // systemd's own default
 	stopMargin  = 20 * time.Second // for the supervisor to tidy up
-	stopDefault = 10               // s, Docker's
 )
 
 // unitOf is the service that runs a container in the foreground. user is whose
@@ -92,10 +91,7 @@ func startTime(ctr *container.Container) time.Duration {
 }
 
 func stopTime(ctr *container.Container) string {
-	seconds := stopDefault
-	if t := ctr.Life.StopTimeout; t != nil {
-		seconds = *t
-	}
+	seconds := ctr.Life.StopSeconds()
 	if seconds < 0 {
 		return "infinity"
 	}

@@ -34,9 +34,6 @@ func Kill(ctx context.Context, c *container.Container) error {
 	return Signal(ctx, c, unix.SIGKILL)
 }
 
-// stopTimeout is Docker's, in seconds.
-const stopTimeout = 10
-
 // Stop asks the container to end, with its stop signal when sig is 0, and
 // kills it after timeout seconds (nil: the container's own; -1: never). It
 // returns when the container is down. A container that does not run is no
@@ -45,10 +42,7 @@ func Stop(ctx context.Context, c *container.Container, sig syscall.Signal, timeo
 	if !c.State.IsRunning() {
 		return nil
 	}
-	if timeout == nil {
-		timeout = c.Life.StopTimeout
-	}
-	seconds := stopTimeout
+	seconds := c.Life.StopSeconds()
 	if timeout != nil {
 		seconds = *timeout
 	}

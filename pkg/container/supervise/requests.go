@@ -122,6 +122,25 @@ func (s *supervisor) kill(sig syscall.Signal) error {
 // when the container is down for good.
 func (s *supervisor) stop(sig syscall.Signal, timeout *int) {
 	s.restarts.stop()
+	s.finish(sig, timeout)
+}
+
+// leaveOn stops the container when this process is told to end: the host or the
+// session does, or the service that this is the main process of. For its restart
+// policy it has not been stopped: `start --boot` starts it again.
+func (s *supervisor) leaveOn(told <-chan os.Signal) {
+	select {
+	case <-s.down.over:
+	case <-told:
+		s.restarts.leave()
+		seconds := s.c.Life.StopSeconds()
+		s.finish(0, &seconds)
+	}
+}
+
+// finish sends the signal, or with 0 the container's own, and after the timeout
+// SIGKILL.
+func (s *supervisor) finish(sig syscall.Signal, timeout *int) {
 	if sig == 0 {
 		sig = container.StopSignal(s.c.Life.StopSignal)
 	}

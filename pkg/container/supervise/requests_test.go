@@ -138,6 +138,40 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// Who is told to end stops the container, which is wanted again after a boot.
+func TestLeave(t *testing.T) {
+	zero := 0
+	for line, code := range map[string]int{"exec sleep 60": 128 + int(syscall.SIGTERM), "trap '' TERM; echo on; while :; do sleep 0.1; done": 128 + int(syscall.SIGKILL)} {
+		s := alone(t, container.Record{Life: container.Life{Restart: container.Restart{Name: "unless-stopped"}, StopTimeout: &zero}})
+		log := &memoryLog{text: map[string]string{}}
+		s.log = log
+		s.begin(t, line)
+		if code == 128+int(syscall.SIGKILL) {
+			testutil.Eventually(t, "it is ready", func() bool { return log.read("stdout") != "" })
+		} else {
+			ten := 10
+			s.c.Life.StopTimeout = &ten
+		}
+		over := s.lives(t)
+		told := make(chan os.Signal, 1)
+		told <- syscall.SIGTERM
+		s.leaveOn(told)
+		within(t, "the end", over)
+		st := written(t, s.book)
+		if st.Status != container.Exited || st.ExitCode != code || st.Stopped {
+			t.Errorf("%s: %+v", line, st)
+		}
+		c := &container.Container{Record: s.c.Record}
+		if c.State = st; st.StartedAt.IsZero() {
+			c.State.StartedAt = st.FinishedAt
+		}
+		if !c.WantedAfterBoot() {
+			t.Errorf("%s: not wanted after a boot", line)
+		}
+		s.leaveOn(nil) // it is over already
+	}
+}
+
 func TestStopOfThePaused(t *testing.T) {
 	s := alone(t, container.Record{})
 	s.bounds.group = drawnGroup(t, "")

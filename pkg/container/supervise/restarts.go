@@ -25,9 +25,10 @@ type restarts struct {
 	policy  container.Restart
 	stopped bool // somebody asked for the end: the policy does not apply
 	last    bool // nor does it after a signal to end
+	leaving bool // nor when the host ends, after which the container is wanted again
 
 	once   sync.Once
-	cancel chan struct{} // closed when one of the two is set
+	cancel chan struct{} // closed when one of these is set
 }
 
 func newRestarts(p container.Restart) *restarts {
@@ -46,6 +47,9 @@ func (r *restarts) stop() { r.never(func() { r.stopped = true }) }
 
 // end says that the process was sent a signal that ends the container.
 func (r *restarts) end() { r.never(func() { r.last = true }) }
+
+// leave says that nothing follows here, though nobody has asked for the end.
+func (r *restarts) leave() { r.never(func() { r.leaving = true }) }
 
 func (r *restarts) never(why func()) {
 	r.mu.Lock()
@@ -73,7 +77,7 @@ func (r *restarts) isLast() bool {
 func (r *restarts) wanted(code, before int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.stopped || r.last {
+	if r.stopped || r.last || r.leaving {
 		return false
 	}
 	switch r.policy.Name {

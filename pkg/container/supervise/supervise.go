@@ -35,7 +35,9 @@ func Main() int {
 	}
 	// What the container is sent goes through the control socket; the
 	// supervisor itself only dies of SIGKILL.
-	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGPIPE)
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGPIPE)
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGTERM)
 	conn, err := socket.FromFile(os.NewFile(birthFD, "birth"))
 	if err != nil || len(args) != 3 {
 		fmt.Fprintln(os.Stderr, "supervise: not started by coracle:", err)
@@ -45,6 +47,7 @@ func Main() int {
 		store: container.NewStore(state.Dirs{Root: args[0], Run: args[1]}),
 		id:    args[2],
 		down:  newEnding(),
+		term:  told,
 
 		endChecks: func() {},
 	}
@@ -84,6 +87,7 @@ type supervisor struct {
 	audience *audience
 	server   server
 
+	term      <-chan os.Signal   // that this process is to end
 	endChecks context.CancelFunc // of the health checks of the process that runs
 	down      *ending            // of the container, for good
 }
@@ -135,6 +139,7 @@ func (s *supervisor) live(conn *socket.Conn) error {
 	}
 	trace.Mark("process runs")
 	go s.server.serve()
+	go s.leaveOn(s.term)
 	s.down.code = s.outlive()
 	trace.Mark("process has ended")
 	s.end()
