@@ -67,7 +67,11 @@ func copyTree(ctx context.Context, base string, r Rootfs, tree string) error {
 	if err := errors.Join(os.RemoveAll(tree), os.Mkdir(tree, 0o755)); err != nil {
 		return err
 	}
-	if err := plain.Copy(ctx, base, tree); err != nil {
+	like := plain.Copy
+	if r.Replaces {
+		like = plain.Link
+	}
+	if err := like(ctx, base, tree); err != nil {
 		return err
 	}
 	upper, err := os.ReadDir(r.Upper)

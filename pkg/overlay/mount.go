@@ -27,6 +27,9 @@ type Rootfs struct {
 	// Volatile skips all syncs of the upper layer: its content does not
 	// survive a power cut, and Work cannot be used for another mount.
 	Volatile bool
+	// Replaces says that files which are there are never changed, but replaced: nothing
+	// runs. Without overlayfs they need not be copied then.
+	Replaces bool
 }
 
 // MountRootfs mounts r in the mount namespace of the calling process, with

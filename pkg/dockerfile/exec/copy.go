@@ -57,7 +57,7 @@ func (s *Solver) write(p *files.Copy, link bool, d *overlay.Dir, lowers []string
 	if link && p.Mode == nil {
 		lowers = nil
 	}
-	t, err := s.Trees.mountUpper(d, lowers)
+	t, err := s.Trees.mountUpper(d, lowers, p.Unpacks())
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (s *Solver) addRemote(p *files.Copy, src string, c plan.Copy) error {
 // workdir is WORKDIR.
 func (s *Solver) workdir(w plan.Workdir) step {
 	return step{make: func(d *overlay.Dir, lowers []string) error {
-		root, err := s.Trees.mountUpper(d, lowers)
+		root, err := s.Trees.mountUpper(d, lowers, false)
 		if err != nil {
 			return err
 		}

@@ -68,11 +68,12 @@ func (b *Trees) mount(r overlay.Rootfs) (dir string, unmount func(), err error) 
 }
 
 // mountUpper shows the layers with a new one on top, for this process only.
-func (b *Trees) mountUpper(d *overlay.Dir, lowers []string) (*files.Target, error) {
+// Who does not only make new files says that he changes those that are there.
+func (b *Trees) mountUpper(d *overlay.Dir, lowers []string, changes bool) (*files.Target, error) {
 	if len(lowers) == 0 {
 		return files.OpenTarget(d.Upper, nil)
 	}
-	dir, unmount, err := b.mount(overlay.Rootfs{Lowers: lowers, Upper: d.Upper, Work: d.Work, Volatile: true})
+	dir, unmount, err := b.mount(overlay.Rootfs{Lowers: lowers, Upper: d.Upper, Work: d.Work, Volatile: true, Replaces: !changes})
 	if err != nil {
 		return nil, err
 	}

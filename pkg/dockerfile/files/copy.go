@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -161,6 +162,12 @@ func (c *Copy) AddArchive(t *Tree, name string) error {
 	info, err := t.root.Lstat(name)
 	c.sources = append(c.sources, source{tree: t, name: name, info: info, unpack: true})
 	return err
+}
+
+// Unpacks reports whether a source is an archive: its links may be to files that are
+// there, and what it says of them counts.
+func (c *Copy) Unpacks() bool {
+	return slices.ContainsFunc(c.sources, func(s source) bool { return s.unpack })
 }
 
 // IsDir reports whether there is one source, and it is a directory.

@@ -22,6 +22,8 @@ type copier struct {
 	ctx   context.Context
 	to    *dir             // the top of the other tree
 	links map[inode]string // where in it a file with several names is
+	// share makes links of files instead of copies: nobody writes to either tree.
+	share bool
 	// owner, if not nil, is who gets what belongs to somebody, and marks are copied.
 	owner Owner
 }
@@ -48,6 +50,9 @@ func (c *copier) entry(from, to *dir, base string, st *unix.Stat_t, all bool) er
 		return c.dir(from, to, base, st, all)
 	case unix.S_IFSOCK:
 		return nil // nobody listens to a copy
+	}
+	if c.share && unix.Linkat(from.fd, base, to.fd, base, 0) == nil {
+		return nil
 	}
 	if st.Nlink > 1 {
 		key := inode{st.Dev, st.Ino}
@@ -236,6 +241,15 @@ type Owner func(uid, gid uint32) (uint32, uint32)
 // Copy makes a tree like another in the empty directory to.
 func Copy(ctx context.Context, from, to string) error { return copyAs(ctx, from, to, nil) }
 
+// Link is Copy with links of the files instead of copies, where the file system takes
+// them. Who writes to either tree replaces files: it never changes one that is there.
+func Link(ctx context.Context, from, to string) error {
+	return onTrees(ctx, from, to, func(c *copier, in, out *dir) error {
+		c.share = true
+		return c.content(in, out)
+	})
+}
+
 // CopyLayer makes a layer like another in the empty directory to, with its marks,
 // whose files belong to others.
 func CopyLayer(ctx context.Context, from, to string, owner Owner) error {
@@ -243,12 +257,15 @@ func CopyLayer(ctx context.Context, from, to string, owner Owner) error {
 }
 
 func copyAs(ctx context.Context, from, to string, owner Owner) error {
-	return onTrees(ctx, from, to, owner, (*copier).content)
+	return onTrees(ctx, from, to, func(c *copier, in, out *dir) error {
+		c.owner = owner
+		return c.content(in, out)
+	})
 }
 
 // onTrees does work from the top of a tree to that of another one, which is like the
 // first then.
-func onTrees(ctx context.Context, from, to string, owner Owner, work func(c *copier, from, to *dir) error) error {
+func onTrees(ctx context.Context, from, to string, work func(c *copier, from, to *dir) error) error {
 	in, err := root(from)
 	if err != nil {
 		return err
@@ -260,7 +277,6 @@ func onTrees(ctx context.Context, from, to string, owner Owner, work func(c *cop
 	}
 	defer out.close()
 	c := newCopier(ctx, out)
-	c.owner = owner
 	if err := work(c, in, out); err != nil {
 		return err
 	}

@@ -6,8 +6,10 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"io/fs"
 	"maps"
 	"path"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,7 +32,7 @@ func Difference(ctx context.Context, base, now, layer string, copied time.Time) 
 		defer d.close()
 		dirs[i] = d
 	}
-	d := &difference{copier: newCopier(ctx, dirs[2]), copied: copied}
+	d := &difference{copier: newCopier(ctx, dirs[2]), copied: copied, base: base}
 	if err := d.dirs(dirs[0], dirs[1], dirs[2]); err != nil {
 		return err
 	}
@@ -44,6 +46,28 @@ func Difference(ctx context.Context, base, now, layer string, copied time.Time) 
 type difference struct {
 	*copier
 	copied time.Time
+	base   string
+	links  map[inode]uint64 // how many names files of the base have in it; nil: not counted yet
+}
+
+// names counts the names that a file of the base has there: it may have others, in the
+// layers that the base is made of.
+func (d *difference) names(was *unix.Stat_t) (uint64, error) {
+	if d.links == nil {
+		d.links = map[inode]uint64{}
+		err := filepath.WalkDir(d.base, func(p string, e fs.DirEntry, err error) error {
+			var st unix.Stat_t
+			if err != nil || e.IsDir() || unix.Lstat(p, &st) != nil || st.Nlink < 2 {
+				return err
+			}
+			d.links[inode{st.Dev, st.Ino}]++
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return max(1, d.links[inode{was.Dev, was.Ino}]), nil
 }
 
 // dirs compares two directories that both trees have.
@@ -129,8 +153,16 @@ func (d *difference) both(base, now, layer *dir, n string, was, st *unix.Stat_t)
 // same reports whether what is at n is as it was, in everything that a layer says
 // of it. The bytes of a file count where it has been touched since the copy.
 func (d *difference) same(base, now *dir, n string, was, st *unix.Stat_t) (bool, error) {
-	if was.Mode != st.Mode || was.Uid != st.Uid || was.Gid != st.Gid || was.Mtim != st.Mtim || was.Rdev != st.Rdev || !isDir(st) && (was.Size != st.Size || st.Nlink > was.Nlink) {
+	if was.Dev == st.Dev && was.Ino == st.Ino {
+		return true, nil // a link that nobody has replaced
+	}
+	if was.Mode != st.Mode || was.Uid != st.Uid || was.Gid != st.Gid || was.Mtim != st.Mtim || was.Rdev != st.Rdev || !isDir(st) && was.Size != st.Size {
 		return false, nil
+	}
+	if !isDir(st) && st.Nlink > 1 {
+		if names, err := d.names(was); err != nil || uint64(st.Nlink) > names {
+			return false, err
+		}
 	}
 	if time.Unix(st.Ctim.Unix()).Before(d.copied) {
 		return true, nil

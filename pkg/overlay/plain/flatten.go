@@ -14,7 +14,11 @@ import (
 // directory to.
 func Flatten(ctx context.Context, layers []string, to string) error {
 	for _, l := range slices.Backward(layers) {
-		if err := Apply(ctx, l, to); err != nil {
+		err := onTrees(ctx, l, to, func(c *copier, in, out *dir) error {
+			c.share = true
+			return c.merge(in, out)
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -23,7 +27,7 @@ func Flatten(ctx context.Context, layers []string, to string) error {
 
 // Apply puts one layer over a tree.
 func Apply(ctx context.Context, layer, to string) error {
-	return onTrees(ctx, layer, to, nil, (*copier).merge)
+	return onTrees(ctx, layer, to, (*copier).merge)
 }
 
 // merge puts what is in a directory of a layer over one of a tree.

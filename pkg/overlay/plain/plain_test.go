@@ -258,3 +258,57 @@ func TestMarks(t *testing.T) {
 		}
 	}
 }
+
+// A tree of links is told from what has become of it like one of copies, and leaves the
+// layers that it is linked to as they were.
+func TestLink(t *testing.T) {
+	lower := sh(t, `umask 022; mkdir d; echo one >d/f; ln d/f d/same; echo two >d/g; ln -s f d/l; mkfifo p; chmod 4755 d/g`)
+	upper := sh(t, `umask 022; mkdir d; echo more >d/more`)
+	before := look(t, lower)
+	base, now, layer, again := t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()
+	if err := Flatten(context.Background(), []string{upper, lower}, base); err != nil {
+		t.Fatal(err)
+	}
+	if err := Link(context.Background(), base, now); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "links", look(t, now), look(t, base))
+	stamp := stampIn(t)
+	run(t, now, "umask 022; rm d/f; echo new >d/f; mkdir e; echo x >e/x; rm d/l; chmod 700 d")
+	if err := Difference(context.Background(), base, now, layer, stamp); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "layer", look(t, layer), map[string]string{"d": "drwx------", "d/f": "-rw-r--r-- new\n", "d/l": "removed", "e": "drwxr-xr-x", "e/x": "-rw-r--r-- x\n"})
+	if err := Flatten(context.Background(), []string{layer, upper, lower}, again); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "layer over base", look(t, again), look(t, now))
+	same(t, "the lower layer", look(t, lower), before)
+}
+
+// Names that a file has in the layers below its tree are none of the tree's: one more
+// in the copy is a change, whatever links there are elsewhere.
+func TestNewNameOfLinkedFile(t *testing.T) {
+	for script, want := range map[string]map[string]string{
+		"":           {},
+		"ln d/f d/h": {"d": "drwxr-xr-x", "d/f": "-rw-r--r-- one\n", "d/same": "-rw-r--r-- one\n", "d/h": "-rw-r--r-- one\n"},
+		"rm d/same":  {"d": "drwxr-xr-x", "d/same": "removed"},
+	} {
+		lower := sh(t, `umask 022; mkdir d; echo one >d/f; ln d/f d/same; touch -d '2020-01-01 00:00:00.5' d/f`)
+		base, other, now, layer := t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()
+		for _, to := range []string{base, other} {
+			if err := Flatten(context.Background(), []string{lower}, to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := Copy(context.Background(), base, now); err != nil {
+			t.Fatal(err)
+		}
+		stamp := stampIn(t)
+		run(t, now, "umask 022; "+script)
+		if err := Difference(context.Background(), base, now, layer, stamp); err != nil {
+			t.Fatal(err)
+		}
+		same(t, script, look(t, layer), want)
+	}
+}
