@@ -29,8 +29,8 @@ type job struct {
 // Carry carries out a plan: each step when those before it are done. After a step
 // that fails no other begins.
 func (e *Engine) Carry(ctx context.Context, p *types.Project, has Observed, c Choices, plan Plan) error {
-	e.foreign(p, has)
 	j := &job{Engine: e, p: p, c: c, first: map[string]*container.Container{}}
+	j.foreign(has)
 	for name, list := range has.Services {
 		if len(list) > 0 {
 			j.first[name] = list[0]
@@ -204,7 +204,8 @@ func (e *Engine) warnAll(list []docker.Warning) {
 
 // foreign warns of networks and volumes with the project's names that are somebody
 // else's.
-func (e *Engine) foreign(p *types.Project, has Observed) {
+func (j *job) foreign(has Observed) {
+	p := j.p
 	for _, key := range slices.Sorted(keys(p.Networks)) {
 		n := p.Networks[key]
 		have, ok := has.Networks[n.Name]
@@ -213,9 +214,9 @@ func (e *Engine) foreign(p *types.Project, has Observed) {
 		}
 		switch of, ours := have.Labels[convert.LabelProject]; {
 		case !ours:
-			e.warn(fmt.Sprintf("a network with name %s exists but was not created by compose.\nSet `external: true` to use an existing network", n.Name))
+			j.warn(fmt.Sprintf("a network with name %s exists but was not created by compose.\nSet `external: true` to use an existing network", n.Name))
 		case of != p.Name:
-			e.warn(fmt.Sprintf("a network with name %s exists but was not created for project %q.\nSet `external: true` to use an existing network", n.Name, p.Name))
+			j.warn(fmt.Sprintf("a network with name %s exists but was not created for project %q.\nSet `external: true` to use an existing network", n.Name, p.Name))
 		}
 	}
 	for _, key := range slices.Sorted(keys(p.Volumes)) {
@@ -227,11 +228,11 @@ func (e *Engine) foreign(p *types.Project, has Observed) {
 		hash, _ := convert.VolumeHash(v)
 		switch of, ours := have.Labels[convert.LabelProject]; {
 		case !ours:
-			e.warn(fmt.Sprintf("volume %q already exists but was not created by Docker Compose. Use `external: true` to use an existing volume", v.Name))
+			j.warn(fmt.Sprintf("volume %q already exists but was not created by Docker Compose. Use `external: true` to use an existing volume", v.Name))
 		case of != p.Name:
-			e.warn(fmt.Sprintf("volume %q already exists but was created for project %q (expected %q). Use `external: true` to use an existing volume", v.Name, of, p.Name))
+			j.warn(fmt.Sprintf("volume %q already exists but was created for project %q (expected %q). Use `external: true` to use an existing volume", v.Name, of, p.Name))
 		case have.Labels[convert.LabelHash] != "" && have.Labels[convert.LabelHash] != hash:
-			e.warn(fmt.Sprintf("volume %q exists but doesn't match configuration in compose file. It is kept: remove it to have it made anew (its data will be lost)", v.Name))
+			j.warn(fmt.Sprintf("volume %q exists but doesn't match configuration in compose file. It is kept: remove it to have it made anew (its data will be lost)", v.Name))
 		}
 	}
 }

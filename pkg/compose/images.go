@@ -253,12 +253,6 @@ func inline(text string) (*os.File, error) {
 	return r, nil
 }
 
-// Missing reports whether an error is that an image is not here.
-func Missing(err error) bool {
-	var missing *oci.NotFoundError
-	return errors.As(err, &missing)
-}
-
 // PullAll pulls the images of all services that have one.
 func (e *Engine) PullAll(ctx context.Context, p *types.Project, c ImageChoices, ignoreFailures bool) error {
 	var bad []error

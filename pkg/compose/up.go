@@ -20,21 +20,48 @@ type UpChoices struct {
 	IgnoreOrphans bool
 }
 
-// Create makes what there is to be of a project, and starts nothing. It returns
-// what there is of it then.
-func (e *Engine) Create(ctx context.Context, p *types.Project, c UpChoices) (Observed, error) {
+// hear says what of a project has no effect, and refuses what is not done.
+func (e *Engine) hear(p *types.Project) error {
 	for _, name := range p.ServiceNames() {
 		for _, text := range convert.Unheard(p.Services[name]) {
 			e.warn(text)
 		}
 		if err := convert.Check(p.Services[name]); err != nil {
-			return Observed{}, err
+			return err
 		}
 	}
 	if len(p.Jobs) > 0 {
 		e.warn("jobs have no effect: services with a profile do the same")
 	}
-	var err error
+	return nil
+}
+
+// Preview is what Create would do, of which it does nothing. What is not here, and
+// what would be built, is no image that has changed.
+func (e *Engine) Preview(ctx context.Context, p *types.Project, c UpChoices) (Plan, error) {
+	if err := e.hear(p); err != nil {
+		return Plan{}, err
+	}
+	c.Choices.Images = map[string]ImageFacts{}
+	for name, s := range p.Services {
+		if facts, err := e.find(ctx, convert.ImageName(p, s)); err == nil {
+			c.Choices.Images[name] = facts
+		}
+	}
+	has, err := e.Observe(p.Name)
+	if err != nil {
+		return Plan{}, err
+	}
+	return Decide(p, has, c.Choices)
+}
+
+// Create makes what there is to be of a project, and starts nothing. It returns
+// what there is of it then.
+func (e *Engine) Create(ctx context.Context, p *types.Project, c UpChoices) (Observed, error) {
+	err := e.hear(p)
+	if err != nil {
+		return Observed{}, err
+	}
 	if c.Choices.Images, err = e.Images(ctx, p, c.Image); err != nil {
 		return Observed{}, err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/flags"
+	drawing "coracle/pkg/cli/progress"
 	"coracle/pkg/compose"
 	"coracle/pkg/compose/load"
 )
@@ -37,6 +38,7 @@ func groupFlags() []cli.Flag {
 		flags.Bool("all-resources", nil, "Include all resources, even those not used by services"),
 		flags.Text("ansi", nil, "Control when to print ANSI control characters (\"never\"|\"always\"|\"auto\")"),
 		flags.Bool("compatibility", nil, "Run compose in backward compatibility mode"),
+		flags.Bool("dry-run", nil, "Execute command in dry run mode: up and create say what they would do"),
 		flags.List("env-file", nil, "Specify an alternate environment file"),
 		flags.List("file", flags.Short("f"), "Compose configuration files"),
 		&cli.IntFlag{Name: "parallel", Usage: "Control max parallelism, -1 for unlimited", Value: -1},
@@ -81,6 +83,9 @@ func newSession(e *command.Env, c *cli.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if name := c.Command.Name; c.Bool("dry-run") && name != "up" && name != "create" {
+		return nil, command.Errorf("--dry-run is not supported by %s: up and create have it", name)
+	}
 	if n := c.Int("parallel"); n > 0 {
 		_ = os.Setenv("COMPOSE_PARALLEL_LIMIT", strconv.Itoa(n))
 	}
@@ -89,6 +94,9 @@ func newSession(e *command.Env, c *cli.Context) (*session, error) {
 		return nil, err
 	}
 	s.engine = &compose.Engine{Dirs: d, Access: command.Access(e), Tell: s.show.event, Warn: s.warn, Built: s.show.built}
+	if command.IsTerminal(e.Stderr) && s.show.mode == "plain" {
+		s.engine.Pulled = drawing.NewTransfer(e.Stderr).Event
+	}
 	return s, nil
 }
 

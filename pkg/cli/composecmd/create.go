@@ -25,6 +25,9 @@ func create(e *command.Env) *cli.Command {
 			if err := scale(p, s.c.StringSlice("scale")); err != nil {
 				return err
 			}
+			if s.c.Bool("dry-run") {
+				return s.preview(ctx, p, c)
+			}
 			_, err = s.engine.Create(ctx, p, c)
 			s.show.close()
 			return err

@@ -44,9 +44,13 @@ var errHalted = errors.New("stopped")
 func (s *session) foreground(ctx context.Context, p *types.Project, has compose.Observed) error {
 	f := &foreground{session: s, p: p, began: time.Now(), seen: map[string]bool{}, from: s.c.String("exit-code-from"), halted: make(chan struct{})}
 	list := has.Containers(p.ServiceNames()...)
-	f.print = newPrinter(s, p.Name, list)
+	f.print = newPrinter(s, list)
 	sigs := make(chan os.Signal, 4)
-	signal.Notify(sigs, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	for _, sig := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
+		if !signal.Ignored(sig) { // by nohup(1)
+			signal.Notify(sigs, sig)
+		}
+	}
 	defer signal.Stop(sigs)
 	starting, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -194,7 +198,7 @@ func (f *foreground) follow(ctx context.Context, c *container.Container) {
 func (f *foreground) down(ctx context.Context, c *container.Container) {
 	service, code := compose.ServiceOf(c), c.State.ExitCode
 	if f.attaches(service) {
-		f.print.line(c, fmt.Sprintf("%s exited with code %d", f.print.name(c), code))
+		f.print.line(fmt.Sprintf("%s exited with code %d", f.print.name(c), code))
 	}
 	any, failure := f.c.Bool("abort-on-container-exit") || f.c.String("exit-code-from") != "", f.c.Bool("abort-on-container-failure")
 	if !any && !(failure && code != 0) {

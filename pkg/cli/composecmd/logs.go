@@ -68,7 +68,7 @@ func runLogs(ctx context.Context, s *session) error {
 			list = append(list, c)
 		}
 	}
-	p := newPrinter(s, "", list)
+	p := newPrinter(s, list)
 	cs := container.NewStore(s.engine.Dirs)
 	var all sync.WaitGroup
 	errs := make([]error, len(list))
@@ -97,7 +97,7 @@ type printer struct {
 	stamps bool
 }
 
-func newPrinter(s *session, _ string, list []*container.Container) *printer {
+func newPrinter(s *session, list []*container.Container) *printer {
 	p := &printer{s: s, colors: map[string]int{}, bare: s.c.Bool("no-log-prefix"), stamps: s.c.Bool("timestamps")}
 	ansi := s.c.String("ansi")
 	color := !s.c.Bool("no-color") && os.Getenv("NO_COLOR") == "" && ansi != "never" && (ansi == "always" || command.IsTerminal(s.Stdout))
@@ -115,16 +115,11 @@ func (p *printer) name(c *container.Container) string {
 	return strings.TrimPrefix(c.Name, c.Labels["com.docker.compose.project"]+"-")
 }
 
-// line prints a line of the printer's own about a container.
-func (p *printer) line(c *container.Container, text string) {
+// line prints a line of the printer's own.
+func (p *printer) line(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.bare {
-		fmt.Fprintln(p.s.Stdout, text)
-		return
-	}
-	fmt.Fprintf(p.s.Stdout, "%s\n", text)
-	_ = c
+	fmt.Fprintln(p.s.Stdout, text)
 }
 
 // follow prints the log of a container.

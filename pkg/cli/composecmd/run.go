@@ -61,7 +61,7 @@ func run(e *command.Env) *cli.Command {
 
 func runRun(ctx context.Context, s *session) error {
 	name := s.c.Args().First()
-	c, p, err := s.makeRun(ctx, name)
+	c, err := s.makeRun(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -73,24 +73,26 @@ func runRun(ctx context.Context, s *session) error {
 		fmt.Fprintln(s.Stdout, c.Name)
 		return nil
 	}
-	_ = p
 	return containercmd.RunAttached(ctx, s.Env, cs, c)
 }
 
 // makeRun makes the container of a run, once what its service depends on is there.
-func (s *session) makeRun(ctx context.Context, name string) (*container.Container, *types.Project, error) {
+func (s *session) makeRun(ctx context.Context, name string) (*container.Container, error) {
 	until, stop := command.UntilSignal(ctx)
 	defer stop()
 	p, err := load.Project(until, s.options())
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if p, err = load.Select(p, []string{name}, s.c.Bool("no-deps")); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	sv := p.Services[name]
 	if err := s.override(&sv); err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	if s.c.Bool("quiet-build") {
+		s.engine.Built = nil
 	}
 	images := compose.ImageChoices{Pull: s.c.String("pull"), Build: s.c.Bool("build"), Quiet: s.c.Bool("quiet-pull")}
 	has, err := s.engine.Prepare(until, p, name, compose.UpChoices{
@@ -100,18 +102,17 @@ func (s *session) makeRun(ctx context.Context, name string) (*container.Containe
 	})
 	s.show.close()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	facts, err := s.engine.Images(until, &types.Project{Name: p.Name, Services: types.Services{name: sv}, Environment: p.Environment, WorkingDir: p.WorkingDir, Secrets: p.Secrets}, images)
 	s.show.close()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	c, err := s.engine.MakeOneoff(until, p, sv, has, compose.Oneoff{
+	return s.engine.MakeOneoff(until, p, sv, has, compose.Oneoff{
 		Name: s.c.String("name"), Labels: pairs(s.c.StringSlice("label")), AutoRemove: s.c.Bool("rm"), UseAliases: s.c.Bool("use-aliases"),
 		Attach: !s.c.Bool("detach"), Images: facts, ReadFile: readFile,
 	})
-	return c, p, err
 }
 
 // override changes the service as the command line says.

@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/command"
+	"coracle/pkg/cli/containercmd"
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/compose"
 )
@@ -85,6 +86,9 @@ func (s *session) upChoices() (c compose.UpChoices, err error) {
 	if f.Bool("always-recreate-deps") {
 		c.Dependencies = compose.Always
 	}
+	if f.Bool("quiet-build") {
+		s.engine.Built = nil
+	}
 	c.Services, c.ReadFile = f.Args().Slice(), readFile
 	c.RemoveOrphans = f.Bool("remove-orphans") || truth("COMPOSE_REMOVE_ORPHANS")
 	c.RenewVolumes = f.Bool("renew-anon-volumes")
@@ -139,6 +143,9 @@ func runUp(ctx context.Context, s *session) error {
 	if err := scale(p, f.StringSlice("scale")); err != nil {
 		return err
 	}
+	if f.Bool("dry-run") {
+		return s.preview(until, p, c)
+	}
 	if from := f.String("exit-code-from"); from != "" {
 		if _, ok := p.Services[from]; !ok {
 			return fmt.Errorf("no such service: %s", from)
@@ -146,6 +153,7 @@ func runUp(ctx context.Context, s *session) error {
 	}
 	has, err := s.engine.Create(until, p, c)
 	s.show.close()
+	s.tellOfBoot(has)
 	switch {
 	case err != nil && until.Err() != nil:
 		return command.Exit(interrupted)
@@ -160,6 +168,25 @@ func runUp(ctx context.Context, s *session) error {
 	}
 	stop() // from here signals are the foreground's
 	return s.foreground(ctx, p, has)
+}
+
+// preview says what up would do.
+func (s *session) preview(ctx context.Context, p *types.Project, c compose.UpChoices) error {
+	plan, err := s.engine.Preview(ctx, p, c)
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(plan.String()) {
+		fmt.Fprint(s.Stderr, "DRY-RUN MODE - "+line)
+	}
+	return nil
+}
+
+// tellOfBoot says once what a restart policy needs when the host was started.
+func (s *session) tellOfBoot(has compose.Observed) {
+	for _, c := range has.Containers() {
+		containercmd.TellOfBoot(s.Env, c)
+	}
 }
 
 // startAndWait is up -d, and up --wait.

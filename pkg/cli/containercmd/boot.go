@@ -14,11 +14,11 @@ import (
 	"coracle/pkg/systemd"
 )
 
-// tellOfBoot says, once for all containers, what a restart policy needs when the
+// TellOfBoot says, once for all containers, what a restart policy needs when the
 // host was started: there is no daemon. Where a unit of the user sees to it there
 // is nothing to say, but for a manager that does not begin before a login; a
 // crontab cannot be looked into.
-func tellOfBoot(e *command.Env, ctr *container.Container) {
+func TellOfBoot(e *command.Env, ctr *container.Container) {
 	if p := ctr.Life.Restart.Name; p != "always" && p != "unless-stopped" {
 		return
 	}

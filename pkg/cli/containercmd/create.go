@@ -84,7 +84,7 @@ func createWithFile(e *command.Env, c *cli.Context, id string, m service) (*cont
 		}
 		return nil, err
 	}
-	tellOfBoot(e, ctr)
+	TellOfBoot(e, ctr)
 	return ctr, nil
 }
 
