@@ -18,6 +18,7 @@ build() {
 build docker github.com/docker/cli/cmd/docker '-gcflags=github.com/docker/cli/...=-lang=go1.26'
 build compose github.com/docker/compose/v5/cmd
 build moby .
+build testcontainers .
 if [ "$(id -u)" = 0 ]; then
 	refresh_lists
 	need docker-compose docker-compose || true

@@ -337,6 +337,19 @@ func TestRequestsThatAreRefused(t *testing.T) {
 	}
 }
 
+// Networks without a mode are all that a container is on.
+func TestNetworksWithoutMode(t *testing.T) {
+	for mode, want := range map[string]string{"": "front", "default": "front", "bridge": "front"} {
+		q := basic()
+		q.HostConfig.NetworkMode = moby.NetworkMode(mode)
+		q.NetworkingConfig.EndpointsConfig = map[string]*network.EndpointSettings{"front": {Aliases: []string{"a"}}}
+		r, _, err := q.make(t)
+		if err != nil || r.Net.Mode != want || len(r.Net.Networks) != 1 || r.Net.Networks[0].Network != want || r.Net.Networks[0].Aliases[0] != "a" {
+			t.Errorf("%q: %v, %v", mode, r, err)
+		}
+	}
+}
+
 func TestNetworksThatAreRefused(t *testing.T) {
 	for _, c := range []struct{ mode, ends, rest, want string }{
 		{"none", `{"front":{}}`, `{}`, "conflicting options: cannot attach both user-defined and non-user-defined network-modes"},

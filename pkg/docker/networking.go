@@ -22,7 +22,8 @@ type place struct {
 	end  *network.EndpointSettings
 }
 
-// places are the networks of a request, the network mode first.
+// places are the networks of a request, the network mode first. As in Docker, who
+// names networks and no mode is on those, and not on the default one.
 func (q *CreateRequest) places() []place {
 	mode := networkMode(q.HostConfig.NetworkMode)
 	first := place{mode, &network.EndpointSettings{}}
@@ -31,13 +32,14 @@ func (q *CreateRequest) places() []place {
 		names = slices.Sorted(maps.Keys(q.NetworkingConfig.EndpointsConfig))
 	}
 	var rest []place
+	asked := false
 	for _, name := range names {
 		end := q.NetworkingConfig.EndpointsConfig[name]
 		if end == nil {
 			end = &network.EndpointSettings{}
 		}
 		if networkMode(moby.NetworkMode(name)) == mode {
-			first.end = end
+			first.end, asked = end, true
 			continue
 		}
 		rest = append(rest, place{networkMode(moby.NetworkMode(name)), end})
@@ -45,6 +47,9 @@ func (q *CreateRequest) places() []place {
 	if links := q.HostConfig.Links; len(links) > 0 && len(first.end.Links) == 0 { // they are of the network that it has first
 		end := *first.end
 		end.Links, first.end = links, &end
+	}
+	if mode == nets.Bridge && !asked && len(rest) > 0 {
+		return rest
 	}
 	return append([]place{first}, rest...)
 }

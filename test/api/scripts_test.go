@@ -57,28 +57,46 @@ func TestNode(t *testing.T) {
 // container that mounts the socket, when the test and the socket have gone. Its image
 // is of a registry that tests do not reach; here is one that does the same.
 func TestReaper(t *testing.T) {
-	modules, moby := client(t, "node/node_modules/testcontainers"), client(t, "moby")
-	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Skip("node is not installed")
+	moby := client(t, "moby")
+	for name, do := range map[string]func(t *testing.T, u *user){
+		"node": func(t *testing.T, u *user) {
+			modules := client(t, "node/node_modules/testcontainers")
+			node, err := exec.LookPath("node")
+			if err != nil {
+				t.Skip("node is not installed")
+			}
+			u.env = append(u.env, "NODE_PATH="+filepath.Dir(modules), "RYUK_CONTAINER_IMAGE="+reaper)
+			u.works(node, u.script("testcontainers.js"))
+		},
+		"go": func(t *testing.T, u *user) { u.works(client(t, "testcontainers")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := newUser(t)
+			u.busybox()
+			u.reaper(moby)
+			do(t, u)
+			testutil.Eventually(t, "nothing is left but the reaper", func() bool {
+				return u.ok("ps", "-q") == "" && u.ok("network", "ls", "-q", "--filter", "type=custom") == "" && u.ok("ps", "-aq", "--filter", "ancestor=busybox") == ""
+			})
+			if left := u.ok("images", "-q", "tc:1"); left != "" {
+				t.Errorf("the image is left: %s", left)
+			}
+		})
 	}
-	u := newUser(t)
-	u.busybox()
+}
+
+// reaper is the name that the library for Go has for its image.
+const reaper = "testcontainers/ryuk:0.14.0"
+
+func (u *user) reaper(moby string) {
+	u.t.Helper()
 	program, err := os.ReadFile(moby)
 	if err != nil {
-		t.Fatal(err)
+		u.t.Fatal(err)
 	}
 	u.write(testutil.File{Name: "reaper/moby", Text: string(program), Mode: 0o755},
 		testutil.File{Name: "reaper/Dockerfile", Text: "FROM busybox\nCOPY moby /moby\nCMD [\"/moby\", \"reap\"]\n"})
-	u.ok("build", "-q", "-t", "reaper:1", filepath.Join(u.home, "reaper"))
-	u.env = append(u.env, "NODE_PATH="+filepath.Dir(modules), "RYUK_CONTAINER_IMAGE=reaper:1")
-	u.works(node, u.script("testcontainers.js"))
-	testutil.Eventually(t, "nothing is left but the reaper", func() bool {
-		return u.ok("ps", "-q") == "" && u.ok("network", "ls", "-q", "--filter", "type=custom") == "" && u.ok("ps", "-aq", "--filter", "ancestor=busybox") == ""
-	})
-	if left := u.ok("images", "-q", "tc:1"); left != "" {
-		t.Errorf("the image is left: %s", left)
-	}
+	u.ok("build", "-q", "-t", reaper, filepath.Join(u.home, "reaper"))
 }
 
 // TestMoby makes every call that Docker's library for Go has.

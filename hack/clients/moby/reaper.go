@@ -24,11 +24,44 @@ func reap(ctx context.Context, c *client.Client) error {
 		return err
 	}
 	fmt.Println("Started!")
-	conn, err := l.Accept()
-	if err != nil {
-		return err
-	}
+	said, left := make(chan client.Filters), make(chan bool)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go listen(conn, said, left)
+		}
+	}()
 	var filters []client.Filters
+	for clients := 0; clients > 0 || len(filters) == 0; { // who only tries the port is none
+		select {
+		case f := <-said:
+			if f == nil {
+				clients++
+				continue
+			}
+			filters = append(filters, f)
+		case was := <-left:
+			if was {
+				clients--
+			}
+		}
+	}
+	for _, f := range filters {
+		if err := remove(ctx, c, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listen takes the filters that one client sends: before the first a nil one, for
+// itself.
+func listen(conn net.Conn, said chan<- client.Filters, left chan<- bool) {
+	defer conn.Close()
+	known := false
 	for in := bufio.NewScanner(conn); in.Scan(); {
 		f := make(client.Filters)
 		for _, kv := range strings.Split(strings.TrimSpace(in.Text()), "&") {
@@ -36,16 +69,14 @@ func reap(ctx context.Context, c *client.Client) error {
 				f = f.Add(k, v)
 			}
 		}
-		filters = append(filters, f)
+		if !known {
+			said <- nil
+		}
+		known = true
+		said <- f
 		fmt.Fprintln(conn, "ACK")
 	}
-	conn.Close()
-	for _, f := range filters {
-		if err := remove(ctx, c, f); err != nil {
-			return err
-		}
-	}
-	return nil
+	left <- known
 }
 
 // remove removes what has the labels: all but who does it.
