@@ -25,6 +25,7 @@ order='
 0 coracle/pkg/xattr
 0 coracle/pkg/hint
 0.5 coracle/pkg/ids
+1 coracle/pkg/ids/paper
 1 coracle/pkg/state
 2 coracle/pkg/events
 2 coracle/pkg/ns/fork

@@ -16,6 +16,7 @@ import (
 
 	"coracle/pkg/cgroup"
 	"coracle/pkg/ids"
+	"coracle/pkg/ids/paper"
 	"coracle/pkg/network"
 	"coracle/pkg/ns"
 	"coracle/pkg/oci/spec"
@@ -47,9 +48,9 @@ type Box struct {
 	ports     *publish.Ports // nil without networks
 	published []network.Port
 
-	identities *ids.Keeper // of processes with a single id
-	maps       ids.Maps    // of the user namespace, once a process has been started
-	mu         sync.Mutex  // of what follows
+	identities *paper.Keeper // of processes with a single id
+	maps       ids.Maps      // of the user namespace, once a process has been started
+	mu         sync.Mutex    // of what follows
 	names      network.Names
 	links      []*link
 	lead       *link // has the way out and the visitors; nil: there is none
@@ -61,7 +62,7 @@ type Box struct {
 // network. The error leaves nothing behind but the mount, which ends with the
 // process's mount namespace.
 func Open(cfg Config) (*Box, error) {
-	b := &Box{cfg: cfg, identities: ids.NewKeeper(), written: map[string][]byte{}}
+	b := &Box{cfg: cfg, identities: paper.NewKeeper(), written: map[string][]byte{}}
 	var err error
 	if b.hosts, err = network.ParseAddHosts(cfg.Network.AddHosts); err != nil {
 		return nil, err
@@ -291,6 +292,7 @@ func (b *Box) serveIdentities(i *ns.Process, user *ids.User) {
 
 // Close disconnects the box. What runs in it is the caller's to end first.
 func (b *Box) Close() error {
+	b.identities.Settle()
 	errs := []error{b.Unpublish()}
 	for _, l := range b.links {
 		if l.net != nil {

@@ -58,6 +58,12 @@ func Noted(dir, base string, mode uint32) (uid, gid int, ok bool) {
 	return 0, 0, false
 }
 
+// NotedPath is who is recorded as the owner of the file that a path leads to.
+func NotedPath(path string) (uid, gid int, ok bool) { return noted(path, unix.Getxattr) }
+
+// NotedFD is NotedPath of an open file, which may be one opened with O_PATH.
+func NotedFD(fd int) (uid, gid int, ok bool) { return noted(fdPath(fd), unix.Getxattr) }
+
 func noted(path string, get func(string, string, []byte) (int, error)) (uid, gid int, ok bool) {
 	var buf [64]byte
 	n, err := get(path, xattr.Override, buf[:])
@@ -116,15 +122,6 @@ func note(path string, set func(string, string, []byte, int) error, remove func(
 
 func override(uid, gid int, mode uint32) []byte {
 	return fmt.Appendf(nil, "%d:%d:0%o", uid, gid, mode&0o7777)
-}
-
-// recordRoot notes of a file without a note that a program has given it to root.
-// Who replaces a file by a new one, as useradd does with /etc/shadow and sed -i
-// with everything, gives it to whom it saw that the old one belonged to: root, for
-// that is what stat(2) says. Who reads the notes can tell it from a file that
-// nobody has given to anybody.
-func recordRoot(fd int, mode uint32) error {
-	return lossy(unix.Setxattr(fdPath(fd), xattr.Override, override(0, 0, mode), 0))
 }
 
 // lossy takes for done what a file system does not do.

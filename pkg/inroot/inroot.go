@@ -48,7 +48,7 @@ func OpenRoot(path string) (*os.File, error) {
 // Plain opens a path of this process's own root, with the flags of open(2), and
 // follows no link on the way to it nor at its end.
 func Plain(name string, flags int) (*os.File, error) {
-	fd, err := openat2(unix.AT_FDCWD, path.Clean(name), unix.OpenHow{Flags: uint64(flags) | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS})
+	fd, err := Openat2(unix.AT_FDCWD, path.Clean(name), unix.OpenHow{Flags: uint64(flags) | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS})
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: name, Err: err}
 	}
@@ -72,7 +72,7 @@ func (d Dir) OpenFD(name string, flags int, mode uint32) (int, error) {
 		name = "."
 	}
 	how := unix.OpenHow{Flags: uint64(flags) | unix.O_CLOEXEC, Mode: uint64(mode), Resolve: d.resolve | unix.RESOLVE_NO_MAGICLINKS}
-	fd, err := openat2(int(d.file.Fd()), name, how)
+	fd, err := Openat2(int(d.file.Fd()), name, how)
 	if err != nil {
 		return -1, &os.PathError{Op: "open", Path: name, Err: err}
 	}
@@ -84,7 +84,8 @@ func (d Dir) OpenFD(name string, flags int, mode uint32) (int, error) {
 // Who renames without end gets an error, not a process that never ends.
 const attempts = 128
 
-func openat2(dir int, name string, how unix.OpenHow) (int, error) {
+// Openat2 is openat2(2), again where a signal or somebody's rename came between.
+func Openat2(dir int, name string, how unix.OpenHow) (int, error) {
 	for try := 1; ; try++ {
 		fd, err := unix.Openat2(dir, name, &how)
 		if errors.Is(err, unix.EINTR) || errors.Is(err, unix.EAGAIN) && try < attempts {

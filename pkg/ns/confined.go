@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/ids"
+	"coracle/pkg/ids/paper"
 	"coracle/pkg/ns/seccomp"
 )
 
@@ -96,7 +97,7 @@ func giveNothingAway() error {
 	done := uint(0)
 	prog, err := seccomp.Compile(&specs.LinuxSeccomp{
 		DefaultAction: specs.ActAllow,
-		Syscalls:      []specs.LinuxSyscall{{Names: ids.ChownCalls(), Action: specs.ActErrno, ErrnoRet: &done}},
+		Syscalls:      []specs.LinuxSyscall{{Names: paper.ChownCalls(), Action: specs.ActErrno, ErrnoRet: &done}},
 	})
 	if err != nil {
 		return err

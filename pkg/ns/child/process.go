@@ -203,9 +203,14 @@ func (s *setup) loadFilter() error {
 	filter := unsafe.Slice((*unix.SockFilter)(unsafe.Pointer(&s.Filter[0])), len(s.Filter)/size)
 	var flags uintptr
 	if s.Notifies {
-		flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+		// Signals do not interrupt a call that somebody has begun to answer (Linux 5.19):
+		// no program expects that of stat(2).
+		flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | waitKillable
 	}
 	fd, e := setFilter(filter, flags)
+	if e == unix.EINVAL && s.Notifies {
+		fd, e = setFilter(filter, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER)
+	}
 	if e == unix.EBUSY { // there is one listener for a tree of processes: that of the container around
 		leaveToListener(filter)
 		_, e = setFilter(filter, 0)
@@ -221,6 +226,9 @@ func (s *setup) loadFilter() error {
 	defer listener.Close()
 	return wire.Send(s.sync, ns.Answer{Listener: true}, listener)
 }
+
+// waitKillable is SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV of linux/seccomp.h.
+const waitKillable = 1 << 5
 
 func setFilter(filter []unix.SockFilter, flags uintptr) (fd uintptr, e unix.Errno) {
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}

@@ -5,13 +5,14 @@ package spec
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	mobyseccomp "github.com/moby/profiles/seccomp"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/pkg/ids"
+	"coracle/pkg/ids/paper"
 	"coracle/pkg/ns/seccomp"
 )
 
@@ -103,7 +104,7 @@ func fakeRoot(p *specs.LinuxSeccomp, listened bool) {
 	if listened {
 		rules = append(rules, handed()...)
 	} else {
-		done := slices.Concat(ids.SetCalls(), ids.ChownCalls())
+		done := slices.Concat(paper.SetCalls(), paper.ChownCalls())
 		rules = append(rules, specs.LinuxSyscall{Names: done, Action: specs.ActErrno, ErrnoRet: new(uint)})
 	}
 	var mentioned, rest []string
@@ -120,11 +121,14 @@ func fakeRoot(p *specs.LinuxSeccomp, listened bool) {
 		}
 	}
 	p.Syscalls = append(rules, p.Syscalls...)
-	p.Syscalls = append(p.Syscalls, specs.LinuxSyscall{
-		Names: slices.Compact(rest), Action: specs.ActAllow,
-		Args: []specs.LinuxSeccompArg{{Index: 0, Op: specs.OpGreaterEqual, Value: 0}},
-	})
+	p.Syscalls = append(p.Syscalls, specs.LinuxSyscall{Names: slices.Compact(rest), Action: specs.ActAllow, Args: always})
+	if listened {
+		handFiles(p)
+	}
 }
+
+// always is a condition, where one is needed.
+var always = []specs.LinuxSeccompArg{{Index: 0, Op: specs.OpGreaterEqual, Value: 0}}
 
 // devicesDone pretends that devices are made.
 func devicesDone() []specs.LinuxSyscall {
@@ -142,12 +146,63 @@ func devicesDone() []specs.LinuxSyscall {
 
 // handed hands the calls that package ids answers to its Keeper.
 func handed() []specs.LinuxSyscall {
-	rules := []specs.LinuxSyscall{{Names: slices.Concat(ids.SetCalls(), ids.GetCalls(), ids.ChownCalls()), Action: specs.ActNotify}}
-	for _, option := range ids.KeepOptions() {
+	rules := []specs.LinuxSyscall{{Names: slices.Concat(paper.SetCalls(), paper.GetCalls(), paper.ChownCalls()), Action: specs.ActNotify}}
+	for _, option := range paper.KeepOptions() {
 		rules = append(rules, specs.LinuxSyscall{
 			Names: []string{"prctl"}, Action: specs.ActNotify,
 			Args: []specs.LinuxSeccompArg{{Index: 0, Op: specs.OpEqualTo, Value: option}},
 		})
 	}
 	return rules
+}
+
+// handFiles hands calls about files over wherever the profile allows them: those that
+// tell whose a file is, and those that make one.
+func handFiles(p *specs.LinuxSeccomp) {
+	making, opening := paper.MakeCalls()
+	whole := slices.Concat(paper.StatCalls(), making)
+	creates := func(arg uint) specs.LinuxSeccompArg {
+		return specs.LinuxSeccompArg{Index: arg, Op: specs.OpMaskedEqual, Value: unix.O_CREAT, ValueTwo: unix.O_CREAT}
+	}
+	var list []specs.LinuxSyscall
+	for _, r := range p.Syscalls {
+		if r.Action != specs.ActAllow {
+			list = append(list, r)
+			continue
+		}
+		named := r.Names
+		r.Names = without(named, append(slices.Collect(maps.Keys(opening)), whole...)...)
+		if taken := common(whole, named); len(taken) > 0 {
+			list = append(list, specs.LinuxSyscall{Names: taken, Action: specs.ActNotify, Args: r.Args})
+		}
+		for name, arg := range opening {
+			if !slices.Contains(named, name) {
+				continue
+			}
+			args := r.Args
+			if len(args) == 0 {
+				args = always // it would beat what is handed over
+			}
+			list = append(list,
+				specs.LinuxSyscall{Names: []string{name}, Action: specs.ActNotify, Args: append(slices.Clone(r.Args), creates(arg))},
+				specs.LinuxSyscall{Names: []string{name}, Action: specs.ActAllow, Args: args})
+		}
+		list = append(list, r)
+	}
+	if p.DefaultAction == specs.ActAllow {
+		list = append(list, specs.LinuxSyscall{Names: whole, Action: specs.ActNotify, Args: always})
+		for name, arg := range opening {
+			list = append(list, specs.LinuxSyscall{Names: []string{name}, Action: specs.ActNotify, Args: []specs.LinuxSeccompArg{creates(arg)}})
+		}
+	}
+	p.Syscalls = list
+}
+
+func common(a, b []string) (both []string) {
+	for _, n := range a {
+		if slices.Contains(b, n) {
+			both = append(both, n)
+		}
+	}
+	return both
 }

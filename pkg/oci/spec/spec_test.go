@@ -4,12 +4,14 @@ package spec_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"coracle/pkg/ids"
 	"coracle/pkg/oci/spec"
 )
 
@@ -141,4 +143,42 @@ func FuzzSeccompProfile(f *testing.F) {
 			t.Errorf("%q: %v and %v", text, s, err)
 		}
 	})
+}
+
+// TestSingleIDHandsOver: with a single id, calls about files are handed over where a
+// profile allows them, and nowhere else.
+func TestSingleIDHandsOver(t *testing.T) {
+	single := ids.Maps{UID: []ids.Map{{Size: 1}}, GID: []ids.Map{{Size: 1}}}
+	answers := func(profile, name string) (list []string) {
+		s, err := spec.New(spec.Options{Args: []string{"x"}, Maps: single, Identities: true, Seccomp: profile})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range s.Linux.Seccomp.Syscalls {
+			if slices.Contains(r.Names, name) {
+				list = append(list, fmt.Sprint(r.Action, len(r.Args)))
+			}
+		}
+		return append(list, string(s.Linux.Seccomp.DefaultAction))
+	}
+	const custom = `{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["statx","fstat"],"action":"SCMP_ACT_ALLOW"},{"names":["openat"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":3,"op":"SCMP_CMP_EQ"}]}]}`
+	const refuse, allow = "SCMP_ACT_ERRNO", "SCMP_ACT_ALLOW"
+	for _, c := range []struct {
+		profile, name string
+		want          []string
+	}{
+		{"", "newfstatat", []string{"SCMP_ACT_NOTIFY0", refuse}},
+		{"", "read", []string{"SCMP_ACT_ALLOW0", refuse}},
+		{"", "openat", []string{"SCMP_ACT_NOTIFY1", "SCMP_ACT_ALLOW1", refuse}},
+		{custom, "fstat", []string{"SCMP_ACT_NOTIFY0", refuse}},
+		{custom, "newfstatat", []string{refuse}},
+		{custom, "openat", []string{"SCMP_ACT_NOTIFY2", "SCMP_ACT_ALLOW1", refuse}},
+		{custom, "open", []string{refuse}},
+		{"unconfined", "statx", []string{"SCMP_ACT_NOTIFY1", allow}},
+		{"unconfined", "open", []string{"SCMP_ACT_NOTIFY1", allow}},
+	} {
+		if got := answers(c.profile, c.name); !slices.Equal(got, c.want) {
+			t.Errorf("%.20s %s: %v, want %v", c.profile, c.name, got, c.want)
+		}
+	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package ids
+package paper
 
 import (
 	"bytes"
@@ -10,43 +10,54 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
-
-	"coracle/pkg/inroot"
 )
 
 // processes finds the directories of processes in a procfs, by the numbers that
 // they have in this process's PID namespace. /proc may be that of another one.
 type processes struct {
 	once sync.Once
-	own  *os.File // a procfs of our PID namespace; nil where none may be mounted
+	own  int // a procfs of our PID namespace; -1 where none may be mounted
 }
 
-// dir is the path of a process's directory, or of a thread's.
-func (p *processes) dir(pid int) (string, error) {
+// place is the directory of a process, or of a thread: base in dir, or path.
+type place struct {
+	dir        int
+	base, path string
+}
+
+func (p *processes) place(pid int) (place, error) {
 	p.once.Do(func() { p.own = mountProc() })
-	if p.own != nil {
-		return inroot.Path(p.own) + "/" + strconv.Itoa(pid), nil
+	if p.own >= 0 {
+		n := strconv.Itoa(pid)
+		return place{p.own, n, "/proc/self/fd/" + strconv.Itoa(p.own) + "/" + n}, nil
 	}
 	n, err := numberInProc(pid)
-	return fmt.Sprintf("/proc/%d", n), err
+	path := "/proc/" + strconv.Itoa(n)
+	return place{unix.AT_FDCWD, path, path}, err
 }
 
-// mountProc mounts a procfs that nobody else sees; it ends with its descriptor
-// (fsmount(2), Linux 5.2). It is refused where /proc is covered in part.
-func mountProc() *os.File {
+// link opens what a link of the directory leads to: root, cwd, fd/3. O_PATH.
+func (p place) link(name string) (int, error) {
+	return unix.Openat(p.dir, p.base+"/"+name, unix.O_PATH|unix.O_CLOEXEC, 0)
+}
+
+// mountProc mounts a procfs that nobody else sees; it ends with its descriptor, and
+// that with this process (fsmount(2), Linux 5.2). It is refused where /proc is
+// covered in part.
+func mountProc() int {
 	fs, err := unix.Fsopen("proc", unix.FSOPEN_CLOEXEC)
 	if err != nil {
-		return nil
+		return -1
 	}
 	defer unix.Close(fs)
 	if err := unix.FsconfigCreate(fs); err != nil {
-		return nil
+		return -1
 	}
 	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 	if err != nil {
-		return nil
+		return -1
 	}
-	return os.NewFile(uintptr(fd), "proc")
+	return fd
 }
 
 // numberInProc is the number in /proc of a process, or since Linux 6.9 of a

@@ -1,41 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package ids
+package paper
 
 import (
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-)
 
-func TestGiftOf(t *testing.T) {
-	args := [6]uint64{3, 4, 5, 6, unix.AT_EMPTY_PATH, 7}
-	if g, ok := giftOf(unix.SYS_FCHOWN, args); !ok || g != (gift{dir: 3, uid: 4, gid: 5}) {
-		t.Errorf("fchown: %+v", g)
-	}
-	if g, ok := giftOf(unix.SYS_FCHOWNAT, args); !ok || g != (gift{3, 4, 5, 6, unix.AT_EMPTY_PATH}) {
-		t.Errorf("fchownat: %+v", g)
-	}
-	if g, ok := giftOf(unix.SYS_FCHOWNAT, [6]uint64{1<<64 - 100, 1, 1<<64 - 1, 2}); !ok || g.dir != unix.AT_FDCWD || g.uid != same {
-		t.Errorf("negative numbers: %+v", g)
-	}
-	for _, nr := range []int32{sysChown, sysLchown} {
-		g, ok := giftOf(nr, args)
-		if ok != (runtime.GOARCH == "amd64") || ok && (g.dir != unix.AT_FDCWD || g.path != 3 || (g.flags != 0) != (nr == sysLchown)) {
-			t.Errorf("%d: %+v %v", nr, g, ok)
-		}
-	}
-	if _, ok := giftOf(unix.SYS_GETUID, args); ok {
-		t.Error("getuid gives nothing away")
-	}
-}
+	"coracle/pkg/ids"
+)
 
 func TestMayGive(t *testing.T) {
 	app := identity{uid: triple{9, 9, 9, 9}, gid: triple{8, 8, 8, 8}, groups: string(le32(6, 7))}
@@ -49,7 +28,7 @@ func TestMayGive(t *testing.T) {
 		{identity{}, 5, 5, true}, {caps, 5, 5, true}, {app, 5, same, false}, {app, 0, 0, false},
 		{app, 9, 8, true}, {app, same, 7, true}, {app, same, 5, false}, {app, same, same, true},
 	} {
-		if (&call{who: c.who}).mayGive(gift{uid: c.uid, gid: c.gid}) != c.may {
+		if (&call{who: c.who, known: true}).mayGive(gift{uid: c.uid, gid: c.gid}) != c.may {
 			t.Errorf("%+v: %v", c, !c.may)
 		}
 	}
@@ -68,7 +47,7 @@ func TestOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &call{proc: proc}
+	c := &call{proc: place{unix.AT_FDCWD, proc, proc}}
 	for _, w := range []struct {
 		dir    int32
 		name   string
@@ -96,17 +75,17 @@ func TestOpen(t *testing.T) {
 		{unix.AT_FDCWD, "missing", true, "", unix.ENOENT},
 		{unix.AT_FDCWD, strings.Repeat("n", 300), true, "", unix.ENAMETOOLONG},
 	} {
-		f, err := c.open(w.dir, w.name, w.follow)
+		f, err := c.open(file{w.dir, w.name, w.follow})
 		if !errors.Is(err, w.err) || (err != nil) != (w.err != nil) {
 			t.Errorf("%d %q: %v, want %v", w.dir, w.name, err, w.err)
 		}
 		if err != nil {
 			continue
 		}
-		if got, _ := os.Readlink(fdPath(int(f.Fd()))); got != filepath.Join(top, w.want) {
+		if got, _ := os.Readlink(fdPath(f)); got != filepath.Join(top, w.want) {
 			t.Errorf("%d %q IS %s, want %s", w.dir, w.name, got, w.want)
 		}
-		f.Close()
+		unix.Close(f)
 	}
 }
 
@@ -120,6 +99,21 @@ func pointer(t *testing.T, text string) uintptr {
 	t.Cleanup(func() { _ = unix.Munmap(mem) })
 	copy(mem, text)
 	return uintptr(unsafe.Pointer(&mem[0]))
+}
+
+// notes is a directory on a file system that takes notes, open.
+func notes(t *testing.T) (string, int) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Setxattr(dir, "user.test", nil, 0); errors.Is(err, unix.ENOTSUP) {
+		t.Skip("the file system has no attributes of users")
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return dir, int(f.Fd())
 }
 
 func self(valid bool) *call {
@@ -154,9 +148,6 @@ func TestText(t *testing.T) {
 			t.Errorf("%#x: %v, want %v", at, err, want)
 		}
 	}
-	if _, err := self(false).text(pointer(t, "/x")); err != unix.EINTR {
-		t.Errorf("of a process that is gone: %v", err)
-	}
 }
 
 func TestChownOnPaper(t *testing.T) {
@@ -166,7 +157,7 @@ func TestChownOnPaper(t *testing.T) {
 		t.Fatal(err)
 	}
 	owner := func(name string, mode uint32) string {
-		u, g, ok := Noted(dir, name, mode)
+		u, g, ok := ids.Noted(dir, name, mode)
 		return fmt.Sprint(u, g, ok)
 	}
 	path := func(s string) uint64 { return uint64(pointer(t, s)) }
@@ -176,7 +167,7 @@ func TestChownOnPaper(t *testing.T) {
 	for _, w := range []struct {
 		what string
 		nr   int32
-		args [6]uint64
+		args args
 		want error
 		f, l string // noted then
 	}{
@@ -194,8 +185,7 @@ func TestChownOnPaper(t *testing.T) {
 		{"by its descriptor", unix.SYS_FCHOWN, [6]uint64{uint64(fd), 0, 0}, nil, "1 2 true", "8 9 true"},
 		{"to root", unix.SYS_FCHOWNAT, at("f", 0, 0, 0), nil, "0 0 false", "8 9 true"},
 	} {
-		g, _ := giftOf(w.nr, w.args)
-		if err := self(true).chown(w.nr, g); err != w.want {
+		if _, err := handlerOf(native(), w.nr)(self(true), w.args); err != w.want {
 			t.Errorf("%s: %v, want %v", w.what, err, w.want)
 		}
 		if f, l := owner("f", unix.S_IFREG), owner("l", unix.S_IFLNK); f != w.f || l != w.l {
@@ -206,13 +196,12 @@ func TestChownOnPaper(t *testing.T) {
 	if err := unix.Stat(file, &st); err != nil || st.Mode&unix.S_ISUID != 0 {
 		t.Errorf("the set-user-ID bit outlived a new owner: %o %v", st.Mode, err)
 	}
-	g, _ := giftOf(unix.SYS_FCHOWNAT, at("f", 5, 6, 0))
-	if err := self(false).chown(unix.SYS_FCHOWNAT, g); err != unix.EINTR || owner("f", unix.S_IFREG) != "0 0 false" {
+	if _, err := fchownat(self(false), at("f", 5, 6, 0)); err != unix.EINTR || owner("f", unix.S_IFREG) != "0 0 false" {
 		t.Errorf("of a process that is gone: %v, %s", err, owner("f", unix.S_IFREG))
 	}
 	app := self(true)
-	app.who = identity{uid: triple{9, 9, 9, 9}}
-	if err := app.chown(unix.SYS_FCHOWNAT, g); err != unix.EPERM {
+	app.who, app.known = identity{uid: triple{9, 9, 9, 9}}, true
+	if _, err := fchownat(app, at("f", 5, 6, 0)); err != unix.EPERM {
 		t.Errorf("by who may not: %v", err)
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package ids
+package paper
 
 import (
 	"errors"
@@ -65,8 +65,8 @@ func TestIdentities(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var who identity
 			for i, s := range steps {
-				c := call{keeper: NewKeeper(), who: who, valid: func() bool { return false }}
-				_, err := c.do(s.nr, [6]uint64{s.args[0], s.args[1], s.args[2]}, true)
+				c := call{keeper: NewKeeper(), who: who, known: true, valid: func() bool { return false }}
+				_, err := handler64(s.nr)(&c, args{s.args[0], s.args[1], s.args[2]})
 				got := fmt.Sprint(c.who.uid.real, c.who.uid.effective, c.who.uid.saved, c.who.uid.fs)
 				if err != nil && !errors.Is(err, errAsKernel) {
 					got = err.Error()

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package ids
+package paper
 
 import (
+	"encoding/binary"
 	"slices"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -108,45 +108,6 @@ func replace(id *uint32, by uint32) {
 	}
 }
 
-// setter is a system call that changes an identity: given its arguments, it
-// returns what the call returns.
-type setter func(i *identity, args [6]uint64) (uint32, error)
-
-func ignoring(f func(i *identity, args [6]uint64) error) setter {
-	return func(i *identity, args [6]uint64) (uint32, error) { return 0, f(i, args) }
-}
-
-// setters are those whose arguments are ids. setgroups(2) is not among them: its
-// list is in the process's memory.
-var setters = map[int32]setter{
-	unix.SYS_SETUID: ignoring(func(i *identity, a [6]uint64) error {
-		return i.changeUID(func(t *triple, p bool) error { return t.set(p, uint32(a[0])) })
-	}),
-	unix.SYS_SETGID: ignoring(func(i *identity, a [6]uint64) error { return i.gid.set(i.privileged(), uint32(a[0])) }),
-	unix.SYS_SETREUID: ignoring(func(i *identity, a [6]uint64) error {
-		return i.changeUID(func(t *triple, p bool) error { return t.setRe(p, uint32(a[0]), uint32(a[1])) })
-	}),
-	unix.SYS_SETREGID: ignoring(func(i *identity, a [6]uint64) error {
-		return i.gid.setRe(i.privileged(), uint32(a[0]), uint32(a[1]))
-	}),
-	unix.SYS_SETRESUID: ignoring(func(i *identity, a [6]uint64) error {
-		return i.changeUID(func(t *triple, p bool) error { return t.setRes(p, uint32(a[0]), uint32(a[1]), uint32(a[2])) })
-	}),
-	unix.SYS_SETRESGID: ignoring(func(i *identity, a [6]uint64) error {
-		return i.gid.setRes(i.privileged(), uint32(a[0]), uint32(a[1]), uint32(a[2]))
-	}),
-	unix.SYS_SETFSUID: func(i *identity, a [6]uint64) (uint32, error) { return i.uid.setFS(i.privileged(), uint32(a[0])), nil },
-	unix.SYS_SETFSGID: func(i *identity, a [6]uint64) (uint32, error) { return i.gid.setFS(i.privileged(), uint32(a[0])), nil },
-}
-
-// getters are the system calls that return an id.
-var getters = map[int32]func(i *identity) uint32{
-	unix.SYS_GETUID:  func(i *identity) uint32 { return i.uid.real },
-	unix.SYS_GETEUID: func(i *identity) uint32 { return i.uid.effective },
-	unix.SYS_GETGID:  func(i *identity) uint32 { return i.gid.real },
-	unix.SYS_GETEGID: func(i *identity) uint32 { return i.gid.effective },
-}
-
 // SetCalls and GetCalls are the names of the system calls that a Keeper answers,
 // those of 32-bit programs with them.
 func SetCalls() []string {
@@ -157,39 +118,54 @@ func SetCalls() []string {
 	}
 }
 
+// GetCalls: see SetCalls.
+func GetCalls() []string {
+	return []string{
+		"getuid", "getuid32", "geteuid", "geteuid32", "getgid", "getgid32", "getegid", "getegid32",
+		"getresuid", "getresuid32", "getresgid", "getresgid32", "getgroups", "getgroups32",
+	}
+}
+
 // KeepOptions are the options of prctl(2) that a Keeper wants to see: they say
 // what becomes of capabilities when the user changes.
 func KeepOptions() []uint64 { return []uint64{unix.PR_SET_KEEPCAPS, unix.PR_SET_SECUREBITS} }
 
 // keeps reports whether a call of prctl(2) asks for capabilities to be kept.
-func keeps(args [6]uint64) bool {
-	if args[0] == unix.PR_SET_SECUREBITS {
-		return args[1]&(1<<secbitKeepCaps) != 0
+func keeps(a args) bool {
+	if a[0] == unix.PR_SET_SECUREBITS {
+		return a[1]&(1<<secbitKeepCaps) != 0
 	}
-	return args[1] != 0
+	return a[1] != 0
 }
 
 // secbitKeepCaps is SECURE_KEEP_CAPS of linux/securebits.h.
 const secbitKeepCaps = 4
 
-// GetCalls: see SetCalls.
-func GetCalls() []string {
-	return []string{"getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid", "getgroups"}
-}
-
-// errnoOf is err as the kernel returns it.
-func errnoOf(err error) int32 {
-	if e, ok := err.(syscall.Errno); ok {
-		return -int32(e)
-	}
-	return -int32(unix.EIO)
-}
-
-// le32 are ids as they stand in the memory of a process.
+// le32 and le16 are ids as they stand in the memory of a process.
 func le32(list ...uint32) []byte {
-	var b []byte
+	b := make([]byte, 0, 4*len(list))
 	for _, id := range list {
-		b = append(b, byte(id), byte(id>>8), byte(id>>16), byte(id>>24))
+		b = binary.LittleEndian.AppendUint32(b, id)
 	}
-	return slices.Clip(b)
+	return b
 }
+
+// le16: see le32.
+func le16(list ...uint32) []byte {
+	b := make([]byte, 0, 2*len(list))
+	for _, id := range list {
+		b = binary.LittleEndian.AppendUint16(b, narrowed(id))
+	}
+	return b
+}
+
+// groupList are the supplementary groups.
+func (i *identity) groupList() []uint32 {
+	list := make([]uint32, 0, len(i.groups)/4)
+	for at := 0; at+4 <= len(i.groups); at += 4 {
+		list = append(list, binary.LittleEndian.Uint32([]byte(i.groups[at:at+4])))
+	}
+	return list
+}
+
+func (i *identity) inGroup(gid uint32) bool { return slices.Contains(i.groupList(), gid) }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package ids
+package paper
 
 import (
 	"errors"
-	"runtime"
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/pkg/ids"
 )
 
 const (
@@ -30,34 +31,25 @@ type Keeper struct {
 	list   []identity // by token-firstToken
 
 	processes processes
+	made      made
+	waits     bool // the kernel may be asked for a request that is not there yet
 }
 
 // NewKeeper returns one that takes every process for root.
-func NewKeeper() *Keeper { return &Keeper{tokens: map[identity]uint64{}} }
-
-// native is the architecture whose calls are told apart. Programs of another one
-// get what they would get without a Keeper: success, and their real ids.
-func native() uint32 {
-	if runtime.GOARCH == "arm64" {
-		return unix.AUDIT_ARCH_AARCH64
-	}
-	return unix.AUDIT_ARCH_X86_64
+func NewKeeper() *Keeper {
+	return &Keeper{tokens: map[identity]uint64{}, waits: kernelAtLeast(6, 11)}
 }
 
-// answer makes a call for its process. valid reports whether the process still
-// waits for it: what was read from its memory or looked up by its number means
-// nothing otherwise.
-func (k *Keeper) answer(req request, valid func() bool) response {
+// answer makes a call for its process.
+func (k *Keeper) answer(c *call, req *request) response {
 	resp := response{id: req.id}
-	if req.arch != native() {
-		if leftToKernel(req.nr) {
-			resp.flags = unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE
-		}
+	c.pid, c.who, c.known, c.proc = int(req.pid), identity{}, false, place{}
+	h := handlerOf(req.arch, req.nr)
+	if h == nil {
+		resp.flags = unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE
 		return resp
 	}
-	who, known := k.of(int(req.pid))
-	c := call{keeper: k, pid: int(req.pid), who: who, valid: valid}
-	val, err := c.do(req.nr, req.args, known)
+	val, err := h(c, req.args)
 	switch {
 	case errors.Is(err, errAsKernel):
 		resp.flags = unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE
@@ -101,7 +93,7 @@ func (k *Keeper) token(who identity) (uint64, bool) {
 // Assume makes a process that has not begun yet somebody on paper.
 //
 // Preconditions: its filter hands calls to a listener that this Keeper serves.
-func (k *Keeper) Assume(pid int, u User) {
+func (k *Keeper) Assume(pid int, u ids.User) {
 	all := func(id uint32) triple { return triple{id, id, id, id} }
 	k.give(pid, identity{uid: all(u.UID), gid: all(u.GID), groups: string(le32(u.AdditionalGIDs...))})
 }
