@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -75,7 +76,11 @@ type activity struct {
 	busy  int
 	none  *sync.Cond // busy is 0
 	timer *time.Timer
+	tidy  *time.Timer // gives memory back that only requests took
 }
+
+// tidyTime is how long after the last request that is.
+const tidyTime = 2 * time.Second
 
 func newActivity(idle time.Duration, over func()) *activity {
 	a := &activity{idle: idle, over: over}
@@ -83,21 +88,21 @@ func newActivity(idle time.Duration, over func()) *activity {
 	return a
 }
 
-// wait returns when nobody is served any more.
+// wait returns when nobody is served any more, and nobody is going to be.
 func (a *activity) wait() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for a.busy > 0 {
 		a.none.Wait()
 	}
+	a.stop()
 }
 
 func (a *activity) begin() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.busy++; a.timer != nil {
-		a.timer.Stop()
-	}
+	a.busy++
+	a.stop()
 }
 
 func (a *activity) end() {
@@ -107,8 +112,19 @@ func (a *activity) end() {
 		return
 	}
 	a.none.Broadcast()
+	a.stop()
+	a.tidy = time.AfterFunc(tidyTime, debug.FreeOSMemory)
 	if a.idle > 0 {
 		a.timer = time.AfterFunc(a.idle, a.expire)
+	}
+}
+
+// stop ends the wait for what happens when nobody asks. a.mu is held.
+func (a *activity) stop() {
+	for _, t := range []*time.Timer{a.timer, a.tidy} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 }
 

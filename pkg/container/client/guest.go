@@ -41,40 +41,46 @@ type Guest struct {
 
 // Await makes a guest of a container that does not run. From then on no start is
 // missed.
-func Await(s *container.Store, c *container.Container) (g *Guest, err error) {
-	g = &Guest{s: s, id: c.ID}
-	defer func() {
-		if err != nil {
-			g.Close()
-			err = fmt.Errorf("wait for container %.12s: %w", c.ID, err)
-		}
-	}()
-	if g.watch, err = state.Watch(string(c.Dir())); errors.Is(err, fs.ErrNotExist) {
-		return nil, &container.NotFoundError{Arg: c.ID}
+func Await(s *container.Store, c *container.Container) (*Guest, error) {
+	g := &Guest{s: s, id: c.ID}
+	err := g.open(c)
+	if err == nil {
+		return g, nil
 	}
-	if err != nil {
-		return nil, err
+	g.Close()
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, lerr := s.Load(c.ID); lerr != nil {
+			return nil, lerr // it was removed meanwhile
+		}
+	}
+	return nil, fmt.Errorf("wait for container %.12s: %w", c.ID, err)
+}
+
+func (g *Guest) open(c *container.Container) (err error) {
+	s := g.s
+	if g.watch, err = state.Watch(string(c.Dir())); err != nil {
+		return err
 	}
 	name := state.NewID()[:16]
 	if err := os.MkdirAll(s.Dirs().Meetings(), 0o700); err != nil {
-		return nil, err
+		return err
 	}
 	dir, err := socket.OpenDir(s.Dirs().Meetings())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer dir.Close()
 	if g.l, err = socket.Listen(dir, name); err != nil {
-		return nil, err
+		return err
 	}
 	g.socket, g.note = filepath.Join(s.Dirs().Meetings(), name), filepath.Join(c.Dir().Waiting(), name)
 	if err := os.Mkdir(c.Dir().Waiting(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
+		return err
 	}
 	if err := state.WriteVolatile(g.note, []byte(g.socket), 0o600); err != nil {
-		return nil, err
+		return err
 	}
-	return g, nil
+	return nil
 }
 
 // Close ends the waiting.
