@@ -56,9 +56,42 @@ var pruneVerb = verb[PruneRequest, Pruned]{"image.prune", func(ctx context.Conte
 			p.Freed += sizes[l]
 		}
 	}
+	freed, err := s.dropKept(ctx)
+	if err != nil {
+		return p, err
+	}
+	p.Freed += freed
 	_ = events.Append(s.dirs.Root, events.New(events.Image, "prune", "", map[string]string{"reclaimed": strconv.FormatInt(p.Freed, 10)}))
 	return p, s.inner.Sweep()
 }}
+
+// dropKept removes the copies of layers for --userns keep-id of images that no container
+// uses, and returns their size.
+func (s *Store) dropKept(ctx context.Context) (freed int64, err error) {
+	ix, err := s.own(ctx)
+	if err != nil {
+		return 0, err
+	}
+	sizes := map[overlay.LayerID]int64{}
+	dropped, err := s.inner.DropKept(ctx, func() (map[overlay.LayerID]bool, error) {
+		needed := map[overlay.LayerID]bool{}
+		for _, img := range ix.Images {
+			users, err := s.users(s.dirs, img.ID)
+			if err != nil {
+				return nil, err
+			}
+			for id, n := range s.layerSizes(ctx, img.ID) {
+				sizes[id] = n
+				needed[id] = needed[id] || len(users) > 0
+			}
+		}
+		return needed, nil
+	})
+	for id, n := range dropped {
+		freed += sizes[id] * int64(n)
+	}
+	return freed, err
+}
 
 // layerSizes are the sizes of an image's layers, of which some are shared.
 func (s *Store) layerSizes(ctx context.Context, id string) map[overlay.LayerID]int64 {

@@ -45,6 +45,7 @@ func (s *Store) Usage(ctx context.Context) (Usage, error) {
 	}
 	for i, img := range ix.Images {
 		use := ImageUse{Image: img}
+		use.Size += s.copies(ctx, img.ID)
 		for id, n := range list[i] {
 			if of[id] > 1 {
 				use.Shared += n
@@ -55,7 +56,19 @@ func (s *Store) Usage(ctx context.Context) (Usage, error) {
 	return u, nil
 }
 
-// layers are those of each image with their sizes, and whether all have one.
+// copies is what the copies of an image's layers for --userns keep-id take.
+func (s *Store) copies(ctx context.Context, id string) (size int64) {
+	d, err := s.Details(ctx, id)
+	if err != nil || len(d.LayerSizes) != len(d.Layers) {
+		return 0
+	}
+	for i, dir := range d.LayerDirs {
+		size += d.LayerSizes[i] * int64(overlay.KeptCopies(dir))
+	}
+	return size
+}
+
+// layers are those of each image with their sizes, copies of them counted, and whether all have one.
 func (s *Store) layers(ctx context.Context, ix *overlay.Index) (list []map[overlay.LayerID]int64, complete bool) {
 	complete = true
 	for _, img := range ix.Images {
@@ -65,7 +78,7 @@ func (s *Store) layers(ctx context.Context, ix *overlay.Index) (list []map[overl
 			complete = false
 		} else if err == nil {
 			for i, l := range d.Layers {
-				sizes[l] = d.LayerSizes[i]
+				sizes[l] = d.LayerSizes[i] * int64(1+overlay.KeptCopies(d.LayerDirs[i]))
 			}
 		}
 		list = append(list, sizes)

@@ -24,7 +24,10 @@ import (
 // overlay (Linux 6.18) nor a user's mount of an ordinary file system can be shown
 // with other owners, MOUNT_ATTR_IDMAP is refused for both. So there is a copy of each
 // layer with other owners beside it, for each Keep one, which is made when first one
-// is needed and goes with the layer.
+// is needed and goes with the layer, or when nobody uses it.
+
+// keptPrefix is that of the names of copies.
+const keptPrefix = "keep-"
 
 // KeptDirs are where the copies of layers for k are.
 func KeptDirs(layers []string, k ids.Keep) []string {
@@ -37,7 +40,7 @@ func KeptDirs(layers []string, k ids.Keep) []string {
 
 // keptPlace has the copy of a layer, and what is made of it.
 func keptPlace(layer string, k ids.Keep) string {
-	return filepath.Join(filepath.Dir(layer), fmt.Sprintf("keep-%d-%d", k.UID, k.GID))
+	return filepath.Join(filepath.Dir(layer), fmt.Sprintf("%s%d-%d", keptPrefix, k.UID, k.GID))
 }
 
 // Unkept are the layers that have no copy for k yet.

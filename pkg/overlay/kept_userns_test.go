@@ -171,3 +171,61 @@ func TestOwnersOfKeep(t *testing.T) {
 		t.Errorf("capabilities %q", v)
 	}
 }
+
+// TestDropKept removes the copies of a layer that nobody needs, with what was begun.
+func TestDropKept(t *testing.T) {
+	needIDs(t)
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	t.Setenv("TMPDIR", t.TempDir())
+	d, err := state.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := Open(d, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	var layers []LayerID
+	for _, name := range []string{"one", "two", "three"} {
+		dir, err := st.NewDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir.Upper, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		staged, err := st.StageDir(t.Context(), dir, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := st.Commit(staged, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		layers = append(layers, id)
+	}
+	one, two := diffDir(d, layers[0]), diffDir(d, layers[1])
+	for _, k := range []ids.Keep{{UID: 10, GID: 20}, {UID: 11, GID: 20}} {
+		if err := KeepLayers(t.Context(), []string{one, two}, k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(keptPlace(one, ids.Keep{UID: 5})+".part", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	stop := errors.New("no")
+	if _, err := st.DropKept(t.Context(), func() (map[LayerID]bool, error) { return nil, stop }); !errors.Is(err, stop) || KeptCopies(one) != 2 {
+		t.Errorf("%v, %d copies", err, KeptCopies(one))
+	}
+	gone, err := st.DropKept(t.Context(), func() (map[LayerID]bool, error) { return map[LayerID]bool{layers[1]: true}, nil })
+	if err != nil || len(gone) != 1 || gone[layers[0]] != 2 || KeptCopies(one) != 0 || KeptCopies(two) != 2 {
+		t.Errorf("%v, %v; %d and %d are left", gone, err, KeptCopies(one), KeptCopies(two))
+	}
+	if left, err := filepath.Glob(filepath.Join(filepath.Dir(one), "keep-*")); err != nil || len(left) > 0 {
+		t.Errorf("left: %q, %v", left, err)
+	}
+	if _, err := os.Lstat(filepath.Join(one, "one")); err != nil {
+		t.Error(err)
+	}
+}

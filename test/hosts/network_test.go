@@ -76,3 +76,18 @@ func TestNoTun(t *testing.T) {
 		t.Errorf("%d %s", r.Code, r.All())
 	}
 }
+
+// The host's network, memory and processes, as MPI wants them: what one container puts
+// into the shared memory another finds, and so does the host; variables come by name.
+func TestNamespacesOfTheHost(t *testing.T) {
+	h := newHost(t)
+	const all = "--network host --ipc host --pid host --uts host"
+	r := h.run(`$C import $TAR bb >/dev/null; name=/dev/shm/coracle-test-$$; trap 'rm -f $name' EXIT; export PMI_RANK=1
+		for n in net ipc uts; do [ "$($C run --rm ` + all + ` bb readlink /proc/self/ns/$n)" = "$(readlink /proc/self/ns/$n)" ] && echo $n; done
+		$C run -d --name one ` + all + ` bb sh -c "until [ -s $name ]; do :; done; cat $name; echo one >>$name" >/dev/null
+		$C run --rm ` + all + ` -e PMI_RANK -e PMI_SIZE bb sh -c "echo two \$PMI_RANK \${PMI_SIZE-none} >$name; [ -e /proc/$$/status ] && echo seen"
+		$C wait one; $C logs one; cat $name; $C rm one >/dev/null`)
+	if want := "net\nipc\nuts\nseen\n0\ntwo 1 none\ntwo 1 none\none\n"; r.Out != want {
+		t.Errorf("want %q: %s", want, r.All())
+	}
+}

@@ -54,6 +54,7 @@ func idleBuildFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "rm", Usage: "Accepted for scripts: nothing is left behind", Value: true},
 		flags.Text("builder", nil, "Override the configured builder instance: default"),
 		flags.Bool("check", nil, "Not supported: checks of the Dockerfile"),
+		flags.Text("userns", nil, "Not supported: other owners in a build than the image's"),
 		flags.Text("isolation", nil, "Container isolation technology: default"),
 		flags.List("ssh", nil, "Not supported: SSH agents in a build"),
 		flags.List("allow", nil, "Accepted for scripts: RUN --network=host needs no leave, --security=insecure is refused"),
@@ -134,6 +135,9 @@ func checkRefusedBuild(c *cli.Context) error {
 	}
 	if len(c.StringSlice("ssh")) > 0 {
 		return docker.Unsupported("ssh", "there is no SSH agent in a build", "give a key by --secret, and RUN --mount=type=secret")
+	}
+	if v := c.String("userns"); v != "" && v != "host" && v != "private" {
+		return docker.Unsupported("userns="+v, "an image has the same owners whoever builds it", "run it with --userns="+v+"; RUN has its user by USER")
 	}
 	if v := c.String("isolation"); v != "" && !strings.EqualFold(v, "default") {
 		return fmt.Errorf("invalid isolation '%s' on linux", v)
