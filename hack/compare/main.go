@@ -218,7 +218,7 @@ func (b *bench) rows() []row {
 	context := filepath.Join(b.home, "context")
 	nothing := variant{emptyProgram, []string{filepath.Join(b.dir, "nothing")}, false}
 	podman, crun, bwrap := !have("podman"), !have("crun"), !have("bwrap") || !have("crun")
-	return []row{
+	return append([]row{
 		{"version", []variant{
 			{"coracle version", []string{coracle, "version"}, false},
 			nothing,
@@ -269,7 +269,7 @@ func (b *bench) rows() []row {
 			{"coracle build", []string{coracle, "build", "-q", "--network", "none", context}, false},
 			{"buildah bud --layers", []string{"buildah", "bud", "-q", "--layers", "--network", "none", context}, !have("buildah")},
 		}},
-	}
+	}, b.composeRows(coracle)...)
 }
 
 func shell(script string) []string { return []string{"sh", "-ec", script} }

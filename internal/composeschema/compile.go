@@ -52,14 +52,15 @@ func (c *Compiler) Compile(name string) (*Schema, error) {
 	if !ok {
 		return nil, fmt.Errorf("no document %q", name)
 	}
-	return (&compilation{compiler: c, root: doc, made: map[string]*Schema{}}).at("#", doc)
+	return (&compilation{compiler: c, root: doc, made: map[string]*Schema{}, exprs: map[string]*regexp.Regexp{}}).at("#", doc)
 }
 
 // compilation is of one document.
 type compilation struct {
 	compiler *Compiler
 	root     any
-	made     map[string]*Schema // by place: those that references lead to may contain themselves
+	exprs    map[string]*regexp.Regexp // most are the same: ^x-
+	made     map[string]*Schema        // by place: those that references lead to may contain themselves
 }
 
 // annotations are keywords that check nothing.
@@ -108,7 +109,7 @@ func (c *compilation) keyword(s *Schema, name string, v any, place string) (err 
 		s.unique, _ = v.(bool)
 	case "pattern":
 		text, _ := v.(string)
-		s.pattern, err = regexp.Compile(text)
+		s.pattern, err = c.expr(text)
 	case "minimum":
 		s.minimum, err = number(v)
 	case "maximum":
@@ -171,13 +172,22 @@ func (c *compilation) patterns(place string, v any) (list []patterned, err error
 		return nil, err
 	}
 	for _, text := range slices.Sorted(maps.Keys(all)) {
-		expr, err := regexp.Compile(text)
+		expr, err := c.expr(text)
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, patterned{expr, all[text]})
 	}
 	return list, nil
+}
+
+func (c *compilation) expr(text string) (*regexp.Regexp, error) {
+	if r, ok := c.exprs[text]; ok {
+		return r, nil
+	}
+	r, err := regexp.Compile(text)
+	c.exprs[text] = r
+	return r, err
 }
 
 func (c *compilation) list(place string, v any) (all []*Schema, err error) {

@@ -110,6 +110,9 @@ func (e *Engine) pull(ctx context.Context, p *types.Project, c ImageChoices) err
 
 // isToPull decides about one service.
 func (e *Engine) isToPull(ctx context.Context, s types.ServiceConfig, c ImageChoices) (bool, error) {
+	if s.PullPolicy == types.PullPolicyRefresh && s.PullRefreshAfter != "" {
+		s.PullPolicy = "every_" + s.PullRefreshAfter // the same in other words
+	}
 	policy, every, err := s.GetPullPolicy()
 	if err != nil {
 		return false, fmt.Errorf("service %q: %w", s.Name, err)

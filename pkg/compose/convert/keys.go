@@ -73,7 +73,7 @@ func lifeKeys() []Key {
 	const swarm = "it is for a cluster"
 	return []Key{
 		{"depends_on", Done, "the three conditions, required, restart"}, {"restart", Done, ""}, {"profiles", Done, ""}, {"extends", Done, ""},
-		{"scale", Done, ""}, {"pull_policy", Done, ""}, {"pull_policy.refresh", Done, ""}, {"pull_refresh_after", Done, "with pull_policy: refresh"},
+		{"scale", Done, ""}, {"pull_policy", Done, ""}, {"pull_refresh_after", Done, "with pull_policy: refresh"},
 		{"build", Done, "see below"}, {"attach", Done, ""},
 		{"deploy", Done, "as far as one machine goes"}, {"deploy.replicas", Done, ""}, {"deploy.resources", Done, ""}, {"deploy.restart_policy", Done, ""},
 		{"deploy.mode", Done, ""}, {"deploy.labels", Named, swarm}, {"deploy.update_config", Named, swarm}, {"deploy.rollback_config", Named, swarm},
@@ -82,7 +82,7 @@ func lifeKeys() []Key {
 		{"deploy.resources.reservations.cpus", Named, swarm}, {"deploy.resources.reservations.generic_resources", Named, swarm},
 		{"post_start", Done, ""}, {"pre_stop", Done, "before stop, restart, down and recreating; not where the container ends by itself"},
 		{"pre_start", Refused, "a container of its own before the service's: write a service, and wait for it with service_completed_successfully"},
-		{"develop", Done, "for watch"},
+		{"develop", Named, "there is no watch yet"},
 	}
 }
 

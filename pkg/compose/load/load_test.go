@@ -200,3 +200,17 @@ services:
 		t.Error("what is included is not there")
 	}
 }
+
+// BenchmarkProject is what every verb pays for reading a file; the first time in a
+// process the schema is made.
+func BenchmarkProject(b *testing.B) {
+	file := filepath.Join(b.TempDir(), "compose.yaml")
+	if err := os.WriteFile(file, []byte("services: {a: {image: x, ports: [\"80:80\"]}, b: {image: x}}\n"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := Project(b.Context(), Options{Files: []string{file}, Name: "p"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
