@@ -4,9 +4,11 @@ package api
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -348,6 +350,9 @@ func FuzzRequests(f *testing.F) {
 		{"POST", "/volumes/create", "application/json", `{"Name":"v"}`},
 		{"GET", "/images/json?filters={\"reference\":{\"a*\":true}}", "", ""},
 		{"POST", "/build?buildargs={}&labels={}", "application/x-tar", "x"},
+		{"POST", "/build?buildargs={\"a\":null}&ulimits=[{\"Name\":\"nofile\"},null]&t=a&t=b:2&shmsize=9&extrahosts=a:1.2.3.4&platform=linux/arm64", "application/x-tar", ""},
+		{"GET", "/images/a/b:c/json?platform={\"os\":\"linux\",\"architecture\":\"arm64\"}", "", ""},
+		{"POST", "/networks/n/connect", "application/json", `{"Container":"c","EndpointConfig":{"IPAMConfig":{"IPv4Address":"10.0.0.1"},"MacAddress":"02:42:ac:12:05:02","Links":["a:b"]}}`},
 		{"POST", "/auth", "application/json", `{"username":5}`},
 		{"POST", "/containers/x/update", "application/json", `{"Memory":1e400}`},
 	} {
@@ -387,11 +392,39 @@ func decodeAll(c *call) {
 	_, _ = c.size()
 	_, _ = c.place()
 	_, _ = c.stopRequest()
+	_, _ = c.platform()
+	_, _, _ = buildRequest(c)
+	decodeOthers(c)
 	var body createBody
 	if c.decode(&body) == nil {
 		q := body.CreateRequest
 		_, _ = c.shape(&q)
 	}
+}
+
+// decodeOthers reads the bodies of networks and volumes, each as if it were one.
+func decodeOthers(c *call) {
+	data, err := io.ReadAll(c.r.Body)
+	if err != nil {
+		return
+	}
+	again := func(into any) bool {
+		c.r.Body = io.NopCloser(bytes.NewReader(data))
+		return c.decode(into) == nil
+	}
+	var n docker.NetworkRequest
+	if again(&n) {
+		_, _, _ = docker.NewNetwork(n)
+	}
+	var at docker.ConnectRequest
+	if again(&at) {
+		_, _, _ = docker.ConnectedEndpoint("net", at)
+	}
+	var v docker.VolumeRequest
+	if again(&v) {
+		_ = docker.CheckVolume(v)
+	}
+	c.r.Body = io.NopCloser(bytes.NewReader(data))
 }
 
 var filterParsers = []func([]string) (docker.Filters, error){
