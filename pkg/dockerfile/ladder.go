@@ -69,7 +69,10 @@ type noCommands struct{}
 
 // Run satisfies exec.Runner.
 func (noCommands) Run(context.Context, exec.Step) error {
-	return hint.About(hint.UserNamespaces, fmt.Errorf("RUN cannot be carried out here: %w", ns.WhyConfined()),
-		"COPY, ADD and all that concerns metadata work without; for RUN, the container around needs: --security-opt seccomp=unconfined --security-opt systempaths=unconfined, "+
-			"or to be root's, with the capabilities that Docker gives; Kubernetes: securityContext.seccompProfile.type: Unconfined")
+	why := ns.WhyConfined()
+	remedy := hint.Text(hint.Of(why))
+	if ns.Filtered() {
+		remedy += "; in Kubernetes: securityContext.seccompProfile.type: Unconfined, or runAsUser: 0 with the default capabilities"
+	}
+	return hint.About(hint.UserNamespaces, fmt.Errorf("RUN cannot be carried out here: %w", why), "COPY, ADD and all that concerns metadata work without it. "+remedy)
 }

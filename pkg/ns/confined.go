@@ -114,11 +114,8 @@ func giveNothingAway() error {
 
 // WhyConfined says why a process that is Confined got no user namespace.
 func WhyConfined() error {
-	switch err := TryUserNamespace(); {
-	case err != nil:
+	if err := TryUserNamespace(); err != nil {
 		return err
-	case lacksSetfcap():
-		return explainMaps(fmt.Errorf("map ids: %w", unix.EPERM))
 	}
 	return errors.New("there was none, a moment later there is one")
 }
@@ -133,5 +130,8 @@ func TryUserNamespace() error {
 	}
 	_ = p.Kill() // it has nothing to do
 	_, _ = p.Wait()
+	if lacksSetfcap() {
+		return explainMaps(fmt.Errorf("map ids: %w", unix.EPERM))
+	}
 	return nil
 }

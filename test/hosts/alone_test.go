@@ -59,12 +59,15 @@ func TestAlone(t *testing.T) {
 			}
 			r := h.inContainer(options, `$C import $TAR bb >/dev/null
 				printf 'FROM bb\nCOPY f /f\nRUN true\nRUN false\n' >/tmp/Dockerfile; echo f >/tmp/f
-				$C build /tmp; echo $?; $C run --rm bb true; echo $?; $C doctor -q --format '{{.Name}}|{{.State}}|{{.Instead}}' | grep '^user namespaces'`)
-			if !strings.HasPrefix(r.Out, "1\n125\nuser namespaces|no|images, and builds of COPY, ADD and metadata") {
+				$C build /tmp; echo $?; $C run --rm bb true; echo $?; $C run --rm nowhere.invalid/x; echo $?; $C doctor -q --format '{{.Name}}|{{.State}}|{{.Instead}}' | grep '^user namespaces'`)
+			if !strings.HasPrefix(r.Out, "1\n125\n125\nuser namespaces|no|images, and builds of COPY, ADD and metadata") {
 				t.Errorf("%d %s", r.Code, r.All())
 			}
 			testutil.Contains(t, r.Err, "COPY, ADD and metadata only, RUN is refused", "ERROR: failed to build: failed to solve: RUN cannot be carried out here: ", "\nhint: ", cause,
 				"(see: coracle doctor user namespaces)\n")
+			if strings.Contains(r.Err, "Unable to find image") {
+				t.Errorf("an image is looked for that cannot run: %s", r.Err)
+			}
 			if n := strings.Count(r.Err, "on this host: "); n != 1 {
 				t.Errorf("which way is taken is said %d times: %s", n, r.Err)
 			}

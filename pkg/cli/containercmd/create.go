@@ -15,6 +15,7 @@ import (
 	"coracle/pkg/container/create"
 	"coracle/pkg/docker"
 	"coracle/pkg/image"
+	"coracle/pkg/ns"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
 )
@@ -103,7 +104,7 @@ func createAsked(e *command.Env, c *cli.Context, id string, m service) (*contain
 	return create.Create(c.Context, container.NewStore(d), id, q, create.Images{
 		Resolve: func(ctx context.Context, check func() error) (*state.Lock, overlay.Details, error) {
 			return resolveForRun(ctx, e, d, image.HoldRequest{
-				Name: q.Image, Platform: q.Platform, Pull: image.Policy(c.String("pull")), Quiet: c.Bool("quiet"), BeforePull: check, Own: create.NeedsOwnLayers(q),
+				Name: q.Image, Platform: q.Platform, Pull: image.Policy(c.String("pull")), Quiet: c.Bool("quiet"), BeforePull: runnable(c.Command.Name == "run", check), Own: create.NeedsOwnLayers(q),
 			})
 		},
 		Find: func(ref string) (overlay.Details, error) {
@@ -114,6 +115,17 @@ func createAsked(e *command.Env, c *cli.Context, id string, m service) (*contain
 			return e.Details(img.ID)
 		},
 	}, func(list []docker.Warning) { command.WarnAll(e, list) })
+}
+
+// runnable is check, and for a container that is to run at once that it can: without
+// user namespaces nothing is pulled for it.
+func runnable(run bool, check func() error) func() error {
+	return func() error {
+		if err := check(); err != nil || !run {
+			return err
+		}
+		return ns.TryUserNamespace()
+	}
 }
 
 // copies says once that layers are copied, which is not seen otherwise.
