@@ -31,8 +31,7 @@ type segment struct {
 // segments are the subnets of the default network in the order in which they are
 // taken: the one whose addresses user-mode networks have made known, Docker's, and
 // those that networks with names have, too.
-func segments() []segment {
-	at := slirp.DefaultConfig()
+func segments(at slirp.Config) []segment {
 	list := []segment{{Network{Name: Bridge, Subnet: at.Address.Masked(), Gateway: at.Gateway}, at.DNS, at.Address.Addr()}}
 	docker := netip.MustParsePrefix("172.17.0.0/16")
 	for _, p := range append([]netip.Prefix{docker}, pools()...) {
@@ -63,13 +62,13 @@ func (s segment) addresses() iter.Seq[netip.Addr] {
 	}
 }
 
-// place gives a member its addresses: of IPv6 where the host has a way out there.
-func (s segment) place(self Member, a netip.Addr) Member {
+// place gives a member its addresses.
+func (s segment) place(self Member, a netip.Addr, six bool) Member {
 	self.Addr = a
 	if self.MAC.IsZero() {
 		self.MAC = l2.MACOf(a)
 	}
-	if slirp.DefaultConfig().Address6.IsValid() {
+	if six {
 		self.Addr6 = s.numbered6(a)
 	}
 	return self
@@ -96,7 +95,8 @@ func (n Store) claimOne(self Member, host []netip.Prefix) (*Membership, error) {
 	if err != nil {
 		return nil, err
 	}
-	for s := range n.candidates(host) {
+	plan := slirp.DefaultConfig()
+	for s := range n.candidates(plan, host) {
 		for a := range s.addresses() {
 			// The lock's file stays for ever: nobody locks one that has been removed.
 			lock, err := state.TryAcquire(n.dirs.Network(Bridge).MemberLock(a.String()), state.Exclusive)
@@ -107,9 +107,9 @@ func (n Store) claimOne(self Member, host []netip.Prefix) (*Membership, error) {
 				dir.Close()
 				return nil, err
 			}
-			self = s.place(self, a)
+			self = s.place(self, a, plan.Address6.IsValid()) // of IPv6 where the host has a way out there
 			self.Since = time.Now().UTC()
-			return &Membership{Network: s.Network, Self: self, dns: s.dns, dir: dir, lock: lock}, nil
+			return &Membership{Network: s.Network, Self: self, plan: plan, dns: s.dns, dir: dir, lock: lock}, nil
 		}
 	}
 	dir.Close()
@@ -168,9 +168,9 @@ func (m *Membership) present(path string) (list []Member, err error) {
 // candidates are the segments to look for an address on. That where others are
 // comes first, so that all are together who can be; then those that keep the container
 // from nothing that the host reaches.
-func (n Store) candidates(host []netip.Prefix) iter.Seq[segment] {
+func (n Store) candidates(plan slirp.Config, host []netip.Prefix) iter.Seq[segment] {
 	return func(yield func(segment) bool) {
-		all, used := segments(), n.seen()
+		all, used := segments(plan), n.seen()
 		usual := all[0]
 		elsewhere := slices.ContainsFunc(used, func(a netip.Addr) bool { return !usual.Subnet.Contains(a) })
 		if !elsewhere && !overlaps(usual.Subnet, host) && !yield(usual) {
@@ -217,7 +217,7 @@ func (n Store) seen() (list []netip.Addr) {
 // bridgeSubnets are those that the default network has, or had at last.
 func (n Store) bridgeSubnets() (list []netip.Prefix) {
 	used := n.seen()
-	for i, s := range segments() {
+	for i, s := range segments(slirp.DefaultConfig()) {
 		if i == 0 || slices.ContainsFunc(used, s.Subnet.Contains) {
 			list = append(list, s.Subnet)
 		}
@@ -245,9 +245,10 @@ func (n Store) inhabited(s segment, used []netip.Addr) bool {
 // BridgePlace is where a container is on the default network that comes to it next, as
 // far as all that come have the same: the subnet and the gateway.
 func (n Store) BridgePlace() Place {
-	for s := range n.candidates(hostRoutes()) {
+	plan := slirp.DefaultConfig()
+	for s := range n.candidates(plan, hostRoutes()) {
 		p := Place{Address: s.Subnet, Gateway: s.Gateway}
-		if slirp.DefaultConfig().Address6.IsValid() {
+		if plan.Address6.IsValid() {
 			p.Address6, p.Gateway6 = s.Subnet6, s.Gateway6
 		}
 		return p

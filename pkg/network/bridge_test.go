@@ -51,7 +51,7 @@ func die(m *Membership) {
 // which addresses nobody gets.
 func TestBridgeAddresses(t *testing.T) {
 	usual := slirp.DefaultConfig()
-	for i, s := range segments() {
+	for i, s := range segments(slirp.DefaultConfig()) {
 		if err := (Network{ID: strings.Repeat("0", 64), Name: s.Name, Subnet: s.Subnet, Gateway: s.Gateway, Subnet6: s.Subnet6, Gateway6: s.Gateway6}).check(); err != nil {
 			t.Errorf("segment %d: %v", i, err)
 		}
@@ -187,7 +187,7 @@ func TestBridgeIsFull(t *testing.T) {
 	var here []*Membership
 	for i := range 251 {
 		m, err := n.claimOne(container(i), nil)
-		if err != nil || !segments()[0].Subnet.Contains(m.Self.Addr) {
+		if err != nil || !segments(slirp.DefaultConfig())[0].Subnet.Contains(m.Self.Addr) {
 			t.Fatalf("container %d: %v", i, err)
 		}
 		here = append(here, m)

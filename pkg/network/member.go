@@ -56,8 +56,9 @@ type Membership struct {
 	Network Network
 	Self    Member
 
-	dns  netip.Addr // where the container asks for names
-	dir  *os.File   // of the members' records and sockets
+	plan slirp.Config // of a link, as far as all have it
+	dns  netip.Addr   // where the container asks for names
+	dir  *os.File     // of the members' records and sockets
 	lock *state.Lock
 	conn *net.UnixConn // where other members' frames arrive; nil: nowhere
 
@@ -82,7 +83,7 @@ func (n Store) Admit(ctx context.Context, w Network, self Member) (*Membership, 
 		return nil, err
 	}
 	self.Since = time.Now().UTC()
-	m := &Membership{Network: w, Self: self, dns: w.Gateway}
+	m := &Membership{Network: w, Self: self, plan: slirp.DefaultConfig(), dns: w.Gateway}
 	if m.dir, err = n.openMembers(w.Name); err == nil {
 		if m.lock, err = state.TryAcquire(n.dirs.Network(w.Name).MemberLock(self.Container), state.Exclusive); err == nil {
 			err = m.register()
@@ -309,7 +310,7 @@ func (m Member) linked(link string, is func(name string) bool) bool {
 
 // Link is the plan of the container's link.
 func (m *Membership) Link() slirp.Config {
-	c := slirp.DefaultConfig()
+	c := m.plan
 	c.Address = netip.PrefixFrom(m.Self.Addr, m.Network.Subnet.Bits())
 	c.Gateway, c.DNS, c.MAC = m.Network.Gateway, m.dns, m.Self.MAC
 	c.Address6, c.Gateway6 = netip.Prefix{}, m.Network.Gateway6
