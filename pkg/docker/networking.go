@@ -131,7 +131,28 @@ func (d *draft) checkPlace(p place) error {
 	for _, text := range endpointWarnings(p.end) {
 		d.warn("%s", text)
 	}
-	return checkEndpoint(mode, p.end)
+	end := *p.end
+	if p.name == nets.Bridge { // which knows who is there when the container starts
+		if err := d.checkLinks(end.Links); err != nil {
+			return err
+		}
+		end.Links = nil
+	}
+	return checkEndpoint(mode, &end)
+}
+
+// checkLinks refuses links to what is not there.
+func (d *draft) checkLinks(links []string) error {
+	for _, text := range links {
+		name, _, err := nets.ParseLink(text)
+		if err != nil {
+			return invalid("%w", err)
+		}
+		if _, err := d.w.Container(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkEndpoint refuses what there is on networks with a name only.

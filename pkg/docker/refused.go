@@ -49,7 +49,7 @@ func (d *draft) refuse() error {
 }
 
 func errLinks() error {
-	return Unsupported("link", "on the default network nobody has a name", "coracle network create NET, then --network NET for both containers")
+	return Unsupported("link", "who is put on the default network later has no names there", "link when the container is made, or: coracle network create NET, then --network NET for both containers")
 }
 
 // refuseResources refuses what no user without root can be given, and what is of
@@ -115,6 +115,7 @@ func none(list []string) bool { return list != nil && len(list) == 0 }
 var quiet = map[string]string{
 	"Config.ArgsEscaped":         "old builders set it in images for Linux, too, where it means nothing",
 	"HostConfig.ConsoleSize":     "Docker's client sends it always; the terminal gets its size from who is attached",
+	"HostConfig.Links":           "they are of the place on the first network, which is answered with them",
 	"Mount.Consistency":          "it is for machines whose host is not Linux",
 	"EndpointSettings.NetworkID": "it is found out, as are all that follow", "EndpointSettings.EndpointID": "", "EndpointSettings.Gateway": "",
 	"EndpointSettings.IPAddress": "", "EndpointSettings.IPPrefixLen": "", "EndpointSettings.IPv6Gateway": "", "EndpointSettings.GlobalIPv6Address": "",

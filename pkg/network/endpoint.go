@@ -4,6 +4,8 @@ package network
 
 import (
 	"net/netip"
+	"path"
+	"strings"
 
 	"coracle/pkg/slirp"
 	"coracle/pkg/slirp/l2"
@@ -28,6 +30,21 @@ type Endpoint struct {
 // as far as the endpoint asks for it.
 func (e Endpoint) Member(id, name, hostname string) Member {
 	return Member{Container: id, Name: name, Hostname: hostname, Aliases: e.Aliases, Links: e.Links, Addr: e.IP, Addr6: e.IP6, MAC: e.MAC}
+}
+
+// ParseLink reads CONTAINER[:NAME], or what Docker's answers have, /CONTAINER:/SELF/NAME.
+func ParseLink(text string) (container, name string, err error) {
+	container, name, ok := strings.Cut(text, ":")
+	if !ok {
+		name = container
+	}
+	if rest, answered := strings.CutPrefix(container, "/"); answered {
+		container, name = rest, path.Base(name)
+	}
+	if container == "" || name == "" || strings.ContainsAny(name, ":= \t\r\n#/") {
+		return "", "", refuse(Malformed, "bad format for links: %s", text)
+	}
+	return container, name, nil
 }
 
 // PrivateLink is the plan of a link with nobody else on it.

@@ -5,10 +5,24 @@ package network
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"coracle/pkg/slirp"
 )
+
+// TestParseLink: as clients write links, and as Docker answers.
+func TestParseLink(t *testing.T) {
+	for text, want := range map[string]string{
+		"db": "db db", "db:service": "db service", "/db:/front/service": "db service",
+		"": "", ":x": "", "db:": "", "a:b:c": "", "a:b c": "", "a:b#": "", "a:b=1": "",
+	} {
+		container, name, err := ParseLink(text)
+		if got := strings.TrimSpace(container + " " + name); got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+}
 
 // TestEndpoint: what was asked for is what a member, and a link of its own, asks for.
 func TestEndpoint(t *testing.T) {

@@ -63,6 +63,14 @@ func TestDefaultNetwork(t *testing.T) {
 	if got := u.ok("run", "--rm", "--add-host", "service:"+one, "busybox", "sh", "-c", "nc -w 5 service 80 </dev/null"); got != "this is one" {
 		t.Errorf("by a line in /etc/hosts: %q", got)
 	}
+	// Or whoever links to it, by three names, while it runs.
+	if got := u.ok("run", "--rm", "--link", "one:service", "busybox", "sh", "-c", "nc -w 5 service 80 </dev/null; nc -w 5 one 80 </dev/null"); got != "this is one\nthis is one" {
+		t.Errorf("by a link: %q", got)
+	}
+	u.ok("create", "--name", "idle", "busybox", "true")
+	u.ok("create", "--name", "linked", "--link", "idle:it", "busybox", "true")
+	u.fails(1, []string{"Cannot link to a non running container: /idle AS /linked/it"}, "start", "linked")
+	u.fails(125, []string{"No such container: nobody"}, "create", "--link", "nobody", "busybox", "true")
 	// As in Docker, there are no names.
 	if r := u.result("exec", "one", "nslookup", "two"); strings.Contains(r.Out, two) {
 		t.Errorf("the default network has names: %s", r.Out)

@@ -46,7 +46,7 @@ func askNetwork(c *cli.Context, q *docker.CreateRequest) error {
 	for _, v := range c.StringSlice("dns-search") {
 		h.DNSSearch = append(h.DNSSearch, strings.Trim(v, " "))
 	}
-	h.ExtraHosts, h.DNSOptions = c.StringSlice("add-host"), c.StringSlice("dns-option")
+	h.ExtraHosts, h.DNSOptions, h.Links = c.StringSlice("add-host"), c.StringSlice("dns-option"), c.StringSlice("link")
 	return nil
 }
 

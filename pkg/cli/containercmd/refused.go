@@ -20,7 +20,6 @@ func refusedFlags() []cli.Flag {
 		flags.List("device-cgroup-rule", nil, "Not supported: device rules need root"),
 		flags.Bool("disable-content-trust", nil, "Accepted for scripts: there is no content trust to skip"),
 		flags.Text("isolation", nil, "Container isolation technology: default"),
-		flags.List("link", nil, "Add link to another container, on a network with a name"),
 		flags.Text("runtime", nil, "Accepted for scripts: coracle runs containers by itself"),
 		flags.List("storage-opt", nil, "Not supported: quotas need root"),
 		flags.Text("volume-driver", nil, "Volume driver for the container: local"),
@@ -32,7 +31,7 @@ func askOthers(e *command.Env, c *cli.Context, h *docker.HostConfig) (err error)
 	if c.IsSet("disable-content-trust") {
 		e.Warn("--disable-content-trust has no effect: there is no content trust to skip")
 	}
-	h.DeviceCgroupRules, h.Links, h.VolumeDriver, h.Runtime = c.StringSlice("device-cgroup-rule"), c.StringSlice("link"), c.String("volume-driver"), c.String("runtime")
+	h.DeviceCgroupRules, h.VolumeDriver, h.Runtime = c.StringSlice("device-cgroup-rule"), c.String("volume-driver"), c.String("runtime")
 	h.Isolation = moby.Isolation(strings.ToLower(c.String("isolation")))
 	h.StorageOpt, err = command.Pairs(c.StringSlice("storage-opt"), func(kv string) error { return command.Errorf("invalid storage option: %q", kv) })
 	return err

@@ -38,6 +38,7 @@ func createFlags() []cli.Flag {
 		flags.Text("ipc", nil, "IPC mode to use: private, none or host"),
 		flags.List("label", flags.Short("l"), "Set meta data on a container"),
 		flags.List("label-file", nil, "Read in a line delimited file of labels"),
+		flags.List("link", nil, "Add link to another container"),
 		flags.List("link-local-ip", nil, "Container IPv4/IPv6 link-local addresses"),
 		flags.Text("log-driver", nil, "Logging driver for the container: json-file, local, journald or none"),
 		flags.List("log-opt", nil, "Log driver options"),

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 
 	"coracle/pkg/box"
 	"coracle/pkg/container"
@@ -33,20 +34,52 @@ type connected interface {
 
 // config is how the box is to be connected, with what came with the request to
 // start.
-func (n *networks) config(o opening) box.Network {
+func (n *networks) config(o opening) (box.Network, error) {
 	if n.shared != nil {
 		mode := box.NetShared
 		if n.shared.Host {
 			mode = network.Host
 		}
-		return box.Network{Mode: mode, NetNS: o.netns}
+		return box.Network{Mode: mode, NetNS: o.netns}, nil
 	}
 	asked := n.c.Net
+	linked, err := n.linked()
 	return box.Network{
-		Mode: asked.Mode, Endpoints: asked.Networks, Container: n.c.ID, Name: n.c.Name, Ports: asked.Publish, Listening: o.listening, AddHosts: asked.AddHosts,
+		Mode: asked.Mode, Endpoints: asked.Networks, Container: n.c.ID, Name: n.c.Name, Ports: asked.Publish, Listening: o.listening, AddHosts: slices.Concat(linked, asked.AddHosts),
 		DNS: asked.DNS, DNSSearch: asked.DNSSearch, DNSOptions: asked.DNSOptions,
 		Store: network.NewStore(n.book.store.Dirs()),
+	}, err
+}
+
+// linked are the names and addresses, as of --add-host, of the containers that this one
+// is linked to on the default network, where they are now: networks with names find theirs
+// when they are asked.
+func (n *networks) linked() (hosts []string, err error) {
+	i := n.c.Net.On(network.Bridge)
+	if i < 0 {
+		return nil, nil
 	}
+	for _, text := range n.c.Net.Networks[i].Links {
+		name, alias, err := network.ParseLink(text)
+		if err != nil {
+			return nil, err
+		}
+		other, err := n.book.store.Lookup(name)
+		if err != nil {
+			return nil, err
+		}
+		at := other.State.Networks[network.Bridge].Address
+		switch {
+		case !other.State.IsRunning():
+			return nil, fmt.Errorf("Cannot link to a non running container: /%s AS /%s/%s", other.Name, n.c.Name, alias)
+		case !at.IsValid():
+			return nil, fmt.Errorf("Cannot link to /%s, as it does not belong to the default network", other.Name)
+		}
+		for _, name := range slices.Compact([]string{alias, other.Process.Hostname, other.Name}) {
+			hosts = append(hosts, name+":"+at.Addr().String())
+		}
+	}
+	return hosts, nil
 }
 
 // files is the directory of the container's resolv.conf, hosts and hostname.

@@ -166,7 +166,15 @@ func TestConfigOfNetworks(t *testing.T) {
 	n, _ := newNetworks(t, container.Record{Name: "web", Net: container.Net{
 		Mode: "bridge", Networks: []container.Endpoint{{Network: "bridge"}}, DNS: []string{"9.9.9.9"}, AddHosts: []string{"a:1.2.3.4"},
 	}})
-	c := n.config(opening{})
+	config := func(o opening) box.Network {
+		t.Helper()
+		c, err := n.config(o)
+		if err != nil {
+			t.Error(err)
+		}
+		return c
+	}
+	c := config(opening{})
 	if c.Mode != "bridge" || len(c.Endpoints) != 1 || c.Name != "web" || c.Container != n.c.ID || c.DNS[0] != "9.9.9.9" || c.AddHosts[0] != "a:1.2.3.4" {
 		t.Errorf("%+v", c)
 	}
@@ -176,11 +184,11 @@ func TestConfigOfNetworks(t *testing.T) {
 	}
 	defer f.Close()
 	n.shared = &control.SharedNet{Files: "/theirs"}
-	if c := n.config(opening{netns: f}); c.Mode != box.NetShared || c.NetNS != f || len(c.Endpoints) > 0 || n.files() != "/theirs" {
+	if c := config(opening{netns: f}); c.Mode != box.NetShared || c.NetNS != f || len(c.Endpoints) > 0 || n.files() != "/theirs" {
 		t.Errorf("another's: %+v, %s", c, n.files())
 	}
 	n.shared.Host = true
-	if c := n.config(opening{}); c.Mode != network.Host || c.NetNS != nil {
+	if c := config(opening{}); c.Mode != network.Host || c.NetNS != nil {
 		t.Errorf("another's that is the host's: %+v", c)
 	}
 }

@@ -207,6 +207,10 @@ func (s *supervisor) openBox(o opening) (err error) {
 		return err
 	}
 	s.nets = &networks{book: s.book, c: s.c, shared: o.shared}
+	plan, err := s.nets.config(o)
+	if err != nil {
+		return err
+	}
 	s.box, err = box.Open(box.Config{
 		Rootfs:     s.c.Rootfs(),
 		Hostname:   s.c.Process.Hostname,
@@ -214,7 +218,7 @@ func (s *supervisor) openBox(o opening) (err error) {
 		Files:      s.nets.files(),
 		ReadyFiles: o.shared != nil,
 		Reap:       s.c.Life.Init,
-		Network:    s.nets.config(o),
+		Network:    plan,
 		Cgroup:     s.bounds.group,
 	})
 	s.nets.box = s.box
