@@ -39,7 +39,7 @@ func (l *layerWriter) owner(path, name string, st *syscall.Stat_t) (int, int) {
 	if l.maker == nil {
 		return is.UID, is.GID
 	}
-	found := l.maker.find(is, noted, l.noteBelow(strings.TrimSuffix(name, "/"), noted), func() int { return l.group(filepath.Clean(dir)) })
+	found := l.maker.find(is, noted, l.noteBelow(strings.TrimSuffix(name, "/")), func() int { return l.group(filepath.Clean(dir)) })
 	if l.settle && found != is {
 		// Where it cannot be noted, the stream alone has it.
 		_ = ids.Record(unix.AT_FDCWD, path, found.UID, found.GID, st.Mode)
@@ -61,38 +61,26 @@ func notedAt(dir, base string, mode uint32) (Maker, bool) {
 }
 
 // lowerNote is what is known of the file of that name below.
-type lowerNote struct {
-	there, noted bool
-	owner        Maker
-}
+type lowerNote struct{ there, noted bool }
 
-// noteBelow looks up the file that one has taken the place of, or is a copy of that
-// programs keep, as /etc/shadow-.
-func (l *layerWriter) noteBelow(name string, noted bool) (n lowerNote) {
+// noteBelow looks up the file that one may have taken the place of.
+func (l *layerWriter) noteBelow(name string) (n lowerNote) {
 	low, path, ok := l.lowerAt(name)
-	if !ok && noted {
-		low, path, ok = l.lowerAt(strings.TrimSuffix(name, "-"))
-	}
 	if n.there = ok; ok {
 		dir, base := filepath.Split(path)
-		n.owner, n.noted = notedAt(dir, base, low.Mode)
+		_, n.noted = notedAt(dir, base, low.Mode)
 	}
 	return n
 }
 
-// find is who a file would belong to if there were more ids: is, who is noted, if
-// that says all, else what the kernel would have done.
-//
-//   - A new file in the place of one below was given to root by a program that
-//     looked whose the old one was: root's, as it seemed.
-//   - What is new, or stands in the place of what somebody is noted for, was made
-//     by the maker, in a directory with the set-group-ID bit with the directory's
-//     group (mkdir(2)). What was only changed has its note from below.
+// find is who a file would belong to if there were more ids: is, who is noted. Where
+// nobody is, and the processes were not seen making it, as inside of another container
+// with a single id, it is what the kernel would have done: what is new, or stands in the
+// place of what somebody is noted for, was made by the maker, in a directory with the
+// set-group-ID bit with the directory's group (mkdir(2)). What was only changed has its
+// note from below.
 func (m Maker) find(is Maker, noted bool, low lowerNote, group func() int) Maker {
-	switch {
-	case noted && is == Maker{} && low.noted:
-		return low.owner
-	case noted, low.there && !low.noted:
+	if noted || low.there && !low.noted {
 		return is
 	}
 	if gid := group(); gid >= 0 {

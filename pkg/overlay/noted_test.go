@@ -23,11 +23,10 @@ func TestWhoseAFileIs(t *testing.T) {
 		{"new, and given away", app, shadow, true, lowerNote{}, 50, shadow},
 		{"new, and given to root", root, root, true, lowerNote{}, 50, root},
 		{"changed", app, root, false, lowerNote{there: true}, 50, root},
-		{"changed, with its note", root, shadow, true, lowerNote{true, true, shadow}, -1, shadow},
-		{"given away", root, app, true, lowerNote{true, true, shadow}, -1, app},
-		{"replaced", root, root, false, lowerNote{true, true, app}, -1, root},
-		{"replaced by a user", app, root, false, lowerNote{true, true, app}, -1, app},
-		{"replaced, and given to whom stat showed", root, root, true, lowerNote{true, true, shadow}, -1, shadow},
+		{"changed, with its note", root, shadow, true, lowerNote{true, true}, -1, shadow},
+		{"given away", root, app, true, lowerNote{true, true}, -1, app},
+		{"replaced", root, root, false, lowerNote{true, true}, -1, root},
+		{"replaced by a user", app, root, false, lowerNote{true, true}, -1, app},
 		{"root's, replaced, and given to root", root, root, true, lowerNote{there: true}, 50, root},
 	} {
 		if got := c.maker.find(c.is, c.noted, c.low, func() int { return c.group }); got != c.want {

@@ -78,6 +78,76 @@ func TestSingleIDKeepsOwners(t *testing.T) {
 	}
 }
 
+// seen makes files as several users, and asks whose they are in each of the ways there are.
+const seen = `
+import os, subprocess
+def child(uid, gid, what):
+    pid = os.fork()
+    if pid == 0:
+        os.setgroups([]); os.setgid(gid); os.setuid(uid); what(); os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+def make():
+    os.mkdir("/home/d"); os.close(os.open("/home/d/f", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o400)); os.symlink("f", "/home/d/l"); os.mkfifo("/home/d/p")
+    with open("/home/d/t", "w") as f: f.write("x")
+    os.rename("/home/d/t", "/home/d/moved")
+    open("/etc/kept", "a").write("y")
+os.mkdir("/home", 0o777) if not os.path.isdir("/home") else None
+open("/etc/kept", "w").close()
+child(33, 44, make)
+os.mkdir("/srv/g"); os.chown("/srv/g", 5, 6); os.chmod("/srv/g", 0o2777)
+child(33, 44, lambda: os.mkdir("/srv/g/in"))
+who = lambda s: (s.st_uid, s.st_gid)
+for p in "/home/d /home/d/f /home/d/l /home/d/p /home/d/moved /etc/kept /srv/g /srv/g/in".split(): print(p, who(os.lstat(p)))
+f = os.open("/home/d/f", os.O_RDONLY); d = os.open("/home", os.O_RDONLY); os.chdir("/home/d")
+print(who(os.fstat(f)), who(os.stat("d/../d/l", dir_fd=d)), who(os.stat("l")), who(os.stat("../d")), sorted(who(e.stat()) for e in os.scandir(".") if e.name == "f"))
+print(subprocess.run(["python3", "-c", "import os; print(os.stat('/home/d/moved').st_uid, os.access('/home/d/f', os.W_OK))"], capture_output=True, text=True).stdout.strip())
+`
+
+const seenOutput = `/home/d (33, 44)
+/home/d/f (33, 44)
+/home/d/l (33, 44)
+/home/d/p (33, 44)
+/home/d/moved (33, 44)
+/etc/kept (0, 0)
+/srv/g (5, 6)
+/srv/g/in (33, 6)
+(33, 44) (33, 44) (33, 44) (33, 44) [(33, 44)]
+33 True`
+
+// TestSingleIDShowsOwners makes and looks with one id and with many: the same is seen, also
+// by who comes later, and in an image that is made of the container.
+func TestSingleIDShowsOwners(t *testing.T) {
+	u := newUser(t)
+	env := u.env
+	for _, extra := range [][]string{{"CORACLE_ROOT=" + u.home + "/many"}, {"CORACLE_ROOT=" + u.home + "/one", "CORACLE_SINGLE_ID=1"}} {
+		u.env = append(slices.Clone(env), extra...)
+		u.image("python.tar", "python")
+		u.image("busybox.tar", "busybox")
+		u.ok("run", "-d", "--name", "box", "python", "sleep", "1000")
+		if out := u.ok("exec", "box", "python3", "-c", "import os; os.makedirs('/srv', exist_ok=True); os.makedirs('/home', exist_ok=True); os.chmod('/home', 0o777); os.close(os.open('/etc/kept', os.O_CREAT)); os.chmod('/etc/kept', 0o666)\n"+seen); out != seenOutput {
+			t.Errorf("%v:\n%s\nwant:\n%s", extra, out, seenOutput)
+		}
+		u.ok("exec", "-u", "77:78", "box", "python3", "-c", "import os; os.mkdir('/home/late')")
+		const look = "import os; print([(os.stat(p).st_uid, os.stat(p).st_gid) for p in ('/home/d/moved', '/home/late')])"
+		const want = "[(33, 44), (77, 78)]"
+		if out := u.ok("exec", "box", "python3", "-c", look); out != want {
+			t.Errorf("%v: seen by another process: %s, want %s", extra, out, want)
+		}
+		u.ok("restart", "-t", "0", "box")
+		if out := u.ok("exec", "box", "python3", "-c", look); out != want {
+			t.Errorf("%v: after a restart: %s, want %s", extra, out, want)
+		}
+		u.ok("commit", "box", "committed")
+		if out := u.ok("run", "--rm", "committed", "python3", "-c", look); out != want {
+			t.Errorf("%v: in an image of it: %s, want %s", extra, out, want)
+		}
+		if out := u.ok("run", "--rm", "-u", "1000:1000", "-v", "data:/data", "busybox", "sh", "-c", "touch /tmp/f; ls -ln /tmp/f | cut -c1-40"); !strings.Contains(out, "1000") {
+			t.Errorf("%v: busybox says %s", extra, out)
+		}
+		u.ok("rm", "-f", "box")
+	}
+}
+
 // entries are those of the layers of a saved image above its base.
 func entries(t *testing.T, file string) (list []string) {
 	t.Helper()
