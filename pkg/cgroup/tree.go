@@ -77,8 +77,8 @@ func isUserManager(dir string) bool {
 }
 
 // topDelegated returns the highest cgroup between manager and own that the user's
-// systemd has delegated, or "". It marks some (user.delegate), but not those of
-// services (as of 252 and 257): for one of these asks is to know.
+// systemd has delegated, or "". It marks those (user.delegate), but as of 252 none
+// of its services': for one of these asks is to know.
 func topDelegated(manager, own string, asks func(service string) bool) string {
 	found, service := "", ""
 	for d := own; d != manager; d = filepath.Dir(d) {

@@ -75,7 +75,7 @@ func testPowerCut(t *testing.T) {
 		return finish("sh", "-c", "pgrep -f 'sleep 100000' | wc -l").Text() >= "4"
 	})
 	// What is said to be done is done.
-	p.ok("set -e; coracle build -q -t done done; coracle create --name made done; coracle volume create made; coracle commit left committed")
+	p.ok("set -e; coracle build -q -t done done; coracle create --name made done true; coracle volume create made; coracle commit left committed")
 	testutil.Contains(t, p.ok("coracle ps -a --format '{{.Names}} {{.Status}}'"), "made Created")
 	fmt.Println("\nthe power may go now")
 	select {}
