@@ -61,7 +61,7 @@ func createContainer(c *call) error {
 	cs, images := c.e.containers(), c.e.images()
 	ctr, err := create.Create(c.ctx(), cs, state.NewID(), q, create.Images{
 		Resolve: func(ctx context.Context, check func() error) (*state.Lock, overlay.Details, error) {
-			return images.Hold(ctx, image.HoldRequest{Name: q.Image, Platform: q.Platform, Pull: image.PullNever, BeforePull: check}, nil)
+			return images.Hold(ctx, image.HoldRequest{Name: q.Image, Platform: q.Platform, Pull: image.PullNever, BeforePull: check, Own: create.NeedsOwnLayers(q)}, nil)
 		},
 		Find: func(ref string) (overlay.Details, error) {
 			img, _, err := images.Find(c.ctx(), ref)

@@ -50,7 +50,7 @@ func (e *Engine) makeOne(ctx context.Context, p *types.Project, s types.ServiceC
 	cs := e.containers()
 	c, err := create.Create(ctx, cs, state.NewID(), q, create.Images{
 		Resolve: func(ctx context.Context, check func() error) (*state.Lock, overlay.Details, error) {
-			return e.images().Hold(ctx, image.HoldRequest{Name: q.Image, Platform: q.Platform, Pull: image.PullNever, BeforePull: check}, nil)
+			return e.images().Hold(ctx, image.HoldRequest{Name: q.Image, Platform: q.Platform, Pull: image.PullNever, BeforePull: check, Own: create.NeedsOwnLayers(q)}, nil)
 		},
 		Find: func(ref string) (overlay.Details, error) {
 			img, _, err := e.images().Find(ctx, ref)

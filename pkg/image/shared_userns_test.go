@@ -9,8 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"coracle/pkg/ids"
 	"coracle/pkg/image"
 	"coracle/pkg/oci"
+	"coracle/pkg/overlay"
 	"coracle/pkg/overlay/shared"
 )
 
@@ -39,6 +41,19 @@ func TestSharedStore(t *testing.T) {
 	}
 	if p, err := ours.Prune(t.Context(), image.PruneRequest{All: true, IDs: []string{id}}); err != nil || len(p.Items)+len(p.Failures) > 0 {
 		t.Errorf("pruned %+v, %v", p, err)
+	}
+
+	maps, err := ids.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for mode, want := range map[os.FileMode]bool{0o700: !maps.Single(), 0o755: false} {
+		if err := os.Chmod(theirs.dirs.Root, mode); err != nil {
+			t.Fatal(err)
+		}
+		if got := overlay.LoadShared(id).UsedInPlace(); got != want {
+			t.Errorf("of a store of mode %o it is used in place: %t", mode, got)
+		}
 	}
 
 	// A container whose files must be ours takes it over; so does a name.

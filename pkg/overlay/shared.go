@@ -22,7 +22,7 @@ type SharedImage struct {
 	Details
 	Stack []shared.Layer // base first
 	// InPlace says that a container can be made of it where it is: its files are the
-	// caller's. Overlayfs takes nothing over from a layer below whose owners the
+	// caller's, and as they were made. Overlayfs takes nothing over from a layer below whose owners the
 	// user namespace does not have (EOVERFLOW, since Linux 6.2 and CVE-2023-0386).
 	InPlace  bool
 	manifest []byte
@@ -134,7 +134,7 @@ func describeShared(s *shared.Store, rec shared.Image) (*SharedImage, error) {
 		img.Size += l.Size
 	}
 	maps, err := ids.HostMaps()
-	img.InPlace = err == nil && !maps.Single() && s.UID == os.Geteuid() && s.Layered()
+	img.InPlace = err == nil && !maps.Single() && s.UID == os.Geteuid() && s.Layered() && !s.Open
 	return img, nil
 }
 

@@ -29,8 +29,11 @@ const (
 
 // Store is one that somebody else keeps.
 type Store struct {
-	Dir    string // as it was named
-	UID    int    // whose it is, as this process sees it
+	Dir string // as it was named
+	UID int    // whose it is, as this process sees it
+	// Open says that others may enter it: the modes of its files may have been changed
+	// for them, and are not those of the images any more.
+	Open   bool
 	Images []Image
 	graph  string // where the library has its directories
 	driver string // overlay, or vfs: each layer is a tree with all below it
@@ -95,6 +98,11 @@ func (s *Store) open() error {
 		}
 	}
 	s.UID = owner
+	top, err := os.Stat(s.Dir)
+	if err != nil {
+		return err
+	}
+	s.Open = top.Mode().Perm()&0o077 != 0
 	var layers []layer
 	if err := errors.Join(readList(filepath.Join(s.graph, s.driver+"-images/images.json"), &s.Images), readList(filepath.Join(s.graph, s.driver+"-layers/layers.json"), &layers)); err != nil {
 		return err
