@@ -27,7 +27,7 @@ func TestRequestOnItsWay(t *testing.T) {
 		return f
 	}
 	all := Request{
-		ContextDir: "/c", Dockerfile: "/c/D", Source: file("source"), Tags: []string{"docker.io/library/x:1"},
+		ContextDir: "/c", Dockerfile: "/c/D", Source: file("source"), Archive: true, Tags: []string{"docker.io/library/x:1"},
 		BuildArgs: map[string]string{"A": "1", "B": ""}, Labels: map[string]string{"l": "v"}, Target: "t", Platform: "linux/arm64",
 		NetworkMode: "none", ExtraHosts: []string{"h:1.2.3.4"}, NoCache: true, NoCacheFilter: []string{"s"}, PullParent: true,
 		Contexts: map[string]Context{"c": {Dir: "/d"}}, Ulimits: []units.Ulimit{{Name: "nofile", Hard: 2, Soft: 1}}, ShmSize: 7,
