@@ -109,12 +109,15 @@ func (j *job) step(ctx context.Context, s Step) error {
 // recreate makes the new container under another name before the old one ends: what
 // cannot be made leaves the old one as it is.
 func (j *job) recreate(ctx context.Context, s Step) error {
+	cs := j.containers()
+	if other, err := cs.Lookup(s.Name); err == nil && other.Name == s.Name && other.ID != s.Old.ID {
+		return &container.NameTakenError{Name: s.Name, ID: other.ID} // before the old one goes
+	}
 	j.ofContainer(s.Old.Name, "Recreate")
 	c, err := j.make(ctx, s, s.Old.ID[:12]+"_"+s.Name)
 	if err != nil {
 		return err
 	}
-	cs := j.containers()
 	err = j.stopQuietly(ctx, s.Old, nil, j.p)
 	if err == nil {
 		err = j.discard(ctx, s.Old, false)

@@ -207,3 +207,18 @@ func TestDryRun(t *testing.T) {
 	p.change("sleep 600", "sleep 601")
 	p.compose("--dry-run", "up", "--build").says("DRY-RUN MODE - recreate shop-a-1 (configuration changed)\n")
 }
+
+// TestTakenName: a container is not given up for one whose name is somebody else's.
+func TestTakenName(t *testing.T) {
+	p := newProject(t, "services: {a: {image: busybox, command: sleep 600, stop_grace_period: 0s}}\n")
+	p.compose("up", "-d")
+	id := p.ps()["shop-a-1"].ID
+	p.do("create", "--name", "other", "busybox", "true").ok()
+	p.change("image: busybox", "image: busybox, container_name: other")
+	p.fails(1, `The container name "/other" is already in use`, "up", "-d")
+	if now := p.ps()["shop-a-1"]; now.ID != id || now.State != "running" {
+		t.Errorf("the old one: %+v", now)
+	}
+	p.do("rm", "other").ok()
+	p.compose("up", "-d").says("Container other Started")
+}
