@@ -44,13 +44,16 @@ func TestN7_CounterfeitFrames(t *testing.T) {
 	ok(t, "exec", victim, "ping", "-c", "1", "-W", "5", at(victim, "Gateway"))
 	before, hostBefore := probe(victim, "tables"), hostTables(t)
 
-	// Each attacks whom it can reach: the second one nobody but its gateway.
-	for what, options := range map[string][]string{"named": {"--network", name}, "default": nil} {
-		attacker := service(t, append(append(probing(), options...), "box", "sleep", "1000")...)
+	// Each attacks whom it can reach.
+	for what, c := range map[string]struct {
+		options []string
+		prey    string
+	}{"named": {[]string{"--network", name}, victim}, "default": {nil, apart}} {
+		attacker := service(t, append(append(probing(), c.options...), "box", "sleep", "1000")...)
 		ok(t, "exec", attacker, "ping", "-c", "1", "-W", "5", at(attacker, "Gateway"))
 		txBefore := sentFrames(t, attacker)
-		said := probe(attacker, "spoof", at(victim, "MacAddress"), at(victim, "IPAddress"), orNone(at(victim, "GlobalIPv6Address")),
-			at(attacker, "Gateway"), orNone(at(victim, "IPv6Gateway")), orNone(at(attacker, "GlobalIPv6Address")))
+		said := probe(attacker, "spoof", at(c.prey, "MacAddress"), at(c.prey, "IPAddress"), orNone(at(c.prey, "GlobalIPv6Address")),
+			at(attacker, "Gateway"), orNone(at(c.prey, "IPv6Gateway")), orNone(at(attacker, "GlobalIPv6Address")))
 		sent, err := strconv.Atoi(strings.TrimPrefix(said, "sent "))
 		if err != nil || sent < 1000 || sentFrames(t, attacker)-txBefore < sent {
 			t.Fatalf("%s: the attack did not run: %s, %d frames went out", what, said, sentFrames(t, attacker)-txBefore)
@@ -61,7 +64,7 @@ func TestN7_CounterfeitFrames(t *testing.T) {
 	testutil.Eventually(t, "an honest frame comes", func() bool { return strings.Contains(try(t, "logs", victim).Out, "that was all") })
 	probe(apart, "last", at(apart, "Gateway")+":9")
 	testutil.Eventually(t, "its own frame is heard", func() bool { return strings.Contains(try(t, "logs", apart).Out, "that was all") })
-	for what, id := range map[string]string{"a neighbour": victim, "a container on another network": apart} {
+	for what, id := range map[string]string{"a neighbour": victim, "one on the default network": apart} {
 		if heard := try(t, "logs", id).Out; strings.Contains(heard, "heard") {
 			t.Errorf("%s has heard:\n%s", what, heard)
 		}
