@@ -75,7 +75,7 @@ func Open(dir string) (*Store, error) {
 		var h interface{ Hint() string }
 		err = fmt.Errorf("shared store %s: %w", dir, err)
 		if errors.Is(err, fs.ErrPermission) && !errors.As(err, &h) {
-			err = hint.With(err, "who keeps it opens it to others by: chmod -R a+rX "+dir)
+			err = hint.About(hint.SharedStores, err, "who keeps it opens it to others by: chmod -R a+rX "+dir)
 		}
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func closed(dir string) (uid int, err error) {
 	case st.Mode&syscall.S_IFMT != syscall.S_IFDIR:
 		return 0, fmt.Errorf("%s is not a directory", dir)
 	case st.Mode&0o022 != 0:
-		return 0, hint.With(fmt.Errorf("%s has mode %04o, and others may write to it", dir, st.Mode&0o7777), "chmod go-w "+dir)
+		return 0, hint.About(hint.SharedStores, fmt.Errorf("%s has mode %04o, and others may write to it", dir, st.Mode&0o7777), "chmod go-w "+dir)
 	}
 	return int(st.Uid), nil
 }
