@@ -194,7 +194,7 @@ type Stdio struct {
 // process.
 func (b *Box) Start(o spec.Options, adjust func(*specs.Process) error, io Stdio) (*ns.Process, *specs.Spec, error) {
 	o.Rootfs, o.Hostname = b.cfg.Rootfs.Target, b.cfg.Hostname
-	o.HostNet, o.Identities = b.cfg.Network.Mode == network.Host, true
+	o.HostNet, o.Identities, o.HideOwners = b.cfg.Network.Mode == network.Host, true, os.Getenv(paper.HideOwners) == "1"
 	taken := map[string]bool{}
 	for _, m := range o.Mounts {
 		taken[m.Destination] = true

@@ -12,6 +12,7 @@ import (
 
 	"coracle/pkg/container"
 	"coracle/pkg/ids"
+	"coracle/pkg/ids/paper"
 	"coracle/pkg/ns"
 	"coracle/pkg/state"
 	"coracle/pkg/trace"
@@ -131,7 +132,7 @@ func supervisorEnv() []string {
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")
 		switch name {
-		case "GODEBUG", "TZ":
+		case "GODEBUG", "TZ", paper.HideOwners:
 			env = append(env, kv)
 		}
 	}

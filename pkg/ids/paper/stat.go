@@ -13,6 +13,10 @@ import (
 	"coracle/pkg/ids"
 )
 
+// HideOwners is the environment variable that is 1 where a Keeper is not to see
+// [StatCalls] and [MakeCalls], which every program makes many of.
+const HideOwners = "CORACLE_HIDE_OWNERS"
+
 // StatCalls are the names of the system calls that tell whose a file is, those of
 // 32-bit programs with them but for the eldest. A Keeper answers them, too.
 func StatCalls() []string {

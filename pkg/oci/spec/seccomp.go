@@ -41,6 +41,9 @@ func profile(o Options, s *specs.Spec) (*specs.LinuxSeccomp, error) {
 			p = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow}
 		}
 		fakeRoot(p, o.Identities)
+		if o.Identities && !o.HideOwners {
+			handFiles(p)
+		}
 	}
 	return p, nil
 }
@@ -122,9 +125,6 @@ func fakeRoot(p *specs.LinuxSeccomp, listened bool) {
 	}
 	p.Syscalls = append(rules, p.Syscalls...)
 	p.Syscalls = append(p.Syscalls, specs.LinuxSyscall{Names: slices.Compact(rest), Action: specs.ActAllow, Args: always})
-	if listened {
-		handFiles(p)
-	}
 }
 
 // always is a condition, where one is needed.

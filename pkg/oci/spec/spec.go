@@ -47,8 +47,11 @@ type Options struct {
 	Maps                               ids.Maps
 	Throttle                           []string // this machine's counters; see ThrottleCounters
 	// Identities says that somebody answers the calls about identities that the
-	// filter of a single id hands over (package ids).
+	// filter of a single id hands over (package ids/paper).
 	Identities bool
+	// HideOwners leaves the calls about files to the kernel then, but for those that
+	// give them away: whose they are is not seen, and who makes them is not noted.
+	HideOwners bool
 }
 
 const defaultShmSize = 64 << 20

@@ -149,8 +149,9 @@ func FuzzSeccompProfile(f *testing.F) {
 // profile allows them, and nowhere else.
 func TestSingleIDHandsOver(t *testing.T) {
 	single := ids.Maps{UID: []ids.Map{{Size: 1}}, GID: []ids.Map{{Size: 1}}}
+	hide := false
 	answers := func(profile, name string) (list []string) {
-		s, err := spec.New(spec.Options{Args: []string{"x"}, Maps: single, Identities: true, Seccomp: profile})
+		s, err := spec.New(spec.Options{Args: []string{"x"}, Maps: single, Identities: true, HideOwners: hide, Seccomp: profile})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,6 +180,12 @@ func TestSingleIDHandsOver(t *testing.T) {
 	} {
 		if got := answers(c.profile, c.name); !slices.Equal(got, c.want) {
 			t.Errorf("%.20s %s: %v, want %v", c.profile, c.name, got, c.want)
+		}
+	}
+	hide = true
+	for name, want := range map[string][]string{"newfstatat": {"SCMP_ACT_ALLOW0", refuse}, "openat": {"SCMP_ACT_ALLOW0", refuse}, "fchownat": {"SCMP_ACT_NOTIFY0", refuse}} {
+		if got := answers("", name); !slices.Equal(got, want) {
+			t.Errorf("with owners hidden: %s: %v, want %v", name, got, want)
 		}
 	}
 }
