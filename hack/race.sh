@@ -19,7 +19,7 @@ need gcc gcc || { say "without the race detector"; exit 0; }
 printf 'int main(void) { return 0; }\n' | gcc -x c -o /dev/null - 2>/dev/null || need cc libc6-dev ||
 	{ say "gcc cannot link here: without the race detector"; exit 0; }
 list=
-for p in cli/progress container container/client container/logfile container/supervise container/transfer \
+for p in api cli/progress container container/client container/logfile container/supervise container/transfer \
 	dockerfile/exec dockerfile/files events image network oci oci/registry \
 	slirp slirp/dns slirp/l2 slirp/publish slirp/relay state trace wire worker; do
 	case "pkg/$p" in *${1:-}*) [ -z "$(ls "pkg/$p"/*_test.go 2>/dev/null)" ] || list="$list ./pkg/$p" ;; esac
