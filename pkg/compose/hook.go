@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -22,6 +23,9 @@ import (
 
 // maxHookOutput is how much of a hook's output is kept for its error, in bytes.
 const maxHookOutput = 4 << 10
+
+// lastOutput is how long the end of a hook's output is waited for.
+const lastOutput = time.Second
 
 // hook runs a command in a container that runs: post_start, pre_stop.
 func (e *Engine) hook(ctx context.Context, c *container.Container, h types.ServiceHook) error {
@@ -48,6 +52,15 @@ func (e *Engine) hook(ctx context.Context, c *container.Container, h types.Servi
 		reading.Go(func() { _, _ = io.Copy(&said, f) })
 	}
 	code, err := es.Exit()
+	read := make(chan struct{})
+	go func() {
+		reading.Wait()
+		close(read)
+	}()
+	select { // what it wrote is in the pipes, which something it left behind may hold open
+	case <-read:
+	case <-time.After(lastOutput):
+	}
 	es.Stdout.Close()
 	es.Stderr.Close()
 	reading.Wait()
