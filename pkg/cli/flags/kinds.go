@@ -270,7 +270,7 @@ func deprecation(cmd, name string) string {
 	case "disable-content-trust":
 		words = "support for docker content trust was removed"
 	}
-	if words == "" || name == "pause" && cmd != "commit" {
+	if words == "" || name == "pause" && cmd != "commit" || name == "time" && cmd == "api" {
 		return ""
 	}
 	return "Flag --" + name + " has been deprecated, " + words
