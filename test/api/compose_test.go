@@ -50,6 +50,26 @@ func TestCompose(t *testing.T) {
 	})
 }
 
+// TestComposeUpEnds: who looks at a container when its end is told finds it ended, and
+// up in the foreground ends with the last one.
+func TestComposeUpEnds(t *testing.T) {
+	compose := client(t, "compose")
+	u := newUser(t)
+	u.busybox()
+	u.write(testutil.File{Name: "app/compose.yaml", Text: `services:
+  one: {image: busybox, command: "sh -c 'echo hello; exit 3'"}
+  two: {image: busybox, command: "sh -c 'trap \"exit 0\" TERM; while :; do sleep 0.1; done'"}
+`})
+	file := filepath.Join(u.home, "app/compose.yaml")
+	for range 2 {
+		r := u.with("timeout", "60", compose, "-f", file, "up", "--abort-on-container-exit", "--exit-code-from", "one")
+		if r.Code != 3 || !strings.Contains(r.Out, "hello") {
+			t.Fatalf("%+v", r)
+		}
+	}
+	u.works(compose, "-f", file, "down", "-t", "1")
+}
+
 func composeLife(t *testing.T, compose string) {
 	u := newUser(t)
 	u.busybox()

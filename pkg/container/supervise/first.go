@@ -32,6 +32,7 @@ type first struct {
 // ending is the end of one process that another follows. The last one's is the
 // supervisor's own.
 type ending struct {
+	died func()        // writes down the event of the last process' end, once the state says so; nil: it is written, or there was none
 	over chan struct{} // closed when the process has ended
 	code int           // then its exit code
 }

@@ -22,11 +22,16 @@ func (s *supervisor) outlive() int {
 		s.first.drain()
 		s.over()
 		ran := time.Since(began)
-		s.book.event("die", map[string]string{"exitCode": strconv.Itoa(code), "execDuration": strconv.Itoa(int(ran.Seconds()))})
+		// Who hears of it looks at the state: that is recorded before.
+		died := func() {
+			s.book.event("die", map[string]string{"exitCode": strconv.Itoa(code), "execDuration": strconv.Itoa(int(ran.Seconds()))})
+		}
 		if !s.restarts.wanted(code, s.book.now().Restarts) {
+			s.down.died = died
 			return code
 		}
 		s.between(code)
+		died()
 		if !s.restarts.wait(ran) {
 			return code
 		}

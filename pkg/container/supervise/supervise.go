@@ -283,6 +283,9 @@ func (s *supervisor) end() {
 		st.Cgroup, st.Health, st.Stopped = "", nil, stopped || s.restarts.isLast()
 		st.FinishedAt = time.Now().UTC()
 	})
+	if s.down.died != nil {
+		s.down.died()
+	}
 	s.book.left()
 	if stopped {
 		s.book.event("stop", nil)
