@@ -292,7 +292,9 @@ func (b *Box) serveIdentities(i *ns.Process, user *ids.User) {
 
 // Close disconnects the box. What runs in it is the caller's to end first.
 func (b *Box) Close() error {
-	b.identities.Settle()
+	if b.identities != nil { // of one that was never started there are none
+		b.identities.Settle()
+	}
 	errs := []error{b.Unpublish()}
 	for _, l := range b.links {
 		if l.net != nil {
