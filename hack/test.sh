@@ -30,7 +30,7 @@ need iperf3 iperf3 || true
 need ping iputils-ping || true
 need dig bind9-dnsutils || true
 need busybox busybox-static || true
-	need mksquashfs squashfs-tools || true
+need mksquashfs squashfs-tools || true
 
 work=$(mktemp -d)
 cleanup() {
