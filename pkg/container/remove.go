@@ -29,7 +29,13 @@ func (s *Store) Remove(ctx context.Context, c *Container) error {
 		return fmt.Errorf("remove container %s: %w", short(c.ID), err)
 	}
 	defer lock.Release()
-	return s.RemoveLocked(c.ID, c.Name)
+	err = s.RemoveLocked(c.ID, c.Name)
+	// What is reported as removed is not there again after a power cut; one with
+	// --rm would be removed then.
+	if !c.Life.AutoRemove {
+		err = errors.Join(err, state.SyncDir(s.dirs.Containers()))
+	}
+	return err
 }
 
 // RemoveLocked is Remove for the process that holds the container's lock.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"coracle/pkg/events"
+	"coracle/pkg/state"
 )
 
 // InUseError says who is on a network that was to be removed.
@@ -53,7 +54,7 @@ func (n Store) Remove(ctx context.Context, w Network) error {
 		return fmt.Errorf("remove network: %w", err)
 	}
 	n.event("destroy", w)
-	return nil
+	return state.SyncDir(n.dirs.Networks()) // it is not there again after a power cut
 }
 
 // Delete removes the network that arg means, as [Store.Lookup] finds it, even one

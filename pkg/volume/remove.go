@@ -21,7 +21,8 @@ func (s *Store) Remove(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return state.RemoveTree(dir)
+	// What is reported as removed is not there again after a power cut.
+	return errors.Join(state.RemoveTree(dir), state.SyncDir(s.dirs.Volumes()))
 }
 
 // Delete is Remove to the end: a worker takes what is left.
