@@ -91,8 +91,8 @@ func (s *Store) remove(ctx context.Context, r RemoveRequest, arg string, out *Re
 	if err != nil {
 		return err
 	}
-	if img.Shared != "" {
-		return sharedError(img)
+	if img, err = s.ours(ctx, img, name); err != nil {
+		return err
 	}
 	lost, last := references(img, name)
 	if name != "" && !last {

@@ -65,6 +65,31 @@ func (s *Store) adopt(ctx context.Context, id string, events func(oci.Event)) (o
 	return overlay.LoadImage(s.dirs, id)
 }
 
+// ours is what of an image is in our store, without the names that only shared ones
+// give it: the image is refused where it is not here, and a name where it is not
+// ours, unless the image has no other here.
+func (s *Store) ours(ctx context.Context, img overlay.Image, name string) (overlay.Image, error) {
+	if img.Shared != "" {
+		return img, sharedError(img)
+	}
+	ix, err := s.own(ctx)
+	if err != nil {
+		return img, err
+	}
+	i := slices.IndexFunc(ix.Images, func(have overlay.Image) bool { return have.ID == img.ID })
+	if i < 0 {
+		return img, &oci.NotFoundError{Arg: img.ID}
+	}
+	img = ix.Images[i]
+	if has := len(img.Names)+len(img.RepoDigests) > 0; !has || name == "" || slices.Contains(img.Names, name) || slices.Contains(img.RepoDigests, name) {
+		return img, nil
+	}
+	if theirs := overlay.LoadShared(img.ID); theirs != nil {
+		return img, sharedError(theirs.Image)
+	}
+	return img, &oci.NotFoundError{Arg: name}
+}
+
 // sharedError is the refusal to change what somebody else keeps.
 func sharedError(img overlay.Image) error {
 	return hint.With(fmt.Errorf("image %.12s is in the shared store %s, which is read-only", img.ID, img.Shared), "who keeps that store removes it there")

@@ -78,6 +78,46 @@ func TestSharedStore(t *testing.T) {
 	}
 }
 
+// TestSharedName has an image that is here and in a shared store, where alone it
+// has one of its names.
+func TestSharedName(t *testing.T) {
+	theirs, ours := newHost(t), newHost(t)
+	id := theirs.add(t, "the same", "lab/tool:1")
+	t.Setenv(shared.Variable, theirs.dirs.Root)
+	if err := ours.Tag(t.Context(), image.TagRequest{Image: "lab/tool:1", Name: "mine"}); err != nil {
+		t.Fatal(err)
+	}
+	remove := func(name string) error {
+		t.Helper()
+		var gone image.Removed
+		if err := ours.Remove(t.Context(), image.RemoveRequest{Images: []string{name}}, func(r image.Removed) { gone = r }); err != nil {
+			t.Fatal(err)
+		}
+		return gone.Err()
+	}
+	if err := remove("lab/tool:1"); err != nil {
+		t.Error(err)
+	}
+	if got := ours.names(t, id); got != "mine:latest lab/tool:1" {
+		t.Errorf("without our name of theirs it is %q", got)
+	}
+	if det, err := ours.Inspect(t.Context(), "lab/tool:1"); err != nil || det.ID != id || det.Shared != "" {
+		t.Errorf("%+v, %v", det, err)
+	}
+	if err := remove("lab/tool:1"); err == nil || !strings.Contains(err.Error(), "is in the shared store "+theirs.dirs.Root+", which is read-only") {
+		t.Errorf("their name is removed: %v", err)
+	}
+	if err := remove("mine"); err != nil {
+		t.Error(err)
+	}
+	if got := ours.names(t, id); got != "lab/tool:1" {
+		t.Errorf("without ours it is %q", got)
+	}
+	if det, err := ours.Inspect(t.Context(), id); err != nil || det.Shared != theirs.dirs.Root {
+		t.Errorf("the copy is there still: %+v, %v", det, err)
+	}
+}
+
 // TestSharedStoreThatLies has a layer that is not what the configuration says.
 func TestSharedStoreThatLies(t *testing.T) {
 	theirs, ours := newHost(t), newHost(t)

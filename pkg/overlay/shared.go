@@ -75,15 +75,19 @@ func SharedImages() []Image {
 	return ix.Images
 }
 
-// Add adds an image of a shared store: names that another has are its no more.
+// Add adds an image of a shared store: names that another has are its no more. Of
+// one that is there already, by its ID, only the names are added.
 func (ix *Index) Add(img Image) {
-	if slices.ContainsFunc(ix.Images, func(have Image) bool { return have.ID == img.ID }) {
-		return
-	}
 	taken := func(name string) bool { _, ok := ix.Find(name); return ok }
 	img.Names = slices.DeleteFunc(slices.Clone(img.Names), taken)
 	img.RepoDigests = slices.DeleteFunc(slices.Clone(img.RepoDigests), taken)
-	ix.Images = append(ix.Images, img)
+	i := slices.IndexFunc(ix.Images, func(have Image) bool { return have.ID == img.ID })
+	if i < 0 {
+		ix.Images = append(ix.Images, img)
+		return
+	}
+	have := &ix.Images[i]
+	have.Names, have.RepoDigests = slices.Concat(have.Names, img.Names), slices.Concat(have.RepoDigests, img.RepoDigests)
 }
 
 // LoadShared finds an image of the shared stores by its ID, or returns nil.
