@@ -154,6 +154,40 @@ func TestStartedBeforeTheGuest(t *testing.T) {
 	}
 }
 
+// TestAskedTooLate: a supervisor that lets go of its clients, and records the end of
+// the process then, is waited for.
+func TestAskedTooLate(t *testing.T) {
+	for _, until := range []Condition{NotRunning, NextExit, Removed} {
+		t.Run(string(until), func(t *testing.T) {
+			s := newStore(t)
+			p := process(t)
+			asked := make(chan struct{}, 8)
+			c, _ := supervise(t, s, create(t, s, container.Record{}).ID, container.State{Supervisor: p}, func(conn *fakeConn, _ control.Request, _ []*os.File) {
+				conn.Close()
+				asked <- struct{}{}
+			})
+			over := waitIn(t.Context(), register(t, s, c, until))
+			<-asked
+			ended := container.State{Status: container.Exited, ExitCode: 5}
+			if err := errors.Join(s.WriteState(c.ID, ended, false), p.Kill(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			if until == Removed {
+				testutil.Eventually(t, "it waits for the removal", func() bool {
+					left, err := os.ReadDir(c.Dir().Waiting())
+					return err == nil && len(left) == 1
+				})
+				if err := s.Remove(t.Context(), c); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := <-over; got.code != 5 || got.err != nil {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
 // TestGuestLeaves ends with its context, and leaves nothing.
 func TestGuestLeaves(t *testing.T) {
 	s := newStore(t)

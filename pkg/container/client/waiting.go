@@ -135,8 +135,22 @@ func (w *Waiting) step(ctx context.Context) (ended bool, err error) {
 		w.code = failed.Code
 		return false, nil
 	case errors.As(err, &lost):
-		w.code = exitLost // with its supervisor
-		return w.until != Removed, nil
+		w.code, err = w.recorded(ctx)
+		return w.until != Removed, err
 	}
 	return false, err
+}
+
+// recorded is the exit code of a process whose supervisor has gone without an answer.
+// One that has just ended is connected to until its socket is closed, which is
+// before its end is recorded.
+func (w *Waiting) recorded(ctx context.Context) (int, error) {
+	now, err := w.s.Load(w.c.ID)
+	if err == nil && now.State.IsRunning() && now.State.Supervisor.Dies(ctx) {
+		now, err = w.s.Load(w.c.ID)
+	}
+	if err != nil || now.State.IsRunning() {
+		return exitLost, err
+	}
+	return now.State.ExitCode, nil
 }
