@@ -57,7 +57,7 @@ func (s Spawn) Start() (*os.Process, error) {
 		}
 		p, err := fork.Program{
 			Joins: []fork.Join{{FD: int(s.Around.Fd()), Kinds: unix.CLONE_NEWUSER}}, New: namespaces,
-			Path: "/proc/self/exe", Args: args, Env: s.Env, Files: files,
+			Path: "/proc/self/exe", Args: args, Env: s.Env, Files: files, Keep: true,
 		}.Start()
 		if err != nil {
 			return nil, err

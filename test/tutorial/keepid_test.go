@@ -148,6 +148,17 @@ func TestKeepIDGoesOn(t *testing.T) {
 	if out := u.ok("run", "--rm", "--network", "container:box", keep1000, "busybox", "id", "-u"); out != "1000" {
 		t.Errorf("on the same network: %s", out)
 	}
+	u.keepsOnNetwork()
+}
+
+// keepsOnNetwork has a container on the network of box, of whom its files are.
+func (u *user) keepsOnNetwork() {
+	u.t.Helper()
+	u.ok("run", "-d", "--name", "beside", "--network", "container:box", keep1000, "busybox", "sleep", "1000")
+	if out := u.ok("exec", "beside", "id", "-u") + u.ok("exec", "-u", "0", "beside", "id", "-u"); out != "10000" {
+		u.t.Errorf("on the network of another: %s", out)
+	}
+	u.ok("rm", "-f", "beside")
 }
 
 // TestKeepIDWithOneID: there is nobody else, so all files are the caller's.
@@ -168,4 +179,5 @@ func TestKeepIDWithOneID(t *testing.T) {
 	if out := u.ok("exec", "box", "id", "-u") + u.ok("exec", "-u", "0", "box", "id", "-u"); out != "10000" {
 		t.Error(out)
 	}
+	u.keepsOnNetwork()
 }

@@ -28,10 +28,13 @@ type Program struct {
 	Args  []string   // argv
 	Env   []string   // nothing else of the caller's environment
 	Files []*os.File // its descriptors from 0 on, made blocking; nil: none there
+	// Keep leaves it the caller's ids, whatever they are there, with all capabilities:
+	// its files are the caller's where root is somebody else, or nobody. Else it is root.
+	Keep bool
 }
 
-// Start runs the program as root of the namespaces, in a session of its own, and
-// as a child of this process.
+// Start runs the program with all capabilities in the namespaces, in a session of
+// its own, and as a child of this process.
 //
 // setns(2) into a user namespace is for processes of one thread only. So it is
 // done by a process in the middle, which forks the program as its own sibling
@@ -42,7 +45,7 @@ func (p Program) Start() (*os.Process, error) {
 		return nil, err
 	}
 	defer r.Close()
-	var f forked
+	f := forked{keep: p.Keep}
 	defer f.close()
 	if err = f.prepare(p.Joins, p.New, p.Files, w); err == nil {
 		err = f.program(p.Path, p.Args, p.Env)
@@ -109,6 +112,7 @@ const (
 	saidSetns
 	saidClone
 	saidSetID
+	saidCapset
 	saidDup
 	saidExec
 	saidFD
@@ -117,7 +121,7 @@ const (
 )
 
 var sayings = [...]string{
-	saidSetns: "setns", saidClone: "clone", saidSetID: "setresuid", saidDup: "dup3", saidExec: "execve",
+	saidSetns: "setns", saidClone: "clone", saidSetID: "setresuid", saidCapset: "capset", saidDup: "dup3", saidExec: "execve",
 	saidOpenTree: "open_tree", saidSetattr: "mount_setattr",
 }
 
@@ -140,6 +144,9 @@ type forked struct {
 	argv   []*byte // ends with nil, as does envv
 	envv   []*byte
 	say    report
+	keep   bool
+	header unix.CapUserHeader
+	caps   [2]unix.CapUserData
 }
 
 // copiesFD is where the copies of a stage's descriptors begin: above what they
@@ -151,6 +158,10 @@ func (f *forked) prepare(joins []Join, flags uintptr, files []*os.File, pipe *os
 		return errors.New("join namespaces: too many")
 	}
 	f.nJoins, f.flags, f.pipe = copy(f.joins[:], joins), flags|unix.CLONE_PARENT, -1
+	f.header.Version = unix.LINUX_CAPABILITY_VERSION_3
+	for i := range f.caps { // the kernel leaves out those that it does not know
+		f.caps[i] = unix.CapUserData{Effective: ^uint32(0), Permitted: ^uint32(0), Inheritable: ^uint32(0)}
+	}
 	for i := range f.fds {
 		f.fds[i] = -1
 	}
@@ -240,12 +251,10 @@ func (f *forked) fork() (pid int, errno syscall.Errno) {
 //go:nosplit
 //go:norace
 func (f *forked) become() {
-	// Root of the namespace keeps its capabilities through execve.
-	if _, _, e := syscall.RawSyscall(unix.SYS_SETRESGID, 0, 0, 0); e != 0 {
-		f.die(saidSetID, e)
-	}
-	if _, _, e := syscall.RawSyscall(unix.SYS_SETRESUID, 0, 0, 0); e != 0 {
-		f.die(saidSetID, e)
+	if f.keep {
+		f.keepCapabilities()
+	} else {
+		f.becomeRoot()
 	}
 	_, _, _ = syscall.RawSyscall(unix.SYS_SETSID, 0, 0, 0)
 	for i := 0; i < f.nFiles; i++ {
@@ -259,6 +268,34 @@ func (f *forked) become() {
 	}
 	_, _, e := syscall.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(f.exe)), uintptr(unsafe.Pointer(&f.argv[0])), uintptr(unsafe.Pointer(&f.envv[0])))
 	f.die(saidExec, e)
+}
+
+// becomeRoot makes the stage root of the namespace, who keeps its capabilities
+// through execve.
+//
+//go:nosplit
+//go:norace
+func (f *forked) becomeRoot() {
+	if _, _, e := syscall.RawSyscall(unix.SYS_SETRESGID, 0, 0, 0); e != 0 {
+		f.die(saidSetID, e)
+	}
+	if _, _, e := syscall.RawSyscall(unix.SYS_SETRESUID, 0, 0, 0); e != 0 {
+		f.die(saidSetID, e)
+	}
+}
+
+// keepCapabilities makes all capabilities ambient (capabilities(7), Linux 4.3),
+// which anybody keeps.
+//
+//go:nosplit
+//go:norace
+func (f *forked) keepCapabilities() {
+	if _, _, e := syscall.RawSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&f.header)), uintptr(unsafe.Pointer(&f.caps[0])), 0); e != 0 {
+		f.die(saidCapset, e)
+	}
+	for c := uintptr(0); c < 64; c++ { // EINVAL: none of this number
+		_, _, _ = syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, c, 0, 0, 0)
+	}
 }
 
 // die says why, and ends the process.
