@@ -88,3 +88,24 @@ func keys[V any](m map[string]V) func(yield func(string) bool) {
 		}
 	}
 }
+
+// WithOneoff are those of [Observed.Containers] and, after them, those of run.
+func (o Observed) WithOneoff(services ...string) []*container.Container {
+	list := o.Containers(services...)
+	for _, c := range o.Oneoff {
+		if len(services) == 0 || slices.Contains(services, ServiceOf(c)) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// VolumesOf are the volumes that were made for a project, by name.
+func (o Observed) VolumesOf(project string) (list []volume.Volume) {
+	for _, name := range slices.Sorted(keys(o.Volumes)) {
+		if v := o.Volumes[name]; v.Labels[convert.LabelProject] == project {
+			list = append(list, v)
+		}
+	}
+	return list
+}

@@ -5,6 +5,7 @@ package docker
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,6 +87,16 @@ func PortSummaries(c *container.Container) []moby.PortSummary {
 		return cmp.Or(cmp.Compare(a.PrivatePort, b.PrivatePort), a.IP.Compare(b.IP), cmp.Compare(a.PublicPort, b.PublicPort), cmp.Compare(a.Type, b.Type))
 	})
 	return all
+}
+
+// HostPort is where a port of a container is reached on the host, as ADDRESS:PORT;
+// :0 where it is exposed only.
+func HostPort(p moby.PortSummary) string {
+	host := ""
+	if p.IP.IsValid() {
+		host = p.IP.String()
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(p.PublicPort)))
 }
 
 // dead is Docker's word for a container that can only be removed.

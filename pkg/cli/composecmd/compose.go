@@ -27,8 +27,8 @@ func Compose(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "compose", Usage: "Define and run multi-container applications", Flags: groupFlags(),
 		Subcommands: []*cli.Command{
-			build(e), config(e), create(e), down(e), execute(e), kill(e), logs(e), ls(e), ps(e), pull(e), restart(e), rm(e), run(e), start(e), stop(e), up(e),
-			version(e),
+			build(e), config(e), create(e), down(e), execute(e), images(e), kill(e), logs(e), ls(e), pause(e), port(e), ps(e), pull(e), restart(e), rm(e),
+			run(e), start(e), stop(e), top(e), unpause(e), up(e), version(e), volumes(e), wait(e),
 		},
 	}
 }
@@ -170,6 +170,16 @@ func (s *session) observed(ctx context.Context) (p *types.Project, has compose.O
 	}
 	services, err = s.services(p, has)
 	return p, has, services, err
+}
+
+// there is what there is of the project of this command line, whatever services are
+// named.
+func (s *session) there(ctx context.Context) (compose.Observed, error) {
+	_, name, err := s.projectOrName(ctx)
+	if err != nil {
+		return compose.Observed{}, err
+	}
+	return s.engine.Observe(name)
 }
 
 func readFile(path string) ([]byte, error) { return os.ReadFile(filepath.Clean(path)) }

@@ -67,7 +67,7 @@ func (s *session) one(project, service string, number int) (*container.Container
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range has.Services[service] {
+	for _, c := range has.WithOneoff(service) {
 		if c.State.IsRunning() && (number == 0 || number == compose.Number(c)) {
 			return c, nil
 		}

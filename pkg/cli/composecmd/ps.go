@@ -59,7 +59,7 @@ func runPs(ctx context.Context, s *session) error {
 	}
 	list := has.Containers(services...)
 	if s.c.Bool("all") {
-		list = append(list, slices.DeleteFunc(has.Oneoff, func(c *container.Container) bool { return !contains(services, compose.ServiceOf(c)) })...)
+		list = has.WithOneoff(services...)
 	}
 	list = slices.DeleteFunc(list, func(c *container.Container) bool {
 		if len(status) > 0 {

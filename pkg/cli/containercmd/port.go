@@ -4,8 +4,6 @@ package containercmd
 
 import (
 	"fmt"
-	"net"
-	"strconv"
 
 	"github.com/moby/moby/api/types/network"
 	"github.com/urfave/cli/v2"
@@ -39,7 +37,7 @@ func printPorts(e *command.Env, ctr *container.Container, want string) error {
 	}
 	found := false
 	for _, p := range docker.PortSummaries(ctr) {
-		host := net.JoinHostPort(p.IP.String(), strconv.Itoa(int(p.PublicPort)))
+		host := docker.HostPort(p)
 		switch {
 		case p.PublicPort == 0: // exposed only
 		case want == "":

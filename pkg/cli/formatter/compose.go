@@ -3,9 +3,12 @@
 package formatter
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/docker/go-units"
 
 	"coracle/pkg/docker"
 )
@@ -104,4 +107,42 @@ func Counts(names []string, of map[string]int) string {
 		list = append(list, n+"("+strconv.Itoa(of[n])+")")
 	}
 	return strings.Join(list, ", ")
+}
+
+// ComposeImages is docker compose's list of the images of containers.
+func ComposeImages() List {
+	return List{
+		heads: Heads{
+			"ContainerName": "CONTAINER", "ShownRepository": "REPOSITORY", "ShownTag": "TAG", "Platform": "PLATFORM", "ShortID": "IMAGE ID",
+			"ShownSize": "SIZE", "Since": "CREATED",
+		},
+		table: "{{.ContainerName}}\t{{.ShownRepository}}\t{{.ShownTag}}\t{{.Platform}}\t{{.ShortID}}\t{{.ShownSize}}\t{{.Since}}",
+	}
+}
+
+// ComposeImage is the image of a container in the list; what JSON has of it is docker
+// compose's, what the table has are texts.
+type ComposeImage struct {
+	ID            string
+	ContainerName string
+	Repository    string
+	Tag           string
+	Platform      string
+	Size          int64
+	Created       *time.Time `json:",omitempty"`
+
+	ShownRepository, ShownTag, ShortID, ShownSize, Since string `json:"-"`
+}
+
+// ComposeImageRow is the row of the image of a container.
+func ComposeImageRow(container, id, repository, tag, platform string, size int64, created *time.Time, now time.Time) *ComposeImage {
+	row := &ComposeImage{
+		ID: id, ContainerName: container, Repository: repository, Tag: tag, Platform: platform, Size: size, Created: created,
+		ShownRepository: cmp.Or(repository, none), ShownTag: cmp.Or(tag, none), ShortID: shortID(id, true),
+		ShownSize: units.HumanSizeWithPrecision(float64(size), 3), Since: unknown,
+	}
+	if created != nil {
+		row.Since = units.HumanDuration(now.Sub(*created)) + " ago"
+	}
+	return row
 }
