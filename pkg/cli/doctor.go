@@ -15,6 +15,7 @@ import (
 
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/flags"
+	"coracle/pkg/cli/formatter"
 	"coracle/pkg/doctor"
 )
 
@@ -22,7 +23,7 @@ func doctorCommand(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "doctor", Usage: "Examine what this host gives, and say how it could give more", ArgsUsage: "[ABILITY]",
 		Flags: []cli.Flag{
-			flags.Text("format", flags.Short("f"), "Format output: 'table' (default), 'json', or a Go template"),
+			flags.Text("format", flags.Short("f"), "Format output: 'table' (default), 'table TEMPLATE', 'json', or a Go template"),
 			flags.Bool("quiet", flags.Short("q"), "Only say what is missing"),
 			flags.Bool("apparmor-profile", nil, "Print an AppArmor profile for this program, and quit"),
 		},
@@ -72,11 +73,7 @@ func runDoctor(ctx context.Context, e *command.Env, names []string, format strin
 		}
 		err = enc.Encode(shown)
 	default:
-		for _, r := range shown {
-			if err = command.PrintObject(e, format, r); err != nil {
-				break
-			}
-		}
+		err = command.FormatError(formatter.Write(e.Stdout, formatter.Abilities(), format, shown))
 	}
 	if err == nil && !report.Sound() {
 		return command.Exit(1)

@@ -133,3 +133,11 @@ func TestRows(t *testing.T) {
 		}
 	}
 }
+
+func TestSharedStoresOnOneLine(t *testing.T) {
+	t.Setenv("CORACLE_SHARED_STORES", "/nowhere/a:/nowhere/b")
+	want := "shared store /nowhere/a: stat /nowhere/a: no such file or directory; shared store /nowhere/b: stat /nowhere/b: no such file or directory"
+	if r := sharedStores(); r.State != Partly || r.Found != want {
+		t.Errorf("%+v", r)
+	}
+}

@@ -95,7 +95,11 @@ func sharedStores() Row {
 	r := row(hint.SharedStores)
 	stores, errs := overlay.SharedStores()
 	if len(errs) > 0 {
-		r = r.partly(errors.Join(errs...).Error())
+		why := make([]string, len(errs))
+		for i, err := range errs {
+			why[i] = err.Error()
+		}
+		r = r.partly(strings.Join(why, "; "))
 		r.Remedy = hint.Text(hint.Of(errs[0]))
 		return r
 	}

@@ -304,3 +304,14 @@ func TestOtherRows(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+func TestAbilities(t *testing.T) {
+	var b strings.Builder
+	rows := []struct{ Name, State string }{{"overlay", "yes"}, {"message queues", "no"}}
+	if err := Write(&b, Abilities(), `table {{.Name}}\t{{.State}}`, rows); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.String(), "ABILITY          HERE\noverlay          yes\nmessage queues   no\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

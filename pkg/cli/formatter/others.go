@@ -207,6 +207,11 @@ func Contexts() List {
 	}
 }
 
+// Abilities is the list of what a host gives: its rows are doctor's.
+func Abilities() List {
+	return List{heads: Heads{"Name": "ABILITY", "State": "HERE", "Found": "FOUND", "Needed": "NEEDED", "Lost": "LOST", "Instead": "INSTEAD", "Remedy": "REMEDY"}}
+}
+
 // ClientContext is one context. Current has no heading, so that the heading of
 // the names gets no star.
 type ClientContext struct {
