@@ -108,6 +108,8 @@ func TestWords(t *testing.T) {
 		{"run --mount zz x", 125, `invalid argument "zz" for "--mount" flag: invalid field 'zz' must be a key=value pair`},
 		{"run --umask 9 x", 125, `invalid argument "9" for "--umask" flag`},
 		{"build -t :x .", 125, `invalid argument ":x" for "-t, --tag" flag: invalid reference format`},
+		{"save --format tar nosuch", 1, `--format "tar": must be squashfs or sif`},
+		{"save --format sif nosuch", 1, "--format sif needs a file: use the -o flag"},
 		{"images --filter x", 125, `invalid argument "x" for "-f, --filter" flag: bad format of filter (expected name=value)`},
 		{"system prune --filter x", 125, `invalid argument "x" for "--filter" flag: bad format of filter (expected name=value)`},
 		{"builder prune --keep-storage x", 125, `invalid argument "x" for "--keep-storage" flag: invalid size: 'x'`},

@@ -38,18 +38,15 @@ func (e *WriteError) Unwrap() error { return e.Errno }
 // Save writes images to a file or pipe, as one tar archive, or one image to a file in
 // another format.
 func (s *Store) Save(ctx context.Context, r SaveRequest, out *os.File) error {
+	if !slices.Contains([]oci.Format{oci.Archive, oci.Squashfs, oci.SIF}, r.Format) {
+		return fmt.Errorf("--format %q: must be squashfs or sif", r.Format)
+	}
 	list, err := s.toSave(ctx, r)
 	if err != nil {
 		return err // before anything is written that somebody waits for
 	}
-	switch r.Format {
-	case oci.Archive:
-	case oci.Squashfs, oci.SIF:
-		if len(list) != 1 {
-			return fmt.Errorf("--format %s: one image is needed, not %d", r.Format, len(list))
-		}
-	default:
-		return fmt.Errorf("--format %q: must be squashfs or sif", r.Format)
+	if r.Format != oci.Archive && len(list) != 1 {
+		return fmt.Errorf("--format %s: one image is needed, not %d", r.Format, len(list))
 	}
 	_, err = call(ctx, s, saveVerb, r, []*os.File{out}, nil)
 	return err

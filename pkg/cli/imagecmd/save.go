@@ -28,7 +28,7 @@ func Save(e *command.Env) *cli.Command {
 				return command.Errorf("cowardly refusing to save to a terminal. Use the -o flag or redirect")
 			}
 			r := image.SaveRequest{Images: c.Args().Slice(), Platforms: givenPlatform(c), Format: oci.Format(c.String("format"))}
-			if r.Format != oci.Archive && c.String("output") == "" {
+			if (r.Format == oci.Squashfs || r.Format == oci.SIF) && c.String("output") == "" {
 				return command.Errorf("--format %s needs a file: use the -o flag", r.Format)
 			}
 			return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error {
