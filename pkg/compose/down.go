@@ -152,11 +152,14 @@ func (d *teardown) images(ctx context.Context) error {
 		d.tell("Image", ref, "Removing")
 	}
 	err := d.Engine.images().Remove(ctx, image.RemoveRequest{Images: names}, func(r image.Removed) {
-		if err := r.Err(); err != nil && !docker.Missing(err) {
+		switch err := r.Err(); {
+		case err != nil && docker.KindOf(err) == docker.Conflict:
+			d.tell("Image", r.Image, "Resource is still in use")
+		case err != nil && !docker.Missing(err):
 			bad = append(bad, err)
-			return
+		default:
+			d.tell("Image", r.Image, "Removed")
 		}
-		d.tell("Image", r.Image, "Removed")
 	})
 	return errors.Join(append(bad, err)...)
 }

@@ -183,6 +183,21 @@ func TestSummary(t *testing.T) {
 	}
 }
 
+// TestCommandLine has what docker ps shows of each.
+func TestCommandLine(t *testing.T) {
+	for want, args := range map[string][]string{
+		"":                          nil,
+		"sh":                        {"sh"},
+		"httpd -f -p 80":            {"httpd", "-f", "-p", "80"},
+		`sh -c 'echo "a" 'b''`:      {"sh", "-c", `echo "a" 'b'`},
+		"/my program 'an argument'": {"/my program", "an argument"},
+	} {
+		if got := commandLine(args); got != want {
+			t.Errorf("%q: %q", args, got)
+		}
+	}
+}
+
 func TestStatusText(t *testing.T) {
 	now := time.Date(2020, 1, 10, 0, 0, 0, 0, time.UTC)
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }

@@ -28,7 +28,7 @@ type Summary struct {
 // Summarize is what a list says of a container at the time now.
 func Summarize(c *container.Container, at Places, now time.Time) Summary {
 	s := Summary{Platform: c.Platform, NetworkNames: NetworkNames(c), Summary: moby.Summary{
-		ID: c.ID, Names: []string{"/" + c.Name}, Image: c.Image, ImageID: "sha256:" + c.ImageID, Command: strings.Join(c.Process.Args(), " "),
+		ID: c.ID, Names: []string{"/" + c.Name}, Image: c.Image, ImageID: "sha256:" + c.ImageID, Command: commandLine(c.Process.Args()),
 		Created: c.Created.Unix(), Ports: PortSummaries(c), Labels: table(c.Labels), State: moby.ContainerState(c.State.Status),
 		Status: StatusText(c.State, now), Health: &moby.HealthSummary{Status: HealthStatus(c.State)}, Mounts: mountPoints(c.Mounts, at),
 		NetworkSettings: &moby.NetworkSettingsSummary{Networks: map[string]*network.EndpointSettings{}},
@@ -47,6 +47,18 @@ func Summarize(c *container.Container, at Places, now time.Time) Summary {
 		s.NetworkSettings.Networks[name] = end
 	}
 	return s
+}
+
+// commandLine is a command as lists have it: arguments with a space in quotes, whatever
+// else is in them.
+func commandLine(args []string) string {
+	words := slices.Clone(args)
+	for i, w := range words {
+		if i > 0 && strings.Contains(w, " ") {
+			words[i] = "'" + w + "'"
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // NetworkNames are the names of a container's networks: none on the network of

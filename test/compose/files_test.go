@@ -124,5 +124,10 @@ services:
 	if strings.Contains(r.Err, "panic") {
 		t.Error(r.Err)
 	}
+	p.change("RUN false; exit 5; echo built", "RUN echo built")
+	p.do("create", "--name", "other", "shop/base", "true").ok()
+	p.compose("--profile", "build", "down", "--rmi", "all").says("Image shop-app Removed", "Image shop/base Resource is still in use")
+	p.do("rm", "other").ok()
+	p.compose("up", "-d")
 	p.compose("down", "--rmi", "local").says("Image shop-app Removed")
 }
