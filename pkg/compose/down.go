@@ -181,7 +181,7 @@ func (e *Engine) Projects(all bool) ([]Project, error) {
 	running := map[string]bool{}
 	for _, c := range list {
 		name := c.Labels[convert.LabelProject]
-		if name == "" || c.Labels[convert.LabelOneoff] == "True" {
+		if name == "" || c.Labels[convert.LabelOneoff] == "True" || !isService(c) {
 			continue
 		}
 		p := by[name]

@@ -33,7 +33,7 @@ func (e *Engine) Observe(project string) (Observed, error) {
 		case c.Labels[convert.LabelProject] != project:
 		case c.Labels[convert.LabelOneoff] == "True":
 			o.Oneoff = append(o.Oneoff, c)
-		case c.Labels[convert.LabelService] != "":
+		case isService(c):
 			name := c.Labels[convert.LabelService]
 			o.Services[name] = append(o.Services[name], c)
 		}
@@ -56,6 +56,13 @@ func (e *Engine) Observe(project string) (Observed, error) {
 		o.Volumes[v.Name] = v
 	}
 	return o, nil
+}
+
+// isService reports whether a container was made for a service. An image that was built
+// for one has labels of its project, too, and gives them to every container that is
+// made of it; the hash is of those for services alone.
+func isService(c *container.Container) bool {
+	return c.Labels[convert.LabelService] != "" && c.Labels[convert.LabelHash] != ""
 }
 
 // Number is which one of its service a container is.
