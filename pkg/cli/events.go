@@ -46,15 +46,10 @@ func runEvents(e *command.Env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var o events.Options
-	if o.Since, err = docker.ParseMoment(c.String("since")); err != nil {
+	o, err := docker.EventSpan(c.String("since"), c.String("until"))
+	if err != nil {
 		return command.Errorf("%v", err)
 	}
-	if o.Until, err = docker.ParseMoment(c.String("until")); err != nil {
-		return command.Errorf("%v", err)
-	}
-	o.Past = !o.Since.IsZero() || !o.Until.IsZero() && o.Until.Before(time.Now())
-	o.Follow = o.Until.IsZero() || o.Until.After(time.Now())
 	return events.Read(c.Context, d.Root, o, func(ev events.Event) error {
 		if !f.MatchEvent(ev) {
 			return nil

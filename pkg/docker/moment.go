@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"coracle/pkg/events"
 )
 
 // momentLayouts are Docker's: with a zone, and in the local one without.
@@ -36,4 +38,18 @@ func ParseMoment(s string) (time.Time, error) {
 		}
 	}
 	return time.Time{}, invalid("failed to parse value as time or duration: %q", s)
+}
+
+// EventSpan is which events are asked for, from one moment until another, both of
+// which may be empty: those to come.
+func EventSpan(since, until string) (o events.Options, err error) {
+	if o.Since, err = ParseMoment(since); err != nil {
+		return o, err
+	}
+	if o.Until, err = ParseMoment(until); err != nil {
+		return o, err
+	}
+	o.Past = !o.Since.IsZero() || !o.Until.IsZero() && o.Until.Before(time.Now())
+	o.Follow = o.Until.IsZero() || o.Until.After(time.Now())
+	return o, nil
 }

@@ -22,7 +22,7 @@ func create(e *command.Env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			if err := scale(p, s.c.StringSlice("scale")); err != nil {
+			if err := setScale(p, s.c.StringSlice("scale")); err != nil {
 				return err
 			}
 			if s.c.Bool("dry-run") {

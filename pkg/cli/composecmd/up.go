@@ -105,8 +105,8 @@ func (s *session) upChoices() (c compose.UpChoices, err error) {
 	return c, nil
 }
 
-// scale applies --scale.
-func scale(p *types.Project, list []string) error {
+// setScale applies --scale.
+func setScale(p *types.Project, list []string) error {
 	for _, v := range list {
 		name, number, ok := strings.Cut(v, "=")
 		n, err := strconv.Atoi(number)
@@ -140,7 +140,7 @@ func runUp(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := scale(p, f.StringSlice("scale")); err != nil {
+	if err := setScale(p, f.StringSlice("scale")); err != nil {
 		return err
 	}
 	if f.Bool("dry-run") {

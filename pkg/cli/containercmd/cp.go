@@ -39,9 +39,9 @@ func Cp(e *command.Env) *cli.Command {
 	}
 }
 
-// splitCopy tells a path in a container from one here: a path that begins with
+// SplitCopy tells a path in a container from one here: a path that begins with
 // a slash or a dot has no container before its colon.
-func splitCopy(arg string) (ctr, name string) {
+func SplitCopy(arg string) (ctr, name string) {
 	if strings.HasPrefix(arg, "/") || strings.HasPrefix(arg, ".") {
 		return "", arg
 	}
@@ -53,8 +53,8 @@ func splitCopy(arg string) (ctr, name string) {
 }
 
 func runCopy(e *command.Env, c *cli.Context) error {
-	fromCtr, src := splitCopy(c.Args().First())
-	toCtr, dst := splitCopy(c.Args().Get(1))
+	fromCtr, src := SplitCopy(c.Args().First())
+	toCtr, dst := SplitCopy(c.Args().Get(1))
 	switch {
 	case fromCtr != "" && toCtr != "":
 		return command.Errorf("copying between containers is not supported")
@@ -69,34 +69,57 @@ func runCopy(e *command.Env, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	k := &copier{e: e, cs: cs, ctr: ctr, name: fromCtr + toCtr, follow: c.Bool("follow-link"), owners: c.Bool("archive")}
-	if k.host, err = os.Open("/"); err != nil {
+	q := Copy{Name: fromCtr + toCtr, Src: src, Dst: dst, Out: fromCtr != "", Follow: c.Bool("follow-link"), Owners: c.Bool("archive")}
+	n, err := q.Do(c.Context, e, cs, ctr)
+	if err != nil {
 		return err
 	}
-	defer k.host.Close()
-	said := k.name + ":" + dst
-	if fromCtr != "" {
-		said, err = dst, k.out(c.Context, src, dst)
-	} else {
-		err = k.in(c.Context, src, dst)
-	}
-	if err != nil {
-		return k.explain(err)
-	}
-	k.sayLeft()
-	if k.isLoud(c) && src != "-" && dst != "-" {
-		fmt.Fprintf(e.Stderr, "Successfully copied %s to %s\n", command.Size(k.copied.n), said)
+	if isLoud(e, c) && src != "-" && dst != "-" {
+		said := q.Name + ":" + dst
+		if q.Out {
+			said = dst
+		}
+		fmt.Fprintf(e.Stderr, "Successfully copied %s to %s\n", command.Size(n), said)
 	}
 	return nil
 }
 
+// Copy is a copy between a container and here.
+type Copy struct {
+	Name     string // of the container, as it was typed
+	Src, Dst string // paths; -: an archive on a stream of this one
+	Out      bool   // Src is in the container, and not Dst
+	Follow   bool   // a symbolic link at the end of Src
+	Owners   bool   // files keep theirs in the container
+}
+
+// Do copies, tells what was left out, and returns how many bytes were copied.
+func (q Copy) Do(ctx context.Context, e *command.Env, cs *container.Store, ctr *container.Container) (int64, error) {
+	k := &copier{e: e, cs: cs, ctr: ctr, name: q.Name, follow: q.Follow, owners: q.Owners}
+	var err error
+	if k.host, err = os.Open("/"); err != nil {
+		return 0, err
+	}
+	defer k.host.Close()
+	if q.Out {
+		err = k.out(ctx, q.Src, q.Dst)
+	} else {
+		err = k.in(ctx, q.Src, q.Dst)
+	}
+	if err != nil {
+		return 0, k.explain(err)
+	}
+	k.sayLeft()
+	return k.copied.n, nil
+}
+
 // isLoud reports whether to tell of the success: as with Docker at a terminal,
 // or when that was asked for.
-func (k *copier) isLoud(c *cli.Context) bool {
+func isLoud(e *command.Env, c *cli.Context) bool {
 	if c.IsSet("quiet") {
 		return !c.Bool("quiet")
 	}
-	return command.IsTerminal(k.e.Stdout)
+	return command.IsTerminal(e.Stdout)
 }
 
 // sayLeft tells what was not copied.

@@ -106,7 +106,7 @@ func TestSplitCopy(t *testing.T) {
 	for arg, want := range map[string][2]string{
 		"box:/x": {"box", "/x"}, "box:": {"box", ""}, "file": {"", "file"}, "/a:b": {"", "/a:b"}, "./a:b": {"", "./a:b"}, "-": {"", "-"}, "box:a:b": {"box", "a:b"},
 	} {
-		if ctr, name := splitCopy(arg); ctr != want[0] || name != want[1] {
+		if ctr, name := SplitCopy(arg); ctr != want[0] || name != want[1] {
 			t.Errorf("%s: %q of %q", arg, name, ctr)
 		}
 	}

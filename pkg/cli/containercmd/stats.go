@@ -4,6 +4,7 @@ package containercmd
 
 import (
 	"bytes"
+	"context"
 	"runtime"
 	"slices"
 	"strings"
@@ -23,13 +24,18 @@ import (
 func Stats(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "stats", Usage: "Display a live stream of container(s) resource usage statistics", ArgsUsage: "[CONTAINER...]",
-		Flags: []cli.Flag{
-			flags.Bool("all", flags.Short("a"), "Show all containers (default shows just running)"),
-			flags.Text("format", nil, "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or TEMPLATE"),
-			flags.Bool("no-stream", nil, "Disable streaming stats and only pull the first result"),
-			flags.Bool("no-trunc", nil, "Do not truncate output"),
-		},
+		Flags:  StatsFlags(),
 		Action: func(c *cli.Context) error { return runStats(e, c) },
+	}
+}
+
+// StatsFlags are those that ShowStats reads.
+func StatsFlags() []cli.Flag {
+	return []cli.Flag{
+		flags.Bool("all", flags.Short("a"), "Show all containers (default shows just running)"),
+		flags.Text("format", nil, "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or TEMPLATE"),
+		flags.Bool("no-stream", nil, "Disable streaming stats and only pull the first result"),
+		flags.Bool("no-trunc", nil, "Do not truncate output"),
 	}
 }
 
@@ -50,9 +56,22 @@ func runStats(e *command.Env, c *cli.Context) error {
 			return err
 		}
 	}
+	return showStats(c.Context, e, c, func() ([]measured, error) { return sample(cs, c.Args().Slice(), c.Bool("all"), nil) })
+}
+
+// ShowStats shows what containers use of which such is true, as the flags say.
+func ShowStats(ctx context.Context, e *command.Env, c *cli.Context, such func(*container.Container) bool) error {
+	cs, err := e.Containers()
+	if err != nil {
+		return err
+	}
+	return showStats(ctx, e, c, func() ([]measured, error) { return sample(cs, nil, c.Bool("all"), such) })
+}
+
+func showStats(ctx context.Context, e *command.Env, c *cli.Context, look func() ([]measured, error)) error {
 	list := formatter.Stats()
 	format := command.ListFormat(e, c, list, "statsFormat")
-	last, err := sample(cs, c.Args().Slice(), c.Bool("all"))
+	last, err := look()
 	if err != nil {
 		return err
 	}
@@ -60,11 +79,11 @@ func runStats(e *command.Env, c *cli.Context) error {
 	live := !c.Bool("no-stream") && command.IsTerminal(e.Stdout) && strings.HasPrefix(format, formatter.TableKey)
 	for {
 		select {
-		case <-c.Context.Done():
-			return c.Context.Err()
+		case <-ctx.Done():
+			return ctx.Err()
 		case <-time.After(period):
 		}
-		now, err := sample(cs, c.Args().Slice(), c.Bool("all"))
+		now, err := look()
 		if err != nil {
 			return err
 		}
@@ -90,8 +109,8 @@ type measured struct {
 	use *container.Usage
 }
 
-// sample looks at the named containers, or at all that run.
-func sample(cs *container.Store, args []string, all bool) ([]measured, error) {
+// sample looks at the named containers, or at all that run and are such; nil: all are.
+func sample(cs *container.Store, args []string, all bool, such func(*container.Container) bool) ([]measured, error) {
 	var list []measured
 	for _, a := range args {
 		if c, err := cs.Lookup(a); err == nil { // else it was removed since
@@ -104,7 +123,7 @@ func sample(cs *container.Store, args []string, all bool) ([]measured, error) {
 			return nil, err
 		}
 		for _, c := range every {
-			if all || c.State.IsRunning() {
+			if (all || c.State.IsRunning()) && (such == nil || such(c)) {
 				list = append(list, measured{arg: c.ID[:12], c: c})
 			}
 		}
