@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -334,7 +335,7 @@ func TestScopeWithoutBus(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("XDG_RUNTIME_DIR", dir)
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "")
-	if _, err := Scope(t.Context(), "0123456789abcdef", os.Getpid(), ""); !errors.Is(err, ErrNotDelegated) {
+	if _, err := Scope(t.Context(), "0123456789abcdef", os.Getpid(), "", time.Minute); !errors.Is(err, ErrNotDelegated) {
 		t.Errorf("a scope without a bus: %v", err)
 	}
 	if got := ScopeControllers(); got != nil {
@@ -344,7 +345,15 @@ func TestScopeWithoutBus(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Nobody listens there.
-	if _, err := Scope(t.Context(), "0123456789abcdef", os.Getpid(), ""); !errors.Is(err, ErrNotDelegated) {
+	if _, err := Scope(t.Context(), "0123456789abcdef", os.Getpid(), "", time.Minute); !errors.Is(err, ErrNotDelegated) {
 		t.Errorf("a scope of a dead bus: %v", err)
+	}
+}
+
+func TestStopTime(t *testing.T) {
+	for d, want := range map[time.Duration]uint64{0: 0, 20 * time.Second: 20_000_000, -1: math.MaxUint64} {
+		if got := stopTime(d); got != want {
+			t.Errorf("%v is %d µs, want %d", d, got, want)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -22,9 +23,10 @@ const scopeTime = 10 * time.Second
 
 // Scope asks the user's systemd for a scope unit of its own around process pid,
 // delegated to the user. slice is the unit that it is put below; "" leaves it
-// to systemd. It returns the scope's cgroup when the process is there. An error
+// to systemd. When the host goes down the process has the time stop to end; below
+// zero it has for ever. It returns the scope's cgroup when the process is there. An error
 // that is ErrNotDelegated says that the user has no systemd that answers.
-func Scope(ctx context.Context, id string, pid int, slice string) (string, error) {
+func Scope(ctx context.Context, id string, pid int, slice string, stop time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, scopeTime)
 	defer cancel()
 	conn, err := systemd.UserBus(ctx)
@@ -38,6 +40,7 @@ func Scope(ctx context.Context, id string, pid int, slice string) (string, error
 		{"Description", dbus.MakeVariant("coracle container " + id)},
 		{"PIDs", dbus.MakeVariant([]uint32{uint32(pid)})},
 		{"Delegate", dbus.MakeVariant(true)},
+		{"TimeoutStopUSec", dbus.MakeVariant(stopTime(stop))},
 		{"CollectMode", dbus.MakeVariant("inactive-or-failed")},
 	}
 	if slice != "" {
@@ -112,4 +115,13 @@ func ScopeControllers() []string {
 		return nil
 	}
 	return strings.Fields(string(data))
+}
+
+// stopTime is a time in the microseconds of systemd, whose greatest number is for
+// ever.
+func stopTime(d time.Duration) uint64 {
+	if d < 0 {
+		return math.MaxUint64
+	}
+	return uint64(d.Microseconds())
 }

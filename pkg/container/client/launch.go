@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"time"
 
 	"coracle/pkg/cgroup"
 	"coracle/pkg/container"
@@ -123,13 +124,26 @@ func delegated(c *container.Container) (string, error) {
 	return "", err
 }
 
+// afterStop is what a supervisor has for itself when its container has ended.
+const afterStop = 10 * time.Second
+
+// stopTime is how long a container and its supervisor may take to end when the host
+// goes down, below zero for ever.
+func stopTime(c *container.Container) time.Duration {
+	seconds := c.Life.StopSeconds()
+	if seconds < 0 {
+		return -1
+	}
+	return time.Duration(seconds)*time.Second + afterStop
+}
+
 // askScope asks the user's systemd for a cgroup around the supervisor when
 // limits need one, and returns its directory, or "" when there is none.
 func askScope(ctx context.Context, c *container.Container, pid int) (string, error) {
 	if len(c.Limits.Cgroup.Controllers()) == 0 {
 		return "", nil
 	}
-	dir, err := cgroup.Scope(ctx, c.ID, pid, c.Limits.CgroupParent)
+	dir, err := cgroup.Scope(ctx, c.ID, pid, c.Limits.CgroupParent, stopTime(c))
 	if errors.Is(err, cgroup.ErrNotDelegated) {
 		return "", nil // the command has warned
 	}
