@@ -99,7 +99,7 @@ func TestRefusedFlags(t *testing.T) {
 		words []string
 	}{
 		{"--gpus all", []string{"could not select device driver", "hint: "}},
-		{"--link a:b", []string{"--link is not supported", "hint: "}},
+		{"--link a:b", []string{"No such container: a"}},
 		{"--storage-opt size=1G", []string{"--storage-opt is supported only for overlay over xfs with 'pquota' mount option"}},
 		{"--volume-driver nfs", []string{`error looking up volume plugin nfs: plugin "nfs" not found`}},
 		{"--isolation hyperv", []string{"invalid isolation 'hyperv' on linux"}},
