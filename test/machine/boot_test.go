@@ -10,7 +10,8 @@ import (
 )
 
 // What is to come back by itself: by a unit of its own, by a quadlet file, by a
-// restart policy with the unit of docs/containers.md, and by one with cron.
+// restart policy with the unit of docs/containers.md, and by one with cron; and a
+// Compose project by its unit.
 func testBeforeReboot(t *testing.T) {
 	p := someone(t, full, true)
 	p.ok("rm -f .local/share/coracle/told-of-boot")
@@ -26,6 +27,8 @@ func testBeforeReboot(t *testing.T) {
 	p.ok("coracle create --name unit --health-cmd true --health-interval 1s busybox sh -c 'echo boot; exec sleep 1000'; coracle systemd install unit")
 	p.write(".config/containers/systemd/quad.container", "[Container]\nImage=busybox\nExec=sleep 1000\n[Install]\nWantedBy=default.target\n")
 	p.ok("coracle quadlet install")
+	p.write("stack/compose.yaml", stack)
+	p.ok("cd stack && coracle compose install") // it has never run
 
 	p = someone(t, solo, false)
 	p.ok("rm -f .local/share/coracle/told-of-boot")
@@ -43,7 +46,7 @@ func (p person) runs(name string) {
 // Nobody has logged in since the boot.
 func testAfterReboot(t *testing.T) {
 	p := person{t, full}
-	for _, name := range []string{"policy", "unit", "systemd-quad"} {
+	for _, name := range []string{"policy", "unit", "systemd-quad", "stack-web-1"} {
 		p.runs(name)
 	}
 	person{t, solo}.runs("cron")
@@ -54,6 +57,7 @@ func testAfterReboot(t *testing.T) {
 		t.Error("what was stopped by hand was started")
 	}
 	p.ok("systemctl --user disable --now coracle-boot coracle-unit quad; coracle rm -f policy second unit")
+	p.ok("systemctl --user stop coracle-compose-stack; coracle compose -p stack uninstall; coracle compose -p stack down")
 	p.ok("coracle systemd uninstall unit; coracle quadlet uninstall quad.container; rm -r .config/containers")
 	person{t, solo}.ok("crontab -r; coracle rm -f cron")
 }

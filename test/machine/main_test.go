@@ -44,6 +44,7 @@ func boots() []boot {
 			{"SystemUnit", testSystemUnit},
 			{"Quadlet", testQuadlet},
 			{"QuadletKinds", testQuadletKinds},
+			{"Compose", testCompose},
 			{"AppArmor", testAppArmor},
 			{"BeforeReboot", testBeforeReboot},
 		}},

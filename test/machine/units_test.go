@@ -187,3 +187,38 @@ func testSystemUnit(t *testing.T) {
 	root(t, "rm /etc/systemd/system/coracle-sys.service; systemctl daemon-reload")
 	p.bare("coracle rm -f sys")
 }
+
+// stack is a Compose project of two services.
+const stack = `services:
+  db: {image: busybox, command: sleep 1000, init: true, healthcheck: {test: "true", interval: 1s}}
+  web: {image: busybox, command: sleep 1000, init: true, depends_on: {db: {condition: service_healthy}}}
+`
+
+// A project's unit starts and stops its services, and holds them in its cgroup.
+func testCompose(t *testing.T) {
+	p := someone(t, full, true)
+	p.write("my stack/compose.yaml", stack)
+	const name = "coracle-compose-my-stack.service"
+	p.ok("cd 'my stack' && coracle compose -p my-stack install && systemctl --user start " + name)
+	if got := p.unit(name, "ActiveState") + " " + p.unit(name, "SubState"); got != "active exited" {
+		t.Errorf("started: %s\n%s", got, journal(p, name))
+	}
+	group := p.unit(name, "ControlGroup")
+	for _, c := range []string{"my-stack-db-1", "my-stack-web-1"} {
+		if got := root(t, "cat /proc/"+p.ok("coracle inspect -f '{{.State.Pid}}' "+c)+"/cgroup"); !strings.Contains(got, group+"/coracle-") {
+			t.Errorf("%s is in %s, the service in %s", c, got, group)
+		}
+	}
+	testutil.Contains(t, p.ok("cd 'my stack' && coracle compose -p my-stack status"), name+"   yes", "active", "lingering: on")
+	p.ok("systemctl --user stop " + name)
+	if got := p.unit(name, "ActiveState") + " " + p.unit(name, "Result"); got != "inactive success" {
+		t.Errorf("stopped: %s\n%s", got, journal(p, name))
+	}
+	if got := p.ok("coracle compose -p my-stack ps -q --status running"); got != "" {
+		t.Errorf("still runs: %s", got)
+	}
+	p.ok("coracle compose -p my-stack uninstall; coracle compose -p my-stack down")
+	if got := p.unit(name, "LoadState"); got != "not-found" {
+		t.Errorf("uninstalled: %s", got)
+	}
+}

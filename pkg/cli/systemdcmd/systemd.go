@@ -177,10 +177,14 @@ func runStatus(e *command.Env, c *cli.Context) error {
 		}
 	}
 	printUnits(c.Context, e, dir, names)
-	r := doctor.Lingering()
-	fmt.Fprintln(e.Stdout, "lingering: "+r.Found)
-	sayLingering(e)
+	tellLingering(e)
 	return nil
+}
+
+// tellLingering ends what a status says.
+func tellLingering(e *command.Env) {
+	fmt.Fprintln(e.Stdout, "lingering: "+doctor.Lingering().Found)
+	sayLingering(e)
 }
 
 // printUnits is a table of units.
