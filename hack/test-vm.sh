@@ -6,7 +6,7 @@
 # with KVM, and about half an hour without.
 #
 #   hack/test-vm.sh [RELEASE...]       bookworm and trixie, or those that are named
-#   BOOTS=services hack/test-vm.sh     only these boots; TESTS=Limits only these tests
+#   BOOTS=services,back hack/test-vm.sh   only these boots; TESTS=Limits only these tests
 #   CACHE=DIR                          where the machines' disks are kept; ~/.cache/coracle-vm
 #   SHELL_AFTER=1                      ends in a shell of the machine (root, no password)
 set -eu

@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -73,6 +74,11 @@ func main() {
 func (m *machine) run(ctx context.Context, names string) error {
 	if out, err := exec.Command("cp", "--sparse=always", "--reflink=auto", filepath.Join(m.image, "disk"), m.disk).CombinedOutput(); err != nil {
 		return fmt.Errorf("copy disk: %w: %s", err, out)
+	}
+	for name := range strings.SplitSeq(names, ",") {
+		if name != "" && !slices.ContainsFunc(boots, func(b boot) bool { return b.name == name }) {
+			return fmt.Errorf("there is no boot %q", name)
+		}
 	}
 	var errs []error
 	for _, b := range boots {
