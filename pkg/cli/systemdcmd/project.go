@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"coracle/pkg/cli/command"
 	"coracle/pkg/systemd"
@@ -80,7 +81,7 @@ func InstallProject(ctx context.Context, e *command.Env, p Project) error {
 	fmt.Fprintln(e.Stdout, filepath.Join(string(dir), name))
 	reload(ctx, e)
 	if !systemd.RunsHost() {
-		fmt.Fprintln(e.Stderr, "without systemd a line of your crontab does it: @reboot "+own.line(p.up()...))
+		fmt.Fprintln(e.Stderr, "without systemd a line of your crontab does it: "+atReboot(own, p))
 		return nil
 	}
 	fmt.Fprintf(e.Stderr, "start it now: systemctl --user start %s\n", name)
@@ -123,4 +124,20 @@ func ProjectStatus(ctx context.Context, e *command.Env, name string) error {
 	printUnits(ctx, e, dir, []string{unit})
 	tellLingering(e)
 	return nil
+}
+
+// atReboot is the line of crontab(5) that brings a project up: words of the shell, in
+// which cron takes % for the end of the line.
+func atReboot(own program, p Project) string {
+	words := []string{own.path}
+	if own.root != "" {
+		words = append(words, "--root", own.root)
+	}
+	words = append(words, p.up()...)
+	for i, w := range words {
+		if strings.ContainsFunc(w, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/.,:@_+-", r) }) {
+			words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return "@reboot " + strings.ReplaceAll(strings.Join(words, " "), "%", `\%`)
 }

@@ -29,6 +29,10 @@ WantedBy=default.target
 	if got := unitOfProject(p, program{"/bin/coracle", "/r"}).String(); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
+	const line = `@reboot /bin/coracle compose --project-name shop --project-directory '/srv/my shop' --file '/srv/my shop/compose.yaml' --file '/srv/my shop/50\%.yaml' --profile x up --detach --no-build`
+	if got := atReboot(program{"/bin/coracle", ""}, p); got != line {
+		t.Errorf("%s\nwant\n%s", got, line)
+	}
 	p.Stop = -1
 	if got := unitOfProject(p, program{"/c", ""}).Section("Service").Last("TimeoutStopSec"); got != "infinity" {
 		t.Errorf("for ever is %q", got)
