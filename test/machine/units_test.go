@@ -197,9 +197,9 @@ const stack = `services:
 // A project's unit starts and stops its services, and holds them in its cgroup.
 func testCompose(t *testing.T) {
 	p := someone(t, full, true)
-	p.write("my stack/compose.yaml", stack)
+	p.write("shop/compose.yaml", stack)
 	const name = "coracle-compose-my-stack.service"
-	p.ok("cd 'my stack' && coracle compose -p my-stack install && systemctl --user start " + name)
+	p.ok("cd shop && coracle compose -p my-stack install && systemctl --user start " + name)
 	if got := p.unit(name, "ActiveState") + " " + p.unit(name, "SubState"); got != "active exited" {
 		t.Errorf("started: %s\n%s", got, journal(p, name))
 	}
@@ -209,7 +209,7 @@ func testCompose(t *testing.T) {
 			t.Errorf("%s is in %s, the service in %s", c, got, group)
 		}
 	}
-	testutil.Contains(t, p.ok("cd 'my stack' && coracle compose -p my-stack status"), name+"   yes", "active", "lingering: on")
+	testutil.Contains(t, p.ok("cd shop && coracle compose -p my-stack status"), name+"   yes", "active", "lingering: on")
 	p.ok("systemctl --user stop " + name)
 	if got := p.unit(name, "ActiveState") + " " + p.unit(name, "Result"); got != "inactive success" {
 		t.Errorf("stopped: %s\n%s", got, journal(p, name))

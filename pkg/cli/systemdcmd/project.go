@@ -135,7 +135,9 @@ func atReboot(own program, p Project) string {
 	}
 	words = append(words, p.up()...)
 	for i, w := range words {
-		if strings.ContainsFunc(w, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/.,:@_+-", r) }) {
+		if strings.ContainsFunc(w, func(r rune) bool {
+			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/.,:@_+-", r)
+		}) {
 			words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
 		}
 	}
