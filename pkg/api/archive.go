@@ -17,6 +17,7 @@ import (
 
 	moby "github.com/moby/moby/api/types/container"
 
+	"coracle/pkg/container"
 	ctrfiles "coracle/pkg/container/archive"
 	"coracle/pkg/container/transfer"
 	"coracle/pkg/docker"
@@ -74,12 +75,16 @@ func (c *call) setStat(st moby.PathStat) error {
 	return err
 }
 
-func statArchive(c *call) error {
-	p, err := c.place()
-	if err != nil {
-		return err
+// inContainer is the path that is asked for, and whose it is.
+func (c *call) inContainer() (p string, cs *container.Store, ctr *container.Container, err error) {
+	if p, err = c.place(); err == nil {
+		cs, ctr, err = c.container()
 	}
-	cs, ctr, err := c.container()
+	return p, cs, ctr, err
+}
+
+func statArchive(c *call) error {
+	p, cs, ctr, err := c.inContainer()
 	if err != nil {
 		return err
 	}
@@ -94,11 +99,7 @@ func statArchive(c *call) error {
 }
 
 func getArchive(c *call) error {
-	p, err := c.place()
-	if err != nil {
-		return err
-	}
-	cs, ctr, err := c.container()
+	p, cs, ctr, err := c.inContainer()
 	if err != nil {
 		return err
 	}
@@ -128,11 +129,7 @@ func (c *call) tar(write func(context.Context, *os.File) (left []string, err err
 }
 
 func putArchive(c *call) error {
-	p, err := c.place()
-	if err != nil {
-		return err
-	}
-	cs, ctr, err := c.container()
+	p, cs, ctr, err := c.inContainer()
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	moby "github.com/moby/moby/api/types/container"
@@ -157,21 +158,20 @@ func startContainer(c *call) error {
 	return c.done(http.StatusNoContent)
 }
 
-// stopRequest reads what stop and restart share.
-func (c *call) stopRequest() (q docker.StopRequest, err error) {
+// stopRequest reads what stop and restart share: a signal, and seconds or nil.
+func (c *call) stopRequest() (sig syscall.Signal, timeout *int, err error) {
+	var q docker.StopRequest
 	if !c.before("1.42") {
 		q.Signal = c.text("signal")
 	}
-	q.Timeout, err = c.number("t")
-	return q, err
+	if q.Timeout, err = c.number("t"); err == nil {
+		sig, err = q.Number()
+	}
+	return sig, q.Timeout, err
 }
 
 func stopContainer(c *call) error {
-	q, err := c.stopRequest()
-	if err != nil {
-		return err
-	}
-	sig, err := q.Number()
+	sig, timeout, err := c.stopRequest()
 	if err != nil {
 		return err
 	}
@@ -182,18 +182,14 @@ func stopContainer(c *call) error {
 	if !ctr.State.IsRunning() {
 		return docker.Refuse(docker.NotModified, "container is already stopped")
 	}
-	if err := client.Stop(c.ctx(), ctr, sig, q.Timeout); err != nil {
+	if err := client.Stop(c.ctx(), ctr, sig, timeout); err != nil {
 		return err
 	}
 	return c.done(http.StatusNoContent)
 }
 
 func restartContainer(c *call) error {
-	q, err := c.stopRequest()
-	if err != nil {
-		return err
-	}
-	sig, err := q.Number()
+	sig, timeout, err := c.stopRequest()
 	if err != nil {
 		return err
 	}
@@ -201,7 +197,7 @@ func restartContainer(c *call) error {
 	if err != nil {
 		return err
 	}
-	err = client.Restart(c.ctx(), cs, ctr, sig, q.Timeout, func(again *container.Container) error {
+	err = client.Restart(c.ctx(), cs, ctr, sig, timeout, func(again *container.Container) error {
 		return client.StartAlone(c.ctx(), cs, again, nil, nil)
 	})
 	if err != nil {

@@ -391,7 +391,7 @@ func decodeAll(c *call) {
 	_, _ = c.access()
 	_, _ = c.size()
 	_, _ = c.place()
-	_, _ = c.stopRequest()
+	_, _, _ = c.stopRequest()
 	_, _ = c.platform()
 	_, _, _ = buildRequest(c)
 	decodeOthers(c)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/moby/moby/api/types/network"
 
+	"coracle/pkg/container"
 	"coracle/pkg/container/client"
 	"coracle/pkg/docker"
 	"coracle/pkg/host"
@@ -90,17 +91,21 @@ func removeNetwork(c *call) error {
 	return c.done(http.StatusNoContent)
 }
 
+// ends are the network that is asked for, by its name, and a container.
+func (c *call) ends(ref string) (name string, cs *container.Store, ctr *container.Container, err error) {
+	cs = c.e.containers()
+	if name, err = c.e.networks().Connectable(c.name); err == nil {
+		ctr, err = cs.Lookup(ref)
+	}
+	return name, cs, ctr, err
+}
+
 func connectNetwork(c *call) error {
 	var q docker.ConnectRequest
 	if err := c.decode(&q); err != nil {
 		return err
 	}
-	name, err := c.e.networks().Connectable(c.name)
-	if err != nil {
-		return err
-	}
-	cs := c.e.containers()
-	ctr, err := cs.Lookup(q.Container)
+	name, cs, ctr, err := c.ends(q.Container)
 	if err != nil {
 		return err
 	}
@@ -119,12 +124,7 @@ func disconnectNetwork(c *call) error {
 	if err := c.decode(&q); err != nil {
 		return err
 	}
-	name, err := c.e.networks().Connectable(c.name)
-	if err != nil {
-		return err
-	}
-	cs := c.e.containers()
-	ctr, err := cs.Lookup(q.Container)
+	name, cs, ctr, err := c.ends(q.Container)
 	if err == nil {
 		err = client.Disconnect(c.ctx(), cs, ctr, name)
 	}

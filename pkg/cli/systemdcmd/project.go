@@ -4,9 +4,7 @@ package systemdcmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -95,20 +93,7 @@ func UninstallProject(ctx context.Context, e *command.Env, name string) error {
 	if err != nil {
 		return err
 	}
-	unit := projectUnit(name)
-	err = dir.Remove(unit)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("project %s has no unit", name)
-	}
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(e.Stdout, unit)
-	if state := systemd.ActiveState(ctx, unit); state == "active" || state == "activating" {
-		fmt.Fprintf(e.Stderr, "it still runs: systemctl --user stop %s\n", unit)
-	}
-	reload(ctx, e)
-	return nil
+	return remove(ctx, e, dir, projectUnit(name), "project "+name)
 }
 
 // ProjectStatus shows the unit of a project, and whether it outlives the session.

@@ -217,20 +217,27 @@ func runUninstall(e *command.Env, c *cli.Context) error {
 		name = ctr.Name
 	}
 	base := "coracle-" + filepath.Base(name)
-	err = dir.Remove(base + ".service")
+	return remove(c.Context, e, dir, base+".service", "container "+name, base+".socket")
+}
+
+// remove takes the unit of something away, and those that may be beside it.
+func remove(ctx context.Context, e *command.Env, dir systemd.Dir, unit, of string, beside ...string) error {
+	err := dir.Remove(unit)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("container %s has no unit", name)
+		return fmt.Errorf("%s has no unit", of)
 	}
 	if err != nil {
 		return err
 	}
-	if err := dir.Remove(base + ".socket"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	for _, other := range beside {
+		if err := dir.Remove(other); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
-	fmt.Fprintln(e.Stdout, base+".service")
-	if state := systemd.ActiveState(c.Context, base+".service"); state == "active" || state == "activating" {
-		fmt.Fprintf(e.Stderr, "it still runs: systemctl --user stop %s.service\n", base)
+	fmt.Fprintln(e.Stdout, unit)
+	if state := systemd.ActiveState(ctx, unit); state == "active" || state == "activating" {
+		fmt.Fprintf(e.Stderr, "it still runs: systemctl --user stop %s\n", unit)
 	}
-	reload(c.Context, e)
+	reload(ctx, e)
 	return nil
 }
