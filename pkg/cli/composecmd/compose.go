@@ -4,6 +4,7 @@ package composecmd
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -181,6 +182,15 @@ func (s *session) there(ctx context.Context) (compose.Observed, error) {
 		return compose.Observed{}, err
 	}
 	return s.engine.Observe(name)
+}
+
+// printJSON writes a value on a line.
+func (s *session) printJSON(v any) error {
+	line, err := json.Marshal(v)
+	if err == nil {
+		fmt.Fprintf(s.Stdout, "%s\n", line)
+	}
+	return err
 }
 
 func readFile(path string) ([]byte, error) { return os.ReadFile(filepath.Clean(path)) }

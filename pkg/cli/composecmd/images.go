@@ -5,7 +5,6 @@ package composecmd
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,12 +54,7 @@ func runImages(ctx context.Context, s *session) error {
 		}
 		return nil
 	case format == "json":
-		line, err := json.Marshal(rows)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(s.Stdout, "%s\n", line)
-		return nil
+		return s.printJSON(rows)
 	case format != "table":
 		return fmt.Errorf("format value %q could not be parsed: parsing failed", format)
 	}

@@ -4,7 +4,6 @@ package composecmd
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -56,12 +55,7 @@ func runLs(_ context.Context, s *session) error {
 		}
 		return nil
 	case format == "json":
-		line, err := json.Marshal(rows)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(s.Stdout, "%s\n", line)
-		return nil
+		return s.printJSON(rows)
 	case format != "table":
 		return fmt.Errorf("unsupported format value %q", format)
 	}
