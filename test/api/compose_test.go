@@ -25,7 +25,7 @@ const composeFile = `services:
     volumes: ["data:/data"]
   db:
     image: busybox
-    command: sh -c 'while true; do echo hello | nc -l -p 5432; done'
+    command: nc -ll -p 5432 -e echo hello
     networks:
       default:
         aliases: [database]

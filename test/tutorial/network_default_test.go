@@ -16,9 +16,10 @@ import (
 	"coracle/internal/testutil"
 )
 
-// saying is a container's command that answers at port 80 with a word.
-func saying(word string) []string {
-	return []string{"busybox", "sh", "-c", "while :; do echo " + word + " | nc -l -p 80; done"}
+// saying is an image and a command that answers whoever comes to port 80 with words, at
+// any time: it listens on while it answers.
+func saying(words string) []string {
+	return append([]string{"busybox", "nc", "-ll", "-p", "80", "-e", "echo"}, strings.Fields(words)...)
 }
 
 // onDefault are the addresses of who is on the default network, by name, as

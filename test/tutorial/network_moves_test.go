@@ -129,11 +129,13 @@ func TestHardwareAddress(t *testing.T) {
 	}
 	u.ok("network", "create", "app")
 	one, two := "92:d0:c6:0a:29:33", "92:d0:c6:0a:29:34"
-	u.ok("run", "-d", "--name", "one", "--network", "app", "--mac-address", one, "busybox", "sh", "-c", "while :; do echo one | nc -l -p 80; done")
+	u.ok(append([]string{"run", "-d", "--name", "one", "--network", "app", "--mac-address", one}, saying("one")...)...)
 	u.ok("run", "-d", "--name", "two", "--network", "name=app,mac-address="+two, "busybox", "sleep", "1000")
 	u.ok("run", "-d", "--name", "three", "--network", "app", "busybox", "sleep", "1000")
 	for _, name := range []string{"two", "three"} {
-		testutil.Eventually(t, name+" reaches one", func() bool { return u.ok("exec", name, "sh", "-c", "nc -w 2 one 80 </dev/null") == "one" })
+		testutil.Eventually(t, name+" reaches one", func() bool {
+			return strings.TrimSpace(u.result("exec", name, "sh", "-c", "nc -w 2 one 80 </dev/null").Out) == "one"
+		})
 		testutil.Contains(t, u.ok("exec", name, "cat", "/proc/net/arp"), one)
 	}
 	for name, want := range map[string]string{"one": one, "two": two} {

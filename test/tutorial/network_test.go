@@ -106,7 +106,7 @@ func TestConnect(t *testing.T) {
 	t.Cleanup(func() { u.result("network", "prune", "-f") })
 	for _, n := range []string{"front", "back"} {
 		u.ok("network", "create", n)
-		u.ok("run", "-d", "--name", "on-"+n, "--network", n, "busybox", "sh", "-c", "while :; do echo this is "+n+" | nc -l -p 80; done")
+		u.ok(append([]string{"run", "-d", "--name", "on-" + n, "--network", n}, saying("this is "+n)...)...)
 	}
 	ask := func(from, whom string) string {
 		r := u.result("exec", from, "sh", "-c", "nc -w 2 "+whom+" 80 </dev/null")
