@@ -41,11 +41,7 @@ func execute(e *command.Env) *cli.Command {
 }
 
 func runExec(ctx context.Context, s *session) error {
-	_, name, err := s.projectOrName(ctx)
-	if err != nil {
-		return err
-	}
-	c, err := s.one(name, s.c.Args().First(), s.c.Int("index"))
+	c, err := s.named(ctx)
 	if err != nil {
 		return err
 	}
@@ -58,6 +54,15 @@ func runExec(ctx context.Context, s *session) error {
 		q.Env = append(q.Env, k+"="+v)
 	}
 	return containercmd.ExecIn(ctx, s.Env, c, q)
+}
+
+// named is the container of the service that is the first argument, and --index.
+func (s *session) named(ctx context.Context) (*container.Container, error) {
+	_, name, err := s.projectOrName(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.one(name, s.c.Args().First(), s.c.Int("index"))
 }
 
 // one finds the container of a service that a verb is about, which has to run: the

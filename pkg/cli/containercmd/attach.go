@@ -27,21 +27,30 @@ import (
 func Attach(e *command.Env) *cli.Command {
 	return &cli.Command{
 		Name: "attach", Usage: "Attach local standard input, output, and error streams to a running container", ArgsUsage: "CONTAINER",
-		Flags: []cli.Flag{
-			flags.Text("detach-keys", nil, "Override the key sequence for detaching a container"),
-			flags.Bool("no-stdin", nil, "Do not attach STDIN"),
-			&cli.BoolFlag{Name: "sig-proxy", Usage: "Proxy all received signals to the process", Value: true},
-		},
-		Action: command.Takes(e, 1, 1, runAttach),
+		Flags: AttachFlags(),
+		Action: command.Takes(e, 1, 1, func(e *command.Env, c *cli.Context) error {
+			_, ctr, err := e.Container(c.Args().First())
+			if err != nil {
+				return err
+			}
+			return AttachTo(c.Context, e, c, ctr)
+		}),
 	}
 }
 
-func runAttach(e *command.Env, c *cli.Context) error {
-	keys, err := detachKeys(e, c)
-	if err != nil {
-		return err
+// AttachFlags are those that [AttachTo] reads.
+func AttachFlags() []cli.Flag {
+	return []cli.Flag{
+		flags.Text("detach-keys", nil, "Override the key sequence for detaching a container"),
+		flags.Bool("no-stdin", nil, "Do not attach STDIN"),
+		&cli.BoolFlag{Name: "sig-proxy", Usage: "Proxy all received signals to the process", Value: true},
 	}
-	_, ctr, err := e.Container(c.Args().First())
+}
+
+// AttachTo connects the streams of this command to a container that runs, and ends
+// with its exit code.
+func AttachTo(ctx context.Context, e *command.Env, c *cli.Context, ctr *container.Container) error {
+	keys, err := detachKeys(e, c)
 	if err != nil {
 		return err
 	}
@@ -58,7 +67,7 @@ func runAttach(e *command.Env, c *cli.Context) error {
 	if a.Stdin && ctr.Process.Tty && !command.IsTerminal(e.Stdin) {
 		return errNoTerminal
 	}
-	ses, err := client.Attach(c.Context, ctr, a, outputs(e, a))
+	ses, err := client.Attach(ctx, ctr, a, outputs(e, a))
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@
 package containercmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -10,6 +11,7 @@ import (
 
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/flags"
+	"coracle/pkg/container"
 	"coracle/pkg/container/archive"
 )
 
@@ -22,23 +24,25 @@ func Export(e *command.Env) *cli.Command {
 			if c.String("output") == "" && command.IsTerminal(e.Stdout) {
 				return command.Errorf("cowardly refusing to save to a terminal. Use the -o flag or redirect")
 			}
-			return runExport(e, c)
+			cs, ctr, err := e.Container(c.Args().First())
+			if err != nil {
+				return err
+			}
+			return ExportTo(c.Context, e, cs, ctr, c.String("output"))
 		}),
 	}
 }
 
-func runExport(e *command.Env, c *cli.Context) error {
-	cs, ctr, err := e.Container(c.Args().First())
-	if err != nil {
-		return err
-	}
+// ExportTo writes the files of a container to a file, or to standard output where it
+// has no name.
+func ExportTo(ctx context.Context, e *command.Env, cs *container.Store, ctr *container.Container, name string) (err error) {
 	out := e.Stdout.File
-	if name := c.String("output"); name != "" {
+	if name != "" {
 		if out, err = command.CreateFile(e, name); err != nil {
 			return command.Errorf("failed to export container: %v", err)
 		}
 	}
-	left, err := archive.Export(c.Context, cs, ctr, out)
+	left, err := archive.Export(ctx, cs, ctr, out)
 	if out != e.Stdout.File {
 		err = errors.Join(err, out.Close())
 	}

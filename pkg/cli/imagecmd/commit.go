@@ -37,19 +37,33 @@ func Commit(e *command.Env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return command.OnImages(c.Context, e, func(ctx context.Context, s *image.Store) error { return runCommit(ctx, e, c, s, cs, ctr) })
+			id, err := CommitOf(c.Context, e, cs, ctr, CommitRequest{
+				Name: c.Args().Get(1), Author: c.String("author"), Comment: c.String("message"), Changes: c.StringSlice("change"),
+			})
+			if err == nil {
+				fmt.Fprintln(e.Stdout, id)
+			}
+			return err
 		}),
 	}
 }
 
-func runCommit(ctx context.Context, e *command.Env, c *cli.Context, s *image.Store, cs *container.Store, ctr *container.Container) error {
-	made, err := create.Commit(ctx, cs, s, ctr, create.CommitRequest{Name: c.Args().Get(1), Author: c.String("author"), Comment: c.String("message"), Changes: c.StringSlice("change")})
-	if err != nil {
-		return err
-	}
-	for _, name := range made.Reserved {
-		e.Warn("/%s was left out: in a layer, names that begin with .wh. stand for what is removed", name)
-	}
-	fmt.Fprintln(e.Stdout, "sha256:"+made.ID)
-	return nil
+// CommitRequest says what is made of a container, and how.
+type CommitRequest = create.CommitRequest
+
+// CommitOf makes an image of a container's changes, says what was left out of it, and
+// returns its ID.
+func CommitOf(ctx context.Context, e *command.Env, cs *container.Store, ctr *container.Container, q CommitRequest) (id string, err error) {
+	err = command.OnImages(ctx, e, func(ctx context.Context, s *image.Store) error {
+		made, err := create.Commit(ctx, cs, s, ctr, q)
+		if err != nil {
+			return err
+		}
+		for _, name := range made.Reserved {
+			e.Warn("/%s was left out: in a layer, names that begin with .wh. stand for what is removed", name)
+		}
+		id = "sha256:" + made.ID
+		return nil
+	})
+	return id, err
 }
