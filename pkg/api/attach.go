@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"coracle/pkg/container"
@@ -19,12 +20,8 @@ import (
 func attachEndpoints() []endpoint {
 	return []endpoint{
 		{"POST", "/containers/{name}/attach", attachContainer, ""},
-		{"GET", "/containers/{name}/attach/ws", refuseWebsocket, ""},
+		{"GET", "/containers/{name}/attach/ws", attachWebsocket, ""},
 	}
-}
-
-func refuseWebsocket(*call) error {
-	return docker.Refuse(docker.NotSupported, "attaching by a websocket is not supported: POST /containers/{id}/attach takes the connection over")
 }
 
 // detachKeys are those that a client asks for.
@@ -37,52 +34,76 @@ func detachKeys(asked string) ([]byte, error) {
 }
 
 func attachContainer(c *call) error {
-	keys, err := detachKeys(c.text("detachKeys"))
+	a, err := attach(c, c.flag("stdin"), c.flag("stdout"), c.flag("stderr"))
 	if err != nil {
 		return err
+	}
+	defer a.close()
+	conn, err := c.hijack(!a.ctr.Process.Tty)
+	if err != nil {
+		return err
+	}
+	a.carry(conn, a.ctr.Process.Tty)
+	return nil
+}
+
+// attach finds the container, and makes sure that nothing is missed of its next start
+// if it does not run.
+func attach(c *call, stdin, stdout, stderr bool) (*attaching, error) {
+	keys, err := detachKeys(c.text("detachKeys"))
+	if err != nil {
+		return nil, err
 	}
 	cs, ctr, err := c.container()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	switch ctr.State.Status {
 	case container.Paused:
-		return docker.Refuse(docker.Conflict, "container %s is paused, unpause the container before attach", c.name)
+		return nil, docker.Refuse(docker.Conflict, "container %s is paused, unpause the container before attach", c.name)
 	case container.Restarting:
-		return docker.Refuse(docker.Conflict, "container %s is restarting, wait until the container is running", c.name)
+		return nil, docker.Refuse(docker.Conflict, "container %s is restarting, wait until the container is running", c.name)
 	}
 	a := &attaching{call: c, cs: cs, ctr: ctr, keys: keys, how: control.Attach{
-		Stdin: c.flag("stdin") && ctr.Process.OpenStdin, Stdout: c.flag("stdout"), Stderr: c.flag("stderr") && !ctr.Process.Tty,
+		Stdin: stdin && ctr.Process.OpenStdin, Stdout: stdout, Stderr: stderr && !ctr.Process.Tty,
 	}}
 	if ctr.Process.Tty { // whose two outputs are one
-		a.how.Stdout = c.flag("stdout") || c.flag("stderr")
+		a.how.Stdout = stdout || stderr
 	}
-	stream := c.flag("stream")
-	if stream && !ctr.State.IsRunning() {
+	if c.flag("stream") && !ctr.State.IsRunning() {
 		// Before the answer: who has that may start the container, and misses nothing.
 		if a.guest, err = client.Await(cs, ctr); err != nil {
-			return err
+			return nil, err
 		}
-		defer a.guest.Close()
 	}
-	if a.conn, err = c.hijack(!ctr.Process.Tty); err != nil {
-		return err
+	return a, nil
+}
+
+func (a *attaching) close() {
+	if a.guest != nil {
+		a.guest.Close()
 	}
-	defer a.conn.Close()
-	ctx, stop := a.conn.gone(c.ctx())
+}
+
+// carry does what was asked for on a connection, which it closes. plain says that the
+// two outputs are not told apart on it.
+func (a *attaching) carry(conn *conn, plain bool) {
+	a.conn = conn
+	defer conn.Close()
+	ctx, stop := conn.gone(a.ctx())
 	defer stop()
-	defer context.AfterFunc(ctx, func() { a.conn.Close() })()
-	if c.flag("logs") {
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	a.stdout, a.stderr = multiplex(conn, plain)
+	if a.flag("logs") {
 		a.replay(ctx)
 	}
-	if stream {
+	var err error
+	if a.flag("stream") {
 		err = a.stream(ctx)
 	}
 	if err != nil && ctx.Err() == nil && !toldElsewhere(err) {
-		out, _ := multiplex(a.conn, ctr.Process.Tty)
-		fmt.Fprintln(out, "Error attaching:", err)
+		fmt.Fprintln(a.stdout, "Error attaching:", err)
 	}
-	return nil
 }
 
 // attaching is a client and the first process of a container.
@@ -94,15 +115,16 @@ type attaching struct {
 	how   control.Attach
 	guest *client.Guest // until the container runs
 	conn  *conn
+
+	stdout, stderr io.Writer // of the connection
 }
 
 // replay sends what has been logged.
 func (a *attaching) replay(ctx context.Context) {
-	out, errs := multiplex(a.conn, a.ctr.Process.Tty)
 	_ = client.Logs(ctx, a.cs, a.ctr, logfile.Options{Tail: -1}, func(e logfile.Entry) error {
-		w, wanted := out, a.how.Stdout
+		w, wanted := a.stdout, a.how.Stdout
 		if e.Stream == "stderr" {
-			w, wanted = errs, a.flag("stderr")
+			w, wanted = a.stderr, a.how.Stderr
 		}
 		if !wanted {
 			return nil
@@ -119,14 +141,13 @@ func (a *attaching) stream(ctx context.Context) error {
 	defer out.copies.Wait()
 	defer out.cut()
 	defer out.handedOver()
-	stdout, stderr := multiplex(a.conn, a.ctr.Process.Tty)
 	if a.how.Stdout {
-		if err := out.pipe(stdout); err != nil {
+		if err := out.pipe(a.stdout); err != nil {
 			return err
 		}
 	}
 	if a.how.Stderr {
-		if err := out.pipe(stderr); err != nil {
+		if err := out.pipe(a.stderr); err != nil {
 			return err
 		}
 	}
@@ -146,6 +167,9 @@ func (a *attaching) stream(ctx context.Context) error {
 		}
 	}()
 	detached, read := a.conn.input(in, a.ctr.Process.Tty, a.keys)
+	if a.conn.ws != nil { // which has no half of it that ends by itself
+		detached = eitherOf(detached, read)
+	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -166,7 +190,7 @@ func (a *attaching) stream(ctx context.Context) error {
 // that is removed before ends it; so does one that cannot be started.
 func (a *attaching) join(ctx context.Context, out []*os.File) (*client.Session, error) {
 	if a.guest == nil {
-		return client.Attach(ctx, a.ctr, &a.how, out)
+		return client.Attach(ctx, a.cs, a.ctr, &a.how, out)
 	}
 	return a.guest.Attach(ctx, a.ctr, &a.how, out)
 }

@@ -197,11 +197,23 @@ func (c *call) fail(err error) {
 		_ = c.done(kind.Status())
 		return
 	}
-	text := err.Error()
-	if h := hint.Of(err); h != "" && (kind == docker.Failure || kind == docker.NotSupported) {
-		text += "\nhint: " + h // where Docker has no sentence that clients look for
+	_ = c.answer(kind.Status(), map[string]string{"message": errorText(err)})
+}
+
+// errorText is what a client is told of an error, one sentence. Where Docker has none that
+// clients look for, what can be done follows in parentheses.
+func errorText(err error) string {
+	if kind := docker.KindOf(err); kind == docker.Failure || kind == docker.NotSupported {
+		return withHint(err.Error(), hint.Of(err))
 	}
-	_ = c.answer(kind.Status(), map[string]string{"message": text})
+	return err.Error()
+}
+
+func withHint(text, hint string) string {
+	if hint == "" {
+		return text
+	}
+	return text + " (" + hint + ")"
 }
 
 // invalid refuses what cannot be meant; the cause is what %w names.

@@ -257,11 +257,7 @@ func updateContainer(c *call) error {
 func texts(list []docker.Warning) []string {
 	all := []string{}
 	for _, w := range list {
-		text := w.Text
-		if w.Hint != "" {
-			text += " (" + w.Hint + ")"
-		}
-		all = append(all, text)
+		all = append(all, withHint(w.Text, w.Hint))
 	}
 	return all
 }

@@ -84,7 +84,7 @@ func TestContainerRefusals(t *testing.T) {
 		{"GET", "/containers/web/logs", "", 400, "Bad parameters: you must choose at least one stream"},
 		{"GET", "/containers/web/logs?stdout=1&since=x", "", 400, ""},
 		{"GET", "/containers/quiet/logs?stdout=1", "", 501, "configured logging driver does not support reading"},
-		{"GET", "/containers/web/attach/ws", "", 501, ""},
+		{"GET", "/containers/web/attach/ws", "", 400, "bad parameter: the request is none for a websocket (RFC 6455)"},
 		{"POST", "/containers/web/attach?detachKeys=nosuch", "", 400, "Invalid detach keys (nosuch) provided"},
 		{"GET", "/containers/web/archive", "", 400, "bad parameter: path cannot be empty"},
 		{"PUT", "/containers/web/archive", "", 400, "bad parameter: path cannot be empty"},

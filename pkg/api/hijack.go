@@ -12,7 +12,9 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"time"
 
+	"golang.org/x/net/websocket"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,7 +28,8 @@ const (
 // each way ends by itself.
 type conn struct {
 	net.Conn
-	in    io.Reader // with what came along with the request
+	in    io.Reader       // with what came along with the request
+	ws    *websocket.Conn // the messages that the bytes go in, or nil
 	close sync.Once
 }
 
@@ -68,8 +71,20 @@ func (c *call) hijack(multiplexed bool) (*conn, error) {
 // Read takes what the client sends.
 func (c *conn) Read(p []byte) (int, error) { return c.in.Read(p) }
 
+// Write sends the client something.
+func (c *conn) Write(p []byte) (int, error) {
+	if c.ws != nil {
+		return c.ws.Write(p)
+	}
+	return c.Conn.Write(p)
+}
+
 // CloseWrite ends the way to the client: there is no more to come.
 func (c *conn) CloseWrite() error {
+	if c.ws != nil { // the word for it has its turn behind what a client may never read
+		_ = c.SetWriteDeadline(time.Now().Add(partTime))
+		return c.ws.Close()
+	}
 	if w, ok := inner(c.Conn).(interface{ CloseWrite() error }); ok {
 		return w.CloseWrite()
 	}

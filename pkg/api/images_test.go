@@ -162,9 +162,17 @@ func TestImages(t *testing.T) {
 		{"POST", "/images/create", "", 400, ""},
 		{"POST", "/images/create?fromSrc=http://x/y", "", 501, ""},
 		{"POST", "/images/create?fromImage=A", "", 400, ""},
-		{"POST", "/images/nosuch/push", "", 500, "An image does not exist locally with the tag: nosuch"},
+		{"POST", "/images/nosuch/push?tag=sha256:x", "", 400, ""},
 		{"POST", "/commit?container=nosuch", "", 404, "No such container: nosuch"},
 	})
+	for path, want := range map[string]string{
+		"/images/nosuch/push": "An image does not exist locally with the tag: nosuch", "/images/one/push?tag=nosuch": "tag does not exist: one:nosuch",
+	} {
+		_, body := s.ask(t, "POST", path, "")
+		if l := lines(t, body); len(l) != 2 || !strings.HasPrefix(l[0].Status, "The push refers to repository [") || l[1].Error != want {
+			t.Errorf("%s: %s", path, body)
+		}
+	}
 	gone := get[[]moby.DeleteResponse](t, s, "DELETE", "/images/registry.example:5000/a/b:2", "", 200)
 	if !slices.Equal(gone, []moby.DeleteResponse{{Untagged: "registry.example:5000/a/b:2"}}) {
 		t.Errorf("%v", gone)

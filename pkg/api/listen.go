@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -20,7 +21,7 @@ import (
 // Listen makes the socket that an address such as unix:///run/user/1000/docker.sock
 // or tcp://127.0.0.1:2375 names. A unix socket is the user's alone, takes the place
 // of one that nobody listens on any more, and is removed when it is closed. TCP is
-// open to every user of this host, and so only on its own addresses.
+// open to every user of this host, and so only on its own addresses, and not for web pages.
 func Listen(address string) (net.Listener, error) {
 	if path, ok := strings.CutPrefix(address, "unix://"); ok {
 		return listenUnix(path)
@@ -99,4 +100,31 @@ func bare(err error) error {
 		return pe.Err
 	}
 	return err
+}
+
+// noPages keeps web pages in a browser of this host away from a port that is listened
+// on: those of other sites say where they are from, and those whose site has taken the
+// address of this host ask for that site.
+func noPages(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if origin := r.Header.Get("Origin"); origin != "" && origin != "http://"+r.Host || !namesLoopback(r.Host) {
+			http.Error(w, `{"message":"a web page may not use this port"}`, http.StatusForbidden)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// namesLoopback reports whether what a client takes the server for is on this host by
+// its name. Clients that were given an address of another kind say anything.
+func namesLoopback(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	if host = strings.Trim(host, "[]"); !strings.Contains(host, ".") && net.ParseIP(host) == nil {
+		return true // of no site: localhost, docker
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/docker/go-units"
 
-	"coracle/pkg/hint"
 	"coracle/pkg/oci"
 )
 
@@ -92,10 +91,7 @@ func (p *progress) end(err error) error {
 	if err == nil || p.out == nil {
 		return err
 	}
-	text := err.Error()
-	if h := hint.Of(err); h != "" {
-		text += "\nhint: " + h
-	}
+	text := errorText(err)
 	p.say(message{ErrorDetail: &failed{Message: text}, Error: text})
 	return nil
 }

@@ -28,7 +28,7 @@ type handler func(*call) error
 // without a part in braces come first.
 func table() []endpoint {
 	all := slices.Concat(systemEndpoints(), containerEndpoints(), attachEndpoints(), execEndpoints(), logEndpoints(), archiveEndpoints(),
-		imageEndpoints(), buildEndpoints(), networkEndpoints(), volumeEndpoints())
+		imageEndpoints(), buildEndpoints(), networkEndpoints(), volumeEndpoints(), absentEndpoints())
 	slices.SortStableFunc(all, func(a, b endpoint) int { return strings.Count(a.pattern, "{") - strings.Count(b.pattern, "{") })
 	return all
 }

@@ -35,8 +35,12 @@ func (e *Engine) Serve(ctx context.Context, l net.Listener, idle time.Duration) 
 	quiet := newActivity(idle, cancel)
 	quiet.begin()
 	quiet.end()
+	handler := quiet.counted(e)
+	if l.Addr().Network() == "tcp" {
+		handler = noPages(handler)
+	}
 	srv := &http.Server{
-		Handler: quiet.counted(e), ReadHeaderTimeout: headerTime,
+		Handler: handler, ReadHeaderTimeout: headerTime,
 		// A request ends with this process: who waits for it is told by the end of the
 		// connection.
 		BaseContext: func(net.Listener) context.Context { return ctx },

@@ -200,6 +200,12 @@ type State struct {
 // killed: everything in it was killed with it.
 const exitSupervisorLost = 137
 
+// supervisorLost is why it ended.
+const supervisorLost = "supervisor lost"
+
+// Lost reports whether nobody has recorded how the container ended.
+func (s State) Lost() bool { return s.Error == supervisorLost }
+
 // derived corrects a state that its writer could not correct any more: a
 // supervisor that is gone has not recorded how its container ended.
 func (s State) derived() State {
@@ -209,7 +215,7 @@ func (s State) derived() State {
 	case Running, Restarting, Paused:
 		if !s.Supervisor.Alive() {
 			s.Status, s.Pid, s.ExitCode, s.Ports = Exited, 0, exitSupervisorLost, nil
-			s.Error = "supervisor lost"
+			s.Error = supervisorLost
 			if s.FinishedAt.Before(s.StartedAt) {
 				s.FinishedAt = s.StartedAt
 			}

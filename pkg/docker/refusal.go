@@ -29,6 +29,7 @@ const (
 	Conflict                 // what it is about is in another state, or in use
 	NotModified              // it is so already
 	NotSupported             // no engine without root can do it
+	Unavailable              // it needs something that this host is no part of
 )
 
 // Status is the status of HTTP with which Docker's API answers.
@@ -46,6 +47,8 @@ func (k Kind) Status() int {
 		return http.StatusNotModified
 	case NotSupported:
 		return http.StatusNotImplemented
+	case Unavailable:
+		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
 }

@@ -33,11 +33,11 @@ var pushVerb = verb[PushRequest, []oci.Pushed]{"image.push", func(ctx context.Co
 	if err != nil {
 		return nil, err
 	}
+	j.event(oci.Event{Status: fmt.Sprintf("The push refers to repository [%s]", ref.Repository())})
 	refs, err := s.toPush(ctx, ref, r)
 	if err != nil {
 		return nil, err
 	}
-	j.event(oci.Event{Status: fmt.Sprintf("The push refers to repository [%s]", ref.Repository())})
 	var all []oci.Pushed
 	for _, ref := range refs {
 		img, _, err := s.Find(ctx, ref.Name())

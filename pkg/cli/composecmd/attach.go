@@ -7,6 +7,7 @@ import (
 
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/containercmd"
+	"coracle/pkg/container"
 )
 
 func attach(e *command.Env) *cli.Command {
@@ -20,7 +21,7 @@ func attach(e *command.Env) *cli.Command {
 			}
 			ctr, err := s.named(c.Context)
 			if err == nil {
-				err = containercmd.AttachTo(c.Context, e, c, ctr)
+				err = containercmd.AttachTo(c.Context, e, c, container.NewStore(s.engine.Dirs), ctr)
 			}
 			return s.failed(err)
 		}),

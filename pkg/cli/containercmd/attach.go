@@ -29,11 +29,11 @@ func Attach(e *command.Env) *cli.Command {
 		Name: "attach", Usage: "Attach local standard input, output, and error streams to a running container", ArgsUsage: "CONTAINER",
 		Flags: AttachFlags(),
 		Action: command.Takes(e, 1, 1, func(e *command.Env, c *cli.Context) error {
-			_, ctr, err := e.Container(c.Args().First())
+			cs, ctr, err := e.Container(c.Args().First())
 			if err != nil {
 				return err
 			}
-			return AttachTo(c.Context, e, c, ctr)
+			return AttachTo(c.Context, e, c, cs, ctr)
 		}),
 	}
 }
@@ -49,7 +49,7 @@ func AttachFlags() []cli.Flag {
 
 // AttachTo connects the streams of this command to a container that runs, and ends
 // with its exit code.
-func AttachTo(ctx context.Context, e *command.Env, c *cli.Context, ctr *container.Container) error {
+func AttachTo(ctx context.Context, e *command.Env, c *cli.Context, cs *container.Store, ctr *container.Container) error {
 	keys, err := detachKeys(e, c)
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func AttachTo(ctx context.Context, e *command.Env, c *cli.Context, ctr *containe
 	if a.Stdin && ctr.Process.Tty && !command.IsTerminal(e.Stdin) {
 		return errNoTerminal
 	}
-	ses, err := client.Attach(ctx, ctr, a, outputs(e, a))
+	ses, err := client.Attach(ctx, cs, ctr, a, outputs(e, a))
 	if err != nil {
 		return err
 	}

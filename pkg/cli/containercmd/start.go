@@ -100,7 +100,7 @@ func startAttached(e *command.Env, c *cli.Context) error {
 	a := attachment(e, ctr)
 	a.Stdin = a.Stdin && c.Bool("interactive")
 	if ctr.State.IsRunning() {
-		ses, err := client.Attach(c.Context, ctr, a, outputs(e, a))
+		ses, err := client.Attach(c.Context, cs, ctr, a, outputs(e, a))
 		if err != nil {
 			return err
 		}

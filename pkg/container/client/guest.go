@@ -166,7 +166,7 @@ func (g *Guest) Attach(ctx context.Context, c *container.Container, a *control.A
 	if err != nil {
 		return nil, err
 	}
-	ses := &Session{conn: conn, Tty: c.Process.Tty}
+	ses := &Session{conn: conn, Tty: c.Process.Tty, s: g.s, c: c}
 	if err := ses.begin(control.Request{Op: control.OpAttach, Attach: a}, out); err != nil {
 		ses.Close()
 		return nil, err

@@ -77,7 +77,7 @@ func Launch(ctx context.Context, s *container.Store, c *container.Container, how
 			files = append(files, around.net)
 		}
 	}
-	ses := &Session{conn: conn, Tty: c.Process.Tty}
+	ses := &Session{conn: conn, Tty: c.Process.Tty, s: s, c: c}
 	if err := ses.begin(req, files); err != nil {
 		ses.Close()
 		var refused *control.StartError

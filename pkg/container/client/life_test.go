@@ -181,8 +181,8 @@ func TestEndOfTheContext(t *testing.T) {
 		},
 		"kill":  func(ctx context.Context, _ *container.Store, c *container.Container) error { return Kill(ctx, c) },
 		"pause": func(ctx context.Context, _ *container.Store, c *container.Container) error { return Pause(ctx, c) },
-		"attach": func(ctx context.Context, _ *container.Store, c *container.Container) error {
-			_, err := Attach(ctx, c, &control.Attach{}, nil)
+		"attach": func(ctx context.Context, s *container.Store, c *container.Container) error {
+			_, err := Attach(ctx, s, c, &control.Attach{}, nil)
 			return err
 		},
 		"exec": func(ctx context.Context, _ *container.Store, c *container.Container) error {
@@ -250,7 +250,7 @@ func TestNothingStaysOpen(t *testing.T) {
 		for _, call := range []func() error{
 			func() error { _, err := Wait(ctx, s, c); return err },
 			func() error {
-				_, err := Attach(ctx, c, &control.Attach{Stdin: true, Stdout: true}, []*os.File{w})
+				_, err := Attach(ctx, s, c, &control.Attach{Stdin: true, Stdout: true}, []*os.File{w})
 				return err
 			},
 			func() error { _, err := Exec(ctx, c, control.ExecOptions{}); return err },

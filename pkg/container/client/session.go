@@ -4,6 +4,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -28,16 +29,19 @@ type Session struct {
 	Stdin *os.File
 	Tty   bool
 	lost  *control.OutputError // came before the word that the process runs
+
+	s *container.Store // with c, of the first process: its end is recorded
+	c *container.Container
 }
 
 // Attach connects to the first process of a running container. out holds the
 // descriptors that a names.
-func Attach(ctx context.Context, c *container.Container, a *control.Attach, out []*os.File) (*Session, error) {
+func Attach(ctx context.Context, s *container.Store, c *container.Container, a *control.Attach, out []*os.File) (*Session, error) {
 	conn, err := dial(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	ses := &Session{conn: conn, Tty: c.Process.Tty}
+	ses := &Session{conn: conn, Tty: c.Process.Tty, s: s, c: c}
 	if err := ses.begin(control.Request{Op: control.OpAttach, Attach: a}, out); err != nil {
 		ses.Close()
 		return nil, unanswered(ctx, c, err)
@@ -98,7 +102,7 @@ func (ses *Session) Exit() (int, error) {
 		files, err := ses.conn.end(&r)
 		wire.CloseFiles(files)
 		if err != nil {
-			return exitLost, err
+			return ses.recorded(err)
 		}
 		switch r.Event {
 		case control.EventExit:
@@ -109,6 +113,20 @@ func (ses *Session) Exit() (int, error) {
 			return 125, r.Err()
 		}
 	}
+}
+
+// recorded is the end of a process whose supervisor has gone without a word: what the
+// record says, as for who waits, unless that is the same.
+func (ses *Session) recorded(err error) (int, error) {
+	var lost *lostError
+	if ses.s == nil || !errors.As(err, &lost) {
+		return exitLost, err
+	}
+	code, known, rerr := recorded(ses.conn.ctx, ses.s, ses.c)
+	if rerr == nil && known {
+		err = nil
+	}
+	return code, err
 }
 
 // Signal sends a signal to the process the session is attached to.

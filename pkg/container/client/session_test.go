@@ -47,7 +47,7 @@ func TestAttach(t *testing.T) {
 		conn.say(control.Reply{Event: control.EventExit, Code: 42})
 	})
 	out, w := pipe(t)
-	ses, err := Attach(t.Context(), c, &control.Attach{Stdin: true, Stdout: true, Rows: 24, Cols: 80}, []*os.File{w})
+	ses, err := Attach(t.Context(), s, c, &control.Attach{Stdin: true, Stdout: true, Rows: 24, Cols: 80}, []*os.File{w})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestSessionEnds(t *testing.T) {
 					conn.say(r)
 				}
 			})
-			ses, err := Attach(t.Context(), ctr, &control.Attach{}, nil)
+			ses, err := Attach(t.Context(), s, ctr, &control.Attach{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -104,6 +104,27 @@ func TestSessionEnds(t *testing.T) {
 				t.Errorf("%d, %v", code, err)
 			}
 		})
+	}
+}
+
+// TestRecordedEnd: where the supervisor goes without a word, what it has recorded
+// counts, as for who waits.
+func TestRecordedEnd(t *testing.T) {
+	s := newStore(t)
+	id := create(t, s, container.Record{}).ID
+	c, _ := supervise(t, s, id, container.State{}, func(conn *fakeConn, _ control.Request, _ []*os.File) {
+		conn.say(control.Reply{Event: control.EventStarted})
+		if err := s.WriteState(id, container.State{Status: container.Exited, ExitCode: 5}, false); err != nil {
+			t.Error(err)
+		}
+	})
+	ses, err := Attach(t.Context(), s, c, &control.Attach{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ses.Close()
+	if code, err := ses.Exit(); code != 5 || err != nil {
+		t.Errorf("%d, %v", code, err)
 	}
 }
 
@@ -124,7 +145,7 @@ func TestSessionDoesNotBegin(t *testing.T) {
 				conn.say(c.reply)
 				conn.left()
 			})
-			if _, err := Attach(t.Context(), ctr, &control.Attach{Stdin: true}, nil); err == nil || err.Error() != c.want {
+			if _, err := Attach(t.Context(), s, ctr, &control.Attach{Stdin: true}, nil); err == nil || err.Error() != c.want {
 				t.Errorf("%v, want %s", err, c.want)
 			}
 		})
@@ -142,7 +163,7 @@ func TestSessionOfTheContext(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	ses, err := Attach(ctx, c, &control.Attach{}, nil)
+	ses, err := Attach(ctx, s, c, &control.Attach{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +191,7 @@ func TestDetach(t *testing.T) {
 		}
 		conn.say(control.Reply{Event: control.EventExit})
 	})
-	ses, err := Attach(t.Context(), c, &control.Attach{}, nil)
+	ses, err := Attach(t.Context(), s, c, &control.Attach{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

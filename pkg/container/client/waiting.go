@@ -135,22 +135,23 @@ func (w *Waiting) step(ctx context.Context) (ended bool, err error) {
 		w.code = failed.Code
 		return false, nil
 	case errors.As(err, &lost):
-		w.code, err = w.recorded(ctx)
+		w.code, _, err = recorded(ctx, w.s, w.c)
 		return w.until != Removed, err
 	}
 	return false, err
 }
 
-// recorded is the exit code of a process whose supervisor has gone without an answer.
-// One that has just ended is connected to until its socket is closed, which is
-// before its end is recorded.
-func (w *Waiting) recorded(ctx context.Context) (int, error) {
-	now, err := w.s.Load(w.c.ID)
+// recorded is the exit code of a process whose supervisor has gone without an answer,
+// and whether that is known: one that was killed has recorded nothing. One that has
+// just ended is connected to until its socket is closed, which is before the end is
+// recorded.
+func recorded(ctx context.Context, s *container.Store, c *container.Container) (code int, known bool, err error) {
+	now, err := s.Load(c.ID)
 	if err == nil && now.State.IsRunning() && now.State.Supervisor.Dies(ctx) {
-		now, err = w.s.Load(w.c.ID)
+		now, err = s.Load(c.ID)
 	}
 	if err != nil || now.State.IsRunning() {
-		return exitLost, err
+		return exitLost, false, err
 	}
-	return now.State.ExitCode, nil
+	return now.State.ExitCode, !now.State.Lost(), nil
 }
