@@ -35,6 +35,7 @@ type InitOptions struct {
 	// BindRoot makes a plain directory the mount that a root has to be.
 	BindRoot bool
 	// Listener is where another process gives the word for execve (Park, Release).
+	// That there is no such program is said before, as an *ExecError of StartInit.
 	Listener *os.File
 	// Mounted is called when the mounts are made and the root is not yet the
 	// root. What it returns is the state that hooks inside are told.
@@ -77,7 +78,7 @@ func StartInit(o InitOptions) (*Process, error) {
 	cfg := Config{
 		Spec: specOf(o.Spec), Filter: i.filter, Notifies: i.notifies, NewNetNS: st.flags&unix.CLONE_NEWNET != 0, Single: i.single,
 		BindRoot: o.BindRoot, Pause: o.Mounted != nil, BecomeRoot: o.Maps != nil && o.Maps.Has(0, 0) || o.Maps == nil && notRoot(), Joined: st.joinsUser(), Reap: o.Reap,
-		CloseAbstract: o.CloseAbstract, Trees: st.take(o.Trees),
+		CloseAbstract: o.CloseAbstract, Trees: st.take(o.Trees), FindFirst: o.Listener != nil,
 	}
 	if err := i.launch(st, cfg, o.Mounted); err != nil {
 		return nil, err

@@ -45,9 +45,10 @@ type Config struct {
 	CloseAbstract bool `json:"closeAbstract,omitempty"`
 	// BecomeRoot: the stage is not yet root of its user namespace.
 	BecomeRoot bool `json:"becomeRoot,omitempty"`
-	Joined     bool `json:"joined,omitempty"`   // the user namespace was there before: its maps are to be looked at
-	BindRoot   bool `json:"bindRoot,omitempty"` // the root is a plain directory
-	Pause      bool `json:"pause,omitempty"`    // answer before pivot_root and wait for a Resume
+	Joined     bool `json:"joined,omitempty"`    // the user namespace was there before: its maps are to be looked at
+	BindRoot   bool `json:"bindRoot,omitempty"`  // the root is a plain directory
+	Pause      bool `json:"pause,omitempty"`     // answer before pivot_root and wait for a Resume
+	FindFirst  bool `json:"findFirst,omitempty"` // the answer says whether there is such a program
 	// Trees are, by destination, descriptors of the mounts to attach there.
 	Trees map[string]int `json:"trees,omitempty"`
 }

@@ -176,11 +176,39 @@ func TestRunWithATerminalAndNoMoreInput(t *testing.T) {
 	}
 }
 
-func TestStartOfWhatIsMissing(t *testing.T) {
+// TestProgramThatIsMissing is told of by create, as by other runtimes: conmon and podman
+// read its words, and end with 127 or 126 by them.
+func TestProgramThatIsMissing(t *testing.T) {
 	b := newBundle(t, "")
-	b.spec.Process.Args = []string{"nothing"}
+	for _, c := range []struct{ program, said string }{
+		{"nothing", "exec: \"nothing\": executable file not found in $PATH"},
+		{"/bin/nothing", "no such file or directory"},
+		{"/etc", "permission denied"},
+		{"/bin/plain", "permission denied"},
+	} {
+		b.spec.Process.Args = []string{c.program}
+		b.write()
+		b.refused(c.said, "create", "c")
+		b.nothingLeft()
+	}
+}
+
+// TestProgramThatGoesMissing is there when its container is created.
+func TestProgramThatGoesMissing(t *testing.T) {
+	b := newBundle(t, "")
+	program := filepath.Join(b.spec.Root.Path, "goes")
+	if !filepath.IsAbs(program) {
+		program = filepath.Join(b.dir, program)
+	}
+	if err := os.WriteFile(program, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b.spec.Process.Args = []string{"/goes"}
 	b.create("c")
-	b.refused("executable file not found in $PATH", "start", "c")
+	if err := os.Remove(program); err != nil {
+		t.Fatal(err)
+	}
+	b.refused("no such file or directory", "start", "c")
 	b.reap("c")
 	if st := b.status("c"); st.Status != specs.StateStopped {
 		t.Errorf("the state is %+v", st)

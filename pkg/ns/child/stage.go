@@ -69,6 +69,11 @@ func run(join bool) int {
 			moments = append(moments, trace.Now(step.name))
 		}
 	}
+	if p := s.Spec.Process; s.FindFirst && len(p.Args) > 0 {
+		if _, err := lookPath(p.Args[0], p.Env); err != nil {
+			return s.fail(err, true)
+		}
+	}
 	ready := ns.Answer{HostPid: s.hostPid}
 	if s.Trace {
 		ready.Trace = moments
