@@ -67,6 +67,9 @@ func Profile(path string) string {
 func store(d state.Dirs, err error) Row {
 	r := row(hint.Store)
 	r.Lost, r.Instead = "", ""
+	if isRunDirectory(err) {
+		return r.unknown("there is no run directory")
+	}
 	if err != nil {
 		return r.absent(err)
 	}
@@ -166,6 +169,10 @@ func clock(now time.Time) Row {
 
 func runDirectory(d state.Dirs, err error) Row {
 	r := row(hint.RunDirectory)
+	if isRunDirectory(err) {
+		r.Lost, r.Instead, r.Needed = "containers, and all that is kept", "", true
+		return r.absent(err)
+	}
 	if err != nil {
 		return r.unknown("there is no store")
 	}
@@ -173,6 +180,11 @@ func runDirectory(d state.Dirs, err error) Row {
 		return r.partly(d.Run)
 	}
 	return r.present(d.Run)
+}
+
+// isRunDirectory reports whether it is the run directory for which there is no store.
+func isRunDirectory(err error) bool {
+	return err != nil && strings.HasSuffix(hint.Of(err), hint.RunDirectory.See())
 }
 
 func subordinateIDs() Row {

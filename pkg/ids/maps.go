@@ -98,6 +98,18 @@ func readMap(path string) (list []Map, err error) {
 	return list, nil
 }
 
+// NoMap is what somebody can do who is nobody in the user namespace of this process, as
+// after unshare(1) -U: it has a map yet to be written, or one without this user. Such a
+// process makes no namespaces (user_namespaces(7)), and what it makes has no owner. It is
+// empty for everybody else.
+func NoMap() string {
+	list, err := readMap("/proc/self/uid_map")
+	if err != nil || covers(list, uint32(os.Geteuid())) {
+		return ""
+	}
+	return "this process is in a user namespace that has no id for it (/proc/self/uid_map): unshare needs --map-root-user, or the map is to be written before"
+}
+
 // HostUID is the effective user of this process as the namespace around knows it:
 // inside a user namespace of ours, where the caller is 0, still the caller.
 // Without /proc it is the user as this process knows it.

@@ -35,7 +35,10 @@ func explainUserNS(err error) error {
 	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES) {
 		return explainFork(err)
 	}
+	none := ids.NoMap()
 	switch {
+	case none != "":
+		return hint.About(hint.UserNamespaces, err, none)
 	case Sysctl("user/max_user_namespaces") == "0":
 		return hint.About(hint.UserNamespaces, err, "user namespaces are switched off; the administrator can allow them: sysctl user.max_user_namespaces=15000")
 	case Sysctl("kernel/unprivileged_userns_clone") == "0":

@@ -150,7 +150,7 @@ func makePrivate(base, name string) (string, error) {
 
 func makeOnePrivate(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
-		return hint.About(hint.RunDirectory, fmt.Errorf("create run directory: %w", err), runHint)
+		return hint.About(hint.RunDirectory, fmt.Errorf("create run directory: %w", err), noRunDirectory(err))
 	}
 	openToOwner(dir)
 	return private(dir)

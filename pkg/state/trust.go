@@ -3,7 +3,9 @@
 package state
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 
@@ -51,6 +53,17 @@ func private(dir string) error {
 		return nil
 	}
 	return bad
+}
+
+// noRunDirectory is the remedy where there is none in the temporary space, for err.
+func noRunDirectory(err error) string {
+	if none := ids.NoMap(); none != "" {
+		return none
+	}
+	if tmp := os.Getenv("TMPDIR"); tmp != "" && errors.Is(err, fs.ErrNotExist) {
+		return "TMPDIR is " + tmp + ", where nothing is: unset it, or " + runHint
+	}
+	return runHint
 }
 
 // openToOwner gives the caller what a umask has taken, or a chmod, from a directory of

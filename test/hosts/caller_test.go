@@ -87,7 +87,7 @@ func TestRunDirectoryTaken(t *testing.T) {
 		{"ln -s / $D", "is not a directory", "set XDG_RUNTIME_DIR"},
 		{"mkdir -m 777 $D", "has mode 0777, and others may enter it", "chmod 700"},
 		{"chmod 500 tmp", "permission denied", "set XDG_RUNTIME_DIR"},
-		{"rmdir tmp", "no such file or directory", "set XDG_RUNTIME_DIR"},
+		{"rmdir tmp", "no such file or directory", "/tmp, where nothing is: unset it, or set XDG_RUNTIME_DIR"},
 	} {
 		before := "mkdir tmp; D=tmp/coracle-$(id -u); export TMPDIR=$PWD/tmp; " + c.take + "; "
 		h.refuses(h.run(before+"$C images; r=$?; chmod -f 700 tmp; rm -rf tmp; exit $r"), 1, c.why, c.remedy)

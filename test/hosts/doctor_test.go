@@ -79,6 +79,27 @@ func TestDoctorWithoutUserNamespaces(t *testing.T) {
 	testutil.Contains(t, r.Out, "user namespaces        NO", "remedy:  ")
 }
 
+// What keeps the store from being opened has a row of its own.
+func TestDoctorWithoutRunDirectory(t *testing.T) {
+	h := newHost(t)
+	rows, code := doctorOf(t, h.run("TMPDIR=/nosuch $C doctor --format json"))
+	if r := rows["run directory"]; r.State != doctor.No || !strings.Contains(r.Remedy, "TMPDIR is /nosuch, where nothing is: unset it") || code != 1 {
+		t.Errorf("code %d, %+v", code, r)
+	}
+	if r := rows["store"]; r.State != doctor.Unknown || r.Found != "there is no run directory" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// unshare -U alone makes a user namespace in which its program is nobody.
+func TestDoctorWithoutMap(t *testing.T) {
+	h := newHost(t)
+	rows, code := doctorOf(t, h.run("unshare -U $C doctor --format json"))
+	if r := rows["user namespaces"]; r.State != doctor.No || !strings.Contains(r.Remedy, "--map-root-user") || code != 1 {
+		t.Errorf("code %d, %+v", code, r)
+	}
+}
+
 // In a container of somebody else /proc is covered in part.
 func TestDoctorWithCoveredProc(t *testing.T) {
 	h := newHost(t)
