@@ -141,15 +141,50 @@ func lossy(err error) error {
 
 // names are the entries of a directory.
 func names(dir string) []string {
+	return entries(namesAt(dir))
+}
+
+func namesAt(dir string) string {
 	n, err := unix.Getxattr(dir, xattr.OverrideNames, nil)
 	if err != nil || n == 0 {
-		return nil
+		return ""
 	}
 	buf := make([]byte, n)
 	if n, err = unix.Getxattr(dir, xattr.OverrideNames, buf); err != nil {
+		return ""
+	}
+	return string(buf[:n])
+}
+
+func entries(value string) []string {
+	return strings.SplitAfter(value, "\x00")[:strings.Count(value, "\x00")]
+}
+
+// MergeNames is what is noted at a directory whose own note is above, and that lies over
+// one whose note is below: of the second that which it still shows.
+func MergeNames(above, below string, shows func(name string) bool) string {
+	have := map[string]bool{}
+	for _, e := range entries(above) {
+		_, name, _ := strings.Cut(e, " ")
+		have[name] = true
+	}
+	for _, e := range entries(below) {
+		if _, name, ok := strings.Cut(e, " "); ok && !have[name] && !strings.Contains(name, "/") && shows(name[:len(name)-1]) {
+			above += e
+		}
+	}
+	return above
+}
+
+// InheritNames gives a directory of a layer what is noted at the one that it lies over,
+// of what it shows of that. A mount of both shows the attributes of the upper one alone.
+func InheritNames(dir, below string, shows func(name string) bool) error {
+	was := namesAt(dir)
+	now := MergeNames(was, namesAt(below), shows)
+	if now == was {
 		return nil
 	}
-	return strings.SplitAfter(string(buf[:n]), "\x00")[:strings.Count(string(buf[:n]), "\x00")]
+	return lossy(unix.Setxattr(dir, xattr.OverrideNames, []byte(now), 0))
 }
 
 func noteName(dir, base string, uid, gid int) error {

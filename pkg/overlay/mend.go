@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/ids"
+	"coracle/pkg/overlay/plain"
 	"coracle/pkg/state"
 )
 
@@ -79,6 +81,11 @@ func mendNames(d state.Dirs, dir string, id, parent LayerID) error {
 // directory.
 func inherit(st *Staged, lowers []string) error {
 	l := &layerWriter{lowers: lowers}
+	if st.s.single && st.unpacked {
+		if err := inheritNames(st, l); err != nil {
+			return err
+		}
+	}
 	for _, name := range st.made {
 		low, from, ok := l.lowerDir(name)
 		if !ok || l.hidden(st.Path(), name) {
@@ -99,6 +106,31 @@ func inherit(st *Staged, lowers []string) error {
 		}
 	}
 	return nil
+}
+
+// inheritNames gives the directories of a layer what those below note of links and pipes,
+// which a mount shows no more: each layer has the notes of all below it.
+func inheritNames(st *Staged, l *layerWriter) error {
+	return filepath.WalkDir(st.Path(), func(dir string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(st.Path(), dir)
+		if err != nil {
+			return err
+		}
+		if name != "." && plain.IsOpaque(dir) {
+			return fs.SkipDir // all that is in it, is in it
+		}
+		_, from, ok := l.lowerDir(name)
+		if !ok {
+			return nil
+		}
+		return ids.InheritNames(dir, from, func(n string) bool {
+			var st unix.Stat_t
+			return unix.Lstat(filepath.Join(dir, n), &st) == unix.ENOENT
+		})
+	})
 }
 
 // chmod gives a directory the mode of another one.

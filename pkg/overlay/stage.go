@@ -28,6 +28,9 @@ type Staged struct {
 	s    *Store
 	out  *graphdriver.DriverWithDifferOutput
 	made []string // see tarDiffer
+	// unpacked: it is of an archive, and so its directories have no notes but of what
+	// the archive has in them.
+	unpacked bool
 	// Reserved names what a layer of files cannot have, relative to the root:
 	// files whose names begin with ".wh.", which mean removals in its stream.
 	Reserved []string
@@ -65,7 +68,7 @@ func (s *Store) StageTar(ctx context.Context, r io.Reader) (*Staged, error) {
 	if err != nil {
 		return nil, err
 	}
-	st.made = d.made
+	st.made, st.unpacked = d.made, true
 	return st, nil
 }
 
@@ -168,7 +171,7 @@ func (s *Store) Commit(st *Staged, parent LayerID, blob *Blob) (LayerID, error) 
 }
 
 func (s *Store) add(st *Staged, id, parent LayerID) error {
-	if len(st.made) > 0 {
+	if len(st.made) > 0 || s.single && st.unpacked && parent != "" {
 		lowers, err := s.Lowers(parent)
 		if err == nil {
 			err = inherit(st, lowers)

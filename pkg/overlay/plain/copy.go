@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/filedata"
+	"coracle/pkg/ids"
 	"coracle/pkg/xattr"
 )
 
@@ -24,6 +25,8 @@ type copier struct {
 	links map[inode]string // where in it a file with several names is
 	// share makes links of files instead of copies: nobody writes to either tree.
 	share bool
+	// merges: directories of both trees are one afterwards.
+	merges bool
 	// owner, if not nil, is who gets what belongs to somebody, and marks are copied.
 	owner Owner
 }
@@ -139,6 +142,11 @@ func (c *copier) like(from, to *dir, base string, st *unix.Stat_t) error {
 	if err != nil {
 		return err
 	}
+	if c.merges {
+		if attrs, err = mergeNames(from, to, base, attrs); err != nil {
+			return err
+		}
+	}
 	for _, name := range []string{xattr.Override, xattr.OverrideNames, xattr.OverrideMode} { // of one that was there
 		if attrs[name] == "" {
 			_ = unix.Lremovexattr(in(to.fd, base), name)
@@ -155,6 +163,30 @@ func (c *copier) like(from, to *dir, base string, st *unix.Stat_t) error {
 		}
 	}
 	return c.about(to, base, st)
+}
+
+// mergeNames adds to the attributes of the directory base of a layer what is noted at that
+// of the tree about links and pipes that are not the layer's.
+func mergeNames(from, to *dir, base string, attrs map[string]string) (map[string]string, error) {
+	was, err := xattr.Stored(in(to.fd, base))
+	if err != nil || was[xattr.OverrideNames] == "" {
+		return attrs, err
+	}
+	var st unix.Stat_t
+	there := func(d *dir, name string) bool {
+		return unix.Fstatat(d.fd, path.Join(base, name), &st, unix.AT_SYMLINK_NOFOLLOW) == nil
+	}
+	names := ids.MergeNames(attrs[xattr.OverrideNames], was[xattr.OverrideNames], func(name string) bool {
+		return !there(from, name) && there(to, name)
+	})
+	if attrs == nil {
+		attrs = map[string]string{}
+	}
+	attrs[xattr.OverrideNames] = names
+	if names == "" {
+		delete(attrs, xattr.OverrideNames)
+	}
+	return attrs, nil
 }
 
 func (c *copier) file(from, to *dir, base string, st *unix.Stat_t) error {

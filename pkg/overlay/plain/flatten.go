@@ -15,7 +15,7 @@ import (
 func Flatten(ctx context.Context, layers []string, to string) error {
 	for _, l := range slices.Backward(layers) {
 		err := onTrees(ctx, l, to, func(c *copier, in, out *dir) error {
-			c.share = true
+			c.share, c.merges = true, true
 			return c.merge(in, out)
 		})
 		if err != nil {
@@ -27,7 +27,10 @@ func Flatten(ctx context.Context, layers []string, to string) error {
 
 // Apply puts one layer over a tree.
 func Apply(ctx context.Context, layer, to string) error {
-	return onTrees(ctx, layer, to, (*copier).merge)
+	return onTrees(ctx, layer, to, func(c *copier, in, out *dir) error {
+		c.merges = true
+		return c.merge(in, out)
+	})
 }
 
 // merge puts what is in a directory of a layer over one of a tree.

@@ -150,6 +150,31 @@ func TestFlatten(t *testing.T) {
 	}
 }
 
+// TestNotesOfLinks has layers that note whose links and pipes are, at their directories:
+// an upper one has notes of its own alone.
+func TestNotesOfLinks(t *testing.T) {
+	one := sh(t, "mkdir d o; for n in below replaced gone given; do ln -s x d/$n; ln -s x $n; done; mkfifo d/pipe; ln -s x o/l")
+	two := sh(t, "mkdir d o; for n in replaced above given; do ln -s y d/$n; ln -s y $n; done; ln -s y o/m")
+	mark(t, two, []string{"gone", "d/gone"}, []string{"o"})
+	const all = "1:1 below\x001:1 replaced\x001:1 gone\x001:1 given\x001:1 pipe\x00"
+	const above = "2:2 above\x002:2 given\x00"
+	for dir, value := range map[string]string{one + "/d": all, one: all, one + "/o": "1:1 l\x00", two + "/d": above, two: above, two + "/o": "2:2 m\x00"} {
+		if err := unix.Setxattr(dir, xattr.OverrideNames, []byte(value), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	to := t.TempDir()
+	if err := Flatten(context.Background(), []string{two, one}, to); err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]string{"d": above + "1:1 below\x001:1 pipe\x00", ".": above + "1:1 below\x00", "o": "2:2 m\x00"} {
+		attrs, err := xattr.Stored(filepath.Join(to, dir))
+		if got := attrs[xattr.OverrideNames]; err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %q", dir, got, err, want)
+		}
+	}
+}
+
 // changes are scripts that change a tree, with what the layer has of it.
 var changes = []struct {
 	name, script string
