@@ -238,11 +238,24 @@ func (d *Dir) Discard() error {
 	return os.RemoveAll(d.root)
 }
 
+// Settle makes Upper what has been written, for good: nobody writes any more but to Upper
+// itself. It costs nothing where it has been done, and with overlayfs.
+func (d *Dir) Settle(ctx context.Context, lowers []string) error {
+	r := Rootfs{Lowers: lowers, Upper: d.Upper, Work: d.Work}
+	if !Unsettled(r) {
+		return nil
+	}
+	if err := Settle(ctx, r); err != nil {
+		return err
+	}
+	return errors.Join(os.Remove(filepath.Join(d.Work, copiedName)), os.RemoveAll(filepath.Join(d.Work, treeName)))
+}
+
 // StageDir makes a layer of a directory in overlay's own form, without copying
 // it: the stream that a registry would get is made once, to know its digest,
 // and the directory itself becomes the layer. Upper is moved.
 func (s *Store) StageDir(ctx context.Context, d *Dir, lowers []string) (*Staged, error) {
-	if err := Settle(ctx, Rootfs{Lowers: lowers, Upper: d.Upper, Work: d.Work}); err != nil {
+	if err := d.Settle(ctx, lowers); err != nil {
 		return nil, err
 	}
 	scratch, err := s.Scratch()

@@ -87,3 +87,20 @@ m/store/tmp:
 		t.Errorf("%s\n--- want\n%s", r.All(), want)
 	}
 }
+
+// TestRewrittenTimesOnOverlay has a build whose layers have no time after
+// SOURCE_DATE_EPOCH, where a layer is found by comparing, too.
+func TestRewrittenTimesOnOverlay(t *testing.T) {
+	needsNested(t)
+	h := newHost(t)
+	h.write("c/x", "hi\n")
+	h.write("c/Dockerfile", "FROM bb\nRUN mkdir -p /d/e && echo made >/d/e/f && ln -s f /d/l && rm /bin/vi && touch -d @9 /d/old\nCOPY x /d/\nWORKDIR /w\n")
+	r := h.spoilt(onOverlay, `C="$C --root m/store"
+		$C import $TAR bb >/dev/null || exit 1
+		$C build -q --build-arg SOURCE_DATE_EPOCH=1000 --output type=docker,rewrite-timestamp=true -t built c >/dev/null || exit 1
+		$C run --rm --network none built stat -c '%n %Y' /d /d/e /d/e/f /d/l /d/old /d/x /w; $C run --rm --network none built ls /bin/vi`)
+	want := "/d 1000\n/d/e 1000\n/d/e/f 1000\n/d/l 1000\n/d/old 9\n/d/x 1000\n/w 1000\n"
+	if r.Out != want {
+		t.Errorf("%s\nwant %s", r.All(), want)
+	}
+}

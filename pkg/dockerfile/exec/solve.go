@@ -254,6 +254,9 @@ func (s *Solver) newLayer(parent overlay.LayerID, told *Report, key cache.Key, w
 		return "", err
 	}
 	if s.rewritesTimes() {
+		if err := d.Settle(s.Ctx, lowers); err != nil { // whose times are those of its files
+			return "", err
+		}
 		if err := clampTimes(d.Upper, *s.epoch); err != nil {
 			return "", err
 		}
