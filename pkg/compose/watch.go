@@ -15,7 +15,9 @@ import (
 
 // Watch tells who waits for containers when something has happened to them.
 type Watch struct {
-	e  *Engine
+	e     *Engine
+	begin func() // to follow the journal, once
+
 	mu sync.Mutex
 	by map[string][]chan struct{} // who waits, by container
 }
@@ -28,18 +30,28 @@ const (
 	rarely = 2 * time.Second
 )
 
-// NewWatch follows the journal of events until ctx ends.
+// NewWatch is a watch that ends with ctx. It follows the journal of events from when
+// somebody waits for the first time: most projects start without.
 func (e *Engine) NewWatch(ctx context.Context) *Watch {
 	w := &Watch{e: e, by: map[string][]chan struct{}{}}
+	w.begin = sync.OnceFunc(func() { w.follow(ctx) })
+	return w
+}
+
+// follow returns once the journal is followed, or cannot be.
+func (w *Watch) follow(ctx context.Context) {
+	ready := make(chan struct{})
+	listening := sync.OnceFunc(func() { close(ready) })
 	go func() {
-		_ = events.Read(ctx, e.Dirs.Root, events.Options{Follow: true}, func(ev events.Event) error {
+		defer listening()
+		_ = events.Read(ctx, w.e.Dirs.Root, events.Options{Follow: true, Ready: listening}, func(ev events.Event) error {
 			if ev.Type == events.Container {
 				w.happened(ev.Actor.ID)
 			}
 			return nil
 		})
 	}()
-	return w
+	<-ready
 }
 
 func (w *Watch) happened(id string) {
@@ -72,6 +84,7 @@ func (w *Watch) subscribe(id string) (ch chan struct{}, end func()) {
 
 // Await returns when a container is as is says, or is says that it never will be.
 func (w *Watch) Await(ctx context.Context, id string, is func(*container.Container) (bool, error)) error {
+	w.begin()
 	news, end := w.subscribe(id)
 	defer end()
 	for again := soon; ; again = min(2*again, rarely) {

@@ -102,6 +102,39 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// TestFromNow: who asks for what is to come is not made to read what was, however
+// long that is.
+func TestFromNow(t *testing.T) {
+	for _, before := range []string{"", "{\"Type\":\"container\",\"Action\":\"old\",\"timeNano\":9000000000000000000}\n"} {
+		dir := t.TempDir()
+		if before != "" {
+			if err := os.WriteFile(filepath.Join(dir, fileName), []byte(before), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		done := errors.New("done")
+		var got []string
+		o := Options{Follow: true, Ready: func() {
+			add(t, dir, "new")
+			if before != "" { // it is open already
+				if err := os.Rename(filepath.Join(dir, fileName), filepath.Join(dir, oldName)); err != nil {
+					t.Error(err)
+				}
+			}
+			add(t, dir, "newer")
+		}}
+		err := Read(t.Context(), dir, o, func(e Event) error {
+			if got = append(got, e.Action); len(got) == 2 {
+				return done
+			}
+			return nil
+		})
+		if want := "new newer"; err != done || strings.Join(got, " ") != want {
+			t.Errorf("after %q: %v, %v, want %s", before, got, err, want)
+		}
+	}
+}
+
 func TestBeginsAgain(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, fileName), make([]byte, maxSize), 0o600); err != nil {

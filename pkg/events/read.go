@@ -50,9 +50,12 @@ func Read(ctx context.Context, dir string, o Options, each func(Event) error) er
 			defer cancel()
 		}
 	}
+	defer r.close()
 	only := !o.Past && o.Since.IsZero()
 	if only {
-		r.o.Since = time.Now()
+		if err := r.skip(); err != nil {
+			return err
+		}
 	}
 	if o.Ready != nil {
 		o.Ready()
@@ -62,7 +65,6 @@ func Read(ctx context.Context, dir string, o Options, each func(Event) error) er
 	} else if err := r.file(oldName); err != nil {
 		return err
 	}
-	defer r.close()
 	for {
 		if err := r.more(); err != nil || !o.Follow {
 			return err
@@ -109,6 +111,17 @@ func (r *reader) file(name string) error {
 	}
 	defer f.Close()
 	return r.read(f)
+}
+
+// skip passes over what is in the journal: it may be megabytes.
+func (r *reader) skip() (err error) {
+	if r.f, err = r.open(fileName); r.f == nil || err != nil {
+		return err
+	}
+	if _, err = r.f.Seek(0, io.SeekEnd); err != nil {
+		return fmt.Errorf("read events: %w", err)
+	}
+	return nil
 }
 
 // more reads what the journal has got since, and goes on to the next when it
