@@ -63,6 +63,10 @@ func (u *audience) attach(conn *socket.Conn, a *control.Attach, files []*os.File
 	go func() { left <- u.listen(conn) }()
 	select {
 	case <-u.down.over:
+		// The supervisor goes on for a while, and who reads the other end of a pipe
+		// until its end is not to wait for that.
+		io, _ := u.first.session()
+		io.detach(k)
 		_ = conn.Send(control.Reply{Event: control.EventExit, Code: u.down.code})
 	case <-over: // theirs was this process
 		io.detach(k)

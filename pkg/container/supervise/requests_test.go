@@ -4,11 +4,13 @@ package supervise
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"coracle/internal/testutil"
 	"coracle/pkg/cgroup"
@@ -268,6 +270,11 @@ func TestAttach(t *testing.T) {
 	expect(t, out, "hello\n")
 	if r, _ := hear(t, client); r.Event != control.EventExit || r.Code != 7 {
 		t.Errorf("%+v", r)
+	}
+	// The pipe has ended, too, though the supervisor goes on.
+	_ = out.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if n, err := out.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("the client's output after the end: %d bytes, %v", n, err)
 	}
 	within(t, "the end", over)
 }

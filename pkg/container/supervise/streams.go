@@ -192,8 +192,9 @@ func (io *streams) stdinGiven() {
 	}
 }
 
-// detach takes a sink away; nothing is written to it afterwards. A write that is
-// stuck, for the reader of the pipe does not read, ends.
+// detach takes a sink away; nothing is written to it afterwards, and its files are
+// closed unless a write goes on. One that is stuck, for the reader of the pipe does
+// not read, ends, and then they are.
 func (io *streams) detach(s *sink) {
 	io.mu.Lock()
 	delete(io.sinks, s)
@@ -203,12 +204,23 @@ func (io *streams) detach(s *sink) {
 			_ = f.SetWriteDeadline(time.Unix(1, 0))
 		}
 	}
+	if s.mu.TryLock() {
+		s.closeLocked()
+		return
+	}
 	go func() {
 		s.mu.Lock()
-		defer s.mu.Unlock()
-		wire.CloseFiles([]*os.File{s.stdout, s.stderr})
-		s.stdout, s.stderr = nil, nil
+		s.closeLocked()
 	}()
+}
+
+// closeLocked closes the files of a sink, and lets go of it.
+//
+// Preconditions: its lock is held.
+func (s *sink) closeLocked() {
+	defer s.mu.Unlock()
+	wire.CloseFiles([]*os.File{s.stdout, s.stderr})
+	s.stdout, s.stderr = nil, nil
 }
 
 // drain waits until all output has been carried, and closes everything but
