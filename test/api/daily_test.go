@@ -119,6 +119,14 @@ func daily(t *testing.T, c *commandLine) {
 		if got, err := os.ReadFile(filepath.Join(dir, "back")); err != nil || string(got) != "content" {
 			t.Errorf("%q %v", got, err)
 		}
+		c.ok("exec", "files", "mkdir", "/tmp/d")
+		c.ok("cp", filepath.Join(dir, "f"), "files:/tmp/d/f")
+		for _, there := range []string{".", "new"} { // what is in a directory has no name of the directory's
+			c.ok("cp", "files:/tmp/d/.", filepath.Join(dir, there))
+			if got, err := os.ReadFile(filepath.Join(dir, there, "f")); err != nil || string(got) != "content" {
+				t.Errorf("%s: %q %v", there, got, err)
+			}
+		}
 		c.fails(1, "No such container:path: files:/nosuch", "cp", "files:/nosuch", dir)
 		testutil.Contains(t, c.ok("diff", "files"), "A /tmp/g")
 		c.ok("stop", "-t", "0", "files")

@@ -180,6 +180,9 @@ func (k *copier) out(ctx context.Context, src, dst string) (err error) {
 		if command.IsTerminal(k.e.Stdout.File) {
 			return command.Errorf("refusing to copy to a terminal: redirect the output")
 		}
+		if from.Contents {
+			o.As = ""
+		}
 		k.left, err = archive.Out(ctx, k.cs, k.ctr, k.e.Stdout.File, o, nil)
 		return err
 	}
