@@ -89,9 +89,9 @@ func (j *job) step(ctx context.Context, s Step) error {
 	case MakeVolume:
 		return j.makeVolume(ctx, s)
 	case Stop:
-		return j.stopOne(ctx, s.Old, nil, j.p)
+		return j.stopOne(ctx, s.Old, j.c.Timeout, j.p)
 	case Remove:
-		return j.removeOne(ctx, s.Old, Removal{Stop: true, Project: j.p})
+		return j.removeOne(ctx, s.Old, Removal{Stop: true, Timeout: j.c.Timeout, Project: j.p})
 	case Create:
 		j.ofContainer(s.Name, "Creating")
 		c, err := j.make(ctx, s, s.Name)
@@ -118,7 +118,7 @@ func (j *job) recreate(ctx context.Context, s Step) error {
 	if err != nil {
 		return err
 	}
-	err = j.stopQuietly(ctx, s.Old, nil, j.p)
+	err = j.stopQuietly(ctx, s.Old, j.c.Timeout, j.p)
 	if err == nil {
 		err = j.discard(ctx, s.Old, false)
 	}

@@ -93,6 +93,7 @@ type Choices struct {
 	Dependencies  When     // of the others
 	RemoveOrphans bool
 	RenewVolumes  bool // volumes without a name are not carried over
+	Timeout       *int // seconds for what is stopped; nil: the container's own
 	Images        map[string]ImageFacts
 	ReadFile      func(string) ([]byte, error)
 }

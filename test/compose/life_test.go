@@ -222,3 +222,10 @@ func TestTakenName(t *testing.T) {
 	p.do("rm", "other").ok()
 	p.compose("up", "-d").says("Container other Started")
 }
+
+// TestUpTimeout: up waits for what it replaces or takes away as long as it is told to.
+func TestUpTimeout(t *testing.T) {
+	p := newProject(t, "services: {a: {image: busybox, command: sleep 600, stop_grace_period: 1h}}\n")
+	p.compose("up", "-d", "--scale", "a=2")
+	p.compose("up", "-d", "--force-recreate", "-t", "0").says("Container shop-a-1 Recreated", "Container shop-a-2 Removed")
+}

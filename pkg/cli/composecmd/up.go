@@ -92,6 +92,7 @@ func (s *session) upChoices() (c compose.UpChoices, err error) {
 	c.Services, c.ReadFile = f.Args().Slice(), readFile
 	c.RemoveOrphans = f.Bool("remove-orphans") || truth("COMPOSE_REMOVE_ORPHANS")
 	c.RenewVolumes = f.Bool("renew-anon-volumes")
+	c.Timeout = timeout(f)
 	c.IgnoreOrphans = truth("COMPOSE_IGNORE_ORPHANS")
 	c.Image = compose.ImageChoices{Build: f.Bool("build"), NoBuild: f.Bool("no-build"), Quiet: f.Bool("quiet-pull")}
 	switch pull := f.String("pull"); pull {
