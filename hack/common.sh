@@ -105,8 +105,10 @@ python_rootfs() {
 	rm -rf "$pk_work"
 }
 
-# busybox_rootfs FILE: a root file system with busybox alone.
+# busybox_rootfs FILE [PROGRAM...]: a root file system with busybox, and with programs
+# of this machine and the libraries that they need.
 busybox_rootfs() {
+	pk_file=$1; shift
 	pk_work=$(mktemp -d)
 	mkdir -p "$pk_work/bin" "$pk_work/etc" "$pk_work/tmp" "$pk_work/root" "$pk_work/var" "$pk_work/home"
 	cp "$(command -v busybox)" "$pk_work/bin/busybox"
@@ -116,7 +118,17 @@ busybox_rootfs() {
 	printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >"$pk_work/etc/passwd"
 	printf 'root:x:0:\nnogroup:x:65534:\n' >"$pk_work/etc/group"
 	chmod 1777 "$pk_work/tmp"
-	tar -C "$pk_work" --owner=0 --group=0 -cf "$1.part" .
-	mv "$1.part" "$1"
+	for program in "$@"; do
+		pk_path=$(command -v "$program") || { rm -rf "$pk_work"; return 1; }
+		for f in "$pk_path" $(ldd "$pk_path" | grep -o '/[^ ]*'); do
+			mkdir -p "$pk_work$(dirname "$f")"
+			cp -L "$f" "$pk_work$f"
+		done
+	done
+	tar -C "$pk_work" --owner=0 --group=0 -cf "$pk_file.part" .
+	mv "$pk_file.part" "$pk_file"
 	rm -rf "$pk_work"
 }
+
+# redis_rootfs FILE: a root file system with Redis, its client and a shell.
+redis_rootfs() { busybox_rootfs "$1" redis-server redis-cli; }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Builds coracle and goes through Docker's "Containers" tutorial with it, command
-# by command. Called as root it makes an unprivileged user, coracle-demo, and
+# by command, and on to several services: docs/tutorial.md is the same to read. Called as root it makes an unprivileged user, coracle-demo, and
 # does the work as that user.
 set -eu
 cd "$(dirname "$0")/.."
@@ -22,6 +22,8 @@ if [ "${1:-}" != --as-user ]; then
 	fi
 	refresh_lists
 	need newuidmap uidmap || say "going on with a single id"
+	need redis-server redis-server || say "without services"
+	need busybox busybox-static || say "without services"
 	need docker-registry docker-registry || say "without a registry of its own"
 	make_user coracle-demo
 	chown -R coracle-demo "$state"
@@ -49,6 +51,7 @@ run() {
 
 finish() {
 	# Files of subordinate ids go only through coracle itself.
+	(cd "$state/examples/compose" && coracle compose down -v -t 0) >/dev/null 2>&1 || true
 	coracle rm -f $(coracle ps -aq) >/dev/null 2>&1 || true
 	coracle image rm -f $(coracle image ls -aq) >/dev/null 2>&1 || true
 	coracle builder prune -af >/dev/null 2>&1 || true
@@ -103,6 +106,54 @@ run coracle logs --tail 2 "$id"
 run coracle exec "$id" cat /etc/hostname
 run coracle container stop -t 1 "$id"
 run coracle container ls -a
+
+printf '\n# Services\n'
+counted=0
+# visits PORT: visits the page, which has to have counted one more.
+visits() {
+	run curl -s -X POST "http://localhost:$1/visit"
+	counted=$((counted + 1))
+	curl -s "http://localhost:$1/status" | grep -q "\"visits\":$counted[,}]" || die "$counted visits are not what is counted"
+}
+if timeout 60 coracle pull -q redis:7 >/dev/null 2>&1; then
+	echo "redis:7 comes from the registry"
+elif redis_rootfs "$state/redis.tar" 2>/dev/null; then
+	echo "no registry within reach: redis:7 is made from this distribution's packages"
+	coracle import "$state/redis.tar" redis:7 >/dev/null
+fi
+if coracle image inspect redis:7 >/dev/null 2>&1; then
+	cd "$state/examples/compose"
+	run cat compose.yaml
+	run coracle compose build
+	run coracle compose up -d --wait
+	run coracle compose ps
+	visits 4000
+	visits 4000
+	printf '\n# Three of one service\n'
+	run coracle compose up -d --wait --scale web=3
+	for port in 4000 4001 4002; do visits $port; done
+	printf '\n# Redis is killed, and comes back\n'
+	run kill -9 "$(coracle inspect -f '{{.State.Pid}}' visits-redis-1)"
+	for _ in $(seq 600); do
+		! curl -sf -o /dev/null http://localhost:4000/health || break
+		sleep 0.1
+	done
+	visits 4000
+	run coracle compose ps redis
+	printf '\n# Down, and up again: the volume has the visits\n'
+	run coracle compose down
+	run coracle compose up -d --wait
+	visits 4000
+	printf '\n# Down without the volume: nothing is left\n'
+	run coracle compose down -v
+	run coracle compose up -d --wait
+	counted=0
+	visits 4000
+	run coracle compose down -v
+	cd "$state/examples/friendlyhello"
+else
+	echo "skipped: there is no Redis on this machine"
+fi
 
 printf '\n# Share the image\n'
 if command -v docker-registry >/dev/null; then

@@ -21,6 +21,7 @@ if [ $root = 1 ]; then
 	need newuidmap uidmap || true
 	need docker-registry docker-registry || true
 	need redis-server redis-server || true
+	need chromium-headless-shell chromium-headless-shell || true # 96 MB; half a minute at most
 	need /usr/bin/docker docker.io || true # the command line alone: nothing is started
 	make_user coracle-test
 	make_single coracle-single
@@ -67,7 +68,8 @@ done
 say "making root file systems"
 if ! busybox_rootfs "$work/fixtures/busybox.tar"; then say "no busybox: tests that need it are skipped"; fi
 if ! python_rootfs "$work/fixtures/python.tar"; then say "no Python packages: tests that need them are skipped"; fi
-cp -r examples "$work/fixtures/"
+if ! redis_rootfs "$work/fixtures/redis.tar"; then say "no Redis: tests that need it are skipped"; fi
+cp -r examples docs "$work/fixtures/"
 if [ -f "$work/tests/test/api/run.test" ]; then
 	say "making clients of the API"
 	hack/clients.sh "$work/fixtures/clients" || say "some tests of the API are skipped"

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,46 +16,17 @@ import (
 	"coracle/internal/testutil"
 )
 
-// withRedis makes an image with the distribution's redis-server in it.
-func (u *user) withRedis(name string) {
-	u.t.Helper()
-	server, err := exec.LookPath("redis-server")
-	if err != nil {
-		u.t.Skip("redis-server is not installed")
-	}
-	libs, err := exec.Command("ldd", server).Output()
-	if err != nil {
-		u.t.Skipf("ldd %s: %v", server, err)
-	}
-	dockerfile := "FROM busybox\n"
-	files := []string{server}
-	for _, f := range strings.Fields(string(libs)) {
-		if strings.HasPrefix(f, "/") {
-			files = append(files, f)
-		}
-	}
-	for i, f := range files {
-		dst := "redis/" + strconv.Itoa(i)
-		if out, err := exec.Command("cp", "-L", f, u.write(dst, "")).CombinedOutput(); err != nil {
-			u.t.Fatalf("cp: %s", out)
-		}
-		dockerfile += "COPY --chmod=0755 " + strconv.Itoa(i) + " " + f + "\n"
-	}
-	u.write("redis/Dockerfile", dockerfile+"CMD [\""+server+"\", \"--protected-mode\", \"no\", \"--save\", \"\"]\n")
-	u.ok("build", "-q", "-t", name, filepath.Join(u.home, "redis"))
-}
-
 // TestNamedNetwork has the tutorial's application count its visits in a real
 // redis-server, called redis, on a network of their own.
 func TestNamedNetwork(t *testing.T) {
 	u := newUser(t)
 	u.image("busybox.tar", "busybox")
 	u.image("python.tar", "python:3-slim")
-	u.withRedis("redis-server")
+	u.image("redis.tar", "redis:7")
 	u.ok("build", "-q", "-t", "friendlyhello", filepath.Join(u.fixture("examples"), "friendlyhello"))
 	u.ok("network", "create", "app")
 	t.Cleanup(func() { u.result("network", "prune", "-f") })
-	u.ok("run", "-d", "--name", "redis", "--network", "app", "--network-alias", "store", "redis-server")
+	u.ok("run", "-d", "--name", "redis", "--network", "app", "--network-alias", "store", "redis:7", "redis-server", "--protected-mode", "no", "--save", "")
 	u.ok("run", "-d", "--name", "web", "--network", "app", "-p", "127.0.0.1::5000", "friendlyhello")
 	url := "http://" + strings.Fields(u.ok("port", "web", "5000/tcp"))[0] + "/status"
 	testutil.Eventually(t, "redis counts", func() bool { return strings.Contains(get(t, url), "visits: 1\n") })
