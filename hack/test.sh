@@ -35,7 +35,6 @@ need mksquashfs squashfs-tools || true
 
 work=$(mktemp -d)
 cleanup() {
-	[ -z "${group:-}" ] || rmdir "$group"/*/ "$group" 2>/dev/null || true
 	chmod -R u+rwX "$work" 2>/dev/null || true
 	rm -rf "$work" 2>/dev/null || true
 }
@@ -74,74 +73,30 @@ if [ -f "$work/tests/test/api/run.test" ]; then
 	say "making clients of the API"
 	hack/clients.sh "$work/fixtures/clients" || say "some tests of the API are skipped"
 fi
+[ $root = 0 ] || chown -R coracle-test "$work/tests"
 chmod -R a+rX "$work"
 
-CORACLE_BIN=$work/coracle
-CORACLE_FIXTURES=$work/fixtures
-CORACLE_SINGLE_USER=
-unset XDG_RUNTIME_DIR || true
-export CORACLE_BIN CORACLE_FIXTURES
-[ $root = 0 ] || chown -R coracle-test "$work/tests"
-
-# A part of the cgroup2 tree for the user, where there is a tree and it can be
-# written.
-group=
-if [ $root = 1 ]; then
-	tree=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
-	group=$tree/coracle-test
-	if [ -n "$tree" ] && mkdir -p "$group" 2>/dev/null; then
-		chown coracle-test "$group" "$group/cgroup.procs" "$group/cgroup.subtree_control" "$group/cgroup.threads"
-	else
-		group=
-	fi
-fi
-
-# as_user COMMAND
-as_user() {
-	if [ -n "$group" ]; then
-		sh -c 'echo $$ >"$1/cgroup.procs" && exec su coracle-test -c "$2"' sh "$group" \
-			"PATH='$PATH' CORACLE_BIN='$CORACLE_BIN' CORACLE_FIXTURES='$CORACLE_FIXTURES' $1"
-	elif [ $root = 1 ]; then
-		su coracle-test -c "PATH='$PATH' CORACLE_BIN='$CORACLE_BIN' CORACLE_FIXTURES='$CORACLE_FIXTURES' $1"
-	else
-		sh -c "$1"
-	fi
-}
-
-# report prints what matters of a test's output: all of it after a failure, else
-# what was skipped, and why.
-report() {
-	if grep -q -E '^(FAIL|panic:)' "$work/out"; then
-		grep -v -E '^(=== (RUN|PAUSE|CONT)|--- PASS|PASS)' "$work/out"
-	else
-		grep -B1 -E '^ *--- SKIP' "$work/out" || true
-		grep -c -E '^--- PASS' "$work/out" | sed 's/$/ tests passed/'
-	fi
-}
-
-for test in $(find "$work/tests" -name run.test | sort); do
-	dir=$(dirname "$test")
-	say "testing ${dir#"$work/tests/"}"
-	as_user "cd '$dir' && ./run.test -test.v -test.timeout 15m" >"$work/out" 2>&1 || failed="$failed ${dir#"$work/tests/"}"
-	report
+# As many at once as there are processors, since most of the time is spent in
+# waiting; first those that take longest.
+names=$(cd "$work/tests" && find . -name run.test | sed 's,^\./,,; s,/run.test$,,' | sort)
+first= last=
+for name in $names; do
+	case $name in
+	test/tutorial)
+		first="$name $first"
+		[ $root = 0 ] || first="test/tutorial+single $first"
+		;;
+	pkg/slirp)
+		first="$first $name"
+		[ $root = 0 ] || ! mknod -m 666 "$work/tun" c 10 200 2>/dev/null || [ ! -e /dev/net/tun ] || last="$last $name+tap"
+		;;
+	test/*) first="$first $name" ;;
+	*) last="$last $name" ;;
+	esac
 done
-
-# Without veth pairs the network needs a TAP device, which many hosts keep from
-# their users: here is one, for these tests alone.
-if [ $root = 1 ] && [ -f "$work/tests/pkg/slirp/run.test" ] && mknod -m 666 "$work/tun" c 10 200 2>/dev/null && [ -e /dev/net/tun ]; then
-	say "testing pkg/slirp with TAP devices"
-	COMMAND="cd '$work/tests/pkg/slirp' && ./run.test -test.v -test.run Tap -test.timeout 5m" TUN=$work/tun unshare -m \
-		sh -c 'mount --bind "$TUN" /dev/net/tun && exec su coracle-test -c "$COMMAND"' >"$work/out" 2>&1 || failed="$failed pkg/slirp(TAP)"
-	report
-fi
-
-# The tutorial also goes through with a single id.
-if [ $root = 1 ] && [ -f "$work/tests/test/tutorial/run.test" ]; then
-	say "testing test/tutorial with a single id"
-	chmod -R a+rX "$work/tests"
-	su coracle-single -c "cd / && PATH='$PATH' CORACLE_BIN='$CORACLE_BIN' CORACLE_FIXTURES='$CORACLE_FIXTURES' '$work/tests/test/tutorial/run.test' -test.v -test.timeout 15m" >"$work/out" 2>&1 ||
-		failed="$failed test/tutorial(single)"
-	report
-fi
+say "testing $(echo $names | wc -w) packages"
+# shellcheck disable=SC2086 # lists
+printf '%s\n' $first $last | xargs -r -P "$(nproc)" -n 1 hack/run-test.sh "$work"
+[ ! -s "$work/failed" ] || failed="$failed $(tr '\n' ' ' <"$work/failed")"
 [ -z "$failed" ] || die "failed:$failed"
 say "all tests passed"
