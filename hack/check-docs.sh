@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Checks that the README's tables of commands and abilities and docs/commands.md are
 # what the command line is; with --write it makes them so. The order of locks in
-# ARCHITECTURE.md is pkg/state's, the keys in docs/compose.md are pkg/compose/convert's. Argument: the program.
+# ARCHITECTURE.md is pkg/state's, the keys in docs/compose.md are pkg/compose/convert's,
+# those in docs/kubernetes.md pkg/compose/kube's. Argument: the program.
 set -eu
 cd "$(dirname "$0")/.."
 program=$1
@@ -34,4 +35,5 @@ for name in $(grep -o 'Test[A-Z][A-Za-z0-9]*' docs/hosts.md | sort -u); do
 	grep -rqs "^func $name(" test pkg --include='*_test.go' || { echo "docs/hosts.md: there is no test $name" >&2; exit 1; }
 done
 go test ./pkg/state -count=1 -run TestLockOrderIsDocumented >/dev/null || { echo "ARCHITECTURE.md: the order of locks is out of date: go test ./pkg/state" >&2; exit 1; }
+go test ./pkg/compose/kube -count=1 -run TestKeysAreDocumented >/dev/null || { echo "docs/kubernetes.md: the table of keys is out of date: go test ./pkg/compose/kube -run TestKeysAreDocumented -write" >&2; exit 1; }
 go test ./pkg/compose/convert -count=1 -run TestKeysAreDocumented >/dev/null || { echo "docs/compose.md: the table of keys is out of date: go test ./pkg/compose/convert -run TestKeysAreDocumented -write" >&2; exit 1; }

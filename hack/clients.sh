@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # hack/clients.sh DIR: makes the clients of Docker's API that test/api works with,
-# in DIR. One that cannot be had is left out, and its tests are skipped.
+# and what tells whether Kubernetes would take an object, in DIR. One that cannot be had is left out, and its tests are skipped.
 set -eu
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
@@ -19,6 +19,7 @@ build docker github.com/docker/cli/cmd/docker '-gcflags=github.com/docker/cli/..
 build compose github.com/docker/compose/v5/cmd
 build moby .
 build testcontainers .
+build kubernetes .
 if [ "$(id -u)" = 0 ]; then
 	refresh_lists
 	need docker-compose docker-compose || true

@@ -39,6 +39,7 @@ func config(e *command.Env) *cli.Command {
 			flags.Bool("profiles", nil, "Print the profile names, one per line"),
 			flags.Bool("quiet", flags.Short("q"), "Only validate the configuration, don't print anything"),
 			flags.Bool("services", nil, "Print the service names, one per line"),
+			flags.Text("to", nil, "Write the project for another system. Values: [kubernetes]"),
 			flags.Bool("variables", nil, "Print model variables and default values"),
 			flags.Bool("volumes", nil, "Print the volume names, one per line"),
 		},
@@ -54,6 +55,8 @@ func runConfig(ctx context.Context, s *session) error {
 		return fmt.Errorf("unsupported format %q", f.String("format"))
 	}
 	switch {
+	case f.IsSet("to"):
+		return s.convert(ctx, o)
 	case f.Bool("variables"):
 		return s.variables(ctx, o)
 	case f.Bool("environment"):

@@ -56,8 +56,8 @@ func Container(p *types.Project, s types.ServiceConfig, o Options) (q docker.Cre
 	q.Labels = labels(s, o, hash)
 	setConfig(&q, s, o)
 	setHost(&q, s, o)
+	setResources(&q, s)
 	for _, set := range []func() error{
-		func() error { return setResources(&q, s) },
 		func() error { return setSecurity(&q, p, s, o) },
 		func() error { return setNetworks(&q, p, s, o) },
 		func() (err error) { files, err = setMounts(&q, p, s, o); return err },
@@ -168,7 +168,7 @@ func setHost(q *docker.CreateRequest, s types.ServiceConfig, o Options) {
 	h.Runtime, h.GroupAdd, h.ShmSize = s.Runtime, s.GroupAdd, int64(s.ShmSize)
 	h.Sysctls, h.VolumeDriver, h.VolumesFrom = s.Sysctls, s.VolumeDriver, s.VolumesFrom
 	h.StorageOpt, h.OomScoreAdj, h.Umask = s.StorageOpt, int(s.OomScoreAdj), s.Umask
-	h.RestartPolicy = restartPolicy(s)
+	h.RestartPolicy = RestartPolicy(s)
 	if l := s.Logging; l != nil {
 		h.LogConfig = moby.LogConfig{Type: l.Driver, Config: l.Options}
 	}
@@ -179,8 +179,8 @@ func setHost(q *docker.CreateRequest, s types.ServiceConfig, o Options) {
 	}
 }
 
-// restartPolicy is what deploy says, or else restart.
-func restartPolicy(s types.ServiceConfig) moby.RestartPolicy {
+// RestartPolicy is what deploy says, or else restart.
+func RestartPolicy(s types.ServiceConfig) moby.RestartPolicy {
 	var p moby.RestartPolicy
 	if s.Restart != "" {
 		name, attempts, _ := strings.Cut(s.Restart, ":")

@@ -29,14 +29,14 @@ type File struct {
 func fileMounts(q *docker.CreateRequest, p *types.Project, s types.ServiceConfig, taken map[string]bool) ([]File, error) {
 	var all []File
 	for _, secret := range s.Secrets {
-		f, plain, err := fileOf(p, "secret", "/run/secrets/", types.FileReferenceConfig(secret), types.FileObjectConfig(p.Secrets[secret.Source]))
+		f, plain, err := SecretFile(p, secret)
 		if err != nil {
 			return nil, err
 		}
 		all = addFile(q, all, f, plain, taken)
 	}
 	for _, config := range s.Configs {
-		f, plain, err := fileOf(p, "config", "/", types.FileReferenceConfig(config), types.FileObjectConfig(p.Configs[config.Source]))
+		f, plain, err := ConfigFile(p, config)
 		if err != nil {
 			return nil, err
 		}
@@ -56,6 +56,16 @@ func addFile(q *docker.CreateRequest, all []File, f File, plain bool, taken map[
 	}
 	taken[f.Target] = true
 	return all
+}
+
+// SecretFile is a secret as a service wants it; plain is one that can be mounted.
+func SecretFile(p *types.Project, ref types.ServiceSecretConfig) (f File, plain bool, err error) {
+	return fileOf(p, "secret", "/run/secrets/", types.FileReferenceConfig(ref), types.FileObjectConfig(p.Secrets[ref.Source]))
+}
+
+// ConfigFile is a configuration, likewise.
+func ConfigFile(p *types.Project, ref types.ServiceConfigObjConfig) (f File, plain bool, err error) {
+	return fileOf(p, "config", "/", types.FileReferenceConfig(ref), types.FileObjectConfig(p.Configs[ref.Source]))
 }
 
 // fileOf is a secret or a configuration as a service wants it; plain is one that can

@@ -103,7 +103,7 @@ func otherKeys() []Key {
 // Check refuses a service that says what is refused.
 func Check(s types.ServiceConfig) error {
 	for _, k := range Keys() {
-		if k.Fate == Refused && says(reflect.ValueOf(s), strings.Split(k.Name, ".")) {
+		if k.Fate == Refused && Says(s, k.Name) {
 			return fmt.Errorf("service %q: %s is not supported: %s", s.Name, k.Name, k.Note)
 		}
 	}
@@ -113,11 +113,17 @@ func Check(s types.ServiceConfig) error {
 // Unheard are the keys of a service that have no effect, each as it is said.
 func Unheard(s types.ServiceConfig) (list []string) {
 	for _, k := range Keys() {
-		if k.Fate == Named && says(reflect.ValueOf(s), strings.Split(k.Name, ".")) {
+		if k.Fate == Named && Says(s, k.Name) {
 			list = append(list, fmt.Sprintf("service %q: %s has no effect: %s", s.Name, k.Name, k.Note))
 		}
 	}
 	return list
+}
+
+// Says reports whether a service, a network or another part of a project says
+// something for a key, in any item of lists and mappings on the way.
+func Says(part any, key string) bool {
+	return says(reflect.ValueOf(part), strings.Split(key, "."))
 }
 
 // says reports whether there is something at a path of keys, in any item of lists

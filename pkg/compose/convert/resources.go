@@ -21,8 +21,15 @@ import (
 	"coracle/pkg/docker"
 )
 
+// Resources are a service's limits and devices.
+func Resources(s types.ServiceConfig) moby.Resources {
+	var q docker.CreateRequest
+	setResources(&q, s)
+	return q.HostConfig.Resources
+}
+
 // setResources takes limits and devices: those of deploy win.
-func setResources(q *docker.CreateRequest, s types.ServiceConfig) error {
+func setResources(q *docker.CreateRequest, s types.ServiceConfig) {
 	r := &q.HostConfig.Resources
 	r.CgroupParent, r.CpusetCpus, r.DeviceCgroupRules = s.CgroupParent, s.CPUSet, s.DeviceCgroupRules
 	r.Memory, r.MemorySwap, r.MemoryReservation = int64(s.MemLimit), int64(s.MemSwapLimit), int64(s.MemReservation)
@@ -58,7 +65,6 @@ func setResources(q *docker.CreateRequest, s types.ServiceConfig) error {
 		}
 		r.Ulimits = append(r.Ulimits, l)
 	}
-	return nil
 }
 
 // nano is a number of CPUs as Docker counts them. A file's number is of 32 bits,

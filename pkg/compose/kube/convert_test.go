@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kube
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// says reports whether the lines stand one after the other in a text, whatever their
+// indentation and what is between them.
+func says(text string, lines ...string) bool {
+	for _, line := range strings.Split(text, "\n") {
+		if len(lines) > 0 && strings.TrimLeft(line, " -") == lines[0] {
+			lines = lines[1:]
+		}
+	}
+	return len(lines) == 0
+}
+
+// TestMeaning: what services become.
+func TestMeaning(t *testing.T) {
+	for name, c := range map[string]struct {
+		services string
+		want     []string // lines, in their order
+		not      string
+	}{
+		"a server":            {"a: {image: a, ports: ['8080:80']}", []string{"kind: Service", "port: 80", "targetPort: 80", "port: 8080", "targetPort: 80", "kind: Deployment", "replicas: 1"}, "clusterIP"},
+		"without ports":       {"a: {image: a}", []string{"kind: Service", "clusterIP: None"}, "ports:"},
+		"without an address":  {"a: {image: a, ports: ['80'], deploy: {endpoint_mode: dnsrr}}", []string{"clusterIP: None", "port: 80"}, ""},
+		"for everybody":       {"a: {image: a, ports: ['80'], labels: {kompose.service.type: LoadBalancer}}", []string{"type: LoadBalancer"}, "kompose"},
+		"on every node":       {"a: {image: a, deploy: {mode: global}}", []string{"kind: DaemonSet"}, "replicas"},
+		"once":                {"a: {image: a, restart: 'no'}", []string{"kind: Job", "backoffLimit: 0", "restartPolicy: Never"}, "kind: Service"},
+		"until it succeeds":   {"a: {image: a, restart: 'on-failure:4'}", []string{"kind: Job", "backoffLimit: 4", "restartPolicy: OnFailure"}, "kind: Service"},
+		"a server that ends":  {"a: {image: a, restart: 'no', expose: [80]}", []string{"kind: Deployment"}, "Job"},
+		"one that others use": {"{a: {image: a, restart: 'no'}, b: {image: b, depends_on: [a]}}", []string{"kind: Deployment", "kind: Deployment"}, "Job"},
+		"before one":          {"{a: {image: a}, b: {image: b, depends_on: {a: {condition: service_completed_successfully}}}}", []string{"kind: Deployment", "initContainers:", "name: a", "containers:", "name: b"}, "Job"},
+		"before one before one": {
+			"{a: {image: a}, b: {image: b, depends_on: {a: {condition: service_completed_successfully}}}, c: {image: c, depends_on: {b: {condition: service_completed_successfully}}}}",
+			[]string{"kind: Deployment", "initContainers:", "name: a", "name: b", "containers:", "name: c"}, "Job",
+		},
+		"before two": {
+			"{a: {image: a}, b: {image: b, depends_on: {a: {condition: service_completed_successfully}}}, c: {image: c, depends_on: {a: {condition: service_completed_successfully}}}}",
+			[]string{"kind: Job", "kind: Deployment", "kind: Deployment"}, "initContainers",
+		},
+		"before several pods": {"{a: {image: a}, b: {image: b, scale: 2, depends_on: {a: {condition: service_completed_successfully}}}}", []string{"kind: Job", "replicas: 2"}, "initContainers"},
+		"together":            {"{a: {image: a, network_mode: 'service:b', ports: []}, b: {image: b, ports: ['80']}}", []string{"kind: Deployment", "containers:", "name: b", "name: a"}, "name: tcp-90"},
+		"sharing processes":   {"{a: {image: a, network_mode: 'service:b', pid: 'service:b'}, b: {image: b}}", []string{"shareProcessNamespace: true"}, ""},
+		"on the host":         {"a: {image: a, network_mode: host, pid: host, ipc: host}", []string{"hostNetwork: true", "hostPID: true", "hostIPC: true", "dnsPolicy: ClusterFirstWithHostNet"}, ""},
+		"no other's variable": {"a: {image: a}", []string{"enableServiceLinks: false"}, ""},
+		"words that are not":  {"a: {image: a, environment: {A: 'no', B: '0x1F', C: '1e3', D: '12:30:45', E: '~', F: 'null', G: '', H: '0o17', I: 'Y', J: \"a\\nb\", K: '2001-01-01'}, command: ['yes', 'on', '1']}", []string{`"yes"`, `"on"`, `"1"`, `value: "no"`, `value: "0x1F"`, `value: "1e3"`, `value: "12:30:45"`, `value: "~"`, `value: "null"`, `value: ""`, `value: "0o17"`, `value: "Y"`, "a", "b", `value: "2001-01-01"`}, ""},
+		"dollars":             {"a: {image: a, command: ['sh', '-c', 'echo $$$$ $$(id) $$x'], environment: {A: '$$(B)'}}", []string{"echo $$$ $$(id) $x", "value: $$(B)"}, ""},
+		"health":              {"a: {image: a, healthcheck: {test: [CMD, ok], interval: 1m, timeout: 1500ms, retries: 7}}", []string{"readinessProbe:", "exec:", "command:", "ok", "periodSeconds: 60", "timeoutSeconds: 2", "failureThreshold: 7"}, "livenessProbe"},
+		"no health":           {"a: {image: a, healthcheck: {disable: true}}", nil, "Probe"},
+		"resources":           {"a: {image: a, mem_limit: 1g, cpus: 0.5, deploy: {resources: {reservations: {cpus: '0.25', memory: 128m}}}}", []string{"limits:", "cpu: 500m", "memory: 1Gi", "requests:", "cpu: 250m", "memory: 128Mi"}, ""},
+		"a share of time":     {"a: {image: a, cpu_quota: 25000}", []string{"cpu: 250m"}, ""},
+		"accelerators":        {"a: {image: a, gpus: [{count: 2}]}", []string{`nvidia.com/gpu: "2"`}, ""},
+		"numbers of users":    {"a: {image: a, user: '0:7', group_add: ['9']}", []string{"supplementalGroups:", "9", "runAsUser: 0", "runAsGroup: 7"}, ""},
+		"memory":              {"a: {image: a, tmpfs: '/t:size=10m,mode=700', shm_size: 1g}", []string{"mountPath: /t", "mountPath: /dev/shm", "medium: Memory", "sizeLimit: 10Mi", "medium: Memory", "sizeLimit: 1Gi"}, ""},
+		"hosts":               {"a: {image: a, extra_hosts: ['x:1.2.3.4', 'y:1.2.3.4', 'z:host-gateway']}", []string{"hostAliases:", "ip: 1.2.3.4", "hostnames:", "x", `"y"`}, "ip: host-gateway"},
+		"lookups":             {"a: {image: a, dns: [1.1.1.1], dns_search: [x.org], dns_opt: ['ndots:1', rotate]}", []string{"nameservers:", "1.1.1.1", "searches:", "x.org", "name: ndots", `value: "1"`, "name: rotate"}, ""},
+		"other names":         {"{a: {image: a, container_name: ctr, networks: {default: {aliases: [db]}}}, b: {image: b, links: ['a:store']}}", []string{"name: a", "name: b", "name: ctr", "name: db", "name: store"}, ""},
+		"rolling":             {"a: {image: a, deploy: {update_config: {parallelism: 2, order: start-first, delay: 5s}}}", []string{"minReadySeconds: 5", "rollingUpdate:", "maxSurge: 2", "maxUnavailable: 0"}, ""},
+		"nodes":               {"a: {image: a, platform: linux/arm64/v8, deploy: {placement: {constraints: ['node.hostname==one', 'node.labels.disk == ssd']}}}", []string{"disk: ssd", "kubernetes.io/arch: arm64", "kubernetes.io/hostname: one", "kubernetes.io/os: linux"}, ""},
+		"a port of the node":  {"a: {image: a, ports: [{target: 80, published: '8080', mode: host}]}", []string{"containerPort: 80", "hostPort: 8080"}, ""},
+		"ending":              {"a: {image: a, stop_grace_period: 90s, pre_stop: [{command: [sync]}], hostname: one}", []string{"hostname: one", "terminationGracePeriodSeconds: 90", "preStop:", "sync"}, ""},
+		"SELinux":             {"a: {image: a, security_opt: ['label=type:x_t', 'apparmor=one']}", []string{"appArmorProfile:", "type: Localhost", "localhostProfile: one", "seLinuxOptions:", "type: x_t"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			services := c.services
+			if services[0] != '{' {
+				services = "{" + services + "}"
+			}
+			if got := write(t, read(t, "services: "+services)); !says(got, c.want...) || c.not != "" && strings.Contains(got, c.not) {
+				t.Errorf("not %q and without %q:\n%s", c.want, c.not, got)
+			}
+		})
+	}
+}
+
+// TestVolumes: what several pods have at once, and what one has.
+func TestVolumes(t *testing.T) {
+	for name, c := range map[string]struct {
+		services string
+		want     []string
+	}{
+		"one":     {"a: {image: a, volumes: ['vol:/v']}", []string{"ReadWriteOnce", "storage: 1Gi", "type: Recreate", "claimName: vol"}},
+		"two":     {"{a: {image: a, volumes: ['vol:/v']}, b: {image: b, volumes: ['vol:/v:ro']}}", []string{"ReadWriteMany", "claimName: vol", "readOnly: true", "claimName: vol"}},
+		"many":    {"a: {image: a, scale: 2, volumes: ['vol:/v']}", []string{"ReadWriteMany", "replicas: 2"}},
+		"one pod": {"{a: {image: a, volumes: ['vol:/v']}, b: {image: b, network_mode: 'service:a', volumes_from: ['a:ro']}}", []string{"ReadWriteOnce", "name: a", "mountPath: /v", "name: b", "mountPath: /v", "readOnly: true"}},
+		"size":    {"a: {image: a, labels: {kompose.volume.size: 7Gi, kompose.volume.storage-class-name: fast}, volumes: ['vol:/v']}", []string{"storageClassName: fast", "storage: 7Gi"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			services := c.services
+			if services[0] != '{' {
+				services = "{" + services + "}"
+			}
+			if got := write(t, read(t, "{services: "+services+", volumes: {vol: {}}}")); !says(got, c.want...) {
+				t.Errorf("not %q:\n%s", c.want, got)
+			}
+		})
+	}
+}
+
+// TestFiles: a file that is mounted goes along, what is none has to be there, and the
+// variables of a file are an object.
+func TestFiles(t *testing.T) {
+	p := read(t, `
+services:
+  a: {image: a, env_file: variables.env, environment: {OWN: x}, volumes: ["./variables.env:/etc/v.env:ro", "./binary:/b", "./labels.env:/deep/variables.env", ".:/all"], configs: [c], secrets: [{source: s, mode: 0400}]}
+configs: {c: {external: true, name: There.It_is}}
+secrets: {s: {file: ./binary}}
+`)
+	if err := os.WriteFile(filepath.Join(p.WorkingDir, "binary"), []byte{0, 1, 2}, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	own := types.MappingWithEquals{"OWN": nil}
+	r, err := Project(p, Options{ReadFile: readFile, Own: func(string) types.MappingWithEquals { return own }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := r.Write(&b, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if !says(b.String(), "kind: ConfigMap", "name: a-env", "data:", "FROM: file", "kind: ConfigMap", "name: a-files", "data:", "labels.env: |", "variables.env: |", "binaryData:", "binary: AAEC",
+		"kind: Secret", "data:", "s: AAEC", "envFrom:", "name: a-env", "env:", "name: OWN", "mountPath: /etc/v.env", "subPath: variables.env", "mountPath: /b", "subPath: binary", "mountPath: /all",
+		"mountPath: /c", "mountPath: /run/secrets/s", "path: "+p.WorkingDir, "name: there-it-is", "defaultMode: 256") {
+		t.Error(b.String())
+	}
+	if !strings.Contains(b.String(), `# config "c": external: the ConfigMap there-it-is has to be there, with the key c`) {
+		t.Error(b.String())
+	}
+}
+
+// TestRefused: what no cluster can have, or two things would.
+func TestRefused(t *testing.T) {
+	for file, want := range map[string]string{
+		"services: {a_b: {image: a}, a.b: {image: b}}":                                                                  `service "a.b" and service "a_b" would both be the pod "a-b": rename one`,
+		"services: {__: {image: a}}":                                                                                    `service "__": no object of Kubernetes can be called "__"`,
+		"services: {a: {image: a, volumes: ['x_y:/a', 'x.y:/b']}}\nvolumes: {x_y: {}, x.y: {}}":                         `volume x_y and volume x.y would both be the PersistentVolumeClaim "x-y": rename one`,
+		"services: {a: {image: a, secrets: [s]}}\nsecrets: {s: {file: ./none}}":                                         "secret s: stat ",
+		"services: {a: {image: a, secrets: [s]}}\nsecrets: {s: {environment: NONE}}":                                    `environment variable "NONE" required by secret "s" is not set`,
+		"services: {a: {image: a, mem_limit: 1m, mem_reservation: 2m}}":                                                 `service "a": 2Mi of memory is reserved, of 1Mi that it may have`,
+		"services: {a: {image: a, configs: [c]}, a_files: {image: a}}\nconfigs: {c: {file: .}}":                         "is no file of at most 1000Ki",
+		"services: {a: {image: a, configs: [a-files], volumes: ['./labels.env:/a']}}\nconfigs: {a-files: {content: x}}": `would both be the ConfigMap "a-files": rename one`,
+	} {
+		if _, err := Project(read(t, file), Options{ReadFile: readFile}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", file, err, want)
+		}
+	}
+}
+
+// TestComments: no text gets out of a comment.
+func TestComments(t *testing.T) {
+	p := read(t, `services: {a: {image: a, labels: {"x\nkind: Pod": y}, environment: {"A\n---\nB": c}}}`)
+	for _, line := range strings.Split(write(t, p), "\n") {
+		if line == "kind: Pod" || line == "B" {
+			t.Error(write(t, p))
+		}
+	}
+}

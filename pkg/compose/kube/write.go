@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kube
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Note is something that could not be carried over as it is.
+type Note struct {
+	What string // service, container, volume, network, config or secret
+	Name string // its own
+	Key  string // what it says
+	Text string // what becomes of it, or why nothing does
+}
+
+func (n Note) String() string {
+	return line(fmt.Sprintf("%s %q: %s: %s", n.What, n.Name, n.Key, n.Text))
+}
+
+// Result is what a project is on a cluster.
+type Result struct {
+	Objects []Object
+	Notes   []Note
+}
+
+// Write writes the objects as a stream of YAML documents, with title as its first
+// line, and each note as a comment: above what is made of a service, or at the top.
+func (r Result) Write(w io.Writer, title string) error {
+	above := make([][]Note, len(r.Objects))
+	top := []Note{}
+	for _, n := range r.Notes {
+		i := slices.IndexFunc(r.Objects, func(o Object) bool { return slices.Contains(o.of, n.Name) })
+		if n.What != "service" && n.What != "container" || i < 0 {
+			top = append(top, n)
+		} else {
+			above[i] = append(above[i], n)
+		}
+	}
+	var b strings.Builder
+	comment(&b, title)
+	for _, n := range top {
+		comment(&b, n.String())
+	}
+	for i, o := range r.Objects {
+		b.WriteString("---\n")
+		for _, n := range above[i] {
+			comment(&b, n.String())
+		}
+		enc := yaml.NewEncoder(&b)
+		enc.SetIndent(2)
+		if err := enc.Encode(o); err != nil {
+			return fmt.Errorf("write %s %s: %w", o.Kind, o.Metadata.Name, err)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func comment(b *strings.Builder, text string) {
+	b.WriteString("# " + line(text) + "\n")
+}
+
+// line keeps a text on one, and from a terminal what is not for it.
+func line(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, text)
+}
