@@ -12,6 +12,7 @@ import (
 	"go.podman.io/storage/pkg/reexec"
 
 	"coracle/pkg/api"
+	"coracle/pkg/bundle"
 	"coracle/pkg/cli"
 	"coracle/pkg/cli/command"
 	"coracle/pkg/container"
@@ -43,6 +44,7 @@ func main() {
 // become a container's program begin in package first.
 var stages = map[string]func() int{
 	ns.StageSupervise: supervise.Main,
+	ns.StageKeeper:    bundle.Keep,
 	ns.StageAPI:       func() int { return api.Beside(cli.Version) },
 	ns.StageWorker: func() int {
 		return worker.Main(slices.Concat(image.Ops(container.ImageUsers), dockerfile.Ops(), container.Ops(), archive.Ops(), volume.Ops(), trash.Ops(),

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -267,14 +266,13 @@ func (b *Box) onPaper(p *specs.Process) (*specs.Process, *ids.User, error) {
 	if !b.maps.Single() {
 		return p, nil, b.maps.Check(u)
 	}
-	own := ids.User{UID: uint32(b.maps.UID[0].ContainerID), GID: uint32(b.maps.GID[0].ContainerID)}
-	others := slices.ContainsFunc(u.AdditionalGIDs, func(g uint32) bool { return g != u.GID })
-	if u.UID == 0 && u.GID == 0 && own.UID == 0 && own.GID == 0 && !others {
+	own, paper := b.maps.OnPaper(u)
+	if paper == nil {
 		return p, nil, nil
 	}
 	one := *p
 	one.User.UID, one.User.GID, one.User.AdditionalGids = own.UID, own.GID, nil
-	return &one, &u, nil
+	return &one, paper, nil
 }
 
 // serveIdentities answers the calls about identities of a process and its

@@ -82,6 +82,9 @@ func check(s *specs.Spec) error {
 	if err := checkNamespaces(s); err != nil {
 		return err
 	}
+	if _, err := asksForOwners(s); err != nil {
+		return err
+	}
 	return unsupported(s)
 }
 

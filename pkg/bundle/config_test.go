@@ -43,6 +43,7 @@ func TestCheckNamesTheField(t *testing.T) {
 		{`{"hostname":"h","linux":{"namespaces":[{"type":"mount"}]}}`, "hostname: set without a UTS namespace"},
 		{`{"hostname":"h"}`, ""},
 		{`{"linux":{"rootfsPropagation":"odd"}}`, `linux.rootfsPropagation: "odd" is not known`},
+		{`{"annotations":{"coracle.owners":"kept"}}`, `annotations[coracle.owners]: "kept" is not known, noted is`},
 		{`{"linux":{"seccomp":{"listenerPath":"/x"}}}`, "linux.seccomp.listenerPath: not supported"},
 		{`{"linux":{"personality":{"domain":"LINUX32"}}}`, "linux.personality: not supported"},
 	} {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/hint"
+	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/state"
 )
@@ -145,11 +146,27 @@ func (s *Store) startInit(c *Container, sp *specs.Spec, o CreateOptions, park bo
 		defer group.Close()
 		in.CgroupFD = group.FD()
 	}
+	own, err := idsOf(sp)
+	if err != nil {
+		return nil, err
+	}
+	changed, who := *sp, (*ids.User)(nil)
+	changed.Linux = new(specs.Linux)
+	*changed.Linux = *sp.Linux
+	changed.Process, who = onPaper(&changed, sp.Process, own)
+	in.Spec = &changed
 	p, err := ns.StartInit(in)
 	if errors.Is(err, unix.EPERM) && os.Geteuid() != 0 && !hasUserNS(sp) {
 		return nil, &rootlessError{err}
 	}
-	return p, err
+	if err != nil {
+		return nil, err
+	}
+	if err := keep(p, who); err != nil {
+		p.Abandon()
+		return nil, err
+	}
+	return p, nil
 }
 
 func hasUserNS(sp *specs.Spec) bool {

@@ -5,7 +5,8 @@
 // that bring their own images, networks and logs. The set-up is package ns's,
 // as for every other container.
 //
-// Nothing stays behind a command but the container itself. create leaves the
+// Nothing stays behind a command but the container itself, and where it has a single
+// id and wants owners noted, who answers for that (owners.go). create leaves the
 // first process at its listener, right before its execve, and ends: the process
 // becomes the child of whoever collects orphans of the caller. start connects
 // to the listener and gives the word.

@@ -11,6 +11,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/ids"
 	"coracle/pkg/ns"
 	"coracle/pkg/state"
 )
@@ -52,6 +53,11 @@ func (s *Store) Exec(o ExecOptions) (*Process, error) {
 	if console != nil {
 		defer console.Close()
 	}
+	own, err := ids.Of(c.Init.Pid)
+	if err != nil {
+		return nil, fmt.Errorf("exec in container %q: %w", o.ID, err)
+	}
+	p, who := onPaper(sp, p, own)
 	first, err := ns.Find(c.Init.Pid, sp)
 	if err != nil {
 		return nil, fmt.Errorf("exec in container %q: %w", o.ID, err)
@@ -72,6 +78,10 @@ func (s *Store) Exec(o ExecOptions) (*Process, error) {
 	i, err := ns.Join(first, in)
 	if err != nil {
 		return nil, fmt.Errorf("exec in container %q: %w", o.ID, err)
+	}
+	if err := keep(i, who); err != nil {
+		i.Abandon()
+		return nil, err
 	}
 	if !c.Init.Alive() {
 		i.Abandon()

@@ -13,6 +13,7 @@
 //	coracle-worker     a command that        user, mount, pid            with its request
 //	                   needs other ids
 //	coracle-supervise  run, start            user, mount, pid            with its container
+//	coracle-keeper     oci create, run, exec  user                       with all that have the filter
 //	coracle-init       supervise; a build's  those, and new mount, pid,  by execve of the container's program
 //	                   RUN; oci create       net, ipc, uts, cgroup
 //	coracle-exec       supervise, oci exec   those of the container      by execve of the program

@@ -12,6 +12,7 @@ import (
 
 	"coracle/pkg/ids"
 	"coracle/pkg/ns/fork"
+	"coracle/pkg/ns/seccomp"
 )
 
 // JoinOptions describe a process that joins a running container.
@@ -67,6 +68,7 @@ func Find(pid int, s *specs.Spec) (*Process, error) {
 	i.single = maps.Single()
 	if s.Linux != nil && s.Linux.Seccomp != nil {
 		i.filter, err = compile(s.Linux.Seccomp)
+		i.notifies = seccomp.Notifies(s.Linux.Seccomp)
 	}
 	return i, err
 }

@@ -7,6 +7,7 @@ const (
 	StageWorker    = "coracle-worker"
 	StageSupervise = "coracle-supervise"
 	StageAPI       = "coracle-api"
+	StageKeeper    = "coracle-keeper" // answers for a container of coracle oci with one id
 	StageInit      = "coracle-init"
 	StageExec      = "coracle-exec"
 	StageReap      = "coracle-reap" // pid 1 with --init

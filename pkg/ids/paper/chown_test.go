@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"unsafe"
@@ -212,5 +213,18 @@ func TestNumberInProc(t *testing.T) {
 	}
 	if _, err := numberInProc(1 << 22); err == nil {
 		t.Error("of nobody")
+	}
+	// /proc is taken where it has the same numbers, and so leads to this process.
+	if p := (place{dir: openProc(), base: strconv.Itoa(os.Getpid())}); p.dir >= 0 {
+		defer unix.Close(p.dir)
+		cwd, err := p.link("cwd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(cwd)
+		var here, there unix.Stat_t
+		if err := errors.Join(unix.Stat(".", &here), unix.Fstat(cwd, &there)); err != nil || here.Ino != there.Ino {
+			t.Errorf("/proc leads elsewhere: %v", err)
+		}
 	}
 }

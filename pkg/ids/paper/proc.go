@@ -16,7 +16,7 @@ import (
 // they have in this process's PID namespace. /proc may be that of another one.
 type processes struct {
 	once sync.Once
-	own  int // a procfs of our PID namespace; -1 where none may be mounted
+	own  int // a procfs of our PID namespace; -1 where none may be mounted, and /proc is none
 }
 
 // place is the directory of a process, or of a thread: base in dir, or path.
@@ -26,7 +26,11 @@ type place struct {
 }
 
 func (p *processes) place(pid int) (place, error) {
-	p.once.Do(func() { p.own = mountProc() })
+	p.once.Do(func() {
+		if p.own = mountProc(); p.own < 0 {
+			p.own = openProc()
+		}
+	})
 	if p.own >= 0 {
 		n := strconv.Itoa(pid)
 		return place{p.own, n, "/proc/self/fd/" + strconv.Itoa(p.own) + "/" + n}, nil
@@ -54,6 +58,25 @@ func mountProc() int {
 		return -1
 	}
 	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	if err != nil {
+		return -1
+	}
+	return fd
+}
+
+// openProc opens /proc, if that is the one of our PID namespace: processes have no other
+// number in it (NSpid of proc_pid_status(5)).
+func openProc() int {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return -1
+	}
+	_, rest, _ := bytes.Cut(status, []byte("\nNSpid:"))
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	if string(bytes.TrimSpace(line)) != strconv.Itoa(os.Getpid()) {
+		return -1
+	}
+	fd, err := unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1
 	}

@@ -30,6 +30,7 @@ func (s *setup) processSteps() []step {
 		{"set limits", s.setLimits}, // late: they are meant for the program, not for this stage
 		{"set CPU affinity", s.setAffinity},
 		{"close abstract sockets", s.closeAbstract},
+		{"find program", s.findProgram},
 		{"load seccomp filter", s.loadFilter},
 		{"set capabilities", s.setCapabilities},
 	}

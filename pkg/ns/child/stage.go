@@ -63,15 +63,13 @@ func run(join bool) int {
 	}
 	for _, step := range append(steps, s.processSteps()...) {
 		if err := step.do(); err != nil {
+			if program := new(noProgramError); errors.As(err, &program) {
+				return s.fail(program.error, true)
+			}
 			return s.fail(fmt.Errorf("%s: %w", step.name, err), false)
 		}
 		if s.Trace {
 			moments = append(moments, trace.Now(step.name))
-		}
-	}
-	if p := s.Spec.Process; s.FindFirst && len(p.Args) > 0 {
-		if _, err := lookPath(p.Args[0], p.Env); err != nil {
-			return s.fail(err, true)
 		}
 	}
 	ready := ns.Answer{HostPid: s.hostPid}
@@ -182,6 +180,22 @@ func (s *setup) execve() error {
 	_ = unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
 	err = syscall.Exec(path, p.Args, p.Env)
 	return fmt.Errorf("exec %s: %w", path, err)
+}
+
+// noProgramError is why there is no program to execute.
+type noProgramError struct{ error }
+
+// findProgram looks for the program where that is to be said before the word. It is done
+// before the filter is there: who answers for it may be told of it with the answer.
+func (s *setup) findProgram() error {
+	p := s.Spec.Process
+	if !s.FindFirst || len(p.Args) == 0 {
+		return nil
+	}
+	if _, err := lookPath(p.Args[0], p.Env); err != nil {
+		return &noProgramError{err}
+	}
+	return nil
 }
 
 func lookPath(name string, env []string) (string, error) {

@@ -36,16 +36,34 @@ func profile(o Options, s *specs.Spec) (*specs.LinuxSeccomp, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seccomp profile: %w", err)
 	}
-	if o.Maps.Single() {
-		if p == nil {
-			p = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow}
-		}
-		fakeRoot(p, o.Identities)
-		if o.Identities && !o.HideOwners {
-			handFiles(p)
-		}
+	switch {
+	case !o.Maps.Single():
+	case o.Identities:
+		p = HandOver(p, o.HideOwners)
+	default:
+		p = orAll(p)
+		fakeRoot(p, false)
 	}
 	return p, nil
+}
+
+// HandOver changes a profile, nil for none, for processes with a single id whose listener
+// is a Keeper's (package ids/paper): the calls that it answers are handed over to it, those
+// of files but for hideOwners.
+func HandOver(p *specs.LinuxSeccomp, hideOwners bool) *specs.LinuxSeccomp {
+	p = orAll(p)
+	fakeRoot(p, true)
+	if !hideOwners {
+		handFiles(p)
+	}
+	return p
+}
+
+func orAll(p *specs.LinuxSeccomp) *specs.LinuxSeccomp {
+	if p == nil {
+		p = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow}
+	}
+	return p
 }
 
 // harden adds what Docker's profile leaves open. A rule without conditions has
