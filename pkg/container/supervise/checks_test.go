@@ -11,7 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"coracle/internal/testutil"
 	"coracle/pkg/container"
+	"coracle/pkg/container/control"
 )
 
 // patient is a container whose checks find what a list says, one after the other,
@@ -168,4 +170,21 @@ func TestNoHealthOfThePausedAndTheEnded(t *testing.T) {
 	if (&checks{book: book}).found(ctx, container.Health{Status: container.Healthy}) || written(t, book).Health != nil {
 		t.Error("a container that has ended is healthy")
 	}
+}
+
+// TestHealthBetweenStarts: a container whose process has ended is not healthy until the
+// next one has been looked at.
+func TestHealthBetweenStarts(t *testing.T) {
+	s := alone(t, container.Record{Life: container.Life{Restart: container.Restart{Name: "always"}}})
+	s.begin(t, "exit 3")
+	s.book.record(func(st *container.State) { st.Health = &container.Health{Status: container.Healthy} })
+	over := s.lives(t)
+	testutil.Eventually(t, "another is to follow", s.book.isRestarting)
+	if h := written(t, s.book).Health; h != nil {
+		t.Errorf("between two starts its health is %+v", h)
+	}
+	if r := s.ask(t, control.Request{Op: control.OpStop}); r.Event != control.EventDone {
+		t.Error(r)
+	}
+	within(t, "the end", over)
 }

@@ -47,7 +47,7 @@ func (s *supervisor) between(code int) {
 	oom := s.bounds.oomKilled()
 	s.book.record(func(st *container.State) {
 		st.Status, st.Pid, st.ExitCode, st.FinishedAt = container.Restarting, 0, code, time.Now().UTC()
-		st.OOMKilled = st.OOMKilled || oom
+		st.OOMKilled, st.Health = st.OOMKilled || oom, nil // what was found of one process says nothing of the next
 	})
 	s.first.succeeded(code)
 }
