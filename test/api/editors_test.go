@@ -15,8 +15,7 @@ import (
 )
 
 // callsDocker is the program node with the modules that hack/clients.sh has installed,
-// for what runs a program called docker: the user's PATH begins with a link of that
-// name.
+// for what runs a program called docker.
 func (u *user) callsDocker(needs string) (node, modules string) {
 	u.t.Helper()
 	modules = client(u.t, "node/node_modules")
@@ -27,14 +26,8 @@ func (u *user) callsDocker(needs string) (node, modules string) {
 	if _, err := os.Stat(filepath.Join(modules, needs)); err != nil {
 		u.t.Skipf("%s is not installed", needs)
 	}
-	bin := filepath.Join(u.home, "bin")
-	if err := os.Mkdir(bin, 0o755); err != nil {
-		u.t.Fatal(err)
-	}
-	if err := os.Symlink(u.bin, filepath.Join(bin, "docker")); err != nil {
-		u.t.Fatal(err)
-	}
-	u.env = append(u.env, "PATH="+bin+":"+os.Getenv("PATH"), "NODE_PATH="+modules)
+	u.calledDocker()
+	u.env = append(u.env, "NODE_PATH="+modules)
 	return node, modules
 }
 

@@ -124,16 +124,34 @@ func (u *user) works(name string, args ...string) string {
 	return r.Out
 }
 
+// clients is where hack/clients.sh has put them.
+func clients() string {
+	if dir := os.Getenv("CORACLE_CLIENTS"); dir != "" {
+		return dir
+	}
+	return filepath.Join(os.Getenv("CORACLE_FIXTURES"), "clients")
+}
+
 // client is a program that hack/clients.sh has made, or is installed.
 func client(t *testing.T, name string) string {
 	t.Helper()
-	dir := os.Getenv("CORACLE_CLIENTS")
-	if dir == "" {
-		dir = filepath.Join(os.Getenv("CORACLE_FIXTURES"), "clients")
-	}
-	file := filepath.Join(dir, name)
+	file := filepath.Join(clients(), name)
 	if _, err := os.Stat(file); err != nil {
 		t.Skipf("there is no client %s: hack/clients.sh makes it, and says what it lacks", name)
+	}
+	return file
+}
+
+// installed is a program that hack/clients.sh does not make, for it is large: one that
+// somebody has put beside the others, or into the PATH.
+func installed(t *testing.T, name string) string {
+	t.Helper()
+	if file := filepath.Join(clients(), name); exec.Command("test", "-x", file).Run() == nil {
+		return file
+	}
+	file, err := exec.LookPath(name)
+	if err != nil {
+		t.Skipf("%s is not installed", name)
 	}
 	return file
 }
