@@ -262,17 +262,11 @@ func (b *Box) Exec(first *ns.Process, s *specs.Spec, p *specs.Process, io Stdio)
 // there is a single one, with that user returned as who it is on paper. Where there are more
 // ids, a user outside of them is refused.
 func (b *Box) onPaper(p *specs.Process) (*specs.Process, *ids.User, error) {
-	u := ids.User{UID: p.User.UID, GID: p.User.GID, AdditionalGIDs: p.User.AdditionalGids}
 	if !b.maps.Single() {
-		return p, nil, b.maps.Check(u)
+		return p, nil, b.maps.Check(ids.User{UID: p.User.UID, GID: p.User.GID, AdditionalGIDs: p.User.AdditionalGids})
 	}
-	own, paper := b.maps.OnPaper(u)
-	if paper == nil {
-		return p, nil, nil
-	}
-	one := *p
-	one.User.UID, one.User.GID, one.User.AdditionalGids = own.UID, own.GID, nil
-	return &one, paper, nil
+	one, paper := spec.OnPaper(p, b.maps)
+	return one, paper, nil
 }
 
 // serveIdentities answers the calls about identities of a process and its

@@ -50,13 +50,7 @@ func onPaper(s *specs.Spec, p *specs.Process, m ids.Maps) (changed *specs.Proces
 		return p, nil
 	}
 	s.Linux.Seccomp = spec.HandOver(s.Linux.Seccomp, os.Getenv(paper.HideOwners) == "1")
-	own, who := m.OnPaper(ids.User{UID: p.User.UID, GID: p.User.GID, AdditionalGIDs: p.User.AdditionalGids})
-	if who == nil {
-		return p, nil
-	}
-	one := *p
-	one.User.UID, one.User.GID, one.User.AdditionalGids = own.UID, own.GID, nil
-	return &one, who
+	return spec.OnPaper(p, m)
 }
 
 // idsOf are those that a container has which is to be made.

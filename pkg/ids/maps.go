@@ -5,7 +5,6 @@ package ids
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -65,17 +64,6 @@ func (m Maps) Check(u User) error {
 
 // Single reports whether the caller's own id is the only one.
 func (m Maps) Single() bool { return len(m.UID) == 1 && m.UID[0].Size == 1 }
-
-// OnPaper is as whom u runs where there is a single id: as the one that there is, with u
-// beside it as who it is on paper then, if that is somebody else.
-func (m Maps) OnPaper(u User) (own User, paper *User) {
-	own = User{UID: uint32(m.UID[0].ContainerID), GID: uint32(m.GID[0].ContainerID)}
-	others := slices.ContainsFunc(u.AdditionalGIDs, func(g uint32) bool { return g != u.GID })
-	if u.UID == 0 && u.GID == 0 && own.UID == 0 && own.GID == 0 && !others {
-		return u, nil
-	}
-	return own, &u
-}
 
 // Current reads the maps of the user namespace this process is in.
 func Current() (Maps, error) { return readMaps("/proc/self") }

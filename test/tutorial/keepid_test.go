@@ -179,5 +179,14 @@ func TestKeepIDWithOneID(t *testing.T) {
 	if out := u.ok("exec", "box", "id", "-u") + u.ok("exec", "-u", "0", "box", "id", "-u"); out != "10000" {
 		t.Error(out)
 	}
+	// Root has a container's capabilities, and he alone.
+	if out := u.ok("exec", "-u", "0", "box", "chroot", "/", "id", "-u"); out != "0" {
+		t.Error(out)
+	}
+	for _, user := range []string{"1000", "5"} {
+		if r := u.result("exec", "-u", user, "box", "chroot", "/", "id"); r.Code == 0 || !strings.Contains(r.All(), "not permitted") {
+			t.Errorf("user %s: %s", user, r.All())
+		}
+	}
 	u.keepsOnNetwork()
 }
