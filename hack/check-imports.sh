@@ -99,6 +99,7 @@ order='
 13 coracle/pkg/cli/systemdcmd
 14 coracle/pkg/cli/containercmd
 15 coracle/pkg/cli/composecmd
+15 coracle/pkg/cli/kubecmd
 16 coracle/pkg/cli
 17 coracle
 '

@@ -158,6 +158,8 @@ func flagValues(e *command.Env, name string) []string {
 		return []string{"debug", "error", "fatal", "info", "warn"}
 	case "progress":
 		return []string{"auto", "plain", "quiet", "tty"}
+	case "to":
+		return []string{"kubernetes"}
 	case "context", "builder":
 		return []string{command.DefaultContext}
 	}

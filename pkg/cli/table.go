@@ -11,6 +11,7 @@ import (
 	"coracle/pkg/cli/composecmd"
 	"coracle/pkg/cli/containercmd"
 	"coracle/pkg/cli/imagecmd"
+	"coracle/pkg/cli/kubecmd"
 	"coracle/pkg/cli/networkcmd"
 	"coracle/pkg/cli/systemdcmd"
 	"coracle/pkg/cli/volumecmd"
@@ -49,6 +50,7 @@ func table() []verb {
 		{"doctor", doctorCommand},
 		{"systemd", systemdcmd.Systemd},
 		{"quadlet", systemdcmd.Quadlet},
+		{"kube", kubecmd.Kube},
 		{"manifest", imagecmd.Manifest},
 		{"help", helpCommand},
 		{"completion", completionCommand},

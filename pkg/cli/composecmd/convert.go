@@ -6,10 +6,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -46,7 +42,7 @@ func (s *session) convert(ctx context.Context, o load.Options) error {
 		return err
 	}
 	r, err := kube.Project(p, kube.Options{
-		ReadFile: readRegular,
+		ReadFile: command.ReadRegular,
 		Own:      func(service string) types.MappingWithEquals { return own.Services[service].Environment },
 	})
 	if err != nil {
@@ -61,23 +57,4 @@ func (s *session) convert(ctx context.Context, o load.Options) error {
 	var text bytes.Buffer
 	err = r.Write(&text, fmt.Sprintf("Project %s, by %s compose convert --to kubernetes", p.Name, s.Program))
 	return s.output(text.Bytes(), err)
-}
-
-// readRegular reads a regular file that is not longer than limit. The mode is that of
-// whatever there is, but no regular one's where the file was not read.
-func readRegular(path string, limit int64) ([]byte, fs.FileMode, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > limit {
-		return nil, info.Mode() | fs.ModeIrregular, nil
-	}
-	f, err := os.Open(filepath.Clean(path))
-	if err != nil {
-		return nil, 0, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit))
-	return data, info.Mode(), err
 }

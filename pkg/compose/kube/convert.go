@@ -27,8 +27,8 @@ type Options struct {
 	// These are for containers. Kind is that of every unit, and Services are written
 	// with the type NodePort, or not at all.
 	Kind     string
-	What     string // what a service is called in notes
-	Together bool   // all services are one unit, the first's
+	What     string   // what a service is called in notes
+	Together []string // all services, which are one unit: the first's
 	Services bool
 	Replicas *int
 }
@@ -65,9 +65,7 @@ func Project(p *types.Project, o Options) (Result, error) {
 		}
 		d.workload(u)
 	}
-	if o.Kind == "" || o.Services {
-		d.services(units)
-	}
+	d.services(units)
 	d.claims(units)
 	if d.err == nil && len(d.out.Objects) == 0 {
 		d.err = fmt.Errorf("no service selected")

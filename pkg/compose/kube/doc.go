@@ -22,6 +22,7 @@
 //	service.go    names and ports by which others find a unit
 //	object.go     the fields of Kubernetes' objects that are written; names.go: what they may be called
 //	write.go      text
+//	running.go    a container that is there as a service
 //
 // The fields are those of the API versions v1, apps/v1 and batch/v1 as of Kubernetes
 // 1.34. It is pure: the files of the project are read by a function of the caller's.

@@ -15,6 +15,15 @@ const longest = 63
 // label that begins with a letter (RFC 1035), which is what a Service needs. It is
 // empty where nothing of the text can stand in one.
 func label(text string) string {
+	name := hostLabel(text)
+	if name != "" && name[0] <= '9' {
+		name = "x" + name
+	}
+	return shorten(name)
+}
+
+// hostLabel may begin with a digit, as what a host is called (RFC 1123).
+func hostLabel(text string) string {
 	var b strings.Builder
 	for _, r := range strings.ToLower(text) {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
@@ -23,12 +32,10 @@ func label(text string) string {
 			b.WriteByte('-')
 		}
 	}
-	name := strings.Trim(b.String(), "-")
-	if name != "" && name[0] <= '9' {
-		name = "x" + name
-	}
-	return strings.TrimRight(name[:min(len(name), longest)], "-")
+	return shorten(strings.Trim(b.String(), "-"))
 }
+
+func shorten(name string) string { return strings.TrimRight(name[:min(len(name), longest)], "-") }
 
 // isKey reports whether a text may be a key of a ConfigMap or Secret.
 func isKey(text string) bool { return len(text) <= 253 && keyForm(text) == text && text != "" }

@@ -163,7 +163,7 @@ func (p *pod) security() *podSecurity {
 // shareNames are the hostname and where names are looked up.
 func (p *pod) shareNames(s types.ServiceConfig) {
 	if s.Hostname != "" && s.NetworkMode != "host" {
-		name := label(s.Hostname)
+		name := hostLabel(s.Hostname)
 		if name != s.Hostname {
 			p.say(s, "hostname", "%s: a pod can be called %s", s.Hostname, name)
 		}

@@ -67,7 +67,7 @@ func (d *draft) sayDependencies(s types.ServiceConfig) {
 
 // sayModes names the modes of namespaces that no pod has.
 func (d *draft) sayModes(s types.ServiceConfig) {
-	if m := s.NetworkMode; m != "" && m != "host" && m != "default" && m != "bridge" && d.host(s).Name == s.Name {
+	if m := s.NetworkMode; m != "" && m != "host" && m != "default" && m != "bridge" && !strings.HasPrefix(m, types.ServicePrefix) {
 		d.say(s, "network_mode", "%s: not carried over: a pod has its own network", m)
 	}
 	if s.Ipc != "" && s.Ipc != "host" && s.Ipc != "private" {

@@ -16,6 +16,10 @@ import (
 // as it is between containers.
 func (d *draft) services(units []unit) {
 	for _, u := range units {
+		if d.o.Kind != "" && !d.o.Services {
+			d.published(u, "not published: a Service does that")
+			continue
+		}
 		ports := d.servicePorts(u)
 		kind := d.serviceType(u)
 		if u.kind == Job && d.o.Kind == "" && len(ports) == 0 || u.NetworkMode == "none" || d.o.Kind != "" && len(ports) == 0 {
@@ -41,6 +45,7 @@ func (d *draft) services(units []unit) {
 // serviceType is that of a unit's Service: None is one without an address.
 func (d *draft) serviceType(u unit) string {
 	if d.o.Kind != "" {
+		d.published(u, "the cluster chooses the port of its nodes")
 		return "NodePort"
 	}
 	kind := "ClusterIP"
@@ -59,18 +64,23 @@ func (d *draft) serviceType(u unit) string {
 	default:
 		d.say(u.ServiceConfig, "labels", "kompose.service.type: %s: there are clusterip, headless, loadbalancer and nodeport", said)
 	}
-	var published []string
-	for _, s := range u.all() {
+	d.published(u, "within the cluster alone: the label kompose.service.type says nodeport or loadbalancer, or write an Ingress")
+	return kind
+}
+
+// published says what becomes of the ports that are the host's.
+func (d *draft) published(u unit, what string) {
+	for _, s := range slices.Concat([]types.ServiceConfig{u.ServiceConfig}, u.beside) {
+		var list []string
 		for _, p := range s.Ports {
-			if p.Published != "" && p.Published != "0" && p.Mode != "host" {
-				published = append(published, p.Published)
+			if p.Published != "" && p.Published != "0" && p.Mode != "host" && !slices.Contains(list, p.Published) {
+				list = append(list, p.Published)
 			}
 		}
+		if len(list) > 0 {
+			d.say(s, "ports", "%s: %s", strings.Join(list, ", "), what)
+		}
 	}
-	if len(published) > 0 {
-		d.say(u.ServiceConfig, "ports", "%s: within the cluster alone: the label kompose.service.type says nodeport or loadbalancer, or write an Ingress", strings.Join(published, ", "))
-	}
-	return kind
 }
 
 // servicePorts are those of a unit: what its containers listen at, and what they are

@@ -34,9 +34,9 @@ type stack struct {
 // units are those of a project, by name.
 func (k stack) units() (list []unit) {
 	all := k.p.ServiceNames()
-	if k.o.Together {
-		u := unit{ServiceConfig: k.p.Services[all[0]], kind: k.o.Kind}
-		for _, name := range all[1:] {
+	if together := k.o.Together; len(together) > 0 {
+		u := unit{ServiceConfig: k.p.Services[together[0]], kind: k.o.Kind}
+		for _, name := range together[1:] {
 			u.beside = append(u.beside, k.p.Services[name])
 		}
 		return []unit{u}
@@ -59,6 +59,9 @@ func (k stack) units() (list []unit) {
 
 // host is the service whose pod a service is in, by its network namespace.
 func (k stack) host(s types.ServiceConfig) types.ServiceConfig {
+	if len(k.o.Together) > 0 {
+		return k.p.Services[k.o.Together[0]]
+	}
 	for range k.p.Services {
 		other, ok := k.p.Services[strings.TrimPrefix(s.NetworkMode, types.ServicePrefix)]
 		if !ok || !strings.HasPrefix(s.NetworkMode, types.ServicePrefix) {
@@ -189,11 +192,8 @@ func (k stack) many(key string) bool {
 	pods := map[string]bool{}
 	for _, s := range k.users(key) {
 		at := k.host(s).Name
-		for w := k.waiter(k.p.Services[at]); w != "" && !k.o.Together; w = k.waiter(k.p.Services[at]) {
+		for w := k.waiter(k.p.Services[at]); w != ""; w = k.waiter(k.p.Services[at]) {
 			at = w
-		}
-		if k.o.Together {
-			at = ""
 		}
 		pods[at] = true
 		n := k.host(s)
