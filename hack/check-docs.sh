@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Checks that the README's tables of commands and abilities and docs/commands.md are
-# what the command line is; with --write it makes them so. The order of locks in
+# what the command line is; with --write it makes them so. What documents say of
+# commands, options, files and variables has to be so, too (hack/docs). The order of locks in
 # ARCHITECTURE.md is pkg/state's, the keys in docs/compose.md are pkg/compose/convert's,
 # those in docs/kubernetes.md pkg/compose/kube's. Argument: the program.
 set -eu
@@ -31,6 +32,7 @@ fi
 cmp -s "$new" README.md || { echo "README.md: the table of commands or of abilities is out of date: hack/check-docs.sh PROGRAM --write" >&2; exit 1; }
 cmp -s "$api" docs/api.md || { echo "docs/api.md: the table of endpoints is out of date: hack/check-docs.sh PROGRAM --write" >&2; exit 1; }
 "$program" __commands --options | cmp -s - docs/commands.md || { echo "docs/commands.md is out of date: hack/check-docs.sh PROGRAM --write" >&2; exit 1; }
+go run ./hack/docs "$program" || exit 1
 for name in $(grep -o 'Test[A-Z][A-Za-z0-9]*' docs/hosts.md | sort -u); do
 	grep -rqs "^func $name(" test pkg --include='*_test.go' || { echo "docs/hosts.md: there is no test $name" >&2; exit 1; }
 done

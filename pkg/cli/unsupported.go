@@ -122,15 +122,13 @@ func optionTable(e *command.Env, group string, cmds []*cli.Command) {
 			continue
 		}
 		path := group + c.Name
-		if len(c.Subcommands) > 0 {
-			optionTable(e, path+" ", c.Subcommands)
-			continue
+		if len(c.Subcommands) == 0 || len(c.Flags) > 0 {
+			fmt.Fprintf(e.Stdout, "\n`%s`", path)
+			for _, a := range c.Aliases {
+				fmt.Fprintf(e.Stdout, " `%s`", group+a)
+			}
+			fmt.Fprintf(e.Stdout, " — %s\n", c.Usage)
 		}
-		fmt.Fprintf(e.Stdout, "\n`%s`", path)
-		for _, a := range c.Aliases {
-			fmt.Fprintf(e.Stdout, " `%s`", group+a)
-		}
-		fmt.Fprintf(e.Stdout, " — %s\n", c.Usage)
 		if len(c.Flags) > 0 {
 			fmt.Fprintln(e.Stdout)
 			for _, f := range c.Flags {
@@ -138,6 +136,7 @@ func optionTable(e *command.Env, group string, cmds []*cli.Command) {
 			}
 			fmt.Fprintln(e.Stdout)
 		}
+		optionTable(e, path+" ", c.Subcommands)
 	}
 }
 

@@ -286,6 +286,7 @@ func TestHelpBeginsWithWhatWorks(t *testing.T) {
 				t.Errorf("%s %s: begins with what is not supported:\n%s", c.Name, s.Name, works)
 			}
 			_, options, _ := strings.Cut(text, "Options:\n")
+			options, _, _ = strings.Cut(options, "\nCommands:\n")
 			for _, l := range strings.Split(options, "\n") {
 				if len(l) > 80 || strings.TrimRight(l, " ") != l {
 					t.Errorf("%s %s: %q", c.Name, s.Name, l)

@@ -17,12 +17,16 @@ func UsageLine(program string, cmd *cli.Command, path string) string {
 	}
 	line := program + " " + path
 	if len(cmd.Subcommands) > 0 {
-		return line + " COMMAND"
+		return line + options(cmd) + " COMMAND"
 	}
-	if len(cmd.Flags) > 0 {
-		line += " [OPTIONS]"
+	return strings.TrimSpace(line + options(cmd) + " " + cmd.ArgsUsage)
+}
+
+func options(cmd *cli.Command) string {
+	if len(cmd.Flags) == 0 {
+		return ""
 	}
-	return strings.TrimSpace(line + " " + cmd.ArgsUsage)
+	return " [OPTIONS]"
 }
 
 // UsageText is the text of --help, in the form of Docker's; cmd is nil for the
@@ -41,6 +45,7 @@ func UsageText(app *cli.App, cmd *cli.Command, path string) string {
 	}
 	fmt.Fprintf(&b, "Usage:  %s\n\n%s\n", UsageLine(app.Name, cmd, path), cmd.Usage)
 	if len(cmd.Subcommands) > 0 {
+		optionLists(&b, cmd.Flags)
 		commandList(&b, "Management Commands", cmd.Subcommands, true)
 		commandList(&b, "Commands", cmd.Subcommands, false)
 		fmt.Fprintf(&b, "\nRun '%s %s COMMAND --help' for more information on a command.\n", app.Name, path)
@@ -49,8 +54,14 @@ func UsageText(app *cli.App, cmd *cli.Command, path string) string {
 	if same := aliases(app, cmd); len(same) > 1 {
 		fmt.Fprintf(&b, "\nAliases:\n  %s\n", strings.Join(same, ", "))
 	}
+	optionLists(&b, cmd.Flags)
+	return b.String()
+}
+
+// optionLists are the options that work, and those that are known in order to be refused.
+func optionLists(b *strings.Builder, all []cli.Flag) {
 	works, not := []cli.Flag{}, []cli.Flag{}
-	for _, f := range cmd.Flags {
+	for _, f := range all {
 		if doc, ok := plain(f).(cli.DocGenerationFlag); ok && strings.HasPrefix(doc.GetUsage(), NotSupported) {
 			not = append(not, f)
 		} else {
@@ -59,13 +70,12 @@ func UsageText(app *cli.App, cmd *cli.Command, path string) string {
 	}
 	if len(works) > 0 {
 		b.WriteString("\nOptions:\n")
-		flagList(&b, works)
+		flagList(b, works)
 	}
 	if len(not) > 0 {
 		b.WriteString("\nOptions of Docker that are not supported:\n")
-		flagList(&b, not)
+		flagList(b, not)
 	}
-	return b.String()
 }
 
 // NotSupported begins the usage of flags that are known in order to be refused.

@@ -35,6 +35,26 @@ func TestUsageLine(t *testing.T) {
 	}
 }
 
+// TestUsageOfGroup: a group's own options stand in its help, before its commands.
+func TestUsageOfGroup(t *testing.T) {
+	group := &cli.Command{Name: "compose", Usage: "Define", Flags: []cli.Flag{List("file", Short("f"), "Files")}, Subcommands: []*cli.Command{{Name: "up", Usage: "Start"}}}
+	want := `Usage:  coracle compose [OPTIONS] COMMAND
+
+Define
+
+Options:
+  -f, --file list   Files
+
+Commands:
+  up          Start
+
+Run 'coracle compose COMMAND --help' for more information on a command.
+`
+	if got := UsageText(&cli.App{Name: "coracle", Commands: []*cli.Command{group}}, group, "compose"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 // TestUsageOfCommand: the help of a command is Docker's to the column: options by
 // name, those that are not supported in a list of their own, and no line wider than
 // 80.
