@@ -33,6 +33,7 @@ order='
 3 coracle/pkg/ns
 4 coracle/pkg/worker
 4 coracle/pkg/container/transfer
+5 coracle/pkg/ns/await
 5 coracle/pkg/ns/child
 6 coracle/pkg/ns/first
 1 coracle/pkg/slirp/sockaddr

@@ -7,38 +7,40 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"coracle/pkg/ns/await"
 	"coracle/pkg/oci/registry"
 	"coracle/pkg/state"
 )
 
-// Descriptors that the process beside a container is born with.
-const (
-	besideSocket = 3 // listens
-	besideLife   = 4 // a pidfd of the container's supervisor
-)
+// besideTime is how long after the last request the process is small again.
+const besideTime = 10 * time.Second
 
-// Beside is the stage that serves a container which has Docker's socket mounted, for
-// as long as its supervisor lives. Its arguments are the root and the run directory.
+// Beside is the stage that serves a container which has Docker's socket mounted, once
+// somebody asks (package await). Its arguments are the root and the run directory.
 func Beside(version string) int {
 	if len(os.Args) != 3 {
 		fmt.Fprintln(os.Stderr, "api: not started by coracle")
 		return 1
 	}
-	state.SettleHome()
-	l, err := net.FileListener(os.NewFile(besideSocket, "socket"))
+	unix.CloseOnExec(await.Socket)
+	unix.CloseOnExec(await.Peer)
+	socket := os.NewFile(await.Socket, "socket")
+	defer socket.Close()
+	l, err := net.FileListener(socket)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "api: not started by coracle:", err)
 		return 1
 	}
-	unix.CloseOnExec(besideLife)
+	state.SettleHome()
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		defer cancel()
 		for {
-			p := []unix.PollFd{{Fd: besideLife, Events: unix.POLLIN}}
+			p := []unix.PollFd{{Fd: await.Peer, Events: unix.POLLIN}}
 			if n, err := unix.Poll(p, -1); err != unix.EINTR || n > 0 {
 				return
 			}
@@ -47,9 +49,12 @@ func Beside(version string) int {
 	e := &Engine{
 		Dirs: state.Dirs{Root: os.Args[1], Run: os.Args[2]}, Version: version, Access: registry.Access{UserAgent: "coracle/" + version}, Log: os.Stderr,
 	}
-	if err := e.Serve(ctx, l, 0); err != nil {
+	if err := e.Serve(ctx, l, besideTime); err != nil {
 		fmt.Fprintln(os.Stderr, "api:", err)
 		return 1
 	}
-	return 0
+	if ctx.Err() != nil {
+		return 0
+	}
+	return await.Again(os.Args)
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/descriptor"
+	"coracle/pkg/ns"
 )
 
 // How long a client may take to say what it wants, and how long a process that is
@@ -33,8 +34,6 @@ func (e *Engine) Serve(ctx context.Context, l net.Listener, idle time.Duration) 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	quiet := newActivity(idle, cancel)
-	quiet.begin()
-	quiet.end()
 	handler := quiet.counted(e)
 	if l.Addr().Network() == "tcp" {
 		handler = noPages(handler)
@@ -83,12 +82,19 @@ type activity struct {
 	tidy  *time.Timer // gives memory back that only requests took
 }
 
-// tidyTime is how long after the last request that is.
+// tidyTime is how long after the last request has begun or ended that is: one that
+// waits, for events as an example, keeps nothing.
 const tidyTime = 2 * time.Second
 
+func tidy() {
+	debug.FreeOSMemory()
+	ns.ForgetProgram()
+}
+
 func newActivity(idle time.Duration, over func()) *activity {
-	a := &activity{idle: idle, over: over}
+	a := &activity{idle: idle, over: over, tidy: time.AfterFunc(tidyTime, tidy)}
 	a.none = sync.NewCond(&a.mu)
+	a.rest()
 	return a
 }
 
@@ -100,6 +106,7 @@ func (a *activity) wait() {
 		a.none.Wait()
 	}
 	a.stop()
+	a.tidy.Stop()
 }
 
 func (a *activity) begin() {
@@ -107,28 +114,32 @@ func (a *activity) begin() {
 	defer a.mu.Unlock()
 	a.busy++
 	a.stop()
+	a.tidy.Reset(tidyTime)
 }
 
 func (a *activity) end() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.busy--; a.busy > 0 {
-		return
+	a.tidy.Reset(tidyTime)
+	if a.busy--; a.busy == 0 {
+		a.none.Broadcast()
+		a.rest()
 	}
-	a.none.Broadcast()
+}
+
+// rest begins the wait for the end, where there is one. a.mu is held, or nobody else
+// knows of a.
+func (a *activity) rest() {
 	a.stop()
-	a.tidy = time.AfterFunc(tidyTime, debug.FreeOSMemory)
 	if a.idle > 0 {
 		a.timer = time.AfterFunc(a.idle, a.expire)
 	}
 }
 
-// stop ends the wait for what happens when nobody asks. a.mu is held.
+// stop ends that. a.mu is held.
 func (a *activity) stop() {
-	for _, t := range []*time.Timer{a.timer, a.tidy} {
-		if t != nil {
-			t.Stop()
-		}
+	if a.timer != nil {
+		a.timer.Stop()
 	}
 }
 

@@ -64,7 +64,10 @@ type World struct {
 
 // Warning is something that a request asks for and does not get as it may have
 // been meant.
-type Warning struct{ Text, Hint string }
+type Warning struct {
+	Text, Hint string
+	Once       string // what a user needs to be told of only once, or nothing
+}
 
 // draft is a record that is being made.
 type draft struct {
@@ -77,7 +80,10 @@ type draft struct {
 
 // warn says something once.
 func (d *draft) warn(format string, args ...any) {
-	w := Warning{Text: fmt.Sprintf(format, args...)}
+	d.warnOf(Warning{Text: fmt.Sprintf(format, args...)})
+}
+
+func (d *draft) warnOf(w Warning) {
 	if !slices.Contains(d.warnings, w) {
 		d.warnings = append(d.warnings, w)
 	}

@@ -29,7 +29,7 @@ func (d *draft) setMounts() error {
 		m := &asked[i]
 		if m.Type == container.MountBind && d.w.NoEngine != nil && d.w.NoEngine(m.Source) {
 			m.API, m.CreateSource = true, false
-			d.warn("the container has Docker's socket: it can do with all of your containers, and so with your files, what you can")
+			d.warnOf(Warning{Text: "the container has Docker's socket: it can do with all of your containers, and so with your files, what you can", Once: "socket"})
 			continue
 		}
 		if err := d.w.CheckSource(*m); err != nil {

@@ -8,6 +8,7 @@ const (
 	StageSupervise = "coracle-supervise"
 	StageAPI       = "coracle-api"
 	StageKeeper    = "coracle-keeper" // answers for a container of coracle oci with one id
+	StageAwait     = "coracle-await"  // until somebody connects, package await
 	StageInit      = "coracle-init"
 	StageExec      = "coracle-exec"
 	StageReap      = "coracle-reap" // pid 1 with --init

@@ -89,6 +89,9 @@ func (d Dirs) CacheMounts() string { return filepath.Join(d.Root, "cachemounts")
 // the host was.
 func (d Dirs) ToldOfBoot() string { return filepath.Join(d.Root, "told-of-boot") }
 
+// ToldOf is there when the user was told of something that is said once.
+func (d Dirs) ToldOf(what string) string { return filepath.Join(d.Root, "told-of-"+what) }
+
 // Tmp holds what is not finished yet, and what is not quite gone.
 func (d Dirs) Tmp() TmpDir { return TmpDir(filepath.Join(d.Root, "tmp")) }
 

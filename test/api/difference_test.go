@@ -123,6 +123,7 @@ func (u *user) serve() func(method, path, body string) (int, string) {
 	if err := cmd.Start(); err != nil {
 		u.t.Fatal(err)
 	}
+	u.server = cmd.Process.Pid
 	u.t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()

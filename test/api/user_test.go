@@ -20,6 +20,8 @@ type user struct {
 	home string
 	bin  string
 	env  []string
+
+	server int // the process of serve
 }
 
 func newUser(t *testing.T) *user {

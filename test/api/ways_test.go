@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -150,6 +151,9 @@ func TestSocketInAContainer(t *testing.T) {
 	if r.Code != 0 || !strings.Contains(r.Err, "the container has Docker's socket") {
 		t.Fatalf("%+v", r)
 	}
+	if again := u.result("create", "--name", "again", "--use-api-socket", "busybox"); again.Code != 0 || strings.Contains(again.Err, "WARNING") {
+		t.Errorf("what was said is said again: %+v", again)
+	}
 	if r := u.result("exec", "with", "sh", "-c", "test -S /s && stat -c %a /s"); r.Text() != "600" {
 		t.Errorf("%+v", r)
 	}
@@ -182,6 +186,18 @@ func TestSocketInAContainer(t *testing.T) {
 	testutil.Contains(t, c.ok("ps"), "with")
 	if got := c.ok("run", "--rm", "busybox", "echo", "beside"); got != "beside" {
 		t.Errorf("%q", got)
+	}
+	served := func(stage string) bool {
+		lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+		return slices.ContainsFunc(lines, func(file string) bool {
+			line, _ := os.ReadFile(file) // or the process has ended
+			return strings.HasPrefix(string(line), stage+"\x00") && strings.Contains(string(line), filepath.Join(u.home, "root"))
+		})
+	}
+	testutil.Eventually(t, "it waits again, small", func() bool { return served("coracle-await") })
+	testutil.Contains(t, c.ok("ps"), "with")
+	if !served("coracle-api") {
+		t.Error("nobody serves")
 	}
 	u.result("rm", "-f", "with")
 	testutil.Eventually(t, "nobody serves it any more", func() bool {

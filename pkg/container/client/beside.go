@@ -20,7 +20,8 @@ import (
 )
 
 // serveBeside starts the process that serves Docker's API to a container which has the
-// socket mounted. It is outside of the container's namespaces, as the containers that
+// socket mounted, for as long as somebody asks: until then, and after that, it waits at
+// the socket and is small. It is outside of the container's namespaces, as the containers that
 // it makes are, and ends with the container's supervisor. The supervisor cannot start
 // it, for it is inside.
 func serveBeside(s *container.Store, c *container.Container, supervisor int) (err error) {
@@ -66,7 +67,7 @@ func serveBeside(s *container.Store, c *container.Container, supervisor int) (er
 	}
 	defer log.Close()
 	cmd := &exec.Cmd{
-		Path: "/proc/self/exe", Args: []string{ns.StageAPI, s.Dirs().Root, s.Dirs().Run}, Env: besideEnv(os.Environ()), Dir: "/",
+		Path: "/proc/self/exe", Args: []string{ns.StageAwait, ns.StageAPI, s.Dirs().Root, s.Dirs().Run}, Env: besideEnv(os.Environ()), Dir: "/",
 		Stdout: log, Stderr: log, ExtraFiles: []*os.File{listening, life}, SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
 	if err := cmd.Start(); err != nil {

@@ -4,6 +4,9 @@ package create
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -42,11 +45,25 @@ func Create(ctx context.Context, cs *container.Store, id string, q docker.Create
 	if err != nil {
 		return nil, err
 	}
-	warn(warnings)
+	warn(untold(cs, warnings))
 	if err := withVolumes(ctx, cs, r); err != nil {
 		return nil, err
 	}
 	return cs.Load(r.ID)
+}
+
+// untold leaves out what the user of this store has been told of before.
+func untold(cs *container.Store, list []docker.Warning) []docker.Warning {
+	return slices.DeleteFunc(list, func(w docker.Warning) bool {
+		if w.Once == "" {
+			return false
+		}
+		f, err := os.OpenFile(cs.Dirs().ToldOf(w.Once), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err == nil {
+			f.Close()
+		}
+		return errors.Is(err, fs.ErrExist) // what cannot be noted down is said again
+	})
 }
 
 // withVolumes makes the container and the volumes that it asks for, which nobody

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"coracle/pkg/ns"
+	"coracle/pkg/ns/await"
 	"coracle/pkg/ns/child"
 )
 
@@ -25,6 +26,8 @@ func named(argv0 string) func() int {
 		return child.Exec
 	case ns.StageReap:
 		return child.Reap
+	case ns.StageAwait:
+		return await.Main
 	}
 	return nil
 }
