@@ -83,6 +83,7 @@ order='
 11 coracle/pkg/compose/convert
 12 coracle/pkg/compose/load
 12 coracle/pkg/compose/kube
+12 coracle/pkg/compose/develop
 13 coracle/pkg/compose
 11 coracle/pkg/host
 12 coracle/pkg/api

@@ -23,6 +23,7 @@
 //	start.go    started, and waited for, in the order of depends_on
 //	watch.go    what happens to containers, from the journal of events
 //	stop.go     stopped, killed, removed, the other way round
+//	develop.go sync.go rebuilds.go  what is done when watched files change
 //	up.go down.go run.go  the verbs that are more than one of these
 //
 // Whether a container is healthy, or has ended, is learned from the journal of

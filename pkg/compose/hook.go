@@ -29,9 +29,24 @@ const lastOutput = time.Second
 
 // hook runs a command in a container that runs: post_start, pre_stop.
 func (e *Engine) hook(ctx context.Context, c *container.Container, h types.ServiceHook) error {
-	c, err := e.containers().Load(c.ID)
+	var said tail
+	code, err := runHook(ctx, e, c, h, &said)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s hook: %w", c.Name, err)
+	}
+	if code != 0 {
+		err = fmt.Errorf("%s hook exited with status %d", c.Name, code)
+		if text := strings.TrimSpace(said.b.String()); text != "" {
+			err = fmt.Errorf("%w: %s", err, text)
+		}
+	}
+	return err
+}
+
+// runHook runs a command in a container that runs, and keeps what it says.
+func runHook(ctx context.Context, e *Engine, c *container.Container, h types.ServiceHook, said *tail) (code int, err error) {
+	if c, err = e.containers().Load(c.ID); err != nil {
+		return 0, err
 	}
 	q := docker.ExecRequest{
 		Cmd: h.Command, User: h.User, Privileged: h.Privileged, WorkingDir: h.WorkingDir, AttachStdout: true, AttachStderr: true,
@@ -43,15 +58,14 @@ func (e *Engine) hook(ctx context.Context, c *container.Container, h types.Servi
 	}
 	es, err := client.Exec(ctx, c, docker.ExecOptions(q))
 	if err != nil {
-		return fmt.Errorf("%s hook: %w", c.Name, err)
+		return 0, err
 	}
 	defer es.Close()
-	var said tail
 	var reading sync.WaitGroup
 	for _, f := range []*os.File{es.Stdout, es.Stderr} {
-		reading.Go(func() { _, _ = io.Copy(&said, f) })
+		reading.Go(func() { _, _ = io.Copy(said, f) })
 	}
-	code, err := es.Exit()
+	code, err = es.Exit()
 	read := make(chan struct{})
 	go func() {
 		reading.Wait()
@@ -64,13 +78,7 @@ func (e *Engine) hook(ctx context.Context, c *container.Container, h types.Servi
 	es.Stdout.Close()
 	es.Stderr.Close()
 	reading.Wait()
-	if err == nil && code != 0 {
-		err = fmt.Errorf("%s hook exited with status %d", c.Name, code)
-		if text := strings.TrimSpace(said.b.String()); text != "" {
-			err = fmt.Errorf("%w: %s", err, text)
-		}
-	}
-	return err
+	return code, err
 }
 
 // tail keeps the beginning of what is written to it, from several goroutines.

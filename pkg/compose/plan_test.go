@@ -259,7 +259,7 @@ services:
   d: {image: x, depends_on: [a]}
 `)
 	for names, want := range map[string]string{"a": "a b c", "b": "b c", "d": "d", "": "a b c d"} {
-		if got := strings.Join(RestartedWith(p, strings.Fields(names)), " "); got != want {
+		if got := strings.Join(restartedWith(p, strings.Fields(names)), " "); got != want {
 			t.Errorf("%s: %s", names, got)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"coracle/pkg/compose/load"
 	"coracle/pkg/container"
 	"coracle/pkg/container/client"
 )
@@ -148,9 +149,38 @@ func (st *starter) condition(ctx context.Context, dep string, d types.ServiceDep
 	})
 }
 
-// RestartedWith are some services, all of them when none is named, and those that
+// Restart stops services and starts them again, with those that depend on them where
+// they say so unless alone. None named are all.
+func Restart(ctx context.Context, e *Engine, p *types.Project, names []string, c RestartChoices) error {
+	if !c.Alone {
+		names = restartedWith(p, names)
+	}
+	p, err := load.Select(p, names, true)
+	if err != nil {
+		return err
+	}
+	has, err := e.Observe(p.Name)
+	if err != nil {
+		return err
+	}
+	if err := e.Stop(ctx, has.Containers(p.ServiceNames()...), c.Timeout, p); err != nil {
+		return err
+	}
+	if has, err = e.Observe(p.Name); err != nil {
+		return err
+	}
+	return e.Start(ctx, p, has, e.NewWatch(ctx), nil)
+}
+
+// RestartChoices are what restart says.
+type RestartChoices struct {
+	Alone   bool // without those that depend on them
+	Timeout *int // seconds; nil: the containers' own
+}
+
+// restartedWith are some services, all of them when none is named, and those that
 // depend on them and are to be restarted with them.
-func RestartedWith(p *types.Project, names []string) []string {
+func restartedWith(p *types.Project, names []string) []string {
 	if len(names) == 0 {
 		return p.ServiceNames()
 	}

@@ -193,3 +193,8 @@ func dependentsOf(by map[string][]*container.Container) map[string][]string {
 	}
 	return dependents
 }
+
+// running are those of a list that run.
+func running(list []*container.Container) []*container.Container {
+	return slices.DeleteFunc(slices.Clone(list), func(c *container.Container) bool { return !c.State.IsRunning() })
+}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"coracle/internal/testutil"
 )
@@ -43,7 +44,13 @@ type up struct {
 
 func (p *project) up(args ...string) *up {
 	p.t.Helper()
-	cmd := p.command(append([]string{"compose", "up"}, args...)...)
+	return p.begin(append([]string{"up"}, args...)...)
+}
+
+// begin begins a verb that stays.
+func (p *project) begin(args ...string) *up {
+	p.t.Helper()
+	cmd := p.command(append([]string{"compose"}, args...)...)
 	u := &up{t: p.t, said: &said{}, done: make(chan int, 1)}
 	cmd.Stdout, cmd.Stderr = u.said, u.said
 	if err := cmd.Start(); err != nil {
@@ -59,6 +66,11 @@ func (p *project) up(args ...string) *up {
 
 func (u *up) hears(words string) {
 	u.t.Helper()
+	defer func() {
+		if u.t.Failed() {
+			u.t.Logf("it has said:\n%s", u.said)
+		}
+	}()
 	testutil.Eventually(u.t, words, func() bool { return strings.Contains(u.said.String(), words) })
 }
 
@@ -72,8 +84,14 @@ func (u *up) signal(sig syscall.Signal) {
 // ends checks the exit code.
 func (u *up) ends(code int) {
 	u.t.Helper()
-	if got := <-u.done; got != code {
-		u.t.Errorf("exit code %d, want %d:\n%s", got, code, u.said)
+	select {
+	case got := <-u.done:
+		if got != code {
+			u.t.Errorf("exit code %d, want %d:\n%s", got, code, u.said)
+		}
+	case <-time.After(time.Minute):
+		u.signal(syscall.SIGKILL)
+		u.t.Fatalf("it does not end:\n%s", u.said)
 	}
 }
 
@@ -135,5 +153,5 @@ services:
 	p.up("--exit-code-from", "stays").ends(137)
 	p.up("--abort-on-container-failure").ends(5)
 	p.fails(1, "no such service: nobody", "up", "--exit-code-from", "nobody")
-	p.fails(1, "cannot be combined with --detach", "up", "-d", "--abort-on-container-exit")
+	p.fails(1, "--detach cannot be combined with --abort-on-container-exit", "up", "-d", "--abort-on-container-exit")
 }

@@ -129,15 +129,39 @@ volumes: {vol: {}}
 	p.fails(1, "shop-a-1 hook exited with status 4: no good", "up", "-d")
 }
 
-// TestLogsFollow goes on until the containers are down.
+// TestLogsFollow goes on until no container is left: those that start meanwhile are
+// shown, too, and those that start again from where they ended.
 func TestLogsFollow(t *testing.T) {
-	p := newProject(t, "services: {a: {image: busybox, command: \"sh -c 'echo one; while ! test -e /go; do sleep 0.1; done; echo two'\"}}\n")
+	p := newProject(t, `
+services:
+  a: {image: busybox, command: "sh -c 'echo one; while ! test -e /go; do sleep 0.1; done; echo two'"}
+  longer: {image: busybox, command: "sh -c 'echo hello; sleep 600'", stop_grace_period: 0s, profiles: [more]}
+`)
 	p.compose("up", "-d")
-	done := make(chan testutil.Result, 1)
-	follow := p.command("compose", "logs", "-f")
-	go func() { done <- testutil.Finish(follow) }()
+	u := p.begin("--profile", "more", "logs", "-f")
+	u.hears("a-1  | one\n")
+	p.compose("--profile", "more", "up", "-d")
+	u.hears("longer-1  | hello\n")
 	p.compose("exec", "-T", "a", "touch", "/go")
-	if r := <-done; r.Code != 0 || r.Out != "a-1  | one\na-1  | two\n" {
-		t.Errorf("logs -f: %+v", r)
+	u.hears("a-1       | two\na-1 exited with code 0\n")
+	p.compose("exec", "-T", "longer", "true")
+	p.compose("--profile", "more", "restart", "longer")
+	testutil.Eventually(t, "it is followed again", func() bool { return strings.Count(u.said.String(), "longer-1  | hello\n") == 2 })
+	p.compose("--profile", "more", "stop")
+	u.ends(0)
+	if got := strings.Count(u.said.String(), "| two"); got != 1 {
+		t.Errorf("two stands there %d times:\n%s", got, u.said)
 	}
+}
+
+// TestLogsFollowRestarts says when a container goes on by its restart policy.
+func TestLogsFollowRestarts(t *testing.T) {
+	p := newProject(t, `
+services:
+  a: {image: busybox, command: "sh -c 'echo run >>/runs; wc -l </runs; sleep 1; exit 3'", restart: "on-failure:1"}
+`)
+	p.compose("create")
+	u := p.begin("up")
+	u.ends(0)
+	testutil.Contains(t, u.said.String(), "a-1  | 1\n", "a-1 exited with code 3 (restarting)\n", "a-1  | 2\n", "a-1 exited with code 3\n")
 }

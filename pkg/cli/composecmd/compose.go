@@ -30,7 +30,7 @@ func Compose(e *command.Env) *cli.Command {
 		Subcommands: []*cli.Command{
 			attach(e), build(e), commit(e), config(e), cp(e), create(e), down(e), events(e), execute(e), export(e), images(e), install(e), kill(e), logs(e),
 			ls(e), pause(e), port(e), ps(e), publish(e), pull(e), push(e), restart(e), rm(e), run(e), scale(e), start(e), stats(e), status(e), stop(e), top(e),
-			uninstall(e), unpause(e), up(e), version(e), viz(e), volumes(e), wait(e),
+			uninstall(e), unpause(e), up(e), version(e), viz(e), volumes(e), wait(e), watch(e),
 		},
 	}
 }

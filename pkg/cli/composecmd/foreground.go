@@ -18,7 +18,6 @@ import (
 	"coracle/pkg/cli/command"
 	"coracle/pkg/compose"
 	"coracle/pkg/container"
-	"coracle/pkg/container/client"
 )
 
 // foreground is an up that stays: it shows what the containers say until all have
@@ -26,13 +25,10 @@ import (
 type foreground struct {
 	*session
 	p     *types.Project
-	print *printer
-	began time.Time
+	crowd *crowd
 
-	end    context.CancelCauseFunc // of starting and following
-	ended  sync.WaitGroup          // containers that run
+	end    context.CancelCauseFunc // of starting and watching
 	mu     sync.Mutex
-	seen   map[string]bool
 	code   int
 	from   string // whose code it is
 	asked  bool   // to stop all
@@ -42,9 +38,13 @@ type foreground struct {
 var errHalted = errors.New("stopped")
 
 func (s *session) foreground(ctx context.Context, p *types.Project, has compose.Observed) error {
-	f := &foreground{session: s, p: p, began: time.Now(), seen: map[string]bool{}, from: s.c.String("exit-code-from"), halted: make(chan struct{})}
-	list := has.Containers(p.ServiceNames()...)
-	f.print = newPrinter(s, list)
+	f := &foreground{session: s, p: p, from: s.c.String("exit-code-from"), halted: make(chan struct{})}
+	services := f.services()
+	list := has.Containers(services...)
+	f.crowd = &crowd{
+		session: s, print: newPrinter(s, list), project: p.Name, services: services, choice: logChoice{follow: true, tail: -1, since: time.Now()},
+		shows: func(c *container.Container) bool { return f.attaches(compose.ServiceOf(c)) }, ended: f.down,
+	}
 	sigs := make(chan os.Signal, 4)
 	for _, sig := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
 		if !signal.Ignored(sig) { // by nohup(1)
@@ -52,32 +52,67 @@ func (s *session) foreground(ctx context.Context, p *types.Project, has compose.
 		}
 	}
 	defer signal.Stop(sigs)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	starting, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	f.end = end
-	f.announce(has)
-	for _, c := range list {
-		if c.State.IsRunning() {
-			f.follow(ctx, c)
-		}
+	f.announce(list)
+	f.crowd.expect(list)
+	f.crowd.listen(ctx)
+	for _, c := range running(list) {
+		f.crowd.follow(ctx, c)
+	}
+	wait, err := f.develop(ctx, starting)
+	if err != nil {
+		return err
 	}
 	done := make(chan error, 1)
 	go func() {
-		err := s.engine.Start(starting, p, has, s.engine.NewWatch(starting), func(c *container.Container) { f.follow(ctx, c) })
+		err := s.engine.Start(starting, p, has, s.engine.NewWatch(starting), func(c *container.Container) { f.crowd.follow(ctx, c) })
 		if err == nil {
-			f.ended.Wait()
+			<-f.crowd.left(starting)
 		}
+		end(errHalted)
+		_ = wait()
 		done <- err
 	}()
 	return f.await(ctx, done, sigs)
 }
 
+// develop watches the project's files where that was asked for.
+func (f *foreground) develop(ctx, until context.Context) (wait func() error, err error) {
+	if !f.c.Bool("watch") {
+		return func() error { return nil }, nil
+	}
+	return compose.Develop(until, f.engine, f.p, compose.DevelopChoices{
+		Choices: compose.Choices{ReadFile: readFile}, Log: f.crowd.print.watched,
+		Busy: func([]string) func() {
+			f.crowd.hold()
+			return func() { f.crowd.release(ctx) }
+		},
+	})
+}
+
+// services are those whose ends are the end of up: those that were named, or else those
+// whose output is shown. Without any they are all.
+func (f *foreground) services() []string {
+	list := f.c.Args().Slice()
+	if len(list) == 0 {
+		list = slices.DeleteFunc(f.p.ServiceNames(), func(name string) bool { return !f.attaches(name) })
+	}
+	if len(list) == 0 {
+		list = f.p.ServiceNames()
+	}
+	return list
+}
+
 // announce says whose output is shown.
-func (f *foreground) announce(has compose.Observed) {
+func (f *foreground) announce(list []*container.Container) {
 	var names []string
-	for _, c := range has.Containers(f.p.ServiceNames()...) {
-		if f.attaches(compose.ServiceOf(c)) {
-			names = append(names, f.print.name(c))
+	for _, c := range list {
+		if f.crowd.shows(c) {
+			names = append(names, f.crowd.print.name(c))
 		}
 	}
 	if len(names) > 0 {
@@ -105,18 +140,18 @@ func (f *foreground) attaches(service string) bool {
 // await returns when all containers have ended, or when somebody wanted that.
 func (f *foreground) await(ctx context.Context, done chan error, sigs chan os.Signal) error {
 	signals := 0
+	var halted chan struct{} // nil until nothing is started any more
 	for {
 		select {
 		case err := <-done:
-			switch {
-			case signals > 0:
-				<-f.halted
-				return command.Exit(interrupted)
-			case f.halting():
-				<-f.halted
-				return command.Exit(f.code)
-			case err != nil && !errors.Is(err, errHalted):
+			if !f.halting() {
 				return err
+			}
+			halted = f.halted
+		case <-halted:
+			f.settle(ctx)
+			if signals > 0 {
+				return command.Exit(interrupted)
 			}
 			return command.Exit(f.code)
 		case <-sigs:
@@ -142,12 +177,16 @@ func (f *foreground) halt(ctx context.Context) {
 	f.end(errHalted)
 	go func() {
 		defer close(f.halted)
-		if has, err := f.engine.Observe(f.p.Name); err == nil {
-			if err := f.engine.Stop(ctx, running(has.Containers(f.p.ServiceNames()...)), timeout(f.c), f.p); err != nil {
-				command.Tell(f.Env, err)
-			}
-		}
+		f.stopAll(ctx)
 	}()
+}
+
+func (f *foreground) stopAll(ctx context.Context) {
+	if has, err := f.engine.Observe(f.p.Name); err == nil {
+		if err := f.engine.Stop(ctx, running(has.Containers(f.p.ServiceNames()...)), timeout(f.c), f.p); err != nil {
+			command.Tell(f.Env, err)
+		}
+	}
 }
 
 func (f *foreground) halting() bool {
@@ -162,46 +201,24 @@ func (f *foreground) killAll(ctx context.Context) {
 	}
 }
 
-func running(list []*container.Container) []*container.Container {
-	return slices.DeleteFunc(slices.Clone(list), func(c *container.Container) bool { return !c.State.IsRunning() })
-}
+// lastWords is how long what containers have said at their end is waited for.
+const lastWords = 2 * time.Second
 
-// follow shows the output of a container that was started, or runs already, until it
-// is down.
-func (f *foreground) follow(ctx context.Context, c *container.Container) {
-	f.mu.Lock()
-	known := f.seen[c.ID]
-	f.seen[c.ID] = true
-	f.mu.Unlock()
-	if known {
-		return
+// settle stops what was just being started when all were stopped, and lets the others
+// say what they had to.
+func (f *foreground) settle(ctx context.Context) {
+	f.stopAll(ctx)
+	select {
+	case <-f.crowd.left(ctx):
+	case <-time.After(lastWords):
 	}
-	f.ended.Add(1)
-	go func() {
-		defer f.ended.Done()
-		cs := container.NewStore(f.engine.Dirs)
-		now, err := cs.Load(c.ID)
-		if err != nil {
-			return
-		}
-		if f.attaches(compose.ServiceOf(c)) {
-			_ = f.print.follow(ctx, cs, now, logChoice{follow: true, tail: -1, since: f.began})
-		}
-		_ = client.WaitDown(ctx, cs, now)
-		if now, err = cs.Load(c.ID); err == nil {
-			f.down(ctx, now)
-		}
-	}()
 }
 
 // down is the end of a container.
 func (f *foreground) down(ctx context.Context, c *container.Container) {
 	service, code := compose.ServiceOf(c), c.State.ExitCode
-	if f.attaches(service) {
-		f.print.line(fmt.Sprintf("%s exited with code %d", f.print.name(c), code))
-	}
 	any, failure := f.c.Bool("abort-on-container-exit") || f.c.String("exit-code-from") != "", f.c.Bool("abort-on-container-failure")
-	if !any && !(failure && code != 0) {
+	if !any && !(failure && code != 0) || f.crowd.holding() {
 		return
 	}
 	f.mu.Lock()

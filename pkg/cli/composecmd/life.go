@@ -71,19 +71,7 @@ func runRestart(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if !s.c.Bool("no-deps") {
-		names = compose.RestartedWith(p, names)
-	}
-	if p, err = load.Select(p, names, true); err != nil {
-		return err
-	}
-	if err := s.engine.Stop(ctx, has.Containers(p.ServiceNames()...), timeout(s.c), p); err != nil {
-		return err
-	}
-	if has, err = s.engine.Observe(p.Name); err != nil {
-		return err
-	}
-	return s.engine.Start(ctx, p, has, s.engine.NewWatch(ctx), nil)
+	return compose.Restart(ctx, s.engine, p, names, compose.RestartChoices{Alone: s.c.Bool("no-deps"), Timeout: timeout(s.c)})
 }
 
 func kill(e *command.Env) *cli.Command {

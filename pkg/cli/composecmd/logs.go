@@ -62,6 +62,10 @@ func runLogs(ctx context.Context, s *session) error {
 	if o.until, err = docker.ParseMoment(s.c.String("until")); err != nil {
 		return fmt.Errorf("invalid value for \"until\": %w", err)
 	}
+	name := ""
+	if _, name, err = s.projectOrName(ctx); err != nil {
+		return err
+	}
 	var list []*container.Container
 	for _, c := range has.Containers(services...) {
 		if n := s.c.Int("index"); n == 0 || n == compose.Number(c) {
@@ -69,18 +73,12 @@ func runLogs(ctx context.Context, s *session) error {
 		}
 	}
 	p := newPrinter(s, list)
-	cs := container.NewStore(s.engine.Dirs)
-	var all sync.WaitGroup
-	errs := make([]error, len(list))
-	for i, c := range list {
-		all.Go(func() { errs[i] = p.follow(ctx, cs, c, o) })
-		if !o.follow {
-			all.Wait() // one after the other
-		}
+	if o.follow {
+		return s.followLogs(ctx, name, services, list, p, o)
 	}
-	all.Wait()
-	for _, err := range errs {
-		if err != nil && ctx.Err() == nil {
+	cs := container.NewStore(s.engine.Dirs)
+	for _, c := range list {
+		if err := p.follow(ctx, cs, c, o); err != nil {
 			return err
 		}
 	}
@@ -92,22 +90,31 @@ type printer struct {
 	mu     sync.Mutex
 	s      *session
 	width  int
-	colors map[string]int // by ID
-	bare   bool           // without the name before each line
+	color  bool
+	colors map[string]int    // by ID
+	last   map[string]string // by ID, the time of what was printed last
+	bare   bool              // without the name before each line
 	stamps bool
 }
 
 func newPrinter(s *session, list []*container.Container) *printer {
-	p := &printer{s: s, colors: map[string]int{}, bare: s.c.Bool("no-log-prefix"), stamps: s.c.Bool("timestamps")}
+	p := &printer{s: s, colors: map[string]int{}, last: map[string]string{}, bare: s.c.Bool("no-log-prefix"), stamps: s.c.Bool("timestamps")}
 	ansi := s.c.String("ansi")
-	color := !s.c.Bool("no-color") && os.Getenv("NO_COLOR") == "" && ansi != "never" && (ansi == "always" || command.IsTerminal(s.Stdout))
-	for i, c := range list {
-		p.width = max(p.width, len(p.name(c)))
-		if color {
-			p.colors[c.ID] = 31 + (i+5)%6 // cyan first, as docker compose
-		}
+	p.color = !s.c.Bool("no-color") && os.Getenv("NO_COLOR") == "" && ansi != "never" && (ansi == "always" || command.IsTerminal(s.Stdout))
+	for _, c := range list {
+		p.add(c)
 	}
 	return p
+}
+
+// add makes room for the name of a container, and gives it a colour.
+func (p *printer) add(c *container.Container) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.width = max(p.width, len(p.name(c)))
+	if _, ok := p.colors[c.ID]; !ok {
+		p.colors[c.ID] = 31 + (len(p.colors)+5)%6 // cyan first, as docker compose
+	}
 }
 
 // name is what a container's lines begin with: its own without the project's.
@@ -128,6 +135,7 @@ func (p *printer) follow(ctx context.Context, cs *container.Store, c *container.
 		p.s.warn(fmt.Sprintf("container %s: the logging driver %s does not support reading", c.Name, d))
 		return nil
 	}
+	p.add(c)
 	rest := map[string][]byte{} // the beginning of a line, of each stream
 	err := client.Logs(ctx, cs, c, logfile.Options{Follow: o.follow, Tail: o.tail, Since: o.since, Until: o.until}, func(entry logfile.Entry) error {
 		text := append(rest[entry.Stream], entry.Text...)
@@ -144,6 +152,11 @@ func (p *printer) follow(ctx context.Context, cs *container.Store, c *container.
 }
 
 func (p *printer) print(c *container.Container, entry logfile.Entry, text []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if entry.Time != "" {
+		p.last[c.ID] = entry.Time
+	}
 	var b bytes.Buffer
 	for line := range bytes.Lines(text) {
 		if !p.bare {
@@ -154,8 +167,6 @@ func (p *printer) print(c *container.Container, entry logfile.Entry, text []byte
 		}
 		b.Write(line)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if entry.Stream == "stderr" {
 		_, err := p.s.Stderr.Write(b.Bytes())
 		return err
@@ -166,7 +177,7 @@ func (p *printer) print(c *container.Container, entry logfile.Entry, text []byte
 
 func (p *printer) prefix(b *bytes.Buffer, c *container.Container) {
 	text := fmt.Sprintf("%-*s  | ", p.width, p.name(c))
-	if color := p.colors[c.ID]; color > 0 {
+	if color := p.colors[c.ID]; p.color {
 		text = fmt.Sprintf("\x1b[%dm%s\x1b[0m", color, text)
 	}
 	b.WriteString(text)

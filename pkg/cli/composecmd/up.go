@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +40,7 @@ func up(e *command.Env) *cli.Command {
 			timeoutFlag(),
 			flags.Bool("timestamps", nil, "Show timestamps"),
 			flags.Bool("wait", nil, "Wait for services to be running|healthy. Implies detached mode"),
+			flags.Bool("watch", flags.Short("w"), "Watch source code and rebuild/refresh containers when files are updated."),
 			&cli.IntFlag{Name: "wait-timeout", Usage: "Maximum duration in seconds to wait for the project to be running|healthy"},
 		),
 		Action: func(c *cli.Context) error {
@@ -128,8 +130,15 @@ func runUp(ctx context.Context, s *session) error {
 	f := s.c
 	abort := f.Bool("abort-on-container-exit") || f.Bool("abort-on-container-failure") || f.String("exit-code-from") != ""
 	detached := f.Bool("detach") || f.Bool("wait") || f.Bool("no-start")
-	if abort && detached {
-		return errors.New("--abort-on-container-exit, --abort-on-container-failure and --exit-code-from cannot be combined with --detach or --wait")
+	switch watch := f.Bool("watch"); {
+	case detached && (abort || watch || f.Bool("attach-dependencies") || len(f.StringSlice("attach")) > 0):
+		how := "--detach"
+		if f.Bool("wait") {
+			how = "--wait"
+		}
+		return fmt.Errorf("%s cannot be combined with --abort-on-container-exit, --abort-on-container-failure, --attach, --attach-dependencies or --watch", how)
+	case watch && f.Bool("no-build"):
+		return errors.New("--no-build and --watch are incompatible")
 	}
 	c, err := s.upChoices()
 	if err != nil {
@@ -146,6 +155,12 @@ func runUp(ctx context.Context, s *session) error {
 	}
 	if f.Bool("dry-run") {
 		return s.preview(until, p, c)
+	}
+	if f.Bool("watch") && !compose.CanDevelop(p) {
+		return errors.New("none of the selected services is configured for watch, see https://docs.docker.com/compose/how-tos/file-watch/")
+	}
+	if others := slices.DeleteFunc(f.StringSlice("attach"), func(name string) bool { return slices.Contains(p.ServiceNames(), name) }); len(others) > 0 {
+		return fmt.Errorf("cannot attach to services not included in up: %s", join(others))
 	}
 	if from := f.String("exit-code-from"); from != "" {
 		if _, ok := p.Services[from]; !ok {

@@ -82,7 +82,7 @@ func lifeKeys() []Key {
 		{"deploy.resources.reservations.cpus", Named, swarm}, {"deploy.resources.reservations.generic_resources", Named, swarm},
 		{"post_start", Done, ""}, {"pre_stop", Done, "before stop, restart, down and recreating; not where the container ends by itself"},
 		{"pre_start", Refused, "a container of its own before the service's: write a service, and wait for it with service_completed_successfully"},
-		{"develop", Named, "there is no watch yet"},
+		{"develop", Done, "with up --watch and watch"},
 	}
 }
 
