@@ -23,6 +23,8 @@ func buildEndpoints() []endpoint {
 		{"POST", "/build", buildImage, ""},
 		{"POST", "/build/prune", pruneBuildCache, "1.31"},
 		{"POST", "/build/cancel", cancelBuild, "1.39"},
+		{"POST", "/grpc", serveBuildKit, "1.38"},
+		{"POST", "/session", serveSession, "1.31"},
 	}
 }
 

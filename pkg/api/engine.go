@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"coracle/pkg/api/buildkit/session"
 	"coracle/pkg/container"
 	"coracle/pkg/docker"
 	"coracle/pkg/image"
@@ -23,6 +24,8 @@ type Engine struct {
 	Version string          // this program's
 	Access  registry.Access // to registries, where a request brings nothing along
 	Log     io.Writer       // is told what failed; nil: nobody
+
+	sessions session.Sessions // of BuildKit's clients
 }
 
 // containers is the set of containers.

@@ -36,6 +36,15 @@ type conn struct {
 // hijack takes the connection over. Those who ask for an upgrade are answered 101,
 // others 200, both with the type of the stream.
 func (c *call) hijack(multiplexed bool) (*conn, error) {
+	kind := rawStream
+	if multiplexed && !c.before("1.42") {
+		kind = multiplexedStream
+	}
+	return c.hijackFor("tcp", kind)
+}
+
+// hijackFor is hijack for a protocol, with the type of what is streamed, if it has one.
+func (c *call) hijackFor(protocol, kind string) (*conn, error) {
 	// Some clients send their options a second time, as a body, which is no input.
 	if c.r.ContentLength > 0 {
 		if _, err := io.Copy(io.Discard, http.MaxBytesReader(c.w, c.r.Body, maxBody)); err != nil {
@@ -47,13 +56,12 @@ func (c *call) hijack(multiplexed bool) (*conn, error) {
 		return nil, invalid("hijack connection missing")
 	}
 	c.begun = true
-	kind := rawStream
-	if multiplexed && !c.before("1.42") {
-		kind = multiplexedStream
-	}
 	head := "HTTP/1.1 200 OK\r\nContent-Type: " + rawStream + "\r\n"
 	if _, upgrade := c.r.Header["Upgrade"]; upgrade {
-		head = "HTTP/1.1 101 UPGRADED\r\nContent-Type: " + kind + "\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
+		head = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: " + protocol + "\r\n"
+		if kind != "" {
+			head += "Content-Type: " + kind + "\r\n"
+		}
 	}
 	for _, key := range []string{"Api-Version", "Docker-Experimental", "Ostype", "Server"} {
 		head += fmt.Sprintf("%s: %s\r\n", key, c.w.Header().Get(key))

@@ -35,7 +35,7 @@ func newBases(src *sources, images images) *bases {
 func (b *bases) plan() (*plan.Graph, error) {
 	in := &plan.Input{
 		File: b.file, Target: b.req.Target, Platform: b.req.Platform, Network: b.req.runNetwork(), BuildArgs: b.req.BuildArgs,
-		NoCacheFilter: b.req.NoCacheFilter, Contexts: b.req.Contexts, NoContext: b.context == nil, Images: map[string]plan.Found{},
+		NoCacheFilter: b.req.NoCacheFilter, Contexts: b.req.Contexts, NoContext: b.context == nil && b.client == nil, Images: map[string]plan.Found{},
 	}
 	for { // the triggers of an image may name others
 		needs, err := plan.Needs(in)

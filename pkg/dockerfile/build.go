@@ -9,6 +9,7 @@ import (
 
 	"coracle/pkg/dockerfile/cache"
 	"coracle/pkg/dockerfile/exec"
+	"coracle/pkg/dockerfile/files"
 	"coracle/pkg/dockerfile/plan"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
@@ -50,7 +51,7 @@ type Result struct {
 //
 // Preconditions: the process is inside the user namespace, in a mount
 // namespace of its own.
-func build(ctx context.Context, st *overlay.Store, images images, run exec.Runner, r Request, events func(Event)) (Result, error) {
+func build(ctx context.Context, st *overlay.Store, images images, run exec.Runner, r Request, client *asker, events func(Event)) (Result, error) {
 	// Whoever prunes the cache waits for us: layers that no image has yet are
 	// not garbage while they are being built on.
 	lock, err := cache.Lock(ctx, st.Dirs(), state.Shared)
@@ -60,6 +61,7 @@ func build(ctx context.Context, st *overlay.Store, images images, run exec.Runne
 	defer lock.Release()
 	var res Result
 	err = withSources(ctx, st, r, events, func(src *sources) (err error) {
+		src.client = client
 		res, err = carryOut(src, images, run)
 		return err
 	})
@@ -97,10 +99,18 @@ func carryOut(src *sources, images images, run exec.Runner) (Result, error) {
 	for _, w := range g.Warnings {
 		j.Warn(w)
 	}
-	s := exec.New(j, exec.Options{
+	if err := src.receiveContext(g); err != nil {
+		return Result{}, err
+	}
+	o := exec.Options{
 		Runner: run, Context: src.context, Sums: src.sums, Images: b.found,
 		AddHosts: r.ExtraHosts, ShmSize: r.ShmSize, Secrets: r.secrets(), RewriteTimes: r.RewriteTimes,
-	}, g)
+	}
+	if src.client != nil {
+		o.AskSecret = src.client.secret
+		o.Receive = func(name string) (*files.Tree, error) { return src.receive(name, nil, nil) }
+	}
+	s := exec.New(j, o, g)
 	err = s.Solve()
 	src.sums.Save(err == nil)
 	if err != nil {

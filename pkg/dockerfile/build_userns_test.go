@@ -84,7 +84,7 @@ func (w *world) build(text string, o Request) (Result, error) {
 	w.log = nil
 	words := map[Kind]string{Cached: "CACHED ", Done: "DONE ", Failed: "ERROR ", Canceled: "CANCELED "}
 	o.Source, o.Dockerfile, o.ContextDir = stream(w.t, strings.NewReader(text)), "Dockerfile", w.context
-	res, err := build(w.t.Context(), w.st, w, w, o, func(e Event) {
+	res, err := build(w.t.Context(), w.st, w, w, o, nil, func(e Event) {
 		if word, ok := words[e.Kind]; ok && strings.HasPrefix(e.Name, "[") && !strings.HasPrefix(e.Name, "[internal]") {
 			w.log = append(w.log, word+e.Name)
 		}

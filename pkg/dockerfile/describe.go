@@ -50,7 +50,7 @@ var describeOp = worker.Op[describeParcel, Description]{
 			return res, err
 		}
 		err = opened(j, func(st *overlay.Store) error {
-			images := &registryImages{image.Within(st, nil), r}
+			images := &registryImages{image.Within(st, nil), r, nil}
 			return withSources(ctx, st, r, func(e Event) { j.Event(e) }, func(src *sources) (err error) {
 				res, err = describe(src, images, p.TargetsOnly)
 				return err

@@ -21,6 +21,7 @@ type sources struct {
 	file    *parse.File
 	context *files.Tree // nil without one
 	sums    *files.Sums
+	client  *asker // nil without one
 }
 
 func (b *sources) close() {
@@ -51,7 +52,7 @@ func (b *sources) load() error {
 // names. DOCKERFILE.dockerignore, beside the Dockerfile, counts before it.
 func (b *sources) openContext() error {
 	v := b.Tell.Start("[internal] load .dockerignore")
-	if b.context == nil && b.req.ContextDir == "" {
+	if b.context == nil && b.req.ContextDir == "" { // or the client leaves out what it names
 		v.Finish()
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
 	"coracle/pkg/state"
+	"coracle/pkg/wire/socket"
 	"coracle/pkg/worker"
 )
 
@@ -28,6 +29,31 @@ func Build(ctx context.Context, d state.Dirs, r Request, events func(Event)) (Re
 	}
 	p, w := sent(r, events)
 	return buildOp.Call(ctx, d, p, w)
+}
+
+// BuildFor is Build for a client, which is asked for the context, for secrets and for
+// credentials beside those of the request. The Dockerfile is r.Source.
+func BuildFor(ctx context.Context, d state.Dirs, c Client, r Request, events func(Event)) (Result, error) {
+	if err := r.Check(); err != nil {
+		return Result{}, err
+	}
+	ours, theirs, err := socket.Pair()
+	if err != nil {
+		return Result{}, err
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		serve(ctx, c, ours)
+	}()
+	p, w := sent(r, events)
+	w.Files = append(w.Files, theirs)
+	p.Client = len(w.Files)
+	res, err := buildOp.Call(ctx, d, p, w)
+	theirs.Close()
+	ours.Close()
+	<-served
+	return res, err
 }
 
 // sent is a request on its way, with what goes along.
@@ -52,9 +78,14 @@ var buildOp = worker.Op[parcel, Result]{
 		if err != nil {
 			return res, err
 		}
+		client, err := p.client(j.Files)
+		if err != nil {
+			return res, err
+		}
+		defer client.close()
 		err = opened(j, func(st *overlay.Store) (err error) {
 			images := image.Within(st, nil) // a build removes none, so it asks for no users
-			if res, err = build(ctx, st, &registryImages{images, r}, runner(st, r), r, func(e Event) { j.Event(e) }); err != nil || !r.KeepsImage() {
+			if res, err = build(ctx, st, &registryImages{images, r, client}, runner(st, r), r, client, func(e Event) { j.Event(e) }); err != nil || !r.KeepsImage() {
 				return err
 			}
 			images.Built(res.Image.ID, r.Tags)
@@ -96,9 +127,15 @@ func archive(ctx context.Context, images *image.Store, r Request, id string) err
 type registryImages struct {
 	images  *image.Store
 	request Request
+	client  *asker // nil without one
 }
 
 func (b *registryImages) resolve(ctx context.Context, name, platform string) (overlay.Details, error) {
 	r := image.BaseRequest{Name: name, Platform: platform, Fresh: b.request.PullParent, Access: b.request.Access}
+	if ref, err := oci.ParseRef(name); err == nil && b.client != nil {
+		if r.Access.Auth, err = b.client.credentials(ctx, ref.Domain()); err != nil {
+			return overlay.Details{}, err
+		}
+	}
 	return b.images.Base(ctx, r, func(det overlay.Details) bool { return forPlatform(det, platform) })
 }

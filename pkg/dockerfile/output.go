@@ -16,7 +16,8 @@ import (
 	"coracle/pkg/xattr"
 )
 
-// exportFiles writes the files of the result to a directory or an archive.
+// exportFiles writes the files of the result to a directory or an archive, or to an
+// archive of what is to be a directory elsewhere.
 func (b *exporter) exportFiles(layers []overlay.LayerID, o Destination) error {
 	name := "exporting to client directory"
 	if o.Type == "tar" {
@@ -27,7 +28,7 @@ func (b *exporter) exportFiles(layers []overlay.LayerID, o Destination) error {
 	if err != nil {
 		return v.Fail(err)
 	}
-	if o.Type == "tar" {
+	if o.File != nil {
 		err = writeTar(b.Ctx, t, o.File)
 	} else {
 		err = b.writeDir(t, o.Dir)

@@ -57,7 +57,8 @@ type Context = plan.Context
 //	image      the store
 //	docker     the store, and an archive where there is a File
 //	oci        likewise
-//	local      the files, into the directory Dir; they belong to the caller
+//	local      the files, into the directory Dir, where they belong to the caller; with
+//	           a File as an archive, for a directory that is elsewhere
 //	tar        the files with their owners, as an archive, into File
 //	cacheonly  nowhere
 type Destination struct {
@@ -101,6 +102,7 @@ type parcel struct {
 	Source  int
 	Secrets []int
 	Outputs []int
+	Client  int // where the client is asked
 }
 
 // pack is a request as a parcel, and the files that go along.

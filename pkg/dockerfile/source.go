@@ -40,14 +40,14 @@ func (b *sources) readSource() ([]byte, error) {
 	switch {
 	case b.req.Source == nil:
 		f, err = os.OpenFile(b.req.Dockerfile, files.OpenFlags, 0)
-	case b.req.ContextDir != "":
+	case b.req.ContextDir != "" || b.client != nil && !b.req.Archive:
 		return files.ReadLimited(cancel.WaitingReader(b.Ctx, b.req.Source))
 	default:
 		in := bufio.NewReader(cancel.WaitingReader(b.Ctx, b.req.Source))
 		if !b.req.Archive && !startsArchive(in) {
 			return files.ReadLimited(in)
 		}
-		if err := b.unpackContext(in); err != nil {
+		if b.context, err = b.unpackContext(in); err != nil {
 			return nil, err
 		}
 		f, err = b.openInContext()
@@ -97,31 +97,33 @@ func startsArchive(in *bufio.Reader) bool {
 	return len(head) == tarBlock && string(head[magic:magic+5]) == "ustar"
 }
 
-// unpackContext unpacks the archive that is the context. Owners do not count
-// in a context.
-func (b *sources) unpackContext(in io.Reader) error {
+// unpackContext unpacks the archive that is a context. Owners do not count in one.
+func (b *sources) unpackContext(in io.Reader) (*files.Tree, error) {
 	archive, err := b.spool(in)
 	if err != nil {
-		return fmt.Errorf("read build context: %w", err)
+		return nil, fmt.Errorf("read build context: %w", err)
 	}
 	defer archive.Close()
 	dir, err := b.Trees.TempDir("context-")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if b.context, err = files.OpenTree(dir, func() { _ = os.RemoveAll(dir) }); err != nil {
-		return err
+	t, err := files.OpenTree(dir, func() { _ = os.RemoveAll(dir) })
+	if err != nil {
+		return nil, err
 	}
 	to, err := files.OpenTarget(dir, nil)
 	if err != nil {
-		return err
+		t.Close()
+		return nil, err
 	}
 	defer to.Close()
 	p := &files.Copy{Verb: "context", Dest: "/", Chown: "0:0", Warn: b.Warn}
 	if err := errors.Join(p.AddArchive(archive, "data"), p.Write(b.Ctx, to)); err != nil {
-		return fmt.Errorf("unpack build context: %w", err)
+		t.Close()
+		return nil, fmt.Errorf("unpack build context: %w", err)
 	}
-	return nil
+	return t, nil
 }
 
 // spool keeps a stream in a file, "data", in a tree of its own.

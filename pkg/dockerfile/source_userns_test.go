@@ -45,7 +45,7 @@ func contextArchive(t *testing.T, files ...string) []byte {
 func (w *world) stdin(r io.Reader, o Request) error {
 	w.t.Helper()
 	o.Source = stream(w.t, r)
-	_, err := build(w.t.Context(), w.st, w, w, o, nil)
+	_, err := build(w.t.Context(), w.st, w, w, o, nil, nil)
 	return err
 }
 
@@ -111,7 +111,7 @@ func TestCanceledWhileReading(t *testing.T) {
 	defer in.Close()
 	for what, o := range map[string]Request{"context": {Source: r}, "Dockerfile": {Source: r, ContextDir: w.context}} {
 		ctx, cancel := context.WithCancel(t.Context())
-		_, err := build(ctx, w.st, w, w, o, func(e Event) {
+		_, err := build(ctx, w.st, w, w, o, nil, func(e Event) {
 			if e.Kind == Started {
 				cancel()
 			}
@@ -143,7 +143,7 @@ func TestDockerfileIsNoFile(t *testing.T) {
 			if err := make(file); err != nil {
 				t.Fatal(err)
 			}
-			_, err := build(t.Context(), w.st, w, w, Request{ContextDir: w.context, Dockerfile: filepath.Join(w.context, "Dockerfile")}, nil)
+			_, err := build(t.Context(), w.st, w, w, Request{ContextDir: w.context, Dockerfile: filepath.Join(w.context, "Dockerfile")}, nil, nil)
 			if err == nil || !strings.Contains(err.Error(), "read ") {
 				t.Errorf("%s is %s: error is %v", name, what, err)
 			}

@@ -16,11 +16,7 @@ import (
 // fromDir takes the files of a directory that --build-context gives a name to.
 // As a layer it is like a stage.
 func (s *Solver) fromDir(op plan.FromDir) (step, error) {
-	dir, err := filepath.EvalSymlinks(op.Dir)
-	if err != nil {
-		return step{}, fmt.Errorf("open build context %s: %w", op.Name, err)
-	}
-	t, err := files.OpenTree(dir, nil)
+	t, err := s.openDir(op)
 	if err != nil {
 		return step{}, fmt.Errorf("open build context %s: %w", op.Name, err)
 	}
@@ -40,4 +36,15 @@ func (s *Solver) fromDir(op plan.FromDir) (step, error) {
 	return step{files: []string{sum}, make: func(d *overlay.Dir, lowers []string) error {
 		return s.write(p, false, d, lowers)
 	}}, err
+}
+
+func (s *Solver) openDir(op plan.FromDir) (*files.Tree, error) {
+	if op.Sent != "" {
+		return s.Receive(op.Sent)
+	}
+	dir, err := filepath.EvalSymlinks(op.Dir)
+	if err != nil {
+		return nil, err
+	}
+	return files.OpenTree(dir, nil)
 }

@@ -18,14 +18,13 @@ import (
 // secret shows a secret as a file, a variable, or both. The file is in memory.
 func (m *mounts) secret(x mount, target string) (sm StepMount, env []string, err error) {
 	id := x.SecretID()
-	read, ok := m.Secrets[id]
-	if !ok {
-		if x.Required {
+	value, err := m.readSecret(id)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = nil; x.Required {
 			err = fmt.Errorf("secret %s: not found", id)
 		}
 		return sm, nil, err
 	}
-	value, err := read(m.Ctx)
 	if err != nil {
 		return sm, nil, fmt.Errorf("secret %s: %w", id, err)
 	}
@@ -60,6 +59,22 @@ func (m *mounts) secret(x mount, target string) (sm StepMount, env []string, err
 	file := filepath.Join(dir, "secret")
 	err = errors.Join(os.WriteFile(file, value, 0o600), give(file, x), os.Chmod(file, mode))
 	return StepMount{Type: "bind", Source: file, Target: target, ReadOnly: true}, env, err
+}
+
+// readSecret is a secret that the request has, or whoever has sent it;
+// fs.ErrNotExist where nobody has it.
+func (m *mounts) readSecret(id string) ([]byte, error) {
+	if read, ok := m.Secrets[id]; ok {
+		value, err := read(m.Ctx)
+		if errors.Is(err, fs.ErrNotExist) { // its file: it is one of the request's
+			err = fmt.Errorf("%v", err)
+		}
+		return value, err
+	}
+	if m.AskSecret != nil {
+		return m.AskSecret(m.Ctx, id)
+	}
+	return nil, fs.ErrNotExist
 }
 
 // inMemory makes a directory one whose files are on no disk, where anything can be

@@ -3,6 +3,7 @@
 package exec
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -19,14 +20,17 @@ import (
 
 // Options are what a solver needs beside the graph.
 type Options struct {
-	Runner       Runner
-	Context      *files.Tree                // nil without one
-	Sums         *files.Sums                // of the context; nil keeps none
-	Images       map[string]overlay.Details // by plan.Ref.Key
-	AddHosts     []string                   // for RUN
-	ShmSize      int64
-	Secrets      map[string]Secret // by ID
-	RewriteTimes bool              // none in new layers is after SOURCE_DATE_EPOCH
+	Runner   Runner
+	Context  *files.Tree                // nil without one
+	Sums     *files.Sums                // of the context; nil keeps none
+	Images   map[string]overlay.Details // by plan.Ref.Key
+	AddHosts []string                   // for RUN
+	ShmSize  int64
+	Secrets  map[string]Secret // by ID
+	// Of a build whose client has what it is made from; nil otherwise:
+	AskSecret    func(ctx context.Context, id string) ([]byte, error) // fs.ErrNotExist: there is none
+	Receive      func(name string) (*files.Tree, error)               // a directory, as the client calls it
+	RewriteTimes bool                                                 // none in new layers is after SOURCE_DATE_EPOCH
 }
 
 // Solver makes the layers of a graph's vertices.

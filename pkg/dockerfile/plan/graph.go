@@ -4,6 +4,7 @@ package plan
 
 import (
 	"fmt"
+	"path"
 	"strings"
 	"time"
 
@@ -76,8 +77,9 @@ func (Base) Key(Facts) []string { return nil }
 
 func (b Base) String() string { return "image " + b.Ref.Key() }
 
-// FromDir has the files of a directory that --build-context gives a name to.
-type FromDir struct{ Name, Dir string }
+// FromDir has the files of a directory that --build-context gives a name to. It is on
+// the host, or the client has it.
+type FromDir struct{ Name, Dir, Sent string }
 
 // Key is made of the files alone.
 func (FromDir) Key(f Facts) []string { return append([]string{"context"}, f.Files...) }
@@ -111,4 +113,37 @@ func (g *Graph) String() string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// ContextPaths are the paths of the context that the graph takes: all for none. some
+// is false where it takes no file at all. Paths may have wildcards.
+func (g *Graph) ContextPaths() (paths []string, some bool) {
+	all := false
+	add := func(source string) {
+		p := strings.TrimPrefix(path.Join("/", source), "/")
+		all = all || p == "" || strings.ContainsRune(p, '\\')
+		paths, some = append(paths, p), true
+	}
+	for _, v := range g.Vertices {
+		switch op := v.Op.(type) {
+		case Copy:
+			if op.From == nil {
+				for _, s := range op.SourcePaths {
+					if !strings.Contains(s, "://") && !strings.HasPrefix(s, "git@") { // else it is fetched
+						add(s)
+					}
+				}
+			}
+		case Run:
+			for _, m := range op.Mounts {
+				if m.Context {
+					add(m.Source)
+				}
+			}
+		}
+	}
+	if all {
+		paths = nil
+	}
+	return paths, some
 }

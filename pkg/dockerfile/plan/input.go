@@ -26,10 +26,11 @@ type Input struct {
 	Images        map[string]Found   // what the images of Needs are, by Ref.Key
 }
 
-// Context is what a name stands for: one of the two.
+// Context is what a name stands for: one of the three.
 type Context struct {
 	Dir   string // on the host
 	Image string
+	Sent  string // a directory of the client's, as that calls it
 }
 
 // Ref names an image, as the Dockerfile does.

@@ -220,7 +220,7 @@ func (m *maker) fromContext(s *stage, name string, c Context, where []parser.Ran
 // dir has the files of a directory with a name.
 func (m *maker) dir(name string, c Context, where []parser.Range) *Vertex {
 	name = strings.ToLower(name)
-	return m.once(Vertex{Title: "[context " + name + "] load from client", Op: FromDir{name, c.Dir}, Where: where})
+	return m.once(Vertex{Title: "[context " + name + "] load from client", Op: FromDir{name, c.Dir, c.Sent}, Where: where})
 }
 
 func (m *maker) fromImage(s *stage, name string, where []parser.Range) error {
