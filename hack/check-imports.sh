@@ -86,6 +86,10 @@ order='
 12 coracle/pkg/compose/develop
 13 coracle/pkg/compose
 11 coracle/pkg/host
+0 coracle/pkg/api/buildkit/pb
+1 coracle/pkg/api/buildkit/grpc
+2 coracle/pkg/api/buildkit/session
+11 coracle/pkg/api/buildkit/control
 12 coracle/pkg/api
 11 coracle/pkg/cli/progress
 11 coracle/pkg/cli/formatter

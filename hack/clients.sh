@@ -19,6 +19,8 @@ build() {
 # Docker's command line has no go.mod, and would be taken for Go of long ago.
 build docker github.com/docker/cli/cmd/docker '-gcflags=github.com/docker/cli/...=-lang=go1.26'
 build compose github.com/docker/compose/v5/cmd
+# compose asks buildx for its version.
+build buildx github.com/docker/buildx/cmd/buildx '-ldflags=-X=github.com/docker/buildx/version.Version=v0.38.2'
 build moby .
 build testcontainers .
 build kubernetes .

@@ -136,7 +136,7 @@ func TestFailingBuilds(t *testing.T) {
 		t.Errorf("%d %s", code, text)
 	}
 	checkRefusals(t, s, []refusal{
-		{"POST", "/build/cancel?id=x", "", 501, ""}, {"POST", "/session", "", 404, "page not found"}, {"POST", "/grpc", "", 404, "page not found"},
+		{"POST", "/build/cancel?id=x", "", 501, ""}, {"POST", "/session", "", 400, "the connection is to be upgraded to h2c"}, {"POST", "/grpc", "", 400, "the connection is to be upgraded to h2c"},
 		{"POST", "/build/prune?keep-storage=x", "", 400, ""}, {"POST", "/build/prune?min-free-space=5", "", 501, ""}, {"POST", "/build/prune" + filters(`{"x":["y"]}`), "", 400, "invalid filter 'x'"},
 	})
 }

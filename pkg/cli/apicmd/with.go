@@ -102,15 +102,8 @@ func environment(env []string, socket string) []string {
 	if os.Getenv(hostOverride) == "" && isContainer() {
 		env = append(env, hostOverride+"=localhost")
 	}
-	if os.Getenv(buildKit) == "" {
-		env = append(env, buildKit+"=0")
-	}
 	return env
 }
-
-// buildKit is the variable by which Docker's command line and compose build with the
-// classic builder, even where buildx is installed: it would need BuildKit's daemon.
-const buildKit = "DOCKER_BUILDKIT"
 
 // hostOverride tells testcontainers where ports are published. In a container it
 // would take the network's gateway for that, as if the engine were outside.

@@ -187,3 +187,28 @@ func TestTargets(t *testing.T) {
 		t.Errorf("targets are %+v, want %+v", got, want)
 	}
 }
+
+func TestContextPaths(t *testing.T) {
+	for text, want := range map[string]string{
+		"FROM scratch\nRUN x":                                             "[] false",
+		"FROM scratch\nCOPY a ./b/../c /d e/*.go /":                       "[a c d e/*.go] true",
+		"FROM scratch\nCOPY a /\nCOPY . /":                                "[] true",
+		"FROM scratch\nARG A=x\nCOPY $A/y /":                              "[x/y] true",
+		"FROM scratch\nCOPY a\\\\b /":                                     "[] true",
+		"FROM scratch\nADD https://example.com/x git@example.com:r z /y/": "[z] true",
+		"FROM scratch\nRUN --mount=type=bind,target=/x y":                 "[] true",
+		"FROM scratch\nRUN --mount=type=bind,source=s,target=/x y":        "[s] true",
+		"FROM scratch AS other\nCOPY a /\nFROM scratch\nCOPY b /":         "[b] true",
+		"FROM scratch AS other\nCOPY a /\nFROM other":                     "[a] true",
+	} {
+		g, err := Make(input(t, text, Input{}))
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		paths, some := g.ContextPaths()
+		if got := fmt.Sprint(paths, some); got != want {
+			t.Errorf("%q takes %s, not %s", text, got, want)
+		}
+	}
+}

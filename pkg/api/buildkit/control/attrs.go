@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -59,6 +60,7 @@ func readAttrs(a asked, entitlements []string) (r dockerfile.Request, src source
 			warnings = append(warnings, k+" has no effect: "+idleAttr(k))
 		}
 	}
+	slices.Sort(warnings)
 	return r, src, warnings, readLists(a.attrs, &r)
 }
 

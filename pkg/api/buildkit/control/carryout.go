@@ -36,7 +36,9 @@ func (c *calls) carryOut(ctx context.Context, j *job, a asked) (string, error) {
 	}
 	ctx, cancel := s.Within(ctx) // a client that has left wants nothing any more
 	defer cancel()
-	client := &client{calls: c, job: j, attrs: a.attrs, source: src}
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	client := &client{calls: c, job: j, attrs: a.attrs, source: src, cancel: fail}
 	r.Access = c.Access
 	input, err := client.open(ctx, &r)
 	if err != nil {

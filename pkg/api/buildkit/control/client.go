@@ -16,6 +16,7 @@ import (
 
 	"github.com/moby/moby/api/types/registry"
 	"github.com/moby/patternmatcher/ignorefile"
+	"golang.org/x/sys/unix"
 
 	"coracle/pkg/api/buildkit/session"
 	"coracle/pkg/dockerfile"
@@ -28,6 +29,7 @@ type client struct {
 	attrs  map[string]string
 	source source
 	ignore []byte // DOCKERFILE.dockerignore, nil without one
+	cancel func(error)
 }
 
 // maxText bounds a Dockerfile and an ignore file, with what lies beside them in an
@@ -69,7 +71,9 @@ func (c *client) openUpload(ctx context.Context, r *dockerfile.Request) (io.Clos
 	}
 	go func() {
 		defer to.Close()
-		_ = s.Upload(ctx, c.source.upload, to) // an archive that ends too early says so
+		if err := s.Upload(ctx, c.source.upload, to); err != nil && !errors.Is(err, unix.EPIPE) {
+			c.cancel(err) // what came is a part
+		}
 	}()
 	r.Source, r.Archive = from, true
 	return from, nil

@@ -42,11 +42,10 @@ func (s *Session) Files(ctx context.Context, d Directory, w io.Writer) error {
 	h.set("dir-name", d.Name)
 	h.set("followpaths", d.Follow...)
 	h.set("exclude-patterns", d.Exclude...)
-	r := &receiver{call: s.conn.Open(ctx, methodFiles, h.header()), out: tar.NewWriter(w), asked: map[uint32]*incoming{}}
-	if err := r.run(); err != nil {
+	if err := newReceiver(s.conn.Open(ctx, methodFiles, h.header()), w).all(); err != nil {
 		return fmt.Errorf("receive %s: %w", d.Name, err)
 	}
-	return r.out.Close()
+	return nil
 }
 
 // incoming is a file that was told of.
@@ -71,6 +70,18 @@ type receiver struct {
 	bytes int64 // of those asked for, or here and not written
 	count uint32
 	ended bool // no more will be told of
+}
+
+func newReceiver(call *grpc.Stream, w io.Writer) *receiver {
+	return &receiver{call: call, out: tar.NewWriter(w), asked: map[uint32]*incoming{}}
+}
+
+// all takes the directory.
+func (r *receiver) all() error {
+	if err := r.run(); err != nil {
+		return sendError(r.call, err)
+	}
+	return r.out.Close()
 }
 
 func (r *receiver) run() error {

@@ -55,10 +55,13 @@ func (s *Session) SendFile(ctx context.Context, export int, r io.Reader) error {
 	return nil
 }
 
-// sendError is why something could not be sent: the client may have said.
+// sendError is why something could not be sent: the client has ended the call, and may
+// have said why.
 func sendError(call *grpc.Stream, err error) error {
-	if errors.Is(err, io.ErrClosedPipe) {
-		if _, why := call.Receive(); why != nil && !errors.Is(why, io.EOF) {
+	for errors.Is(err, io.ErrClosedPipe) {
+		if _, why := call.Receive(); errors.Is(why, io.EOF) {
+			return io.ErrUnexpectedEOF
+		} else if why != nil {
 			return why
 		}
 	}
@@ -87,12 +90,20 @@ func (s *Session) SendFiles(ctx context.Context, export int, archive *os.File) e
 	if err != nil {
 		return err
 	}
-	w := &sender{call: call, archive: archive, files: list}
-	w.more = sync.NewCond(&w.mu)
-	if err := w.run(); err != nil {
+	err = newSender(call, archive, list).run()
+	if err == nil {
+		err = call.CloseSend()
+	}
+	if err != nil {
 		return fmt.Errorf("send files: %w", sendError(call, err))
 	}
-	return nil
+	for { // until the client has them
+		if _, err := call.Receive(); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 }
 
 // outgoing is a file of an archive.
@@ -138,6 +149,13 @@ type sender struct {
 	end   error    // io.EOF: the client has what it wants
 }
 
+func newSender(call *grpc.Stream, archive *os.File, files []outgoing) *sender {
+	s := &sender{call: call, archive: archive, files: files}
+	s.more = sync.NewCond(&s.mu)
+	return s
+}
+
+// run sends what the client wants, until it has all.
 func (s *sender) run() error {
 	heard := make(chan struct{})
 	go func() {
@@ -157,17 +175,8 @@ func (s *sender) run() error {
 		_ = s.call.Send(packet{kind: packetError, data: []byte(err.Error())}.encode())
 		return err
 	}
-	if err := errors.Join(s.call.Send(packet{kind: packetEnd}.encode()), s.call.CloseSend()); err != nil {
-		return err
-	}
 	<-heard
-	for {
-		if _, err := s.call.Receive(); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-	}
+	return s.call.Send(packet{kind: packetEnd}.encode())
 }
 
 // tell tells of all files.
