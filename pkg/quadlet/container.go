@@ -256,7 +256,10 @@ func (c *conversion) source(s string) (string, error) {
 	switch {
 	case strings.HasSuffix(s, ".volume"):
 		f, err := c.needs(s)
-		return resource(f, "VolumeName"), err
+		if err != nil {
+			return "", err
+		}
+		return resource(f, "VolumeName"), nil
 	case strings.HasPrefix(s, "."):
 		s = c.absolute(s)
 		fallthrough

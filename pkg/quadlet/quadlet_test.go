@@ -163,6 +163,8 @@ func TestRefusedAndNoted(t *testing.T) {
 		{"a.kube", "[Kube]\n", "write a .container file for each"},
 		{"a.container", "[Container]\nImage=x\nGroup=g\n", "invalid Group set without User"},
 		{"a.container", "[Container]\nImage=gone.image\n", "requested Quadlet unit gone.image was not found"},
+		{"a.container", "[Container]\nImage=a\nVolume=gone.volume:/x\n", "requested Quadlet unit gone.volume was not found"},
+		{"a.container", "[Container]\nImage=a\nMount=type=volume,source=gone.volume,target=/x\n", "requested Quadlet unit gone.volume was not found"},
 		{"a.container", "[Container]\nImage=x\n[Service]\nType=simple\n", "invalid service Type 'simple'"},
 		{"a.container", "[Container]\nImage=x\n[Service]\nKillMode=none\n", "invalid KillMode"},
 		{"a.container", "[Container]\nImage=x\n[Volume]\nLabel=a\n", "group 'Volume' in a .container file"},
