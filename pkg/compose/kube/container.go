@@ -39,8 +39,13 @@ func (p *pod) containerName(s types.ServiceConfig) string {
 }
 
 func (p *pod) pullPolicy(s types.ServiceConfig) string {
-	if policy := s.Labels["kompose.image-pull-policy"]; policy != "" {
-		return policy
+	if said := s.Labels["kompose.image-pull-policy"]; said != "" {
+		for _, policy := range []string{"Always", "IfNotPresent", "Never"} {
+			if strings.EqualFold(policy, said) {
+				return policy
+			}
+		}
+		p.say(s, "labels", "kompose.image-pull-policy: %s: there are Always, IfNotPresent and Never", said)
 	}
 	policy, every, err := s.GetPullPolicy()
 	switch {

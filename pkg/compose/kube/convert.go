@@ -62,6 +62,9 @@ func Project(p *types.Project, o Options) (Result, error) {
 	for _, u := range units {
 		for _, s := range u.all() {
 			d.sayService(s)
+			if s.Name != u.Name {
+				d.sayGuest(u, s)
+			}
 		}
 		d.workload(u)
 	}
@@ -130,6 +133,9 @@ func (d *draft) workload(u unit) {
 	if name != u.Name {
 		d.say(u.ServiceConfig, "name", "it is called %s: so do others find it", name)
 	}
+	if said := u.Labels["kompose.controller.type"]; said != "" && d.o.Kind == "" && !strings.EqualFold(said, u.kind) {
+		d.say(u.ServiceConfig, "labels", "kompose.controller.type: %s: it is a %s", said, u.kind)
+	}
 	t := d.template(u)
 	o := Object{APIVersion: "apps/v1", Kind: u.kind, Metadata: Meta{Name: name, Labels: t.Metadata.Labels, Annotations: d.deployLabels(u)}}
 	for _, s := range u.all() {
@@ -146,6 +152,7 @@ func (d *draft) workload(u unit) {
 		d.setJob(&w, u)
 	case DaemonSet:
 		w.Selector = &selector{d.labels(u.ServiceConfig)}
+		d.sayEnds(u)
 	default:
 		w.Selector = &selector{d.labels(u.ServiceConfig)}
 		d.setDeployment(&w, u)
@@ -207,6 +214,10 @@ func (d *draft) setDeployment(w *workloadSpec, u unit) {
 			w.Strategy.RollingUpdate = &rolling{MaxSurge: step}
 		}
 	}
+	d.sayEnds(u)
+}
+
+func (d *draft) sayEnds(u unit) {
 	if d.ends(u.ServiceConfig) {
 		d.say(u.ServiceConfig, "restart", "a %s starts its pods again however they end", u.kind)
 	}

@@ -24,6 +24,7 @@ func says(text string, lines ...string) bool {
 
 // TestMeaning: what services become.
 func TestMeaning(t *testing.T) {
+	var all texts
 	for name, c := range map[string]struct {
 		services string
 		want     []string // lines, in their order
@@ -43,6 +44,7 @@ func TestMeaning(t *testing.T) {
 			"{a: {image: a}, b: {image: b, depends_on: {a: {condition: service_completed_successfully}}}, c: {image: c, depends_on: {b: {condition: service_completed_successfully}}}}",
 			[]string{"kind: Deployment", "initContainers:", "name: a", "name: b", "containers:", "name: c"}, "Job",
 		},
+		"health before one": {"{a: {image: a, healthcheck: {test: 'true'}, container_name: xy}, b: {image: b, depends_on: {a: {condition: service_completed_successfully}}}}", []string{"initContainers:"}, "readinessProbe:"},
 		"before two": {
 			"{a: {image: a}, b: {image: b, depends_on: {a: {condition: service_completed_successfully}}}, c: {image: c, depends_on: {a: {condition: service_completed_successfully}}}}",
 			[]string{"kind: Job", "kind: Deployment", "kind: Deployment"}, "initContainers",
@@ -75,15 +77,19 @@ func TestMeaning(t *testing.T) {
 			if services[0] != '{' {
 				services = "{" + services + "}"
 			}
-			if got := write(t, read(t, "services: "+services)); !says(got, c.want...) || c.not != "" && strings.Contains(got, c.not) {
+			got := write(t, read(t, "services: "+services))
+			all.add(t, got)
+			if !says(got, c.want...) || c.not != "" && strings.Contains(got, c.not) {
 				t.Errorf("not %q and without %q:\n%s", c.want, c.not, got)
 			}
 		})
 	}
+	all.check(t)
 }
 
 // TestVolumes: what several pods have at once, and what one has.
 func TestVolumes(t *testing.T) {
+	var all texts
 	for name, c := range map[string]struct {
 		services string
 		want     []string
@@ -99,11 +105,14 @@ func TestVolumes(t *testing.T) {
 			if services[0] != '{' {
 				services = "{" + services + "}"
 			}
-			if got := write(t, read(t, "{services: "+services+", volumes: {vol: {}}}")); !says(got, c.want...) {
+			got := write(t, read(t, "{services: "+services+", volumes: {vol: {}}}"))
+			all.add(t, got)
+			if !says(got, c.want...) {
 				t.Errorf("not %q:\n%s", c.want, got)
 			}
 		})
 	}
+	all.check(t)
 }
 
 // TestFiles: a file that is mounted goes along, what is none has to be there, and the
@@ -151,6 +160,48 @@ func TestRefused(t *testing.T) {
 	} {
 		if _, err := Project(read(t, file), Options{ReadFile: readFile}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", file, err, want)
+		}
+	}
+}
+
+// TestNamed: what is lost by where a service is, or by what it says together.
+func TestNamed(t *testing.T) {
+	for services, want := range map[string]string{
+		"{a: {image: a, network_mode: 'service:b', scale: 2}, b: {image: b}}":                                              `service "a": scale: not carried over: it is in the pod of b`,
+		"{a: {image: a, network_mode: 'service:b', restart: 'no'}, b: {image: b}}":                                         `service "a": restart: not carried over: it is in the pod of b`,
+		"{a: {image: a, network_mode: 'service:b', sysctls: {x: 1}}, b: {image: b, sysctls: {x: 2}}}":                      `service "a": sysctls: not carried over: service "b" has another, and a pod has one`,
+		"{a: {image: a, container_name: xy}, b: {image: b, depends_on: {a: {condition: service_completed_successfully}}}}": `service "a": container_name: not carried over: it runs before b begins, and nobody finds it`,
+		"{a: {image: a, restart: 'no', container_name: xy}}":                                                               `service "a": container_name: xy: not carried over: it has no Service, for it has no ports`,
+		"{a: {image: a, container_name: a_1}}":                                                                             `service "a": container_name: a_1: not carried over: no Service can be called so`,
+		"{a: {image: a, container_name: bb}, bb: {image: b}}":                                                              `service "a": container_name: bb: not carried over: there is another Service of that name`,
+		"{a: {image: a, restart: on-failure, expose: [1]}}":                                                                `service "a": restart: a Deployment starts its pods again however they end`,
+		"{a: {image: a, labels: {kompose.controller.type: statefulset, kompose.image-pull-policy: x}}}":                    `service "a": labels: kompose.controller.type: statefulset: it is a Deployment`,
+		"{a: {image: a, labels: {kompose.x: y}}}":                                                                          `service "a": labels: kompose.x: not carried over`,
+		"{a: {image: a, expose: ['1-500']}}":                                                                               `service "a": expose: 1-500: not carried over`,
+		"{a: {image: a, ports: ['8000-8010:80']}}":                                                                         `service "a": ports: 8000-8010: not carried over: write one number for 80`,
+		"{a: {image: a, extra_hosts: ['a_b:1.2.3.4']}}":                                                                    `service "a": extra_hosts: a_b: not carried over`,
+		"{a: {image: a, privileged: true, security_opt: [no-new-privileges]}}":                                             `service "a": security_opt: no-new-privileges: not carried over`,
+		"{a: {image: a, user: 'me:5'}}":                                                                                    `service "a": user: me:5: not carried over: write its numbers`,
+		"{a: {image: a, user: '5:us'}}":                                                                                    `service "a": user: the group us: not carried over: write its number`,
+		"{a_b: {image: a}}":                                                                                                `service "a_b": name: it is called a-b: so do others find it`,
+		"{a: {image: a, network_mode: none}}":                                                                              `service "a": network_mode: none: not carried over: a pod has its own network`,
+		"{a: {image: a, post_start: [{command: [x]}, {command: [y]}]}}":                                                    `service "a": post_start: not carried over: there are 2 commands`,
+		"{a: {image: a, dns: [1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4]}}":                                                       `service "a": dns: 1.1.1.4: not carried over: a pod has three at most`,
+		"{a: {image: a, entrypoint: []}}":                                                                                  `service "a": entrypoint: an empty one does not take away the image's`,
+		"{a: {image: a, healthcheck: {interval: 5s}}}":                                                                     `service "a": healthcheck: the image's own test is not run by Kubernetes`,
+		"{a: {image: a, tmpfs: '/t:mode=700'}}":                                                                            `service "a": tmpfs: /t: mode=700: not carried over`,
+	} {
+		p := read(t, "services: "+services)
+		r, err := Project(p, Options{ReadFile: readFile})
+		if err != nil {
+			t.Errorf("%s: %v", services, err)
+		}
+		var lines []string
+		for _, n := range r.Notes {
+			lines = append(lines, n.String())
+		}
+		if !strings.Contains("\n"+strings.Join(lines, "\n"), "\n"+want) {
+			t.Errorf("%s: %q, want %q", services, lines, want)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -67,25 +68,22 @@ func recorded() []string {
 // Kubernetes' own rules look at them.
 func TestProjects(t *testing.T) {
 	t.Setenv("HOME", "/home/user")
-	dir, out := filepath.Join(t.TempDir(), "shop"), t.TempDir()
+	dir := filepath.Join(t.TempDir(), "shop")
 	projects.Unpack(t, dir)
-	var files []string
+	var all texts
 	for _, name := range projects.Names() {
 		t.Run(name, func(t *testing.T) {
 			got := write(t, loadFile(t, filepath.Join(dir, name+".yaml")))
 			if again := write(t, loadFile(t, filepath.Join(dir, name+".yaml"))); got != again {
 				t.Errorf("once:\n%s\nand then:\n%s", got, again)
 			}
-			files = append(files, filepath.Join(out, name+".yaml"))
-			if err := os.WriteFile(files[len(files)-1], []byte(got), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			all.add(t, got)
 			if slices.Contains(recorded(), name) {
 				compare(t, filepath.Join("testdata", name+".yaml"), strings.ReplaceAll(got, dir, "$DIR"))
 			}
 		})
 	}
-	valid(t, files...)
+	all.check(t)
 }
 
 func compare(t *testing.T, golden, got string) {
@@ -120,6 +118,34 @@ func write(t *testing.T, p *types.Project) string {
 		}
 	}
 	return b.String()
+}
+
+// texts are what tests have written, to be looked at together: one run for all.
+type texts struct {
+	dir   string
+	files []string
+}
+
+func (w *texts) add(t *testing.T, text string) {
+	t.Helper()
+	if w.dir == "" {
+		dir, err := os.MkdirTemp("", "kube-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.dir = dir
+	}
+	file := filepath.Join(w.dir, strconv.Itoa(len(w.files))+".yaml")
+	if err := os.WriteFile(file, []byte("# "+t.Name()+"\n"+text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.files = append(w.files, file)
+}
+
+func (w *texts) check(t *testing.T) {
+	t.Helper()
+	defer os.RemoveAll(w.dir)
+	valid(t, w.files...)
 }
 
 // valid asks Kubernetes' schema and rules, where the program is that has them.

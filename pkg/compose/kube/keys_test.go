@@ -110,6 +110,7 @@ func TestNoKeyIsLost(t *testing.T) {
 		"healthcheck.start_period": true, "healthcheck.start_interval": true, "volumes.volume.nocopy": true,
 	}
 	plain := text(t, "a", "image: a")
+	var all texts
 	for _, k := range Keys() {
 		if _, there := samples()[k.Name]; !there && !before[k.Name] {
 			t.Errorf("there is no sample for %s", k.Name)
@@ -122,6 +123,7 @@ func TestNoKeyIsLost(t *testing.T) {
 			service = "image: a\n    " + service
 		}
 		got := text(t, "a", service)
+		all.add(t, got)
 		if got == plain {
 			t.Errorf("%s: %s is lost", key, value)
 		}
@@ -130,6 +132,7 @@ func TestNoKeyIsLost(t *testing.T) {
 			t.Errorf("%s: %s is not named:\n%s", key, value, got)
 		}
 	}
+	all.check(t)
 }
 
 // text is what a service is on a cluster, with others beside it.

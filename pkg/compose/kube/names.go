@@ -60,10 +60,20 @@ func isAnnotation(name string) bool {
 	prefix, rest, slash := strings.Cut(name, "/")
 	if !slash {
 		prefix, rest = "", name
-	} else if len(prefix) > 253 || !regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`).MatchString(strings.ToLower(prefix)) {
+	} else if !isDomain(strings.ToLower(prefix)) {
 		return false
 	}
 	return isQualified(rest)
+}
+
+// isDomain reports whether a text is a name of the DNS, of labels in small letters.
+func isDomain(name string) bool {
+	for part := range strings.SplitSeq(name, ".") {
+		if part == "" || hostLabel(part) != part {
+			return false
+		}
+	}
+	return len(name) <= 253
 }
 
 func isQualified(name string) bool {

@@ -45,7 +45,14 @@ func (d *draft) template(u unit) template {
 		}
 	}
 	for _, s := range u.before {
-		p.spec.Init = append(p.spec.Init, p.container(s))
+		c := p.container(s)
+		c.Readiness, c.Lifecycle = nil, nil // which what runs before the others cannot have
+		for _, key := range []string{"healthcheck", "post_start", "pre_stop"} {
+			if convert.Says(s, key) {
+				p.say(s, key, "not carried over: it runs before %s begins", p.u.Name)
+			}
+		}
+		p.spec.Init = append(p.spec.Init, c)
 	}
 	for _, s := range slices.Concat([]types.ServiceConfig{u.ServiceConfig}, u.beside) {
 		p.spec.Containers = append(p.spec.Containers, p.container(s))
@@ -187,6 +194,10 @@ func (p *pod) shareNames(s types.ServiceConfig) {
 			p.say(s, "dns_search", ".: not carried over: the cluster's domains stay")
 			continue
 		}
+		if !isDomain(strings.TrimSuffix(domain, ".")) {
+			p.say(s, "dns_search", "%s: not carried over: no domain can be called so", domain)
+			continue
+		}
 		config().Searches = append(config().Searches, domain)
 	}
 	for _, opt := range s.DNSOpts {
@@ -202,6 +213,10 @@ func (p *pod) aliases(s types.ServiceConfig) {
 		for _, ip := range s.ExtraHosts[name] {
 			if _, err := netip.ParseAddr(ip); err != nil {
 				p.say(s, "extra_hosts", "%s: not carried over: %s is no address in a cluster", name, ip)
+				continue
+			}
+			if !isDomain(name) {
+				p.say(s, "extra_hosts", "%s: not carried over: no host can be called so", name)
 				continue
 			}
 			of[ip] = append(of[ip], name)
@@ -234,6 +249,10 @@ func (p *pod) place(s types.ServiceConfig) {
 	for _, key := range slices.Sorted(maps.Keys(want)) {
 		if p.spec.NodeSelector == nil {
 			p.spec.NodeSelector = map[string]string{}
+		}
+		if !isQualified(want[key]) {
+			p.say(s, "platform", "%s: not carried over: no label of a node can be so", want[key])
+			continue
 		}
 		have := p.spec.NodeSelector[key]
 		one(p, s, "platform", &have, want[key])

@@ -65,6 +65,23 @@ func (d *draft) sayDependencies(s types.ServiceConfig) {
 	}
 }
 
+// sayGuest names what a service says of the pod that it is in, which is another's.
+func (d *draft) sayGuest(u unit, s types.ServiceConfig) {
+	for _, key := range []string{"scale", "deploy.replicas", "deploy.mode", "deploy.labels", "deploy.update_config", "deploy.endpoint_mode"} {
+		if convert.Says(s, key) && !(key == "scale" && s.GetScale() == u.GetScale()) {
+			d.say(s, key, "not carried over: it is in the pod of %s", u.Name)
+		}
+	}
+	if have, want := convert.RestartPolicy(s), convert.RestartPolicy(u.ServiceConfig); s.Restart != "" && have != want {
+		d.say(s, "restart", "not carried over: it is in the pod of %s", u.Name)
+	}
+	for _, name := range []string{"kompose.controller.type", "kompose.service.type"} {
+		if s.Labels[name] != "" {
+			d.say(s, "labels", "%s: not carried over: it is in the pod of %s", name, u.Name)
+		}
+	}
+}
+
 // sayModes names the modes of namespaces that no pod has.
 func (d *draft) sayModes(s types.ServiceConfig) {
 	if m := s.NetworkMode; m != "" && m != "host" && m != "default" && m != "bridge" && !strings.HasPrefix(m, types.ServicePrefix) {

@@ -37,7 +37,7 @@ func (d *draft) services(units []unit) {
 	}
 	for _, u := range units {
 		if d.o.Kind == "" && u.NetworkMode != "none" {
-			d.otherNames(units, u)
+			d.otherNames(u)
 		}
 	}
 }
@@ -73,7 +73,7 @@ func (d *draft) published(u unit, what string) {
 	for _, s := range slices.Concat([]types.ServiceConfig{u.ServiceConfig}, u.beside) {
 		var list []string
 		for _, p := range s.Ports {
-			if p.Published != "" && p.Published != "0" && p.Mode != "host" && !slices.Contains(list, p.Published) {
+			if n, err := strconv.Atoi(p.Published); err == nil && n > 0 && p.Mode != "host" && !slices.Contains(list, p.Published) {
 				list = append(list, p.Published)
 			}
 		}
@@ -87,13 +87,21 @@ func (d *draft) published(u unit, what string) {
 // published at where that is another number.
 func (d *draft) servicePorts(u unit) (list []servicePort) {
 	add := func(p servicePort) {
-		if !slices.ContainsFunc(list, func(o servicePort) bool { return o.Port == p.Port && o.Protocol == p.Protocol }) {
-			list = append(list, p)
+		if slices.ContainsFunc(list, func(o servicePort) bool { return o.Port == p.Port && o.Protocol == p.Protocol }) {
+			return
 		}
+		if slices.ContainsFunc(list, func(o servicePort) bool { return o.Name == p.Name }) {
+			p.Name += "-" + strconv.Itoa(p.Port)
+		}
+		list = append(list, p)
 	}
 	members := slices.Concat([]types.ServiceConfig{u.ServiceConfig}, u.beside)
 	for _, s := range members {
 		for _, p := range s.Ports {
+			if a := p.AppProtocol; a != "" && !isAnnotation(a) {
+				d.say(s, "ports.app_protocol", "%s: not carried over: no protocol can be called so", a)
+				p.AppProtocol = ""
+			}
 			add(d.port(p, int(p.Target), p.Name))
 		}
 		for _, text := range s.Expose {
@@ -127,7 +135,7 @@ func (d *draft) port(p types.ServicePortConfig, number int, name string) service
 
 // otherNames adds Services for the further names by which a unit is found: aliases on
 // networks, links of others, and the container's own name.
-func (d *draft) otherNames(units []unit, u unit) {
+func (d *draft) otherNames(u unit) {
 	for _, s := range slices.Concat([]types.ServiceConfig{u.ServiceConfig}, u.beside) {
 		for _, name := range slices.Sorted(maps.Keys(s.Networks)) {
 			if n := s.Networks[name]; n != nil {
@@ -143,6 +151,11 @@ func (d *draft) otherNames(units []unit, u unit) {
 			d.otherName(u, s, "container_name", s.ContainerName)
 		}
 	}
+	for _, s := range u.before {
+		if s.ContainerName != "" {
+			d.say(s, "container_name", "not carried over: it runs before %s begins, and nobody finds it", u.Name)
+		}
+	}
 	for _, name := range d.p.ServiceNames() {
 		for _, link := range d.p.Services[name].Links {
 			if to, alias, ok := strings.Cut(link, ":"); ok && to == u.Name {
@@ -154,11 +167,13 @@ func (d *draft) otherNames(units []unit, u unit) {
 
 func (d *draft) otherName(u unit, s types.ServiceConfig, key, alias string) {
 	have := slices.IndexFunc(d.out.Objects, func(o Object) bool { return o.Kind == "Service" && o.Metadata.Name == label(u.Name) })
-	if alias == u.Name || have < 0 {
+	if alias == u.Name {
 		return
 	}
 	from, taken := d.names["Service/"+alias]
 	switch {
+	case have < 0:
+		d.say(s, key, "%s: not carried over: it has no Service, for it has no ports", alias)
 	case label(alias) != alias:
 		d.say(s, key, "%s: not carried over: no Service can be called so", alias)
 	case taken && from == "alias of "+u.Name:

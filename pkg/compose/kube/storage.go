@@ -77,7 +77,7 @@ func (p *pod) memory(c *container, s types.ServiceConfig, key, target, options s
 			v.Empty.Size = size(n)
 		case name == "ro":
 			m.ReadOnly = true
-		case slices.Contains([]string{"rw", "nosuid", "nodev", "noexec"}, name): // as it is, or nearly
+		case slices.Contains([]string{"rw", "exec", "nosuid", "nodev", "noexec"}, name): // as it is, or nearly
 		default:
 			p.say(s, key, "%s: %s: not carried over: an emptyDir has a size alone", target, opt)
 		}

@@ -123,7 +123,7 @@ func (k stack) kind(s types.ServiceConfig) string {
 	case strings.HasSuffix(mode, "-job"), k.awaited(s, true), k.ends(s) && mode == "" && s.GetScale() == 1 && !serves(s) && !k.awaited(s, false):
 		return Job
 	}
-	switch s.Labels["kompose.controller.type"] {
+	switch strings.ToLower(s.Labels["kompose.controller.type"]) {
 	case "daemonset":
 		return DaemonSet
 	case "job":
