@@ -146,6 +146,29 @@ func typed(line string) [][]string {
 	return all
 }
 
+// list is a document's sentence of a group's commands.
+var list = regexp.MustCompile(`(?s)\nThe verbs are (.*?)\n\n`)
+
+// verbs checks that the sentence has no command that there is not, and that every command
+// stands somewhere in the document.
+func (d document) verbs(all []string) {
+	m := list.FindStringSubmatch(d.text)
+	if m == nil {
+		d.wrong("it does not say what the verbs are")
+		return
+	}
+	for _, v := range inline.FindAllStringSubmatch(m[1], -1) {
+		if !slices.Contains(all, v[1]) {
+			d.wrong("there is no verb %s", v[1])
+		}
+	}
+	for _, v := range all {
+		if !strings.Contains(m[1], "`"+v+"`") && !strings.Contains(d.text, " "+v+"`") && !strings.Contains(d.text, "`"+v+"`") {
+			d.wrong("it does not say that there is the verb %s", v)
+		}
+	}
+}
+
 // commands checks the program's commands in blocks and in lines of code.
 func (d document) commands(p *program) {
 	var lines []string

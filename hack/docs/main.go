@@ -46,6 +46,9 @@ func main() {
 		if name != "docs/commands.md" { // the program has written it
 			d.commands(p)
 		}
+		if name == "docs/compose.md" {
+			d.verbs(p.help("compose").commands)
+		}
 		if name == "README.md" {
 			for _, other := range names {
 				if !strings.Contains(d.text, "]("+other) {

@@ -77,3 +77,12 @@ func TestDocument(t *testing.T) {
 		t.Errorf("got %q, want %q", wrong, want)
 	}
 }
+
+func TestVerbs(t *testing.T) {
+	var wrong []string
+	d := document{text: "x\n\nThe verbs are `up`, `down`\nand `away`; and one more.\n\n`coracle compose install`, `ps`\n", wrong: func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }}
+	d.verbs([]string{"up", "down", "install", "ps", "new"})
+	if want := []string{"there is no verb away", "it does not say that there is the verb new"}; !slices.Equal(wrong, want) {
+		t.Errorf("got %q, want %q", wrong, want)
+	}
+}
