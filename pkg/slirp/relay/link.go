@@ -327,6 +327,7 @@ func (r *Loop) pass(e *end) bool {
 func (r *Loop) drop(e *end, cut bool) {
 	for _, o := range []*end{e, e.other} {
 		if cut && o.fd >= 0 {
+			r.bury(o)
 			_ = unix.SetsockoptLinger(o.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 		}
 		r.release(o)

@@ -30,6 +30,8 @@ type Loop struct {
 	resume      time.Time
 	early       []*end    // servers' ends whose visitors wait until somebody listens
 	again       time.Time // when that is tried; zero: nobody waits
+	graves      []grave   // the first to be closed first
+	graveTime   time.Duration
 	stopped     bool
 	done        chan struct{} // closed when the thread has ended
 
@@ -59,7 +61,7 @@ func NewCarrier(ns *os.File) (*Loop, error) {
 }
 
 func start(ns *os.File, route func() error) (*Loop, error) {
-	r := &Loop{epoll: -1, bell: -1, ports: map[int]*Port{}, buf: make([]byte, bufferSize), done: make(chan struct{})}
+	r := &Loop{epoll: -1, bell: -1, ports: map[int]*Port{}, buf: make([]byte, bufferSize), graveTime: time.Second, done: make(chan struct{})}
 	ready := make(chan error, 1)
 	go func() {
 		defer close(r.done)
@@ -127,6 +129,9 @@ func (r *Loop) closeAll() {
 			unix.Close(e.fd)
 		}
 	}
+	for _, g := range r.graves {
+		unix.Close(g.fd)
+	}
 	r.pipes.close()
 	for _, fd := range []int{r.epoll, r.bell} {
 		if fd >= 0 {
@@ -159,6 +164,7 @@ func (r *Loop) run() {
 			}
 		}
 		r.acceptAgain()
+		r.clear()
 		r.connectEarly()
 	}
 }
@@ -244,6 +250,9 @@ func (r *Loop) timeout() int {
 	next := r.resume
 	if next.IsZero() || !r.again.IsZero() && r.again.Before(next) {
 		next = r.again
+	}
+	if len(r.graves) > 0 && (next.IsZero() || r.graves[0].until.Before(next)) {
+		next = r.graves[0].until
 	}
 	if next.IsZero() {
 		return -1

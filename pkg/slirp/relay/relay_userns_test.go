@@ -345,6 +345,7 @@ func TestReset(t *testing.T) {
 	}
 	come := h.serve("10.0.2.15:80")
 	addr, _ := h.publish("127.0.0.1:0", NewServer(80, four))
+	h.loop.do(func() { h.loop.graveTime = time.Hour })
 	for _, waiting := range []bool{false, true} {
 		for _, visitorFirst := range []bool{true, false} {
 			a, b := h.pair(come, addr)
@@ -359,6 +360,9 @@ func TestReset(t *testing.T) {
 			}
 			must(t, a.SetLinger(0))
 			a.Close()
+			if waiting && visitorFirst { // see grave
+				testutil.Eventually(t, "somebody answers in the visitor's name", func() bool { return h.graves() == 1 })
+			}
 			if _, err := io.Copy(io.Discard, b); !errors.Is(err, syscall.ECONNRESET) {
 				t.Errorf("waiting: %v, the visitor cuts: %v: %v", waiting, visitorFirst, err)
 			}
@@ -366,6 +370,13 @@ func TestReset(t *testing.T) {
 		}
 	}
 	testutil.Eventually(t, "all ends are gone", func() bool { return h.open() == 0 })
+	h.loop.do(func() { h.loop.graves[0].until = time.Now() })
+	testutil.Eventually(t, "nobody answers any more", func() bool { return h.graves() == 0 })
+}
+
+func (h *house) graves() (n int) {
+	h.loop.do(func() { n = len(h.loop.graves) })
+	return n
 }
 
 // TestNobodyListens: a visitor is refused as soon as that is known, and the next one
