@@ -11,13 +11,25 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/message"
 )
 
-// Schema is what a value has to be like.
+// Schema is what a value has to be like: rules that are made of a document's text for
+// the first value that is held against them.
 type Schema struct {
+	from  *compilation
+	place string
+	text  document
+	once  sync.Once
+	err   error
+	*rules
+}
+
+// rules are a schema's own.
+type rules struct {
 	never       bool // nothing is right
 	types       []string
 	enum        []any
@@ -46,6 +58,13 @@ type patterned struct {
 // ErrorKind is what is wrong.
 type ErrorKind interface {
 	LocalizedString(*message.Printer) string
+}
+
+// broken is a schema that cannot be made.
+type broken struct{ err error }
+
+func (b broken) LocalizedString(*message.Printer) string {
+	return "the schema is broken: " + b.err.Error()
 }
 
 // ValidationError is a mistake in a value, or a group of them.
@@ -98,6 +117,9 @@ func (v *visit) below(s *Schema, value any, key string) {
 // that is told; else everything that is wrong within.
 func (s *Schema) check(value any, at []string) *ValidationError {
 	v := &visit{at: at}
+	if err := s.make(); err != nil {
+		return v.mistake(broken{err})
+	}
 	switch {
 	case s.never:
 		return v.mistake(kind.FalseSchema{})
@@ -170,7 +192,7 @@ func (s *Schema) checkMapping(v *visit, m map[string]any) {
 		}
 		switch {
 		case known || s.additional == nil:
-		case s.additional.never:
+		case s.additional.isNever():
 			foreign = append(foreign, k)
 		default:
 			v.below(s.additional, m[k], k)
@@ -180,6 +202,8 @@ func (s *Schema) checkMapping(v *visit, m map[string]any) {
 		v.add(&kind.AdditionalProperties{Properties: foreign})
 	}
 }
+
+func (s *Schema) isNever() bool { return s.make() == nil && s.never }
 
 // checkRest checks the properties that neither this schema nor those that it has
 // by reference or in allOf are about. The specification has no other way to say
@@ -193,7 +217,7 @@ func (s *Schema) checkRest(v *visit, value any) {
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		switch {
 		case s.isAbout(k):
-		case s.unevaluated.never:
+		case s.unevaluated.isNever():
 			foreign = append(foreign, k)
 		default:
 			v.below(s.unevaluated, m[k], k)
@@ -205,6 +229,9 @@ func (s *Schema) checkRest(v *visit, value any) {
 }
 
 func (s *Schema) isAbout(property string) bool {
+	if s.make() != nil {
+		return false // it is told where the value is held against it
+	}
 	if _, ok := s.properties[property]; ok || s.additional != nil {
 		return true
 	}
