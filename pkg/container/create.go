@@ -56,18 +56,41 @@ func (s *Store) createIn(ctx context.Context, tmp state.ContainerDir, r *Record)
 			return fmt.Errorf("create container: %w", err)
 		}
 	}
+	if r.Name != "" {
+		return s.appear(ctx, tmp, r)
+	}
+	for try := 0; ; try++ {
+		r.Name = randomName(try)
+		err := s.appear(ctx, tmp, r)
+		if taken := (*NameTakenError)(nil); !errors.As(err, &taken) {
+			return err
+		}
+	}
+}
+
+// appear makes a container of its directory, unless its name is taken. Whoever makes
+// another one waits for the names alone: the disk has the record before, and the
+// container after that.
+func (s *Store) appear(ctx context.Context, tmp state.ContainerDir, r *Record) error {
+	if err := writeRecord(tmp, r); err != nil {
+		return fmt.Errorf("create container: %w", err)
+	}
 	lock, err := state.Acquire(ctx, s.dirs.NamesLock(), state.Exclusive)
 	if err != nil {
 		return fmt.Errorf("create container: %w", err)
 	}
 	defer lock.Release()
-	if err := s.chooseNameLocked(r); err != nil {
+	if err := s.checkFreeLocked(r.Name); err != nil {
 		return err
 	}
-	if err := writeRecord(tmp, r); err != nil {
-		return fmt.Errorf("create container: %w", err)
+	if err := s.commitLocked(tmp, r); err != nil || r.Life.AutoRemove {
+		return err
 	}
-	return s.commitLocked(tmp, r)
+	lock.Release()
+	if err := state.SyncDir(s.dirs.Containers()); err != nil {
+		return errors.Join(fmt.Errorf("commit container: %w", err), s.RemoveLocked(r.ID, r.Name))
+	}
+	return nil
 }
 
 // commitLocked makes the container appear. The name goes first, also to the
@@ -89,12 +112,6 @@ func (s *Store) commitLocked(tmp state.ContainerDir, r *Record) error {
 	if err != nil {
 		s.names().unlink(r.Name, r.ID)
 		return fmt.Errorf("commit container: %w", err)
-	}
-	if r.Life.AutoRemove {
-		return nil
-	}
-	if err := state.SyncDir(s.dirs.Containers()); err != nil {
-		return errors.Join(fmt.Errorf("commit container: %w", err), s.RemoveLocked(r.ID, r.Name))
 	}
 	return nil
 }

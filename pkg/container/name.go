@@ -74,21 +74,6 @@ func (s *Store) checkFreeLocked(name string) error {
 	return &NameTakenError{Name: name, ID: c.ID}
 }
 
-// chooseNameLocked checks r.Name, or fills it.
-//
-// Preconditions: the names lock is held.
-func (s *Store) chooseNameLocked(r *Record) error {
-	if r.Name != "" {
-		return s.checkFreeLocked(r.Name)
-	}
-	for try := 0; ; try++ {
-		r.Name = randomName(try)
-		if s.checkFreeLocked(r.Name) == nil {
-			return nil
-		}
-	}
-}
-
 // Rename gives a container another name. The record decides which of its names
 // counts: a rename that is killed has happened, or it has not.
 func (s *Store) Rename(ctx context.Context, c *Container, name string) error {

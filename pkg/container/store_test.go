@@ -6,10 +6,13 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"coracle/internal/testutil"
 	"coracle/internal/testutil/store"
 	"coracle/pkg/state"
 )
@@ -76,6 +79,42 @@ func TestNameIsTakenUntilItsContainerIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustCreate(t, s, "web")
+}
+
+// TestRecordsWaitForNobody: of several containers that are made at once each has its
+// record on the disk before one waits for the other.
+func TestRecordsWaitForNobody(t *testing.T) {
+	s := newStore(t)
+	var lock *state.Lock
+	var err error
+	var other, makers sync.WaitGroup
+	other.Go(func() { lock, err = state.TryAcquire(s.Dirs().NamesLock(), state.Exclusive) })
+	if other.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	list := []*Record{{Name: "one"}, {Name: "two"}, {}, {Life: Life{AutoRemove: true}}}
+	for _, r := range list {
+		makers.Go(func() {
+			if err := s.Create(context.Background(), r); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	testutil.Eventually(t, "all records are written", func() bool {
+		written, err := filepath.Glob(s.Dirs().Tmp().Container("*").Record())
+		return err == nil && len(written) == len(list)
+	})
+	if ids, err := s.IDs(); err != nil || len(ids) > 0 {
+		t.Errorf("containers without the names: %v, %v", ids, err)
+	}
+	lock.Release()
+	makers.Wait()
+	for _, r := range list {
+		if c, err := s.Lookup(r.Name); err != nil || c.ID != r.ID {
+			t.Errorf("lookup of %q: %v", r.Name, err)
+		}
+	}
 }
 
 func TestDiscarded(t *testing.T) {
