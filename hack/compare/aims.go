@@ -25,6 +25,9 @@ var aims = map[[2]string]float64{
 	{"run", "crun run"}:        1.5,
 	{"exec", "crun exec"}:      1.2,
 	{"parallel", crunParallel}: 2,
+
+	{"compose-up", oneContainer}: 3,
+	{"compose-ps", tenListed}:    2,
 }
 
 // aimed says whether a ratio is what is aimed at, where something is.

@@ -106,6 +106,11 @@ func (b *bench) run(only []string) error {
 			return err
 		}
 	}
+	if len(only) == 0 || slices.Contains(only, "compose") {
+		if err := b.compose(); err != nil {
+			return err
+		}
+	}
 	if len(only) == 0 || slices.Contains(only, "starting") {
 		if err := b.starting(); err != nil {
 			return err
@@ -218,7 +223,7 @@ func (b *bench) rows() []row {
 	context := filepath.Join(b.home, "context")
 	nothing := variant{emptyProgram, []string{filepath.Join(b.dir, "nothing")}, false}
 	podman, crun, bwrap := !have("podman"), !have("crun"), !have("bwrap") || !have("crun")
-	return append([]row{
+	return []row{
 		{"version", []variant{
 			{"coracle version", []string{coracle, "version"}, false},
 			nothing,
@@ -269,7 +274,7 @@ func (b *bench) rows() []row {
 			{"coracle build", []string{coracle, "build", "-q", "--network", "none", context}, false},
 			{"buildah bud --layers", []string{"buildah", "bud", "-q", "--layers", "--network", "none", context}, !have("buildah")},
 		}},
-	}, b.composeRows(coracle)...)
+	}
 }
 
 func shell(script string) []string { return []string{"sh", "-ec", script} }
@@ -350,44 +355,63 @@ func resident(name, path string) (int64, error) {
 	return 0, fmt.Errorf("read memory of %s: no RssAnon", name)
 }
 
+// timed is what one program took, in each round.
+type timed struct {
+	name   string
+	took   []time.Duration
+	failed string // why it has nothing to show
+}
+
+// run is one more round, unless one has failed; which counts, or is to warm up.
+func (t *timed) run(b *bench, args []string, counts bool) {
+	if t.failed != "" {
+		return
+	}
+	cmd := b.command(args...)
+	begin := time.Now()
+	out, err := cmd.CombinedOutput()
+	took := time.Since(begin)
+	switch {
+	case err != nil:
+		t.failed = firstLine(out, err)
+	case counts:
+		t.took = append(t.took, took)
+	}
+}
+
 // measure runs all variants of a row in turn and prints a line for each.
 func (b *bench) measure(r row) error {
 	variants := slices.DeleteFunc(r.variants, func(v variant) bool { return v.skip })
-	times := make([][]time.Duration, len(variants))
-	failed := make([]string, len(variants))
+	var list []*timed
+	for _, v := range variants {
+		list = append(list, &timed{name: v.name})
+	}
 	for round := range b.rounds + 1 { // the first is to warm up
 		for i, v := range variants {
-			if failed[i] != "" {
-				continue
-			}
-			cmd := b.command(v.args...)
-			begin := time.Now()
-			out, err := cmd.CombinedOutput()
-			took := time.Since(begin)
-			if err != nil {
-				if i == 0 {
-					return fmt.Errorf("%s: %w: %s", v.name, err, out)
-				}
-				failed[i] = firstLine(out, err)
-				continue
-			}
-			if round > 0 {
-				times[i] = append(times[i], took)
-			}
+			list[i].run(b, v.args, round > 0)
 		}
 	}
-	for i, v := range variants {
-		if failed[i] != "" {
-			fmt.Fprintf(b.table, "%s\t%s\tfails here: %s\n", r.name, v.name, failed[i])
+	return b.print(r.name, list)
+}
+
+// print prints a row. The first of a list is ours, and what the others are compared
+// with.
+func (b *bench) print(row string, list []*timed) error {
+	for i, t := range list {
+		if t.failed != "" && i == 0 {
+			return fmt.Errorf("%s: %s", t.name, t.failed)
+		}
+		if t.failed != "" {
+			fmt.Fprintf(b.table, "%s\t%s\tfails here: %s\n", row, t.name, t.failed)
 			continue
 		}
-		slices.Sort(times[i])
+		slices.Sort(t.took)
 		ratio := ""
 		if i > 0 {
-			times := float64(median(times[0])) / float64(median(times[i]))
-			ratio = fmt.Sprintf("%.2f times this%s", times, b.aimed(r.name, v.name, times))
+			times := float64(median(list[0].took)) / float64(median(t.took))
+			ratio = fmt.Sprintf("%.2f times this%s", times, b.aimed(row, t.name, times))
 		}
-		fmt.Fprintf(b.table, "%s\t%s\t%s\t%s\t%s\n", r.name, v.name, ms(median(times[i])), ms(times[i][0]), ratio)
+		fmt.Fprintf(b.table, "%s\t%s\t%s\t%s\t%s\n", row, t.name, ms(median(t.took)), ms(t.took[0]), ratio)
 	}
 	return nil
 }
