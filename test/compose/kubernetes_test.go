@@ -69,6 +69,9 @@ secrets: {token: {file: ./token.txt}}
 	}
 	p.taken(r.Out)
 	p.taken(p.do("kube", "generate", "-t", "deployment", "-r", "3", "beside").ok().Out)
+	if r := p.do("kube", "play", "pod.yaml"); r.Code != 125 || !strings.Contains(r.All(), "'coracle kube play' is not supported") {
+		t.Errorf("what is not there: %d, %s", r.Code, r.All())
+	}
 	p.do("kube", "generate", "-f", "pod.yaml", "beside").ok()
 	if again := p.do("kube", "generate", "-f", "pod.yaml", "beside"); again.Code == 0 || !strings.Contains(again.All(), `cannot write to "pod.yaml": file already exists`) {
 		t.Errorf("a file that is there: %s", again.All())

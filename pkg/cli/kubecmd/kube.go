@@ -22,7 +22,7 @@ import (
 
 // Kube is the group kube.
 func Kube(e *command.Env) *cli.Command {
-	return &cli.Command{Name: "kube", Usage: "Hand containers over to Kubernetes", Subcommands: []*cli.Command{{
+	group := &cli.Command{Name: "kube", Usage: "Hand containers over to Kubernetes", Subcommands: []*cli.Command{{
 		Name: "generate", Usage: "Write a pod of containers as Kubernetes' YAML", ArgsUsage: "CONTAINER [CONTAINER...]",
 		Flags: []cli.Flag{
 			flags.Text("filename", flags.Short("f"), "Write to a file that is not there yet (default to stdout)"),
@@ -32,6 +32,15 @@ func Kube(e *command.Env) *cli.Command {
 		},
 		Action: command.Takes(e, 1, -1, runGenerate),
 	}}}
+	for _, name := range []string{"apply", "down", "play"} {
+		group.Subcommands = append(group.Subcommands, &cli.Command{
+			Name: name, Usage: flags.NotSupported + ": Kubernetes' files are not read", Hidden: true, SkipFlagParsing: true,
+			Action: func(*cli.Context) error {
+				return command.ExitWith(125, command.Errorf("%s: '%s kube %s' is not supported: Kubernetes' files are written here, and not read: a Compose file can be both", e.Program, e.Program, name))
+			},
+		})
+	}
+	return group
 }
 
 func runGenerate(e *command.Env, c *cli.Context) error {

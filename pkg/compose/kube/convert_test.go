@@ -3,6 +3,7 @@
 package kube
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -213,5 +214,20 @@ func TestComments(t *testing.T) {
 		if line == "kind: Pod" || line == "B" {
 			t.Error(write(t, p))
 		}
+	}
+}
+
+// TestNoText: bytes that are no text are refused, not written as something else.
+func TestNoText(t *testing.T) {
+	p := read(t, "services: {a: {image: a}}")
+	s, value := p.Services["a"], "caf\xe9"
+	s.Environment = types.MappingWithEquals{"A": &value}
+	p.Services["a"] = s
+	r, err := Project(p, Options{})
+	if err == nil {
+		err = r.Write(io.Discard, "x")
+	}
+	if err == nil || err.Error() != "write Deployment a: a text in it is not UTF-8" {
+		t.Error(err)
 	}
 }

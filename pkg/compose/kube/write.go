@@ -3,6 +3,7 @@
 package kube
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -53,9 +54,17 @@ func (r Result) Write(w io.Writer, title string) error {
 		for _, n := range above[i] {
 			comment(&b, n.String())
 		}
+		var node yaml.Node
+		err := node.Encode(o)
+		if err == nil && isBinary(&node) {
+			err = errors.New("a text in it is not UTF-8")
+		}
+		if err != nil {
+			return fmt.Errorf("write %s %s: %w", o.Kind, o.Metadata.Name, err)
+		}
 		enc := yaml.NewEncoder(&b)
 		enc.SetIndent(2)
-		if err := enc.Encode(o); err != nil {
+		if err := enc.Encode(&node); err != nil {
 			return fmt.Errorf("write %s %s: %w", o.Kind, o.Metadata.Name, err)
 		}
 	}
@@ -63,6 +72,13 @@ func (r Result) Write(w io.Writer, title string) error {
 	return err
 }
 
+// isBinary reports whether there is something that YAML writes as !!binary, which
+// Kubernetes does not read as the text that it was.
+func isBinary(n *yaml.Node) bool {
+	return n.Tag == "!!binary" || slices.ContainsFunc(n.Content, isBinary)
+}
+
+// comment writes a line of which nothing gets out of the comment.
 func comment(b *strings.Builder, text string) {
 	b.WriteString("# " + line(text) + "\n")
 }
