@@ -17,12 +17,12 @@ import (
 // Recorded is who a file belongs to that is uid's and gid's to the kernel: whoever
 // is recorded, where somebody is. path is not followed.
 func Recorded(path string, uid, gid uint32) (int, int) {
-	return orElse(uid, gid)(noted(path, unix.Lgetxattr))
+	return orElse(uid, gid)(noted(path))
 }
 
 // RecordedFD is Recorded of an open file, which may be one opened with O_PATH.
 func RecordedFD(fd int, uid, gid uint32) (int, int) {
-	return orElse(uid, gid)(noted(fdPath(fd), unix.Getxattr))
+	return orElse(uid, gid)(NotedFD(fd))
 }
 
 // RecordedName is Recorded of base in a directory, of whatever kind mode says
@@ -48,7 +48,7 @@ func orElse(uid, gid uint32) func(int, int, bool) (int, int) {
 func Noted(dir, base string, mode uint32) (uid, gid int, ok bool) {
 	switch mode & unix.S_IFMT {
 	case unix.S_IFREG, unix.S_IFDIR:
-		return noted(dir+"/"+base, unix.Lgetxattr)
+		return noted(dir + "/" + base)
 	}
 	for _, e := range names(dir) {
 		if owner, name, ok := strings.Cut(e, " "); ok && name == base+"\x00" {
@@ -58,15 +58,28 @@ func Noted(dir, base string, mode uint32) (uid, gid int, ok bool) {
 	return 0, 0, false
 }
 
-// NotedPath is who is recorded as the owner of the file that a path leads to.
-func NotedPath(path string) (uid, gid int, ok bool) { return noted(path, unix.Getxattr) }
-
-// NotedFD is NotedPath of an open file, which may be one opened with O_PATH.
-func NotedFD(fd int) (uid, gid int, ok bool) { return noted(fdPath(fd), unix.Getxattr) }
-
-func noted(path string, get func(string, string, []byte) (int, error)) (uid, gid int, ok bool) {
+// NotedAt reports whether somebody may be recorded as the owner of the regular file or
+// directory that a path leads to, from the directory dir on; flags as for [xattr.GetAt].
+func NotedAt(dir int, path string, flags int) bool {
 	var buf [64]byte
-	n, err := get(path, xattr.Override, buf[:])
+	_, err := xattr.GetAt(dir, path, flags, xattr.Override, buf[:])
+	return err == nil
+}
+
+// NotedFD is who is recorded as the owner of an open file, which may be one opened with
+// O_PATH.
+func NotedFD(fd int) (uid, gid int, ok bool) {
+	var buf [64]byte
+	n, err := xattr.GetFD(fd, xattr.Override, buf[:])
+	if err != nil {
+		return 0, 0, false
+	}
+	return parseOverride(string(buf[:n]))
+}
+
+func noted(path string) (uid, gid int, ok bool) {
+	var buf [64]byte
+	n, err := unix.Lgetxattr(path, xattr.Override, buf[:])
 	if err != nil {
 		return 0, 0, false
 	}
@@ -97,8 +110,11 @@ func Record(dir int, base string, uid, gid int, mode uint32) error {
 	if !isID(uid) || !isID(gid) {
 		return unix.EINVAL
 	}
+	if base == "" && uid == 0 && gid == 0 {
+		return lossy(unix.Removexattr(fdPath(dir), xattr.Override))
+	}
 	if base == "" {
-		return lossy(note(fdPath(dir), unix.Setxattr, unix.Removexattr, uid, gid, mode))
+		return lossy(xattr.SetFD(dir, xattr.Override, override(uid, gid, mode)))
 	}
 	at := fdPath(dir)
 	if dir == unix.AT_FDCWD {
@@ -108,16 +124,12 @@ func Record(dir int, base string, uid, gid int, mode uint32) error {
 	file := at + "/" + base
 	switch mode & unix.S_IFMT {
 	case unix.S_IFREG, unix.S_IFDIR:
-		return lossy(note(file, unix.Lsetxattr, unix.Lremovexattr, uid, gid, mode))
+		if uid == 0 && gid == 0 {
+			return lossy(unix.Lremovexattr(file, xattr.Override))
+		}
+		return lossy(unix.Lsetxattr(file, xattr.Override, override(uid, gid, mode), 0))
 	}
 	return lossy(noteName(at, base, uid, gid))
-}
-
-func note(path string, set func(string, string, []byte, int) error, remove func(string, string) error, uid, gid int, mode uint32) error {
-	if uid == 0 && gid == 0 {
-		return remove(path, xattr.Override)
-	}
-	return set(path, xattr.Override, override(uid, gid, mode), 0)
 }
 
 func override(uid, gid int, mode uint32) []byte {

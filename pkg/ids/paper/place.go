@@ -48,6 +48,13 @@ func (c *call) open(f file) (int, error) {
 	if err := c.find(); err != nil {
 		return -1, err
 	}
+	if f.plain() {
+		// One look-up: nothing on the way but the descriptor's own link. What fails is
+		// looked at again below.
+		if fd, err := unix.Openat(c.proc.dir, c.proc.base+"/"+f.base()+"/"+f.name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0); err == nil {
+			return fd, nil
+		}
+	}
 	base, err := c.proc.link(f.base())
 	if err == unix.ENOENT && f.dir != unix.AT_FDCWD {
 		err = unix.EBADF
@@ -74,6 +81,11 @@ func (c *call) open(f file) (int, error) {
 	}
 	defer unix.Close(root)
 	return f.below(root, where+"/"+f.name, unix.RESOLVE_IN_ROOT)
+}
+
+// plain reports whether a file is one name in a directory, and no link that is followed.
+func (f file) plain() bool {
+	return !f.follow && f.name != "" && f.name != "." && f.name != ".." && !strings.Contains(f.name, "/")
 }
 
 func (f file) below(dir int, name string, resolve uint64) (int, error) {

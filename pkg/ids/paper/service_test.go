@@ -29,7 +29,7 @@ type filtered struct {
 }
 
 // filter starts one.
-func filter(t *testing.T, k *Keeper) *filtered {
+func filter(t testing.TB, k *Keeper) *filtered {
 	t.Helper()
 	var before unix.Rlimit // what is changed here is the whole process's
 	if err := unix.Prlimit(0, rlimitLocks, nil, &before); err != nil {
@@ -93,7 +93,7 @@ func (f *filtered) run(do func()) {
 }
 
 // end lets the thread end, upon which nobody is served any more.
-func (f *filtered) end(t *testing.T) {
+func (f *filtered) end(t testing.TB) {
 	t.Helper()
 	close(f.do)
 	if err := <-f.served; err != nil {

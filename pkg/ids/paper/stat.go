@@ -115,14 +115,27 @@ func (c *call) show(dir, at, flags uint64, tell func(fd int, owner owner) error)
 	return 0, tell(fd, who)
 }
 
-// nobody reports whether that nobody is noted for a file can be seen by one call:
-// of what is open already.
+// nobody reports whether that nobody is noted for a file can be seen without opening it:
+// of what is open already, and of one name in a directory if it is no link or pipe. What
+// cannot be looked at is the kernel's, too.
 func (c *call) nobody(f file) bool {
-	if f.name != "" {
+	path := c.proc.base + "/" + f.base()
+	switch {
+	case f.name == "":
+		return !ids.NotedAt(c.proc.dir, path, 0)
+	case !f.plain():
 		return false
 	}
-	_, _, ok := ids.NotedPath(c.proc.path + "/" + f.base())
-	return !ok
+	path += "/" + f.name
+	if ids.NotedAt(c.proc.dir, path, unix.AT_SYMLINK_NOFOLLOW) {
+		return false
+	}
+	var st unix.Stat_t
+	if unix.Fstatat(c.proc.dir, path, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
+		return true
+	}
+	kind := st.Mode & unix.S_IFMT
+	return kind == unix.S_IFREG || kind == unix.S_IFDIR
 }
 
 // noted is who is noted for an open file; of a link or a pipe that is to be seen at
