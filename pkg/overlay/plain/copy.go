@@ -3,10 +3,13 @@
 package plain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
 	"path"
+	"runtime"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -20,9 +23,13 @@ type inode struct{ dev, ino uint64 }
 // copier copies entries of one tree into another, with owners, modes, times and
 // attributes, and links of one file as such.
 type copier struct {
-	ctx   context.Context
-	to    *dir             // the top of the other tree
-	links map[inode]string // where in it a file with several names is
+	ctx context.Context
+	to  *dir // the top of the other tree
+	// linking is held while a file with several names is copied.
+	linking sync.Mutex
+	links   map[inode]string // where in the other tree it is
+	// spare, if not nil, has room for as many as copy further directories at the same time.
+	spare chan struct{}
 	// share makes links of files instead of copies: nobody writes to either tree.
 	share bool
 	// merges: directories of both trees are one afterwards.
@@ -30,6 +37,10 @@ type copier struct {
 	// owner, if not nil, is who gets what belongs to somebody, and marks are copied.
 	owner Owner
 }
+
+// maxBeside bounds the directories that are copied at the same time, and so the open files:
+// two for each directory on the way to where one is.
+const maxBeside = 4
 
 func newCopier(ctx context.Context, to *dir) *copier {
 	return &copier{ctx: ctx, to: to, links: map[inode]string{}}
@@ -58,6 +69,8 @@ func (c *copier) entry(from, to *dir, base string, st *unix.Stat_t, all bool) er
 		return nil
 	}
 	if st.Nlink > 1 {
+		c.linking.Lock()
+		defer c.linking.Unlock()
 		key := inode{st.Dev, st.Ino}
 		if first, ok := c.links[key]; ok {
 			return pathError("link", name, unix.Linkat(c.to.fd, first, to.fd, base, 0))
@@ -121,19 +134,45 @@ func (c *copier) content(from, to *dir) error {
 	if err != nil {
 		return err
 	}
+	var beside sync.WaitGroup
+	var mu sync.Mutex
+	var failed error // of those beside
 	for _, n := range names {
-		st, err := from.at(n)
-		if missing(err) {
+		var st *unix.Stat_t
+		if st, err = from.at(n); missing(err) {
+			err = nil
 			continue // a program that runs has removed it
+		}
+		if err == nil && isDir(st) && c.mayGo() {
+			beside.Go(func() {
+				defer func() { <-c.spare }()
+				err := c.entry(from, to, n, st, true)
+				mu.Lock()
+				defer mu.Unlock()
+				failed = cmp.Or(failed, err)
+			})
+			continue
 		}
 		if err == nil {
 			err = c.entry(from, to, n, st, true)
 		}
 		if err != nil {
-			return err
+			break
 		}
 	}
-	return nil
+	beside.Wait() // before the directory gets its time
+	return cmp.Or(err, failed)
+}
+
+// mayGo reports whether one more directory is to be copied beside the others. Who is
+// told so gives the room back.
+func (c *copier) mayGo() bool {
+	select {
+	case c.spare <- struct{}{}: // never, without
+		return true
+	default:
+		return false
+	}
 }
 
 // like gives a directory the owner, mode, attributes and time of another.
@@ -290,7 +329,9 @@ func CopyLayer(ctx context.Context, from, to string, owner Owner) error {
 
 func copyAs(ctx context.Context, from, to string, owner Owner) error {
 	return onTrees(ctx, from, to, func(c *copier, in, out *dir) error {
-		c.owner = owner
+		if c.owner = owner; owner != nil {
+			c.spare = make(chan struct{}, min(runtime.NumCPU(), maxBeside))
+		}
 		return c.content(in, out)
 	})
 }

@@ -4,6 +4,7 @@ package plain
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -172,6 +173,38 @@ func TestNotesOfLinks(t *testing.T) {
 		if got := attrs[xattr.OverrideNames]; err != nil || got != want {
 			t.Errorf("%s: %q, %v, want %q", dir, got, err, want)
 		}
+	}
+}
+
+// TestCopyLayer copies directories beside each other, with files that have names in several
+// of them.
+func TestCopyLayer(t *testing.T) {
+	layer := sh(t, `umask 022; for a in 1 2 3 4 5 6 7 8; do for b in 1 2 3 4 5; do mkdir -p d$a/e$b; echo $a$b >d$a/e$b/f; ln -s f d$a/e$b/l; done; done
+		for a in 1 2 3 4 5 6 7 8; do ln d1/e1/f d$a/same; ln d2/e2/f d$a/e5/other; done; find . -type d -exec touch -d '2020-01-01 00:00:00.5' {} +; chmod 700 d3`)
+	mark(t, layer, []string{"d4/gone"}, []string{"d5"})
+	to := t.TempDir()
+	asked := func(uid, gid uint32) (uint32, uint32) { return uid, gid }
+	if err := CopyLayer(context.Background(), layer, to, asked); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "copy", look(t, to), look(t, layer))
+	var first, st unix.Stat_t
+	if err := unix.Stat(filepath.Join(to, "d1/e1/f"), &first); err != nil || first.Nlink != 9 {
+		t.Errorf("%d names, %v", first.Nlink, err)
+	}
+	for _, name := range []string{"d1", "d8/e5", "."} {
+		var was unix.Stat_t
+		if err := errors.Join(unix.Stat(filepath.Join(to, name), &st), unix.Stat(filepath.Join(layer, name), &was)); err != nil || st.Mtim != was.Mtim {
+			t.Errorf("%s is of %v, %v", name, st.Mtim, err)
+		}
+	}
+	if !IsOpaque(filepath.Join(to, "d5")) || IsOpaque(filepath.Join(to, "d6")) {
+		t.Error("what is opaque")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := CopyLayer(ctx, layer, t.TempDir(), asked); err != context.Canceled {
+		t.Errorf("given up: %v", err)
 	}
 }
 
