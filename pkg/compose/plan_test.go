@@ -74,6 +74,11 @@ func happened(t *testing.T, p *types.Project, plan Plan) Observed {
 			for name := range q.NetworkingConfig.EndpointsConfig {
 				c.Net.Networks = append(c.Net.Networks, container.Endpoint{Network: name})
 			}
+			for _, b := range q.HostConfig.Binds {
+				name, target, _ := strings.Cut(b, ":")
+				target, _, _ = strings.Cut(target, ":")
+				c.Mounts = append(c.Mounts, container.Mount{Type: container.MountVolume, Name: name, Target: target})
+			}
 			for _, m := range q.HostConfig.Mounts {
 				if m.Type == "volume" && m.Source == "" {
 					m.Source = state.NewID()

@@ -8,9 +8,8 @@ import (
 	"testing"
 )
 
-// TestSameThroughTheOtherDoor: docker compose's own program over Docker's API finds
-// nothing to do where this one has made everything, and the other way round.
-func TestSameThroughTheOtherDoor(t *testing.T) {
+// theirs is docker compose's own program.
+func theirs(t *testing.T) string {
 	dir := os.Getenv("CORACLE_CLIENTS")
 	if dir == "" {
 		dir = filepath.Join(os.Getenv("CORACLE_FIXTURES"), "clients")
@@ -19,6 +18,13 @@ func TestSameThroughTheOtherDoor(t *testing.T) {
 	if _, err := os.Stat(program); err != nil {
 		t.Skip("there is no client compose: hack/clients.sh makes it, and says what it lacks")
 	}
+	return program
+}
+
+// TestSameThroughTheOtherDoor: docker compose's own program over Docker's API finds
+// nothing to do where this one has made everything, and the other way round.
+func TestSameThroughTheOtherDoor(t *testing.T) {
+	program := theirs(t)
 	p := newProject(t, `
 services:
   web: {image: busybox, command: sleep 600, depends_on: {db: {condition: service_healthy}}, environment: [A=b], ports: ["80"], networks: [front, default], scale: 2, stop_grace_period: 0s}

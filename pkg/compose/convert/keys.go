@@ -94,7 +94,7 @@ func otherKeys() []Key {
 		{"ports", Done, ""}, {"ports.mode", Done, "host and ingress are one on one machine"}, {"ports.app_protocol", Done, "for others to read"},
 		{"links", Done, ""},
 		{"external_links", Done, "to containers on the same network"},
-		{"use_api_socket", Refused, "write the volume /var/run/docker.sock:/var/run/docker.sock"},
+		{"use_api_socket", Done, "the socket, without credentials"},
 		{"models", Refused, "there is no runner of models"}, {"provider", Refused, "programs outside of the file are not run"},
 		{"net", Refused, "write network_mode"}, {"dockerfile", Refused, "write build"}, {"log_driver", Refused, "write logging"}, {"log_opt", Refused, "write logging"},
 	}

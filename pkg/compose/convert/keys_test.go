@@ -62,7 +62,6 @@ func TestFates(t *testing.T) {
 	yes := true
 	for name, s := range map[string]types.ServiceConfig{
 		"device_cgroup_rules": {ContainerSpec: types.ContainerSpec{DeviceCgroupRules: []string{"c 1:3 mr"}}},
-		"use_api_socket":      {ContainerSpec: types.ContainerSpec{UseAPISocket: true}},
 		"provider":            {Provider: &types.ServiceProviderConfig{Type: "x"}},
 		"pre_start":           {PreStart: []types.PreStartHook{{}}},
 	} {

@@ -7,12 +7,16 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/moby/moby/api/types/mount"
 
 	"coracle/pkg/docker"
 )
+
+// engineSocket is where Docker's clients look for the engine.
+const engineSocket = "/var/run/docker.sock"
 
 // setMounts takes volumes, tmpfs, secrets and configurations, and returns what has to
 // be put into the container because it cannot be mounted.
@@ -32,7 +36,14 @@ func setMounts(q *docker.CreateRequest, p *types.Project, s types.ServiceConfig,
 			m.Source = o.Carry[path.Clean(m.Target)]
 		}
 		taken[path.Clean(m.Target)] = true
-		h.Mounts = append(h.Mounts, m)
+		if bind, ok := bindOf(p, v, m); ok {
+			h.Binds = append(h.Binds, bind)
+		} else {
+			h.Mounts = append(h.Mounts, m)
+		}
+	}
+	if s.UseAPISocket && !taken[engineSocket] {
+		h.Binds = append(h.Binds, engineSocket+":"+engineSocket)
 	}
 	for _, target := range slices.Sorted(maps.Keys(o.Carry)) {
 		if !taken[target] {
@@ -82,6 +93,32 @@ func volumeMount(p *types.Project, v types.ServiceVolumeConfig) mount.Mount {
 		}
 	}
 	return m
+}
+
+// bindOf is a mount as run -v takes it, which docker compose prefers for what can be
+// said so.
+func bindOf(p *types.Project, v types.ServiceVolumeConfig, m mount.Mount) (string, bool) {
+	options := "rw"
+	if v.ReadOnly {
+		options = "ro"
+	}
+	switch b := v.Bind; v.Type {
+	case types.VolumeTypeBind:
+		if b != nil && (!bool(b.CreateHostPath) || b.Propagation != "" || b.Recursive != "") {
+			return "", false
+		}
+		if b != nil && b.SELinux != "" {
+			options += "," + b.SELinux
+		}
+	case types.VolumeTypeVolume:
+		if _, named := p.Volumes[v.Source]; !named || m.VolumeOptions != nil {
+			return "", false
+		}
+	default:
+		return "", false
+	}
+	text := m.Source + ":" + m.Target + ":" + options
+	return text, strings.Count(text, ":") == 2 // else it would be read as something else
 }
 
 // fileMode is a number of chmod(2) as Go has it.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -66,7 +67,7 @@ func TestMountedOnce(t *testing.T) {
 	for _, m := range q.HostConfig.Mounts {
 		got = append(got, m.Source+":"+m.Target)
 	}
-	if !slices.Equal(got, []string{"/own:/y/", "/f:/x"}) || q.HostConfig.Tmpfs["/tmp"] != "size=1m,mode=1777" || q.HostConfig.Tmpfs["/run"] != "" {
+	if !slices.Equal(got, []string{"/f:/x"}) || !slices.Equal(q.HostConfig.Binds, []string{"/own:/y/:rw"}) || q.HostConfig.Tmpfs["/tmp"] != "size=1m,mode=1777" || q.HostConfig.Tmpfs["/run"] != "" {
 		t.Errorf("%v %v", got, q.HostConfig.Tmpfs)
 	}
 }
@@ -125,5 +126,44 @@ func TestNames(t *testing.T) {
 	s.ContainerName, s.Image = "own", ""
 	if got := ContainerName(p, s, 7); got != "own" || ImageName(p, s) != "p-a" {
 		t.Error(got, ImageName(p, s))
+	}
+}
+
+// TestBinds: what docker compose says as run -v does, and what it cannot.
+func TestBinds(t *testing.T) {
+	p, _ := service(types.ServiceConfig{})
+	p.Volumes = types.Volumes{"data": {Name: "shop_data"}}
+	created := &types.ServiceVolumeBind{CreateHostPath: true}
+	for _, c := range []struct {
+		v    types.ServiceVolumeConfig
+		want string
+	}{
+		{types.ServiceVolumeConfig{Type: "bind", Source: "/a", Target: "/b"}, "/a:/b:rw"},
+		{types.ServiceVolumeConfig{Type: "bind", Source: "/a", Target: "/b", ReadOnly: true, Bind: created}, "/a:/b:ro"},
+		{types.ServiceVolumeConfig{Type: "bind", Source: "/a", Target: "/b", Bind: &types.ServiceVolumeBind{CreateHostPath: true, SELinux: "z"}}, "/a:/b:rw,z"},
+		{types.ServiceVolumeConfig{Type: "bind", Source: "/a", Target: "/b", Bind: &types.ServiceVolumeBind{}}, ""},
+		{types.ServiceVolumeConfig{Type: "bind", Source: "/a", Target: "/b", Bind: &types.ServiceVolumeBind{CreateHostPath: true, Propagation: "rshared"}}, ""},
+		{types.ServiceVolumeConfig{Type: "bind", Source: "/a:c", Target: "/b"}, ""},
+		{types.ServiceVolumeConfig{Type: "volume", Source: "data", Target: "/b"}, "shop_data:/b:rw"},
+		{types.ServiceVolumeConfig{Type: "volume", Source: "data", Target: "/b", Volume: &types.ServiceVolumeVolume{NoCopy: true}}, ""},
+		{types.ServiceVolumeConfig{Type: "volume", Target: "/b"}, ""},
+		{types.ServiceVolumeConfig{Type: "tmpfs", Target: "/b"}, ""},
+	} {
+		if got, ok := bindOf(p, c.v, volumeMount(p, c.v)); ok != (c.want != "") || ok && got != c.want {
+			t.Errorf("%+v: %q", c.v, got)
+		}
+	}
+}
+
+// TestUseAPISocket mounts it once.
+func TestUseAPISocket(t *testing.T) {
+	p, s := service(types.ServiceConfig{})
+	s.UseAPISocket = true
+	for range 2 {
+		q, _, err := Container(p, s, Options{Number: 1})
+		if err != nil || len(q.HostConfig.Binds) != 1 || !strings.HasPrefix(q.HostConfig.Binds[0], "/var/run/docker.sock:/var/run/docker.sock") {
+			t.Errorf("%v %v", q.HostConfig.Binds, err)
+		}
+		s.Volumes = []types.ServiceVolumeConfig{{Type: "bind", Source: engineSocket, Target: engineSocket}}
 	}
 }
