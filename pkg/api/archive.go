@@ -161,6 +161,7 @@ func putArchive(c *call) error {
 		_, _ = io.Copy(io.Discard, r) // what follows the end of an archive
 	} else { // a client that has more to send, or hesitates, is not waited for
 		r.Close()
+		c.w.Header().Set("Connection", "close") // as in upload
 		_ = http.NewResponseController(c.w).SetReadDeadline(time.Now())
 	}
 	if serr := <-sent; serr != nil && (err == nil || errors.Is(err, context.Canceled)) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"time"
 )
 
 // upload lets do read the body of the request as a file, which a worker can be
@@ -19,16 +20,32 @@ func (c *call) upload(do func(ctx context.Context, in *os.File) error) error {
 	if err != nil {
 		return err
 	}
+	// The connection is not used again: what is left of the body may never come, and a
+	// deadline for that ends the context of everything that is asked for on it.
+	c.w.Header().Set("Connection", "close")
 	// The answer begins before all has been read.
 	_ = http.NewResponseController(c.w).EnableFullDuplex()
+	sent := make(chan struct{})
 	go func() {
+		defer close(sent)
 		defer w.Close()
 		if _, err := io.Copy(w, c.r.Body); err != nil {
 			cancel() // the client's doing: nobody else closes what is read below
 		}
 	}()
-	defer r.Close() // which ends who writes to it
-	return do(ctx, r)
+	err = do(ctx, r)
+	wait := time.Time{}.Add(1)
+	if err == nil { // what follows the end of an archive
+		wait = time.Now().Add(partTime)
+	}
+	// The body is the server's again when this returns: nobody else may read it then.
+	_ = http.NewResponseController(c.w).SetReadDeadline(wait)
+	if err == nil {
+		_, _ = io.Copy(io.Discard, r)
+	}
+	r.Close() // which ends who writes to it
+	<-sent
+	return err
 }
 
 // download answers with what write writes to a file. A failure before the first
