@@ -56,7 +56,7 @@ func Project(p *types.Project, o Options) (Result, error) {
 	if o.What == "" {
 		o.What = "service"
 	}
-	d := &draft{stack: stack{p, o}, names: map[string]string{}, files: map[string]*Object{}}
+	d := &draft{stack: newStack(p, o), names: map[string]string{}, files: map[string]*Object{}}
 	d.sayProject()
 	units := d.units()
 	for _, u := range units {

@@ -29,6 +29,35 @@ func (u unit) all() []types.ServiceConfig {
 type stack struct {
 	p *types.Project
 	o Options
+
+	// What others wait for, its beginning or its end; and for what runs before one
+	// other, that other.
+	begun, ended map[string]bool
+	waiters      map[string]string
+}
+
+func newStack(p *types.Project, o Options) stack {
+	k := stack{p, o, map[string]bool{}, map[string]bool{}, map[string]string{}}
+	waiting, sharing := map[string][]string{}, map[string]bool{}
+	for name, s := range p.Services {
+		for on, dep := range s.DependsOn {
+			waiting[on] = append(waiting[on], name)
+			if dep.Condition == types.ServiceConditionCompletedSuccessfully {
+				k.ended[on] = true
+			} else {
+				k.begun[on] = true
+			}
+		}
+		if host := k.host(s).Name; host != name {
+			sharing[host], sharing[name] = true, true
+		}
+	}
+	for name, s := range p.Services {
+		if len(waiting[name]) == 1 && !sharing[name] && k.isBefore(s, p.Services[waiting[name][0]]) {
+			k.waiters[name] = waiting[name][0]
+		}
+	}
+	return k
 }
 
 // units are those of a project, by name.
@@ -72,28 +101,15 @@ func (k stack) host(s types.ServiceConfig) types.ServiceConfig {
 	return s
 }
 
-// waiter is the one service that a service can run before, as an init container: the
-// only one that waits for it, for its end, with one pod. Else the service is a Job.
-func (k stack) waiter(s types.ServiceConfig) string {
-	waiter := ""
-	for name, other := range k.p.Services {
-		if strings.HasPrefix(other.NetworkMode, types.ServicePrefix) && (name == s.Name || k.host(other).Name == s.Name) {
-			return ""
-		}
-		dep, waits := other.DependsOn[s.Name]
-		if !waits {
-			continue
-		}
-		if waiter != "" || dep.Condition != types.ServiceConditionCompletedSuccessfully || other.GetScale() != 1 ||
-			k.kind(other) == DaemonSet || k.host(other).Name != name {
-			return ""
-		}
-		waiter = name
-	}
-	if len(s.Ports)+len(s.Expose) > 0 || s.GetScale() != 1 {
-		return ""
-	}
-	return waiter
+// waiter is the one service that a service runs before, as an init container. Without
+// one, what others wait for the end of is a Job.
+func (k stack) waiter(s types.ServiceConfig) string { return k.waiters[s.Name] }
+
+// isBefore reports whether a service can run in the pod of the only one that waits for
+// it: of which there is one, and for its end.
+func (k stack) isBefore(s, waiter types.ServiceConfig) bool {
+	return waiter.DependsOn[s.Name].Condition == types.ServiceConditionCompletedSuccessfully && waiter.GetScale() == 1 &&
+		k.kind(waiter) != DaemonSet && k.host(waiter).Name == waiter.Name && len(s.Ports)+len(s.Expose) == 0 && s.GetScale() == 1
 }
 
 // before are the services that run before a service in its pod, in the order that
@@ -120,7 +136,7 @@ func (k stack) kind(s types.ServiceConfig) string {
 	switch {
 	case mode == "global":
 		return DaemonSet
-	case strings.HasSuffix(mode, "-job"), k.awaited(s, true), k.ends(s) && mode == "" && s.GetScale() == 1 && !serves(s) && !k.awaited(s, false):
+	case strings.HasSuffix(mode, "-job"), k.ended[s.Name], k.ends(s) && mode == "" && s.GetScale() == 1 && !serves(s) && !k.begun[s.Name]:
 		return Job
 	}
 	switch strings.ToLower(s.Labels["kompose.controller.type"]) {
@@ -130,18 +146,6 @@ func (k stack) kind(s types.ServiceConfig) string {
 		return Job
 	}
 	return Deployment
-}
-
-// awaited reports whether another service waits for the end of a service, or else for
-// its beginning.
-func (k stack) awaited(s types.ServiceConfig, end bool) bool {
-	for _, other := range k.p.Services {
-		dep, waits := other.DependsOn[s.Name]
-		if waits && end == (dep.Condition == types.ServiceConditionCompletedSuccessfully) {
-			return true
-		}
-	}
-	return false
 }
 
 // ends reports whether a service says that it is not always started again.
