@@ -21,7 +21,7 @@ if [ $root = 1 ]; then
 	need newuidmap uidmap || true
 	need docker-registry docker-registry || true
 	need redis-server redis-server || true
-	need chromium-headless-shell chromium-headless-shell || true # 96 MB; half a minute at most
+	need chromium-headless-shell chromium-headless-shell || true # 100 MB, on a bare system 170
 	need /usr/bin/docker docker.io || true # the command line alone: nothing is started
 	make_user coracle-test
 	make_single coracle-single

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"coracle/internal/testutil"
 )
@@ -200,7 +201,9 @@ func (s *shell) interrupt(c typed, cmd *exec.Cmd, said *words) {
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		s.t.Fatal(err)
 	}
+	hung := time.AfterFunc(testutil.Longest, func() { _ = cmd.Process.Kill() })
 	_ = cmd.Wait()
+	hung.Stop()
 	if code := cmd.ProcessState.ExitCode(); code != 0 && code != 130 {
 		s.t.Errorf("%s: $ %s: exit code %d after Ctrl-C\n%s", c.section, c.command, code, said)
 	}
