@@ -80,7 +80,7 @@ func (s Spawn) Start() (*os.Process, error) {
 	if s.DieWithParent {
 		attr.Sys.Pdeathsig = unix.SIGKILL
 	}
-	p, err := os.StartProcess("/proc/self/exe", args, attr)
+	p, err := s.below(args, attr)
 	if s.OrConfined && noNamespaces(err) {
 		return s.startConfined(args, attr, w)
 	}
@@ -96,6 +96,18 @@ func (s Spawn) Start() (*os.Process, error) {
 		return nil, explainMaps(fmt.Errorf("map ids: %w", err))
 	}
 	return p, s.release(p, w)
+}
+
+// below starts the stage in its new namespaces.
+func (s Spawn) below(args []string, attr *os.ProcAttr) (*os.Process, error) {
+	if s.DieWithParent || !s.Setsid {
+		return os.StartProcess("/proc/self/exe", args, attr)
+	}
+	env := s.Env
+	if env == nil {
+		env = os.Environ()
+	}
+	return fork.Program{New: attr.Sys.Cloneflags, Path: "/proc/self/exe", Args: args, Env: env, Files: attr.Files, Keep: true}.Start()
 }
 
 // startConfined starts the stage as it is, without namespaces.

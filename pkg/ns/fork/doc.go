@@ -13,6 +13,7 @@
 // happened in reports of eight bytes on a pipe. The runtime is told before and
 // after, by the functions that package syscall uses for its own forks.
 //
-//	fork.go      Program: a program in namespaces that exist
+//	fork.go      Program: a program in namespaces that exist, and in new ones
+//	vfork.go     the same in new ones alone, without a copy of the memory
 //	opentree.go  OpenTree: a mount that its owner may not clone
 package fork

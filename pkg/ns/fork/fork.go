@@ -34,7 +34,8 @@ type Program struct {
 }
 
 // Start runs the program with all capabilities in the namespaces, in a session of
-// its own, and as a child of this process.
+// its own, and as a child of this process. Without Joins it is forked at once, see
+// startBelow.
 //
 // setns(2) into a user namespace is for processes of one thread only. So it is
 // done by a process in the middle, which forks the program as its own sibling
@@ -45,7 +46,7 @@ func (p Program) Start() (*os.Process, error) {
 		return nil, err
 	}
 	defer r.Close()
-	f := forked{keep: p.Keep}
+	f := &forked{keep: p.Keep, pipe: -1}
 	defer f.close()
 	if err = f.prepare(p.Joins, p.New, p.Files, w); err == nil {
 		err = f.program(p.Path, p.Args, p.Env)
@@ -54,6 +55,10 @@ func (p Program) Start() (*os.Process, error) {
 		w.Close()
 		return nil, err
 	}
+	if len(p.Joins) == 0 {
+		return f.startBelow(r, w)
+	}
+	f.flags |= unix.CLONE_PARENT
 	return f.run(r, w)
 }
 
@@ -94,13 +99,15 @@ func (f *forked) result(r *os.File) (*os.Process, error) {
 		if p != nil {
 			_, _ = p.Wait()
 		}
-		return nil, fmt.Errorf("join namespaces: %w", os.NewSyscallError(sayings[rep.what], syscall.Errno(rep.value)))
+		return nil, fmt.Errorf("enter namespaces: %w", os.NewSyscallError(sayings[rep.what], syscall.Errno(rep.value)))
 	}
 	if p == nil {
-		return nil, errors.New("join namespaces: the process died")
+		return nil, errSaidNothing
 	}
 	return p, nil
 }
+
+var errSaidNothing = errors.New("start in namespaces: the process died")
 
 // report is one thing a forked process says.
 type report struct{ what, value int32 }
@@ -157,7 +164,7 @@ func (f *forked) prepare(joins []Join, flags uintptr, files []*os.File, pipe *os
 	if len(files) > maxFiles || len(joins) > maxJoins {
 		return errors.New("join namespaces: too many")
 	}
-	f.nJoins, f.flags, f.pipe = copy(f.joins[:], joins), flags|unix.CLONE_PARENT, -1
+	f.nJoins, f.flags = copy(f.joins[:], joins), flags
 	f.header.Version = unix.LINUX_CAPABILITY_VERSION_3
 	for i := range f.caps { // the kernel leaves out those that it does not know
 		f.caps[i] = unix.CapUserData{Effective: ^uint32(0), Permitted: ^uint32(0), Inheritable: ^uint32(0)}
@@ -200,7 +207,7 @@ func (f *forked) close() {
 			f.fds[i] = -1
 		}
 	}
-	if f.nFiles > 0 && f.pipe >= 0 {
+	if f.pipe >= 0 {
 		unix.Close(f.pipe)
 		f.pipe = -1
 	}
