@@ -106,7 +106,7 @@ func getArchive(c *call) error {
 	return c.explain(c.tar(func(ctx context.Context, w *os.File) ([]string, error) {
 		o := ctrfiles.OutOptions{Path: p, As: strings.TrimPrefix(transfer.BaseName(p), "/")}
 		if strings.HasSuffix(p, "/.") { // what is in the directory, which has no name then
-			o.As, o.Follow = "", true
+			o.As, o.Follow = ".", true
 		}
 		return ctrfiles.Out(ctx, cs, ctr, w, o, c.setStat)
 	}))

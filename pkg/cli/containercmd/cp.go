@@ -181,7 +181,7 @@ func (k *copier) out(ctx context.Context, src, dst string) (err error) {
 			return command.Errorf("refusing to copy to a terminal: redirect the output")
 		}
 		if from.Contents {
-			o.As = ""
+			o.As = "."
 		}
 		k.left, err = archive.Out(ctx, k.cs, k.ctr, k.e.Stdout.File, o, nil)
 		return err

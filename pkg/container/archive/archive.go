@@ -23,7 +23,7 @@ type OutOptions struct {
 	Path   string // inside
 	Follow bool   // of a link at the end of Path what it leads to
 	// As is what the first entry is called, for Docker [transfer.BaseName] of Path.
-	// Empty: what is in the directory is named from there.
+	// Empty or ".": see [transfer.OutOptions].
 	As string
 }
 

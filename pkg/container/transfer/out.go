@@ -30,7 +30,8 @@ type OutOptions struct {
 	Follow bool   // of a link at the end of Path what it leads to, not the link
 	// As is the name of the first entry. When it is empty what is in the
 	// directory is named from there; the first entry is "./" then, or left out
-	// for the root itself.
+	// for the root itself. With "." all names begin with "./", which clients of
+	// Docker's API put another name for.
 	As string
 }
 
@@ -124,7 +125,11 @@ func (p *packer) tree(dir *os.File, as string) error {
 		if err != nil {
 			return err
 		}
-		return p.entry(root, name, path.Join(as, name), info)
+		to := path.Join(as, name)
+		if as == "." && name != "." {
+			to = "./" + to
+		}
+		return p.entry(root, name, to, info)
 	})
 }
 
