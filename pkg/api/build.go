@@ -32,6 +32,9 @@ func buildEndpoints() []endpoint {
 // the context, an archive, and the answer tells of the build in lines that clients
 // take apart.
 func buildImage(c *call) error {
+	if c.text("session") != "" && c.text("version") == string(build.BuilderBuildKit) {
+		return buildBySession(c)
+	}
 	r, warnings, err := buildRequest(c)
 	if err != nil {
 		return err

@@ -37,11 +37,20 @@ func (s *served) upgrade(t *testing.T, path string, header http.Header) net.Conn
 	}
 	in := bufio.NewReader(c)
 	resp, err := http.ReadResponse(in, r)
-	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Upgrade") != "h2c" || in.Buffered() != 0 {
+	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Upgrade") != "h2c" {
 		t.Fatalf("%s: %v, %v", path, resp, err)
 	}
-	return c
+	return &readAhead{c, in}
 }
+
+// readAhead is a connection of which something was read already: the engine may speak at
+// once.
+type readAhead struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func (r *readAhead) Read(p []byte) (int, error) { return r.in.Read(p) }
 
 // session is a client's whose files are the Dockerfile.
 func (s *served) session(t *testing.T, id, dockerfile string) {
@@ -154,5 +163,34 @@ func TestBuildKitEnds(t *testing.T) {
 	s.end()
 	if took := time.Since(begun); took > time.Minute {
 		t.Errorf("it took %v", took)
+	}
+}
+
+// TestBuildBySession builds as old command lines do with BuildKit.
+func TestBuildBySession(t *testing.T) {
+	s := serve(t)
+	t.Cleanup(func() { s.noImages(t) })
+	s.session(t, "sid", "FROM scratch\nARG A\nLABEL a=$A\n")
+	const query = "/build?version=2&remote=client-session&session=sid&t=built:2&buildargs=%7B%22A%22%3A%22b%22%2C%22N%22%3Anull%7D&labels=%7B%22l%22%3A%22v%22%7D"
+	resp, text := s.ask(t, "POST", query, "")
+	if resp.StatusCode != 200 || !strings.Contains(text, `"id":"moby.buildkit.trace"`) || !strings.Contains(text, `"id":"moby.image.id","aux":{"ID":"sha256:`) {
+		t.Errorf("%d %s", resp.StatusCode, text)
+	}
+	if _, text := s.ask(t, "GET", "/images/built:2/json", ""); !strings.Contains(text, `"a":"b"`) || !strings.Contains(text, `"l":"v"`) {
+		t.Errorf("built is %s", text)
+	}
+	if resp, text := s.ask(t, "POST", query+"&q=1", ""); resp.StatusCode != 200 || !strings.HasPrefix(text, `{"stream":"sha256:`) || strings.Contains(text, "trace") {
+		t.Errorf("quiet: %d %s", resp.StatusCode, text)
+	}
+	if resp, text := s.ask(t, "POST", query+"&target=none", ""); resp.StatusCode != 200 || !strings.Contains(text, `"error":"target stage \"none\" could not be found"`) {
+		t.Errorf("no target: %d %s", resp.StatusCode, text)
+	}
+	for more, want := range map[string]int{"&ulimits=x": 400, "&outputs=x": 400, "&shmsize=x": 400, "&platform=a,b": 501, "&outputs=[%7B%22Type%22:%22x%22%7D]": 501} {
+		if resp, text := s.ask(t, "POST", query+more, ""); resp.StatusCode != want {
+			t.Errorf("%s: %d %s", more, resp.StatusCode, text)
+		}
+	}
+	if resp, text := s.ask(t, "POST", strings.Replace(query, "remote=client-session", "remote=https://example.com/r.git", 1), ""); resp.StatusCode != 501 || !strings.Contains(text, "clone") {
+		t.Errorf("a repository: %d %s", resp.StatusCode, text)
 	}
 }

@@ -76,7 +76,7 @@ func refuseBuild(c *call) error {
 	remote := c.text("remote")
 	switch {
 	case remote == "client-session" || c.text("session") != "":
-		return &docker.Refusal{Kind: docker.Invalid, Message: "POST /build takes the context along with the request: what has a session asks for builds by POST /grpc, as buildx does", Remedy: "set DOCKER_BUILDKIT=0, or install buildx"}
+		return invalid("a session is for builds of version 2")
 	case remote != "":
 		return &docker.Refusal{Kind: docker.NotSupported, Message: "unable to prepare context: remote contexts are not supported: clone " + strconv.Quote(remote) + " and build the directory"}
 	case c.flag("squash"):

@@ -262,6 +262,37 @@ func TestBuildxCanceled(t *testing.T) {
 	}
 }
 
+// TestOldBuildKit builds with a command line that has BuildKit's client in it.
+func TestOldBuildKit(t *testing.T) {
+	u := newUser(t)
+	u.busybox()
+	dir := u.stages()
+	c := u.debian(u.engine())
+	c.env = append(c.env, "DOCKER_BUILDKIT=1", "BUILDKIT_PROGRESS=plain")
+	build := func(args ...string) testutil.Result { return c.do(append(append([]string{"build"}, args...), dir)...) }
+	if r := build("--target=base", "--build-arg=WHO=me", "-t", "old", "--add-host=name:1.2.3.4", "--ulimit=nofile=99:99"); r.Code != 0 || u.ok("run", "--rm", "old", "cat", "/who") != "hello me" {
+		t.Errorf("%d\n%s", r.Code, r.All())
+	}
+	if r := build("--target=secret", "--secret=id=token,src="+filepath.Join(u.home, "token")); r.Code != 0 || !strings.Contains(r.All(), "read-s3cret") {
+		t.Errorf("a secret: %d\n%s", r.Code, r.All())
+	}
+	if r := build("-q", "--target=all"); r.Code != 0 || !strings.HasPrefix(r.Out, "sha256:") {
+		t.Errorf("-q: %+v", r)
+	}
+	if r := build("--target=fails"); r.Code != 1 || !strings.Contains(r.All(), "did not complete successfully: exit code: 7") {
+		t.Errorf("a command fails: %d\n%s", r.Code, r.All())
+	}
+	if r := build("--target=files", "-o", filepath.Join(u.home, "out")); r.Code != 0 {
+		t.Errorf("files: %d\n%s", r.Code, r.All())
+	}
+	if got, err := os.ReadFile(filepath.Join(u.home, "out/sub/deep/two")); string(got) != "2" {
+		t.Errorf("a file is %q, %v", got, err)
+	}
+	if r := c.do("build", "https://example.com/r.git"); r.Code != 1 || !strings.Contains(r.All(), "remote contexts are not supported") {
+		t.Errorf("a repository: %d %s", r.Code, r.All())
+	}
+}
+
 // TestBuildxBeside: what else the plugin asks for.
 func TestBuildxBeside(t *testing.T) {
 	u, docker := buildKit(t)

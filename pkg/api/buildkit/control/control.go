@@ -34,10 +34,18 @@ type Builder struct {
 // Serve answers the calls that come over a connection, until its client leaves or the
 // context ends.
 func (b *Builder) Serve(ctx context.Context, conn net.Conn) {
-	c := &calls{Builder: b, jobs: map[string]*job{}, changed: make(chan struct{}), passing: passing{images: b.Images}}
+	c := b.newCalls()
+	defer c.end(ctx)
 	grpc.Serve(ctx, conn, c.methods(), b.Log)
+}
+
+func (b *Builder) newCalls() *calls {
+	return &calls{Builder: b, jobs: map[string]*job{}, changed: make(chan struct{}), passing: passing{images: b.Images}}
+}
+
+func (c *calls) end(ctx context.Context) {
 	if err := c.passing.remove(ctx); err != nil {
-		b.Log.Printf("remove images that builds have passed on: %v", err)
+		c.Log.Printf("remove images that builds have passed on: %v", err)
 	}
 }
 

@@ -37,6 +37,10 @@ type job struct {
 	builds map[string]map[string]string // what builds gave, by the refs they were given
 }
 
+func newJob(ctx context.Context, r solveRequest) *job {
+	return &job{name: r.ref, ctx: ctx, solve: r, told: newTold(r.ref), builds: map[string]map[string]string{}}
+}
+
 // outcome is how a job ended.
 type outcome struct {
 	ref string // of what is to be given back, or empty
@@ -93,7 +97,7 @@ func (c *calls) solve(ctx context.Context, _ *grpc.Stream, req []byte) ([]byte, 
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	j := &job{name: r.ref, ctx: ctx, solve: r, told: newTold(r.ref), builds: map[string]map[string]string{}}
+	j := newJob(ctx, r)
 	defer j.told.close()
 	out := make(chan outcome, 1)
 	j.give = func(o outcome) {
@@ -121,9 +125,7 @@ func (c *calls) solve(ctx context.Context, _ *grpc.Stream, req []byte) ([]byte, 
 	if o.err != nil {
 		return nil, o.err
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return pb.Encode(func(m *pb.Message) { m.Table(1, j.builds[o.ref]) }), nil
+	return pb.Encode(func(m *pb.Message) { m.Table(1, j.gave(o.ref)) }), nil
 }
 
 // build is a build of a job.
@@ -149,7 +151,7 @@ func (c *calls) build(ctx context.Context, s *grpc.Stream, req []byte) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	image := j.builds[ref][keyConfigDigest]
+	image := j.gave(ref)[keyConfigDigest]
 	return pb.Encode(func(m *pb.Message) {
 		m.Message(3, func(m *pb.Message) { // the result
 			m.Message(3, func(m *pb.Message) { // its ref
@@ -201,6 +203,13 @@ func (j *job) keep(response map[string]string) string {
 	ref := j.name + "-" + strconv.Itoa(len(j.builds)+1)
 	j.builds[ref] = response
 	return ref
+}
+
+// gave is what a build gave, by its ref.
+func (j *job) gave(ref string) map[string]string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.builds[ref]
 }
 
 // sessionFor is the session that has a directory of the client's, which may be another

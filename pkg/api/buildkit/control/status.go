@@ -184,15 +184,18 @@ func (c *calls) status(ctx context.Context, s *grpc.Stream) error {
 	defer t.read(-1)
 	stop := context.AfterFunc(ctx, t.close)
 	defer stop()
-	for {
-		list := t.next()
-		if list == nil {
-			return nil
-		}
-		const together = 1000 // in one message, which is bounded
+	return t.follow(s.Send)
+}
+
+// together is how much goes into one message, which is bounded.
+const together = 1000
+
+// follow tells send of all, in messages, until the end.
+func (t *told) follow(send func([]byte) error) error {
+	for list := t.next(); list != nil; list = t.next() {
 		for len(list) > 0 {
 			n := min(len(list), together)
-			if err := s.Send(pb.Encode(func(m *pb.Message) {
+			if err := send(pb.Encode(func(m *pb.Message) {
 				for _, f := range list[:n] {
 					f(m)
 				}
@@ -202,6 +205,7 @@ func (c *calls) status(ctx context.Context, s *grpc.Stream) error {
 			list = list[n:]
 		}
 	}
+	return nil
 }
 
 func (t *told) read(n int) {
