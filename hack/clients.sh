@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # hack/clients.sh DIR: makes the clients of Docker's API that test/api works with,
-# and what tells whether Kubernetes would take an object, in DIR. One that cannot be had is left out, and its tests are skipped. Two are
-# too large to be made each time, and are used where they are in DIR or in PATH: act (go install github.com/nektos/act@v0.2.89), and
-# GitLab's gitlab-runner with its gitlab-runner-helper.
+# and what tells whether Kubernetes would take an object, in DIR. One that cannot be had is left out, and its tests are skipped. Some are
+# too large to be made each time, and are used where they are in DIR or in PATH: act (go install github.com/nektos/act@v0.2.89), dive (go install
+# github.com/wagoodman/dive/cmd/dive@latest), and GitLab's gitlab-runner with its gitlab-runner-helper.
 set -eu
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
@@ -23,6 +23,7 @@ build compose github.com/docker/compose/v5/cmd
 build buildx github.com/docker/buildx/cmd/buildx '-ldflags=-X=github.com/docker/buildx/version.Version=v0.38.2'
 build moby .
 build testcontainers .
+build dockertest .
 build kubernetes .
 if [ "$(id -u)" = 0 ]; then
 	refresh_lists

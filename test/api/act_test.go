@@ -22,7 +22,7 @@ jobs:
     outputs: {said: "${{ steps.one.outputs.word }}"}
     services:
       db:
-        image: served
+        image: served:1
         options: --health-cmd "wget -q -O- http://localhost/" --health-interval 1s
         ports: ["PORT:80"]
     steps:
@@ -37,7 +37,7 @@ jobs:
     needs: first
     runs-on: here
     container: {image: busybox, env: {INSIDE: "yes"}, volumes: ["kept:/kept"]}
-    services: {db: {image: served}}
+    services: {db: {image: served:1}}
     steps:
       - run: echo "second heard ${{ needs.first.outputs.said }}, $INSIDE"; ls -d /kept; until wget -q -O- http://db/; do sleep 0.1; done
 `
@@ -50,14 +50,13 @@ func TestAct(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(u.home, "flow"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	u.write(testutil.File{Name: "served/Dockerfile", Text: "FROM busybox\nRUN mkdir /w && echo served > /w/index.html\nCMD [\"httpd\", \"-f\", \"-h\", \"/w\"]\n"},
-		testutil.File{Name: "flow/.github/workflows/ci.yml", Text: strings.ReplaceAll(actFlow, "PORT", testutil.FreePort(t))},
+	u.served()
+	u.write(testutil.File{Name: "flow/.github/workflows/ci.yml", Text: strings.ReplaceAll(actFlow, "PORT", testutil.FreePort(t))},
 		testutil.File{Name: "flow/.github/actions/mine/action.yml", Text: "name: mine\ninputs: {who: {required: true}}\nruns: {using: docker, image: Dockerfile, args: [\"${{ inputs.who }}\"]}\n"},
 		testutil.File{Name: "flow/.github/actions/mine/Dockerfile", Text: "FROM busybox\nCOPY does /does\nENTRYPOINT [\"/bin/sh\", \"/does\"]\n"},
 		testutil.File{Name: "flow/.github/actions/mine/does", Text: "echo an action for $1; echo made by it > made\n"},
 		testutil.File{Name: "flow/file", Text: "a file of the project\n"},
 		testutil.File{Name: "fails/ci.yml", Text: "on: push\njobs: {only: {runs-on: here, steps: [{run: exit 3, shell: sh}]}}\n"})
-	u.ok("build", "-q", "-t", "served", filepath.Join(u.home, "served"))
 	do := func(more ...string) testutil.Result {
 		return u.finish(exec.Command(u.bin, append([]string{"api", "--", act, "push", "-C", filepath.Join(u.home, "flow"), "-P", "here=busybox", "--pull=false", "--rm"}, more...)...))
 	}

@@ -119,13 +119,12 @@ func TestGitLabRunner(t *testing.T) {
 	u.busybox()
 	helper := installed(t, "gitlab-runner-helper")
 	u.write(testutil.File{Name: "helper/Dockerfile", Text: "FROM busybox\nCOPY --chmod=755 helper /usr/bin/gitlab-runner-helper\nCOPY --chmod=755 build /usr/bin/gitlab-runner-build\nRUN ln -s /bin/sh /bin/bash\n"},
-		testutil.File{Name: "helper/build", Text: "#!/bin/sh\numask 0000\nexec /bin/sh\n"},
-		testutil.File{Name: "served/Dockerfile", Text: "FROM busybox\nRUN mkdir /w && echo served > /w/index.html\nEXPOSE 80\nCMD [\"httpd\", \"-f\", \"-h\", \"/w\"]\n"})
+		testutil.File{Name: "helper/build", Text: "#!/bin/sh\numask 0000\nexec /bin/sh\n"})
+	u.served()
 	if out, err := exec.Command("cp", helper, filepath.Join(u.home, "helper/helper")).CombinedOutput(); err != nil {
 		t.Fatalf("%s%v", out, err)
 	}
 	u.ok("build", "-q", "-t", "helper:1", filepath.Join(u.home, "helper"))
-	u.ok("build", "-q", "-t", "served:1", filepath.Join(u.home, "served"))
 	script := []string{"wget -q -O- http://db/", "echo word of the cache is $(cat kept/f)", "mkdir -p kept", "echo $WORD > kept/f", "id -un; pwd"}
 	for i, network := range []string{"false", "true"} {
 		g := u.runsJob(runner, gitlabJob(map[string]string{"FF_NETWORK_PER_BUILD": network, "WORD": fmt.Sprint("number", i)}, script...), nil)

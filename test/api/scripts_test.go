@@ -106,3 +106,23 @@ func TestMoby(t *testing.T) {
 	u.busybox()
 	u.works(moby)
 }
+
+// TestDockertest does what dockertest does, and what dashboards do with the library
+// that it is made of.
+func TestDockertest(t *testing.T) {
+	program := client(t, "dockertest")
+	u := newUser(t)
+	u.busybox()
+	u.served()
+	u.works(program)
+	u.nothingOfJobs()
+}
+
+// TestDive looks at images as dive does.
+func TestDive(t *testing.T) {
+	dive := installed(t, "dive")
+	u := newUser(t)
+	u.busybox()
+	u.served()
+	testutil.Contains(t, u.works(dive, "--ci", "--highestUserWastedPercent", "1", "served:1"), "userWastedPercent: 0 %", "PASS")
+}

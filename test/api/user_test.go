@@ -101,6 +101,13 @@ func (u *user) busybox() {
 	u.ok("import", "-c", `CMD ["sh"]`, file, "busybox")
 }
 
+// served is an image that serves a page, called served:1.
+func (u *user) served() {
+	u.t.Helper()
+	u.write(testutil.File{Name: "served/Dockerfile", Text: "FROM busybox\nRUN mkdir /w && echo served > /w/index.html\nEXPOSE 80\nCMD [\"httpd\", \"-f\", \"-h\", \"/w\"]\n"})
+	u.ok("build", "-q", "-t", "served:1", filepath.Join(u.home, "served"))
+}
+
 // write writes files below the home.
 func (u *user) write(files ...testutil.File) {
 	u.t.Helper()
