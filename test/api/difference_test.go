@@ -38,6 +38,7 @@ func builds() []testutil.File {
 // CONTEXT is where the files are of an image that is built.
 func operations() []operation {
 	context, _ := testutil.Tar(builds()) // of names and texts there is always one
+	file, _ := testutil.Tar(builds()[1:])
 	return []operation{
 		{words("build -t built:1 --build-arg A=b --label x=y CONTEXT"), "POST", "/build?t=built:1&buildargs=%7B%22A%22:%22b%22%7D&labels=%7B%22x%22:%22y%22%7D", string(context)},
 		{words("network create --attachable --internal --subnet 10.95.0.0/24 --ip-range 10.95.0.128/25 --gateway 10.95.0.3 --aux-address r=10.95.0.9 --label a=b -o x=y net"), "POST", "/networks/create",
@@ -56,6 +57,7 @@ func operations() []operation {
 			"NetworkingConfig":{"EndpointsConfig":{"net":{"IPAMConfig":{"IPv4Address":"10.95.0.200"},"Aliases":["al"],"Links":["plain:p"]}}}}`},
 		{words("start full"), "POST", "/containers/full/start", ""},
 		{words("network connect --alias second --ip 10.96.0.77 six full"), "POST", "/networks/six/connect", `{"Container":"full","EndpointConfig":{"IPAMConfig":{"IPv4Address":"10.96.0.77"},"Aliases":["second"]}}`},
+		{words("top full"), "GET", "/containers/full/top", ""},
 		{words("rename full whole"), "POST", "/containers/full/rename?name=whole", ""},
 		{words("network disconnect net whole"), "POST", "/networks/net/disconnect", `{"Container":"whole"}`},
 		{words("update --restart no whole"), "POST", "/containers/whole/update", `{"RestartPolicy":{"Name":"no"}}`},
@@ -63,10 +65,16 @@ func operations() []operation {
 		{words("kill whole"), "POST", "/containers/whole/kill", ""},
 		{words("start whole"), "POST", "/containers/whole/start", ""},
 		{words("stop -t 1 whole"), "POST", "/containers/whole/stop?t=1", ""},
+		{words("wait whole"), "POST", "/containers/whole/wait", ""},
+		{words("export -o OUT plain"), "GET", "/containers/plain/export", ""},
+		{words("cp IN plain:/f"), "PUT", "/containers/plain/archive?path=/", string(file)},
+		{words("diff plain"), "GET", "/containers/plain/changes", ""},
+		{words("save -o OUT busybox"), "GET", "/images/busybox/get", ""},
 		{append(words("commit -m why -a me -c"), "ENV X=y", "whole", "made:1"), "POST", "/commit?container=whole&comment=why&author=me&changes=ENV+X%3Dy&repo=made&tag=1", ""},
 		{words("rm whole"), "DELETE", "/containers/whole", ""},
 		{words("rmi other:2"), "DELETE", "/images/other:2", ""},
 		{words("rmi made:1"), "DELETE", "/images/made:1", ""},
+		{words("builder prune -af"), "POST", "/build/prune?all=1", ""},
 		{words("network rm six"), "DELETE", "/networks/six", ""},
 		{words("volume rm tmp"), "DELETE", "/volumes/tmp", ""},
 		{words("container prune -f"), "POST", "/containers/prune", ""},
@@ -99,8 +107,10 @@ func TestSameEitherWay(t *testing.T) {
 	do := byAPI.serve()
 	for _, o := range operations() {
 		what := strings.Join(o.args, " ")
-		if i := slices.Index(o.args, "CONTEXT"); i >= 0 {
-			o.args[i] = filepath.Join(byLine.home, "context")
+		for word, file := range map[string]string{"CONTEXT": "context", "IN": "context/f", "OUT": "out"} {
+			if i := slices.Index(o.args, word); i >= 0 {
+				o.args[i] = filepath.Join(byLine.home, file)
+			}
 		}
 		byLine.ok(o.args...)
 		if status, text := do(o.method, o.path, o.body); status >= 300 {

@@ -22,16 +22,8 @@ func TestAtRest(t *testing.T) {
 	u := newUser(t)
 	u.busybox()
 	do := u.serve()
-	resident := func() int {
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", u.server))
-		if err != nil {
-			t.Fatal(err)
-		}
-		n, _ := strconv.Atoi(string(regexp.MustCompile(`VmRSS:\s+(\d+)`).FindSubmatch(status)[1]))
-		return n
-	}
 	rest := func(after string) {
-		testutil.Eventually(t, "the process is small after "+after, func() bool { return resident() < atRest })
+		testutil.Eventually(t, "the process is small after "+after, func() bool { return u.resident() < atRest })
 	}
 	rest("its start")
 	context, err := testutil.Tar(append(builds(), testutil.File{Name: "large", Text: string(bytes.Repeat([]byte("0123456789abcdef"), 1<<20))}))
@@ -52,4 +44,15 @@ func TestAtRest(t *testing.T) {
 	}
 	clients.Wait()
 	rest("100 clients")
+}
+
+// resident is the memory of the process that serves, in kB.
+func (u *user) resident() int {
+	u.t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", u.server))
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	n, _ := strconv.Atoi(string(regexp.MustCompile(`VmRSS:\s+(\d+)`).FindSubmatch(status)[1]))
+	return n
 }
