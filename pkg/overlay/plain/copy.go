@@ -8,7 +8,6 @@ import (
 	"errors"
 	"os"
 	"path"
-	"runtime"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -38,8 +37,8 @@ type copier struct {
 	owner Owner
 }
 
-// maxBeside bounds the directories that are copied at the same time, and so the open files:
-// two for each directory on the way to where one is.
+// maxBeside bounds the directories that are copied at the same time, as half of the time goes
+// to the disk; and so the open files: two for each directory on the way to where one is.
 const maxBeside = 4
 
 func newCopier(ctx context.Context, to *dir) *copier {
@@ -330,7 +329,7 @@ func CopyLayer(ctx context.Context, from, to string, owner Owner) error {
 func copyAs(ctx context.Context, from, to string, owner Owner) error {
 	return onTrees(ctx, from, to, func(c *copier, in, out *dir) error {
 		if c.owner = owner; owner != nil {
-			c.spare = make(chan struct{}, min(runtime.NumCPU(), maxBeside))
+			c.spare = make(chan struct{}, maxBeside)
 		}
 		return c.content(in, out)
 	})
