@@ -3,9 +3,9 @@
 package oci
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -14,18 +14,18 @@ import (
 	"coracle/internal/testutil"
 )
 
-// keepers are the processes of this test that answer for containers, by their first
-// argument.
-func keepers(t *testing.T) (pids []string) {
-	t.Helper()
+// keepers are the processes that answer for the container c; one that has ended has no
+// arguments any more.
+func (b *bundle) keepers() (pids []string) {
+	b.t.Helper()
+	begins := fmt.Sprintf("coracle-keeper\x00{\"pid\":%d", b.pid("c"))
 	list, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
 	for _, p := range list {
 		args, _ := os.ReadFile(p)
-		stat, _ := os.ReadFile(filepath.Dir(p) + "/stat")
-		if f := strings.Fields(string(stat)); strings.HasPrefix(string(args), "coracle-keeper\x00") && len(f) > 3 && f[3] == strconv.Itoa(os.Getpid()) {
+		if rest, ok := strings.CutPrefix(string(args), begins); ok && strings.HasPrefix(rest, "}") {
 			pids = append(pids, filepath.Base(filepath.Dir(p)))
 		}
 	}
@@ -46,7 +46,7 @@ func TestOwnersWithOneID(t *testing.T) {
 	b := newBundle(t, script)
 	b.writable()
 	out := b.create("c")
-	if n := keepers(t); len(n) != 1 {
+	if n := b.keepers(); len(n) != 1 {
 		t.Fatalf("%v answer for one container", n)
 	}
 	b.must("start", "c")
@@ -60,17 +60,8 @@ func TestOwnersWithOneID(t *testing.T) {
 	b.must("kill", "c", "KILL")
 	b.reap("c")
 	b.must("delete", "c")
-	testutil.Eventually(t, "nobody answers for what is gone", func() bool { return zombiesOnly(keepers(t)) })
+	testutil.Eventually(t, "nobody answers for what is gone", func() bool { return len(b.keepers()) == 0 })
 	b.nothingLeft()
-}
-
-func zombiesOnly(pids []string) bool {
-	for _, p := range pids {
-		if stat, err := os.ReadFile("/proc/" + p + "/stat"); err == nil && !strings.Contains(string(stat), ") Z ") {
-			return false
-		}
-	}
-	return true
 }
 
 // TestUserWithOneID begins as somebody on paper, in the foreground.
@@ -91,7 +82,7 @@ func TestOwnersNotAskedFor(t *testing.T) {
 	b.writable()
 	b.spec.Annotations = nil
 	out := b.create("c")
-	if n := keepers(t); !zombiesOnly(n) {
+	if n := b.keepers(); len(n) > 0 {
 		t.Errorf("%v answer for a container that has not asked", n)
 	}
 	b.must("start", "c")
