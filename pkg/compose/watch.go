@@ -30,6 +30,10 @@ const (
 	rarely = 2 * time.Second
 )
 
+// settled is how long what has no check has to have been running to count: a program
+// that ends at once never was.
+const settled = 200 * time.Millisecond
+
 // NewWatch is a watch that ends with ctx. It follows the journal of events from when
 // somebody waits for the first time: most projects start without.
 func (e *Engine) NewWatch(ctx context.Context) *Watch {
@@ -115,7 +119,7 @@ func Healthy(runningIsEnough bool) func(*container.Container) (bool, error) {
 		case c.State.Status == container.Created:
 			return false, nil
 		case !c.Health.Enabled() && runningIsEnough:
-			return c.State.Status == container.Running, nil
+			return c.State.Status == container.Running && time.Since(c.State.StartedAt) >= settled, nil
 		case !c.Health.Enabled():
 			return false, fmt.Errorf("container %s has no healthcheck configured", c.Name)
 		case c.State.Health == nil:

@@ -159,7 +159,7 @@ func runUp(ctx context.Context, s *session) error {
 	if f.Bool("watch") && !compose.CanDevelop(p) {
 		return errors.New("none of the selected services is configured for watch, see https://docs.docker.com/compose/how-tos/file-watch/")
 	}
-	if others := slices.DeleteFunc(f.StringSlice("attach"), func(name string) bool { return slices.Contains(p.ServiceNames(), name) }); len(others) > 0 {
+	if others := slices.DeleteFunc(slices.Clone(f.StringSlice("attach")), func(name string) bool { return slices.Contains(p.ServiceNames(), name) }); len(others) > 0 {
 		return fmt.Errorf("cannot attach to services not included in up: %s", join(others))
 	}
 	if from := f.String("exit-code-from"); from != "" {

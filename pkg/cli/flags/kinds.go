@@ -38,6 +38,9 @@ func kindOf(f cli.Flag) kind {
 	case *cli.DurationFlag:
 		return kind{"duration", checkDuration}
 	}
+	if _, list := f.(*cli.StringSliceFlag); list && len(Names(f)) == 1 && Names(f)[0] == "attach" {
+		return kind{"list", nil} // compose's: of services
+	}
 	if k, ok := namedKind(Names(f)[0]); ok {
 		return k
 	}
