@@ -28,7 +28,8 @@ func Resources(s types.ServiceConfig) moby.Resources {
 	return q.HostConfig.Resources
 }
 
-// setResources takes limits and devices: those of deploy win.
+// setResources takes limits and devices: those of deploy win. What Keys names is left out, or
+// it would be named once more for each container.
 func setResources(q *docker.CreateRequest, s types.ServiceConfig) {
 	r := &q.HostConfig.Resources
 	r.CgroupParent, r.CpusetCpus, r.DeviceCgroupRules = s.CgroupParent, s.CPUSet, s.DeviceCgroupRules
@@ -36,13 +37,6 @@ func setResources(q *docker.CreateRequest, s types.ServiceConfig) {
 	r.CPUCount, r.CPUPeriod, r.CPUQuota, r.CPUShares = s.CPUCount, s.CPUPeriod, s.CPUQuota, s.CPUShares
 	r.CPURealtimePeriod, r.CPURealtimeRuntime = s.CPURTPeriod, s.CPURTRuntime
 	r.CPUPercent, r.NanoCPUs = int64(s.CPUPercent*100), nano(s.CPUS)
-	if s.MemSwappiness != 0 {
-		n := int64(s.MemSwappiness)
-		r.MemorySwappiness = &n
-	}
-	if s.OomKillDisable {
-		r.OomKillDisable = &s.OomKillDisable
-	}
 	if s.PidsLimit != 0 {
 		r.PidsLimit = &s.PidsLimit
 	}
@@ -109,9 +103,6 @@ func setBlkio(r *moby.Resources, b *types.BlkioConfig) {
 		return
 	}
 	r.BlkioWeight = b.Weight
-	for _, w := range b.WeightDevice {
-		r.BlkioWeightDevice = append(r.BlkioWeightDevice, &blkiodev.WeightDevice{Path: w.Path, Weight: w.Weight})
-	}
 	throttle := func(list []types.ThrottleDevice) (all []*blkiodev.ThrottleDevice) {
 		for _, d := range list {
 			all = append(all, &blkiodev.ThrottleDevice{Path: d.Path, Rate: uint64(d.Rate)})
