@@ -101,10 +101,7 @@ func TestWrongFilters(t *testing.T) {
 func TestWrongParameters(t *testing.T) {
 	s := serve(t)
 	made(t, s, "web", nil)
-	var names []string
-	for _, n := range strings.Fields("all limit size filters since until t signal h w stream stdin stdout stderr logs detachKeys tail timestamps path name platform repo tag fromImage fromSrc names term condition ps_args force v link noprune container comment author changes dockerfile q nocache rm buildargs labels shmsize ulimits type scope version target networkmode extrahosts keep-storage one-shot follow manifests platforms quiet") {
-		names = append(names, n)
-	}
+	names := strings.Fields("all limit size filters since until t signal h w stream stdin stdout stderr logs detachKeys tail timestamps path name platform repo tag fromImage fromSrc names term condition ps_args force v link noprune container comment author changes dockerfile q nocache rm buildargs labels shmsize ulimits type scope version target networkmode extrahosts keep-storage one-shot follow manifests platforms quiet")
 	for _, value := range []string{"-1", "99999999999999999999", "x", "\x00", "{}", "[]", "[null]", `{"a":1}`, strings.Repeat("a", 10_000), "../../etc", "/", "é", " "} {
 		q := url.Values{}
 		for _, n := range names {

@@ -56,9 +56,6 @@ func NewTree(roots []string, skip func(dir string) bool) (*Tree, error) {
 // Close ends [Tree.Run], too.
 func (t *Tree) Close() error { return t.f.Close() }
 
-// Watches is how many watches of inotify there are.
-func (t *Tree) Watches() int { return len(t.paths) }
-
 // Run calls changed for each path that has changed, is new or gone, until ctx ends. Of
 // a directory that appears, all that is in it is new.
 func (t *Tree) Run(ctx context.Context, changed func(path string)) error {

@@ -31,7 +31,6 @@ type job struct {
 	ctx    context.Context
 	solve  solveRequest
 	told   *told
-	ended  chan struct{} // by give
 	give   func(outcome)
 	mu     sync.Mutex
 	builds map[string]map[string]string // what builds gave, by the refs they were given

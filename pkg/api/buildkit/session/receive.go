@@ -52,8 +52,7 @@ func (s *Session) Files(ctx context.Context, d Directory, w io.Writer) error {
 type incoming struct {
 	*stat
 	id      uint32
-	content bool // it has some, which has to be asked for
-	asked   bool
+	content bool   // it has some, which has to be asked for
 	done    bool   // all of it is here
 	buf     []byte // what has come and was not written
 	got     int64  // bytes that have come
