@@ -151,9 +151,11 @@ func TestSocketInAContainer(t *testing.T) {
 	if r.Code != 0 || !strings.Contains(r.Err, "the container has Docker's socket") {
 		t.Fatalf("%+v", r)
 	}
-	if again := u.result("create", "--name", "again", "--use-api-socket", "busybox"); again.Code != 0 || strings.Contains(again.Err, "WARNING") {
+	u.write(testutil.File{Name: ".docker/config.json", Text: `{"auths":{"r.example":{"auth":"bWU6aXQ="}}}`})
+	if again := u.result("create", "--name", "again", "--use-api-socket", "busybox", "sh", "-c", "stat -c %a:%u $DOCKER_CONFIG/config.json; cat $DOCKER_CONFIG/config.json"); again.Code != 0 || strings.Contains(again.Err, "WARNING") {
 		t.Errorf("what was said is said again: %+v", again)
 	}
+	testutil.Contains(t, u.ok("start", "-a", "again"), "600:0\n", "r.example", "bWU6aXQ=")
 	if r := u.result("exec", "with", "sh", "-c", "test -S /s && stat -c %a /s"); r.Text() != "600" {
 		t.Errorf("%+v", r)
 	}

@@ -101,7 +101,12 @@ func createAsked(e *command.Env, c *cli.Context, id string, m service) (*contain
 		return nil, err
 	}
 	m.show(&q)
-	return create.Create(c.Context, container.NewStore(d), id, q, create.Images{
+	credentials, err := askCredentials(e, c, &q)
+	if err != nil {
+		return nil, err
+	}
+	cs := container.NewStore(d)
+	ctr, err := create.Create(c.Context, cs, id, q, create.Images{
 		Resolve: func(ctx context.Context, check func() error) (*state.Lock, overlay.Details, error) {
 			return resolveForRun(ctx, e, d, image.HoldRequest{
 				Name: q.Image, Platform: q.Platform, Pull: image.Policy(c.String("pull")), Quiet: c.Bool("quiet"), BeforePull: runnable(c.Command.Name == "run", check), Own: create.NeedsOwnLayers(q),
@@ -115,6 +120,12 @@ func createAsked(e *command.Env, c *cli.Context, id string, m service) (*contain
 			return e.Details(img.ID)
 		},
 	}, func(list []docker.Warning) { command.WarnAll(e, list) })
+	if err == nil && credentials != nil {
+		if herr := handCredentials(c.Context, cs, ctr, credentials); herr != nil {
+			command.WarnAll(e, []docker.Warning{{Text: "injecting docker config.json into container failed: " + herr.Error()}})
+		}
+	}
+	return ctr, err
 }
 
 // runnable is check, and for a container that is to run at once that it can: without
