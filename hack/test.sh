@@ -56,13 +56,10 @@ say "building"
 go build -trimpath -o "$work/coracle" .
 hack/check-docs.sh "$work/coracle"
 mkdir "$work/tests" "$work/fixtures"
-for pkg in $(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); do
-	dir=${pkg#coracle/}
-	case "$dir" in *${1:-}*) ;; *) continue ;; esac
-	mkdir -p "$work/tests/$dir"
-	go test -c -o "$work/tests/$dir/run.test" "./$dir"
-	[ ! -d "$dir/testdata" ] || cp -r "$dir/testdata" "$work/tests/$dir/"
-done
+# shellcheck disable=SC2016 # what each of them runs
+go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | sed 's,^coracle/,,' | grep -F -e "${1:-}" |
+	xargs -r -P "$(nproc)" -I DIR sh -ec 'mkdir -p "$1/tests/DIR"; go test -c -o "$1/tests/DIR/run.test" "./DIR"
+		[ ! -d DIR/testdata ] || cp -r DIR/testdata "$1/tests/DIR/"' sh "$work"
 
 say "making root file systems"
 if ! busybox_rootfs "$work/fixtures/busybox.tar"; then say "no busybox: tests that need it are skipped"; fi
