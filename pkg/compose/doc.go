@@ -17,6 +17,7 @@
 //	engine.go   what is worked with, what is told
 //	observe.go  what there is of a project
 //	plan.go     what is wanted against what there is
+//	starts.go   what is started after it, in words
 //	carry.go    a plan carried out
 //	make.go     one container made, with what belongs into it
 //	images.go   images pulled and built

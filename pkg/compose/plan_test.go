@@ -190,6 +190,44 @@ func replace(old, new string) func(string) string {
 	return func(text string) string { return strings.Replace(text, old, new, 1) }
 }
 
+// TestStarts: what is started after a plan, what that waits for, and what runs on.
+func TestStarts(t *testing.T) {
+	p := projectOf(t, strings.Replace(shop, "networks: {front: {}}\n", `
+  once: {image: once, depends_on: {side: {condition: service_completed_successfully}, web: {condition: service_started}}}
+networks: {front: {}}
+`, 1))
+	has := nothing()
+	for _, c := range []struct{ name, want string }{
+		{"first", `start p-db-1
+start p-side-1 when p-db-1 is started
+start p-web-1 when p-db-1 is healthy
+start p-web-2 when p-db-1 is healthy
+start p-once-1 when p-side-1 has ended with 0, p-web-1 is started, p-web-2 is started
+`},
+		{"all run", ""},
+		{"its dependency restarts", `start p-db-1
+start p-side-1 when p-db-1 is started
+start p-web-1 when p-db-1 is healthy
+start p-web-2 when p-db-1 is healthy
+`},
+	} {
+		choices := Choices{Images: facts(p)}
+		if c.name == "its dependency restarts" {
+			choices.Services, choices.Recreate = []string{"db"}, Always
+		}
+		plan, err := Decide(p, has, choices)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := plan.Starts(p); err != nil || got != c.want {
+			t.Errorf("%s: %v\n%swant:\n%s", c.name, err, got, c.want)
+		}
+		if c.name == "first" {
+			has = happened(t, p, plan)
+		}
+	}
+}
+
 // TestCarriedOver: a volume without a name goes to the container that replaces the one
 // that has it, unless new ones are asked for.
 func TestCarriedOver(t *testing.T) {

@@ -29,12 +29,13 @@ func newExample(t *testing.T) (*project, int) {
 		}
 		return path
 	}
-	p.do("import", fixture("python.tar"), "python:3-slim").ok()
-	p.do("import", fixture("redis.tar"), "redis:7").ok()
+	python, redis, files := fixture("python.tar"), fixture("redis.tar"), fixture("examples/compose")
+	p.do("import", python, "python:3-slim").ok()
+	p.do("import", redis, "redis:7").ok()
 	if err := os.RemoveAll(p.dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.CopyFS(p.dir, os.DirFS(fixture("examples/compose"))); err != nil {
+	if err := os.CopyFS(p.dir, os.DirFS(files)); err != nil {
 		t.Fatal(err)
 	}
 	port := testutil.FreePorts(t, 3)

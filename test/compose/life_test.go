@@ -197,15 +197,17 @@ func TestOtherDirectory(t *testing.T) {
 // TestDryRun says what would be done, and does nothing.
 func TestDryRun(t *testing.T) {
 	p := newProject(t, "services: {a: {image: busybox, command: sleep 600, stop_grace_period: 0s}, b: {image: not/here}}\n")
-	p.compose("--dry-run", "up").says("DRY-RUN MODE - create network shop_default\n", "DRY-RUN MODE - create shop-a-1 after shop_default\n", "create shop-b-1")
+	p.compose("--dry-run", "up").says("DRY-RUN MODE - create network shop_default\n", "DRY-RUN MODE - create shop-a-1 after shop_default\n", "create shop-b-1", "start shop-a-1\n", "start shop-b-1\n")
 	if left := p.do("ps", "-aq").ok().Text() + p.do("network", "ls", "-q", "-f", "label=com.docker.compose.project").ok().Text(); left != "" {
 		t.Errorf("it has made %s", left)
 	}
 	p.fails(1, "--dry-run is not supported by down", "--dry-run", "down")
+	p.fails(1, "--dry-run is not supported by down", "down", "--dry-run")
+	p.compose("create", "--dry-run").says("create shop-b-1").silent("start shop-a-1")
 	p.file("compose.yaml", "services: {a: {image: busybox, command: sleep 600, stop_grace_period: 0s}}\n")
 	p.compose("up", "-d")
 	p.change("sleep 600", "sleep 601")
-	p.compose("--dry-run", "up", "--build").says("DRY-RUN MODE - recreate shop-a-1 (configuration changed)\n")
+	p.compose("--dry-run", "up", "--build").says("DRY-RUN MODE - recreate shop-a-1 (configuration changed)\n", "DRY-RUN MODE - start shop-a-1\n")
 }
 
 // TestTakenName: a container is not given up for one whose name is somebody else's.

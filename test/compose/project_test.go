@@ -29,6 +29,10 @@ func newProject(t *testing.T, file string) *project {
 		t.Skip("CORACLE_BIN is not set: run hack/test.sh")
 	}
 	testutil.Needs(t, testutil.Unprivileged())
+	fixture := filepath.Join(os.Getenv("CORACLE_FIXTURES"), "busybox.tar")
+	if _, err := os.Stat(fixture); err != nil {
+		t.Skip("busybox.tar could not be made on this machine")
+	}
 	home, err := os.MkdirTemp("", "coracle-compose-")
 	if err != nil {
 		t.Fatal(err)
@@ -40,10 +44,6 @@ func newProject(t *testing.T, file string) *project {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.leave(home) })
-	fixture := filepath.Join(os.Getenv("CORACLE_FIXTURES"), "busybox.tar")
-	if _, err := os.Stat(fixture); err != nil {
-		t.Skip("busybox.tar could not be made on this machine")
-	}
 	p.do("import", fixture, "busybox").ok()
 	p.file("compose.yaml", file)
 	return p

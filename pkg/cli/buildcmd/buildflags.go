@@ -49,6 +49,7 @@ func buildFlags() []cli.Flag {
 func idleBuildFlags() []cli.Flag {
 	list := []cli.Flag{
 		flags.Bool("debug", flags.Short("D"), "Accepted for scripts"),
+		&cli.BoolFlag{Name: "disable-content-trust", Usage: "Accepted for scripts", Value: true, Hidden: true},
 		flags.Bool("force-rm", nil, "Accepted for scripts: nothing is left behind"),
 		flags.Bool("load", nil, "Accepted for scripts: images are always in the store"),
 		&cli.BoolFlag{Name: "rm", Usage: "Accepted for scripts: nothing is left behind", Value: true},

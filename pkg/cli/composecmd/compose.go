@@ -25,7 +25,7 @@ import (
 
 // Compose is the group compose: define and run multi-container applications.
 func Compose(e *command.Env) *cli.Command {
-	return &cli.Command{
+	group := &cli.Command{
 		Name: "compose", Usage: "Define and run multi-container applications", Flags: groupFlags(),
 		Subcommands: []*cli.Command{
 			attach(e), build(e), commit(e), config(e), cp(e), create(e), down(e), events(e), execute(e), export(e), images(e), install(e), kill(e), logs(e),
@@ -33,6 +33,10 @@ func Compose(e *command.Env) *cli.Command {
 			uninstall(e), unpause(e), up(e), version(e), viz(e), volumes(e), wait(e), watch(e),
 		},
 	}
+	for _, c := range group.Subcommands { // it may stand after the verb, too
+		c.Flags = append(c.Flags, &cli.BoolFlag{Name: "dry-run", Usage: "Execute command in dry run mode", Hidden: true})
+	}
+	return group
 }
 
 func groupFlags() []cli.Flag {
@@ -77,6 +81,14 @@ func verb(e *command.Env, least, most int, do func(context.Context, *session) er
 	})
 }
 
+// dry are the verbs that say what they would do, and those that change nothing.
+var dry = []string{"config", "convert", "create", "events", "images", "logs", "ls", "port", "ps", "stats", "status", "top", "up", "version", "viz", "volumes"}
+
+// dryRun reports whether --dry-run stands before the verb or after it.
+func dryRun(c *cli.Context) bool {
+	return slices.ContainsFunc(c.Lineage(), func(of *cli.Context) bool { return of.Bool("dry-run") })
+}
+
 // interrupted is the exit code of a verb that a signal has ended.
 const interrupted = 130
 
@@ -85,7 +97,7 @@ func newSession(e *command.Env, c *cli.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if name := c.Command.Name; c.Bool("dry-run") && name != "up" && name != "create" {
+	if name := c.Command.Name; dryRun(c) && !slices.Contains(dry, name) {
 		return nil, command.Errorf("--dry-run is not supported by %s: up and create have it", name)
 	}
 	if n := c.Int("parallel"); n > 0 {

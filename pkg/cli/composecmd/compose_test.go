@@ -85,7 +85,7 @@ func TestNothing(t *testing.T) {
 	for _, c := range []struct{ args, out, err string }{
 		{"ps", "NAME      IMAGE     COMMAND   SERVICE   CREATED   STATUS    PORTS", ""},
 		{"ps -q", "", ""}, {"ps --format json", "", ""}, {"ls", "NAME      STATUS    CONFIG FILES", ""}, {"ls --format json", "[]", ""}, {"ls -q", "", ""},
-		{"logs", "", ""}, {"stop", "", ""}, {"kill", "", "no container to kill"}, {"rm -f", "", "No stopped containers"},
+		{"logs", "", ""}, {"stop", "", ""}, {"kill", "", "No container to kill"}, {"rm -f", "", "No stopped containers"},
 		{"down", "", "No resource found to remove for project"}, {"build db", "", "No services to build"},
 		{"version --short", "5.6.0", ""}, {"version -f json", `{"version":"v5.6.0"}`, ""}, {"version", "Docker Compose version v5.6.0 (coracle 1.2.3)", ""},
 	} {

@@ -25,8 +25,8 @@ func create(e *command.Env) *cli.Command {
 			if err := setScale(p, s.c.StringSlice("scale")); err != nil {
 				return err
 			}
-			if s.c.Bool("dry-run") {
-				return s.preview(ctx, p, c)
+			if dryRun(s.c) {
+				return s.preview(ctx, p, c, false)
 			}
 			_, err = s.engine.Create(ctx, p, c)
 			s.show.close()

@@ -92,7 +92,7 @@ func kill(e *command.Env) *cli.Command {
 			}
 			list := running(has.Containers(services...))
 			if len(list) == 0 {
-				fmt.Fprintln(s.Stderr, "no container to kill")
+				fmt.Fprintln(s.Stderr, "No container to kill")
 				return nil
 			}
 			return s.engine.Signal(ctx, list, sig)

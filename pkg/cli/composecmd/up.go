@@ -153,8 +153,8 @@ func runUp(ctx context.Context, s *session) error {
 	if err := setScale(p, f.StringSlice("scale")); err != nil {
 		return err
 	}
-	if f.Bool("dry-run") {
-		return s.preview(until, p, c)
+	if dryRun(f) {
+		return s.preview(until, p, c, !f.Bool("no-start"))
 	}
 	if f.Bool("watch") && !compose.CanDevelop(p) {
 		return errors.New("none of the selected services is configured for watch, see https://docs.docker.com/compose/how-tos/file-watch/")
@@ -186,13 +186,21 @@ func runUp(ctx context.Context, s *session) error {
 	return s.foreground(ctx, p, has)
 }
 
-// preview says what up would do.
-func (s *session) preview(ctx context.Context, p *types.Project, c compose.UpChoices) error {
+// preview says what up would do, or without starts what create would do.
+func (s *session) preview(ctx context.Context, p *types.Project, c compose.UpChoices, starts bool) error {
 	plan, err := s.engine.Preview(ctx, p, c)
 	if err != nil {
 		return err
 	}
-	for line := range strings.Lines(plan.String()) {
+	text := plan.String()
+	if starts {
+		after, err := plan.Starts(p)
+		if err != nil {
+			return err
+		}
+		text += after
+	}
+	for line := range strings.Lines(text) {
 		fmt.Fprint(s.Stderr, "DRY-RUN MODE - "+line)
 	}
 	return nil

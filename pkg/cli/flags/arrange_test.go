@@ -225,6 +225,7 @@ func TestDeprecated(t *testing.T) {
 	for _, c := range []struct{ cmd, name, want string }{
 		{"run", "kernel-memory", "Flag --kernel-memory has been deprecated, and no longer supported by the kernel"},
 		{"pull", "disable-content-trust", "Flag --disable-content-trust has been deprecated, support for docker content trust was removed"},
+		{"build", "disable-content-trust", "Flag --disable-content-trust has been deprecated, support for docker content trust was removed"},
 		{"pause", "pause", ""}, {"run", "name", ""}, {"api", "time", ""},
 	} {
 		if got := deprecation(c.cmd, c.name); got != c.want {
