@@ -67,8 +67,8 @@ func buildRequest(c *call) (r dockerfile.Request, warnings []string, err error) 
 		}
 	}
 	r.Access = c.e.Access
-	r.Access.Auths, err = buildAuths(c)
-	return r, warnings, err
+	r.Access.Auths = buildAuths(c)
+	return r, warnings, nil
 }
 
 // refuseBuild refuses what no build here can be.
@@ -129,9 +129,10 @@ func buildTables(c *call, r *dockerfile.Request) error {
 
 // buildAuths are the credentials that a client sends along, by registry. They are
 // for this request.
-func buildAuths(c *call) (all map[string]registry.AuthConfig, err error) {
-	if header := c.r.Header.Get("X-Registry-Config"); header != "" {
-		err = decodeHeader("X-Registry-Config", header, &all)
+func buildAuths(c *call) map[string]registry.AuthConfig {
+	var all map[string]registry.AuthConfig
+	if !decodeHeader(c.r.Header.Get("X-Registry-Config"), &all) {
+		return nil
 	}
-	return all, err
+	return all
 }

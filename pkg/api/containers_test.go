@@ -388,11 +388,12 @@ func decodeAll(c *call) {
 	for _, parse := range filterParsers {
 		_, _ = c.filters(parse)
 	}
-	_, _ = c.access()
+	_ = c.access()
 	_, _ = c.size()
 	_, _ = c.place()
 	_, _, _ = c.stopRequest()
 	_, _ = c.platform()
+	_, _ = c.specifier()
 	_, _, _ = buildRequest(c)
 	decodeOthers(c)
 	var body createBody

@@ -49,7 +49,10 @@ func createContainer(c *call) error {
 	q.Cmd, q.Entrypoint = body.Cmd, body.Entrypoint
 	q.Name = c.text("name")
 	if !c.before("1.41") {
-		q.Platform = c.text("platform")
+		var err error
+		if q.Platform, err = c.specifier(); err != nil {
+			return err
+		}
 	}
 	if q.Image == "" {
 		return invalid("config cannot be empty in order to create a container")

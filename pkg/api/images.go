@@ -126,6 +126,15 @@ func (c *call) platform() ([]string, error) {
 	return []string{platform.String(p)}, nil
 }
 
+// specifier is the parameter "platform" where it is os[/arch[/variant]].
+func (c *call) specifier() (string, error) {
+	v := c.text("platform")
+	if _, err := platform.Parse(v); err != nil {
+		return "", invalid("%w", err)
+	}
+	return v, nil
+}
+
 func (c *call) imageDetails() (overlay.Details, error) {
 	platforms, err := c.platform()
 	if err != nil {
@@ -241,11 +250,7 @@ func distribution(c *call) error {
 	if err != nil {
 		return err
 	}
-	access, err := c.access()
-	if err != nil {
-		return err
-	}
-	reg, err := registries.New(access)
+	reg, err := registries.New(c.access())
 	if err != nil {
 		return err
 	}

@@ -157,23 +157,19 @@ func TestAccess(t *testing.T) {
 		"eyJ1c2VybmFtZSI6Im1lIn0=":             "me",
 		"eyJ1c2VybmFtZSI6IsO_w78_Pz4-In0=":     "ÿÿ??>>",
 		"eyJ1c2VybmFtZSI6IsO/w78/Pz4+In0=":     "ÿÿ??>>",
-		"!":                                    "!",
-		"e30=x":                                "!",
-		"W10=":                                 "!",
-		"eyJ1c2VybmFtZSI6WyJ3cm9uZyB0eXBlIl19": "!",
+		"!":                                    "",
+		"e30=x":                                "",
+		"W10=":                                 "",
+		"eyJ1c2VybmFtZSI6WyJ3cm9uZyB0eXBlIl19": "",
 	} {
 		r := httptest.NewRequest("GET", "/x", nil)
 		r.Header.Set("X-Registry-Auth", header)
-		a, err := (&call{e: &Engine{}, r: r}).access()
 		got := ""
-		switch {
-		case err != nil:
-			got = "!"
-		case a.Auth != nil:
+		if a := (&call{e: &Engine{}, r: r}).access(); a.Auth != nil {
 			got = a.Auth.Username
 		}
 		if got != want {
-			t.Errorf("%s: %q %v", header, got, err)
+			t.Errorf("%s: %q", header, got)
 		}
 	}
 }

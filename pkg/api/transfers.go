@@ -33,13 +33,11 @@ func pullImage(c *call) error {
 	if err != nil {
 		return err
 	}
-	access, err := c.access()
-	if err != nil {
-		return err
-	}
-	r := image.PullRequest{Name: name, AllTags: !ref.TaggedIn(name) && ref.Digest() == "", Access: access}
+	r := image.PullRequest{Name: name, AllTags: !ref.TaggedIn(name) && ref.Digest() == "", Access: c.access()}
 	if !c.before("1.32") {
-		r.Platform = c.text("platform")
+		if r.Platform, err = c.specifier(); err != nil {
+			return err
+		}
 	}
 	p := &progress{c: c}
 	_, err = c.e.images().Pull(c.ctx(), r, p.event)
@@ -48,6 +46,11 @@ func pullImage(c *call) error {
 
 func importImage(c *call) error {
 	r := image.ImportRequest{Name: withTag(c.text("repo"), c.text("tag")), Message: c.text("message")}
+	if r.Name != "" { // before the body is taken
+		if _, err := oci.ParseRef(r.Name); err != nil {
+			return err
+		}
+	}
 	if err := dockerfile.Change(&r.Config, c.form["changes"]); err != nil {
 		return invalid("%w", err)
 	}
@@ -63,10 +66,6 @@ func importImage(c *call) error {
 }
 
 func pushImage(c *call) error {
-	access, err := c.access()
-	if err != nil {
-		return err
-	}
 	ref, err := oci.ParseRef(withTag(c.name, c.text("tag")))
 	if err != nil {
 		return err
@@ -75,7 +74,7 @@ func pushImage(c *call) error {
 		return invalid("cannot push a digest reference")
 	}
 	name := withTag(c.name, c.text("tag"))
-	r := image.PushRequest{Name: name, AllTags: !ref.TaggedIn(name), Access: access}
+	r := image.PushRequest{Name: name, AllTags: !ref.TaggedIn(name), Access: c.access()}
 	if r.Platforms, err = c.platform(); err != nil {
 		return err
 	}

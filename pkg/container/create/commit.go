@@ -50,7 +50,7 @@ func Commit(ctx context.Context, cs *container.Store, images *image.Store, ctr *
 		r.Config = docker.MergeConfig(*q.Config, r.Config)
 	}
 	if err := dockerfile.Change(&r.Config, q.Changes); err != nil {
-		return none, err
+		return none, docker.Refuse(docker.Invalid, "%w", err)
 	}
 	made, err := images.Commit(ctx, r)
 	if err != nil {
