@@ -77,15 +77,26 @@ func (s *Store) Load(id string) (*Container, error) {
 	if c.Version != recordVersion || c.ID != id {
 		return nil, &DamagedError{ID: id, part: "record", err: fmt.Errorf("not a record of version %d for this container", recordVersion)}
 	}
-	err = state.ReadJSON(c.dir.State(), &c.State)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if c.State, err = s.readState(c); err == nil && c.State.Lost() {
+		// The supervisor may have recorded the end, and gone, after it was read that
+		// there was one.
+		c.State, err = s.readState(c)
+	}
+	if err != nil {
 		return nil, &DamagedError{ID: id, part: "state", err: err}
 	}
-	if c.State.RunDir == "" {
-		c.State.RunDir = s.dirs.ContainerRun(id)
-	}
-	c.State = c.State.derived()
 	return c, nil
+}
+
+func (s *Store) readState(c *Container) (State, error) {
+	var now State
+	if err := state.ReadJSON(c.dir.State(), &now); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return now, err
+	}
+	if now.RunDir == "" {
+		now.RunDir = s.dirs.ContainerRun(c.ID)
+	}
+	return now.derived(), nil
 }
 
 // Lookup finds a container by name, by ID or by a unique beginning of an ID,

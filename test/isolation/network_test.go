@@ -241,12 +241,13 @@ func TestN4_HostIsClosed(t *testing.T) {
 	// They would have come: the same frames reach what is open.
 	if lan := lanAddr(); lan != "" {
 		open := listenHost(t, lan)
-		lookNet(t, []string{"--cap-add", "NET_RAW"}, "craft", net.JoinHostPort(lan, open.port))
+		id := service(t, append(probing(), "--cap-add", "NET_RAW", "box", "sleep", "1000")...)
+		testutil.Eventually(t, "the frame that asks for a connection has come", func() bool {
+			ok(t, "exec", id, "/probe", "probe", "net", "craft", net.JoinHostPort(lan, open.port))
+			return open.visits.Load() > 0
+		})
 		if said := lookNet(t, nil, "dial", "tcp|"+net.JoinHostPort(lan, open.port), "udp|"+net.JoinHostPort(lan, open.port)); strings.Count(said, "the host") != 2 {
 			t.Errorf("the host at %s, which is open, does not answer: %s", lan, said)
-		}
-		if open.visits.Load() < 2 {
-			t.Error("the frame that asks for a connection has not come")
 		}
 	}
 }

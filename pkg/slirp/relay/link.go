@@ -176,6 +176,7 @@ func (r *Loop) handle(e *end, events uint32) {
 	}
 	if events&unix.EPOLLERR != 0 {
 		if n, err := unix.GetsockoptInt(e.fd, unix.SOL_SOCKET, unix.SO_ERROR); err == nil && n != 0 {
+			r.passLast(e)
 			r.drop(e, true)
 			return
 		}
@@ -302,6 +303,21 @@ func (r *Loop) write(e *end) (int, error) {
 		return int(n), err
 	}
 	return sendNow(e.other.fd, e.left)
+}
+
+// passLast carries what a connection that was reset had brought before, as far as the
+// other end takes it at once: tcp(7) keeps it to be read. Who answers without having
+// read all, and closes, resets.
+func (r *Loop) passLast(e *end) {
+	for !e.waits() && !e.ended {
+		n, err := readNow(e.fd, r.buf)
+		if err != nil || n == 0 {
+			return
+		}
+		if sent, err := sendNow(e.other.fd, r.buf[:n]); err != nil || sent < n {
+			return
+		}
+	}
 }
 
 // finish notes that no more comes from e.

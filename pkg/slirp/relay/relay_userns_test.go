@@ -460,3 +460,29 @@ func socketPair(t testing.TB) (fd int, other *os.File) {
 	_ = other.SetDeadline(time.Now().Add(20 * time.Second))
 	return p[0], other
 }
+
+// TestLastWords: what was said before a connection was reset arrives: who answers
+// without having read all, and closes, resets.
+func TestLastWords(t *testing.T) {
+	h := newHouse(t)
+	if h == nil {
+		return
+	}
+	come := h.serve("10.0.2.15:80")
+	addr, _ := h.publish("127.0.0.1:0", NewServer(80, four))
+	for range 50 {
+		v, s := h.pair(come, addr)
+		if _, err := io.WriteString(v, "a long request"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(s, make([]byte, 1)); err != nil { // the rest is there, too
+			t.Fatal(err)
+		}
+		_, err := io.WriteString(s, "no")
+		s.Close()
+		if got, _ := io.ReadAll(v); err != nil || string(got) != "no" {
+			t.Fatalf("%q %v", got, err)
+		}
+		v.Close()
+	}
+}
