@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -35,14 +36,46 @@ func (d *developer) sync(ctx context.Context, service string, list []develop.Cha
 			return nil
 		}
 		err := d.copyInto(ctx, c, here, true)
-		if err != nil && strings.Contains(err.Error(), "cannot overwrite non-directory") { // a link there leads to a directory
+		if overwrites(err) { // a link there leads to a directory
 			err = d.copyInto(ctx, c, here, false)
+		}
+		if overwrites(err) && c.State.IsRunning() { // a file has become a directory, or a directory a file
+			if err = d.giveWay(ctx, c, here); err == nil {
+				err = d.copyInto(ctx, c, here, true)
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("copying files to %s: %w", c.Name, err)
 		}
 		return nil
 	})
+}
+
+// overwrites reports whether a copy has failed on something of another kind.
+func overwrites(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), "cannot overwrite") || errors.Is(err, syscall.ENOTDIR) || strings.HasSuffix(err.Error(), syscall.ENOTDIR.Error()))
+}
+
+// giveWay removes what is in the way of directories and of files: no directory that
+// has something in it, which may be a volume.
+func (d *developer) giveWay(ctx context.Context, c *container.Container, list []develop.Change) error {
+	rm, rmdir := types.ShellCommand{"rm", "-f", "--"}, types.ShellCommand{"rmdir", "--"}
+	for _, l := range list {
+		if info, err := os.Lstat(l.Path); err == nil && info.IsDir() {
+			rm = append(rm, l.Target)
+		} else {
+			rmdir = append(rmdir, l.Target)
+		}
+	}
+	for _, command := range []types.ShellCommand{rm, rmdir} {
+		for part := range slices.Chunk(command[2:], perCommand) {
+			// Most are not in the way, and each of them is an error.
+			if _, err := runHook(ctx, d.Engine, c, types.ServiceHook{Command: slices.Concat(command[:2], part), User: "0"}, &tail{}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (d *developer) copyInto(ctx context.Context, c *container.Container, list []develop.Change, filled bool) error {

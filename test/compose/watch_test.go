@@ -97,6 +97,32 @@ func TestWatch(t *testing.T) {
 		}
 		p.has("/app/src/z", "")
 	})
+	t.Run("other kinds", func(t *testing.T) {
+		p.file("src/kind", "a file")
+		if err := os.Symlink("kind", filepath.Join(p.dir, "src/link")); err != nil {
+			t.Fatal(err)
+		}
+		p.has("/app/src/link", "a file")
+		become := func(names ...string) {
+			for _, name := range names {
+				if err := os.RemoveAll(filepath.Join(p.dir, name)); err != nil {
+					t.Fatal(err)
+				}
+				if err := mkdir(filepath.Join(p.dir, name)); err != nil {
+					t.Fatal(err)
+				}
+				p.file(name+"/inner", "in "+name)
+			}
+		}
+		become("src/kind", "src/link")
+		p.has("/app/src/kind/inner", "in src/kind")
+		p.has("/app/src/link/inner", "in src/link")
+		if err := os.RemoveAll(filepath.Join(p.dir, "src/kind")); err != nil {
+			t.Fatal(err)
+		}
+		p.file("src/kind", "a file again")
+		p.has("/app/src/kind", "a file again")
+	})
 	t.Run("sync+exec", func(t *testing.T) {
 		p.file("tmpl/b.bin", "no")
 		p.file("tmpl/a.txt", "made of it")

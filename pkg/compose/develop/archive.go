@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 )
@@ -23,7 +24,7 @@ type Change struct{ Path, Target string }
 // Split tells what is here from what is gone.
 func Split(list []Change) (here, gone []Change) {
 	for _, c := range list {
-		if _, err := os.Lstat(c.Path); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(c.Path); missing(err) {
 			gone = append(gone, c)
 		} else {
 			here = append(here, c)
@@ -48,7 +49,7 @@ func Write(w io.Writer, list []Change, filled bool) error {
 			continue
 		}
 		info, err := os.Lstat(c.Path)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir() && !filled && holds[c.Target] {
+		if missing(err) || err == nil && info.IsDir() && !filled && holds[c.Target] {
 			continue
 		}
 		if err == nil {
@@ -101,11 +102,15 @@ func writeOne(t *tar.Writer, c Change, info fs.FileInfo) error {
 
 // gone leaves out of errors that something is not there any more.
 func gone(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
+	if missing(err) {
 		return nil
 	}
 	return err
 }
+
+// missing reports whether something is not there any more: where it was there may be
+// a file now.
+func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) }
 
 type zeros struct{}
 
