@@ -56,6 +56,7 @@ func TestMeaning(t *testing.T) {
 		"on the host":         {"a: {image: a, network_mode: host, pid: host, ipc: host}", []string{"hostNetwork: true", "hostPID: true", "hostIPC: true", "dnsPolicy: ClusterFirstWithHostNet"}, ""},
 		"no other's variable": {"a: {image: a}", []string{"enableServiceLinks: false"}, ""},
 		"words that are not":  {"a: {image: a, environment: {A: 'no', B: '0x1F', C: '1e3', D: '12:30:45', E: '~', F: 'null', G: '', H: '0o17', I: 'Y', J: \"a\\nb\", K: '2001-01-01'}, command: ['yes', 'on', '1']}", []string{`"yes"`, `"on"`, `"1"`, `value: "no"`, `value: "0x1F"`, `value: "1e3"`, `value: "12:30:45"`, `value: "~"`, `value: "null"`, `value: ""`, `value: "0o17"`, `value: "Y"`, "a", "b", `value: "2001-01-01"`}, ""},
+		"words of YAML 1.1":   {"a: {image: a, environment: {A: '<<', B: '='}, command: ['=']}", []string{`"="`, `value: "<<"`, `value: "="`}, "!!merge"},
 		"dollars":             {"a: {image: a, command: ['sh', '-c', 'echo $$$$ $$(id) $$x'], environment: {A: '$$(B)'}}", []string{"echo $$$ $$(id) $x", "value: $$(B)"}, ""},
 		"health":              {"a: {image: a, healthcheck: {test: [CMD, ok], interval: 1m, timeout: 1500ms, retries: 7}}", []string{"readinessProbe:", "exec:", "command:", "ok", "periodSeconds: 60", "timeoutSeconds: 2", "failureThreshold: 7"}, "livenessProbe"},
 		"no health":           {"a: {image: a, healthcheck: {disable: true}}", nil, "Probe"},

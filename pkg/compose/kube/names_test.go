@@ -83,3 +83,15 @@ func TestQuantities(t *testing.T) {
 		}
 	}
 }
+
+func TestRanges(t *testing.T) {
+	for want, list := range map[string][]int{
+		"":                        nil,
+		"80":                      {80, 80},
+		"9, 53, 80-81, 8000-8003": {8003, 80, 53, 8001, 81, 8000, 8002, 9, 80},
+	} {
+		if got := ranges(list); got != want {
+			t.Errorf("%v: %q, want %q", list, got, want)
+		}
+	}
+}

@@ -71,28 +71,51 @@ func (d *draft) serviceType(u unit) string {
 // published says what becomes of the ports that are the host's.
 func (d *draft) published(u unit, what string) {
 	for _, s := range slices.Concat([]types.ServiceConfig{u.ServiceConfig}, u.beside) {
-		var list []string
+		var list []int
 		for _, p := range s.Ports {
-			if n, err := strconv.Atoi(p.Published); err == nil && n > 0 && p.Mode != "host" && !slices.Contains(list, p.Published) {
-				list = append(list, p.Published)
+			if n, err := strconv.Atoi(p.Published); err == nil && n > 0 && p.Mode != "host" {
+				list = append(list, n)
 			}
 		}
 		if len(list) > 0 {
-			d.say(s, "ports", "%s: %s", strings.Join(list, ", "), what)
+			d.say(s, "ports", "%s: %s", ranges(list), what)
 		}
 	}
+}
+
+// ranges are numbers as people write them: 80, 8000-8010.
+func ranges(list []int) string {
+	slices.Sort(list)
+	list = slices.Compact(list)
+	var texts []string
+	for i, first := 0, 0; i < len(list); i++ {
+		if i+1 < len(list) && list[i+1] == list[i]+1 {
+			continue
+		}
+		switch {
+		case i == first:
+			texts = append(texts, strconv.Itoa(list[i]))
+		default:
+			texts = append(texts, strconv.Itoa(list[first])+"-"+strconv.Itoa(list[i]))
+		}
+		first = i + 1
+	}
+	return strings.Join(texts, ", ")
 }
 
 // servicePorts are those of a unit: what its containers listen at, and what they are
 // published at where that is another number.
 func (d *draft) servicePorts(u unit) (list []servicePort) {
+	taken, names := map[string]bool{}, map[string]bool{}
 	add := func(p servicePort) {
-		if slices.ContainsFunc(list, func(o servicePort) bool { return o.Port == p.Port && o.Protocol == p.Protocol }) {
+		at := strconv.Itoa(p.Port) + "/" + p.Protocol
+		if taken[at] {
 			return
 		}
-		if slices.ContainsFunc(list, func(o servicePort) bool { return o.Name == p.Name }) {
+		if names[p.Name] {
 			p.Name += "-" + strconv.Itoa(p.Port)
 		}
+		taken[at], names[p.Name] = true, true
 		list = append(list, p)
 	}
 	members := slices.Concat([]types.ServiceConfig{u.ServiceConfig}, u.beside)

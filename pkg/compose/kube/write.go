@@ -62,6 +62,7 @@ func (r Result) Write(w io.Writer, title string) error {
 		if err != nil {
 			return fmt.Errorf("write %s %s: %w", o.Kind, o.Metadata.Name, err)
 		}
+		quote(&node)
 		enc := yaml.NewEncoder(&b)
 		enc.SetIndent(2)
 		if err := enc.Encode(&node); err != nil {
@@ -76,6 +77,17 @@ func (r Result) Write(w io.Writer, title string) error {
 // Kubernetes does not read as the text that it was.
 func isBinary(n *yaml.Node) bool {
 	return n.Tag == "!!binary" || slices.ContainsFunc(n.Content, isBinary)
+}
+
+// quote has the texts in quotes that YAML 1.1 has a meaning for which the encoder
+// leaves to them.
+func quote(n *yaml.Node) {
+	if n.Kind == yaml.ScalarNode && (n.Value == "<<" || n.Value == "=") {
+		n.Tag, n.Style = "!!str", yaml.DoubleQuotedStyle
+	}
+	for _, inner := range n.Content {
+		quote(inner)
+	}
 }
 
 // comment writes a line of which nothing gets out of the comment.
