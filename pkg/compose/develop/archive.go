@@ -110,7 +110,9 @@ func gone(err error) error {
 
 // missing reports whether something is not there any more: where it was there may be
 // a file now.
-func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) }
+func missing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
 
 type zeros struct{}
 
