@@ -63,6 +63,16 @@ func (e *StateError) Error() string { return e.Message }
 
 // Load reads one container by its full ID.
 func (s *Store) Load(id string) (*Container, error) {
+	c, err := s.load(id)
+	if err == nil && c.State.Lost() {
+		// The supervisor may have recorded the end, and gone, after it was read that
+		// there was one.
+		return s.load(id)
+	}
+	return c, err
+}
+
+func (s *Store) load(id string) (*Container, error) {
 	c := &Container{dir: s.dirs.Container(id)}
 	err := state.ReadJSON(c.dir.Record(), &c.Record)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -77,26 +87,15 @@ func (s *Store) Load(id string) (*Container, error) {
 	if c.Version != recordVersion || c.ID != id {
 		return nil, &DamagedError{ID: id, part: "record", err: fmt.Errorf("not a record of version %d for this container", recordVersion)}
 	}
-	if c.State, err = s.readState(c); err == nil && c.State.Lost() {
-		// The supervisor may have recorded the end, and gone, after it was read that
-		// there was one.
-		c.State, err = s.readState(c)
-	}
-	if err != nil {
+	err = state.ReadJSON(c.dir.State(), &c.State)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, &DamagedError{ID: id, part: "state", err: err}
 	}
+	if c.State.RunDir == "" {
+		c.State.RunDir = s.dirs.ContainerRun(id)
+	}
+	c.State = c.State.derived()
 	return c, nil
-}
-
-func (s *Store) readState(c *Container) (State, error) {
-	var now State
-	if err := state.ReadJSON(c.dir.State(), &now); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return now, err
-	}
-	if now.RunDir == "" {
-		now.RunDir = s.dirs.ContainerRun(c.ID)
-	}
-	return now.derived(), nil
 }
 
 // Lookup finds a container by name, by ID or by a unique beginning of an ID,

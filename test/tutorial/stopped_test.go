@@ -5,6 +5,8 @@ package tutorial
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +28,13 @@ func TestStoppedSupervisor(t *testing.T) {
 		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
+		testutil.Eventually(t, "all of its threads are stopped", func() bool {
+			threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+			return err == nil && len(threads) > 0 && !slices.ContainsFunc(threads, func(stat string) bool {
+				text, err := os.ReadFile(stat)
+				return err != nil || !strings.Contains(string(text), ") T ")
+			})
+		})
 		return pid
 	}
 	const bound = 20 * time.Second // on a slow machine, too; a supervisor that is not stopped has more

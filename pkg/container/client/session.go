@@ -122,8 +122,8 @@ func (ses *Session) recorded(err error) (int, error) {
 	if ses.s == nil || !errors.As(err, &lost) {
 		return exitLost, err
 	}
-	code, known, rerr := recorded(ses.conn.ctx, ses.s, ses.c)
-	if rerr == nil && known {
+	code, known, _ := recorded(ses.conn.ctx, ses.s, ses.c)
+	if known {
 		err = nil
 	}
 	return code, err

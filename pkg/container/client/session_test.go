@@ -15,6 +15,7 @@ import (
 
 	"coracle/pkg/container"
 	"coracle/pkg/container/control"
+	"coracle/pkg/events"
 	"coracle/pkg/wire"
 	"coracle/pkg/wire/socket"
 )
@@ -110,21 +111,28 @@ func TestSessionEnds(t *testing.T) {
 // TestRecordedEnd: where the supervisor goes without a word, what it has recorded
 // counts, as for who waits.
 func TestRecordedEnd(t *testing.T) {
-	s := newStore(t)
-	id := create(t, s, container.Record{}).ID
-	c, _ := supervise(t, s, id, container.State{}, func(conn *fakeConn, _ control.Request, _ []*os.File) {
-		conn.say(control.Reply{Event: control.EventStarted})
-		if err := s.WriteState(id, container.State{Status: container.Exited, ExitCode: 5}, false); err != nil {
-			t.Error(err)
+	for _, removed := range []bool{false, true} { // with its record, as --rm does
+		s := newStore(t)
+		id := create(t, s, container.Record{}).ID
+		c, _ := supervise(t, s, id, container.State{}, func(conn *fakeConn, _ control.Request, _ []*os.File) {
+			conn.say(control.Reply{Event: control.EventStarted})
+			err := s.WriteState(id, container.State{Status: container.Exited, ExitCode: 5}, false)
+			if c, lerr := s.Load(id); removed {
+				died := events.New(events.Container, "die", id, map[string]string{"exitCode": "5"})
+				err = errors.Join(err, lerr, events.Append(s.Dirs().Root, died), s.Remove(t.Context(), c))
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		ses, err := Attach(t.Context(), s, c, &control.Attach{}, nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
-	ses, err := Attach(t.Context(), s, c, &control.Attach{}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ses.Close()
-	if code, err := ses.Exit(); code != 5 || err != nil {
-		t.Errorf("%d, %v", code, err)
+		if code, err := ses.Exit(); code != 5 || err != nil {
+			t.Errorf("removed: %v: %d, %v", removed, code, err)
+		}
+		ses.Close()
 	}
 }
 

@@ -5,9 +5,11 @@ package client
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"coracle/pkg/container"
 	"coracle/pkg/container/control"
+	"coracle/pkg/events"
 )
 
 // Condition is what is waited for, in Docker's words.
@@ -150,8 +152,28 @@ func recorded(ctx context.Context, s *container.Store, c *container.Container) (
 	if err == nil && now.State.IsRunning() && now.State.Supervisor.Dies(ctx) {
 		now, err = s.Load(c.ID)
 	}
-	if err != nil || now.State.IsRunning() {
+	var gone *container.NotFoundError
+	switch {
+	case errors.As(err, &gone): // with --rm, it took its record along
+		code, known = journaled(ctx, s, c)
+		return code, known, err
+	case err != nil || now.State.IsRunning():
 		return exitLost, false, err
 	}
 	return now.State.ExitCode, !now.State.Lost(), nil
+}
+
+// journaled is the last exit code of a container in the journal of events, and whether
+// there is one.
+func journaled(ctx context.Context, s *container.Store, c *container.Container) (code int, known bool) {
+	code = exitLost
+	_ = events.Read(ctx, s.Dirs().Root, events.Options{Since: c.Created, Past: true}, func(e events.Event) error {
+		if e.Action == "die" && e.Actor.ID == c.ID {
+			if n, err := strconv.Atoi(e.Actor.Attributes["exitCode"]); err == nil {
+				code, known = n, true
+			}
+		}
+		return nil
+	})
+	return code, known
 }

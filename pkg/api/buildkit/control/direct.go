@@ -26,9 +26,17 @@ type Export struct {
 func (b *Builder) Build(ctx context.Context, r Direct, each func(status []byte)) (id string, err error) {
 	// Even a refusal waits for the session: clients that are answered before they have
 	// opened it do so then, and never end.
-	if _, err := b.Sessions.Get(ctx, r.Session); err != nil {
+	s, err := b.Sessions.Get(ctx, r.Session)
+	if err != nil {
 		return "", err
 	}
+	defer func() {
+		// The client may not have heard yet that its session is open. It would wait for
+		// the end of one that it does not know how to close.
+		if err != nil {
+			s.Close()
+		}
+	}()
 	c := b.newCalls()
 	defer c.end(ctx)
 	solve := solveRequest{session: r.Session, asked: asked{frontend: "dockerfile.v0", attrs: r.Attrs}}

@@ -117,6 +117,9 @@ func (a *Sessions) Get(ctx context.Context, id string) (*Session, error) {
 	}
 }
 
+// Close ends the session from this side.
+func (s *Session) Close() { s.conn.Close() }
+
 // Within is a context that ends with the session, too.
 func (s *Session) Within(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
