@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -77,6 +79,7 @@ func runWith(ctx context.Context, e *command.Env, args []string) error {
 // privateDir makes a directory for a socket, as near to the other ones as its path
 // may be long.
 func privateDir(run string) (string, error) {
+	sweepDirs(run)
 	var all error
 	for _, parent := range []string{run, os.TempDir(), "/tmp"} {
 		if len(filepath.Join(parent, "api-0123456789", "docker.sock")) > maxSocketPath {
@@ -89,6 +92,24 @@ func privateDir(run string) (string, error) {
 		all = errors.Join(all, err)
 	}
 	return "", all
+}
+
+// sweepDirs removes the directories of those that were killed: nobody listens there,
+// nor will, as in one that has just been made.
+func sweepDirs(run string) {
+	const young = time.Minute
+	dirs, _ := filepath.Glob(filepath.Join(run, "api-*")) // the pattern is right
+	for _, dir := range dirs {
+		info, err := os.Lstat(dir)
+		if err != nil || !info.IsDir() || time.Since(info.ModTime()) < young {
+			continue
+		}
+		if c, err := net.Dial("unix", filepath.Join(dir, "docker.sock")); err == nil {
+			c.Close()
+			continue
+		}
+		_ = os.RemoveAll(dir)
+	}
 }
 
 // environment is how a command finds the socket. What would lead it elsewhere is left
