@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Builds coracle and goes through Docker's "Containers" tutorial with it, command
-# by command, and on to several services: docs/tutorial.md is the same to read. Called as root it makes an unprivileged user, coracle-demo, and
-# does the work as that user.
+# by command, and on to several services: docs/tutorial.md is the same to read.
+# Called as root it makes an unprivileged user, coracle-demo, and does the work as
+# that user.
 set -eu
 cd "$(dirname "$0")/.."
 . hack/common.sh
