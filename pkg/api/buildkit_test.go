@@ -5,6 +5,7 @@ package api
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -166,31 +167,39 @@ func TestBuildKitEnds(t *testing.T) {
 	}
 }
 
-// TestBuildBySession builds as old command lines do with BuildKit.
+// TestBuildBySession builds as old command lines do with BuildKit, each time by a
+// session of its own: one whose build has failed is over.
 func TestBuildBySession(t *testing.T) {
 	s := serve(t)
 	t.Cleanup(func() { s.noImages(t) })
-	s.session(t, "sid", "FROM scratch\nARG A\nLABEL a=$A\n")
-	const query = "/build?version=2&remote=client-session&session=sid&t=built:2&buildargs=%7B%22A%22%3A%22b%22%2C%22N%22%3Anull%7D&labels=%7B%22l%22%3A%22v%22%7D"
-	resp, text := s.ask(t, "POST", query, "")
-	if resp.StatusCode != 200 || !strings.Contains(text, `"id":"moby.buildkit.trace"`) || !strings.Contains(text, `"id":"moby.image.id","aux":{"ID":"sha256:`) {
-		t.Errorf("%d %s", resp.StatusCode, text)
+	n := 0
+	build := func(remote, more string) (int, string) {
+		n++
+		id := fmt.Sprint("sid", n)
+		s.session(t, id, "FROM scratch\nARG A\nLABEL a=$A\n")
+		resp, text := s.ask(t, "POST", "/build?version=2&remote="+remote+"&session="+id+
+			"&t=built:2&buildargs=%7B%22A%22%3A%22b%22%2C%22N%22%3Anull%7D&labels=%7B%22l%22%3A%22v%22%7D"+more, "")
+		return resp.StatusCode, text
+	}
+	const here = "client-session"
+	if code, text := build(here, ""); code != 200 || !strings.Contains(text, `"id":"moby.buildkit.trace"`) || !strings.Contains(text, `"id":"moby.image.id","aux":{"ID":"sha256:`) {
+		t.Errorf("%d %s", code, text)
 	}
 	if _, text := s.ask(t, "GET", "/images/built:2/json", ""); !strings.Contains(text, `"a":"b"`) || !strings.Contains(text, `"l":"v"`) {
 		t.Errorf("built is %s", text)
 	}
-	if resp, text := s.ask(t, "POST", query+"&q=1", ""); resp.StatusCode != 200 || !strings.HasPrefix(text, `{"stream":"sha256:`) || strings.Contains(text, "trace") {
-		t.Errorf("quiet: %d %s", resp.StatusCode, text)
+	if code, text := build(here, "&q=1"); code != 200 || !strings.HasPrefix(text, `{"stream":"sha256:`) || strings.Contains(text, "trace") {
+		t.Errorf("quiet: %d %s", code, text)
 	}
-	if resp, text := s.ask(t, "POST", query+"&target=none", ""); resp.StatusCode != 200 || !strings.Contains(text, `"error":"target stage \"none\" could not be found"`) {
-		t.Errorf("no target: %d %s", resp.StatusCode, text)
+	if code, text := build(here, "&target=none"); code != 200 || !strings.Contains(text, `"error":"target stage \"none\" could not be found"`) {
+		t.Errorf("no target: %d %s", code, text)
 	}
 	for more, want := range map[string]int{"&ulimits=x": 400, "&outputs=x": 400, "&shmsize=x": 400, "&platform=a,b": 501, "&outputs=[%7B%22Type%22:%22x%22%7D]": 501} {
-		if resp, text := s.ask(t, "POST", query+more, ""); resp.StatusCode != want {
-			t.Errorf("%s: %d %s", more, resp.StatusCode, text)
+		if code, text := build(here, more); code != want {
+			t.Errorf("%s: %d %s", more, code, text)
 		}
 	}
-	if resp, text := s.ask(t, "POST", strings.Replace(query, "remote=client-session", "remote=https://example.com/r.git", 1), ""); resp.StatusCode != 501 || !strings.Contains(text, "clone") {
-		t.Errorf("a repository: %d %s", resp.StatusCode, text)
+	if code, text := build("https://example.com/r.git", ""); code != 501 || !strings.Contains(text, "clone") {
+		t.Errorf("a repository: %d %s", code, text)
 	}
 }

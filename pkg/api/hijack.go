@@ -108,11 +108,11 @@ func (c *conn) Close() (err error) {
 // inner is the connection below those that tell of their end.
 func inner(c net.Conn) net.Conn {
 	for {
-		t, ok := c.(*told)
+		t, ok := c.(interface{ NetConn() net.Conn })
 		if !ok {
 			return c
 		}
-		c = t.Conn
+		c = t.NetConn()
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"coracle/pkg/descriptor"
 	"coracle/pkg/ns"
+	"coracle/pkg/wire/socket"
 )
 
 // How long a client may take to say what it wants, and how long a process that is
@@ -193,38 +194,5 @@ func isFrom(c *net.UnixConn, user int) bool {
 // ServeConn answers the one client at the other end of a connection, and returns
 // when it has left.
 func (e *Engine) ServeConn(ctx context.Context, conn net.Conn) error {
-	return e.Serve(ctx, newSingle(conn), 0)
-}
-
-// single is a listener to which one client connects. It ends with the connection.
-type single struct {
-	conn   net.Conn
-	once   sync.Once
-	closed chan struct{}
-}
-
-func newSingle(conn net.Conn) *single { return &single{conn: conn, closed: make(chan struct{})} }
-
-func (s *single) Accept() (conn net.Conn, err error) {
-	if s.conn != nil {
-		conn, s.conn = &told{Conn: s.conn, closed: s.end}, nil
-		return conn, nil
-	}
-	<-s.closed
-	return nil, io.EOF
-}
-
-func (s *single) end()           { s.once.Do(func() { close(s.closed) }) }
-func (s *single) Close() error   { s.end(); return nil }
-func (s *single) Addr() net.Addr { return &net.UnixAddr{Net: "unix"} }
-
-// told is a connection whose end is told of.
-type told struct {
-	net.Conn
-	closed func()
-}
-
-func (t *told) Close() error {
-	defer t.closed()
-	return t.Conn.Close()
+	return e.Serve(ctx, socket.Single(conn), 0)
 }

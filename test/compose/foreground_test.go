@@ -3,10 +3,8 @@
 package compose
 
 import (
-	"bytes"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,28 +14,10 @@ import (
 
 func mkdir(dir string) error { return os.Mkdir(dir, 0o755) }
 
-// said collects what a command says while it runs.
-type said struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *said) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *said) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
 // up is an up in the foreground.
 type up struct {
 	t    *testing.T
-	said *said
+	said *testutil.Said
 	pid  int
 	done chan int // its exit code
 }
@@ -51,7 +31,7 @@ func (p *project) up(args ...string) *up {
 func (p *project) begin(args ...string) *up {
 	p.t.Helper()
 	cmd := p.command(append([]string{"compose"}, args...)...)
-	u := &up{t: p.t, said: &said{}, done: make(chan int, 1)}
+	u := &up{t: p.t, said: &testutil.Said{}, done: make(chan int, 1)}
 	cmd.Stdout, cmd.Stderr = u.said, u.said
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 
+	"coracle/internal/testutil"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -36,7 +38,7 @@ func (p *project) typed(args ...string) (u *up, keys *os.File) {
 	cmd := p.command(append([]string{"compose"}, args...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	u = &up{t: p.t, said: &said{}, done: make(chan int, 1)}
+	u = &up{t: p.t, said: &testutil.Said{}, done: make(chan int, 1)}
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}

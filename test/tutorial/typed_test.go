@@ -3,7 +3,6 @@
 package tutorial
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,7 +10,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -172,7 +170,7 @@ func (s *shell) enter(c typed) {
 	for i := range c.says {
 		c.says[i] = s.mine.Replace(c.says[i])
 	}
-	said := &words{}
+	said := &testutil.Said{}
 	cmd := exec.Command("sh", "-c", "exec "+s.mine.Replace(c.command))
 	if strings.ContainsAny(c.command, "|;&") || strings.HasPrefix(c.command, "kill ") {
 		cmd.Args[2] = s.mine.Replace(c.command)
@@ -191,7 +189,7 @@ func (s *shell) enter(c typed) {
 }
 
 // interrupt presses Ctrl-C when a command has said what it should.
-func (s *shell) interrupt(c typed, cmd *exec.Cmd, said *words) {
+func (s *shell) interrupt(c typed, cmd *exec.Cmd, said *testutil.Said) {
 	s.t.Helper()
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
@@ -207,22 +205,4 @@ func (s *shell) interrupt(c typed, cmd *exec.Cmd, said *words) {
 	if code := cmd.ProcessState.ExitCode(); code != 0 && code != 130 {
 		s.t.Errorf("%s: $ %s: exit code %d after Ctrl-C\n%s", c.section, c.command, code, said)
 	}
-}
-
-// words are what a command says on both outputs, in the order in which a reader sees them.
-type words struct {
-	lock sync.Mutex
-	text bytes.Buffer
-}
-
-func (w *words) Write(p []byte) (int, error) {
-	w.lock.Lock()
-	defer w.lock.Unlock()
-	return w.text.Write(p)
-}
-
-func (w *words) String() string {
-	w.lock.Lock()
-	defer w.lock.Unlock()
-	return w.text.String()
 }

@@ -20,7 +20,7 @@ func (c *calls) session(ctx context.Context, s *grpc.Stream) error {
 	from, to := io.Pipe()
 	t := &tunnel{s: s, PipeReader: from, cancel: cancel}
 	go func() {
-		to.CloseWithError(t.take(to))
+		to.CloseWithError(s.CopyBytes(to))
 		cancel()
 	}()
 	defer from.Close()
@@ -32,26 +32,6 @@ type tunnel struct {
 	*io.PipeReader
 	s      *grpc.Stream
 	cancel func()
-}
-
-// take takes the messages apart until the last.
-func (t *tunnel) take(w io.Writer) error {
-	for {
-		msg, err := t.s.Receive()
-		if err != nil {
-			return err
-		}
-		err = pb.Read(msg, func(f pb.Field) error {
-			if f.Number != 1 {
-				return nil
-			}
-			_, err := w.Write(f.Data())
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
 }
 
 // Write satisfies net.Conn.

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+
+	"coracle/pkg/wire/socket"
 )
 
 // Conn calls methods at the other end of a connection.
@@ -28,7 +30,7 @@ func Dial(ctx context.Context, conn net.Conn) (*Conn, error) {
 		Protocols: new(http.Protocols), DisableCompression: true,
 		DialContext: func(context.Context, string, string) (c net.Conn, err error) {
 			err = errOnce
-			once.Do(func() { c, err = &watched{conn, ended}, nil })
+			once.Do(func() { c, err = socket.Told(conn, ended), nil })
 			return c, err
 		},
 	}

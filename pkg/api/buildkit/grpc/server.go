@@ -6,13 +6,14 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"io"
 	"log"
 	"net"
 	"net/http"
 	"runtime/debug"
 	"strings"
 	"sync"
+
+	"coracle/pkg/wire/socket"
 )
 
 // Method answers one call. Its error is how the call ends.
@@ -45,8 +46,7 @@ const (
 func Serve(ctx context.Context, conn net.Conn, methods map[string]Method, logger *log.Logger) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	l := &listener{closed: make(chan struct{})}
-	l.conn = &watched{conn, l.end}
+	l := socket.Single(conn)
 	var calls sync.WaitGroup
 	srv := &http.Server{
 		Protocols: new(http.Protocols), HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxCalls},
@@ -97,37 +97,6 @@ func run(ctx context.Context, s *Stream, do Method, name string, logger *log.Log
 		return Errorf(Unimplemented, "unknown method %s", name)
 	}
 	return do(ctx, s)
-}
-
-// listener gives one connection, and ends with it.
-type listener struct {
-	conn   net.Conn
-	once   sync.Once
-	closed chan struct{}
-}
-
-func (l *listener) Accept() (c net.Conn, err error) {
-	if c, l.conn = l.conn, nil; c != nil {
-		return c, nil
-	}
-	<-l.closed
-	return nil, io.EOF
-}
-
-func (l *listener) end()           { l.once.Do(func() { close(l.closed) }) }
-func (l *listener) Close() error   { l.end(); return nil }
-func (l *listener) Addr() net.Addr { return &net.UnixAddr{Net: "unix"} }
-
-// watched is a connection whose end is told of.
-type watched struct {
-	net.Conn
-	ended func()
-}
-
-// Close closes the connection.
-func (w *watched) Close() error {
-	defer w.ended()
-	return w.Conn.Close()
 }
 
 var errOnce = errors.New("the connection is used already")

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"sync"
+
+	"coracle/pkg/api/buildkit/pb"
 )
 
 // MaxMessage bounds a message that comes, in bytes. BuildKit's own bound is the same.
@@ -111,4 +113,25 @@ func (s *Stream) CloseSend() error {
 		return nil
 	}
 	return s.close()
+}
+
+// CopyBytes writes the bytes of the messages that come, of which each is moby's
+// BytesMessage, until there is an error: [io.EOF] after the last.
+func (s *Stream) CopyBytes(w io.Writer) error {
+	for {
+		msg, err := s.Receive()
+		if err != nil {
+			return err
+		}
+		err = pb.Read(msg, func(f pb.Field) error {
+			if f.Number != 1 {
+				return nil
+			}
+			_, err := w.Write(f.Data())
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
 }

@@ -80,23 +80,8 @@ func (s *Session) Upload(ctx context.Context, address *url.URL, w io.Writer) err
 	h.set("urlpath", address.Path)
 	h.set("urlhost", address.Host)
 	call := s.conn.Open(ctx, methodUpload, h.header())
-	for {
-		msg, err := call.Receive()
-		if errors.Is(err, io.EOF) {
-			return call.CloseSend()
-		}
-		if err != nil {
-			return err
-		}
-		err = pb.Read(msg, func(f pb.Field) error {
-			if f.Number != 1 {
-				return nil
-			}
-			_, err := w.Write(f.Data())
-			return err
-		})
-		if err != nil {
-			return err
-		}
+	if err := call.CopyBytes(w); !errors.Is(err, io.EOF) {
+		return err
 	}
+	return call.CloseSend()
 }
