@@ -15,6 +15,7 @@ import (
 
 // Observed is what there is of a project.
 type Observed struct {
+	Project  string                            // its name
 	Services map[string][]*container.Container // by their numbers
 	Oneoff   []*container.Container            // of run
 	Networks map[string]network.Network        // all there are, by name
@@ -23,7 +24,7 @@ type Observed struct {
 
 // Observe finds what there is of a project, by the labels that it was made with.
 func (e *Engine) Observe(project string) (Observed, error) {
-	o := Observed{Services: map[string][]*container.Container{}, Networks: map[string]network.Network{}, Volumes: map[string]volume.Volume{}}
+	o := Observed{Project: project, Services: map[string][]*container.Container{}, Networks: map[string]network.Network{}, Volumes: map[string]volume.Volume{}}
 	list, err := e.containers().Readable()
 	if err != nil {
 		return o, err
@@ -107,10 +108,10 @@ func (o Observed) WithOneoff(services ...string) []*container.Container {
 	return list
 }
 
-// VolumesOf are the volumes that were made for a project, by name.
-func (o Observed) VolumesOf(project string) (list []volume.Volume) {
+// VolumesOf are the volumes that were made for the project, by name.
+func (o Observed) VolumesOf() (list []volume.Volume) {
 	for _, name := range slices.Sorted(keys(o.Volumes)) {
-		if v := o.Volumes[name]; v.Labels[convert.LabelProject] == project {
+		if v := o.Volumes[name]; v.Labels[convert.LabelProject] == o.Project {
 			list = append(list, v)
 		}
 	}

@@ -31,19 +31,11 @@ func runDown(ctx context.Context, s *session) error {
 	if images != "" && images != "local" && images != "all" {
 		return fmt.Errorf("invalid value for --rmi: %q", images)
 	}
-	p, name, err := s.projectOrName(ctx)
+	p, has, services, err := s.observed(ctx)
 	if err != nil {
 		return err
 	}
-	has, err := s.engine.Observe(name)
-	if err != nil {
-		return err
-	}
-	services, err := s.services(p, has)
-	if err != nil {
-		return err
-	}
-	return s.engine.Down(ctx, name, p, compose.DownChoices{
+	return s.engine.Down(ctx, has.Project, p, compose.DownChoices{
 		Services: services, Volumes: s.c.Bool("volumes"), Images: images, Timeout: timeout(s.c),
 		RemoveOrphans: s.c.Bool("remove-orphans") || truth("COMPOSE_REMOVE_ORPHANS"),
 	})

@@ -32,15 +32,7 @@ func events(e *command.Env) *cli.Command {
 }
 
 func runEvents(ctx context.Context, s *session) error {
-	p, name, err := s.projectOrName(ctx)
-	if err != nil {
-		return err
-	}
-	has, err := s.engine.Observe(name)
-	if err != nil {
-		return err
-	}
-	services, err := s.services(p, has)
+	_, has, services, err := s.observed(ctx)
 	if err != nil {
 		return err
 	}
@@ -52,7 +44,7 @@ func runEvents(ctx context.Context, s *session) error {
 	if s.c.Bool("json") {
 		show = s.printEventJSON
 	}
-	return compose.Events(ctx, s.engine, name, services, span, show)
+	return compose.Events(ctx, s.engine, has.Project, services, span, show)
 }
 
 func (s *session) printEvent(h compose.Happened) error {

@@ -40,15 +40,7 @@ func volumes(e *command.Env) *cli.Command {
 // volumeRows are the volumes of the project; where services are named, those that
 // their running containers have.
 func (s *session) volumeRows(ctx context.Context) ([]*formatter.VolumeContext, error) {
-	p, name, err := s.projectOrName(ctx)
-	if err != nil {
-		return nil, err
-	}
-	has, err := s.engine.Observe(name)
-	if err != nil {
-		return nil, err
-	}
-	services, err := s.services(p, has)
+	_, has, services, err := s.observed(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +49,7 @@ func (s *session) volumeRows(ctx context.Context) ([]*formatter.VolumeContext, e
 		used = append(used, c.VolumeNames()...)
 	}
 	store, rows := container.Volumes(s.engine.Dirs), []*formatter.VolumeContext{}
-	for _, v := range has.VolumesOf(name) {
+	for _, v := range has.VolumesOf() {
 		if len(services) == 0 || slices.Contains(used, v.Name) {
 			rows = append(rows, formatter.VolumeRow(docker.Volume(v, store.DataDir(v.Name))))
 		}
