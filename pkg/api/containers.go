@@ -272,6 +272,12 @@ func waitContainer(c *call) error {
 		}
 	}
 	cs, ctr, err := c.container()
+	var gone *container.NotFoundError
+	if errors.As(err, &gone) && cond != client.NextExit {
+		if code, known := client.Parted(c.ctx(), cs, c.name); known {
+			return c.answer(http.StatusOK, moby.WaitResponse{StatusCode: int64(code)})
+		}
+	}
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 
 	"coracle/pkg/cgroup"
 	"coracle/pkg/state"
@@ -72,7 +73,16 @@ func (s *Store) DiscardLocked(id, name string) (trash string, err error) {
 	s.names().unlink(name, id)
 	_ = os.RemoveAll(s.dirs.ContainerRun(id))
 	if unreadable == nil {
-		s.Event(&c.Record, "destroy", nil)
+		s.Event(&c.Record, "destroy", parting(c))
 	}
 	return trash, nil
+}
+
+// parting is what the journal keeps of a container with --rm for those who come to
+// wait for it when it is gone.
+func parting(c *Container) map[string]string {
+	if !c.Life.AutoRemove || c.State.Status != Exited {
+		return nil
+	}
+	return map[string]string{"exitCode": strconv.Itoa(c.State.ExitCode)}
 }

@@ -3,11 +3,14 @@
 package containercmd
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/command"
+	"coracle/pkg/container"
 	"coracle/pkg/container/client"
 )
 
@@ -22,11 +25,7 @@ func Wait(e *command.Env) *cli.Command {
 			}
 			failed := false
 			for _, a := range c.Args().Slice() {
-				ctr, err := cs.Lookup(a)
-				code := 0
-				if err == nil {
-					code, err = client.Wait(c.Context, cs, ctr)
-				}
+				code, err := waitFor(c.Context, cs, a)
 				if err != nil {
 					command.Tell(e, err)
 					failed = true
@@ -40,4 +39,19 @@ func Wait(e *command.Env) *cli.Command {
 			return nil
 		}),
 	}
+}
+
+// waitFor is the exit code of a container once it has ended.
+func waitFor(ctx context.Context, cs *container.Store, arg string) (int, error) {
+	ctr, err := cs.Lookup(arg)
+	if err == nil {
+		return client.Wait(ctx, cs, ctr)
+	}
+	var gone *container.NotFoundError
+	if errors.As(err, &gone) {
+		if code, known := client.Parted(ctx, cs, arg); known {
+			return code, nil
+		}
+	}
+	return 0, err
 }

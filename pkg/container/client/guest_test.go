@@ -210,6 +210,41 @@ func TestGuestLeaves(t *testing.T) {
 	}
 }
 
+// TestParted: who comes too late for a container with --rm that has ended hears how it
+// did; one that was removed without it is unknown.
+func TestParted(t *testing.T) {
+	for _, auto := range []bool{true, false} {
+		s := newStore(t)
+		read := create(t, s, container.Record{Name: "web", Labels: map[string]string{"exitCode": "9"}, Life: container.Life{AutoRemove: auto}})
+		read.State = container.State{Status: container.Running, Supervisor: process(t)} // as it was
+		s.Event(&read.Record, "die", map[string]string{"exitCode": "6"})
+		if err := s.WriteState(read.ID, container.State{Status: container.Exited, ExitCode: 6}, false); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Remove(t.Context(), load(t, s, read.ID)); err != nil {
+			t.Fatal(err)
+		}
+		for _, arg := range []string{"web", read.ID, read.ID[:12]} {
+			if code, known := Parted(t.Context(), s, arg); known != auto || known && code != 6 {
+				t.Errorf("with --rm %t, %s: %d, %t", auto, arg, code, known)
+			}
+		}
+		for _, arg := range []string{"we", "", read.ID[:11]} {
+			if code, known := Parted(t.Context(), s, arg); known {
+				t.Errorf("%q: %d", arg, code)
+			}
+		}
+		if code, err := Wait(t.Context(), s, read); code != 6 || err != nil {
+			t.Errorf("of one that was read before it ended: %d, %v", code, err)
+		}
+		for _, until := range []Condition{NotRunning, NextExit, Removed} {
+			if got := <-waitIn(t.Context(), register(t, s, read, until)); got.code != 6 || got.err != nil {
+				t.Errorf("%s, read before it ended: %+v", until, got)
+			}
+		}
+	}
+}
+
 // TestGuestAttaches gets its output from a process that it was there before.
 func TestGuestAttaches(t *testing.T) {
 	s := newStore(t)

@@ -104,7 +104,14 @@ func wait(ctx context.Context, s *container.Store, c *container.Container, op st
 	}
 	// The container went down, or was removed, before we were connected.
 	again, lerr := s.Load(c.ID)
-	if lerr != nil || again.State.IsRunning() {
+	var gone *container.NotFoundError
+	switch {
+	case errors.As(lerr, &gone): // with --rm, it took its record along
+		if code, known := journaled(ctx, s, c); known {
+			return code, nil
+		}
+		return 0, lerr
+	case lerr != nil || again.State.IsRunning():
 		return 0, err
 	}
 	return again.State.ExitCode, nil

@@ -3,9 +3,12 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
+	"strings"
+	"time"
 
 	"coracle/pkg/container"
 	"coracle/pkg/container/control"
@@ -54,8 +57,15 @@ func (w *Waiting) register(ctx context.Context) error {
 			return ctx.Err()
 		}
 		now, lerr := w.s.Load(w.c.ID) // it has just ended
+		var gone *container.NotFoundError
+		if errors.As(lerr, &gone) { // with --rm, it took its record along
+			if code, known := journaled(ctx, w.s, w.c); known {
+				w.code = code
+				return nil
+			}
+		}
 		if lerr != nil || now.State.IsRunning() {
-			return errors.Join(err, lerr)
+			return cmp.Or(lerr, err)
 		}
 		w.c, w.code = now, now.State.ExitCode
 	}
@@ -177,3 +187,32 @@ func journaled(ctx context.Context, s *container.Store, c *container.Container) 
 	})
 	return code, known
 }
+
+// lateness is how late a client may be that starts a container with --rm and waits
+// for it then.
+const lateness = time.Minute
+
+// Parted is the exit code of a container with --rm, by its name or ID, that has ended
+// within the last minute and is gone, and whether there was one: clients that wait
+// after they have started it miss those that end at once.
+func Parted(ctx context.Context, s *container.Store, arg string) (code int, known bool) {
+	last := "" // exit code
+	_ = events.Read(ctx, s.Dirs().Root, events.Options{Since: time.Now().Add(-lateness), Past: true}, func(e events.Event) error {
+		of := e.Actor.Attributes
+		if e.Type != events.Container || of["name"] != arg && (len(arg) < shortID || !strings.HasPrefix(e.Actor.ID, arg)) {
+			return nil
+		}
+		switch e.Action {
+		case "die":
+			last = of["exitCode"]
+		case "destroy":
+			n, err := strconv.Atoi(of["exitCode"])
+			code, known = n, err == nil && of["exitCode"] == last
+		}
+		return nil
+	})
+	return code, known
+}
+
+// shortID is the length of an ID as it is printed, in characters.
+const shortID = 12
