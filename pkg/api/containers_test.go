@@ -277,14 +277,14 @@ func TestEndsWhenIdle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- s.e.Serve(context.Background(), l, 100*time.Millisecond) }()
-	c, err := net.Dial("unix", s.socket+"2")
+	c, err := net.Dial("unix", s.socket+"2") // who is there before nobody can have been missed
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	fmt.Fprint(c, "GET /events HTTP/1.1\r\nHost: d\r\n\r\n")
+	done := make(chan error, 1)
+	go func() { done <- s.e.Serve(context.Background(), l, 100*time.Millisecond) }()
 	in := bufio.NewReader(c)
 	if _, err := in.ReadString('\n'); err != nil {
 		t.Fatal(err)

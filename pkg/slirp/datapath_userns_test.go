@@ -288,7 +288,7 @@ func TestDestinationsThatFail(t *testing.T) {
 		if err == nil {
 			c.Close()
 		}
-		if !errors.Is(err, tt.want) || time.Since(began) > 2*time.Second {
+		if !errors.Is(err, tt.want) || time.Since(began) > 4*time.Second {
 			t.Errorf("%s: %v after %v, want %v", tt.addr, err, time.Since(began), tt.want)
 		}
 	}
@@ -338,7 +338,7 @@ func TestBlackHolesSlowNobody(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if d := time.Since(began); d > 3*time.Second {
+	if d := time.Since(began); d > 9*time.Second {
 		t.Errorf("50 connections took %v", d)
 	}
 }
