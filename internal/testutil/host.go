@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // Program is the path of the program under test, which is built into dir where
@@ -96,4 +98,20 @@ func FreePorts(t testing.TB, n int) int {
 	}
 	t.Skipf("no %d free ports in a row", n)
 	return 0
+}
+
+// Noted is a directory on a file system on which users may set attributes, open; where
+// there is none the test is skipped.
+func Noted(t testing.TB) (string, int) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Setxattr(dir, "user.test", nil, 0); errors.Is(err, unix.ENOTSUP) {
+		t.Skip("the file system has no attributes of users")
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return dir, int(f.Fd())
 }

@@ -10,23 +10,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/internal/testutil"
 	"coracle/pkg/xattr"
 )
-
-// notes is a directory on a file system that takes notes, open.
-func notes(t *testing.T) (string, int) {
-	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Setxattr(dir, "user.test", nil, 0); errors.Is(err, unix.ENOTSUP) {
-		t.Skip("the file system has no attributes of users")
-	}
-	f, err := os.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return dir, int(f.Fd())
-}
 
 func TestParseOverride(t *testing.T) {
 	for text, want := range map[string]bool{
@@ -43,7 +29,7 @@ func TestParseOverride(t *testing.T) {
 }
 
 func TestRecord(t *testing.T) {
-	dir, fd := notes(t)
+	dir, fd := testutil.Noted(t)
 	err := errors.Join(os.WriteFile(filepath.Join(dir, "f"), nil, 0o640), os.Mkdir(filepath.Join(dir, "d"), 0o755),
 		os.Symlink("nowhere", filepath.Join(dir, "l")), unix.Mkfifo(filepath.Join(dir, "p"), 0o600))
 	if err != nil {
@@ -92,7 +78,7 @@ func TestRecord(t *testing.T) {
 // TestRecordOfNames has more links than an attribute has room for: what is too much
 // is lost, and what was noted stays.
 func TestRecordOfNames(t *testing.T) {
-	dir, fd := notes(t)
+	dir, fd := testutil.Noted(t)
 	link := uint32(unix.S_IFLNK | 0o777)
 	for i := range 4000 {
 		if err := Record(fd, filepath.Base(dir)+"-a-long-name-"+string(rune('a'+i%26))+string(rune('a'+i/26%26))+string(rune('a'+i/676)), 5, 6, link); err != nil {

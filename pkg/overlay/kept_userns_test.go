@@ -17,7 +17,6 @@ import (
 
 	"coracle/pkg/ids"
 	"coracle/pkg/overlay/plain"
-	"coracle/pkg/state"
 	"coracle/pkg/xattr"
 )
 
@@ -125,17 +124,7 @@ func TestKeepLayersIsGivenUp(t *testing.T) {
 // what the container says.
 func TestOwnersOfKeep(t *testing.T) {
 	needIDs(t)
-	t.Setenv("XDG_RUNTIME_DIR", "")
-	t.Setenv("TMPDIR", t.TempDir())
-	d, err := state.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	st, err := Open(d, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
+	st := openTestStore(t, Options{})
 	dir, err := st.NewDir()
 	if err != nil {
 		t.Fatal(err)
@@ -175,17 +164,7 @@ func TestOwnersOfKeep(t *testing.T) {
 // TestDropKept removes the copies of a layer that nobody needs, with what was begun.
 func TestDropKept(t *testing.T) {
 	needIDs(t)
-	t.Setenv("XDG_RUNTIME_DIR", "")
-	t.Setenv("TMPDIR", t.TempDir())
-	d, err := state.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	st, err := Open(d, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
+	st := openTestStore(t, Options{})
 	var layers []LayerID
 	for _, name := range []string{"one", "two", "three"} {
 		dir, err := st.NewDir()
@@ -205,7 +184,7 @@ func TestDropKept(t *testing.T) {
 		}
 		layers = append(layers, id)
 	}
-	one, two := diffDir(d, layers[0]), diffDir(d, layers[1])
+	one, two := diffDir(st.Dirs(), layers[0]), diffDir(st.Dirs(), layers[1])
 	for _, k := range []ids.Keep{{UID: 10, GID: 20}, {UID: 11, GID: 20}} {
 		if err := KeepLayers(t.Context(), []string{one, two}, k); err != nil {
 			t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 // TestOwnersOfLinksBelow has layers whose directories note whose links and pipes are: an
 // upper one that has a directory, too, shows what is noted below.
 func TestOwnersOfLinksBelow(t *testing.T) {
-	st := openTestStore(t)
+	st := openTestStore(t, Options{SingleID: true})
 	stage := func(parent LayerID, list ...tar.Header) LayerID {
 		t.Helper()
 		var b bytes.Buffer

@@ -23,7 +23,7 @@ import (
 	"coracle/pkg/state"
 )
 
-func openTestStore(t *testing.T) *Store {
+func openTestStore(t *testing.T, o Options) *Store {
 	t.Helper()
 	t.Setenv("XDG_RUNTIME_DIR", "")
 	t.Setenv("TMPDIR", t.TempDir())
@@ -31,7 +31,7 @@ func openTestStore(t *testing.T) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := Open(d, Options{SingleID: true})
+	st, err := Open(d, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func stream(t *testing.T, st *Store, id LayerID) map[string]*tar.Header {
 }
 
 func TestStageDirKeepsChanges(t *testing.T) {
-	st := openTestStore(t)
+	st := openTestStore(t, Options{SingleID: true})
 	write := func(p, text string) error {
 		return errors.Join(os.MkdirAll(filepath.Dir(p), 0o755), os.WriteFile(p, []byte(text), 0o644))
 	}
@@ -137,7 +137,7 @@ func TestStageDirKeepsChanges(t *testing.T) {
 // Names that mean removals in a stream are in no layer of files, nor is what
 // they stand for removed.
 func TestReservedNamesStayOut(t *testing.T) {
-	st := openTestStore(t)
+	st := openTestStore(t, Options{SingleID: true})
 	write := func(p string) error {
 		return errors.Join(os.MkdirAll(filepath.Dir(p), 0o755), os.WriteFile(p, []byte("x"), 0o644))
 	}

@@ -153,14 +153,7 @@ func TestIPv6(t *testing.T) {
 		{"[fd00:c0:2::2]:80", unix.ECONNREFUSED}, // closed by policy
 		{"[64:ff9b::7f00:1]:80", unix.ECONNREFUSED},
 	} {
-		began := time.Now()
-		c, err := b.dial("tcp6", tt.addr, 5*time.Second)
-		if err == nil {
-			c.Close()
-		}
-		if !errors.Is(err, tt.want) || time.Since(began) > 4*time.Second {
-			t.Errorf("%s: %v after %v, want %v", tt.addr, err, time.Since(began), tt.want)
-		}
+		b.refuses(t, "tcp6", tt.addr, tt.want)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/internal/testutil"
 	"coracle/pkg/ids"
 )
 
@@ -102,21 +103,6 @@ func pointer(t *testing.T, text string) uintptr {
 	return uintptr(unsafe.Pointer(&mem[0]))
 }
 
-// notes is a directory on a file system that takes notes, open.
-func notes(t *testing.T) (string, int) {
-	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Setxattr(dir, "user.test", nil, 0); errors.Is(err, unix.ENOTSUP) {
-		t.Skip("the file system has no attributes of users")
-	}
-	f, err := os.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return dir, int(f.Fd())
-}
-
 func self(valid bool) *call {
 	return &call{keeper: NewKeeper(), pid: os.Getpid(), valid: func() bool { return valid }}
 }
@@ -152,7 +138,7 @@ func TestText(t *testing.T) {
 }
 
 func TestChownOnPaper(t *testing.T) {
-	dir, fd := notes(t)
+	dir, fd := testutil.Noted(t)
 	file := filepath.Join(dir, "f")
 	if err := errors.Join(os.WriteFile(file, nil, 0o644), os.Chmod(file, 0o755|os.ModeSetuid), os.Symlink("f", filepath.Join(dir, "l")), os.Symlink("/proc/self/fd/1", filepath.Join(dir, "log"))); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/internal/testutil"
 	"coracle/pkg/ids"
 )
 
@@ -23,7 +24,7 @@ func app() *call {
 }
 
 func TestWhatIsMadeIsItsMakers(t *testing.T) {
-	dir, fd := notes(t)
+	dir, fd := testutil.Noted(t)
 	who := func(name string, mode uint32) string {
 		u, g, ok := ids.Noted(dir, name, mode)
 		return fmt.Sprint(u, g, ok)
@@ -73,7 +74,7 @@ func TestWhatIsMadeIsItsMakers(t *testing.T) {
 
 // TestWhatIsMadeIsNotedBeforeAnybodyLooks: by a stat, before it is renamed, at the end.
 func TestWhatIsMadeIsNotedBeforeAnybodyLooks(t *testing.T) {
-	dir, fd := notes(t)
+	dir, fd := testutil.Noted(t)
 	buf := buffer(t, 4096)
 	for what, look := range map[string]func(k *Keeper){
 		"stat": func(k *Keeper) {
@@ -110,7 +111,7 @@ func TestWhatIsMadeIsNotedBeforeAnybodyLooks(t *testing.T) {
 
 // TestWhatIsNeverMade keeps a bounded number of directories open, for a bounded time.
 func TestWhatIsNeverMade(t *testing.T) {
-	_, fd := notes(t)
+	_, fd := testutil.Noted(t)
 	c := app()
 	_, _ = openat(c, args{uint64(fd), name(t, "first")})
 	before := descriptors(t)

@@ -14,13 +14,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/internal/testutil"
 	"coracle/pkg/ids"
 )
 
 // given is a directory with files that are given to somebody, and one that is not.
 func given(t *testing.T) (string, int) {
 	t.Helper()
-	dir, fd := notes(t)
+	dir, fd := testutil.Noted(t)
 	err := errors.Join(os.WriteFile(filepath.Join(dir, "f"), []byte("four"), 0o640), os.WriteFile(filepath.Join(dir, "plain"), nil, 0o644),
 		os.Symlink("f", filepath.Join(dir, "l")), os.Symlink("plain", filepath.Join(dir, "lp")), os.Mkdir(filepath.Join(dir, "d"), 0o755),
 		ids.Record(fd, "f", 5, 6, unix.S_IFREG), ids.Record(fd, "l", 7, 8, unix.S_IFLNK), ids.Record(fd, "d", 9, 10, unix.S_IFDIR))
