@@ -35,20 +35,17 @@ if [ "$(id -u)" = 0 ]; then
 	user=coracle-test
 	make_user $user
 fi
-failed=
 for p in $list; do
-	name=${p##*/}
 	mkdir -p "$work/$p"
 	[ ! -d "$p/testdata" ] || cp -r "$p/testdata" "$work/$p/"
-	chmod -R a+rwX "$work"
-	# The detector would wait for a second at the end of every process for what has not
-	# reported yet, and some tests run themselves again.
-	run="cd '$work/$p' && GORACE=atexit_sleep_ms=0 '$work/$name.test' -test.short -test.timeout 8m"
-	if [ -n "$user" ]; then
-		su $user -c "unset XDG_RUNTIME_DIR; $run" >"$work/out" 2>&1 || failed="$failed $p"
-	else
-		sh -c "$run" >"$work/out" 2>&1 || failed="$failed $p"
-	fi
-	case "$failed" in *" $p") cat "$work/out" ;; esac
 done
-[ -z "$failed" ] || die "failed:$failed"
+chmod -R a+rwX "$work"
+# The detector would wait for a second at the end of every process for what has not
+# reported yet, and some tests run themselves again.
+# shellcheck disable=SC2016,SC2086 # what each of them runs, and a list
+printf '%s\n' $list | WORK=$work RUNNER=$user xargs -r -P "$(lanes)" -n 1 sh -c '
+	out=$WORK/$1.out
+	run="unset XDG_RUNTIME_DIR; cd $WORK/$1 && GORACE=atexit_sleep_ms=0 $WORK/${1##*/}.test -test.short -test.timeout 8m"
+	if [ -n "$RUNNER" ]; then su "$RUNNER" -c "$run"; else sh -c "$run"; fi >"$out" 2>&1 ||
+		{ echo "$1" >>"$WORK/failed"; flock "$WORK" cat "$out"; }' sh
+[ ! -s "$work/failed" ] || die "failed: $(tr '\n' ' ' <"$work/failed")"
