@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/moby/moby/api/types/build"
 
@@ -39,11 +40,18 @@ func buildImage(c *call) error {
 	if err != nil {
 		return err
 	}
-	p := &buildProgress{progress: progress{c: c}, quiet: c.flag("q"), steps: map[int]bool{}}
+	p := &buildProgress{progress: progress{c: c}, quiet: c.flag("q")}
+	p.steps.say = func(text string) { p.say(message{Stream: text}) }
 	var res dockerfile.Result
 	err = c.upload(func(ctx context.Context, in *os.File) (err error) {
+		ctx, done := c.e.builds.begin(ctx, c.text("buildid"))
+		defer done()
 		r.Source = in
 		res, err = dockerfile.Build(ctx, c.e.Dirs, r, p.event)
+		if err != nil && context.Cause(ctx) == errBuildCancelled {
+			p.begin()
+			return errBuildCancelled
+		}
 		return err
 	})
 	var bad *dockerfile.Error
@@ -64,6 +72,7 @@ func (p *buildProgress) built(res dockerfile.Result, warnings, tags []string) {
 		p.say(message{Stream: id + "\n"})
 		return
 	}
+	p.steps.end(res.Image.ID)
 	for _, w := range warnings {
 		p.say(message{Stream: "[Warning] " + w + "\n"})
 	}
@@ -123,7 +132,54 @@ func pruneBuildCache(c *call) error {
 	return c.answer(http.StatusOK, report)
 }
 
-// cancelBuild refuses what is for BuildKit's sessions.
-func cancelBuild(*call) error {
-	return &docker.Refusal{Kind: docker.NotSupported, Message: "canceling a build by its ID is not supported: a build ends when its client leaves"}
+// cancelBuild ends a build that has been given an ID by who asked for it. As in Docker,
+// one that is not there, or not any more, is no error.
+func cancelBuild(c *call) error {
+	id := c.text("id")
+	if id == "" {
+		return invalid("build ID not provided")
+	}
+	c.e.builds.cancel(id)
+	return c.done(http.StatusOK)
+}
+
+var errBuildCancelled = errors.New("Build cancelled") //nolint:staticcheck // Docker's words
+
+// running are the builds that can be canceled by their IDs. It is safe for concurrent
+// use, and ready when it is zero.
+type running struct {
+	mu  sync.Mutex
+	all map[*context.CancelCauseFunc]string
+}
+
+// begin notes a build; one without an ID needs no note. done is to be called when it has
+// ended.
+func (r *running) begin(ctx context.Context, id string) (_ context.Context, done func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if id == "" {
+		return ctx, func() { cancel(nil) }
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.all == nil {
+		r.all = map[*context.CancelCauseFunc]string{}
+	}
+	r.all[&cancel] = id
+	return ctx, func() {
+		cancel(nil)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.all, &cancel)
+	}
+}
+
+// cancel ends all of an ID.
+func (r *running) cancel(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for cancel, of := range r.all {
+		if of == id {
+			(*cancel)(errBuildCancelled)
+		}
+	}
 }

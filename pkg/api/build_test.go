@@ -8,8 +8,12 @@ import (
 	"compress/gzip"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +66,7 @@ func TestBuild(t *testing.T) {
 	for form, data := range packed(t, archive(t, "sub/File", fromScratch, "a", "text")) {
 		code, text := s.send(t, "/v1.44/build?dockerfile=sub/File&t=one&t=two:2&rm=1&version=1&memory=0&cachefrom=[]&buildargs="+url.QueryEscape(`{"WORD":"yes","NONE":null}`)+"&labels="+url.QueryEscape(`{"l":"m"}`), bytes.NewReader(data))
 		printed, end := streamOf(t, text)
-		if code != 200 || end.Error != "" || !strings.Contains(printed, "Step 1/1 : COPY a /a\n") || !strings.HasSuffix(printed, "Successfully tagged one:latest\nSuccessfully tagged two:2\n") {
+		if code != 200 || end.Error != "" || !strings.Contains(printed, "Step 3/4 : COPY a /a\n") || !strings.HasSuffix(printed, "Successfully tagged one:latest\nSuccessfully tagged two:2\n") {
 			t.Errorf("%s: %d %s", form, code, text)
 		}
 		_, id, _ := strings.Cut(text, `{"aux":{"ID":"`)
@@ -136,7 +140,7 @@ func TestFailingBuilds(t *testing.T) {
 		t.Errorf("%d %s", code, text)
 	}
 	checkRefusals(t, s, []refusal{
-		{"POST", "/build/cancel?id=x", "", 501, ""}, {"POST", "/session", "", 400, "the connection is to be upgraded to h2c"}, {"POST", "/grpc", "", 400, "the connection is to be upgraded to h2c"},
+		{"POST", "/build/cancel", "", 400, "build ID not provided"}, {"POST", "/session", "", 400, "the connection is to be upgraded to h2c"}, {"POST", "/grpc", "", 400, "the connection is to be upgraded to h2c"},
 		{"POST", "/build/prune?keep-storage=x", "", 400, ""}, {"POST", "/build/prune?min-free-space=5", "", 501, ""}, {"POST", "/build/prune" + filters(`{"x":["y"]}`), "", 400, "invalid filter 'x'"},
 	})
 }
@@ -191,6 +195,61 @@ func TestLeaveBuild(t *testing.T) {
 	}
 }
 
+// TestCancelBuild: a build that has an ID is canceled by it, and no other is.
+func TestCancelBuild(t *testing.T) {
+	s := serve(t)
+	get[string](t, s, "POST", "/build/cancel?id=nobody", "", 200)
+	data := archive(t, "Dockerfile", fromScratch, "a", strings.Repeat("x", 100000))
+	r, w := io.Pipe()
+	defer w.Close()
+	type answer struct {
+		code int
+		text string
+	}
+	answered := make(chan answer)
+	go func() {
+		code, text := s.send(t, "/build?buildid=one%20build", r)
+		answered <- answer{code, text}
+	}()
+	if _, err := w.Write(data[:50000]); err != nil { // the rest never comes
+		t.Fatal(err)
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case a := <-answered:
+			if _, end := streamOf(t, a.text); a.code != 200 || end.Error != "Build cancelled" {
+				t.Errorf("%+v", a)
+			}
+			return
+		case <-tick.C:
+			get[string](t, s, "POST", "/build/cancel?id=one", "", 200)
+			get[string](t, s, "POST", "/build/cancel?id=one%20build", "", 200)
+		}
+	}
+}
+
+// TestRunningBuilds: a build is canceled by its own ID until it has ended.
+func TestRunningBuilds(t *testing.T) {
+	var r running
+	a, endA := r.begin(t.Context(), "a")
+	b, endB := r.begin(t.Context(), "b")
+	twin, endTwin := r.begin(t.Context(), "a")
+	none, endNone := r.begin(t.Context(), "")
+	r.cancel("a")
+	r.cancel("")
+	if a.Err() == nil || twin.Err() == nil || b.Err() != nil || none.Err() != nil {
+		t.Error(a.Err(), twin.Err(), b.Err(), none.Err())
+	}
+	for _, end := range []func(){endA, endB, endTwin, endNone} {
+		end()
+	}
+	if b.Err() == nil || none.Err() == nil || len(r.all) != 0 {
+		t.Error(b.Err(), none.Err(), r.all)
+	}
+}
+
 func TestBuildAuths(t *testing.T) {
 	s := serve(t)
 	t.Cleanup(func() { s.noImages(t) })
@@ -213,15 +272,38 @@ func TestBuildAuths(t *testing.T) {
 	}
 }
 
-func TestStepOf(t *testing.T) {
-	for name, want := range map[string]string{
-		"[2/3] RUN x": "2/3|RUN x", "[build 1/4] FROM a": "1/4|FROM a", "[stage-1 2/2] COPY [a] b": "2/2|COPY [a] b", "[internal] load x": "", "exporting to image": "", "": "",
+// TestBuildStream: the stream of the builder before BuildKit, line by line. A second
+// build takes from the cache what it can.
+func TestBuildStream(t *testing.T) {
+	s := serve(t)
+	t.Cleanup(func() { s.noImages(t) })
+	body := archive(t, "a", "text", "Dockerfile", "ARG BASE=scratch\nFROM $BASE AS one\nCOPY a /a\nENV A=1\nFROM scratch AS unused\nCOPY a /unused\nFROM one\nWORKDIR /w\nLABEL a=$A\n")
+	id := regexp.MustCompile(`[0-9a-f]{12}`)
+	for i, want := range []string{
+		`Step 1/7 : ARG BASE=scratch|Step 2/7 : FROM $BASE AS one| ---> |Step 3/7 : COPY a /a| ---> 0|Step 4/7 : ENV A=1| ---> 1|Step 5/7 : FROM one| ---> 1|` +
+			`Step 6/7 : WORKDIR /w| ---> Running in 2| ---> Removed intermediate container 2| ---> 3|Step 7/7 : LABEL a=$A| ---> 4|Successfully built 4|`,
+		`Step 1/7 : ARG BASE=scratch|Step 2/7 : FROM $BASE AS one| ---> |Step 3/7 : COPY a /a| ---> Using cache| ---> 0|Step 4/7 : ENV A=1| ---> 1|Step 5/7 : FROM one| ---> 1|` +
+			`Step 6/7 : WORKDIR /w| ---> Using cache| ---> 2|Step 7/7 : LABEL a=$A| ---> 3|Successfully built 3|`,
 	} {
-		number, text, ok := stepOf(name)
-		if got := number + "|" + text; ok && got != want || !ok && want != "" {
-			t.Errorf("%q: %q, want %q", name, got, want)
+		_, text := s.send(t, "/build", bytes.NewReader(body))
+		printed, end := streamOf(t, text)
+		var seen []string // IDs by when they come first
+		got := id.ReplaceAllStringFunc(printed, func(id string) string {
+			if !slices.Contains(seen, id) {
+				seen = append(seen, id)
+			}
+			return strconv.Itoa(slices.Index(seen, id))
+		})
+		if got = strings.ReplaceAll(got, "\n", "|"); got != want || end.Error != "" {
+			t.Errorf("build %d:\n got %s\nwant %s\n%s", i, got, want, end.Error)
+		}
+		if _, rest, ok := strings.Cut(text, `{"aux":{"ID":"sha256:`); !ok || rest[:12] != seen[len(seen)-1] {
+			t.Errorf("build %d: %s", i, text)
 		}
 	}
+}
+
+func TestFailedCommand(t *testing.T) {
 	if m := failedCommand().FindStringSubmatch(`process "/bin/sh -c exit 3" did not complete successfully: exit code: 3`); m == nil || m[2] != "3" {
 		t.Error(m)
 	}

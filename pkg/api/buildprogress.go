@@ -17,7 +17,7 @@ import (
 type buildProgress struct {
 	progress
 	quiet bool
-	steps map[int]bool // those that have been named; of events, which come one at a time
+	steps buildSteps
 }
 
 // event tells of one thing that happens. A Dockerfile that is none has ended the
@@ -27,27 +27,7 @@ func (p *buildProgress) event(e dockerfile.Event) {
 		return
 	}
 	p.begin()
-	number, text, ok := stepOf(e.Name)
-	if !ok {
-		return
-	}
-	if (e.Kind == dockerfile.Started || e.Kind == dockerfile.Cached) && !p.steps[e.Step] {
-		p.steps[e.Step] = true
-		p.say(message{Stream: "Step " + number + " : " + text + "\n"})
-	}
-	switch {
-	case e.Kind == dockerfile.Cached && !strings.HasPrefix(text, "FROM "):
-		p.say(message{Stream: " ---> Using cache\n"})
-	case e.Kind == dockerfile.Output:
-		p.say(message{Stream: string(e.Data)})
-	}
-}
-
-// stepOf takes "[build 2/4] RUN make" apart.
-func stepOf(name string) (number, text string, ok bool) {
-	label, text, ok := strings.Cut(strings.TrimPrefix(name, "["), "] ")
-	number = label[strings.LastIndexByte(label, ' ')+1:]
-	return number, text, ok && strings.HasPrefix(name, "[") && strings.Contains(number, "/")
+	p.steps.event(e)
 }
 
 var failedCommand = sync.OnceValue(func() *regexp.Regexp {
@@ -57,6 +37,7 @@ var failedCommand = sync.OnceValue(func() *regexp.Regexp {
 // fail is the end of a build that failed, as the classic builder says it: that a
 // command has failed, with the code that the client ends with.
 func (p *buildProgress) fail(err error) error {
+	p.steps.fail()
 	var bad *dockerfile.Error
 	if errors.As(err, &bad) {
 		if m := failedCommand().FindStringSubmatch(bad.Text); m != nil {

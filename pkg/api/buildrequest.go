@@ -33,7 +33,7 @@ func buildRequest(c *call) (r dockerfile.Request, warnings []string, err error) 
 		return r, nil, err
 	}
 	r = dockerfile.Request{
-		Archive: true, Dockerfile: cmp.Or(c.text("dockerfile"), "Dockerfile"), Target: c.text("target"), Platform: c.text("platform"),
+		Archive: true, TellPlan: true, Dockerfile: cmp.Or(c.text("dockerfile"), "Dockerfile"), Target: c.text("target"), Platform: c.text("platform"),
 		NetworkMode: c.text("networkmode"), ExtraHosts: c.form["extrahosts"], NoCache: c.flag("nocache"), PullParent: c.flag("pull"),
 		BuildArgs: map[string]string{},
 	}

@@ -40,7 +40,9 @@ func buildBySession(c *call) error {
 		}
 	}
 	p, quiet := &progress{c: c}, c.flag("q")
-	id, err := c.e.buildKit().Build(c.ctx(), r, func(status []byte) {
+	ctx, done := c.e.builds.begin(c.ctx(), c.text("buildid"))
+	defer done()
+	id, err := c.e.buildKit().Build(ctx, r, func(status []byte) {
 		if !quiet {
 			p.say(message{ID: "moby.buildkit.trace", Aux: status})
 		}

@@ -26,6 +26,7 @@ type Engine struct {
 	Log     io.Writer       // is told what failed; nil: nobody
 
 	sessions session.Sessions // of BuildKit's clients
+	builds   running
 }
 
 // containers is the set of containers.

@@ -99,6 +99,9 @@ func carryOut(src *sources, images images, run exec.Runner) (Result, error) {
 	for _, w := range g.Warnings {
 		j.Warn(w)
 	}
+	if r.TellPlan {
+		j.Tell.Plan(g.Instructions)
+	}
 	if err := src.receiveContext(g); err != nil {
 		return Result{}, err
 	}

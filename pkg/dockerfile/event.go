@@ -21,4 +21,6 @@ const (
 	Done      = exec.Done
 	Failed    = exec.Failed
 	Canceled  = exec.Canceled
+	Planned   = exec.Planned
+	Trigger   = exec.Trigger
 )

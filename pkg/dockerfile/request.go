@@ -45,6 +45,7 @@ type Request struct {
 
 	Outputs      []Destination // none: the store
 	RewriteTimes bool          // none in new layers is after SOURCE_DATE_EPOCH
+	TellPlan     bool          // events tell of all instructions before the first is carried out
 
 	Access registry.Access // who asks registries
 }

@@ -32,7 +32,7 @@ func TestRequestOnItsWay(t *testing.T) {
 		NetworkMode: "none", ExtraHosts: []string{"h:1.2.3.4"}, NoCache: true, NoCacheFilter: []string{"s"}, PullParent: true,
 		Contexts: map[string]Context{"c": {Dir: "/d"}}, Ulimits: []units.Ulimit{{Name: "nofile", Hard: 2, Soft: 1}}, ShmSize: 7,
 		Secrets: []Secret{{ID: "v", Value: []byte{0, 255}}, {ID: "f", File: file("secret")}, {ID: "p", Path: "/p"}},
-		Outputs: []Destination{{Type: "local", Dir: "/o"}, {Type: "tar", File: file("tar")}}, RewriteTimes: true,
+		Outputs: []Destination{{Type: "local", Dir: "/o"}, {Type: "tar", File: file("tar")}}, RewriteTimes: true, TellPlan: true,
 		Access: registry.Access{UserAgent: "me"},
 	}
 	for i := range reflect.TypeFor[Request]().NumField() {

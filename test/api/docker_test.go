@@ -22,7 +22,7 @@ func TestDockerImages(t *testing.T) {
 		testutil.File{Name: "other/File", Text: "FROM busybox\nRUN exit 7\n"})
 	context := filepath.Join(u.home, "b")
 	out := u.works(docker, "build", "-t", "one", "-t", "two:2", "--build-arg", "WHO=me", "--label", "x=y", context)
-	testutil.Contains(t, out, "hello me", "Step 3/3 : COPY a /a", "Successfully built ", "Successfully tagged one:latest", "Successfully tagged two:2")
+	testutil.Contains(t, out, "hello me", "Step 3/6 : RUN echo hello $WHO > /f; cat /f\n ---> Running in ", "Step 4/6 : COPY a /a\n ---> ", "Step 6/6 : CMD [\"cat\", \"/a\"]\n ---> ", "Successfully built ", "Successfully tagged one:latest", "Successfully tagged two:2")
 	if again := u.works(docker, "build", "-q", "--build-arg", "WHO=me", "--label", "x=y", context); strings.TrimSpace(again) != u.ok("image", "inspect", "-f", "{{.Id}}", "one") {
 		t.Errorf("-q: %q", again)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"coracle/pkg/dockerfile/parse"
+	"coracle/pkg/dockerfile/plan"
 )
 
 // Kind is what an event says of a step.
@@ -24,15 +25,18 @@ const (
 	Done
 	Failed   // Text is why
 	Canceled // another step has failed, or the user has had enough
+	Planned  // before any step: Text is an instruction of the Dockerfile, Name that of the step that does its work, if one does
+	Trigger  // likewise, of an instruction that the image below asks for
 )
 
 // Event is something that happens to a step of a build. It is plain data.
 type Event struct {
-	Step int // 1, 2, …
+	Step int // 1, 2, …; of what is planned the instruction, numbered likewise, on whose result it stands, or 0
 	Name string
 	Kind Kind
 	Text string
 	Data []byte
+	ID   string // 64 hex digits: when it has Started, of the work; when it is Done or Cached, of the layer or the image that it gives
 	Time time.Time
 }
 
@@ -61,6 +65,7 @@ type Report struct {
 	t    *Teller
 	step int
 	name string
+	id   string
 }
 
 // Announce names a step that may turn out to be in the cache.
@@ -80,9 +85,29 @@ func (t *Teller) Start(name string) *Report {
 	return v
 }
 
+// Plan tells of the instructions that are going to be carried out.
+func (t *Teller) Plan(list []plan.Instruction) {
+	for _, in := range list {
+		e := Event{Kind: Planned, Step: in.On, Text: parse.WithoutCredentials(in.Text)}
+		if in.Trigger {
+			e.Kind = Trigger
+		}
+		if in.Vertex != nil {
+			e.Name = parse.WithoutCredentials(in.Vertex.Title)
+		}
+		t.emit(e)
+	}
+}
+
 func (v *Report) emit(e Event) {
-	e.Step, e.Name = v.step, v.name
+	e.Step, e.Name, e.ID = v.step, v.name, v.id
 	v.t.emit(e)
+}
+
+// Is says what the work, or what it gives, is called from now on: 64 hex digits.
+func (v *Report) Is(id string) *Report {
+	v.id = id
+	return v
 }
 
 // Begin says that the work has begun.

@@ -126,7 +126,7 @@ func (s *Solver) vertex(v *plan.Vertex) ([]overlay.LayerID, error) {
 	}
 	if b, ok := v.Op.(plan.Base); ok {
 		if v.Title != "" {
-			s.Tell.Start(v.Title).Cached()
+			s.Tell.Start(v.Title).Is(s.Images[b.Ref.Key()].ID).Cached()
 		}
 		return s.Images[b.Ref.Key()].Layers, nil
 	}
@@ -145,7 +145,7 @@ func (s *Solver) vertex(v *plan.Vertex) ([]overlay.LayerID, error) {
 	}
 	parts := v.Op.Key(plan.Facts{Layers: s.layerNames, Files: st.files})
 	if len(parts) == 0 {
-		told.Finish()
+		told.Is(string(top(below))).Finish()
 		return below, nil
 	}
 	id, err := s.layer(v, told, top(below), parts, st.make)
@@ -200,21 +200,21 @@ func (s *Solver) layer(v *plan.Vertex, told *Report, parent overlay.LayerID, par
 		key = cache.NewKey("", string(key), "rewrite-timestamp", plan.EpochKey(s.epoch))
 	}
 	if id, ok := s.Cache.Find(key); ok && !v.NoCache {
-		told.Cached()
+		told.Is(string(id)).Cached()
 		return id, nil
 	}
 	same, mine := s.flights.get(key)
 	if !mine {
 		err := same.wait(s.Ctx)
 		if err == nil {
-			told.Cached()
+			told.Is(string(same.layer)).Cached()
 		}
 		return same.layer, err
 	}
 	id, err := s.newLayer(parent, told, key, write)
 	same.land(id, err)
 	if err == nil {
-		told.Finish()
+		told.Is(string(id)).Finish()
 	}
 	return id, err
 }
@@ -242,7 +242,7 @@ func (s *Solver) newLayer(parent overlay.LayerID, told *Report, key cache.Key, w
 		return "", err
 	}
 	defer release()
-	told.Begin()
+	told.Is(string(key)).Begin()
 	lowers, err := s.Store.Lowers(parent)
 	if err != nil {
 		return "", err

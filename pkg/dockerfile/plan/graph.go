@@ -22,6 +22,8 @@ type Graph struct {
 	Result   Result
 	Epoch    *time.Time // SOURCE_DATE_EPOCH, or nil
 	Warnings []string
+	// Instructions are all that the build carries out, in the order of the Dockerfile.
+	Instructions []Instruction
 
 	target Target
 	args   []Arg
@@ -33,6 +35,14 @@ type Result struct {
 	Image   Image
 	History []ocispec.History
 	Below   int // entries of the history that are the base image's
+}
+
+// Instruction is one of the Dockerfile.
+type Instruction struct {
+	Text    string  // as it is written; of a trigger, of the image below
+	Vertex  *Vertex // whose step does its work; nil: it changes the configuration alone
+	Trigger bool    // it is an ONBUILD of what the stage is built on
+	On      int     // the number, from 1, of that on whose result it stands; 0: of none
 }
 
 // Vertex is something that has layers: those of its parent, and what its

@@ -212,3 +212,29 @@ func TestContextPaths(t *testing.T) {
 		}
 	}
 }
+
+// The instructions are those of the stages that are built, in the order of the
+// Dockerfile, with the steps that do their work.
+func TestInstructions(t *testing.T) {
+	const text = "ARG V=1\nFROM base AS a\nRUN a\nENV A=$V\nFROM scratch AS unused\nRUN unused\nFROM a AS b\nONBUILD RUN trigger\nFROM dir AS named\nFROM b\nCOPY --from=named \\\n  x /\nRUN --mount=from=other,target=/o <<EOF\nlong\nEOF\nWORKDIR /w\n"
+	g, err := Make(input(t, text, Input{Contexts: map[string]Context{"dir": {Dir: "/host/dir"}}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, in := range g.Instructions {
+		title := ""
+		if in.Vertex != nil {
+			title, _, _ = strings.Cut(in.Vertex.Title, "]")
+		}
+		got = append(got, fmt.Sprintf("%d %t %s %s", in.On, in.Trigger, title, in.Text))
+	}
+	want := []string{
+		"0 false  ARG V=1", "0 false [a 1/2 FROM base AS a", "2 false [a 2/2 RUN a", "3 false  ENV A=$V", "4 false  FROM a AS b", "5 false  ONBUILD RUN trigger",
+		"0 false [context dir FROM dir AS named", "6 false  FROM b", "8 true [stage-4 1/4 RUN trigger", "9 false [stage-4 2/4 COPY --from=named   x /",
+		"10 false [stage-4 3/4 RUN --mount=from=other,target=/o <<EOF", "11 false [stage-4 4/4 WORKDIR /w",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("instructions are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}

@@ -32,6 +32,9 @@ func Make(in *Input) (*Graph, error) {
 		return nil, err
 	}
 	m.offerGlobal()
+	for i := range in.File.Meta {
+		m.graph.Instructions = append(m.graph.Instructions, Instruction{Text: in.File.Meta[i].String()})
+	}
 	for _, i := range slices.Sorted(maps.Keys(n.stages)) {
 		if m.done[i], err = m.stage(i); err != nil {
 			return nil, err
@@ -67,6 +70,7 @@ type stage struct {
 	steps    int
 	history  []ocispec.History
 	below    int // entries of the history that are the base image's
+	last     int // the number, from 1, of its last instruction
 	sawCmd   bool
 	noCache  bool // --no-cache-filter names it
 }
@@ -85,18 +89,44 @@ func (m *maker) stage(i int) (*stage, error) {
 		return nil, parser.WithLocation(err, src.Location)
 	}
 	if c, ok := m.in.named(src.Name); ok { // its instructions do not count
-		return s, m.fromContext(s, src.Name, c, src.Location)
+		err := m.fromContext(s, src.Name, c, src.Location)
+		m.instruction(s, Instruction{Text: src.SourceCode, Vertex: s.top})
+		return s, err
 	}
 	s.steps = countSteps(src.Commands)
 	if err := m.from(s, src); err != nil {
 		return nil, parser.WithLocation(err, src.Location)
 	}
 	for _, cmd := range src.Commands {
-		if err := m.command(s, cmd); err != nil {
+		if err := m.carryOut(s, cmd, false); err != nil {
 			return nil, parser.WithLocation(err, cmd.Location())
 		}
 	}
 	return s, nil
+}
+
+// instruction notes an instruction of a stage, with the vertex that does its work, if
+// one does of which anybody is told.
+func (m *maker) instruction(s *stage, in Instruction) {
+	if in.Vertex != nil && in.Vertex.Title == "" {
+		in.Vertex = nil
+	}
+	m.graph.Instructions = append(m.graph.Instructions, in)
+	s.last = len(m.graph.Instructions)
+}
+
+// carryOut plans one instruction, and notes it.
+func (m *maker) carryOut(s *stage, cmd instructions.Command, trigger bool) error {
+	below := s.top
+	if err := m.command(s, cmd); err != nil {
+		return err
+	}
+	in := Instruction{Text: fmt.Sprint(cmd), Trigger: trigger, On: s.last}
+	if s.top != below {
+		in.Vertex = s.top
+	}
+	m.instruction(s, in)
+	return nil
 }
 
 // countSteps counts the instructions that give a layer.
@@ -174,8 +204,13 @@ func (m *maker) from(s *stage, src instructions.Stage) error {
 		s.args.vars["PATH"] = spec.DefaultPath
 	}
 	s.image.Config.OnBuild = nil
+	in := Instruction{Text: src.SourceCode, Vertex: s.top}
+	if base.stage >= 0 { // whose vertex that is
+		in.Vertex, in.On = nil, m.done[base.stage].last
+	}
+	m.instruction(s, in)
 	for _, cmd := range triggers {
-		if err := m.command(s, cmd); err != nil {
+		if err := m.carryOut(s, cmd, true); err != nil {
 			return err
 		}
 	}
