@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package testutil is what tests of several packages share: running a command
-// that may hang, waiting for a condition, ports that are free, archives, the
-// program under test, and what a host must have for a package to be tested.
+// that may hang, waiting for a condition, ports that are free, archives,
+// certificates, the program under test, and what a host must have for a package
+// to be tested.
 //
 // It knows no package of coracle, so that each can be tested with it. What needs
 // a user namespace of coracle's own stands in testutil/userns.

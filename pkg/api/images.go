@@ -5,6 +5,7 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 
 	moby "github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/api/types/registry"
@@ -261,7 +262,29 @@ func distribution(c *call) error {
 	return c.answer(http.StatusOK, registry.DistributionInspect{Descriptor: r.Descriptor, Platforms: r.Platforms})
 }
 
-// searchImages refuses what the command line refuses.
-func searchImages(*call) error {
-	return docker.Unsupported("search", "registries say what they have by pull alone", "look on the registry's web page")
+func searchImages(c *call) error {
+	limit := 0
+	if text := c.text("limit"); text != "" {
+		var err error
+		if limit, err = strconv.Atoi(text); err != nil {
+			return invalid("invalid limit specified: %w", err)
+		}
+	}
+	filters, err := docker.FilterTexts(c.text("filters"))
+	if err != nil {
+		return err
+	}
+	r, err := docker.SearchRequest(c.text("term"), limit, filters)
+	if err != nil {
+		return err
+	}
+	reg, err := registries.New(c.access())
+	if err != nil {
+		return err
+	}
+	found, err := reg.Search(c.ctx(), r)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, found)
 }

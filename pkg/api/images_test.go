@@ -158,7 +158,11 @@ func TestImages(t *testing.T) {
 		{"DELETE", "/images/" + strings.TrimPrefix(id, "sha256:"), "", 409, ""},
 		{"GET", "/images/nosuch/get", "", 404, "No such image: nosuch:latest"},
 		{"GET", "/images/get", "", 400, ""},
-		{"GET", "/images/search?term=x", "", 501, ""},
+		{"GET", "/images/search?term=x&limit=many", "", 400, `invalid limit specified: strconv.Atoi: parsing "many": invalid syntax`},
+		{"GET", "/images/search?term=x&limit=101", "", 400, "limit 101 is outside the range of [1, 100]"},
+		{"GET", "/images/search?term=http://x/y", "", 400, "invalid repository name: repository name (http://x/y) should not have a scheme"},
+		{"GET", "/images/search" + filters(`{"stars":["many"]}`), "", 400, `invalid filter 'stars=many': strconv.Atoi: parsing "many": invalid syntax`},
+		{"GET", "/images/search" + filters(`{"x":["y"]}`), "", 400, "invalid filter 'x'"},
 		{"POST", "/images/create", "", 400, ""},
 		{"POST", "/images/create?fromSrc=http://x/y", "", 501, ""},
 		{"POST", "/images/create?fromImage=A", "", 400, ""},
@@ -283,6 +287,51 @@ func TestCredentials(t *testing.T) {
 	var d api.DistributionInspect
 	if err := json.NewDecoder(resp.Body).Decode(&d); err != nil || d.Descriptor.Digest == "" || len(d.Platforms) != 1 || d.Platforms[0].OS != "linux" {
 		t.Errorf("%+v, %v", d, err)
+	}
+}
+
+// TestSearch: what a registry has, by its index or by its catalog, with what comes
+// along.
+func TestSearch(t *testing.T) {
+	s, host := serve(t), private(t)
+	s.e.Access.ConfigDir = t.TempDir()
+	s.imported(t, "&repo="+host+"/a/one&tag=1")
+	auth, err := json.Marshal(api.AuthConfig{Username: "me", Password: "secret", ServerAddress: host})
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded := base64.URLEncoding.EncodeToString(auth)
+	if code, text := s.send(t, "/images/"+host+"/a/one/push?tag=1", nil, "X-Registry-Auth", encoded); code != 200 || strings.Contains(text, "errorDetail") {
+		t.Fatalf("%d %s", code, text)
+	}
+	search := func(path, auth string) (int, string) {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", "http://d"+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Registry-Auth", auth)
+		resp, err := s.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		data, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(data)
+	}
+	const one = `[{"star_count":0,"is_official":false,"name":"a/one","is_automated":false,"description":""}]` + "\n"
+	for path, want := range map[string]string{
+		"?term=" + host + "/one": one, "?limit=0&term=" + host + "/": one, "?term=" + host + "/two": "[]\n",
+		filters(`{"is-official":["true"]}`) + "&term=" + host + "/one": "[]\n", filters(`{"is-automated":{"true":true}}`) + "&term=nowhere.invalid/x": "[]\n",
+	} {
+		if code, text := search("/images/search"+path, encoded); code != 200 || text != want {
+			t.Errorf("%s: %d %s", path, code, text)
+		}
+	}
+	if code, text := search("/v1.24/images/search?term="+host+"/", "{}"); code != 500 || !strings.HasPrefix(sentence(text), "unexpected status code 401: authentication required (not everybody may ask "+host) {
+		t.Errorf("%d %s", code, text)
 	}
 }
 

@@ -35,6 +35,7 @@ func table() []verb {
 		{"images", named(imagecmd.Images, "images")},
 		{"login", imagecmd.Login},
 		{"logout", imagecmd.Logout},
+		{"search", imagecmd.Search},
 		{"version", versionCommand},
 		{"info", infoCommand},
 		{"container", containerGroup},

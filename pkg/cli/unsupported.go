@@ -20,7 +20,6 @@ var unsupported = []struct{ group, name, why string }{
 	{"", "config", "it is a cluster's"},
 	{"", "node", "it is a cluster's"},
 	{"", "plugin", "there is no daemon to extend"},
-	{"", "search", "registries say what they have by `pull` alone; look on the registry's web page"},
 	{"", "secret", "it is a cluster's; `build --secret` works"},
 	{"", "service", "it is a cluster's"},
 	{"", "stack", "it is a cluster's"},

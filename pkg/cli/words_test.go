@@ -145,7 +145,15 @@ func TestWords(t *testing.T) {
 		{"container", 0, "Usage:  coracle container COMMAND"},
 		{"", 0, "Usage:  coracle [OPTIONS] COMMAND"},
 		{"swarm init", 125, "'coracle swarm' is not supported"},
-		{"search x", 125, "'coracle search' is not supported"},
+		{"search", 1, "coracle: 'coracle search' requires 1 argument\n\nUsage:  coracle search [OPTIONS] TERM\n"},
+		{"search --limit many x", 125, `invalid argument "many" for "--limit" flag: strconv.ParseInt: parsing "many": invalid syntax`},
+		{"search --limit 101 x", 1, "limit 101 is outside the range of [1, 100]"},
+		{"search https://reg.example/x", 1, "invalid repository name: repository name (https://reg.example/x) should not have a scheme"},
+		{"search -f stars=many x", 1, "invalid filter 'stars=many'"},
+		{"search -f official=1 x", 1, "invalid filter 'official'"},
+		{"search -f stars x", 125, `invalid argument "stars" for "-f, --filter" flag: bad format of filter (expected name=value)`},
+		{"search --filter is-automated=true x", 0, `WARNING: the "is-automated" filter is deprecated, and searching for "is-automated=true" will not yield any results in future.`},
+		{"search --filter is-automated=true x", 0, "out:NAME      DESCRIPTION   STARS     OFFICIAL\n"},
 		{"manifest create a b", 125, "'coracle manifest create' is not supported"},
 
 		// Help.
@@ -216,6 +224,8 @@ func TestWords(t *testing.T) {
 		{"__complete sys", 0, "out:system\n"},
 		{"__complete container st", 0, "out:start\nstats\nstop\n"},
 		{"__complete run --netw", 0, "out:--network\n"},
+		{"__complete sea", 0, "out:search\n"},
+		{"__complete search --", 0, "out:--filter\n--format\n--limit\n--no-trunc\n--help\n"},
 		{"__complete run --network ''", 0, "out:bridge\nhost\nnone\n"},
 	} {
 		code, stdout, stderr := say(t, "coracle", root, row.line)

@@ -52,7 +52,7 @@ func TestDockerImages(t *testing.T) {
 	if r := u.with(docker, "rmi", "nosuch"); r.Code != 1 || !strings.Contains(r.Err, "No such image: nosuch") {
 		t.Errorf("%+v", r)
 	}
-	if r := u.with(docker, "search", "x"); r.Code == 0 || !strings.Contains(r.Err, "search is not supported") {
+	if r := u.with(docker, "search", "--filter", "stars=many", "127.0.0.1:1/x"); r.Code != 1 || !strings.Contains(r.Err, "invalid filter 'stars=many'") {
 		t.Errorf("%+v", r)
 	}
 }

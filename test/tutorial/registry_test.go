@@ -3,19 +3,11 @@
 package tutorial
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"coracle/internal/testutil"
 )
@@ -26,7 +18,10 @@ func startRegistry(t *testing.T, u *user) string {
 	t.Helper()
 	addr := "127.0.0.1:" + testutil.FreePort(t)
 	dir := filepath.Join(u.home, "registry")
-	cert, key := certificate(t)
+	cert, key, err := testutil.Certificate("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
 	certFile, keyFile := u.write("registry/cert.pem", cert), u.write("registry/key.pem", key)
 	u.write(".config/coracle/certs.d/"+addr+"/ca.crt", cert)
 	htpasswd := u.write("registry/htpasswd", "andem:$2y$05$9z6d2ibDPG2CLYawrLQASe8gALJyzL.l8hztUiRfnYzUTdsAR8nEm\n")
@@ -52,31 +47,6 @@ auth: {htpasswd: {realm: test, path: %q}}
 		return err == nil
 	})
 	return addr
-}
-
-// certificate is for 127.0.0.1, signed by itself.
-func certificate(t *testing.T) (cert, key string) {
-	t.Helper()
-	priv, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test registry"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &priv.PublicKey, priv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalECPrivateKey(priv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
-		string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER}))
 }
 
 // noRegistry is an address at which nobody listens.

@@ -111,6 +111,9 @@ func shareImage(t *testing.T, u *user) {
 	}
 	testutil.Contains(t, u.ok("push", name), "The push refers to repository ["+addr+"/andem/get-started]", ": Pushed", "part2: digest: sha256:")
 	testutil.Contains(t, u.ok("push", name), ": Layer already exists")
+	if got := u.ok("search", "--format", "{{.Name}}", addr+"/started"); got != "andem/get-started" {
+		t.Errorf("search: %q", got)
+	}
 
 	// Elsewhere: another machine has none of this.
 	there := newUser(t)
@@ -124,6 +127,7 @@ func shareImage(t *testing.T, u *user) {
 
 	testutil.Contains(t, u.ok("logout", addr), "Removing login credentials for "+addr)
 	u.fails(1, []string{"denied"}, "push", name)
+	u.fails(1, []string{"unexpected status code 401", "log in with `coracle login " + addr + "`"}, "search", addr+"/started")
 	u.ok(append([]string{"image", "rm", "-f"}, strings.Fields(u.ok("image", "ls", "-a", "-q"))...)...)
 	if got := u.ok("image", "ls", "-aq"); got != "" {
 		t.Errorf("image ls -aq = %q after removing all", got)

@@ -107,28 +107,29 @@ func (r *Repository) connect(ctx context.Context, i int) (*connection, error) {
 // authenticate makes the transport that shows auth to the registry at e, and to
 // nobody else. The scheme of requests is replaced by what the host speaks.
 func (c *Client) authenticate(ctx context.Context, e endpoint, auth authn.Authenticator, scopes func(name.Registry) []string) (name.Registry, http.RoundTripper, error) {
-	host := e.host
-	if host == "docker.io" {
-		host = name.DefaultRegistry
-	}
-	reg, err := name.NewRegistry(host)
+	s, err := c.session(e, auth, scopes)
 	if err != nil {
-		return reg, nil, fmt.Errorf("registry %s: %w", host, err)
+		return name.Registry{}, nil, err
+	}
+	resp, err := ping(ctx, s.plain, s.reg.RegistryStr(), e.insecure)
+	if err == nil {
+		err = s.begin(ctx, resp)
+	}
+	return s.reg, s, explain(e.hostname(), err)
+}
+
+// session is one with the registry at e, before a word was said.
+func (c *Client) session(e endpoint, auth authn.Authenticator, scopes func(name.Registry) []string) (*session, error) {
+	reg, err := name.NewRegistry(e.hostname())
+	if err != nil {
+		return nil, fmt.Errorf("registry %s: %w", e.hostname(), err)
 	}
 	inner, err := newHTTP(reg.RegistryStr(), e.insecure, e.named)
 	if err != nil {
-		return reg, nil, err
+		return nil, err
 	}
-	s := &session{plain: &patience{transport.NewUserAgent(inner, c.access.UserAgent)}, reg: reg, auth: auth, scopes: scopes(reg)}
-	resp, err := ping(ctx, s.plain, reg.RegistryStr(), e.insecure)
-	if err != nil {
-		return reg, nil, explain(host, err)
-	}
-	s.late = resp.StatusCode == http.StatusUnauthorized
-	if s.open, err = s.shake(ctx, resp); err != nil {
-		return reg, nil, explain(host, err)
-	}
-	return reg, s, nil
+	plain := &patience{transport.NewUserAgent(inner, c.access.UserAgent)}
+	return &session{plain: plain, reg: reg, auth: auth, scopes: scopes(reg)}, nil
 }
 
 // Error is a registry's refusal or failure.

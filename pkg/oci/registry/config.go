@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+	"github.com/google/go-containerregistry/pkg/name"
 )
 
 // Config is the content of registries.conf: the keys of version 2 of the file
@@ -88,6 +89,14 @@ type endpoint struct {
 	path     string // of the repository there
 	insecure bool   // it may speak plain HTTP
 	named    bool   // the user called it insecure
+}
+
+// hostname is where the host is asked: Docker Hub has another name there.
+func (e endpoint) hostname() string {
+	if e.host == "docker.io" {
+		return name.DefaultRegistry
+	}
+	return e.host
 }
 
 // ErrBlocked says that the configuration forbids a registry.

@@ -2,7 +2,7 @@
 
 // Package registry speaks the distribution protocol (OCI Distribution
 // Specification 1.1) with registries: manifests, blobs with resume, uploads,
-// and logins. Where to go and whom to trust is read from registries.conf and
+// logins, and searches. Where to go and whom to trust is read from registries.conf and
 // certs.d; who we are, from the files that docker and podman keep.
 //
 // Everything a registry says is hostile: sizes are bounded and digests checked

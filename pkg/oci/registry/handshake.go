@@ -96,6 +96,13 @@ type session struct {
 	late bool // the handshake came from a request's answer
 }
 
+// begin takes the answer to a ping for how to go on.
+func (s *session) begin(ctx context.Context, resp *http.Response) (err error) {
+	s.late = resp.StatusCode == http.StatusUnauthorized
+	s.open, err = s.shake(ctx, resp)
+	return err
+}
+
 // shake makes a transport of the answer to a request without credentials.
 func (s *session) shake(ctx context.Context, resp *http.Response) (http.RoundTripper, error) {
 	return transport.NewWithContext(ctx, s.reg, s.auth, &answered{RoundTripper: s.plain, resp: resp}, s.scopes)
