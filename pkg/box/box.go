@@ -180,6 +180,8 @@ type Stdio struct {
 	// Trees are detached mounts, by the destination of the mount in the
 	// options that shows them. They stay the caller's.
 	Trees map[string]*os.File
+	// PIDNS and IPCNS are another box's, to be in; nil: own ones, as the options say.
+	PIDNS, IPCNS *os.File
 	// Mounted is called before the root becomes the root, where the options have
 	// hooks, with what runs and the process's number: it runs the hooks that belong
 	// outside, and returns the state that the others are told.
@@ -229,7 +231,7 @@ func (b *Box) Start(o spec.Options, adjust func(*specs.Process) error, io Stdio)
 	if s.Hooks != nil && io.Mounted != nil {
 		mounted = func(pid int) ([]byte, error) { return io.Mounted(s, pid) }
 	}
-	init, err := ns.StartInit(ns.InitOptions{Spec: &started, NetNS: b.netns, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD(), Reap: b.cfg.Reap, CloseAbstract: o.HostNet, Trees: io.Trees, Mounted: mounted})
+	init, err := ns.StartInit(ns.InitOptions{Spec: &started, NetNS: b.netns, Stdin: io.In, Stdout: io.Out, Stderr: io.Err, CgroupFD: b.cgroupFD(), Reap: b.cfg.Reap, CloseAbstract: o.HostNet, Trees: io.Trees, Mounted: mounted, PIDNS: io.PIDNS, IPCNS: io.IPCNS})
 	if err != nil {
 		return nil, nil, err
 	}

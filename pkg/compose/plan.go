@@ -297,6 +297,13 @@ func (pl *planner) before(s types.ServiceConfig) (list []int) {
 	for _, name := range convert.Needs(s) {
 		list = append(list, pl.made[name]...)
 	}
+	if convert.NamesContainer(s) {
+		for name := range s.DependsOn {
+			list = append(list, pl.made[name]...)
+		}
+		slices.Sort(list)
+		list = slices.Compact(list)
+	}
 	return list
 }
 

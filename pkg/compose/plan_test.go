@@ -100,6 +100,21 @@ networks: {front: {}}
 volumes: {data: {}}
 `
 
+// TestNamedContainer is made after the services that it depends on, one of whose
+// containers it may be.
+func TestNamedContainer(t *testing.T) {
+	p := projectOf(t, `
+services:
+  a: {image: a, pid: "container:p-b-1", depends_on: [b], network_mode: none}
+  b: {image: b, network_mode: none}
+  c: {image: c, depends_on: [b], network_mode: none}
+`)
+	plan, err := Decide(p, nothing(), Choices{Images: facts(p)})
+	if got, want := plan.String(), "create p-b-1\ncreate p-a-1 after p-b-1\ncreate p-c-1\n"; err != nil || got != want {
+		t.Errorf("%s, %v; want %s", got, err, want)
+	}
+}
+
 // TestSecondUp: the second time there is nothing to do, and what has changed is all
 // that is done.
 func TestSecondUp(t *testing.T) {

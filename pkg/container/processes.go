@@ -33,7 +33,9 @@ const clockTick = 10 * time.Millisecond
 
 // Processes returns the processes of a running container, by pid. They are
 // what descends from the supervisor, which is the init of an outer pid
-// namespace, and lives in the container's own, one level further down.
+// namespace, and lives in the container's own, one level further down. In another's
+// pid namespace they are what shares the first one's mount namespace: what they leave
+// behind descends from the other's init.
 func (c *Container) Processes() ([]ProcessInfo, error) {
 	switch {
 	case !c.State.IsRunning():
@@ -50,6 +52,10 @@ func (c *Container) Processes() ([]ProcessInfo, error) {
 		return nil, &NotRunningError{c.ID}
 	}
 	var list []ProcessInfo
+	if c.Safety.PIDOf != "" {
+		list = besides(all, first)
+		all = nil
+	}
 	for _, p := range all {
 		if p.depth >= first.depth && descends(all, p, c.State.Supervisor.Pid) && p.Parent != 0 {
 			list = append(list, p)
@@ -57,6 +63,23 @@ func (c *Container) Processes() ([]ProcessInfo, error) {
 	}
 	slices.SortFunc(list, func(a, b ProcessInfo) int { return a.Pid - b.Pid })
 	return list, nil
+}
+
+// besides are the processes in the mount namespace of one.
+func besides(all map[int]ProcessInfo, one ProcessInfo) (list []ProcessInfo) {
+	mnt := func(pid int) (os.FileInfo, error) {
+		return os.Stat(filepath.Join("/proc", strconv.Itoa(pid), "ns/mnt"))
+	}
+	first, err := mnt(one.Pid)
+	if err != nil {
+		return []ProcessInfo{one}
+	}
+	for pid, p := range all {
+		if m, err := mnt(pid); err == nil && os.SameFile(m, first) {
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // descends reports whether p has ancestor above it. A parent that ended while

@@ -126,7 +126,10 @@ type Safety struct {
 	HostIPC        bool     `json:"hostIpc,omitempty"`
 	HostUTS        bool     `json:"hostUts,omitempty"`
 	HostCgroup     bool     `json:"hostCgroup,omitempty"`
-	NoShm          bool     `json:"noShm,omitempty"` // --ipc none: no /dev/shm
+	NoShm          bool     `json:"noShm,omitempty"`        // --ipc none: no /dev/shm
+	ShareableIPC   bool     `json:"shareableIpc,omitempty"` // others may join its ipc namespace
+	PIDOf          string   `json:"pidOf,omitempty"`        // the ID of the container whose pid namespace it is in, or ""
+	IPCOf          string   `json:"ipcOf,omitempty"`        // likewise its ipc namespace, with /dev/shm
 	Devices        []Device `json:"devices,omitempty"`
 	Userns         Userns   `json:"userns,omitzero"`
 

@@ -107,7 +107,7 @@ func hostConfig(c *container.Container, at Places) *HostConfig {
 		DNS: addresses(n.DNS), DNSOptions: list(n.DNSOptions), DNSSearch: list(n.DNSSearch), ExtraHosts: n.AddHosts,
 		GroupAdd: c.Process.GroupAdd, Umask: c.Process.Umask,
 		CgroupnsMode: moby.CgroupnsMode(mode(f.HostCgroup, "private")), IpcMode: ipcMode(f), UsernsMode: moby.UsernsMode(f.Userns.Mode),
-		PidMode: moby.PidMode(mode(f.HostPID, "")), UTSMode: moby.UTSMode(mode(f.HostUTS, "")),
+		PidMode: moby.PidMode(pidMode(f)), UTSMode: moby.UTSMode(mode(f.HostUTS, "")),
 		Privileged: f.Privileged, PublishAllPorts: n.PublishAll, ReadonlyRootfs: f.ReadOnlyRootfs, SecurityOpt: securityOpt(f),
 		ShmSize: l.ShmSize, Sysctls: l.Sysctls, Runtime: Runtime,
 		MaskedPaths: []string{}, ReadonlyPaths: []string{},
@@ -203,10 +203,22 @@ func mode(host bool, own string) string {
 }
 
 func ipcMode(f container.Safety) moby.IpcMode {
-	if f.NoShm {
-		return "none"
+	switch {
+	case f.NoShm:
+		return moby.IPCModeNone
+	case f.ShareableIPC:
+		return moby.IPCModeShareable
+	case f.IPCOf != "":
+		return moby.IpcMode(ofContainer + f.IPCOf)
 	}
 	return moby.IpcMode(mode(f.HostIPC, "private"))
+}
+
+func pidMode(f container.Safety) string {
+	if f.PIDOf != "" {
+		return ofContainer + f.PIDOf
+	}
+	return mode(f.HostPID, "")
 }
 
 func restartPolicy(r container.Restart) moby.RestartPolicy {

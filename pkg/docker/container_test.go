@@ -171,20 +171,23 @@ func TestModes(t *testing.T) {
 		net    string
 		masked bool
 		ipc    string
+		pid    string
 		opts   int
 	}{
-		{container.Safety{}, "bridge", true, "private", 0},
-		{container.Safety{NoShm: true}, "bridge", true, "none", 0},
-		{container.Safety{HostIPC: true}, "host", true, "host", 0},
-		{container.Safety{UnmaskPaths: true, Seccomp: `{"x":1}`}, "bridge", false, "private", 1},
-		{container.Safety{Privileged: true, NoNewPrivs: true}, "bridge", false, "private", 1},
+		{container.Safety{}, "bridge", true, "private", "", 0},
+		{container.Safety{NoShm: true, HostPID: true}, "bridge", true, "none", "host", 0},
+		{container.Safety{HostIPC: true}, "host", true, "host", "", 0},
+		{container.Safety{ShareableIPC: true, PIDOf: testID}, "bridge", true, "shareable", "container:" + testID, 0},
+		{container.Safety{IPCOf: testID}, "bridge", true, "container:" + testID, "", 0},
+		{container.Safety{UnmaskPaths: true, Seccomp: `{"x":1}`}, "bridge", false, "private", "", 1},
+		{container.Safety{Privileged: true, NoNewPrivs: true}, "bridge", false, "private", "", 1},
 	} {
 		ctr := created()
 		ctr.Safety, ctr.Net = c.safety, container.Net{Mode: c.net}
 		h := hostConfig(ctr, testPlaces())
-		if string(h.IpcMode) != c.ipc || (len(h.MaskedPaths) > 0) != c.masked || (len(h.ReadonlyPaths) > 0) != c.masked || h.MaskedPaths == nil ||
+		if string(h.IpcMode) != c.ipc || string(h.PidMode) != c.pid || (len(h.MaskedPaths) > 0) != c.masked || (len(h.ReadonlyPaths) > 0) != c.masked || h.MaskedPaths == nil ||
 			slices.Contains(h.MaskedPaths, testPlaces().Throttle[0]) != c.masked || len(h.SecurityOpt) != c.opts {
-			t.Errorf("%+v: ipc %s, masks %v, security %v", c.safety, h.IpcMode, h.MaskedPaths, h.SecurityOpt)
+			t.Errorf("%+v: ipc %s, pid %s, masks %v, security %v", c.safety, h.IpcMode, h.PidMode, h.MaskedPaths, h.SecurityOpt)
 		}
 	}
 }

@@ -304,7 +304,8 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{func(q *CreateRequest) { q.HostConfig.Memory = 1 }, Invalid, "Minimum memory limit allowed is 6MB"},
 		{func(q *CreateRequest) { q.HostConfig.CPUCount = 1 }, NotSupported, "they are for Windows"},
 		{func(q *CreateRequest) { q.HostConfig.PidMode = "x" }, Invalid, "--pid: invalid PID mode"},
-		{func(q *CreateRequest) { q.HostConfig.PidMode = "container:a" }, NotSupported, "--pid container:a is not supported: containers share their network only"},
+		{func(q *CreateRequest) { q.HostConfig.PidMode = "container:" }, Invalid, "--pid: invalid PID mode"},
+		{func(q *CreateRequest) { q.HostConfig.PidMode = "container:missing" }, Invalid, "No such container: missing"},
 		{func(q *CreateRequest) { q.HostConfig.UTSMode = "private" }, Invalid, "--uts: invalid UTS mode"},
 		{func(q *CreateRequest) { q.HostConfig.UsernsMode = "auto" }, Invalid, "--userns: invalid USER mode"},
 		{func(q *CreateRequest) { q.HostConfig.UsernsMode = "keep-id2" }, Invalid, "--userns: invalid USER mode"},
@@ -313,7 +314,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{func(q *CreateRequest) { q.HostConfig.UsernsMode = "keep-id:uid" }, Invalid, `"" is no id`},
 		{func(q *CreateRequest) { q.HostConfig.CgroupnsMode = "x" }, Invalid, "--cgroupns: invalid CGROUP mode"},
 		{func(q *CreateRequest) { q.HostConfig.IpcMode = "x" }, Invalid, "invalid IPC mode: x"},
-		{func(q *CreateRequest) { q.HostConfig.IpcMode = "container:a" }, NotSupported, "--ipc container:a is not supported"},
+		{func(q *CreateRequest) { q.HostConfig.IpcMode = "container:missing" }, Invalid, "No such container: missing"},
 		{func(q *CreateRequest) { q.HostConfig.CapAdd = []string{"NOSUCH"} }, Invalid, "invalid CapAdd"},
 		{func(q *CreateRequest) { q.HostConfig.SecurityOpt = []string{"foo"} }, Invalid, `Invalid --security-opt: "foo"`},
 		{func(q *CreateRequest) { q.HostConfig.SecurityOpt = []string{"foo=bar"} }, Invalid, `invalid --security-opt 2: "foo=bar"`},
@@ -434,7 +435,6 @@ func TestWarnings(t *testing.T) {
 	for request, want := range map[string]string{
 		`{"HostConfig":{"NetworkMode":"host","PortBindings":{"80/tcp":[{}]}}}`:                                "Published ports are discarded when using host network mode",
 		`{"HostConfig":{"Runtime":"runc"}}`:                                                                   "--runtime runc has no effect",
-		`{"HostConfig":{"IpcMode":"shareable"}}`:                                                              "--ipc shareable is private here",
 		`{"HostConfig":{"MemorySwappiness":60}}`:                                                              "cgroup v2 has no memory swappiness",
 		`{"HostConfig":{"OomKillDisable":true}}`:                                                              "cgroup v2 cannot disable the OOM killer",
 		`{"HostConfig":{"KernelMemory":1}}`:                                                                   "The kernel has no limit of its own memory any more",
@@ -444,8 +444,8 @@ func TestWarnings(t *testing.T) {
 		`{"HostConfig":{"LogConfig":{"Config":{"mode":"non-blocking"}}}}`:                                     "log opts mode and max-buffer-size have no effect",
 		`{"NetworkingConfig":{"EndpointsConfig":{"bridge":{"DriverOpts":{"a":"b"}}}}}`:                        "driver-opt has no effect",
 		`{"NetworkingConfig":{"EndpointsConfig":{"bridge":{"IPAMConfig":{"LinkLocalIPs":["169.254.1.1"]}}}}}`: "--link-local-ip has no effect",
-		`{"OnBuild":["RUN x"]}`:                                                                               "OnBuild has no effect",
-		`{"Shell":["bash"]}`:                                                                                  "Shell has no effect",
+		`{"OnBuild":["RUN x"]}`: "OnBuild has no effect",
+		`{"Shell":["bash"]}`:    "Shell has no effect",
 	} {
 		q := basic()
 		if err := json.Unmarshal([]byte(request), q); err != nil {

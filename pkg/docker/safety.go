@@ -14,8 +14,11 @@ import (
 	"coracle/pkg/oci/spec"
 )
 
-// setNamespaces takes the modes of the namespaces, of which a container's own or
-// the host's can be had.
+// ofContainer begins a mode that is another container's namespace.
+const ofContainer = "container:"
+
+// setNamespaces takes the modes of the namespaces: a container's own, the host's, or
+// for some of them another container's.
 func (d *draft) setNamespaces() error {
 	f, h := &d.rec.Safety, &d.req.HostConfig
 	for _, o := range []struct {
@@ -29,8 +32,7 @@ func (d *draft) setNamespaces() error {
 		case o.value == "", o.value == o.own:
 		case o.value == "host":
 			*o.host = true
-		case strings.HasPrefix(o.value, "container:") && o.flag == "pid":
-			return foreignNamespace(o.flag, o.value)
+		case o.flag == "pid" && h.PidMode.Container() != "":
 		default:
 			return invalid("--%s: invalid %s mode", o.flag, o.kind)
 		}
@@ -38,21 +40,36 @@ func (d *draft) setNamespaces() error {
 	switch v := h.IpcMode; {
 	case v.IsEmpty(), v.IsPrivate():
 	case v.IsShareable():
-		d.warn("--ipc shareable is private here: no other container can join")
+		f.ShareableIPC = true
 	case v.IsHost():
 		f.HostIPC = true
 	case v.IsNone():
 		f.NoShm = true
 	case v.IsContainer():
-		return foreignNamespace("ipc", string(v))
 	default:
 		return invalid("invalid IPC mode: %s", v)
 	}
-	return nil
+	var err error
+	if h.PidMode.IsContainer() {
+		f.PIDOf, err = d.neighbour(h.PidMode.Container())
+	}
+	if err == nil && h.IpcMode.IsContainer() {
+		f.IPCOf, err = d.neighbour(h.IpcMode.Container())
+	}
+	return err
 }
 
-func foreignNamespace(flag, v string) error {
-	return refuse(NotSupported, "--%s %s is not supported: containers share their network only", flag, v)
+// neighbour is the ID of a container whose namespace is to be joined. Whether it
+// runs is asked at the start.
+func (d *draft) neighbour(ref string) (string, error) {
+	other, err := d.w.Container(ref)
+	if Missing(err) {
+		return "", invalid("%w", err) // of the request, as in Docker: the address names another
+	}
+	if err != nil {
+		return "", err
+	}
+	return other.ID, nil
 }
 
 // setSafety takes what the container is kept from, and what it is let near.

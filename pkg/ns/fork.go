@@ -27,6 +27,7 @@ type stage struct {
 	extra  *os.File   // the descriptor after the sync socket
 	trees  []*os.File // those after it
 	cgroup int
+	until  <-chan struct{} // nil, or how long the thread that has joined is kept
 	stdio  [3]*os.File
 }
 
@@ -55,6 +56,15 @@ func (s *stage) joinPaths(sp *specs.Spec) error {
 	return nil
 }
 
+// join lets the stage be born in a namespace that is open, unless it is nil.
+func (s *stage) join(namespace *os.File, kind uintptr) {
+	if namespace == nil {
+		return
+	}
+	s.flags &^= kind
+	s.joins = append(s.joins, fork.Join{FD: int(namespace.Fd()), Kinds: kind})
+}
+
 func (s *stage) closeJoins() {
 	for _, f := range s.opened {
 		f.Close()
@@ -67,7 +77,8 @@ func (s *stage) joinsUser() bool {
 
 // fork starts the stage from a thread that has joined what is to be joined,
 // and throws the thread away: a goroutine that ends locked takes its thread
-// with it.
+// with it. A stage that is to end with its parent (PR_SET_PDEATHSIG of prctl(2))
+// would end with that thread: it is kept as long as until says.
 func (s *stage) fork(sync *os.File) (*os.Process, error) {
 	exe, err := sealedSelf()
 	if err != nil {
@@ -95,6 +106,9 @@ func (s *stage) fork(sync *os.File) (*os.Process, error) {
 		}
 		p, err := s.forkHere(files)
 		done <- result{p, err}
+		if err == nil && s.until != nil {
+			<-s.until
+		}
 	}()
 	r := <-done
 	return r.p, r.err

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/pkg/ids"
-	"coracle/pkg/ns/fork"
 	"coracle/pkg/ns/seccomp"
 	"coracle/pkg/trace"
 )
@@ -19,7 +18,10 @@ type InitOptions struct {
 	Spec *specs.Spec
 	// NetNS is joined; nil makes a new one if the spec asks for a network
 	// namespace and leaves the host's otherwise.
-	NetNS                 *os.File
+	NetNS *os.File
+	// PIDNS and IPCNS are joined likewise, in place of new ones. A process in a pid
+	// namespace that has another init ends with the calling process.
+	PIDNS, IPCNS          *os.File
 	Stdin, Stdout, Stderr *os.File // nil with a terminal
 	CgroupFD              int      // directory of a cgroup2 to be born in; -1: none
 	// Trees are detached mounts, by the destination in the spec that they are
@@ -68,9 +70,12 @@ func StartInit(o InitOptions) (*Process, error) {
 	if err := st.joinPaths(o.Spec); err != nil {
 		return nil, err
 	}
-	if o.NetNS != nil {
-		st.flags &^= unix.CLONE_NEWNET
-		st.joins = append(st.joins, fork.Join{FD: int(o.NetNS.Fd()), Kinds: unix.CLONE_NEWNET})
+	st.join(o.NetNS, unix.CLONE_NEWNET)
+	st.join(o.IPCNS, unix.CLONE_NEWIPC)
+	st.join(o.PIDNS, unix.CLONE_NEWPID)
+	if o.PIDNS != nil {
+		i.ended = make(chan struct{})
+		st.until = i.ended
 	}
 	// The root of a new cgroup namespace is the cgroup of who makes it: the
 	// stage itself, once it is in its own.
@@ -78,7 +83,7 @@ func StartInit(o InitOptions) (*Process, error) {
 	cfg := Config{
 		Spec: specOf(o.Spec), Filter: i.filter, Notifies: i.notifies, NewNetNS: st.flags&unix.CLONE_NEWNET != 0, Single: i.single,
 		BindRoot: o.BindRoot, Pause: o.Mounted != nil, BecomeRoot: o.Maps != nil && o.Maps.Has(0, 0) || o.Maps == nil && notRoot(), Joined: st.joinsUser(), Reap: o.Reap,
-		CloseAbstract: o.CloseAbstract, Trees: st.take(o.Trees), FindFirst: o.Listener != nil,
+		CloseAbstract: o.CloseAbstract, Trees: st.take(o.Trees), FindFirst: o.Listener != nil, EndWithParent: o.PIDNS != nil,
 	}
 	if err := i.launch(st, cfg, o.Mounted); err != nil {
 		return nil, err

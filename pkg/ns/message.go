@@ -43,6 +43,8 @@ type Config struct {
 	// CloseAbstract keeps the process from the abstract unix sockets of others:
 	// with the host's network they would be the host's.
 	CloseAbstract bool `json:"closeAbstract,omitempty"`
+	// EndWithParent kills the program when the process ends that has started it.
+	EndWithParent bool `json:"endWithParent,omitempty"`
 	// BecomeRoot: the stage is not yet root of its user namespace.
 	BecomeRoot bool `json:"becomeRoot,omitempty"`
 	Joined     bool `json:"joined,omitempty"`    // the user namespace was there before: its maps are to be looked at

@@ -35,6 +35,8 @@ type Process struct {
 	foreign  bool // started by another process, perhaps in another user namespace
 
 	closeAbstract bool
+
+	ended chan struct{} // closed when the process has been reaped; nil: nobody asks
 }
 
 func compile(p *specs.LinuxSeccomp) ([]byte, error) {
@@ -81,7 +83,7 @@ func (i *Process) Abandon() {
 		}
 	}
 	_ = i.Process.Kill()
-	_, _ = i.Process.Wait()
+	_, _ = i.Wait()
 }
 
 func (i *Process) configure(cfg Config, mounted func(int) ([]byte, error)) error {
@@ -176,6 +178,10 @@ func Release(conn wire.Socket) error {
 // Wait reaps the process.
 func (i *Process) Wait() (syscall.WaitStatus, error) {
 	st, err := i.Process.Wait()
+	if i.ended != nil {
+		close(i.ended)
+		i.ended = nil
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -63,6 +63,38 @@ networks:
 	p.compose("exec", "-T", "front", "wget", "-qO", "/dev/null", "http://other/passwd")
 }
 
+// TestNamespacesOfOthers: a service among the processes of another, with whose memory,
+// is made after it, comes back with it and is replaced with it.
+func TestNamespacesOfOthers(t *testing.T) {
+	p := newProject(t, `
+services:
+  beside: {image: busybox, command: sleep 2002, pid: "service:main", ipc: "service:main", stop_grace_period: 0s}
+  main: {image: busybox, command: sleep 2001, ipc: shareable, stop_grace_period: 0s}
+  last: {image: busybox, command: sleep 2003, pid: "container:shop-main-1", depends_on: [main], stop_grace_period: 0s}
+`)
+	p.compose("up", "-d")
+	check := func() {
+		t.Helper()
+		p.compose("exec", "-T", "main", "ps").says("sleep 2001", "sleep 2002", "sleep 2003")
+		a, b := p.compose("exec", "-T", "main", "readlink", "/proc/self/ns/ipc").Text(), p.compose("exec", "-T", "beside", "readlink", "/proc/self/ns/ipc").Text()
+		if a != b {
+			t.Errorf("ipc namespaces %s and %s", a, b)
+		}
+	}
+	check()
+	if got := p.compose("top", "beside").Out; strings.Contains(got, "sleep 2001") || !strings.Contains(got, "sleep 2002") {
+		t.Errorf("top: %s", got)
+	}
+	p.compose("up", "-d").silent("Recreate")
+	p.change("last: {image: busybox, command: sleep 2003, pid: \"container:shop-main-1\", depends_on: [main], stop_grace_period: 0s}", "")
+	p.compose("up", "-d", "--remove-orphans").says("Container shop-last-1 Removed")
+	p.compose("restart", "-t", "0", "main")
+	p.compose("exec", "-T", "main", "ps").says("sleep 2001", "sleep 2002")
+	p.change("command: sleep 2001", "command: sleep 2004")
+	p.compose("up", "-d").says("Container shop-main-1 Recreated", "Container shop-beside-1 Recreated")
+	p.compose("exec", "-T", "beside", "ps").says("sleep 2004", "sleep 2002")
+}
+
 // TestPorts: published ports are reached, and a taken one is told of in the engine's
 // words.
 func TestPorts(t *testing.T) {

@@ -28,12 +28,12 @@ func Restart(e *command.Env) *cli.Command {
 	}
 }
 
-// inOrder is onContainers, but those that share another's network come after
+// inOrder is onContainers, but those that join a namespace of another come after
 // all others.
 func inOrder(e *command.Env, args []string, f func(*container.Store, *container.Container) error) error {
 	var first, last []string
 	for _, a := range args {
-		if _, ctr, err := e.Container(a); err == nil && ctr.Net.OnNetworkOf() != "" {
+		if _, ctr, err := e.Container(a); err == nil && len(ctr.Neighbours()) > 0 {
 			last = append(last, a)
 		} else {
 			first = append(first, a)

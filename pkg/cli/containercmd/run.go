@@ -57,7 +57,7 @@ func runRun(e *command.Env, c *cli.Context) error {
 	defer manager.inside.Close()
 	var supervisor *client.Supervisor
 	shared := func(v string) bool { return strings.Contains(v, "container:") }
-	if !slices.ContainsFunc(c.StringSlice("network"), shared) && !docker.KeepsID(cmp.Or(c.String("userns"), create.DefaultUserns())) {
+	if !slices.ContainsFunc(append(c.StringSlice("network"), c.String("pid"), c.String("ipc")), shared) && !docker.KeepsID(cmp.Or(c.String("userns"), create.DefaultUserns())) {
 		supervisor = client.Spawn(cs, id) // while the image is found; else it is to be in another user namespace
 	}
 	ctr, err := createWithFile(e, c, id, manager)

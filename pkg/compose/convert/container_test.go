@@ -191,6 +191,9 @@ func TestResolve(t *testing.T) {
 	if needs := Needs(s); !slices.Equal(needs, []string{"b", "d", "b", "d"}) || s.VolumesFrom[0] != "b:ro" {
 		t.Errorf("needs %v; the service itself: %v", needs, s.VolumesFrom)
 	}
+	if other := (types.ServiceConfig{Name: "b"}); !NamesContainer(s) || NamesContainer(other) {
+		t.Error("who names a container")
+	}
 	delete(ids, "d")
 	if _, err := Resolve(s, of); err == nil || err.Error() != "cannot share volume with service d: container missing" {
 		t.Error(err)

@@ -5,6 +5,7 @@ package convert
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -175,4 +176,11 @@ func Needs(s types.ServiceConfig) (list []string) {
 		}
 	}
 	return list
+}
+
+// NamesContainer reports whether a service shares something of a container that is
+// called by its own name, which may be of any service that it depends on.
+func NamesContainer(s types.ServiceConfig) bool {
+	names := func(v string) bool { return strings.HasPrefix(v, types.ContainerPrefix) }
+	return slices.ContainsFunc(s.VolumesFrom, names) || slices.ContainsFunc([]string{s.NetworkMode, s.Ipc, s.Pid}, names)
 }

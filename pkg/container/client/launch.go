@@ -72,7 +72,7 @@ func Launch(ctx context.Context, s *container.Store, c *container.Container, how
 	req := control.Request{Op: control.OpStart, Attach: how.Attach, Maps: &v.maps, Cgroup: tree, Listen: len(how.Sockets) + len(reserved)}
 	files := slices.Concat(how.Out, how.Sockets, reserved)
 	if around != nil {
-		req.Shared = &around.shared
+		req.Shared = around.shared
 		if around.net != nil {
 			files = append(files, around.net)
 		}

@@ -15,12 +15,13 @@ import (
 	"coracle/pkg/wire"
 )
 
-// surroundings are the namespaces of a running container that another one
-// shares: a network namespace belongs to a user namespace, and so the other one
-// has to be in that too.
+// surroundings are what a supervisor is put in: the user namespace of the running
+// containers whose namespaces its container joins, for these belong to that, and the
+// network that is shared. The other namespaces it finds itself.
 type surroundings struct {
-	user, net *os.File // net is nil when the network is the host's
-	shared    control.SharedNet
+	user, net *os.File           // net is nil unless a network is shared, and when that is the host's
+	shared    *control.SharedNet // nil unless a network is shared
+	pid       bool               // the supervisor starts processes in a pid namespace that is there
 }
 
 // close is for nil, too.
@@ -30,18 +31,33 @@ func (a *surroundings) close() {
 	}
 }
 
-// surroundingsOf asks the supervisor of the container whose network c shares.
+// surroundingsOf asks the supervisors of the containers whose namespaces c joins.
 func surroundingsOf(ctx context.Context, s *container.Store, c *container.Container) (*surroundings, error) {
-	other, err := s.Load(c.Net.OnNetworkOf())
+	a := &surroundings{pid: c.Safety.PIDOf != ""}
+	for _, n := range c.Neighbours() {
+		if err := a.join(ctx, s, n); err != nil {
+			a.close()
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// join asks the supervisor of one of them, all of whom are to be in one user namespace.
+func (a *surroundings) join(ctx context.Context, s *container.Store, n container.Neighbour) error {
+	other, err := s.Load(n.ID)
 	if err != nil {
-		return nil, err
+		return n.Refuse(err)
+	}
+	if err := n.Check(other); err != nil {
+		return err
 	}
 	r, files, err := ask(ctx, other, control.Request{Op: control.OpShare})
 	if errors.Is(err, container.ErrNotRunning) {
-		return nil, fmt.Errorf("cannot join network of a non running container: %s", other.ID)
+		return n.NotRunning()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("share network of container %.12s: %w", other.ID, err)
+		return n.Refuse(fmt.Errorf("ask container %.12s: %w", other.ID, err))
 	}
 	want := 2
 	if r.Shared != nil && r.Shared.Host {
@@ -49,26 +65,49 @@ func surroundingsOf(ctx context.Context, s *container.Store, c *container.Contai
 	}
 	if r.Shared == nil || len(files) != want {
 		wire.CloseFiles(files)
-		return nil, fmt.Errorf("share network of container %.12s: unexpected answer %q", other.ID, r.Event)
+		return n.Refuse(fmt.Errorf("ask container %.12s: unexpected answer %q", other.ID, r.Event))
 	}
-	a := &surroundings{user: files[0], shared: *r.Shared}
+	var net *os.File
 	if !r.Shared.Host {
-		a.net = files[1]
+		net = files[1]
 	}
-	return a, nil
+	switch {
+	case a.user == nil:
+		a.user = files[0]
+	case !sameFile(a.user, files[0]):
+		wire.CloseFiles(files)
+		return n.Refuse(fmt.Errorf("container %.12s is in another user namespace than the others that are joined: let one of them join the other", other.ID))
+	default:
+		files[0].Close()
+	}
+	if n.Kind == container.NeighbourNetwork {
+		a.net, a.shared = net, r.Shared
+	} else if net != nil {
+		net.Close()
+	}
+	return nil
 }
 
-// spawnFor spawns the supervisor of a container that exists. One that shares
-// another's network is in the other's user namespace.
+func sameFile(a, b *os.File) bool {
+	ia, err := a.Stat()
+	if err != nil {
+		return false
+	}
+	ib, err := b.Stat()
+	return err == nil && os.SameFile(ia, ib)
+}
+
+// spawnFor spawns the supervisor of a container that exists. One that joins a
+// namespace of another is in the other's user namespace.
 func spawnFor(ctx context.Context, s *container.Store, c *container.Container) (*Supervisor, *surroundings, error) {
-	if c.Net.OnNetworkOf() == "" {
+	if len(c.Neighbours()) == 0 {
 		return spawnAround(s, c.ID, c.Maps, nil), nil, nil
 	}
 	around, err := surroundingsOf(ctx, s, c)
 	if err != nil {
 		return nil, nil, err
 	}
-	return spawnAround(s, c.ID, c.Maps, around.user), around, nil
+	return spawnAround(s, c.ID, c.Maps, around), around, nil
 }
 
 // sameIDs refuses to share a user namespace that has other ids than the files
@@ -79,7 +118,7 @@ func sameIDs(pid int, want ids.Maps) error {
 		return err
 	}
 	if !slices.Equal(have.UID, want.UID) || !slices.Equal(have.GID, want.GID) {
-		return errors.New("share network: the other container was started with other subordinate ids or another --userns: give both the same, and restart it")
+		return errors.New("join a container: the other container was started with other subordinate ids or another --userns: give both the same, and restart it")
 	}
 	return nil
 }

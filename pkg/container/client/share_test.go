@@ -24,7 +24,7 @@ func TestSurroundings(t *testing.T) {
 		"nothing":      {control.Reply{Event: control.EventDone}, 2, `unexpected answer "done"`},
 		"one too few":  {control.Reply{Event: control.EventDone, Shared: &control.SharedNet{}}, 1, "unexpected answer"},
 		"one too many": {control.Reply{Event: control.EventDone, Shared: &control.SharedNet{Host: true}}, 2, "unexpected answer"},
-		"refused":      {control.Reply{Event: control.EventError, Error: "no"}, 0, "share network of container"},
+		"refused":      {control.Reply{Event: control.EventError, Error: "no"}, 0, "join network: ask container"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := newStore(t)
@@ -49,7 +49,7 @@ func TestSurroundings(t *testing.T) {
 				return
 			}
 			defer a.close()
-			if have := map[bool]string{true: "user,net", false: "user"}[a.net != nil]; a.user == nil || have != c.want || a.shared != *c.reply.Shared {
+			if have := map[bool]string{true: "user,net", false: "user"}[a.net != nil]; a.user == nil || have != c.want || *a.shared != *c.reply.Shared {
 				t.Errorf("%+v", a)
 			}
 		})

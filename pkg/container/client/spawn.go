@@ -35,16 +35,16 @@ func Spawn(s *container.Store, id string) *Supervisor {
 	return spawnAround(s, id, ids.HostMaps, nil)
 }
 
-// spawnAround is Spawn with other maps, and in a user namespace that exists unless
-// user is nil.
-func spawnAround(s *container.Store, id string, maps func() (ids.Maps, error), user *os.File) *Supervisor {
+// spawnAround is Spawn with other maps, and in surroundings that exist unless they
+// are nil.
+func spawnAround(s *container.Store, id string, maps func() (ids.Maps, error), around *surroundings) *Supervisor {
 	v := &Supervisor{ready: make(chan struct{})}
 	go func() {
 		defer close(v.ready)
 		if v.maps, v.err = maps(); v.err != nil {
 			return
 		}
-		if v.err = v.spawn(s.Dirs(), id, user); v.err != nil && v.conn != nil {
+		if v.err = v.spawn(s.Dirs(), id, around); v.err != nil && v.conn != nil {
 			v.conn.Close()
 			v.conn = nil
 		}
@@ -63,7 +63,10 @@ func (v *Supervisor) Close() {
 	}
 }
 
-func (v *Supervisor) spawn(d state.Dirs, id string, around *os.File) (err error) {
+func (v *Supervisor) spawn(d state.Dirs, id string, around *surroundings) (err error) {
+	if around == nil {
+		around = &surroundings{}
+	}
 	conn, theirs, err := socket.Pair()
 	if err != nil {
 		return err
@@ -82,15 +85,17 @@ func (v *Supervisor) spawn(d state.Dirs, id string, around *os.File) (err error)
 		Files: []*os.File{theirs},
 		// What it says goes to its log, once the container is there.
 		Stdin: null, Stdout: null, Stderr: null,
-		NewPID: true,
+		// Only from a pid namespace above it can a process be put into one that is
+		// there: into another container's from the host's.
+		NewPID: !around.pid,
 		Setsid: true,
 		Maps:   &v.maps,
-		Around: around,
+		Around: around.user,
 	}.Start()
 	if err != nil {
 		return fmt.Errorf("start supervisor: %w", err)
 	}
-	if around != nil {
+	if around.user != nil {
 		if err := sameIDs(p.Pid, v.maps); err != nil {
 			return err
 		}

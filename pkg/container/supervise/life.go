@@ -3,6 +3,7 @@
 package supervise
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -19,6 +20,10 @@ func (s *supervisor) outlive() int {
 		init, _ := s.first.process()
 		code := exitCode(init.Wait())
 		s.endChecks()
+		if s.lodgers != nil {
+			s.bounds.kill()
+			s.lodgers.end()
+		}
 		s.first.drain()
 		s.over()
 		ran := time.Since(began)
@@ -35,8 +40,16 @@ func (s *supervisor) outlive() int {
 		if !s.restarts.wait(ran) {
 			return code
 		}
-		if err := s.restart(); err != nil {
+		err := s.restart()
+		for errors.Is(err, errRestarting) { // and so is this one, until the other has come
+			if !s.restarts.wait(0) {
+				return code
+			}
+			err = s.restart()
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, "supervise: restart:", err)
+			s.book.prepare(func(st *container.State) { st.Error = err.Error() })
 			return 125
 		}
 	}

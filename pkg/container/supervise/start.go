@@ -28,6 +28,12 @@ func (s *supervisor) start() error {
 	if err != nil {
 		return err
 	}
+	beside, err := join(s.store, s.c)
+	if err != nil {
+		return err
+	}
+	defer beside.close()
+	beside.mount(mounts)
 	if u := s.c.Safety.Userns; u.Keep != nil {
 		if err := ids.AddAccount(s.box.Rootfs(), *u.Keep, u.Name, s.c.Process.Cwd); err != nil {
 			return err
@@ -38,18 +44,20 @@ func (s *supervisor) start() error {
 		return err
 	}
 	edits.apply(&o)
+	o.HostPID, o.HostIPC = o.HostPID || beside.hostPID, o.HostIPC || beside.hostIPC
 	trace.Mark("read users and mounts")
 	io, err := openStreams(s.c.Process, s.log)
 	if err != nil {
 		return err
 	}
-	init, sp, err := s.box.Start(o, s.bounds.otherwise, box.Stdio{In: io.childIn, Out: io.childOut, Err: io.childErr, Trees: mounts.trees, Mounted: s.hooks})
+	init, sp, err := s.box.Start(o, s.bounds.otherwise, box.Stdio{In: io.childIn, Out: io.childOut, Err: io.childErr, Trees: mounts.trees, Mounted: s.hooks, PIDNS: beside.pid, IPCNS: beside.ipc})
 	io.closeChildEnds()
 	if err != nil {
 		io.close()
 		return err
 	}
 	s.first.become(init, sp, io)
+	s.lodgers = lodgersWith(s.c, init.HostPid)
 	io.run(init.Console)
 	return nil
 }

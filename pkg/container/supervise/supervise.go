@@ -85,6 +85,7 @@ type supervisor struct {
 	mounts   *mounts
 	sessions *sessions
 	audience *audience
+	lodgers  *lodgers // beside the process that runs, or nil
 	server   server
 
 	term      <-chan os.Signal   // that this process is to end
@@ -217,7 +218,7 @@ func (s *supervisor) openBox(o opening) (err error) {
 		Domainname: s.c.Process.Domainname,
 		Files:      s.nets.files(),
 		ReadyFiles: o.shared != nil,
-		Reap:       s.c.Life.Init,
+		Reap:       s.c.Life.Init && s.c.Safety.PIDOf == "", // else there is an init
 		Network:    plan,
 		Cgroup:     s.bounds.group,
 	})

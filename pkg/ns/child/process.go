@@ -31,6 +31,7 @@ func (s *setup) processSteps() []step {
 		{"set CPU affinity", s.setAffinity},
 		{"close abstract sockets", s.closeAbstract},
 		{"find program", s.findProgram},
+		{"end with parent", s.endWithParent}, // after the ids, whose change would take it back
 		{"load seccomp filter", s.loadFilter},
 		{"set capabilities", s.setCapabilities},
 	}
@@ -88,6 +89,15 @@ func (s *setup) setAffinity() error {
 		}
 	}
 	return os.NewSyscallError("sched_setaffinity", unix.SchedSetaffinity(0, &set))
+}
+
+// endWithParent ties the program to its supervisor where the end of a pid namespace
+// does not. A supervisor that is gone by now gives no word to go on.
+func (s *setup) endWithParent() error {
+	if !s.EndWithParent {
+		return nil
+	}
+	return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0))
 }
 
 // resetSignals lets the program begin with no signal ignored or blocked: execve(2)

@@ -17,13 +17,24 @@ import (
 // and it shares its descriptors with us. The tree is the caller's to close. It
 // takes a millisecond where a copy of a program takes thirty.
 func OpenTree(path string, attr unix.MountAttr) (int, error) {
+	return openTree(path, apart{attr: attr, namespaces: -1})
+}
+
+// OpenTreeIn is open_tree(2) with OPEN_TREE_CLONE in another mount namespace, which
+// only processes in it may call. The caller has all capabilities over that. The tree is
+// the caller's to close.
+func OpenTreeIn(namespace *os.File, path string) (int, error) {
+	return openTree(path, apart{namespaces: int(namespace.Fd())})
+}
+
+func openTree(path string, a apart) (int, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return -1, err
 	}
 	defer r.Close()
 	defer w.Close()
-	a := apart{pipe: int(w.Fd()), attr: attr}
+	a.pipe = int(w.Fd())
 	if a.path, err = unix.BytePtrFromString(path); err != nil {
 		return -1, err
 	}
@@ -56,6 +67,7 @@ func OpenTree(path string, attr unix.MountAttr) (int, error) {
 type apart struct {
 	path, empty *byte
 	attr        unix.MountAttr
+	namespaces  int // the mount namespace to join; -1 makes one, and a user namespace
 	pipe        int
 	say         report
 }
@@ -65,7 +77,10 @@ type apart struct {
 //go:noinline
 //go:norace
 func (a *apart) fork() (pid int, errno syscall.Errno) {
-	const flags = uintptr(syscall.SIGCHLD) | unix.CLONE_FILES | unix.CLONE_NEWUSER | unix.CLONE_NEWNS
+	flags := uintptr(syscall.SIGCHLD) | unix.CLONE_FILES
+	if a.namespaces < 0 {
+		flags |= unix.CLONE_NEWUSER | unix.CLONE_NEWNS
+	}
 	beforeFork()
 	r, _, errno := syscall.RawSyscall6(syscall.SYS_CLONE, flags, 0, 0, 0, 0, 0)
 	if r != 0 || errno != 0 {
@@ -73,9 +88,17 @@ func (a *apart) fork() (pid int, errno syscall.Errno) {
 		return int(r), errno
 	}
 	afterForkInChild()
+	if a.namespaces >= 0 {
+		if _, _, e := syscall.RawSyscall(unix.SYS_SETNS, uintptr(a.namespaces), unix.CLONE_NEWNS, 0); e != 0 {
+			a.die(saidSetns, int32(e))
+		}
+	}
 	fd, _, e := syscall.RawSyscall(unix.SYS_OPEN_TREE, ^uintptr(99), uintptr(unsafe.Pointer(a.path)), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if e != 0 {
 		a.die(saidOpenTree, int32(e))
+	}
+	if a.namespaces >= 0 {
+		a.die(saidFD, int32(fd))
 	}
 	_, _, e = syscall.RawSyscall6(unix.SYS_MOUNT_SETATTR, fd, uintptr(unsafe.Pointer(a.empty)), unix.AT_EMPTY_PATH,
 		uintptr(unsafe.Pointer(&a.attr)), unsafe.Sizeof(a.attr), 0)
