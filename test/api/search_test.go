@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -118,4 +119,16 @@ func TestSearchHub(t *testing.T) {
 			}
 		})
 	}
+	t.Run("docker-py", func(t *testing.T) {
+		const python = "/usr/bin/python3"
+		if err := exec.Command(python, "-c", "import docker").Run(); err != nil {
+			t.Skip("python3-docker is not installed")
+		}
+		u := *u
+		u.t = t
+		got := u.works(python, "-c", "import docker; print([(r['name'], r['star_count'], r['is_official'], r['is_automated']) for r in docker.from_env(version='auto').images.search('busybox')])")
+		if got != "[('busybox', 3400, True, False), ('rancher/busybox', 4, False, False)]\n" {
+			t.Error(got)
+		}
+	})
 }
