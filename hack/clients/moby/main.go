@@ -126,7 +126,7 @@ func (r *run) builds() error {
 	}
 	r.check("build", strings.Contains(out, `{"stream":"Successfully tagged built:1\n"}`), out)
 	_, err = r.c.BuildCancel(r, "x", client.BuildCancelOptions{})
-	r.check("cancel", err != nil, err)
+	r.check("cancel of no build", err == nil, err)
 	_, err = r.c.ImageBuild(r, archive("f", ""), client.ImageBuildOptions{})
 	r.check("no Dockerfile", err != nil && strings.Contains(err.Error(), "Cannot locate specified Dockerfile"), err)
 	return nil
