@@ -28,7 +28,8 @@ func asked(t *testing.T, line string) (docker.CreateRequest, error) {
 	}
 	_, _, err = q.Record(state.NewID(), overlay.Details{Config: json.RawMessage(`{"config":{"Cmd":["sh"]}}`)}, docker.World{
 		Network: func(ref string) (string, error) { return ref, nil }, CPUs: 8,
-		Hostname: func() (string, error) { return "host", nil }, KeepsSockets: func() bool { return true },
+		Container: func(ref string) (*container.Container, error) { return nil, &container.NotFoundError{Arg: ref} },
+		Hostname:  func() (string, error) { return "host", nil }, KeepsSockets: func() bool { return true },
 		CheckSource: func(container.Mount) error { return nil }, CheckLog: func(string, map[string]string) error { return nil },
 		CDI:       func() *cdi.Registry { return &cdi.Registry{} },
 		CheckDisk: func(string) error { return nil }, Controllers: func() ([]string, bool) { return nil, true },
@@ -58,8 +59,8 @@ func TestCommandLinesThatAreRefused(t *testing.T) {
 		"--pid=host --ipc=none --uts=host --cgroupns=host --userns=host": "",
 		"--pid=x": "--pid: invalid PID mode", "--uts=private": "--uts: invalid UTS mode", "--userns=auto": "--userns: invalid USER mode",
 		"--cgroupns=x": "--cgroupns: invalid CGROUP mode", "--ipc=x": "invalid IPC mode: x",
-		"--pid=container:a": "--pid container:a is not supported: containers share their network only",
-		"--ipc=container:a": "--ipc container:a is not supported",
+		"--pid=container:a": "No such container: a",
+		"--ipc=container:a": "No such container: a",
 		"--dns=1.1.1.1 --dns-search=. --dns-search=a.b-c.d":                                       "",
 		"--shm-size=1g --ulimit=nofile=10:20 --ulimit=core=-1 --oom-score-adj=5 --sysctl=net.b=c": "",
 		"--shm-size=0":                        "invalid size: '0'",
