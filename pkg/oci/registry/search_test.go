@@ -271,17 +271,32 @@ type wire func(*http.Request) *http.Response
 
 func (f wire) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }
 
-// TestSearchAtTheHub: Docker Hub is asked at once, with the password if there is one.
+// TestSearchAtTheHub: Docker Hub is asked at once, with the password if there is one;
+// who has an identity token gets one for searches first.
 func TestSearchAtTheHub(t *testing.T) {
-	for header, auth := range map[string]authn.AuthConfig{"": {}, "Basic dTpw": {Username: "u", Password: "p"}} {
+	for header, auth := range map[string]authn.AuthConfig{"": {}, "Basic dTpw": {Username: "u", Password: "p"}, "Bearer new": {Username: "u", IdentityToken: "old"}} {
 		reg, err := name.NewRegistry(endpoint{host: "docker.io"}.hostname())
 		if err != nil {
 			t.Fatal(err)
 		}
 		var seen []string
-		s := &session{reg: reg, auth: authn.FromConfig(auth), plain: wire(func(r *http.Request) *http.Response {
-			seen = append(seen, r.URL.String()+" "+r.Header.Get("Authorization"))
-			return &http.Response{StatusCode: http.StatusOK, Request: r, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(`{"results":[{"name":"busybox","is_official":true,"star_count":7}]}`))}
+		s := &session{reg: reg, auth: authn.FromConfig(auth), scopes: []string{"registry:catalog:search"}, plain: wire(func(r *http.Request) *http.Response {
+			answer := &http.Response{StatusCode: http.StatusOK, Request: r, Header: http.Header{}}
+			text := `{"results":[{"name":"busybox","is_official":true,"star_count":7}]}`
+			switch r.URL.Host + r.URL.Path {
+			case "index.docker.io/v2/":
+				answer.StatusCode = http.StatusUnauthorized
+				answer.Header.Set("WWW-Authenticate", `Bearer realm="https://auth.docker.io/token",service="registry.docker.io"`)
+			case "auth.docker.io/token":
+				if form, _ := io.ReadAll(r.Body); !strings.Contains(string(form), "refresh_token=old") || !strings.Contains(string(form), "scope=registry%3Acatalog%3Asearch") {
+					t.Errorf("a token was asked for by %s", form)
+				}
+				text = `{"access_token":"new"}`
+			default:
+				seen = append(seen, r.URL.String()+" "+r.Header.Get("Authorization"))
+			}
+			answer.Body = io.NopCloser(strings.NewReader(text))
+			return answer
 		})}
 		if err := s.introduce(t.Context(), false, true); err != nil {
 			t.Fatal(err)
