@@ -58,7 +58,6 @@ var describeOp = worker.Op[describeParcel, Description]{
 		})
 		return res, err
 	},
-	Errors: errorTypes(),
 }
 
 func describe(src *sources, images images, targetsOnly bool) (Description, error) {

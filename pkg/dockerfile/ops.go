@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 
-	"coracle/pkg/dockerfile/exec"
 	"coracle/pkg/image"
 	"coracle/pkg/oci"
 	"coracle/pkg/overlay"
@@ -93,12 +92,6 @@ var buildOp = worker.Op[parcel, Result]{
 		})
 		return res, err
 	},
-	Errors: errorTypes(),
-}
-
-// errorTypes are those that callers tell apart.
-func errorTypes() []error {
-	return []error{&Error{}, &exec.ExitError{}, &image.WriteError{}, &oci.NotFoundError{}, &overlay.DamagedError{}}
 }
 
 // opened runs f with the store open.

@@ -52,13 +52,7 @@ func (v verb[Req, Res]) op(users Users) worker.Op[Req, Res] {
 			})
 			return res, err
 		},
-		Errors: errorTypes(),
 	}
-}
-
-// errorTypes are those that callers tell apart.
-func errorTypes() []error {
-	return []error{&oci.NotFoundError{}, &oci.NoMatchError{}, &overlay.DamagedError{}, &oci.RemoteError{}, &ConflictError{}, &PlatformError{}, &WriteError{}}
 }
 
 // opened runs f with the store open.

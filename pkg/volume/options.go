@@ -15,14 +15,14 @@ import (
 
 // OptionError says that a volume's options cannot be met.
 type OptionError struct {
-	message string
-	hint    string
+	Message string
+	Advice  string // what is possible, or empty
 }
 
-func (e *OptionError) Error() string { return e.message }
+func (e *OptionError) Error() string { return e.Message }
 
 // Hint says what is possible, or is empty.
-func (e *OptionError) Hint() string { return e.hint }
+func (e *OptionError) Hint() string { return e.Advice }
 
 // Kind is what a volume is in truth.
 type Kind int
@@ -61,7 +61,7 @@ func (v Volume) source(d state.Dirs) (Source, error) {
 	own := Source{Kind: Own, Dir: d.Volume(v.Name).Data()}
 	for _, name := range slices.Sorted(maps.Keys(v.Options)) {
 		if !slices.Contains([]string{"type", "device", "o", "size"}, name) {
-			return own, &OptionError{message: fmt.Sprintf("invalid option: %q", name)}
+			return own, &OptionError{Message: fmt.Sprintf("invalid option: %q", name)}
 		}
 	}
 	kind, device, words := v.Options["type"], v.Options["device"], v.Options["o"]
@@ -71,9 +71,9 @@ func (v Volume) source(d state.Dirs) (Source, error) {
 	case kind == "" && device == "" && words == "":
 		return own, nil
 	case kind == "":
-		return own, &OptionError{message: `missing required option: "type"`}
+		return own, &OptionError{Message: `missing required option: "type"`}
 	case device == "":
-		return own, &OptionError{message: `missing required option: "device"`}
+		return own, &OptionError{Message: `missing required option: "device"`}
 	}
 	list := strings.Split(words, ",")
 	switch {
@@ -94,7 +94,7 @@ func (v Volume) source(d state.Dirs) (Source, error) {
 func bindSource(device string, words []string) (Source, error) {
 	src := Source{Kind: Bind, Dir: device}
 	if !filepath.IsAbs(device) {
-		return src, &OptionError{message: fmt.Sprintf("failed to mount local volume: mount %s: the device is not an absolute path", device)}
+		return src, &OptionError{Message: fmt.Sprintf("failed to mount local volume: mount %s: the device is not an absolute path", device)}
 	}
 	for _, o := range words {
 		_, attribute := mount.Attribute(o)
@@ -110,7 +110,7 @@ func bindSource(device string, words []string) (Source, error) {
 		case attribute:
 			src.Options = append(src.Options, o)
 		default:
-			return src, &OptionError{message: fmt.Sprintf("failed to mount local volume: mount %s, data: %s: invalid argument", device, o)}
+			return src, &OptionError{Message: fmt.Sprintf("failed to mount local volume: mount %s, data: %s: invalid argument", device, o)}
 		}
 	}
 	return src, nil

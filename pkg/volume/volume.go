@@ -45,9 +45,9 @@ func (e *InUseError) Error() string {
 }
 
 // NameError says, in Docker's words, that no volume can have the name.
-type NameError struct{ message string }
+type NameError struct{ Message string }
 
-func (e *NameError) Error() string { return e.message }
+func (e *NameError) Error() string { return e.Message }
 
 // DamagedError says that what is on the disk of a volume cannot be read.
 type DamagedError struct {

@@ -19,8 +19,9 @@
 //
 // # Errors
 //
-// An error comes back with its text and its hint (package hint). Those types that
-// an operation names (Op.Errors), the end of a context and the numbers of the
-// kernel are found in it by errors.As and errors.Is as in the process that made
-// them.
+// An error comes back with its text and its hint (package hint). This program's types
+// of errors whose exported fields say all that they say, what errors.New has made, the
+// end of a context and the numbers of the kernel are found in it by errors.As and
+// errors.Is as in the process that made them. Both are the same program: there is no
+// list of them.
 package worker

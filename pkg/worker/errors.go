@@ -8,53 +8,54 @@ import (
 	"errors"
 	"io/fs"
 	"reflect"
+	"slices"
+	"strings"
 	"syscall"
+	"unicode/utf8"
 
 	"coracle/pkg/hint"
 )
 
-// failure is an error on its way between two processes.
+// failure is an error on its way between two processes of one program.
 type failure struct {
 	Text  string          `json:"text"`
 	Hint  string          `json:"hint,omitempty"`
-	Kinds []kind          `json:"kinds,omitempty"` // what errors.As and errors.Is find
-	Errno []syscall.Errno `json:"errno,omitempty"`
+	Typed []typed         `json:"typed,omitempty"` // what errors.As finds
+	Texts []string        `json:"texts,omitempty"` // what errors.Is finds: of those that errors.New has made
+	Known []int           `json:"known,omitempty"` // likewise, among the known
+	Errno []syscall.Errno `json:"errno,omitempty"` // likewise
 }
 
-// kind is an error of a type that both sides know.
-type kind struct {
-	Index int             `json:"index"`           // among the prototypes
-	Value json.RawMessage `json:"value,omitempty"` // none: it is the prototype
+// typed is an error of one of this program's types: the type, and its exported fields.
+type typed struct {
+	Type  string          `json:"type"`
+	Value json.RawMessage `json:"value"`
 }
 
-// known are the errors that every operation may have. They are values.
+// known are errors of the standard library that are told apart by what they are. They
+// are values.
 func known() []error {
 	return []error{context.Canceled, context.DeadlineExceeded, fs.ErrNotExist, fs.ErrExist, fs.ErrPermission}
 }
 
-// encode makes an error ready to be sent to who has the same prototypes.
-func encode(err error, prototypes []error) *failure {
+// encode makes an error ready to be sent.
+func encode(err error) *failure {
 	if err == nil {
 		return nil
 	}
 	f := &failure{Text: err.Error(), Hint: hint.Of(err)}
-	all := append(known(), prototypes...)
 	walk(err, func(e error) {
-		if n, ok := e.(syscall.Errno); ok {
+		if r, ok := e.(*remoteError); ok { // of a worker's worker
+			f.Typed, f.Texts = append(f.Typed, r.typed...), append(f.Texts, r.texts...)
+		} else if n, ok := e.(syscall.Errno); ok {
 			f.Errno = append(f.Errno, n)
-			return
-		}
-		for i, p := range all {
-			switch {
-			case reflect.TypeOf(e) != reflect.TypeOf(p):
-			case isValue(p):
-				if reflect.TypeOf(e).Comparable() && e == p {
-					f.Kinds = append(f.Kinds, kind{Index: i})
-				}
-			default:
-				if v, err := json.Marshal(e); err == nil {
-					f.Kinds = append(f.Kinds, kind{i, v})
-				}
+		} else if i := slices.IndexFunc(known(), func(k error) bool { return reflect.TypeOf(e) == reflect.TypeOf(k) && e == k }); i >= 0 {
+			f.Known = append(f.Known, i)
+		} else if isText(e) {
+			f.Texts = append(f.Texts, e.Error())
+		} else if name := nameOf(reflect.TypeOf(e)); name != "" {
+			if v, ok := fields(e); ok {
+				f.Typed = append(f.Typed, typed{name, v})
 			}
 		}
 	})
@@ -62,64 +63,72 @@ func encode(err error, prototypes []error) *failure {
 }
 
 // decode is the error again; nil of nil.
-func (f *failure) decode(prototypes []error) error {
+func (f *failure) decode() error {
 	if f == nil {
 		return nil
 	}
-	all := append(known(), prototypes...)
-	e := &remoteError{text: f.Text, hint: f.Hint}
-	for _, k := range f.Kinds {
-		if k.Index < 0 || k.Index >= len(all) {
-			continue
-		}
-		if p := all[k.Index]; len(k.Value) == 0 {
-			e.kinds = append(e.kinds, p)
-		} else if err := fresh(p, k.Value); err != nil {
-			e.kinds = append(e.kinds, err)
+	e := &remoteError{text: f.Text, hint: f.Hint, typed: f.Typed, texts: f.Texts}
+	for _, i := range f.Known {
+		if i >= 0 && i < len(known()) {
+			e.values = append(e.values, known()[i])
 		}
 	}
 	for _, n := range f.Errno {
-		e.kinds = append(e.kinds, n)
+		e.values = append(e.values, n)
 	}
 	return e
 }
 
-// fresh is an error of the type of p, or nil if data is none.
-func fresh(p error, data json.RawMessage) error {
-	t := reflect.TypeOf(p)
-	if t.Kind() == reflect.Pointer {
-		v := reflect.New(t.Elem())
-		if json.Unmarshal(data, v.Interface()) != nil {
-			return nil
-		}
-		err, _ := v.Interface().(error)
+// Crossed is an error as it comes back from a worker.
+func Crossed(err error) error {
+	var f *failure
+	if data, merr := json.Marshal(encode(err)); merr != nil || json.Unmarshal(data, &f) != nil {
 		return err
 	}
-	v := reflect.New(t)
-	if json.Unmarshal(data, v.Interface()) != nil {
-		return nil
-	}
-	err, _ := v.Elem().Interface().(error)
-	return err
+	return f.decode()
 }
 
-// isValue reports whether an error is told from others of its type by what it is
-// and not by what it says, as one made by errors.New.
-func isValue(p error) bool {
-	t := reflect.TypeOf(p)
+// isText reports whether an error is one that errors.New has made, which is told from
+// others by what it is. No two of them that are compared with have one text.
+func isText(e error) bool { return reflect.TypeOf(e) == reflect.TypeOf(errors.New("")) }
+
+// nameOf is the name of a type of this program's, or empty.
+func nameOf(t reflect.Type) string {
+	star := ""
 	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
+		t, star = t.Elem(), "*"
 	}
-	if t.Kind() != reflect.Struct || t.NumField() == 0 {
-		return false
+	if t.Name() == "" || !strings.HasPrefix(t.PkgPath(), program()) {
+		return ""
 	}
-	for i := range t.NumField() {
-		if t.Field(i).IsExported() {
-			return false
-		}
-	}
-	return true
+	return star + t.PkgPath() + "." + t.Name()
 }
+
+// program is how the import paths of this program's packages begin.
+func program() string {
+	first, _, _ := strings.Cut(reflect.TypeFor[failure]().PkgPath(), "/")
+	return first + "/"
+}
+
+// fields are those of an error that can be made again from them: it says the same then.
+func fields(e error) (data json.RawMessage, ok bool) {
+	defer func() { // Error trips over a field that is not there
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	data, err := json.Marshal(e)
+	again := reflect.New(reflect.TypeOf(e))
+	if err != nil || json.Unmarshal(data, again.Interface()) != nil {
+		return nil, false
+	}
+	twin, ok := again.Elem().Interface().(error)
+	return data, ok && (twin.Error() == e.Error() || hasBytes(e.Error()))
+}
+
+// hasBytes reports whether a text has bytes that are no text, as names of files may: JSON
+// puts U+FFFD in their place.
+func hasBytes(s string) bool { return !utf8.ValidString(s) || strings.Contains(s, `\x`) }
 
 // walk calls f for every error of the tree, in the order of errors.As.
 func walk(err error, f func(error)) {
@@ -142,11 +151,36 @@ func walk(err error, f func(error)) {
 // remoteError is an error that another process had.
 type remoteError struct {
 	text, hint string
-	kinds      []error
+	typed      []typed
+	texts      []string
+	values     []error
 }
 
 func (e *remoteError) Error() string   { return e.text }
 func (e *remoteError) Hint() string    { return e.hint }
-func (e *remoteError) Unwrap() []error { return e.kinds }
+func (e *remoteError) Unwrap() []error { return e.values }
+
+// As makes the error of target's type that the other process had in it.
+func (e *remoteError) As(target any) bool {
+	into := reflect.ValueOf(target).Elem()
+	name := nameOf(into.Type())
+	for _, t := range e.typed {
+		if name == "" || t.Type != name {
+			continue
+		}
+		v := reflect.New(into.Type()) // of a pointer Unmarshal makes what it points to
+		if json.Unmarshal(t.Value, v.Interface()) == nil {
+			into.Set(v.Elem())
+			return true
+		}
+	}
+	return false
+}
+
+// Is reports whether the other process had an error like target in it, which
+// errors.New has made.
+func (e *remoteError) Is(target error) bool {
+	return isText(target) && slices.Contains(e.texts, target.Error())
+}
 
 var errNoAnswer = errors.New("the worker ended without an answer")

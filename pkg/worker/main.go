@@ -39,7 +39,7 @@ func serve(ops []Handler) error {
 	}
 	defer conn.Close()
 	if _, err := ns.Begin(); err != nil {
-		return conn.Send(report{Answer: &answer{Error: encode(err, nil)}})
+		return conn.Send(report{Answer: &answer{Error: encode(err)}})
 	}
 	var r request
 	files, err := conn.Receive(&r)
@@ -67,14 +67,14 @@ func do(ctx context.Context, conn *socket.Conn, ops []Handler, r request, files 
 	for _, o := range ops {
 		if o.name() == r.Op {
 			result, err := o.handle(ctx, j, r.Request)
-			a := &answer{result, encode(err, o.prototypes())}
+			a := &answer{result, encode(err)}
 			if len(result) > wire.MaxMessage/2 {
-				a = &answer{Error: encode(fmt.Errorf("answer %s: %d bytes are too many", r.Op, len(result)), nil)}
+				a = &answer{Error: encode(fmt.Errorf("answer %s: %d bytes are too many", r.Op, len(result)))}
 			}
 			return a
 		}
 	}
-	return &answer{Error: encode(fmt.Errorf("no operation %q", r.Op), nil)}
+	return &answer{Error: encode(fmt.Errorf("no operation %q", r.Op))}
 }
 
 // obey ends the work when the caller says so, or is gone.

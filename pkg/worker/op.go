@@ -19,10 +19,6 @@ type Op[Req, Res any] struct {
 	// Do carries it out, inside the user namespace. It may answer beside an
 	// error, too: with what was done until then.
 	Do func(ctx context.Context, j *Job, req Req) (Res, error)
-	// Errors are one value of each type of error that comes back as what it is:
-	// with its exported fields. A type with none but unexported ones is that value
-	// itself, as errors.New makes it.
-	Errors []error
 }
 
 // With is what goes along with a request.
@@ -59,11 +55,9 @@ func (j *Job) Event(v any) {
 type Handler interface {
 	name() string
 	handle(ctx context.Context, j *Job, req json.RawMessage) (json.RawMessage, error)
-	prototypes() []error
 }
 
-func (o Op[Req, Res]) name() string        { return o.Name }
-func (o Op[Req, Res]) prototypes() []error { return o.Errors }
+func (o Op[Req, Res]) name() string { return o.Name }
 
 func (o Op[Req, Res]) handle(ctx context.Context, j *Job, req json.RawMessage) (json.RawMessage, error) {
 	var r Req
@@ -100,13 +94,13 @@ func (o Op[Req, Res]) Call(ctx context.Context, d state.Dirs, req Req, w With) (
 	}
 	state.MustHoldNone("ask a worker for " + o.Name)
 	var res Res
-	err := remote(ctx, o.Name, d, &req, &res, w, o.Errors)
+	err := remote(ctx, o.Name, d, &req, &res, w)
 	return res, err
 }
 
 // remote is Call by a worker; res is where the answer goes. It is not generic, as
 // it would be in the program once for each operation.
-func remote(ctx context.Context, name string, d state.Dirs, req, res any, w With, prototypes []error) error {
+func remote(ctx context.Context, name string, d state.Dirs, req, res any, w With) error {
 	data, err := json.Marshal(req)
 	if err != nil {
 		return fmt.Errorf("ask for %s: %w", name, err)
@@ -120,5 +114,5 @@ func remote(ctx context.Context, name string, d state.Dirs, req, res any, w With
 			return fmt.Errorf("read answer to %s: %w", name, err)
 		}
 	}
-	return answer.Error.decode(prototypes)
+	return answer.Error.decode()
 }

@@ -100,7 +100,7 @@ func (s *secret) Error() string { return s.err.Error() }
 var errSentinel = errors.New("sentinel")
 
 var fails = worker.Op[string, int]{
-	Name: "fails", Errors: []error{&busyError{}, plain{}, errSentinel},
+	Name: "fails",
 	Do: func(_ context.Context, _ *worker.Job, how string) (int, error) {
 		switch how {
 		case "typed":

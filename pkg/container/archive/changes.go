@@ -76,7 +76,7 @@ var changesOp = worker.Op[string, struct{}]{Name: "container.changes", Do: func(
 		j.Event(raw)
 	}
 	return none, err
-}, Errors: errorTypes()}
+}}
 
 // changes is [Changes] in this process.
 func changes(ctx context.Context, c *container.Container) ([]moby.FilesystemChange, error) {

@@ -64,11 +64,6 @@ type lostError struct {
 func (e *lostError) Error() string { return "write " + e.Stream + ": " + e.Errno.Error() }
 func (e *lostError) Unwrap() error { return e.Errno }
 
-// errorTypes are those that callers tell apart.
-func errorTypes() []error {
-	return []error{&transfer.NotFoundError{}, &transfer.NotDirectoryError{}, &transfer.ReadOnlyError{}, &PlaceError{}, &container.NotFoundError{}, &lostError{}}
-}
-
 // with runs f with the files of a container, mounted unless it runs by now.
 func with[T any](ctx context.Context, j *worker.Job, id string, bare bool, f func(files) (T, error)) (res T, err error) {
 	cs := container.NewStore(j.Dirs)
@@ -100,7 +95,7 @@ var statOp = worker.Op[outRequest, rawInfo]{Name: "container.stat", Do: func(ctx
 		info, err := f.stat(ctx, string(r.Path), r.Follow)
 		return rawInfo{info, []byte(info.LinkTarget)}, err
 	})
-}, Errors: errorTypes()}
+}}
 
 var outOp = worker.Op[outRequest, []string]{Name: "container.out", Do: func(ctx context.Context, j *worker.Job, r outRequest) ([]string, error) {
 	return with(ctx, j, r.ID, false, func(f files) ([]string, error) {
@@ -109,14 +104,14 @@ var outOp = worker.Op[outRequest, []string]{Name: "container.out", Do: func(ctx 
 			return nil
 		})
 	})
-}, Errors: errorTypes()}
+}}
 
 var inOp = worker.Op[inRequest, []string]{Name: "container.in", Do: func(ctx context.Context, j *worker.Job, r inRequest) ([]string, error) {
 	return with(ctx, j, r.ID, false, func(f files) ([]string, error) {
 		return in(ctx, f, j.Files[0], r, func(as string) { j.Event([]byte(as)) })
 	})
-}, Errors: errorTypes()}
+}}
 
 var exportOp = worker.Op[string, []string]{Name: "container.export", Do: func(ctx context.Context, j *worker.Job, id string) ([]string, error) {
 	return with(ctx, j, id, true, func(f files) ([]string, error) { return export(ctx, f, j.Files[0]) })
-}, Errors: errorTypes()}
+}}
