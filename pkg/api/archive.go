@@ -68,6 +68,9 @@ func (c *call) explain(err error) error {
 
 // setStat says in a header what is at a path.
 func (c *call) setStat(st moby.PathStat) error {
+	if path.Base(c.text("path")) == "." { // what is in it, which has no name
+		st.Name = "."
+	}
 	data, err := json.Marshal(st)
 	if err == nil {
 		c.w.Header().Set("X-Docker-Container-Path-Stat", base64.StdEncoding.EncodeToString(data))

@@ -120,17 +120,26 @@ func (c *call) platform() ([]string, error) {
 	if v == "" {
 		return nil, nil
 	}
+	p, err := decodePlatform(v)
+	return []string{p}, err
+}
+
+// decodePlatform reads a platform in JSON.
+func decodePlatform(text string) (string, error) {
 	var p ocispec.Platform
-	if err := json.Unmarshal([]byte(v), &p); err != nil {
-		return nil, invalid("invalid platform: %w", err)
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		return "", invalid("invalid platform: %w", err)
 	}
-	return []string{platform.String(p)}, nil
+	if _, err := platform.Parse(platform.String(p)); err != nil {
+		return "", invalid("invalid platform: %w", err)
+	}
+	return platform.String(p), nil
 }
 
 // specifier is the parameter "platform" where it is os[/arch[/variant]].
 func (c *call) specifier() (string, error) {
 	v := c.text("platform")
-	if _, err := platform.Parse(v); err != nil {
+	if _, err := oci.ParsePlatform(v); err != nil {
 		return "", invalid("%w", err)
 	}
 	return v, nil
@@ -205,11 +214,11 @@ func tagImage(c *call) error {
 func removeImage(c *call) error {
 	r := image.RemoveRequest{Images: []string{c.name}, Force: c.flag("force")}
 	for _, v := range c.form["platforms"] {
-		var p ocispec.Platform
-		if err := json.Unmarshal([]byte(v), &p); err != nil {
-			return invalid("invalid platform: %w", err)
+		p, err := decodePlatform(v)
+		if err != nil {
+			return err
 		}
-		r.Platforms = append(r.Platforms, platform.String(p))
+		r.Platforms = append(r.Platforms, p)
 	}
 	var done image.Removed
 	err := c.e.images().Remove(c.ctx(), r, func(one image.Removed) { done = one })

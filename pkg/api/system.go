@@ -3,8 +3,13 @@
 package api
 
 import (
+	"cmp"
+	"errors"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/build"
@@ -173,12 +178,39 @@ func login(c *call) error {
 	if err := c.decodeAny(&auth); err != nil {
 		return err
 	}
+	server, err := registryServer(auth.ServerAddress)
+	if err != nil {
+		return err
+	}
 	reg, err := registries.New(c.e.Access)
 	if err != nil {
 		return err
 	}
-	if err := reg.Check(c.ctx(), registries.TrimServer(auth.ServerAddress), auth.Username, auth.Password); err != nil {
+	err = reg.Check(c.ctx(), server, auth.Username, auth.Password)
+	var refused *registries.Error
+	if errors.As(err, &refused) && refused.Denied() {
+		return docker.Refuse(docker.Unauthorized, "%w", err)
+	}
+	if err != nil {
 		return err
 	}
 	return c.answer(http.StatusOK, registry.AuthResponse{Status: "Login Succeeded"})
+}
+
+// registryServer is the host, perhaps with a port, of an address that credentials are for.
+func registryServer(address string) (string, error) {
+	if !strings.Contains(address, "://") {
+		address = "https://" + address
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", invalid("invalid server address: unable to parse: %w", err)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return "", invalid("invalid server address %q: unsupported URL scheme %q: must be \"http\" or \"https\"", address, u.Scheme)
+	}
+	if _, err := strconv.ParseUint(cmp.Or(u.Port(), "0"), 10, 16); err != nil {
+		return "", invalid("invalid server address %q: invalid port", address)
+	}
+	return registries.TrimServer(address), nil
 }

@@ -3,7 +3,11 @@
 package api
 
 import (
+	"archive/tar"
+	"compress/gzip"
 	"context"
+	"errors"
+	"io"
 	"os"
 	"strings"
 
@@ -62,7 +66,16 @@ func importImage(c *call) error {
 		}
 		return err
 	})
+	if isNoArchive(err) {
+		return invalid("%w", err)
+	}
 	return p.end(err)
+}
+
+// isNoArchive reports whether an error says that what was to be unpacked is no archive,
+// or a part of one.
+func isNoArchive(err error) bool {
+	return errors.Is(err, tar.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum)
 }
 
 func pushImage(c *call) error {
@@ -91,7 +104,7 @@ func pushImage(c *call) error {
 }
 
 // loadImages brings the images of an archive here. Layers are told of unless quiet
-// says not to.
+// says not to. As in Docker, the answer has begun before the archive is looked at.
 func loadImages(c *call) error {
 	platforms, err := c.platform()
 	if err != nil {
@@ -109,6 +122,7 @@ func loadImages(c *call) error {
 		})
 		return err
 	})
+	p.begin()
 	return p.end(err)
 }
 

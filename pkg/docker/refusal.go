@@ -30,6 +30,7 @@ const (
 	NotModified              // it is so already
 	NotSupported             // no engine without root can do it
 	Unavailable              // it needs something that this host is no part of
+	Unauthorized             // the credentials that came along are not taken
 )
 
 // Status is the status of HTTP with which Docker's API answers.
@@ -49,6 +50,8 @@ func (k Kind) Status() int {
 		return http.StatusNotImplemented
 	case Unavailable:
 		return http.StatusServiceUnavailable
+	case Unauthorized:
+		return http.StatusUnauthorized
 	}
 	return http.StatusInternalServerError
 }

@@ -55,9 +55,13 @@ func checkPlatforms(arg string, asked []string, img overlay.Image) error {
 type Failure struct {
 	Message string `json:"message"`
 	Remedy  string `json:"remedy,omitempty"`
+	NoName  bool   `json:"noName,omitempty"` // what was asked for is not the name of any image
 }
 
 func (f *Failure) Error() string { return f.Message }
+
+// Is finds [oci.ErrInvalidReference].
+func (f *Failure) Is(target error) bool { return f.NoName && target == oci.ErrInvalidReference }
 
 // Hint says what the user can do, or is empty.
 func (f *Failure) Hint() string { return f.Remedy }

@@ -28,6 +28,7 @@ type Removed struct {
 	// One of these says why it was not removed, or not all of it.
 	NotFound *oci.NotFoundError `json:"notFound,omitempty"`
 	Conflict *ConflictError     `json:"conflict,omitempty"`
+	Platform *PlatformError     `json:"platform,omitempty"`
 	Failure  *Failure           `json:"failure,omitempty"`
 }
 
@@ -38,6 +39,8 @@ func (r *Removed) Err() error {
 		return r.NotFound
 	case r.Conflict != nil:
 		return r.Conflict
+	case r.Platform != nil:
+		return r.Platform
 	case r.Failure != nil:
 		return r.Failure
 	}
@@ -46,13 +49,13 @@ func (r *Removed) Err() error {
 
 // fail notes why.
 func (r *Removed) fail(err error) {
-	if err != nil && !errors.As(err, &r.NotFound) && !errors.As(err, &r.Conflict) {
+	if err != nil && !errors.As(err, &r.NotFound) && !errors.As(err, &r.Conflict) && !errors.As(err, &r.Platform) {
 		r.Failure = failure(err)
 	}
 }
 
 func failure(err error) *Failure {
-	f := &Failure{Message: err.Error()}
+	f := &Failure{Message: err.Error(), NoName: errors.Is(err, oci.ErrInvalidReference)}
 	var h interface{ Hint() string }
 	if errors.As(err, &h) {
 		f.Remedy = h.Hint()
