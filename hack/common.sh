@@ -12,10 +12,10 @@ CGO_ENABLED=0
 GOFLAGS="${GOFLAGS:-} -buildvcs=false -tags=exclude_graphdriver_btrfs,exclude_graphdriver_zfs,exclude_disk_quota,no_vpnkit,no_gvisortapvsock,no_slirp4netns,no_lxcusernic,urfave_cli_no_docs${TAGS:+,$TAGS}"
 export CGO_ENABLED GOFLAGS
 
-# lanes: how many packages' tests go on at once: one more than there are processors,
-# up to four, since most of the time is spent in waiting.
+# lanes: how many packages' tests go on at once: two for each processor, up to four,
+# since most of the time is spent in waiting.
 lanes() {
-	n=$(($(nproc) + 1))
+	n=$(($(nproc) * 2))
 	[ $n -le 4 ] || n=4
 	echo $n
 }
