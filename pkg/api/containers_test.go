@@ -73,7 +73,7 @@ func TestContainerRefusals(t *testing.T) {
 		{"POST", "/containers/web/pause", "", 409, down},
 		{"POST", "/containers/web/rename", "", 400, "Neither old nor new names may be empty"},
 		{"POST", "/containers/web/rename?name=web", "", 400, "Renaming a container with the same name as its current name"},
-		{"POST", "/containers/web/rename?name=a%20b", "", 400, "Invalid container name (a b), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"},
+		{"POST", "/containers/web/rename?name=a%20b", "", 400, "Error when allocating new name: Invalid container name (a b), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"},
 		{"POST", "/containers/web/rename?name=shop", "", 409, ""},
 		{"POST", "/containers/web/wait?condition=x", "", 400, `invalid condition: "x"`},
 		{"POST", "/containers/web/resize?h=1&w=1", "", 409, down},

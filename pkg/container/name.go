@@ -74,12 +74,15 @@ func (s *Store) checkFreeLocked(name string) error {
 	return &NameTakenError{Name: name, ID: c.ID}
 }
 
+// noName is Docker's sentence about a new name that cannot be had.
+const noName = "Error when allocating new name: %w"
+
 // Rename gives a container another name. The record decides which of its names
 // counts: a rename that is killed has happened, or it has not.
 func (s *Store) Rename(ctx context.Context, c *Container, name string) error {
 	name = strings.TrimPrefix(name, "/")
 	if err := CheckName(name); err != nil {
-		return err
+		return fmt.Errorf(noName, err)
 	}
 	lock, err := state.Acquire(ctx, s.dirs.NamesLock(), state.Exclusive)
 	if err != nil {
@@ -87,7 +90,7 @@ func (s *Store) Rename(ctx context.Context, c *Container, name string) error {
 	}
 	defer lock.Release()
 	if err := s.checkFreeLocked(name); err != nil {
-		return err
+		return fmt.Errorf(noName, err)
 	}
 	if err := s.names().link(name, c.ID); err != nil {
 		return err
