@@ -22,7 +22,9 @@ import (
 	"coracle/internal/testutil"
 )
 
-// operation is the same thing by the command line and by the API.
+// operation is the same thing by the command line and by the API; without arguments it
+// is the first of two requests, whose answer has the ID that stands as EXEC in the path of
+// the second. A body @NAME is a file of the first user's.
 type operation struct {
 	args               []string
 	method, path, body string
@@ -35,8 +37,9 @@ func builds() []testutil.File {
 
 // operations are the ones that change something, in an order in which each is
 // possible. What the command line sends always, and clients do not, is sent here.
-// CONTEXT is where the files are of an image that is built.
-func operations() []operation {
+// Words in capitals stand for files, see TestSameEitherWay. The registry takes and gives
+// images.
+func operations(registry string) []operation {
 	context, _ := testutil.Tar(builds()) // of names and texts there is always one
 	file, _ := testutil.Tar(builds()[1:])
 	return []operation{
@@ -64,6 +67,13 @@ func operations() []operation {
 		{words("rm -f beside"), "DELETE", "/containers/beside?force=1", ""},
 		{words("rm -f giver"), "DELETE", "/containers/giver?force=1", ""},
 		{words("start full"), "POST", "/containers/full/start", ""},
+		{words("pause full"), "POST", "/containers/full/pause", ""},
+		{words("unpause full"), "POST", "/containers/full/unpause", ""},
+		{nil, "POST", "/containers/full/exec", `{"Cmd":["true"],"Env":["A=b"],"WorkingDir":"/","User":"0","AttachStdout":true,"AttachStderr":true}`},
+		{words("exec -e A=b -w / -u 0 full true"), "POST", "/exec/EXEC/start", `{}`},
+		{nil, "POST", "/containers/full/exec", `{"Cmd":["sh","-c",":"]}`},
+		{words("exec -d full sh -c :"), "POST", "/exec/EXEC/start", `{"Detach":true}`},
+		{words("kill -s CONT full"), "POST", "/containers/full/kill?signal=CONT", ""},
 		{words("network connect --alias second --ip 10.96.0.77 six full"), "POST", "/networks/six/connect", `{"Container":"full","EndpointConfig":{"IPAMConfig":{"IPv4Address":"10.96.0.77"},"Aliases":["second"]}}`},
 		{words("top full"), "GET", "/containers/full/top", ""},
 		{words("rename full whole"), "POST", "/containers/full/rename?name=whole", ""},
@@ -76,9 +86,23 @@ func operations() []operation {
 		{words("wait whole"), "POST", "/containers/whole/wait", ""},
 		{words("export -o OUT plain"), "GET", "/containers/plain/export", ""},
 		{words("cp IN plain:/f"), "PUT", "/containers/plain/archive?path=/", string(file)},
+		{words("cp plain:/f OUT"), "GET", "/containers/plain/archive?path=/f", ""},
+		{words("create --name unnamed -v /x --label a=b busybox"), "POST", "/containers/create?name=unnamed", `{"Image":"busybox","Volumes":{"/x":{}},"Labels":{"a":"b"},"AttachStdout":true,"AttachStderr":true}`},
+		{words("rm -v unnamed"), "DELETE", "/containers/unnamed?v=1", ""},
 		{words("diff plain"), "GET", "/containers/plain/changes", ""},
 		{words("save -o OUT busybox"), "GET", "/images/busybox/get", ""},
 		{append(words("commit -m why -a me -c"), "ENV X=y", "whole", "made:1"), "POST", "/commit?container=whole&comment=why&author=me&changes=ENV+X%3Dy&repo=made&tag=1", ""},
+		{words("save -o SAVED made:1"), "GET", "/images/made:1/get", ""},
+		{words("tag made:1 " + registry + "/a/b:1"), "POST", "/images/made:1/tag?repo=" + registry + "/a/b&tag=1", ""},
+		{words("push " + registry + "/a/b:1"), "POST", "/images/" + registry + "/a/b/push?tag=1", ""},
+		{words("rmi made:1"), "DELETE", "/images/made:1", ""},
+		{words("rmi " + registry + "/a/b:1"), "DELETE", "/images/" + registry + "/a/b:1", ""},
+		{words("load -i SAVED"), "POST", "/images/load", "@saved"},
+		{words("create --name user made:1"), "POST", "/containers/create?name=user", `{"Image":"made:1","AttachStdout":true,"AttachStderr":true}`},
+		{words("rmi -f made:1"), "DELETE", "/images/made:1?force=1", ""},
+		{words("rm -f user"), "DELETE", "/containers/user?force=1", ""},
+		{words("pull " + registry + "/a/b:1"), "POST", "/images/create?fromImage=" + registry + "/a/b&tag=1", ""},
+		{append(words("import -m why -c"), "ENV X=y", "ARCHIVE", "made:1"), "POST", "/images/create?fromSrc=-&repo=made&tag=1&message=why&changes=ENV+X%3Dy", "@busybox.tar"},
 		{words("rm whole"), "DELETE", "/containers/whole", ""},
 		{words("rmi other:2"), "DELETE", "/images/other:2", ""},
 		{words("rmi made:1"), "DELETE", "/images/made:1", ""},
@@ -113,16 +137,46 @@ func TestSameEitherWay(t *testing.T) {
 		}
 	}
 	do := byAPI.serve()
-	for _, o := range operations() {
+	exec := ""
+	for _, o := range operations(newHesitant(t).host) {
 		what := strings.Join(o.args, " ")
-		for word, file := range map[string]string{"CONTEXT": "context", "IN": "context/f", "OUT": "out"} {
+		for word, file := range map[string]string{"CONTEXT": "context", "IN": "context/f", "OUT": "out", "SAVED": "saved", "ARCHIVE": "busybox.tar"} {
 			if i := slices.Index(o.args, word); i >= 0 {
 				o.args[i] = filepath.Join(byLine.home, file)
 			}
 		}
-		byLine.ok(o.args...)
-		if status, text := do(o.method, o.path, o.body); status >= 300 {
+		refused := false
+		if len(o.args) > 0 && strings.HasSuffix(o.args[0], "pause") { // which takes a cgroup
+			r := byLine.result(o.args...)
+			if refused = r.Code != 0; refused && !strings.Contains(r.Err, "cgroup") && o.args[0] == "pause" {
+				t.Fatalf("%s: %+v", what, r)
+			}
+		} else if len(o.args) > 0 {
+			byLine.ok(o.args...)
+		}
+		if name, ok := strings.CutPrefix(o.body, "@"); ok {
+			data, err := os.ReadFile(filepath.Join(byLine.home, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.body = string(data)
+		}
+		status, text := do(o.method, strings.Replace(o.path, "EXEC", exec, 1), o.body)
+		if status >= 300 != refused || strings.Contains(text, `"errorDetail"`) {
 			t.Fatalf("%s %s: %d %s", o.method, o.path, status, text)
+		}
+		if len(o.args) == 0 {
+			_, after, _ := strings.Cut(text, `{"Id":"`)
+			exec, _, _ = strings.Cut(after, `"`)
+			continue
+		}
+		if o.args[0] == "exec" { // one that nobody is attached to has an end later
+			for _, u := range []*user{byLine, byAPI} {
+				testutil.Eventually(t, "the end is told of", func() bool {
+					all := strings.Join(u.everything(), "\n")
+					return strings.Count(all, `"exec_start: `) == strings.Count(all, `"exec_die"`)
+				})
+			}
 		}
 		a, b := byLine.everything(), byAPI.everything()
 		for i := range max(len(a), len(b)) {
