@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"coracle/internal/testutil"
@@ -26,7 +27,7 @@ func (u *user) engine() (host string) {
 		u.t.Fatal(err)
 	}
 	u.t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Process.Signal(syscall.SIGTERM)
 		if err := cmd.Wait(); err != nil || strings.Contains(said.String(), "panic") {
 			u.t.Errorf("the engine ended with %v: %s", err, said.String())
 		}

@@ -155,7 +155,9 @@ func (s *supervisor) finish(sig syscall.Signal, timeout *int) {
 	select {
 	case <-s.down.over:
 	case <-kill:
-		_ = s.first.signal(unix.SIGKILL)
+		if sig != unix.SIGKILL { // which has been sent, and told of
+			_ = s.first.signal(unix.SIGKILL)
+		}
 		s.bounds.kill()
 		<-s.down.over
 	}
