@@ -37,13 +37,13 @@ const maxLine = 1 << 20
 func Read(ctx context.Context, dir string, o Options, each func(Event) error) error {
 	r := &reader{dir: dir, o: o, each: each}
 	// The watch comes first, so that nothing falls between reading and waiting.
-	var w *watch
+	var w *state.Watcher
 	if o.Follow {
 		var err error
-		if w, err = newWatch(dir); err != nil {
-			return err
+		if w, err = state.Watch(dir); err != nil {
+			return fmt.Errorf("watch events: %w", err)
 		}
-		defer w.close()
+		defer w.Close()
 		if !o.Until.IsZero() {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithDeadline(ctx, o.Until)
@@ -69,8 +69,10 @@ func Read(ctx context.Context, dir string, o Options, each func(Event) error) er
 		if err := r.more(); err != nil || !o.Follow {
 			return err
 		}
-		if err := w.wait(ctx); err != nil {
-			return nil // the time is up
+		select {
+		case <-w.Changed:
+		case <-ctx.Done(): // the time is up
+			return nil
 		}
 	}
 }
@@ -191,26 +193,4 @@ func (r *reader) read(f *os.File) error {
 			return err
 		}
 	}
-}
-
-// watch waits for changes of the journal's directory (inotify(7)).
-type watch struct{ f *os.File }
-
-func newWatch(dir string) (*watch, error) {
-	f, err := state.Watch(dir)
-	if err != nil {
-		return nil, fmt.Errorf("watch events: %w", err)
-	}
-	return &watch{f}, nil
-}
-
-func (w *watch) close() { w.f.Close() }
-
-// wait returns when something has changed, or with the context's error.
-func (w *watch) wait(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { _ = w.f.SetReadDeadline(time.Now()) })
-	defer stop()
-	buf := make([]byte, 4096)
-	_, err := w.f.Read(buf)
-	return err
 }

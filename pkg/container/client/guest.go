@@ -35,8 +35,8 @@ type Guest struct {
 	id     string
 	l      *net.UnixListener
 	socket string
-	note   string   // the file that tells of the socket
-	watch  *os.File // of the container's directory
+	note   string         // the file that tells of the socket
+	watch  *state.Watcher // of the container's directory
 }
 
 // Await makes a guest of a container that does not run. From then on no start is
@@ -107,30 +107,15 @@ func (g *Guest) meet(ctx context.Context) (*conn, error) {
 			came <- c
 		}
 	}()
-	moved := make(chan struct{}, 1)
-	moved <- struct{}{} // what happened before there was a watch
-	go func() {
-		defer close(moved)
-		for buf := make([]byte, 4096); ; {
-			if _, err := g.watch.Read(buf); err != nil {
-				return
-			}
-			select {
-			case moved <- struct{}{}:
-			default:
-			}
-		}
-	}()
-	defer func() { // both goroutines end, and what has come too late is let go
+	first := make(chan struct{}, 1)
+	first <- struct{}{} // what happened before there was a watch
+	defer func() {      // the goroutine ends, and what has come too late is let go
 		_ = g.l.SetDeadline(time.Unix(1, 0))
-		_ = g.watch.SetReadDeadline(time.Unix(1, 0))
 		for c := range came {
 			c.Close()
 		}
-		for range moved {
-		}
 	}()
-	for {
+	for moved := (<-chan struct{})(first); ; {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -140,6 +125,7 @@ func (g *Guest) meet(ctx context.Context) (*conn, error) {
 			}
 			return newConn(ctx, socket.New(c), peer{container: g.id}), nil
 		case <-moved:
+			moved = g.watch.Changed
 			now, err := g.s.Load(g.id)
 			if err != nil {
 				return nil, err

@@ -140,32 +140,23 @@ func (r *reader) follow() error {
 		return fmt.Errorf("follow log: %w", err)
 	}
 	defer watch.Close()
+	var until <-chan time.Time
 	if !r.o.Until.IsZero() {
-		if err := watch.SetReadDeadline(r.o.Until); err != nil {
-			return fmt.Errorf("follow log: %w", err)
-		}
+		t := time.NewTimer(time.Until(r.o.Until))
+		defer t.Stop()
+		until = t.C
 	}
-	done := make(chan struct{})
-	defer close(done)
-	go func() {
-		select {
-		case <-r.o.Done:
-			// Wakes the read below; what was logged before is read once more.
-			_ = watch.SetReadDeadline(time.Unix(1, 0))
-		case <-done:
-		}
-	}()
-	events := make([]byte, 4096)
 	for {
 		if err := r.catchUp(); err != nil {
 			return err
 		}
-		if _, err := watch.Read(events); err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				return r.catchUp()
-			}
-			return fmt.Errorf("follow log: %w", err)
+		select {
+		case <-watch.Changed:
+			continue
+		case <-until:
+		case <-r.o.Done:
 		}
+		return r.catchUp() // what was logged before
 	}
 }
 
