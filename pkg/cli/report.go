@@ -42,7 +42,8 @@ func report(e *command.Env, err error) int {
 }
 
 // reportUsage shows a mistake as Docker does: the parser of flags says it
-// plainly, and ends with 125.
+// plainly, and ends with 125; that of compose, which is a program of its own there,
+// ends with 1.
 func reportUsage(e *command.Env, u *flags.UsageError) int {
 	where := strings.TrimSpace(e.Program + " " + u.Path)
 	if u.Code == 125 {
@@ -58,5 +59,8 @@ func reportUsage(e *command.Env, u *flags.UsageError) int {
 		verb = "See"
 	}
 	fmt.Fprintf(e.Stderr, "%s '%s --help' for more information\n", verb, where)
+	if group, _, _ := strings.Cut(u.Path, " "); group == "compose" {
+		return 1
+	}
 	return u.Code
 }

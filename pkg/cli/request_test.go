@@ -61,6 +61,7 @@ func TestCommandLinesThatAreRefused(t *testing.T) {
 		"--cgroupns=x": "--cgroupns: invalid CGROUP mode", "--ipc=x": "invalid IPC mode: x",
 		"--pid=container:a": "No such container: a",
 		"--ipc=container:a": "No such container: a",
+		"--pid=container:":  "--pid: invalid PID mode",
 		"--dns=1.1.1.1 --dns-search=. --dns-search=a.b-c.d":                                       "",
 		"--shm-size=1g --ulimit=nofile=10:20 --ulimit=core=-1 --oom-score-adj=5 --sysctl=net.b=c": "",
 		"--shm-size=0":                        "invalid size: '0'",

@@ -69,6 +69,8 @@ func TestWords(t *testing.T) {
 		// Values that their flags do not take.
 		{"run --rm=maybe x", 125, `invalid argument "maybe" for "--rm" flag: strconv.ParseBool: parsing "maybe": invalid syntax`},
 		{"run -i=maybe x", 125, `invalid argument "maybe" for "-i, --interactive" flag: strconv.ParseBool`},
+		{"compose --nosuch", 1, `unknown flag: --nosuch`},
+		{"compose up --timeout soon", 1, `invalid argument "soon" for "-t, --timeout" flag: strconv.ParseInt: parsing "soon": invalid syntax`},
 		{"ps --all=zz", 125, `invalid argument "zz" for "-a, --all" flag: strconv.ParseBool`},
 		{"ps -n zz", 125, `invalid argument "zz" for "-n, --last" flag: strconv.ParseInt: parsing "zz": invalid syntax`},
 		{"run --stop-timeout x x", 125, `invalid argument "x" for "--stop-timeout" flag: strconv.ParseInt: parsing "x": invalid syntax`},

@@ -31,6 +31,11 @@ type DownChoices struct {
 // Down stops and removes what there is of a project. P may be nil: then all with its
 // name goes.
 func (e *Engine) Down(ctx context.Context, name string, p *types.Project, c DownChoices) error {
+	release, err := e.turn.hold(ctx, e, name)
+	if err != nil {
+		return err
+	}
+	defer release()
 	has, err := e.Observe(name)
 	if err != nil {
 		return err

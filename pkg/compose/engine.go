@@ -36,6 +36,8 @@ type Engine struct {
 	// Pulled and Built hear of the steps of a pull and of a build. Nil: nobody does.
 	Pulled func(oci.Event)
 	Built  func(service string, e dockerfile.Event)
+
+	turn turn
 }
 
 func (e *Engine) containers() *container.Store { return container.NewStore(e.Dirs) }

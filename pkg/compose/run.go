@@ -26,6 +26,7 @@ func (e *Engine) Prepare(ctx context.Context, p *types.Project, service string, 
 	}
 	others.DisabledServices[service] = s
 	c.Services, c.Recreate, c.Dependencies = nil, Never, Never // what runs already is good
+	c.Start = true
 	has, err := e.Create(ctx, &others, c)
 	if err != nil {
 		return has, err

@@ -36,16 +36,23 @@ func (e *Engine) Start(ctx context.Context, p *types.Project, has Observed, w *W
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	defer e.turn.releaseKept()
 	var all sync.WaitGroup
 	for name, s := range p.Services {
+		release, err := e.turn.hold(ctx, e, p.Name)
+		if err != nil {
+			cancel(err)
+			break
+		}
 		all.Go(func() {
-			if err := st.service(ctx, s); err != nil {
+			if err := st.service(ctx, s, release); err != nil {
 				cancel(err)
 				return
 			}
 			close(st.done[name])
 		})
 	}
+	e.turn.releaseKept()
 	all.Wait()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -53,7 +60,14 @@ func (e *Engine) Start(ctx context.Context, p *types.Project, has Observed, w *W
 	return nil
 }
 
-func (st *starter) service(ctx context.Context, s types.ServiceConfig) error {
+// service starts one service. Release gives up the turn that it begins with: it has
+// none while it waits for a condition.
+func (st *starter) service(ctx context.Context, s types.ServiceConfig, release func()) error {
+	defer func() { release() }()
+	waits := conditional(st.p, s, map[string]bool{})
+	if waits {
+		release()
+	}
 	for _, dep := range slices.Sorted(keys(s.DependsOn)) {
 		done, ok := st.done[dep]
 		if !ok {
@@ -68,6 +82,13 @@ func (st *starter) service(ctx context.Context, s types.ServiceConfig) error {
 	if err := st.await(ctx, s); err != nil {
 		return err
 	}
+	if waits {
+		again, err := st.turn.hold(ctx, st.Engine, st.p.Name)
+		if err != nil {
+			return err
+		}
+		release = again
+	}
 	list := st.has.Services[s.Name]
 	if len(list) == 0 && s.GetScale() > 0 {
 		return fmt.Errorf("service %q has no container to start", s.Name)
@@ -80,7 +101,32 @@ func (st *starter) service(ctx context.Context, s types.ServiceConfig) error {
 	})
 }
 
+// conditional reports whether a service, or one that it depends on, is started only
+// when another is healthy or has ended.
+// Those seen are not looked at again.
+func conditional(p *types.Project, s types.ServiceConfig, seen map[string]bool) bool {
+	for name, d := range s.DependsOn {
+		if d.Condition == types.ServiceConditionHealthy || d.Condition == types.ServiceConditionCompletedSuccessfully {
+			return true
+		}
+		if !seen[name] {
+			seen[name] = true
+			if conditional(p, p.Services[name], seen) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (st *starter) start(ctx context.Context, c *container.Container, s types.ServiceConfig) error {
+	c, err := st.containers().Load(c.ID)
+	if err != nil {
+		return err
+	}
+	if c.State.IsRunning() { // by another command by now
+		return nil
+	}
 	st.ofContainer(c.Name, "Starting")
 	if err := client.StartAlone(ctx, st.containers(), c, nil, nil); err != nil {
 		return err
@@ -159,6 +205,12 @@ func Restart(ctx context.Context, e *Engine, p *types.Project, names []string, c
 	if err != nil {
 		return err
 	}
+	release, err := e.turn.hold(ctx, e, p.Name)
+	if err != nil {
+		return err
+	}
+	e.turn.keep(release)
+	defer e.turn.releaseKept()
 	has, err := e.Observe(p.Name)
 	if err != nil {
 		return err

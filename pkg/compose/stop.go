@@ -30,12 +30,22 @@ type Removal struct {
 // Stop stops containers, each service after those that depend on it. P may be nil:
 // what they depend on is in their labels.
 func (e *Engine) Stop(ctx context.Context, list []*container.Container, timeout *int, p *types.Project) error {
+	release, err := e.turn.holdFor(ctx, e, list)
+	if err != nil {
+		return err
+	}
+	defer release()
 	return backwards(ctx, list, func(ctx context.Context, c *container.Container) error { return e.stopOne(ctx, c, timeout, p) })
 }
 
 // Remove removes containers in the same order.
 func (e *Engine) Remove(ctx context.Context, list []*container.Container, r Removal) error {
-	err := backwards(ctx, list, func(ctx context.Context, c *container.Container) error { return e.removeOne(ctx, c, r) })
+	release, err := e.turn.holdFor(ctx, e, list)
+	if err != nil {
+		return err
+	}
+	defer release()
+	err = backwards(ctx, list, func(ctx context.Context, c *container.Container) error { return e.removeOne(ctx, c, r) })
 	return errors.Join(err, trash.Empty(ctx, e.Dirs))
 }
 

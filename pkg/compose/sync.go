@@ -159,7 +159,7 @@ func (d *developer) replace(ctx context.Context, services []string) error {
 	if err != nil {
 		return err
 	}
-	c := UpChoices{Choices: d.c.Choices, Image: ImageChoices{NoBuild: true}, IgnoreOrphans: true}
+	c := UpChoices{Choices: d.c.Choices, Image: ImageChoices{NoBuild: true}, IgnoreOrphans: true, Start: true}
 	c.Services, c.Recreate, c.Dependencies, c.RemoveOrphans = services, Always, Never, false
 	has, err := d.Create(ctx, p, c)
 	if err != nil {

@@ -18,6 +18,7 @@ type UpChoices struct {
 	Choices
 	Image         ImageChoices
 	IgnoreOrphans bool
+	Start         bool // Start follows
 }
 
 // hear says what of a project has no effect, and refuses what is not done.
@@ -56,7 +57,8 @@ func (e *Engine) Preview(ctx context.Context, p *types.Project, c UpChoices) (Pl
 }
 
 // Create makes what there is to be of a project, and starts nothing. It returns
-// what there is of it then.
+// what there is of it then. Other commands keep off until it is done, or with c.Start
+// until the Start that follows is.
 func (e *Engine) Create(ctx context.Context, p *types.Project, c UpChoices) (Observed, error) {
 	err := e.hear(p)
 	if err != nil {
@@ -65,6 +67,21 @@ func (e *Engine) Create(ctx context.Context, p *types.Project, c UpChoices) (Obs
 	if c.Choices.Images, err = e.Images(ctx, p, c.Image); err != nil {
 		return Observed{}, err
 	}
+	release, err := e.turn.hold(ctx, e, p.Name)
+	if err != nil {
+		return Observed{}, err
+	}
+	has, err := reconcile(ctx, e, p, c)
+	if err == nil && c.Start {
+		e.turn.keep(release)
+		return has, nil
+	}
+	release()
+	return has, err
+}
+
+// reconcile is Create while nobody else changes the project.
+func reconcile(ctx context.Context, e *Engine, p *types.Project, c UpChoices) (Observed, error) {
 	has, err := e.Observe(p.Name)
 	if err != nil {
 		return has, err

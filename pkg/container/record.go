@@ -209,6 +209,23 @@ const supervisorLost = "supervisor lost"
 // Lost reports whether nobody has recorded how the container ended.
 func (s State) Lost() bool { return s.Error == supervisorLost }
 
+// exitNotStarted is Docker's exit code of a container that was not started, but for its
+// program's sake.
+const exitNotStarted = 128
+
+// NotStarted is the state after a start that failed, of a container that was in this
+// one. code is what the command that started it ends with: 125, 126 or 127.
+func (s State) NotStarted(code int, why string) State {
+	after := State{Status: Created, StartedAt: s.StartedAt, FinishedAt: s.FinishedAt, ExitCode: code, Error: why}
+	if !s.StartedAt.IsZero() {
+		after.Status = Exited
+	}
+	if code != 126 && code != 127 {
+		after.ExitCode = exitNotStarted
+	}
+	return after
+}
+
 // derived corrects a state that its writer could not correct any more: a
 // supervisor that is gone has not recorded how its container ended.
 func (s State) derived() State {

@@ -158,7 +158,8 @@ func (s *Store) IDs() ([]string, error) {
 	return slices.DeleteFunc(names, func(n string) bool { return !state.IsID(n) }), nil
 }
 
-// WriteState replaces the state of a container. Only its supervisor calls it.
+// WriteState replaces the state of a container. Its supervisor calls it, and who holds
+// its lock because no supervisor came that far.
 func (s *Store) WriteState(id string, st State, durable bool) error {
 	data, err := json.Marshal(st)
 	if err != nil {

@@ -4,6 +4,7 @@ package docker
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -70,6 +71,32 @@ func (d *draft) neighbour(ref string) (string, error) {
 		return "", err
 	}
 	return other.ID, nil
+}
+
+// EffectiveCapabilities are lists of capabilities to add and to drop as Docker's command
+// line sends them, sorted: by their whole names, each once, and without dropping what is
+// added.
+func EffectiveCapabilities(add, drop []string) (adds, drops []string) {
+	adds, drops = NormalCapabilities(add), NormalCapabilities(drop)
+	for _, list := range []*[]string{&adds, &drops} {
+		if slices.Contains(*list, "ALL") {
+			*list = []string{"ALL"}
+		}
+	}
+	return adds, slices.DeleteFunc(drops, func(name string) bool { return slices.Contains(adds, name) })
+}
+
+// NormalCapabilities are the whole names of capabilities, sorted, each once.
+func NormalCapabilities(list []string) (names []string) {
+	for _, name := range list {
+		name = strings.ToUpper(strings.TrimSpace(name))
+		if name != "ALL" && !strings.HasPrefix(name, "CAP_") {
+			name = "CAP_" + name
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // setSafety takes what the container is kept from, and what it is let near.

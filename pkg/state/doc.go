@@ -32,6 +32,7 @@
 // [Rank] has the one order in which a process takes locks. It holds none of
 // them across a pull, a build step, a wait for a container or a call to another
 // process ([MustHoldNone]); only a build holds buildcache/lock, shared, until it
-// ends, and a RUN those of its cache mounts. The lock of a container is its
+// ends, a RUN those of its cache mounts, and a command of compose that of its
+// project while it makes, starts, stops and removes. The lock of a container is its
 // supervisor's for life: who holds another lock tries it and does not wait.
 package state

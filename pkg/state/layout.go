@@ -79,6 +79,9 @@ func (d Dirs) Networks() string { return filepath.Join(d.Root, "networks") }
 // Network is the directory of one network.
 func (d Dirs) Network(name string) NetworkDir { return NetworkDir(filepath.Join(d.Networks(), name)) }
 
+// Projects holds one lock per project of compose.
+func (d Dirs) Projects() string { return filepath.Join(d.Root, "projects") }
+
 // BuildCache holds the build records.
 func (d Dirs) BuildCache() string { return filepath.Join(d.Root, "buildcache") }
 

@@ -82,9 +82,13 @@ func noteReleased(l *Lock) {
 }
 
 // MustHoldNone is called by who is about to wait for another process. Of a lock
-// that is held meanwhile nobody knows how long it will take.
+// that is held meanwhile nobody knows how long it will take; that of a project is for
+// those who do not mind.
 func MustHoldNone(doing string) {
 	for _, h := range mine() {
+		if h.Rank == RankProject {
+			continue
+		}
 		end(fmt.Sprintf("is to %s while it holds lock %v (%s)", doing, h.Rank, h.Path))
 	}
 }

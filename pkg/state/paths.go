@@ -43,7 +43,7 @@ func Open(root string) (Dirs, error) {
 		return Dirs{}, err
 	}
 	for _, dir := range []string{
-		d.Containers(), d.Names(), d.Volumes(), d.Networks(), d.BuildCache(), d.CacheMounts(), string(d.Tmp()), d.Images(), d.BlobInfo(),
+		d.Containers(), d.Names(), d.Volumes(), d.Networks(), d.Projects(), d.BuildCache(), d.CacheMounts(), string(d.Tmp()), d.Images(), d.BlobInfo(),
 		filepath.Join(d.Run, "containers"),
 	} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -3,6 +3,9 @@
 package state
 
 import (
+	"crypto/sha256"
+	"fmt"
+	"net/url"
 	"path/filepath"
 	"strings"
 )
@@ -15,7 +18,8 @@ type Rank int
 
 // The ranks, in their order.
 const (
-	RankContainer  Rank = iota // of one container: its supervisor's for life
+	RankProject    Rank = iota // of one project of compose, while a command changes what there is of it
+	RankContainer              // of one container: its supervisor's for life
 	RankMember                 // of one container on one network: its supervisor's for life; only ever tried
 	RankBuild                  // buildcache/lock: shared by builds until they end, exclusive while the cache is cleared
 	RankCacheMount             // of one RUN --mount=type=cache, as long as the RUN runs
@@ -30,7 +34,7 @@ const (
 )
 
 var rankNames = [...]string{
-	"container", "member", "build", "cache mount", "images", "volumes", "staging", "names", "record", "fill", "networks", "bundle",
+	"project", "container", "member", "build", "cache mount", "images", "volumes", "staging", "names", "record", "fill", "networks", "bundle",
 }
 
 func (r Rank) String() string { return rankNames[r] }
@@ -50,6 +54,20 @@ func (d Dirs) ImageLock() LockFile { return LockFile{filepath.Join(d.Root, "imag
 
 // BuildLock is shared by builds, and held alone by who clears the cache.
 func (d Dirs) BuildLock() LockFile { return LockFile{filepath.Join(d.BuildCache(), "lock"), RankBuild} }
+
+// ProjectLock is held by who changes what there is of a project of compose: also while
+// containers are started and stopped, for nobody who holds another lock waits for it.
+// A name may be any text: it is what a label of a container says.
+func (d Dirs) ProjectLock(name string) LockFile {
+	file := url.PathEscape(name)
+	if len(file) > longestProject {
+		file = fmt.Sprintf("%x", sha256.Sum256([]byte(name)))
+	}
+	return LockFile{filepath.Join(d.Projects(), file+".lock"), RankProject}
+}
+
+// longestProject is the longest name of a project that is one of a file, too.
+const longestProject = 200
 
 // NamesLock guards the names of containers.
 func (d Dirs) NamesLock() LockFile { return LockFile{filepath.Join(d.Names(), ".lock"), RankNames} }

@@ -31,6 +31,7 @@ func TestLocksAndTheirRanks(t *testing.T) {
 		path string
 		rank string
 	}{
+		{d.ProjectLock("p/q"), "/r/projects/p%2Fq.lock", "project"},
 		{d.Container("c").Lock(), "/r/containers/c/lock", "container"},
 		{d.Network("n").MemberLock("c"), "/r/networks/n/members/c.lock", "member"},
 		{d.BuildLock(), "/r/buildcache/lock", "build"},

@@ -209,7 +209,7 @@ func TestContainerThatDoesNotStart(t *testing.T) {
 		words string
 		code  string
 	}{
-		"late":      {"bind source path does not exist: " + source, "125"},
+		"late":      {"bind source path does not exist: " + source, "128"},
 		"missing":   {`exec: "nosuch": executable file not found in $PATH`, "127"},
 		"denied":    {`exec: "/etc/passwd": permission denied`, "126"},
 		"directory": {`exec: "/etc": is a directory: permission denied`, "126"},
@@ -226,9 +226,30 @@ func TestContainerThatDoesNotStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.ok("start", "-a", "late")
-	// run leaves nothing behind, not even with a name.
-	u.fails(127, []string{"nosuch"}, "run", "-d", "--name", "again", "--network", "none", "busybox", "nosuch")
-	u.ok("run", "--rm", "--name", "again", "--network", "none", "busybox", "true")
+	// What run has made stays, as in Docker, and may be asked why; with --rm it does not.
+	for _, how := range []string{"-d", "-i"} {
+		u.fails(127, []string{"nosuch"}, "run", how, "--name", "again", "--network", "none", "--restart", "always", "busybox", "nosuch")
+		if got := u.ok("ps", "-a", "--filter", "name=again", "--format", "{{.Status}}"); got != "Created" {
+			t.Errorf("run %s: %s", how, got)
+		}
+		if got := u.ok("inspect", "-f", "{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}", "again"); !strings.HasPrefix(got, `created 127 exec: "nosuch"`) {
+			t.Errorf("run %s: %s", how, got)
+		}
+		u.fails(1, []string{"nosuch"}, "start", "again")
+		u.fails(1, []string{"nosuch"}, "start", "-a", "again")
+		if got := u.ok("wait", "again"); got != "127" {
+			t.Errorf("run %s: wait: %s", how, got)
+		}
+		u.ok("rm", "again")
+		u.fails(127, []string{"nosuch"}, "run", how, "--rm", "--name", "again", "--network", "none", "busybox", "nosuch")
+		u.fails(1, []string{"no such object"}, "inspect", "again")
+	}
+	// One that has run once has ended.
+	u.ok("run", "--name", "again", "--network", "none", "busybox", "rm", "/bin/rm")
+	u.fails(1, []string{`"rm"`}, "start", "again")
+	if got := u.ok("inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "again"); got != "exited 127" {
+		t.Errorf("the second start: %s", got)
+	}
 }
 
 // TestFullDisk runs itself again in a user namespace, where a small file

@@ -78,8 +78,9 @@ func TestBadInput(t *testing.T) {
 	} {
 		u.fails(tt.code, tt.words, tt.args...)
 	}
-	if n := len(strings.Fields(u.ok("ps", "-aq"))); n != 1 {
-		t.Errorf("%d containers after failed runs, want 1", n)
+	// The port is asked for when the container is there.
+	if n := len(strings.Fields(u.ok("ps", "-aq"))); n != 2 {
+		t.Errorf("%d containers after failed runs, want 2", n)
 	}
 }
 

@@ -46,6 +46,7 @@ func runScale(ctx context.Context, s *session) error {
 	if err := setScale(p, s.c.Args().Slice()); err != nil {
 		return err
 	}
+	c.Start = true
 	has, err := s.engine.Create(ctx, p, c)
 	s.show.close()
 	if err != nil {

@@ -167,6 +167,7 @@ func runUp(ctx context.Context, s *session) error {
 			return fmt.Errorf("no such service: %s", from)
 		}
 	}
+	c.Start = !f.Bool("no-start")
 	has, err := s.engine.Create(until, p, c)
 	s.show.close()
 	s.tellOfBoot(has)

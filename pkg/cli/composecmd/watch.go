@@ -55,6 +55,7 @@ func (s *session) upToWatch(ctx context.Context, p *types.Project) error {
 		Choices:       compose.Choices{Services: s.c.Args().Slice(), Dependencies: compose.Never, ReadFile: readFile},
 		Image:         compose.ImageChoices{Quiet: s.c.Bool("quiet")},
 		IgnoreOrphans: truth("COMPOSE_IGNORE_ORPHANS"),
+		Start:         true,
 	})
 	s.show.close()
 	if err != nil {

@@ -108,7 +108,7 @@ func outputs(e *command.Env, a *control.Attach) []*os.File {
 }
 
 // RunAttached starts a container that was made, as run does, and ends this command
-// with its code. One that does not start is removed.
+// with its code.
 func RunAttached(ctx context.Context, e *command.Env, cs *container.Store, ctr *container.Container) error {
 	keys, err := configuredKeys(e)
 	if err != nil {
@@ -120,7 +120,6 @@ func RunAttached(ctx context.Context, e *command.Env, cs *container.Store, ctr *
 	case errors.As(err, &lost):
 		return command.LostOutput(125, err)
 	case err != nil:
-		abandon(ctx, e, cs, ctr)
 		return err
 	}
 	return command.Exit(code)

@@ -57,9 +57,7 @@ func createError(e *command.Env, cmd string, err error) error {
 	return command.RunError(e, cmd, err)
 }
 
-// abandon removes a container that run has made and that did not start: a
-// corrected command line may have the same name. Why it did not start is the
-// error to tell of.
+// abandon removes a container that was made in vain, for its ID could not be told.
 func abandon(ctx context.Context, e *command.Env, cs *container.Store, ctr *container.Container) {
 	now, err := cs.Load(ctr.ID)
 	if err == nil && now.State.Status == container.Created {

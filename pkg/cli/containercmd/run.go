@@ -72,7 +72,6 @@ func runRun(e *command.Env, c *cli.Context) error {
 		began := time.Now()
 		ses, err := client.Launch(c.Context, cs, ctr, client.Start{Supervisor: supervisor, Sockets: sockets, Copies: copies(e)})
 		if err != nil {
-			abandon(c.Context, e, cs, ctr)
 			return command.RunError(e, "run", err)
 		}
 		ses.Close()
@@ -88,7 +87,6 @@ func runRun(e *command.Env, c *cli.Context) error {
 	case errors.As(err, &lost):
 		return command.LostOutput(125, err)
 	case err != nil:
-		abandon(c.Context, e, cs, ctr)
 		return command.RunError(e, "run", err)
 	}
 	return command.Exit(manager.exitCode(c.Context, cs, ctr, code))

@@ -17,7 +17,7 @@ import (
 
 // askSafety takes what the container is kept from, and what it is let near.
 func askSafety(c *cli.Context, h *docker.HostConfig) error {
-	h.CapAdd, h.CapDrop = c.StringSlice("cap-add"), c.StringSlice("cap-drop")
+	h.CapAdd, h.CapDrop = docker.EffectiveCapabilities(c.StringSlice("cap-add"), c.StringSlice("cap-drop"))
 	h.Privileged, h.ReadonlyRootfs = c.Bool("privileged"), c.Bool("read-only")
 	h.PidMode, h.UTSMode, h.IpcMode = moby.PidMode(c.String("pid")), moby.UTSMode(c.String("uts")), moby.IpcMode(c.String("ipc"))
 	h.CgroupnsMode, h.UsernsMode = moby.CgroupnsMode(c.String("cgroupns")), moby.UsernsMode(c.String("userns"))

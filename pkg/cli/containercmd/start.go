@@ -4,7 +4,6 @@ package containercmd
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -13,7 +12,6 @@ import (
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/container"
 	"coracle/pkg/container/client"
-	"coracle/pkg/container/control"
 	"coracle/pkg/systemd"
 	"coracle/pkg/wire"
 )
@@ -113,10 +111,6 @@ func startAttached(e *command.Env, c *cli.Context) error {
 	m := service{Manager: systemd.TakeManager()}
 	code, err := runAttached(c.Context, e, cs, ctr, nil, keys, true, a, m)
 	if err != nil {
-		var se *control.StartError
-		if errors.As(err, &se) {
-			return command.ExitWith(se.Code, err)
-		}
 		return command.LostOutput(1, err)
 	}
 	return command.Exit(m.exitCode(c.Context, cs, ctr, code))

@@ -162,7 +162,7 @@ func portKey(p types.ServicePortConfig) string {
 func setHost(q *docker.CreateRequest, s types.ServiceConfig, o Options) {
 	h := &q.HostConfig
 	h.AutoRemove, h.Annotations, h.Init = o.AutoRemove, s.Annotations, s.Init
-	h.CapAdd, h.CapDrop, h.Privileged, h.ReadonlyRootfs = capabilities(s.CapAdd), capabilities(s.CapDrop), s.Privileged, s.ReadOnly
+	h.CapAdd, h.CapDrop, h.Privileged, h.ReadonlyRootfs = docker.NormalCapabilities(s.CapAdd), docker.NormalCapabilities(s.CapDrop), s.Privileged, s.ReadOnly
 	h.IpcMode, h.CgroupnsMode, h.PidMode = moby.IpcMode(s.Ipc), moby.CgroupnsMode(s.Cgroup), moby.PidMode(s.Pid)
 	h.UTSMode, h.UsernsMode, h.Isolation = moby.UTSMode(s.Uts), moby.UsernsMode(s.UserNSMode), moby.Isolation(s.Isolation)
 	h.Runtime, h.GroupAdd, h.ShmSize = s.Runtime, s.GroupAdd, int64(s.ShmSize)
@@ -331,18 +331,4 @@ func setNames(q *docker.CreateRequest, s types.ServiceConfig) (err error) {
 	h.ExtraHosts = s.ExtraHosts.AsList(":")
 	slices.Sort(h.ExtraHosts)
 	return nil
-}
-
-// capabilities are the names as Docker's clients send them, whoever wrote them how.
-func capabilities(list []string) []string {
-	var names []string
-	for _, name := range list {
-		name = strings.ToUpper(name)
-		if name != "ALL" && !strings.HasPrefix(name, "CAP_") {
-			name = "CAP_" + name
-		}
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

@@ -36,37 +36,63 @@ type Start struct {
 
 // Launch asks the supervisor of a container to start the first process. It
 // returns once that runs; the error is a *control.StartError, with the
-// supervisor's words when it could say why it does not.
+// supervisor's words when it could say why it does not. The container's state says so,
+// too; one with --rm is removed.
 func Launch(ctx context.Context, s *container.Store, c *container.Container, how Start) (*Session, error) {
+	ses, told, err := launch(ctx, s, c, how)
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case c.Life.AutoRemove: // it waits for the supervisor, who may have begun
+		_ = Remove(ctx, s, &container.Container{Record: c.Record}, false, true)
+	case !told:
+		notStarted(s, c, err)
+	}
+	return ses, err
+}
+
+// notStarted writes down of a container what its supervisor would have, had it come
+// that far.
+func notStarted(s *container.Store, c *container.Container, err error) {
+	lock, lerr := state.TryAcquire(s.Dirs().Container(c.ID).Lock(), state.Exclusive)
+	if lerr != nil {
+		return // it is gone, or somebody else runs it
+	}
+	defer lock.Release()
+	if now, lerr := s.Load(c.ID); lerr == nil && !now.State.IsRunning() {
+		_ = s.WriteState(c.ID, now.State.NotStarted(125, err.Error()), false)
+	}
+}
+
+// launch is Launch; told says that the error is the supervisor's, who has written it down.
+func launch(ctx context.Context, s *container.Store, c *container.Container, how Start) (ses *Session, told bool, err error) {
 	state.MustHoldNone("ask a supervisor to start a container")
 	if how.Copies == nil {
 		how.Copies = func() {}
 	}
 	if err := c.KeepLayers(ctx, s.Dirs(), how.Copies); err != nil {
 		how.Supervisor.Close()
-		return nil, control.NewStartError(125, err)
+		return nil, false, control.NewStartError(125, err)
 	}
 	v := how.Supervisor
 	var around *surroundings
 	if v == nil {
-		var err error
 		if v, around, err = spawnFor(ctx, s, c); err != nil {
-			return nil, control.NewStartError(125, err)
+			return nil, false, control.NewStartError(125, err)
 		}
 	}
 	defer around.close()
 	conn, tree, err := v.claim(ctx, c)
 	if err != nil {
-		return nil, control.NewStartError(125, err)
+		return nil, false, control.NewStartError(125, err)
 	}
 	if err := serveBeside(s, c, v.pid); err != nil {
 		conn.Close()
-		return nil, control.NewStartError(125, err)
+		return nil, false, control.NewStartError(125, err)
 	}
 	reserved, err := reservedPorts(c, how.Sockets)
 	if err != nil {
 		conn.Close()
-		return nil, control.NewStartError(125, err)
+		return nil, false, control.NewStartError(125, err)
 	}
 	defer wire.CloseFiles(reserved)
 	req := control.Request{Op: control.OpStart, Attach: how.Attach, Maps: &v.maps, Cgroup: tree, Listen: len(how.Sockets) + len(reserved)}
@@ -77,16 +103,16 @@ func Launch(ctx context.Context, s *container.Store, c *container.Container, how
 			files = append(files, around.net)
 		}
 	}
-	ses := &Session{conn: conn, Tty: c.Process.Tty, s: s, c: c}
+	ses = &Session{conn: conn, Tty: c.Process.Tty, s: s, c: c}
 	if err := ses.begin(req, files); err != nil {
 		ses.Close()
 		var refused *control.StartError
 		if errors.As(err, &refused) {
-			return nil, err
+			return nil, true, err
 		}
-		return nil, control.NewStartError(125, err)
+		return nil, false, control.NewStartError(125, err)
 	}
-	return ses, nil
+	return ses, false, nil
 }
 
 // claim waits for a supervisor that was spawned, and finds the cgroup below which

@@ -17,6 +17,7 @@ import (
 type ledger struct {
 	store  *container.Store
 	opened container.Record // as the record was at the start
+	before container.State  // and the state
 
 	mu    sync.Mutex // held over a write, so that the last state is the last written
 	state container.State
@@ -27,6 +28,7 @@ func openLedger(store *container.Store, c *container.Container) (*ledger, error)
 	l := &ledger{
 		store:  store,
 		opened: c.Record,
+		before: c.State,
 		state:  container.State{Status: container.Running, RunDir: store.Dirs().ContainerRun(c.ID)},
 	}
 	var err error
@@ -67,10 +69,7 @@ func (l *ledger) record(change func(*container.State)) {
 
 // recordFailure writes why the container did not start.
 func (l *ledger) recordFailure(se *control.StartError) {
-	l.record(func(st *container.State) {
-		st.Status, st.ExitCode, st.Error = container.Created, se.Code, se.Message
-		st.Supervisor, st.Pid, st.Ports = state.Process{}, 0, nil
-	})
+	l.record(func(st *container.State) { *st = l.before.NotStarted(se.Code, se.Message) })
 }
 
 // settle records a state that follows from an event, and the event.

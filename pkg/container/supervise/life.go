@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"coracle/pkg/box"
 	"coracle/pkg/container"
 )
 
@@ -50,7 +51,7 @@ func (s *supervisor) outlive() int {
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "supervise: restart:", err)
 			s.book.prepare(func(st *container.State) { st.Error = err.Error() })
-			return 125
+			return s.book.now().NotStarted(box.ExitCode(err), "").ExitCode
 		}
 	}
 }

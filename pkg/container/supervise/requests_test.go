@@ -390,13 +390,13 @@ func TestEnd(t *testing.T) {
 
 func TestFailure(t *testing.T) {
 	for _, c := range []struct {
-		err  error
-		code int
-		hint bool
+		err       error
+		code, ctr int // of the command, and the container's
+		hint      bool
 	}{
-		{errors.New("mount: no"), 125, false},
-		{control.NewStartError(127, errors.New("not found")), 127, false},
-		{control.NewStartError(125, &freezerError{"pause", "it"}), 125, true},
+		{errors.New("mount: no"), 125, 128, false},
+		{control.NewStartError(127, errors.New("not found")), 127, 127, false},
+		{control.NewStartError(125, &freezerError{"pause", "it"}), 125, 128, true},
 	} {
 		s := alone(t, container.Record{})
 		s.begin(t, "exec sleep 60")
@@ -407,7 +407,7 @@ func TestFailure(t *testing.T) {
 		if r, _ := hear(t, client); r.Event != control.EventError || r.Code != c.code || r.Error != c.err.Error() || (r.Hint != "") != c.hint {
 			t.Errorf("%v: %+v", c.err, r)
 		}
-		if st := written(t, s.book); st.Status != container.Created || st.ExitCode != c.code || st.Error != c.err.Error() || st.Pid != 0 {
+		if st := written(t, s.book); st.Status != container.Created || st.ExitCode != c.ctr || st.Error != c.err.Error() || st.Pid != 0 {
 			t.Errorf("%v: %+v", c.err, st)
 		}
 		if s.first.signal(0) == nil {
