@@ -24,7 +24,10 @@ func serveBuildKit(c *call) error {
 		return err
 	}
 	defer conn.Close()
-	c.e.buildKit().Serve(c.ctx(), conn)
+	defer c.activity().silent()()
+	b := c.e.buildKit()
+	b.Working = c.activity().working
+	b.Serve(c.ctx(), conn)
 	return nil
 }
 
@@ -35,6 +38,7 @@ func serveSession(c *call) error {
 		return err
 	}
 	defer conn.Close()
+	defer c.activity().silent()() // the builds that use it are requests of their own
 	return c.e.buildKit().ServeSession(c.ctx(), conn, c.r.Header)
 }
 

@@ -77,11 +77,16 @@ type activity struct {
 	idle  time.Duration // 0: never
 	over  func()
 	mu    sync.Mutex
-	busy  int
-	none  *sync.Cond // busy is 0
+	open  int        // requests that have not ended
+	busy  int        // those of them, and of what goes over their connections, that do something
+	none  *sync.Cond // open is 0
 	timer *time.Timer
 	tidy  *time.Timer // gives memory back that only requests took
 }
+
+// silentTimes is how many times as long as without it a server stays for a connection
+// that is there for what may be asked over it, as the session of a build.
+const silentTimes = 6
 
 // tidyTime is how long after the last request has begun or ended that is: one that
 // waits, for events as an example, keeps nothing.
@@ -103,7 +108,7 @@ func newActivity(idle time.Duration, over func()) *activity {
 func (a *activity) wait() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for a.busy > 0 {
+	for a.open > 0 {
 		a.none.Wait()
 	}
 	a.stop()
@@ -113,28 +118,62 @@ func (a *activity) wait() {
 func (a *activity) begin() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.busy++
-	a.stop()
-	a.tidy.Reset(tidyTime)
+	a.open++
+	a.work(1)
 }
 
 func (a *activity) end() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.tidy.Reset(tidyTime)
-	if a.busy--; a.busy == 0 {
+	if a.open--; a.open == 0 {
 		a.none.Broadcast()
-		a.rest()
 	}
+	a.work(-1)
 }
 
-// rest begins the wait for the end, where there is one. a.mu is held, or nobody else
-// knows of a.
+// silent says that the request that calls it does nothing by itself until done is called.
+func (a *activity) silent() (done func()) {
+	if a == nil {
+		return func() {}
+	}
+	a.count(-1)
+	return func() { a.count(1) }
+}
+
+// working says that something is done until done is called, for a request that is silent.
+func (a *activity) working() (done func()) {
+	if a == nil {
+		return func() {}
+	}
+	a.count(1)
+	return func() { a.count(-1) }
+}
+
+func (a *activity) count(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.work(n)
+}
+
+// work is that so many more do something. a.mu is held.
+func (a *activity) work(n int) {
+	a.tidy.Reset(tidyTime)
+	a.busy += n
+	a.rest()
+}
+
+// rest begins the wait for the end, where there is one and nothing is done. a.mu is held,
+// or nobody else knows of a.
 func (a *activity) rest() {
 	a.stop()
-	if a.idle > 0 {
-		a.timer = time.AfterFunc(a.idle, a.expire)
+	if a.idle == 0 || a.busy > 0 {
+		return
 	}
+	after := a.idle
+	if a.open > 0 {
+		after *= silentTimes
+	}
+	a.timer = time.AfterFunc(after, a.expire)
 }
 
 // stop ends that. a.mu is held.
@@ -159,8 +198,16 @@ func (a *activity) counted(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.begin()
 		defer a.end()
-		h.ServeHTTP(w, r)
+		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), activityKey{}, a)))
 	})
+}
+
+type activityKey struct{}
+
+// activity is what the request of a call counts for, or nil.
+func (c *call) activity() *activity {
+	a, _ := c.ctx().Value(activityKey{}).(*activity)
+	return a
 }
 
 // ownersOnly refuses whoever is not the user that this process belongs to, where the

@@ -29,6 +29,9 @@ type Builder struct {
 	Log      *log.Logger
 	Sessions *session.Sessions
 	Images   *image.Store
+	// Working is told when a call begins that does something, and returns who is told of
+	// its end. Nil: nobody is told.
+	Working func() (done func())
 }
 
 // Serve answers the calls that come over a connection, until its client leaves or the
@@ -36,7 +39,17 @@ type Builder struct {
 func (b *Builder) Serve(ctx context.Context, conn net.Conn) {
 	c := b.newCalls()
 	defer c.end(ctx)
-	grpc.Serve(ctx, conn, c.methods(), b.Log)
+	methods := c.methods()
+	for name, do := range methods {
+		// A session, and who waits for what is said of a build, only are there.
+		if b.Working != nil && name != control+"Session" && name != control+"Status" {
+			methods[name] = func(ctx context.Context, s *grpc.Stream) error {
+				defer b.Working()()
+				return do(ctx, s)
+			}
+		}
+	}
+	grpc.Serve(ctx, conn, methods, b.Log)
 }
 
 func (b *Builder) newCalls() *calls {
