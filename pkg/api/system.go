@@ -47,6 +47,7 @@ func ping(c *call) error {
 	h.Set("Pragma", "no-cache")
 	h.Set("Builder-Version", classicBuilder)
 	h.Set("Swarm", "inactive")
+	h.Set(docker.RootHeader, url.PathEscape(c.e.Dirs.Root))
 	if c.r.Method == http.MethodHead {
 		h.Set("Content-Length", "0")
 	}

@@ -3,19 +3,26 @@
 package cli
 
 import (
+	"context"
 	"fmt"
+	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"coracle/pkg/cli/command"
 	"coracle/pkg/cli/flags"
 	"coracle/pkg/container/create"
+	"coracle/pkg/docker"
 	"coracle/pkg/hint"
 	"coracle/pkg/state"
+	"coracle/pkg/wire/socket"
 )
 
 // programFlags are the program's own, which stand before the command.
@@ -50,7 +57,7 @@ func before(e *command.Env, c *cli.Context) error {
 	default:
 		return command.Errorf("Unable to parse logging level: %s", l)
 	}
-	if err := checkEngine(c); err != nil {
+	if err := checkEngine(e, c); err != nil {
 		return err
 	}
 	e.Config = c.String("config")
@@ -60,7 +67,7 @@ func before(e *command.Env, c *cli.Context) error {
 // checkEngine refuses --host, --context and their variables where they name
 // another engine than this: what was meant for that must not happen here. As
 // in Docker, a flag counts before its variable, and a context before a host.
-func checkEngine(c *cli.Context) error {
+func checkEngine(e *command.Env, c *cli.Context) error {
 	hosts, named := c.StringSlice("host"), c.String("context")
 	switch {
 	case len(hosts) > 1:
@@ -70,9 +77,9 @@ func checkEngine(c *cli.Context) error {
 	case named != "":
 		return checkContext(named, "leave out --context, or say --context default")
 	case len(hosts) == 1:
-		return checkHost(hosts[0], "leave out -H")
+		return checkHost(e, hosts[0], "leave out -H")
 	case os.Getenv("DOCKER_HOST") != "":
-		return checkHost(os.Getenv("DOCKER_HOST"), "unset DOCKER_HOST")
+		return checkHost(e, os.Getenv("DOCKER_HOST"), "unset DOCKER_HOST")
 	}
 	return checkContext(os.Getenv("DOCKER_CONTEXT"), "unset DOCKER_CONTEXT")
 }
@@ -85,18 +92,54 @@ func checkContext(name, remedy string) error {
 }
 
 // checkHost takes the sockets where Docker's clients look for the engine of
-// this host: that is what this program is in the place of.
-func checkHost(host, remedy string) error {
+// this host: that is what this program is in the place of. It takes another one, too,
+// where this program serves the same store.
+func checkHost(e *command.Env, host, remedy string) error {
 	host = strings.TrimSpace(host)
-	socket, ok := strings.CutPrefix(host, "unix://")
+	at, ok := strings.CutPrefix(host, "unix://")
 	ours := []string{"", "/var/run/docker.sock", "/run/docker.sock", strings.TrimPrefix(os.Getenv(create.OwnSocket), "unix://")}
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
 		ours = append(ours, path.Join(dir, "docker.sock"))
 	}
-	if host == "" || ok && slices.Contains(ours, socket) {
+	if host == "" || ok && (slices.Contains(ours, at) || path.IsAbs(at) && servesStore(at, answerTime, e.Open)) {
 		return nil
 	}
 	return hint.With(command.Errorf("failed to connect to the docker API at %s: coracle is no client of another engine: it has no daemon, and works on this host only", host), remedy)
+}
+
+// answerTime is how long whoever listens on a socket may take to say whose it is: a
+// service manager starts some first.
+const answerTime = 5 * time.Second
+
+// servesStore reports whether a server of this program answers at a socket, and has the
+// store that open finds, by whatever name. Nothing else is asked of whoever is there.
+func servesStore(path string, within time.Duration, open func() (state.Dirs, error)) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodHead, "http://docker/_ping", http.NoBody)
+	if err != nil {
+		return false
+	}
+	t := &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) { return socket.Dial(path) }}
+	resp, err := t.RoundTrip(r)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	root, err := url.PathUnescape(resp.Header.Get(docker.RootHeader))
+	if err != nil || root == "" {
+		return false
+	}
+	theirs, err := os.Stat(root)
+	if err != nil {
+		return false
+	}
+	d, err := open()
+	if err != nil {
+		return false
+	}
+	own, err := os.Stat(d.Root)
+	return err == nil && os.SameFile(own, theirs)
 }
 
 // versionLine is what -v prints, in the form that scripts take apart.

@@ -19,6 +19,10 @@ const (
 	MinAPIVersion = "1.24"
 )
 
+// RootHeader is the header of answers to a ping that names the store whose engine answers:
+// the path of its root, escaped as a part of a URL. Docker's have none.
+const RootHeader = "Coracle-Root"
+
 // Program is what a program knows of itself.
 type Program struct {
 	Version, GoVersion, OS, Arch string

@@ -44,6 +44,22 @@ func TestCommand(t *testing.T) {
 	}
 }
 
+// TestSocketElsewhere: a program called docker, which is this one, is a client of any
+// socket on which this store is served, and of no other.
+func TestSocketElsewhere(t *testing.T) {
+	u, other := newUser(t), newUser(t)
+	docker := filepath.Join(t.TempDir(), "docker")
+	if err := os.Symlink(u.bin, docker); err != nil {
+		t.Fatal(err)
+	}
+	if r := u.with("env", "DOCKER_HOST="+u.engine(), docker, "ps"); r.Code != 0 || !strings.HasPrefix(r.Out, "CONTAINER ID") {
+		t.Errorf("its own: %+v", r)
+	}
+	if r := u.with("env", "DOCKER_HOST="+other.engine(), docker, "ps"); r.Code != 1 || !strings.Contains(r.Err, "coracle is no client of another engine") {
+		t.Errorf("another's: %+v", r)
+	}
+}
+
 // TestSignalsReachTheCommand, whose end is the program's.
 func TestSignalsReachTheCommand(t *testing.T) {
 	u := newUser(t)
