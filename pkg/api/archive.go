@@ -106,12 +106,16 @@ func getArchive(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.explain(c.tar(func(ctx context.Context, w *os.File) ([]string, error) {
+	found := make(chan struct{})
+	return c.explain(c.tar(found, func(ctx context.Context, w *os.File) ([]string, error) {
 		o := ctrfiles.OutOptions{Path: p, As: strings.TrimPrefix(transfer.BaseName(p), "/")}
 		if strings.HasSuffix(p, "/.") { // what is in the directory, which has no name then
 			o.As, o.Follow = ".", true
 		}
-		return ctrfiles.Out(ctx, cs, ctr, w, o, c.setStat)
+		return ctrfiles.Out(ctx, cs, ctr, w, o, func(st moby.PathStat) error {
+			defer close(found)
+			return c.setStat(st)
+		})
 	}))
 }
 
@@ -120,12 +124,12 @@ func exportContainer(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.tar(func(ctx context.Context, w *os.File) ([]string, error) { return ctrfiles.Export(ctx, cs, ctr, w) })
+	return c.tar(nil, func(ctx context.Context, w *os.File) ([]string, error) { return ctrfiles.Export(ctx, cs, ctr, w) })
 }
 
-// tar answers with what write writes to a file.
-func (c *call) tar(write func(context.Context, *os.File) (left []string, err error)) error {
-	return c.download("application/x-tar", func(w *os.File) error {
+// tar answers with what write writes to a file, when ready is closed, if it is not nil.
+func (c *call) tar(ready <-chan struct{}, write func(context.Context, *os.File) (left []string, err error)) error {
+	return c.download("application/x-tar", ready, func(w *os.File) error {
 		left, err := write(c.ctx(), w)
 		for _, line := range left {
 			c.e.logf("%s: left out: %s", c.name, line)

@@ -50,8 +50,9 @@ func (c *call) upload(do func(ctx context.Context, in *os.File) error) error {
 
 // download answers with what write writes to a file. A failure before the first
 // byte has a status of its own; one after that ends the connection, so that nobody
-// takes a part for the whole.
-func (c *call) download(contentType string, write func(out *os.File) error) error {
+// takes a part for the whole. The answer does not begin before ready is closed, if it is
+// not nil: what is told beside the file may come later than its first bytes.
+func (c *call) download(contentType string, ready <-chan struct{}, write func(out *os.File) error) error {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return err
@@ -73,6 +74,13 @@ func (c *call) download(contentType string, write func(out *os.File) error) erro
 	}
 	if err != nil {
 		return err
+	}
+	if ready != nil {
+		select {
+		case <-ready:
+		case err := <-done: // all is written, or has failed
+			done <- err
+		}
 	}
 	c.begin(http.StatusOK, contentType)
 	if _, err = c.w.Write(first[:n]); err == nil {

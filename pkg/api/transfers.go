@@ -142,5 +142,5 @@ func saveImages(c *call) error {
 	}
 	ctx, cancel := context.WithCancel(c.ctx())
 	defer cancel()
-	return c.download("application/x-tar", func(out *os.File) error { return c.e.images().Save(ctx, r, out) })
+	return c.download("application/x-tar", nil, func(out *os.File) error { return c.e.images().Save(ctx, r, out) })
 }
