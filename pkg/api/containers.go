@@ -197,8 +197,9 @@ func restartContainer(c *call) error {
 	if err != nil {
 		return err
 	}
-	err = client.Restart(c.ctx(), cs, ctr, sig, timeout, func(again *container.Container) error {
-		return client.StartAlone(c.ctx(), cs, again, nil, nil)
+	ctx := context.WithoutCancel(c.ctx()) // one that was stopped is started, whoever waits for that
+	err = client.Restart(ctx, cs, ctr, sig, timeout, func(again *container.Container) error {
+		return client.StartAlone(ctx, cs, again, nil, nil)
 	})
 	if err != nil {
 		return fmt.Errorf("Cannot restart container %s: %w", c.name, err)
@@ -357,19 +358,20 @@ func removeContainer(c *call) error {
 	if c.flag("link") {
 		return docker.Unsupported("link", "links were replaced by names on networks", "")
 	}
+	ctx := context.WithoutCancel(c.ctx()) // one that was killed for it goes
 	cs, ctr, err := c.container()
 	force := c.flag("force")
 	var damaged *container.DamagedError
 	switch {
 	case errors.As(err, &damaged) && force:
-		if err = cs.RemoveDamaged(c.ctx(), damaged.ID); errors.Is(err, state.ErrNeedsUserNS) {
+		if err = cs.RemoveDamaged(ctx, damaged.ID); errors.Is(err, state.ErrNeedsUserNS) {
 			err = nil
 		}
 	case err == nil:
-		err = client.Remove(c.ctx(), cs, ctr, force, c.flag("v"))
+		err = client.Remove(ctx, cs, ctr, force, c.flag("v"))
 	}
 	if err == nil {
-		err = trash.Empty(c.ctx(), c.e.Dirs)
+		err = trash.Empty(ctx, c.e.Dirs)
 	}
 	if err != nil {
 		return err

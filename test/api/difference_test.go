@@ -173,7 +173,7 @@ func TestSameEitherWay(t *testing.T) {
 		if o.args[0] == "exec" { // one that nobody is attached to has an end later
 			for _, u := range []*user{byLine, byAPI} {
 				testutil.Eventually(t, "the end is told of", func() bool {
-					all := strings.Join(u.everything(), "\n")
+					all := u.events()
 					return strings.Count(all, `"exec_start: `) == strings.Count(all, `"exec_die"`)
 				})
 			}
@@ -271,6 +271,12 @@ func (u *user) everything() []string {
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		add(byName[name])
 	}
-	add(u.ok("events", "--since", "1", "--until", time.Now().Format(time.RFC3339Nano), "--format", "json"))
+	add(u.events())
 	return all
+}
+
+// events are those so far, a line of JSON each.
+func (u *user) events() string {
+	u.t.Helper()
+	return u.ok("events", "--since", "1", "--until", time.Now().Format(time.RFC3339Nano), "--format", "json")
 }

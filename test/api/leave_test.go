@@ -101,13 +101,27 @@ func (u *user) open() int {
 	return len(list)
 }
 
-// children are the processes that the one that serves has begun.
+// connections are how many sockets the process that serves has: one that it listens
+// on, and those of clients.
+func (u *user) connections() (n int) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", u.server))
+	for _, file := range files {
+		if to, _ := os.Readlink(file); strings.HasPrefix(to, "socket:") { // or it is closed
+			n++
+		}
+	}
+	return n
+}
+
+// children are the processes that the one that serves has begun, but for the
+// supervisors of containers.
 func (u *user) children() (list []string) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range stats {
 		data, _ := os.ReadFile(file) // or it has ended
 		_, rest, _ := strings.Cut(string(data), ") ")
-		if f := strings.Fields(rest); len(f) > 1 && f[1] == fmt.Sprint(u.server) && f[0] != "Z" {
+		args, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
+		if f := strings.Fields(rest); len(f) > 1 && f[1] == fmt.Sprint(u.server) && f[0] != "Z" && !strings.HasPrefix(string(args), "coracle-supervise") {
 			list = append(list, string(data))
 		}
 	}

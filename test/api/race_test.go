@@ -135,6 +135,39 @@ func TestOneOfMany(t *testing.T) {
 	}
 }
 
+// TestAllAtOnce: of many who want the same of one container each is told that it is so,
+// or by whom it is done.
+func TestAllAtOnce(t *testing.T) {
+	u := newUser(t)
+	u.busybox()
+	do := u.both()
+	u.ok("create", "--name", "one", "busybox", "sleep", "1000")
+	for _, step := range []struct {
+		method, path, state string
+		answers             []int
+	}{
+		{"POST", "/containers/one/start", "running", []int{204, 304}},
+		{"POST", "/containers/one/restart?t=0", "running", []int{204}},
+		{"POST", "/containers/one/stop?t=0", "exited", []int{204, 304}},
+		{"POST", "/containers/one/start", "running", []int{204, 304}},
+		{"POST", "/containers/one/kill", "exited", []int{204, 409}},
+		{"DELETE", "/containers/one?force=1", "", []int{204, 404, 409}},
+	} {
+		var all sync.WaitGroup
+		for i := range crowd {
+			all.Go(func() {
+				if status, text := do(i, step.method, step.path, ""); !slices.Contains(step.answers, status) {
+					t.Errorf("%s %s: %d %s", step.method, step.path, status, text)
+				}
+			})
+		}
+		all.Wait()
+		if got := u.ok("ps", "-a", "--format", "{{.State}}"); got != step.state {
+			t.Errorf("after %s %s: %q", step.method, step.path, got)
+		}
+	}
+}
+
 // TestListsWhileOthersWork: a list that is asked for after an answer knows of what that
 // was about, whoever else makes and removes at the same time.
 func TestListsWhileOthersWork(t *testing.T) {
@@ -245,4 +278,69 @@ func TestNoEndIsMissed(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestHurried: clients that ask for something and are gone before the answer leave
+// nothing half done: who looks afterwards finds it done or not, and can go on.
+func TestHurried(t *testing.T) {
+	u := newUser(t)
+	u.busybox()
+	do := u.serve()
+	u.ok("run", "--name", "first", "-v", "first:/bin", "busybox", "true") // what is made once
+	u.ok("commit", "first", "first")
+	u.ok("rmi", "first")
+	u.ok("rm", "first")
+	u.ok("volume", "rm", "first")
+	before := u.kept()
+	const hurried = 6
+	name := func(i int) string { return fmt.Sprint("hurried", i) }
+	for _, step := range []struct {
+		method, path, body string
+		done               []int    // what the same request says afterwards
+		states             []string // of the container then
+	}{
+		{"POST", "/containers/create?name=NAME", `{"Image":"busybox","Cmd":["sleep","1000"],"HostConfig":{"Binds":["of-NAME:/bin"]}}`, []int{201, 409}, []string{"created"}},
+		{"POST", "/containers/NAME/start", "", []int{204, 304}, []string{"running"}},
+		{"POST", "/containers/NAME/restart?t=0", "", []int{204}, []string{"running"}},
+		{"POST", "/containers/NAME/stop?t=0", "", []int{204, 304}, []string{"exited"}},
+		{"POST", "/commit?container=NAME&repo=NAME", "", []int{201}, []string{"exited"}},
+		{"DELETE", "/images/NAME", "", []int{200, 404}, []string{"exited"}},
+		{"DELETE", "/containers/NAME?force=1", "", []int{204, 404}, nil},
+		{"DELETE", "/volumes/of-NAME", "", []int{204, 404}, nil},
+	} {
+		of := func(s string, i int) string { return strings.ReplaceAll(s, "NAME", name(i)) }
+		for i := range hurried {
+			c := u.dial()
+			fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", step.method, of(step.path, i), len(of(step.body, i)), of(step.body, i))
+			c.Close()
+		}
+		last, err := begin(filepath.Join(u.home, "s"), "GET", "/_ping", "") // whose turn is after theirs
+		if err != nil {
+			t.Fatal(err)
+		}
+		last.end()
+		testutil.Eventually(t, "nobody is at work any more", func() bool { return u.connections() <= 2 && len(u.children()) == 0 })
+		for i := range hurried {
+			if strings.Contains(step.path, "restart") { // is done whole
+				if pid := u.ok("inspect", "-f", "{{.State.Pid}}", name(i)); pid == "0" {
+					t.Errorf("%s is not started again", name(i))
+				}
+			}
+			status, text := do(step.method, of(step.path, i), of(step.body, i))
+			if !slices.Contains(step.done, status) {
+				t.Errorf("%s %s: %d %s", step.method, of(step.path, i), status, text)
+			}
+			if len(step.states) == 0 {
+				continue
+			}
+			var c struct{ State struct{ Status string } }
+			if _, text = do("GET", of("/containers/NAME/json", i), ""); json.Unmarshal([]byte(text), &c) != nil || !slices.Contains(step.states, c.State.Status) {
+				t.Errorf("after %s %s: %s", step.method, of(step.path, i), text)
+			}
+		}
+	}
+	do("POST", "/images/prune", "") // those whose name went to another
+	if now := u.kept(); !slices.Equal(now, before) {
+		t.Errorf("left\n%s\nof\n%s", strings.Join(now, "\n"), strings.Join(before, "\n"))
+	}
 }

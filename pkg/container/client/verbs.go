@@ -14,13 +14,17 @@ import (
 	"coracle/pkg/state"
 )
 
-// StartAlone starts a container that does not run, with nobody attached.
+// StartAlone starts a container that does not run, with nobody attached. Of several who
+// do so at once one starts it, and the others return when it runs.
 func StartAlone(ctx context.Context, s *container.Store, c *container.Container, sockets []*os.File, copies func()) error {
 	if c.State.IsRunning() {
 		return nil
 	}
 	ses, err := Launch(ctx, s, c, Start{Sockets: sockets, Copies: copies})
 	if err != nil {
+		if now, lerr := s.Load(c.ID); lerr == nil && now.State.IsRunning() {
+			return nil
+		}
 		return err
 	}
 	return ses.Close()

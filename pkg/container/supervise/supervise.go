@@ -160,16 +160,10 @@ type opening struct {
 }
 
 // open takes the container and makes its surroundings.
-func (s *supervisor) open(o opening) error {
-	// A supervisor that was killed is seen as dead before the kernel has let
-	// its lock go.
-	ctx, cancel := context.WithTimeout(context.Background(), takeOver)
-	defer cancel()
-	lock, err := state.Acquire(ctx, s.store.Dirs().Container(s.id).Lock(), state.Exclusive)
-	if err != nil {
+func (s *supervisor) open(o opening) (err error) {
+	if s.lock, err = s.take(); err != nil {
 		return err
 	}
-	s.lock = lock
 	trace.Mark("took the container")
 	if s.c, err = s.store.Load(s.id); err != nil {
 		return err
@@ -200,6 +194,23 @@ func (s *supervisor) open(o opening) error {
 	s.server.ops = s.operations()
 	s.server.ctl, err = control.Listen(s.store.Dirs().ContainerRun(s.id))
 	return err
+}
+
+// take takes the container. A supervisor that was killed is seen as dead before the
+// kernel has let its lock go; one that runs the container was faster than this.
+func (s *supervisor) take() (*state.Lock, error) {
+	const look = 50 * time.Millisecond
+	for end := time.Now().Add(takeOver); ; {
+		ctx, cancel := context.WithTimeout(context.Background(), look)
+		lock, err := state.Acquire(ctx, s.store.Dirs().Container(s.id).Lock(), state.Exclusive)
+		cancel()
+		if !errors.Is(err, state.ErrLocked) || time.Now().After(end) {
+			return lock, err
+		}
+		if now, lerr := s.store.Load(s.id); lerr == nil && now.State.IsRunning() && !now.State.Supervisor.Ending() {
+			return nil, fmt.Errorf("container %s is already running", s.id)
+		}
+	}
 }
 
 // openBox mounts the root file system and connects the network.
