@@ -93,6 +93,9 @@ func (st *starter) service(ctx context.Context, s types.ServiceConfig, release f
 	if len(list) == 0 && s.GetScale() > 0 {
 		return fmt.Errorf("service %q has no container to start", s.Name)
 	}
+	if err := st.preStart(ctx, s, list); err != nil {
+		return err
+	}
 	return each(ctx, list, func(ctx context.Context, c *container.Container) error {
 		if c.State.IsRunning() {
 			return nil

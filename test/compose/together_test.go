@@ -62,3 +62,55 @@ volumes: {data: {}}
 	}
 	check("down, twice", p.together("down -t 0 -v", "down -t 0 -v"))
 }
+
+// TestBeforeTheStart: what a service has done before its containers start, what of that
+// fails, and that what runs is left alone.
+func TestBeforeTheStart(t *testing.T) {
+	p := newProject(t, `
+services:
+  web:
+    image: busybox
+    command: sh -c "cat /data/log; exec sleep 600"
+    volumes: ["data:/data"]
+    environment: [WHO=web]
+    scale: 2
+    stop_grace_period: 0s
+    pre_start:
+      - command: sh -c "echo first $$WHO >> /data/log"
+      - {command: [sh, -c, "echo second $$WHO $$(id -u) >> /data/log"], user: "7", environment: [WHO=hook]}
+  next: {image: busybox, command: sleep 600, depends_on: [web], stop_grace_period: 0s}
+volumes: {data: {}}
+`)
+	p.change(`      - {command: [sh`, `      - {command: [chmod, "666", /data/log]}
+      - {command: [sh`)
+	p.compose("up", "-d")
+	log := func() string { return p.compose("exec", "-T", "web", "cat", "/data/log").Out }
+	if got, want := log(), "first web\nsecond hook 7\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if n := len(strings.Fields(p.do("ps", "-aq").Out)); n != 3 {
+		t.Errorf("%d containers, want 3", n)
+	}
+	p.compose("up", "-d")
+	if got := log(); strings.Count(got, "first") != 1 {
+		t.Errorf("again, where all runs: %q", got)
+	}
+	p.compose("restart", "-t", "0", "web")
+	if got := log(); strings.Count(got, "first") != 2 {
+		t.Errorf("after a restart: %q", got)
+	}
+	p.compose("down", "-t", "0")
+	p.change(`[chmod, "666", /data/log]`, "[sh, -c, 'echo no; exit 3']")
+	p.fails(1, `service "web" pre_start[1] exited with code 3 (hook container shop-web-pre_start-1 retained for inspection)`, "up", "-d")
+	if got := p.compose("ps", "--format", "{{.Name}}").Text(); got != "" {
+		t.Errorf("there runs %s", got)
+	}
+	if got := p.do("logs", "shop-web-pre_start-1").ok().Text(); got != "no" {
+		t.Errorf("its log: %q", got)
+	}
+	p.change("[sh, -c, 'echo no; exit 3']", `["true"]`)
+	p.compose("up", "-d")
+	if n := len(strings.Fields(p.do("ps", "-aq").Out)); n != 3 {
+		t.Errorf("%d containers, want 3", n)
+	}
+}

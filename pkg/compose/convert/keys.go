@@ -81,7 +81,7 @@ func lifeKeys() []Key {
 		{"deploy.restart_policy.delay", Named, "the restart policy's own pause is kept"}, {"deploy.restart_policy.window", Named, "likewise"},
 		{"deploy.resources.reservations.cpus", Named, swarm}, {"deploy.resources.reservations.generic_resources", Named, swarm},
 		{"post_start", Done, ""}, {"pre_stop", Done, "before stop, restart, down and recreating; not where the container ends by itself"},
-		{"pre_start", Refused, "a container of its own before the service's: write a service, and wait for it with service_completed_successfully"},
+		{"pre_start", Done, "each in a container of its own, once for a service; per_replica is refused"},
 		{"develop", Done, "with up --watch and watch"},
 	}
 }
@@ -105,6 +105,14 @@ func Check(s types.ServiceConfig) error {
 	for _, k := range Keys() {
 		if k.Fate == Refused && Says(s, k.Name) {
 			return fmt.Errorf("service %q: %s is not supported: %s", s.Name, k.Name, k.Note)
+		}
+	}
+	for i, h := range s.PreStart {
+		if h.PerReplica {
+			return fmt.Errorf("service %q pre_start[%d]: per_replica is not yet supported; remove per_replica or set it to false", s.Name, i)
+		}
+		if err := Check(types.ServiceConfig{Name: s.Name, ContainerSpec: h.ContainerSpec}); err != nil {
+			return err
 		}
 	}
 	return nil

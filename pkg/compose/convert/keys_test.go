@@ -33,13 +33,16 @@ func TestKeys(t *testing.T) {
 func TestFates(t *testing.T) {
 	yes := true
 	for name, s := range map[string]types.ServiceConfig{
-		"device_cgroup_rules": {ContainerSpec: types.ContainerSpec{DeviceCgroupRules: []string{"c 1:3 mr"}}},
-		"provider":            {Provider: &types.ServiceProviderConfig{Type: "x"}},
-		"pre_start":           {PreStart: []types.PreStartHook{{}}},
+		"device_cgroup_rules":           {ContainerSpec: types.ContainerSpec{DeviceCgroupRules: []string{"c 1:3 mr"}}},
+		"provider":                      {Provider: &types.ServiceProviderConfig{Type: "x"}},
+		"device_cgroup_rules of a hook": {PreStart: []types.PreStartHook{{ContainerSpec: types.ContainerSpec{DeviceCgroupRules: []string{"c 1:3 mr"}}}}},
 	} {
-		if err := Check(s); err == nil || !strings.Contains(err.Error(), name+" is not supported: ") {
+		if err := Check(s); err == nil || !strings.Contains(err.Error(), strings.Fields(name)[0]+" is not supported: ") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if err := Check(types.ServiceConfig{Name: "a", PreStart: []types.PreStartHook{{}, {PerReplica: true}}}); err == nil || err.Error() != `service "a" pre_start[1]: per_replica is not yet supported; remove per_replica or set it to false` {
+		t.Error(err)
 	}
 	s := types.ServiceConfig{Name: "a", Deploy: &types.DeployConfig{
 		Mode: "replicated", EndpointMode: "vip", Placement: types.Placement{Constraints: []string{"x"}},
