@@ -206,7 +206,7 @@ func TestOneWrongField(t *testing.T) {
 		return get[struct{ Id string }](t, s, "POST", "/containers/create", string(data), 201).Id //nolint:revive,staticcheck // Docker's name
 	}
 	of := create()
-	values := []any{"x", "\x00", "a:b:c:d", -1, 1 << 40, []any{nil}, map[string]any{"1/x": []any{}}}
+	values := []any{"x", "\x00", -1, 1 << 40, map[string]any{"1/x": []any{}}}
 	for _, tt := range []struct {
 		request string
 		body    reflect.Type
