@@ -4,9 +4,12 @@ package ns
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestForgetProgram: what is mapped of files goes, and the program goes on.
@@ -27,5 +30,31 @@ func TestForgetProgram(t *testing.T) {
 	ForgetProgram()
 	if after := mapped(); after > before*3/4 {
 		t.Errorf("%d kB before, %d after", before, after)
+	}
+}
+
+// TestForgetProgramKeepsWhatWasWritten, as a dynamic linker does before it takes the
+// right to write away.
+func TestForgetProgramKeepsWhatWasWritten(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "f"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Truncate(4096); err != nil {
+		t.Fatal(err)
+	}
+	b, err := unix.Mmap(int(f.Fd()), 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Munmap(b) }()
+	b[0] = 'x'
+	if err := unix.Mprotect(b, unix.PROT_READ); err != nil {
+		t.Fatal(err)
+	}
+	ForgetProgram()
+	if b[0] != 'x' {
+		t.Errorf("%q is left of it", b[0])
 	}
 }
