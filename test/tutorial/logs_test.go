@@ -108,7 +108,7 @@ func TestRefusedFlags(t *testing.T) {
 		{"--device-write-iops /dev/null:5", []string{"/dev/null is not a block device"}},
 		{"--device vendor.com/gpu=all", []string{"unresolvable CDI devices vendor.com/gpu=all"}},
 		{"--device /dev/nosuch", []string{`error gathering device information while adding custom device "/dev/nosuch": no such file or directory`}},
-		{"--pid container:x", []string{"--pid container:x is not supported"}},
+		{"--pid container:x", []string{"No such container: x"}},
 		{"--restart always --rm", []string{"conflicting options: cannot specify both --restart and --rm"}},
 		{"--uts host --hostname x", []string{"conflicting options: hostname and the UTS mode"}},
 		{"-v /tmp:/x --tmpfs /x", []string{"Duplicate mount point: /x"}},
@@ -119,8 +119,8 @@ func TestRefusedFlags(t *testing.T) {
 	u.fails(125, []string{"--device-cgroup-rule is not supported: only root"}, "run", "--rm", "--device-cgroup-rule", "c 1:1 rwm", "busybox", "true")
 	for args, words := range map[string]string{
 		"--runtime runc": "--runtime runc has no effect", "--link-local-ip 169.254.7.7": "--link-local-ip has no effect",
-		"--device /dev/null:/dev/nil:r": "the permissions have no effect", "--ipc shareable": "--ipc shareable is private here",
-		"--network host -p 80:80": "Published ports are discarded when using host network mode", "--log-opt mode=non-blocking": "have no effect",
+		"--device /dev/null:/dev/nil:r": "the permissions have no effect",
+		"--network host -p 80:80":       "Published ports are discarded when using host network mode", "--log-opt mode=non-blocking": "have no effect",
 	} {
 		r := u.result(append(append([]string{"run", "--rm"}, strings.Fields(args)...), "busybox", "true")...)
 		if r.Code != 0 || strings.Count(r.Err, "WARNING: ") != 1 || !strings.Contains(r.Err, words) {

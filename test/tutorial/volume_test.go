@@ -275,7 +275,7 @@ func TestNewVolumes(t *testing.T) {
 		t.Errorf("filled again: %q", got)
 	}
 	u.ok("rm", "-v", "box")
-	if r := u.result("run", "--network", "none", "filled", "/no/such/program"); r.Code != 127 {
+	if r := u.result("run", "--rm", "--network", "none", "filled", "/no/such/program"); r.Code != 127 {
 		t.Errorf("a start that fails: %d %s", r.Code, r.Err)
 	}
 	if got := u.ok("volume", "ls", "-q"); got != "named" {
