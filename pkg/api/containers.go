@@ -100,6 +100,9 @@ func listContainers(c *call) error {
 		if c.before("1.46") {
 			answer[i].HostConfig.Annotations = nil
 		}
+		if c.before("1.52") {
+			answer[i].Health = nil
+		}
 	}
 	return c.answer(http.StatusOK, answer)
 }

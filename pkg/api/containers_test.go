@@ -138,6 +138,9 @@ func TestContainerAnswers(t *testing.T) {
 	if _, body := s.ask(t, "GET", "/containers/"+web.ID[:10]+"/json?size=1", ""); json.Unmarshal([]byte(body), &c) != nil || c.Id != web.ID || c.Name != "/web" || c.State.Status != "created" || c.SizeRw == nil {
 		t.Errorf("%s", body)
 	}
+	if _, body := s.ask(t, "GET", "/containers/web/stats?stream=0", ""); !strings.Contains(body, `"name":"/web"`) || strings.Contains(body, "os_type") {
+		t.Errorf("what is there since 1.52: %s", body)
+	}
 	for _, tt := range []struct {
 		method, path string
 		status       int

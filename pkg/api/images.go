@@ -167,10 +167,16 @@ func inspectImage(c *call) error {
 	}
 	answer := struct {
 		*docker.Image
+		Config          any            `json:",omitempty"`
 		VirtualSize     int64          `json:",omitempty"`
 		Container       *string        `json:",omitempty"`
 		ContainerConfig *docker.Config `json:",omitempty"`
-	}{Image: img}
+	}{Image: img, Config: img.Config}
+	if !c.before("1.50") {
+		if answer.Config, err = bareConfig(img.Config); err != nil {
+			return err
+		}
+	}
 	if c.before("1.44") {
 		answer.VirtualSize = img.Size
 	}
@@ -178,6 +184,22 @@ func inspectImage(c *call) error {
 		answer.Container, answer.ContainerConfig = new(string), img.Config
 	}
 	return c.answer(http.StatusOK, answer)
+}
+
+// bareConfig is the configuration of an image since API 1.50: without what only that of a
+// container has.
+func bareConfig(c *docker.Config) (fields map[string]json.RawMessage, err error) {
+	data, err := json.Marshal(c)
+	if err == nil {
+		err = json.Unmarshal(data, &fields)
+	}
+	for _, key := range []string{"Hostname", "Domainname", "AttachStdin", "AttachStdout", "AttachStderr", "Tty", "OpenStdin", "StdinOnce", "Image"} {
+		delete(fields, key)
+	}
+	if err == nil && fields["OnBuild"] == nil {
+		fields["OnBuild"] = json.RawMessage("null")
+	}
+	return fields, err
 }
 
 func imageHistory(c *call) error {

@@ -128,6 +128,14 @@ func TestImages(t *testing.T) {
 	if img["Id"] != id || img["VirtualSize"] != nil || img["ContainerConfig"] != nil || img["Architecture"] == "" {
 		t.Errorf("%v", img)
 	}
+	for path, old := range map[string]bool{"/images/one:1/json": false, "/v1.50/images/one:1/json": false, "/v1.49/images/one:1/json": true} {
+		config, _ := get[map[string]any](t, s, "GET", path, "", 200)["Config"].(map[string]any)
+		_, host := config["Hostname"]
+		_, build := config["OnBuild"]
+		if host != old || !build && !old || fmt.Sprint(config["Cmd"]) != "[x]" {
+			t.Errorf("%s: %v", path, config)
+		}
+	}
 	if old := get[map[string]any](t, s, "GET", "/v1.40/images/one:1/json", "", 200); old["VirtualSize"] == nil || old["ContainerConfig"] == nil {
 		t.Errorf("before 1.44: %v", old)
 	}

@@ -71,6 +71,13 @@ func streamStats(c *call) error {
 	oneShot := !c.before("1.41") && c.flag("one-shot")
 	var before *container.Usage
 	now := use(ctr)
+	stats := func() docker.StatsResponse {
+		s := docker.Stats(ctr, now, before, runtime.NumCPU())
+		if c.before("1.52") {
+			s.OSType = ""
+		}
+		return s
+	}
 	var out *stream
 	if streaming {
 		out = c.stream(http.StatusOK, "application/json")
@@ -80,11 +87,11 @@ func streamStats(c *call) error {
 	for {
 		switch {
 		case streaming:
-			if err := out.send(docker.Stats(ctr, now, before, runtime.NumCPU())); err != nil {
+			if err := out.send(stats()); err != nil {
 				return err
 			}
 		case oneShot, now == nil, before != nil:
-			return c.answer(http.StatusOK, docker.Stats(ctr, now, before, runtime.NumCPU()))
+			return c.answer(http.StatusOK, stats())
 		}
 		select {
 		case <-c.ctx().Done():

@@ -124,7 +124,7 @@ type used struct {
 	Containers  []moby.Summary
 	Volumes     []volume.Volume
 	BuildCache  []build.CacheRecord
-	BuilderSize int64
+	BuilderSize int64 `json:",omitempty"`
 }
 
 type usedImage struct {
@@ -151,6 +151,9 @@ func diskUsage(c *call) error {
 		switch k {
 		case "container":
 			answer.Containers = u.ContainerUsage.Items
+			for i := range answer.Containers {
+				answer.Containers[i].Health = nil // since 1.52
+			}
 		case "image":
 			answer.LayersSize, answer.Images = u.ImageUsage.TotalSize, []usedImage{}
 			for _, img := range u.ImageUsage.Items {

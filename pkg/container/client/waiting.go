@@ -52,6 +52,7 @@ func (w *Waiting) register(ctx context.Context) error {
 				return nil
 			}
 			conn.Close()
+			err = unanswered(ctx, w.c, err) // once its end is recorded
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
