@@ -4,7 +4,7 @@ package api
 
 import (
 	"errors"
-	"os"
+	"net"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -33,7 +33,10 @@ func (u *user) engine() (host string) {
 		}
 	})
 	testutil.Eventually(u.t, "the socket is there", func() bool {
-		_, err := os.Lstat(socket)
+		c, err := net.Dial("unix", socket) // which is refused for a moment to who finds the name
+		if err == nil {
+			c.Close()
+		}
 		return err == nil
 	})
 	return "unix://" + socket

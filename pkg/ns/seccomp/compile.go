@@ -317,8 +317,8 @@ func action(a specs.LinuxSeccompAction, errno *uint) (uint32, error) {
 	return 0, fmt.Errorf("action %q is not supported", a)
 }
 
-// Notifies reports whether a profile hands calls to a listener.
+// Notifies reports whether a profile, nil for none, hands calls to a listener.
 func Notifies(p *specs.LinuxSeccomp) bool {
-	return slices.ContainsFunc(p.Syscalls, func(sc specs.LinuxSyscall) bool { return sc.Action == specs.ActNotify }) ||
-		p.DefaultAction == specs.ActNotify
+	return p != nil && (p.DefaultAction == specs.ActNotify ||
+		slices.ContainsFunc(p.Syscalls, func(sc specs.LinuxSyscall) bool { return sc.Action == specs.ActNotify }))
 }

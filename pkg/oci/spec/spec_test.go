@@ -120,7 +120,8 @@ func TestSeccompProfiles(t *testing.T) {
 		{`{"defaultAction":"SCMP_ACT_ALLOW"}`, ""},
 		{`{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38,"syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW"}]}`, ""},
 		{`{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"name":"read","action":"SCMP_ACT_ALLOW"}]}`, ""},
-		{``, ""}, // the default
+		{``, ""},   // the default
+		{`{}`, ""}, // none, as in Docker
 		{`unconfined`, ""},
 		{`{`, "seccomp profile: "},
 		{`[]`, "seccomp profile: "},
@@ -137,6 +138,7 @@ func TestSeccompProfiles(t *testing.T) {
 
 func FuzzSeccompProfile(f *testing.F) {
 	f.Add(`{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW","args":[{"index":1,"value":2,"op":"SCMP_CMP_EQ"}]}]}`)
+	f.Add(`{}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := spec.New(spec.Options{Seccomp: text})
 		if (s == nil) == (err == nil) {
