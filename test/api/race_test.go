@@ -142,10 +142,13 @@ func TestAllAtOnce(t *testing.T) {
 	u.busybox()
 	do := u.both()
 	u.ok("create", "--name", "one", "busybox", "sleep", "1000")
+	u.ok("create", "--name", "brief", "--rm", "busybox", "sleep", "1000")
 	for _, step := range []struct {
 		method, path, state string
 		answers             []int
 	}{
+		{"POST", "/containers/brief/start", "running\ncreated", []int{204, 304}},
+		{"DELETE", "/containers/brief?force=1", "created", []int{204, 404, 409}},
 		{"POST", "/containers/one/start", "running", []int{204, 304}},
 		{"POST", "/containers/one/restart?t=0", "running", []int{204}},
 		{"POST", "/containers/one/stop?t=0", "exited", []int{204, 304}},

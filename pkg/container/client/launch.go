@@ -42,12 +42,29 @@ func Launch(ctx context.Context, s *container.Store, c *container.Container, how
 	ses, told, err := launch(ctx, s, c, how)
 	switch {
 	case err == nil || ctx.Err() != nil:
-	case c.Life.AutoRemove: // it waits for the supervisor, who may have begun
-		_ = Remove(ctx, s, &container.Container{Record: c.Record}, false, true)
+	case c.Life.AutoRemove:
+		removeUnstarted(ctx, s, c)
 	case !told:
 		notStarted(s, c, err)
 	}
 	return ses, err
+}
+
+// removeUnstarted removes a container with --rm unless somebody else has started it. Its
+// supervisor may have begun, and is waited for.
+func removeUnstarted(ctx context.Context, s *container.Store, c *container.Container) {
+	const look = 50 * time.Millisecond
+	for end := time.Now().Add(answerMargin); time.Now().Before(end); {
+		if now, err := s.Load(c.ID); err != nil || now.State.IsRunning() {
+			return
+		}
+		short, cancel := context.WithTimeout(ctx, look)
+		err := Remove(short, s, &container.Container{Record: c.Record}, false, true)
+		cancel()
+		if !errors.Is(err, state.ErrLocked) {
+			return
+		}
+	}
 }
 
 // notStarted writes down of a container what its supervisor would have, had it come
