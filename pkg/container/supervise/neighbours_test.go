@@ -119,7 +119,7 @@ func TestLodgersEnd(t *testing.T) {
 	}
 	start := func(flags uintptr) *exec.Cmd {
 		c := exec.Command("/bin/sh", "-c", "sleep 1000 & echo; wait")
-		c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags}
+		c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags, Setpgid: true}
 		out, err := c.StdoutPipe()
 		if err == nil {
 			err = c.Start()
@@ -134,7 +134,7 @@ func TestLodgersEnd(t *testing.T) {
 	}
 	mine, others := start(unix.CLONE_NEWNS), start(unix.CLONE_NEWNS)
 	defer func() {
-		_ = others.Process.Kill()
+		_ = syscall.Kill(-others.Process.Pid, syscall.SIGKILL) // with the one that it has begun
 		_ = others.Wait()
 	}()
 	if lodgersWith(beside(container.Safety{}), mine.Process.Pid) != nil {
