@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/moby/moby/api/types/registry"
 
@@ -39,6 +40,21 @@ type call struct {
 
 // ctx ends when the client leaves. After a hijack that is for [conn] to see.
 func (c *call) ctx() context.Context { return c.r.Context() }
+
+// whole is the context of what is not left half done: it goes on when the client leaves,
+// and for a while when the process is told to end.
+func (c *call) whole() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(c.ctx()))
+	end, ok := c.ctx().Value(endKey{}).(context.Context)
+	if !ok {
+		return ctx, cancel
+	}
+	stop := context.AfterFunc(end, func() { time.AfterFunc(wholeTime, cancel) })
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
 
 // before reports whether the client speaks an older version than this.
 func (c *call) before(version string) bool { return older(c.version, version) }

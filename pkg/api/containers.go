@@ -200,7 +200,8 @@ func restartContainer(c *call) error {
 	if err != nil {
 		return err
 	}
-	ctx := context.WithoutCancel(c.ctx()) // one that was stopped is started, whoever waits for that
+	ctx, cancel := c.whole() // one that was stopped is started, whoever waits for that
+	defer cancel()
 	err = client.Restart(ctx, cs, ctr, sig, timeout, func(again *container.Container) error {
 		return client.StartAlone(ctx, cs, again, nil, nil)
 	})
@@ -361,7 +362,8 @@ func removeContainer(c *call) error {
 	if c.flag("link") {
 		return docker.Unsupported("link", "links were replaced by names on networks", "")
 	}
-	ctx := context.WithoutCancel(c.ctx()) // one that was killed for it goes
+	ctx, cancel := c.whole() // one that was killed for it goes
+	defer cancel()
 	cs, ctr, err := c.container()
 	force := c.flag("force")
 	var damaged *container.DamagedError

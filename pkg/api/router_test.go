@@ -3,6 +3,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -182,5 +183,25 @@ func TestPanic(t *testing.T) {
 	s.e.answer(broken, func(*call) error { panic("no") })
 	if w.Code != http.StatusInternalServerError || sentence(w.Body.String()) != "internal error: no" || !strings.Contains(s.log.String(), "panic: no") {
 		t.Errorf("%d %s, log: %s", w.Code, w.Body, s.log)
+	}
+}
+
+// TestWhole: what is not left half done goes on without its client.
+func TestWhole(t *testing.T) {
+	end, stop := context.WithCancel(context.Background())
+	defer stop()
+	client, leave := context.WithCancel(context.WithValue(end, endKey{}, end))
+	c := &call{r: httptest.NewRequest("POST", "/x", nil).WithContext(client)}
+	ctx, done := c.whole()
+	leave()
+	if ctx.Err() != nil || c.ctx().Err() == nil {
+		t.Error(ctx.Err(), c.ctx().Err())
+	}
+	stop()
+	if ctx.Err() != nil {
+		t.Error("at once when the process is told to end:", ctx.Err())
+	}
+	if done(); ctx.Err() == nil {
+		t.Error("it goes on for ever")
 	}
 }

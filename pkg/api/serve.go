@@ -26,7 +26,11 @@ import (
 const (
 	headerTime = time.Minute
 	leaveTime  = 2 * time.Second
+	wholeTime  = 30 * time.Second // of what is done whole, see call.whole
 )
+
+// endKey is the context of a server in those of its requests.
+type endKey struct{}
 
 // Serve answers those who connect to l, which it closes, until the context ends or,
 // where idle is not 0, nobody has asked for anything for so long. It returns when
@@ -43,7 +47,7 @@ func (e *Engine) Serve(ctx context.Context, l net.Listener, idle time.Duration) 
 		Handler: handler, ReadHeaderTimeout: headerTime,
 		// A request ends with this process: who waits for it is told by the end of the
 		// connection.
-		BaseContext: func(net.Listener) context.Context { return ctx },
+		BaseContext: func(net.Listener) context.Context { return context.WithValue(ctx, endKey{}, ctx) },
 		ErrorLog:    log.New(writerOf(e.Log), "api: ", 0),
 	}
 	left := make(chan struct{})
