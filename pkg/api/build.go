@@ -41,7 +41,7 @@ func buildImage(c *call) error {
 		return err
 	}
 	p := &buildProgress{progress: progress{c: c}, quiet: c.flag("q")}
-	p.steps.say = func(text string) { p.say(message{Stream: text}) }
+	p.steps.say = p.tell
 	var res dockerfile.Result
 	err = c.upload(func(ctx context.Context, in *os.File) (err error) {
 		ctx, done := c.e.builds.begin(ctx, c.text("buildid"))
@@ -55,7 +55,7 @@ func buildImage(c *call) error {
 		return err
 	})
 	var bad *dockerfile.Error
-	if errors.As(err, &bad) && p.out == nil { // the Dockerfile, or the archive, is none
+	if errors.As(err, &bad) && !p.begun && p.out == nil { // the Dockerfile, or the archive, is none
 		return &docker.Refusal{Kind: docker.Invalid, Message: bad.Text, Cause: err}
 	}
 	if err != nil {

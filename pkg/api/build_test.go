@@ -136,6 +136,13 @@ func TestFailingBuilds(t *testing.T) {
 	if _, end := streamOf(t, text); code != 200 || !strings.Contains(end.Error, `"/nosuch": not found`) || end.ErrorDetail.Message != end.Error {
 		t.Errorf("%d %s", code, text)
 	}
+	code, text = s.send(t, "/build?q=1", bytes.NewReader(file("FROM scratch\nLABEL a=b\nCOPY nosuch /\n")))
+	if printed, end := streamOf(t, text); code != 200 || !strings.HasPrefix(printed, "Step 1/3 : FROM scratch\n") || !strings.Contains(end.Error, `"/nosuch": not found`) {
+		t.Errorf("quiet: %d %s", code, text)
+	}
+	if code, text := s.send(t, "/build?q=1", bytes.NewReader(file("FRO scratch\n"))); code != 400 {
+		t.Errorf("quiet: %d %s", code, text)
+	}
 	if code, text := s.send(t, "/build", bytes.NewReader(file(fromScratch)), "X-Registry-Config", "%"); code != 200 {
 		t.Errorf("%d %s", code, text)
 	}

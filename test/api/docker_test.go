@@ -27,8 +27,11 @@ func TestDockerImages(t *testing.T) {
 		t.Errorf("-q: %q", again)
 	}
 	testutil.Contains(t, u.works(docker, "build", "--build-arg", "WHO=me", context), " ---> Using cache")
-	if r := u.with(docker, "build", "-f", filepath.Join(u.home, "other/File"), context); r.Code != 7 || !strings.Contains(r.All(), "The command '/bin/sh -c exit 7' returned a non-zero code: 7") {
-		t.Errorf("a command fails: %+v", r)
+	for _, verb := range []string{"build", "build -q"} {
+		line := append(strings.Fields(verb), "-f", filepath.Join(u.home, "other/File"), context)
+		if r := u.with(docker, line...); r.Code != 7 || !strings.Contains(r.All(), "Step 2/2 : RUN exit 7") || !strings.Contains(r.All(), "The command '/bin/sh -c exit 7' returned a non-zero code: 7") {
+			t.Errorf("a command fails: %s: %+v", verb, r)
+		}
 	}
 	if out := u.works(docker, "run", "--rm", "one"); out != "content\n" {
 		t.Errorf("run: %q", out)

@@ -4,6 +4,7 @@ package containercmd
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -28,20 +29,48 @@ func Restart(e *command.Env) *cli.Command {
 	}
 }
 
-// inOrder is onContainers, but those that join a namespace of another come after
-// all others.
+// inOrder is onContainers, but those that join a namespace of another one that is
+// named come after it.
 func inOrder(e *command.Env, args []string, f func(*container.Store, *container.Container) error) error {
-	var first, last []string
+	var errs []error
+	for _, wave := range waves(args, func(arg string) (*container.Container, error) {
+		_, ctr, err := e.Container(arg)
+		return ctr, err
+	}) {
+		errs = append(errs, command.OnContainers(e, wave, f))
+	}
+	return errors.Join(errs...)
+}
+
+// waves divides names of containers into such as may be started at once, each after
+// those that it joins. One that cannot be looked up is in the first.
+func waves(args []string, lookup func(string) (*container.Container, error)) (list [][]string) {
+	found := map[string]*container.Container{}
 	for _, a := range args {
-		if _, ctr, err := e.Container(a); err == nil && len(ctr.Neighbours()) > 0 {
-			last = append(last, a)
-		} else {
-			first = append(first, a)
+		if ctr, err := lookup(a); err == nil {
+			found[a] = ctr
 		}
 	}
-	err := command.OnContainers(e, first, f)
-	if len(last) == 0 {
-		return err
+	for len(args) > 0 {
+		waiting := map[string]bool{} // IDs
+		for _, a := range args {
+			if ctr := found[a]; ctr != nil {
+				waiting[ctr.ID] = true
+			}
+		}
+		var now, later []string
+		for _, a := range args {
+			ctr := found[a]
+			if ctr != nil && slices.ContainsFunc(ctr.Neighbours(), func(n container.Neighbour) bool { return waiting[n.ID] }) {
+				later = append(later, a)
+			} else {
+				now = append(now, a)
+			}
+		}
+		if len(now) == 0 { // records that somebody has made contradict each other
+			now, later = later, nil
+		}
+		list, args = append(list, now), later
 	}
-	return errors.Join(err, command.OnContainers(e, last, f))
+	return list
 }
