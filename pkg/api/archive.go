@@ -3,6 +3,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -55,6 +56,7 @@ func (c *call) explain(err error) error {
 	var missing *transfer.NotFoundError
 	var file *transfer.NotDirectoryError
 	var closed *transfer.ReadOnlyError
+	var none *transfer.NotArchiveError
 	switch {
 	case errors.As(err, &missing):
 		return docker.Refuse(docker.NotFound, "Could not find the file %s in container %s", missing.Path, c.name)
@@ -62,6 +64,8 @@ func (c *call) explain(err error) error {
 		return invalid("extraction point is not a directory")
 	case errors.As(err, &closed):
 		return docker.Refuse(docker.Forbidden, "%w", closed)
+	case errors.As(err, &none):
+		return invalid("%w", none)
 	}
 	return err
 }
@@ -156,7 +160,8 @@ func putArchive(c *call) error {
 		plain, err := oci.Decompress(c.r.Body)
 		if err == nil {
 			_, err = io.Copy(w, plain)
-			err = errors.Join(err, plain.Close())
+			cerr := plain.Close()
+			err = cmp.Or(err, cerr) // which says the same again
 		}
 		if err != nil {
 			cancel() // what is not whole is no archive

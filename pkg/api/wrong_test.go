@@ -294,6 +294,19 @@ func TestLoginStatus(t *testing.T) {
 	}
 }
 
+// TestPutNoArchive: what is no archive, or a part of one, is the client's mistake.
+func TestPutNoArchive(t *testing.T) {
+	s := serve(t)
+	s.imported(t, "&repo=one&tag=1")
+	t.Cleanup(func() { s.noContainers(t) })
+	get[any](t, s, "POST", "/containers/create?name=of", `{"Image":"one:1","Cmd":["x"],"HostConfig":{"NetworkMode":"none"}}`, 201)
+	for what, body := range map[string]string{"garbage": "garbage", "a block": strings.Repeat("x", 2000), "half": string(archive(t, "f", "text")[:514])} {
+		if resp, text := s.ask(t, "PUT", "/containers/of/archive?path=/", body); resp.StatusCode != 400 || !strings.HasPrefix(sentence(text), "copy to /: ") {
+			t.Errorf("%s: %d %s", what, resp.StatusCode, text)
+		}
+	}
+}
+
 // TestStatOfContents: what is in a directory has no name.
 func TestStatOfContents(t *testing.T) {
 	s := serve(t)

@@ -61,7 +61,9 @@ func (p Plan) String() string {
 		if len(s.After) > 0 {
 			var names []string
 			for _, i := range s.After {
-				names = append(names, p.Steps[i].Name)
+				if n := p.Steps[i].Name; !slices.Contains(names, n) { // pid: and ipc: of one service
+					names = append(names, n)
+				}
 			}
 			fmt.Fprintf(&b, " after %s", strings.Join(names, ", "))
 		}

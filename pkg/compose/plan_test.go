@@ -105,7 +105,7 @@ volumes: {data: {}}
 func TestNamedContainer(t *testing.T) {
 	p := projectOf(t, `
 services:
-  a: {image: a, pid: "container:p-b-1", depends_on: [b], network_mode: none}
+  a: {image: a, pid: "container:p-b-1", ipc: "container:p-b-1", depends_on: [b], network_mode: none}
   b: {image: b, network_mode: none}
   c: {image: c, depends_on: [b], network_mode: none}
 `)

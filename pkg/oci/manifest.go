@@ -117,13 +117,18 @@ func ParsePlatform(s string) (ocispec.Platform, error) {
 	return p, err
 }
 
-// NoMatchError is an index without an image for the platform.
+// NoMatchError is an index without an image for the platform, or an image that is for
+// another one.
 type NoMatchError struct {
 	Platform ocispec.Platform
 	Have     []string
+	Image    string // that is no index, as users write it
 }
 
 func (e *NoMatchError) Error() string {
+	if e.Image != "" {
+		return fmt.Sprintf("image with reference %s was found but does not provide the specified platform (%s)", e.Image, platform.String(e.Platform))
+	}
 	return "no matching manifest for " + platform.String(e.Platform) + " in the manifest list entries"
 }
 

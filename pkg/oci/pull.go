@@ -179,7 +179,7 @@ func (p *puller) config(m *document) (pulledConfig, error) {
 		return c, fmt.Errorf("read configuration: %d layers, but the manifest has %d", len(c.RootFS.DiffIDs), len(m.Layers))
 	}
 	if p.o.Platform != "" && platform.Suits(p.platform, c.Platform) == 0 {
-		return c, fmt.Errorf("image with reference %s was found but does not provide the specified platform (%s)", p.ref.Familiar(), platform.String(p.platform))
+		return c, &NoMatchError{Platform: p.platform, Image: p.ref.Familiar(), Have: []string{platform.String(c.Platform)}}
 	}
 	return c, nil
 }

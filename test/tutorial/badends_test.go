@@ -306,10 +306,11 @@ func TestFullDisk(t *testing.T) {
 	}
 	// A log on a full disk has a gap; the container goes on.
 	u.ok("run", "-d", "--name", "noisy", "--network", "none", "busybox", "sh", "-c", "while [ ! -e /tmp/stop ]; do echo noise; sleep 0.01; done; echo end")
+	u.ok("run", "--name", "early", "--network", "none", "busybox", "true")
 	filled := fill()
 	for range 3 {
 		for _, args := range [][]string{
-			{"run", "--rm", "--network", "none", "busybox", "true"}, {"create", "--name", "more", "busybox", "true"}, {"volume", "create", "vol"},
+			{"run", "--rm", "--network", "none", "busybox", "true"}, {"create", "--name", "more", "busybox", "true"}, {"volume", "create", "vol"}, {"start", "early"},
 		} {
 			r := u.result(args...)
 			if r.Code == 0 || !strings.Contains(r.Err, "no space left on device") || strings.Count(r.Err, "no space left on device") > 1 {
@@ -323,6 +324,8 @@ func TestFullDisk(t *testing.T) {
 	if err := os.Remove(filled); err != nil {
 		t.Fatal(err)
 	}
+	u.ok("start", "-a", "early")
+	u.ok("rm", "early")
 	u.ok("exec", "noisy", "touch", "/tmp/stop")
 	u.ok("wait", "noisy")
 	logs := u.ok("logs", "noisy")

@@ -35,6 +35,10 @@ func CopyThrough(ctx context.Context, c *container.Container, op string, o contr
 		return nil, &transfer.NotFoundError{Path: string(o.Path)}
 	case r.NotDir:
 		return nil, &transfer.NotDirectoryError{Path: string(o.Path)}
+	case r.ReadOnly != nil:
+		return nil, r.ReadOnly
+	case r.NoArchive:
+		return nil, &transfer.NotArchiveError{Message: r.Error}
 	case r.Event == control.EventLost:
 		return nil, &control.OutputError{Stream: file.Name(), Err: syscall.Errno(r.Code)}
 	}

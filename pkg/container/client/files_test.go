@@ -46,6 +46,8 @@ func TestCopyThrough(t *testing.T) {
 	var lost *control.OutputError
 	var missing *transfer.NotFoundError
 	var file *transfer.NotDirectoryError
+	var closed *transfer.ReadOnlyError
+	var none *transfer.NotArchiveError
 	for what, c := range map[string]struct {
 		reply control.Reply
 		want  func(left []string, err error) bool
@@ -53,6 +55,8 @@ func TestCopyThrough(t *testing.T) {
 		"done":         {control.Reply{Event: control.EventDone, Left: []string{"a socket"}}, func(left []string, err error) bool { return len(left) == 1 && err == nil }},
 		"missing":      {control.Reply{Event: control.EventError, Missing: true}, func(_ []string, err error) bool { return errors.As(err, &missing) && missing.Path == "/p" }},
 		"no directory": {control.Reply{Event: control.EventError, NotDir: true}, func(_ []string, err error) bool { return errors.As(err, &file) && file.Path == "/p" }},
+		"read-only":    {control.Reply{Event: control.EventError, ReadOnly: &transfer.ReadOnlyError{Mounted: true}}, func(_ []string, err error) bool { return errors.As(err, &closed) && closed.Mounted }},
+		"no archive":   {control.Reply{Event: control.EventError, NoArchive: true, Error: "half"}, func(_ []string, err error) bool { return errors.As(err, &none) && none.Message == "half" }},
 		"lost": {control.Reply{Event: control.EventLost, Stream: "theirs", Code: int(unix.ENOSPC)}, func(_ []string, err error) bool {
 			return errors.As(err, &lost) && errors.Is(err, unix.ENOSPC) && lost.Stream != "theirs"
 		}},

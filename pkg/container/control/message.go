@@ -129,9 +129,12 @@ type Reply struct {
 	Info   *transfer.Info `json:"info,omitempty"` // stat: nil when there is nothing
 	Link   []byte         `json:"link,omitempty"` // stat: its LinkTarget, which may be no text
 	Left   []string       `json:"left,omitempty"` // copy: what was left out
-	// In an error of a copy: the path leads to nothing, or to no directory.
-	Missing bool `json:"missing,omitempty"`
-	NotDir  bool `json:"notDir,omitempty"`
+	// In an error of a copy: the path leads to nothing, to no directory, or to one that
+	// is read-only; what came is no archive, as Error says.
+	Missing   bool                    `json:"missing,omitempty"`
+	NotDir    bool                    `json:"notDir,omitempty"`
+	ReadOnly  *transfer.ReadOnlyError `json:"readOnly,omitempty"`
+	NoArchive bool                    `json:"noArchive,omitempty"`
 	// Shared answers share, with the user namespace and the network's.
 	Shared *SharedNet `json:"shared,omitempty"`
 }

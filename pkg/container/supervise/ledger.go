@@ -21,6 +21,7 @@ type ledger struct {
 
 	mu    sync.Mutex // held over a write, so that the last state is the last written
 	state container.State
+	known bool // a state was written, by which others find this process
 }
 
 // openLedger begins the state of a container that is supervised by this process.
@@ -56,15 +57,41 @@ func (l *ledger) prepare(change func(*container.State)) {
 	change(&l.state)
 }
 
-// record changes the state and writes it.
+// record changes the state and writes it. One that cannot be written, on a full disk,
+// counts all the same.
 func (l *ledger) record(change func(*container.State)) {
+	if err := l.write(change); err != nil {
+		fmt.Fprintln(os.Stderr, "supervise:", err)
+	}
+}
+
+// appear is record when a process has begun to run. The first one is not to go on where
+// nothing could be written: nobody would find it, to stop it or to remove the container.
+func (l *ledger) appear(change func(*container.State)) error {
+	err := l.write(change)
+	if err == nil || !l.isKnown() {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, "supervise:", err)
+	return nil
+}
+
+func (l *ledger) isKnown() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.known
+}
+
+func (l *ledger) write(change func(*container.State)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	change(&l.state)
 	durable := l.state.Status == container.Exited && !l.opened.Life.AutoRemove
 	if err := l.store.WriteState(l.id(), l.state, durable); err != nil {
-		fmt.Fprintln(os.Stderr, "supervise: record state:", err)
+		return fmt.Errorf("record state: %w", err)
 	}
+	l.known = true
+	return nil
 }
 
 // recordFailure writes why the container did not start.

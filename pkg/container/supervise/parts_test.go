@@ -40,6 +40,27 @@ func TestTheLastStateIsTheLastWritten(t *testing.T) {
 	}
 }
 
+// TestStateThatCannotBeWritten: a container that nobody would find does not go on, and one
+// that is known does.
+func TestStateThatCannotBeWritten(t *testing.T) {
+	l, known := newLedger(t, container.Record{}), newLedger(t, container.Record{})
+	runs := func(st *container.State) { st.Status = container.Running }
+	if err := known.appear(runs); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range []*ledger{l, known} {
+		if err := os.RemoveAll(string(l.store.Dirs().Container(l.id()))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.appear(runs); err == nil || !strings.HasPrefix(err.Error(), "record state: ") {
+		t.Errorf("for the first time: %v", err)
+	}
+	if err := known.appear(func(st *container.State) { st.Restarts = 2 }); err != nil || known.now().Restarts != 2 {
+		t.Errorf("again: %v", err)
+	}
+}
+
 func TestStateOfAStart(t *testing.T) {
 	l := newLedger(t, container.Record{})
 	st := l.now()

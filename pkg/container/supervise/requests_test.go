@@ -356,6 +356,14 @@ func TestCopies(t *testing.T) {
 	if r := s.ask(t, control.Request{Op: control.OpCopyOut, Copy: &control.CopyOptions{Path: []byte(dir + "/none")}}, archive); !r.Missing {
 		t.Errorf("out of nothing: %+v", r)
 	}
+	none, err := os.Open(to + "/copy/file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer none.Close()
+	if r := s.ask(t, control.Request{Op: control.OpCopyIn, Copy: &control.CopyOptions{Path: []byte(to)}}, none); !r.NoArchive || r.Error == "" {
+		t.Errorf("no archive: %+v", r)
+	}
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -74,13 +74,16 @@ func (s *supervisor) release() error {
 	if err := s.begun(); err != nil {
 		return control.NewStartError(box.NotStarted, err)
 	}
-	s.book.record(func(st *container.State) {
+	err := s.book.appear(func(st *container.State) {
 		st.Status, st.Pid, st.StartedAt = container.Running, init.HostPid, time.Now().UTC()
 		st.Error, st.ExitCode, st.OOMKilled, st.Health = "", 0, false, nil
 		if s.c.Health.Enabled() {
 			st.Health = &container.Health{Status: container.HealthStarting}
 		}
 	})
+	if err != nil {
+		return control.NewStartError(box.NotStarted, err)
+	}
 	s.book.event("start", nil)
 	if s.c.Health.Enabled() {
 		ctx, cancel := context.WithCancel(context.Background())

@@ -89,12 +89,18 @@ func (t transfers) copied(conn *socket.Conn, req control.Request, with []*os.Fil
 	wire.CloseFiles(with) // the other end waits for that
 	var missing *transfer.NotFoundError
 	var file *transfer.NotDirectoryError
+	var closed *transfer.ReadOnlyError
+	var none *transfer.NotArchiveError
 	var lost *control.OutputError
 	switch {
 	case errors.As(err, &missing):
 		return conn.Send(control.Reply{Event: control.EventError, Code: 1, Missing: true})
 	case errors.As(err, &file):
 		return conn.Send(control.Reply{Event: control.EventError, Code: 1, NotDir: true})
+	case errors.As(err, &closed):
+		return conn.Send(control.Reply{Event: control.EventError, Code: 1, ReadOnly: closed})
+	case errors.As(err, &none):
+		return conn.Send(control.Reply{Event: control.EventError, Code: 1, NoArchive: true, Error: none.Message})
 	case errors.As(err, &lost):
 		return conn.Send(lostReply(lost))
 	case err != nil:

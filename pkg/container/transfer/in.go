@@ -61,7 +61,11 @@ func In(ctx context.Context, r io.Reader, root *os.File, dir string, o InOptions
 	}
 	r = cancel.Reader(ctx, r)
 	if err := u.unpack(bufio.NewReaderSize(r, 256<<10)); err != nil {
-		return nil, fmt.Errorf("copy to %s: %w", dir, err)
+		err = fmt.Errorf("copy to %s: %w", dir, err)
+		if errors.Is(err, tar.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = &NotArchiveError{err.Error()}
+		}
+		return nil, err
 	}
 	_, _ = io.CopyN(io.Discard, r, padding)
 	return u.left.lines(), nil

@@ -41,6 +41,11 @@ type NotDirectoryError struct{ Path string }
 
 func (e *NotDirectoryError) Error() string { return e.Path + ": not a directory" }
 
+// NotArchiveError says that what was to be unpacked is no archive, or a part of one.
+type NotArchiveError struct{ Message string }
+
+func (e *NotArchiveError) Error() string { return e.Message }
+
 // ReadOnlyError says that a directory cannot be copied to. Its texts are
 // Docker's.
 type ReadOnlyError struct{ Mounted bool }
