@@ -126,7 +126,7 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%s: %d %s", args, r.Code, r.All())
 		}
 	}
-	h.Fails(125, "unknown flag: --nonsense", "compose", "up", "--nonsense")
+	h.Fails(1, "unknown flag: --nonsense", "compose", "up", "--nonsense")
 	h.Fails(1, "requires at least 2 arguments", "compose", "exec", "web")
 	h.Fails(1, "unknown command: coracle compose nonsense", "compose", "nonsense")
 	if r := h.Do("compose", "up", "--help"); r.Code != 0 || !strings.Contains(r.Out, "--abort-on-container-exit") {

@@ -43,7 +43,7 @@ func (s *supervisor) outlive() int {
 		}
 		err := s.restart()
 		for errors.Is(err, errRestarting) { // and so is this one, until the other has come
-			if !s.restarts.wait(0) {
+			if !s.restarts.rest(restartPauseMin) {
 				return code
 			}
 			err = s.restart()

@@ -3,6 +3,7 @@
 package supervise
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -70,27 +71,43 @@ func (j *joined) add(store *container.Store, n container.Neighbour) error {
 		j.hostIPC = true
 		return nil
 	}
-	namespaces := filepath.Join("/proc", strconv.Itoa(other.State.Pid), "ns")
-	if !sameNamespace(filepath.Join(namespaces, "user"), "/proc/self/ns/user") {
-		return n.Refuse(fmt.Errorf("container %s was started again: start this container anew", n.ID))
-	}
-	if n.Kind == container.NeighbourPID {
-		j.pid, err = os.Open(filepath.Join(namespaces, "pid"))
-	} else if j.ipc, err = os.Open(filepath.Join(namespaces, "ipc")); err == nil {
-		j.shm, err = shmOf(filepath.Join(namespaces, "mnt"))
-	}
+	err = j.open(n.Kind, filepath.Join("/proc", strconv.Itoa(other.State.Pid), "ns"))
 	// The number may be another process's by now, of a container that was started again.
 	again, lerr := store.Load(n.ID)
-	if err != nil && lerr == nil && !errors.Is(err, fs.ErrNotExist) {
-		lerr = err
-	}
-	switch {
+	switch same := lerr == nil && again.State.Pid == other.State.Pid && again.State.Supervisor == other.State.Supervisor; {
 	case lerr != nil:
 		return n.Refuse(lerr)
-	case err != nil, again.State.Pid != other.State.Pid, again.State.Supervisor != other.State.Supervisor:
-		return n.NotRunning()
+	case same && errors.Is(err, errOtherUser):
+		return n.Refuse(fmt.Errorf("container %s was started again: start this container anew", n.ID))
+	case same && !errors.Is(err, fs.ErrNotExist):
+		if err != nil {
+			err = n.Refuse(err)
+		}
+		return err
+	case again.State.IsRunning(): // its process has ended, and what follows is not recorded yet
+		again.State.Status = container.Restarting
+		return fmt.Errorf("%w: %w", errRestarting, n.Check(again))
 	}
-	return nil
+	return n.NotRunning()
+}
+
+// errOtherUser says that a process is in another user namespace than this one.
+var errOtherUser = errors.New("in another user namespace")
+
+// open opens what is joined of a process. fs.ErrNotExist is the error when it has ended.
+func (j *joined) open(kind, namespaces string) error {
+	same, err := sameNamespace(filepath.Join(namespaces, "user"), "/proc/self/ns/user")
+	if !same {
+		return cmp.Or(err, errOtherUser)
+	}
+	if kind == container.NeighbourPID {
+		j.pid, err = os.Open(filepath.Join(namespaces, "pid"))
+		return err
+	}
+	if j.ipc, err = os.Open(filepath.Join(namespaces, "ipc")); err == nil {
+		j.shm, err = shmOf(filepath.Join(namespaces, "mnt"))
+	}
+	return err
 }
 
 // shmOf is what a mount namespace has at /dev/shm, as a detached mount. It is for a
@@ -119,13 +136,27 @@ func (j *joined) mount(p *prepared) {
 	j.shm = nil
 }
 
-func sameNamespace(a, b string) bool {
+// sameNamespace compares two links of /proc/PID/ns. Who may not look is in another one;
+// the error is that of a process which has ended.
+func sameNamespace(a, b string) (bool, error) {
 	ia, err := os.Stat(a)
 	if err != nil {
-		return false
+		if !errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return false, err
 	}
 	ib, err := os.Stat(b)
-	return err == nil && os.SameFile(ia, ib)
+	return err == nil && os.SameFile(ia, ib), err
+}
+
+// ended is the error of a start beside others: in a pid namespace whose init has ended
+// nothing can be started (pid_namespaces(7)), and it may come again.
+func (j *joined) ended(err error) error {
+	if j.pid != nil && errors.Is(err, syscall.ENOMEM) {
+		return fmt.Errorf("%w: %w", errRestarting, err)
+	}
+	return err
 }
 
 // lodgers are the processes of a container in another's pid namespace, whose init ends

@@ -98,8 +98,13 @@ func (r *restarts) wait(ran time.Duration) bool {
 	}
 	pause := r.pause
 	r.pause = min(2*pause, restartPauseMax)
+	return r.rest(pause)
+}
+
+// rest waits for so long. It reports whether nobody asked for the end meanwhile.
+func (r *restarts) rest(d time.Duration) bool {
 	select {
-	case <-time.After(pause):
+	case <-time.After(d):
 		return true
 	case <-r.cancel:
 		return false

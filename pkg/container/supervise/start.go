@@ -54,7 +54,7 @@ func (s *supervisor) start() error {
 	io.closeChildEnds()
 	if err != nil {
 		io.close()
-		return err
+		return beside.ended(err)
 	}
 	s.first.become(init, sp, io)
 	s.lodgers = lodgersWith(s.c, init.HostPid)
