@@ -88,7 +88,13 @@ func (s *Store) load(id string) (*Container, error) {
 		return nil, &DamagedError{ID: id, part: "record", err: fmt.Errorf("not a record of version %d for this container", recordVersion)}
 	}
 	err = state.ReadJSON(c.dir.State(), &c.State)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) { // it has not been started, or was removed since the record was read
+		if _, lerr := os.Lstat(string(c.dir)); lerr != nil {
+			return nil, &NotFoundError{Arg: id}
+		}
+		err = nil
+	}
+	if err != nil {
 		return nil, &DamagedError{ID: id, part: "state", err: err}
 	}
 	if c.State.RunDir == "" {

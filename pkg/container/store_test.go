@@ -83,6 +83,38 @@ func TestNameIsTakenUntilItsContainerIsGone(t *testing.T) {
 
 // TestRecordsWaitForNobody: of several containers that are made at once each has its
 // record on the disk before one waits for the other.
+// TestLoadBesideRemoval reads containers that are just removed: each is there as it was,
+// or not at all, and never as one that has not been started.
+func TestLoadBesideRemoval(t *testing.T) {
+	s := newStore(t)
+	for range 60 {
+		c := &Container{Record: *mustCreate(t, s, "web")}
+		if err := s.WriteState(c.ID, State{Status: Exited, ExitCode: 5}, false); err != nil {
+			t.Fatal(err)
+		}
+		var readers sync.WaitGroup
+		for range 2 {
+			readers.Go(func() {
+				for {
+					now, err := s.Load(c.ID)
+					var missing *NotFoundError
+					switch {
+					case errors.As(err, &missing):
+						return
+					case err != nil || now.State.Status != Exited || now.State.ExitCode != 5:
+						t.Errorf("%+v, %v", now, err)
+						return
+					}
+				}
+			})
+		}
+		if err := s.Remove(t.Context(), c); err != nil {
+			t.Error(err)
+		}
+		readers.Wait()
+	}
+}
+
 func TestRecordsWaitForNobody(t *testing.T) {
 	s := newStore(t)
 	var lock *state.Lock

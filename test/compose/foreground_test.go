@@ -92,6 +92,21 @@ services:
 	}
 }
 
+// TestDownBesideUp: up says how all of them have ended, though they are removed at once.
+func TestDownBesideUp(t *testing.T) {
+	p := newProject(t, `
+services:
+  one: {image: busybox, command: "sh -c 'trap \"exit 5\" TERM; echo ready; while true; do sleep 0.1; done'"}
+  two: {image: busybox, command: "sh -c 'trap \"exit 6\" TERM; echo ready; while true; do sleep 0.1; done'"}
+`)
+	u := p.up("--exit-code-from", "two")
+	u.hears("one-1  | ready")
+	u.hears("two-1  | ready")
+	p.compose("down")
+	u.ends(6)
+	testutil.Contains(t, u.said.String(), "one-1 exited with code 5\n", "two-1 exited with code 6\n")
+}
+
 // TestCtrlC: once stops, and twice kills.
 func TestCtrlC(t *testing.T) {
 	p := newProject(t, `

@@ -28,7 +28,15 @@ func SaveFile(name string, save func(*os.File) error) error {
 		defer f.Close()
 		return save(f)
 	}
-	f, err := Unnamed(filepath.Dir(name))
+	dir := filepath.Dir(name)
+	if _, err := os.Stat(dir); err != nil {
+		return Errorf("failed to save image: invalid output path: %v", err)
+	}
+	f, err := Unnamed(dir)
+	var cause *fs.PathError
+	if errors.As(err, &cause) { // which is about a name that nobody has typed
+		err = &fs.PathError{Op: "open", Path: name, Err: cause.Err}
+	}
 	if err != nil {
 		return Errorf("failed to save image: %v", err)
 	}

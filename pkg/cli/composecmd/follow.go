@@ -4,6 +4,7 @@ package composecmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -187,22 +188,47 @@ func (w *crowd) run(ctx context.Context, cs *container.Store, id string) error {
 	if err != nil {
 		return err
 	}
+	end := w.end(ctx, cs, now) // asked before, for who is removed at once leaves nothing to read
 	if w.shows(now) {
 		_ = w.print.follow(ctx, cs, now, w.print.since(id, w.choice))
 	}
-	if err := client.WaitDown(ctx, cs, now); err != nil {
+	code, err := end()
+	if err != nil {
 		return err
 	}
-	if now, err = cs.Load(id); err != nil || ctx.Err() != nil || now.State.IsRunning() { // the last: it is started again already
+	last, err := cs.Load(id)
+	var gone *container.NotFoundError
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &gone):
+		last = now
+		last.State.ExitCode = code
+	case err != nil || last.State.IsRunning(): // it is started again already
 		return err
 	}
-	if w.shows(now) {
-		w.print.line(fmt.Sprintf("%s exited with code %d", w.print.name(now), now.State.ExitCode))
+	if w.shows(last) {
+		w.print.line(fmt.Sprintf("%s exited with code %d", w.print.name(last), last.State.ExitCode))
 	}
 	if w.ended != nil {
-		w.ended(ctx, now)
+		w.ended(ctx, last)
 	}
-	return nil
+	return err
+}
+
+// end waits for the end of a container, from now on.
+func (w *crowd) end(ctx context.Context, cs *container.Store, c *container.Container) (wait func() (code int, err error)) {
+	done := make(chan struct{})
+	var code int
+	var err error
+	go func() {
+		defer close(done)
+		code, err = client.WaitDown(ctx, cs, c)
+	}()
+	return func() (int, error) {
+		<-done
+		return code, err
+	}
 }
 
 // since is the choice of what has not been printed of a container's log.

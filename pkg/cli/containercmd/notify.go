@@ -132,7 +132,7 @@ func handOver(ctx context.Context, cs *container.Store, ctr *container.Container
 	down := make(chan error, 1)
 	go func() {
 		defer cancel()
-		err := client.WaitDown(waiting, cs, now)
+		_, err := client.WaitDown(waiting, cs, now)
 		if waiting.Err() == nil {
 			down <- err
 		}

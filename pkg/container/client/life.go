@@ -85,10 +85,10 @@ func Wait(ctx context.Context, s *container.Store, c *container.Container) (int,
 	return wait(ctx, s, c, control.OpWait)
 }
 
-// WaitDown blocks until the container is down: it is not started again.
-func WaitDown(ctx context.Context, s *container.Store, c *container.Container) error {
-	_, err := wait(ctx, s, c, control.OpWaitDown)
-	return err
+// WaitDown blocks until the container is down, and returns its exit code: it is not
+// started again.
+func WaitDown(ctx context.Context, s *container.Store, c *container.Container) (int, error) {
+	return wait(ctx, s, c, control.OpWaitDown)
 }
 
 func wait(ctx context.Context, s *container.Store, c *container.Container, op string) (int, error) {

@@ -158,8 +158,8 @@ func TestWait(t *testing.T) {
 	if code, err := Wait(t.Context(), s, c); code != 7 || err != nil {
 		t.Errorf("of one that ends: %d, %v", code, err)
 	}
-	if err := WaitDown(t.Context(), s, c); err != nil {
-		t.Error(err)
+	if code, err := WaitDown(t.Context(), s, c); code != 8 || err != nil {
+		t.Errorf("of one that is down: %d, %v", code, err)
 	}
 	if !slices.Equal(f.requests(), []string{control.OpWait, control.OpWaitDown}) {
 		t.Errorf("it was asked for %v", f.requests())
@@ -175,7 +175,10 @@ func TestEndOfTheContext(t *testing.T) {
 			_, err := Wait(ctx, s, c)
 			return err
 		},
-		"wait down": WaitDown,
+		"wait down": func(ctx context.Context, s *container.Store, c *container.Container) error {
+			_, err := WaitDown(ctx, s, c)
+			return err
+		},
 		"stop": func(ctx context.Context, _ *container.Store, c *container.Container) error {
 			return Stop(ctx, c, 0, &never)
 		},

@@ -19,7 +19,7 @@ func Logs(ctx context.Context, s *container.Store, c *container.Container, o log
 		o.Done = down
 		go func() {
 			defer close(down)
-			_ = WaitDown(waiting, s, c)
+			_, _ = WaitDown(waiting, s, c)
 		}()
 		defer func() {
 			stop()
