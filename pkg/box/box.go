@@ -22,6 +22,7 @@ import (
 	"coracle/pkg/overlay"
 	"coracle/pkg/slirp"
 	"coracle/pkg/slirp/publish"
+	"coracle/pkg/state"
 	"coracle/pkg/trace"
 )
 
@@ -143,7 +144,7 @@ func (b *Box) writeFiles() error {
 			}
 		}
 		if err := writeFor(path, content); err != nil {
-			return fmt.Errorf("write %s: %w", file, err)
+			return fmt.Errorf("write %s: %w", file, state.Explain(err))
 		}
 		b.written[file] = content
 	}

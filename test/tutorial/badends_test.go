@@ -313,7 +313,7 @@ func TestFullDisk(t *testing.T) {
 			{"run", "--rm", "--network", "none", "busybox", "true"}, {"create", "--name", "more", "busybox", "true"}, {"volume", "create", "vol"}, {"start", "early"},
 		} {
 			r := u.result(args...)
-			if r.Code == 0 || !strings.Contains(r.Err, "no space left on device") || strings.Count(r.Err, "no space left on device") > 1 {
+			if r.Code == 0 || !strings.Contains(r.Err, "no space left on device") || strings.Count(r.Err, "no space left on device") > 1 || !strings.Contains(r.Err, "hint: free some space") {
 				t.Errorf("%v on a full disk: %d %q", args, r.Code, r.Err)
 			}
 		}
