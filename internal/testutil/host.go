@@ -5,6 +5,7 @@ package testutil
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -69,23 +70,24 @@ func NeedsUserns(t testing.TB, err error) {
 	}
 }
 
-// FreePort is a TCP port of IPv4's loopback that nobody listens on.
+// FreePort is a TCP port that nobody listens on.
 func FreePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	return strconv.Itoa(FreePorts(t, 1))
 }
 
-// FreePorts is the first of n ports in a row that nobody listens on.
+// FreePorts is the first of n ports in a row that nobody listens on, none of which the
+// kernel gives to a connection of somebody else meanwhile (ip(7), ip_local_port_range).
 func FreePorts(t testing.TB, n int) int {
 	t.Helper()
+	const lowest = 10000
+	highest := 32768
+	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range"); err == nil {
+		_, _ = fmt.Sscan(string(text), &highest)
+	}
 	for range 50 {
-		first, _ := strconv.Atoi(FreePort(t))
-		free := first+n < 1<<16
+		first := lowest + rand.IntN(max(highest-lowest-n, 1))
+		free := true
 		for i := 0; i < n && free; i++ {
 			l, err := net.Listen("tcp", fmt.Sprint(":", first+i))
 			if free = err == nil; free {

@@ -119,7 +119,9 @@ func (g *Group) Thaw() error {
 	return nil
 }
 
-// Kill kills every process of the group, frozen ones too (Linux 5.14).
+// Kill kills every process of the group, frozen ones too (Linux 5.14). It is the end of
+// the group: what clone3(2) puts into it afterwards (CLONE_INTO_CGROUP) the kernel kills
+// as well (seen on Linux 6.18).
 func (g *Group) Kill() error {
 	if err := write(g.dir, "cgroup.kill", "1"); err != nil {
 		return fmt.Errorf("kill cgroup: %w", err)

@@ -201,7 +201,7 @@ func (b *bounds) oomKilled() bool {
 	return more
 }
 
-// kill ends everything in the cgroup, also when it is frozen.
+// kill ends everything in the cgroup, also when it is frozen. Nothing starts in it again.
 func (b *bounds) kill() {
 	if b.group != nil {
 		_ = b.group.Kill()

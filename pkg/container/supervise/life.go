@@ -22,7 +22,6 @@ func (s *supervisor) outlive() int {
 		code := exitCode(init.Wait())
 		s.endChecks()
 		if s.lodgers != nil {
-			s.bounds.kill()
 			s.lodgers.end()
 		}
 		s.first.drain()
@@ -34,6 +33,9 @@ func (s *supervisor) outlive() int {
 		}
 		if !s.restarts.wanted(code, s.book.now().Restarts) {
 			s.down.died = died
+			if s.lodgers != nil { // those in other mount namespaces, too
+				s.bounds.kill()
+			}
 			return code
 		}
 		s.between(code)
