@@ -37,14 +37,15 @@ case "$(id -u) $name" in
 	GROUP=$group COMMAND=$command sh -c '[ -z "$GROUP" ] || echo $$ >"$GROUP/cgroup.procs" && exec su coracle-test -c "$COMMAND"'
 	;;
 *) sh -c "$command" ;;
-esac >"$out" 2>&1 || echo "$name" >>"$work/failed"
+esac >"$out" 2>&1 && good=1 || good=
+[ "$good" ] || echo "$name" >>"$work/failed"
 [ -z "$group" ] || rmdir "$group"/*/ "$group" 2>/dev/null
 
 # Of a failure all that matters, else what was skipped and why; at once, since
 # others report, too.
 {
 	echo "test: $name"
-	if grep -q -E '^(FAIL|panic:)' "$out"; then
+	if [ ! "$good" ]; then
 		grep -v -E '^(=== (RUN|PAUSE|CONT)|--- PASS|PASS)' "$out"
 	else
 		grep -B1 -E '^ *--- SKIP' "$out"

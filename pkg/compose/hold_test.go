@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -22,7 +23,11 @@ func TestHold(t *testing.T) {
 	two := &Engine{Dirs: dirs, Warn: func(text string) { warned = append(warned, text) }}
 	hold := func(e *Engine, project string) func() {
 		t.Helper()
-		release, err := e.turn.hold(t.Context(), e, project)
+		var release func()
+		var err error
+		var command sync.WaitGroup // a line of work of its own, see pkg/state/order.go
+		command.Go(func() { release, err = e.turn.hold(t.Context(), e, project) })
+		command.Wait()
 		if err != nil {
 			t.Fatal(err)
 		}
