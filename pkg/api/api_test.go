@@ -61,6 +61,12 @@ func (s *served) ask(t *testing.T, method, path, body string) (*http.Response, s
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
+	return s.answer(t, r)
+}
+
+// answer is what a request gets, and all of its body.
+func (s *served) answer(t *testing.T, r *http.Request) (*http.Response, string) {
+	t.Helper()
 	resp, err := s.Do(r)
 	if err != nil {
 		t.Fatal(err)

@@ -57,16 +57,8 @@ func (s *served) send(t *testing.T, path string, body io.Reader, headers ...stri
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
-	resp, err := s.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(data)
+	resp, text := s.answer(t, r)
+	return resp.StatusCode, text
 }
 
 // noImages removes all that is left of images and builds.
@@ -318,16 +310,8 @@ func TestSearch(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Header.Set("X-Registry-Auth", auth)
-		resp, err := s.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		data, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resp.StatusCode, string(data)
+		resp, text := s.answer(t, r)
+		return resp.StatusCode, text
 	}
 	const one = `[{"star_count":0,"is_official":false,"name":"a/one","is_automated":false,"description":""}]` + "\n"
 	for path, want := range map[string]string{
